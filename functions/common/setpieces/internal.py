@@ -1,0 +1,38 @@
+"""Signed calls to our own APIs that require IAM (``execute-api:Invoke``), such as sequences."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from setpieces.addresses import address
+from setpieces.observability import CORRELATION_HEADER, correlation_id
+from setpieces.outside import Answer, OutsideUnavailable
+
+_pool = urllib3.PoolManager(maxsize=16)
+_session = boto3.Session()
+
+
+def call(service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
+    """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds.
+
+    Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems.
+    """
+    url = address(service, "api-url") + path
+    payload = json.dumps(body if body is not None else {})
+    headers = {"Content-Type": "application/json", "Host": urlsplit(url).netloc, CORRELATION_HEADER: correlation_id()}
+    request = AWSRequest(method=method, url=url, data=payload, headers=headers)
+    SigV4Auth(_session.get_credentials(), "execute-api", _session.region_name).add_auth(request)
+    try:
+        response = _pool.request(
+            method, url, body=payload, headers=dict(request.headers), timeout=urllib3.Timeout(total=timeout), retries=False
+        )
+    except urllib3.exceptions.HTTPError as error:
+        raise OutsideUnavailable(service, "no answer", timed_out=True) from error
+    if response.status == 429 or response.status >= 500:
+        raise OutsideUnavailable(service, f"answered {response.status}")
+    return Answer(response.status, json.loads(response.data) if response.data else None)

@@ -1,0 +1,118 @@
+"""The frame around every function that consumes a queue: one record at a time, partial batch responses, named rejects.
+
+    handler = queue_handler(process)        # process(body: dict, record: Record) -> None
+
+* ``process`` returns: the record is done.
+* It raises ``Reject``: the record can never succeed. It goes to the dead-letter queue at once, with its reason, instead
+  of burning its receives, and the batch goes on.
+* It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from setpieces import observability
+from setpieces.aws import client
+from setpieces.observability import logger, metrics, tracer
+from setpieces.settings import setting
+
+
+class Reject(Exception):
+    """A record that no retry can help; ``reason`` is a stable code such as ``UNKNOWN_EVENT``."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the queue says of a message; ``receive_count`` is 1 on the first delivery."""
+
+    message_id: str
+    receive_count: int
+    group_id: str | None
+    attributes: dict[str, str]
+    body: str
+
+
+Process = Callable[[dict[str, Any], Record], None]
+
+
+def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """A Lambda handler for an SQS event source mapping with ``ReportBatchItemFailures``.
+
+    Needs ``DEAD_LETTER_QUEUE_URL`` in the environment.
+    """
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        failed: list[str] = []
+        blocked_groups: set[str] = set()
+        for raw in event["Records"]:
+            record = _record(raw)
+            if record.group_id in blocked_groups:
+                failed.append(record.message_id)
+                continue
+            try:
+                _process(process, record)
+            except Exception:
+                logger.exception("record failed", extra={"message_id": record.message_id})
+                failed.append(record.message_id)
+                if record.group_id is not None:
+                    blocked_groups.add(record.group_id)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    return tracer.capture_lambda_handler(
+        metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
+    )
+
+
+def _process(process: Process, record: Record) -> None:
+    try:
+        observability.begin(record.attributes.get("correlation_id"))
+        process(_body(record), record)
+    except Reject as reject:
+        logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
+        metrics.add_metric(name="Rejected", unit="Count", value=1)
+        _dead_letter(record, reject)
+
+
+def _body(record: Record) -> dict[str, Any]:
+    try:
+        body = json.loads(record.body)
+    except ValueError as error:
+        raise Reject("INVALID_JSON", str(error)) from error
+    if not isinstance(body, dict):
+        raise Reject("INVALID_JSON", "the body is not an object")
+    return body
+
+
+def _dead_letter(record: Record, reject: Reject) -> None:
+    attributes = {"reason": reject.reason, "detail": reject.detail[:256], "message_id": record.message_id}
+    message: dict[str, Any] = {
+        "QueueUrl": setting("DEAD_LETTER_QUEUE_URL"),
+        "MessageBody": record.body,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+        },
+    }
+    if record.group_id is not None:
+        message |= {"MessageGroupId": record.group_id, "MessageDeduplicationId": record.message_id}
+    client("sqs").send_message(**message)
+
+
+def _record(raw: dict[str, Any]) -> Record:
+    attributes = raw.get("attributes") or {}
+    sent = raw.get("messageAttributes") or {}
+    return Record(
+        message_id=raw["messageId"],
+        receive_count=int(attributes.get("ApproximateReceiveCount", "1")),
+        group_id=attributes.get("MessageGroupId"),
+        attributes={name: value.get("stringValue", "") for name, value in sent.items()},
+        body=raw["body"],
+    )

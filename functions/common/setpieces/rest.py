@@ -1,0 +1,118 @@
+"""The frame around every function behind API Gateway (REST, Lambda proxy integration, payload format 1.0).
+
+    @rest_handler
+    def handler(request: Request) -> Response: ...
+
+A ``Problem`` raised anywhere below becomes a problem+json answer; anything else is logged and answered as a 500 without
+its text, so that nothing internal leaks.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+from setpieces import observability
+from setpieces.observability import CORRELATION_HEADER, logger, metrics, tracer
+from setpieces.problems import MEDIA_TYPE, Problem, invalid
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request: names of headers in lower case, path parameters decoded once, query with the last value."""
+
+    method: str
+    path: str
+    path_parameters: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]
+    raw_body: str
+    request_id: str
+    correlation_id: str
+    authorizer: dict[str, Any]
+    remaining_seconds: Callable[[], float]
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ``Problem`` 400 for anything that is not one, duplicate keys included."""
+        try:
+            body = json.loads(self.raw_body, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Problem(400, "INVALID_JSON", f"The body is not valid JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise invalid("", "The body must be a JSON object")
+        return body
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer; ``body`` is JSON-serialisable, ``None`` for an empty one."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Turn ``Request -> Response`` into a Lambda handler with logging, tracing and metrics."""
+
+    @wraps(function)
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        request = _request(event, context)
+        try:
+            response = function(request)
+        except Problem as problem:
+            logger.info("refused", extra={"status": problem.status, "code": problem.code, "detail": problem.detail})
+            response = _answer(problem, request)
+        except Exception:
+            logger.exception("unhandled error")
+            metrics.add_metric(name="UnhandledError", unit="Count", value=1)
+            response = _answer(Problem(500, "INTERNAL_ERROR", "An unexpected error occurred"), request)
+        return _proxy_response(response, request)
+
+    return tracer.capture_lambda_handler(
+        metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
+    )
+
+
+def _request(event: dict[str, Any], context: Any) -> Request:
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    request_context = event.get("requestContext") or {}
+    request_id = request_context.get("requestId", "")
+    return Request(
+        method=event["httpMethod"],
+        path=event["path"],
+        path_parameters=event.get("pathParameters") or {},
+        query=event.get("queryStringParameters") or {},
+        headers=headers,
+        raw_body=event.get("body") or "",
+        request_id=request_id,
+        correlation_id=observability.begin(headers.get(CORRELATION_HEADER.lower()) or request_id),
+        authorizer=request_context.get("authorizer") or {},
+        remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+    )
+
+
+def _answer(problem: Problem, request: Request) -> Response:
+    body = problem.body(instance=request.path, request_id=request.request_id)
+    return Response(problem.status, body, {"Content-Type": MEDIA_TYPE, **problem.headers})
+
+
+def _proxy_response(response: Response, request: Request) -> dict[str, Any]:
+    headers = {"Cache-Control": "no-store", CORRELATION_HEADER: request.correlation_id, **response.headers}
+    if response.body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    body = "" if response.body is None else json.dumps(response.body, separators=(",", ":"), ensure_ascii=False)
+    return {"statusCode": response.status, "headers": headers, "body": body}
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259 leaves duplicate names to the reader; two readers that differ are a hole, so they are refused."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has the same name twice")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

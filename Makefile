@@ -1,0 +1,73 @@
+# make start    run the shop on this machine
+# make test     check everything
+# make help     all targets
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+ENV ?= dev
+PIECE ?= shop
+
+VENV := .venv/.installed
+RUN := .venv/bin/python -m
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+$(VENV): requirements-dev.txt requirements-sam.txt
+	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Set Pieces needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@echo "Installing what is needed into .venv and .venv-sam ..."
+	@python3 -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-sam
+	@.venv/bin/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements-sam.txt
+	@touch $@
+
+.PHONY: start stop reset status logs invoke demo events parity
+start: $(VENV) ## Run the shop on this machine
+	@$(RUN) local.cloud start
+stop: ## Stop it; the state is kept
+	@if [ -x .venv/bin/python ]; then $(RUN) local.cloud stop; else echo "Nothing was running."; fi
+reset: ## Stop it and forget its state
+	@if [ -x .venv/bin/python ]; then $(RUN) local.cloud reset; else rm -rf .local; fi
+status: $(VENV) ## What runs, and the state of every stack
+	@$(RUN) local.cloud status
+logs: $(VENV) ## Print a function's log: make logs FN=basket-add-item
+	@$(RUN) local.cloud logs --function "$(FN)" $(if $(FOLLOW),--follow)
+invoke: $(VENV) ## Invoke a function: make invoke FN=basket-add-item EVENT=events/basket/add_item.json
+	@$(RUN) local.cloud invoke --function "$(FN)" --event "$(EVENT)"
+demo: $(VENV) ## Walk one customer through every set piece
+	@$(RUN) local.demo
+parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
+	@$(RUN) local.parity
+
+.PHONY: test lint format test-unit test-templates test-contract test-integration test-resilience bench
+test: lint test-unit test-templates test-contract test-integration test-resilience ## Check everything
+lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/cfn-lint templates/*.yaml
+	@for template in templates/*.yaml; do .venv-sam/bin/sam validate --lint --config-file $(CURDIR)/samconfig.toml --template "$$template" >/dev/null || exit 1; done; echo "sam validate: all templates are valid"
+format: $(VENV) ## Format the code
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+test-unit: $(VENV) ## Business rules and single AWS calls (moto)
+	@$(RUN) pytest tests/unit
+test-templates: $(VENV) ## Mapping templates, state machines, policies
+	@$(RUN) pytest tests/templates
+test-contract: $(VENV) ## OpenAPI documents and event schemas
+	@$(RUN) pytest tests/contract
+test-integration: start ## Every flow over HTTP against the running shop
+	@$(RUN) pytest tests/integration
+test-resilience: start ## What happens when things fail
+	@$(RUN) pytest tests/resilience
+bench: start ## Measure; tables on the screen, JSON in bench/results
+	@$(RUN) bench
+
+.PHONY: deploy build lock
+deploy: $(VENV) ## Deploy to AWS: make deploy ENV=dev [PIECE=basket]
+	@$(RUN) local.deploy --env "$(ENV)" --piece "$(PIECE)"
+build: $(VENV) ## Build for AWS (arm64 layer) without deploying
+	@PIP="$(CURDIR)/.venv/bin/python -m pip" .venv-sam/bin/sam build --config-file $(CURDIR)/samconfig.toml --template templates/$(PIECE).yaml --build-dir .aws-sam/$(PIECE)
+lock: ## Pin the requirements again
+	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
+	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-sam.in --output-file requirements-sam.txt

@@ -1,0 +1,230 @@
+"""Start, stop and look at the local cloud: ``python -m local.cloud start|stop|reset|status|logs|invoke``."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import click
+import httpx
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from local import publish, seed
+from local.deploy import DeployFailed, deploy, stage_settings
+from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, CannotStart
+from local.settings import AWS_ENDPOINT, FRONT_DOOR, LAMBDA_PYTHON, REGION, ROOT, STACK, STAGE, STATE, aws_environment
+
+SOURCES = ("templates", "functions", "schemas", "statemachines", "samconfig.toml")
+DEPLOYED = STATE / "deployed.sha256"
+
+console = Console(highlight=False)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show a long step while it runs, and how long it took."""
+    started = time.monotonic()
+    with console.status(what):
+        yield
+    console.print(f"  [green]ok[/] {what} [dim]{time.monotonic() - started:.1f} s[/]")
+
+
+def session() -> boto3.Session:
+    """A session of the local account's root."""
+    environment = aws_environment()
+    return boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+
+
+def client(service: str):  # type: ignore[no-untyped-def]  # boto3's clients have no static type
+    return session().client(service, endpoint_url=AWS_ENDPOINT)
+
+
+@click.group()
+def cli() -> None:
+    """The local cloud of Set Pieces."""
+
+
+@cli.command()
+def start() -> None:
+    """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
+    STATE.mkdir(exist_ok=True)
+    try:
+        _start()
+    except (CannotStart, DeployFailed) as failure:
+        console.print(f"[red]make start failed.[/]\n{failure}", markup=True, soft_wrap=True)
+        raise SystemExit(1) from failure
+
+
+def _start() -> None:
+    with step("the runtime of functions"):
+        _lambda_runtime()
+    fresh = not EMULATOR.pid()
+    with step("the emulated AWS"):
+        EMULATOR.start(seconds=60)
+    with step("the front door"):
+        FRONT_DOOR_PROCESS.start()
+    sources = _sources_hash()
+    if not _deployed(sources):
+        with step("building and deploying templates/shop.yaml with SAM CLI"):
+            _make_artifacts_bucket()
+            deploy(STAGE, environment=dict(_environment()))
+        DEPLOYED.write_text(sources)
+        fresh = True
+    if fresh:
+        with step("publishing addresses, seeding counters, products and people"):
+            publish.local_addresses(client("ssm"), publish.resources())
+            httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
+            publish.raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
+            seed.seed(FRONT_DOOR, STATE / "samples.json")
+    _print_addresses()
+
+
+@cli.command()
+def stop() -> None:
+    """Stop; the state is kept for the next start."""
+    stopped = [process.name for process in reversed(ALL) if process.stop()]
+    console.print(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+@cli.command()
+def reset() -> None:
+    """Stop and forget everything: stacks, data, keys."""
+    for process in reversed(ALL):
+        process.stop()
+    shutil.rmtree(STATE, ignore_errors=True)
+    console.print("The local cloud is stopped and its state is gone.")
+
+
+@cli.command()
+def status() -> None:
+    """What runs, and the state of every stack. Exits 1 unless all is well."""
+    well = all(process.pid() and process.healthy() for process in ALL)
+    for process in ALL:
+        state = "[green]running[/]" if process.pid() and process.healthy() else "[red]not running[/]"
+        console.print(f"{process.name:12} {state}  pid {process.pid() or '-'}  log {process.log_file}")
+    if EMULATOR.healthy():
+        table = Table("stack", "status")
+        for stack in client("cloudformation").describe_stacks()["Stacks"]:
+            table.add_row(stack["StackName"], stack["StackStatus"])
+            well = well and stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        console.print(table)
+    raise SystemExit(0 if well else 1)
+
+
+@cli.command()
+@click.option("--function", "-f", required=True, help="Function name, with or without its setpieces-local- prefix.")
+@click.option("--follow", is_flag=True, help="Keep printing new lines.")
+def logs(function: str, follow: bool) -> None:
+    """Print a function's log."""
+    api, group = client("logs"), f"/aws/lambda/{_function_name(function)}"
+    since = 0
+    while True:
+        try:
+            pages = api.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+            events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
+        except ClientError as error:
+            raise SystemExit(f"No log {group}: {error}. `make status` lists the stacks; has the function run?") from error
+        for event in events:
+            console.print(event["message"].rstrip(), markup=False, soft_wrap=True)
+            since = event["timestamp"] + 1
+        if not follow:
+            return
+        time.sleep(1)
+
+
+@cli.command()
+@click.option("--function", "-f", required=True, help="Function name, with or without its setpieces-local- prefix.")
+@click.option("--event", "-e", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+def invoke(function: str, event: Path) -> None:
+    """Invoke a deployed function with an event from events/ and print its answer."""
+    answer = client("lambda").invoke(FunctionName=_function_name(function), Payload=event.read_bytes())
+    payload = answer["Payload"].read().decode()
+    try:
+        console.print_json(payload)
+    except json.JSONDecodeError:
+        console.print(payload, markup=False)
+    raise SystemExit(1 if "FunctionError" in answer else 0)
+
+
+@cli.command()
+def addresses() -> None:
+    """Print the addresses of the running shop."""
+    _print_addresses()
+
+
+def _function_name(name: str) -> str:
+    prefix = f"{STACK}-"
+    return name if name.startswith(prefix) else prefix + name
+
+
+def _lambda_runtime() -> None:
+    """An interpreter with what the Lambda runtime has: Python and boto3, and nothing else."""
+    if LAMBDA_PYTHON.exists():
+        return
+    pins = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line.startswith(("boto3==", "botocore=="))]
+    home = LAMBDA_PYTHON.parent.parent
+    for command in (
+        [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(home)],
+        [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(LAMBDA_PYTHON), *pins],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(home, ignore_errors=True)
+            raise CannotStart(f"The functions' interpreter could not be made: {done.stderr.strip()}")
+
+
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        path = ROOT / source
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _deployed(sources: str) -> bool:
+    if not DEPLOYED.exists() or DEPLOYED.read_text() != sources:
+        return False
+    try:
+        stack = client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    except ClientError:
+        return False
+    return stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+
+def _make_artifacts_bucket() -> None:
+    bucket = stage_settings(STAGE)["s3_bucket"]
+    client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ) | aws_environment()
+
+
+def _print_addresses() -> None:
+    table = Table("what", "where", title="Set Pieces is running", title_justify="left")
+    for service in httpx.get(f"{FRONT_DOOR}/", timeout=10).json()["apis"]:
+        table.add_row(service["service"], f"{FRONT_DOOR}/{service['service']}/v1/...")
+    table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}, key test, secret test)")
+    table.add_row("samples", str((STATE / "samples.json").relative_to(ROOT) if STATE.is_relative_to(ROOT) else STATE))
+    console.print(table)
+    samples = json.loads((STATE / "samples.json").read_text())
+    console.print(f"Sign in as customer {samples['customer']['email']} / {samples['customer']['password']}")
+    console.print(f"Sign in as admin    {samples['admin']['email']} / {samples['admin']['password']}")
+    console.print(f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo · make status · make stop")
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,183 @@
+"""Corrections to MiniStack 1.5.33, applied inside its own process before it serves.
+
+Each is one small named rule: what AWS does, what the emulator does, and the change. A rule finds the place it corrects by the
+text that stands there; when a newer emulator no longer has that text, ``apply`` fails and names the rule, so none outlives its
+reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows each at work.
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from local.settings import LAMBDA_PYTHON
+
+
+class NoLongerNeeded(Exception):
+    """The emulator does not have the text that a correction replaces: look whether it still needs the correction."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """``apply`` makes the change; ``aws`` and ``emulator`` say what differs without it."""
+
+    name: str
+    aws: str
+    emulator: str
+    apply: Callable[[], None]
+
+
+def _replace_in_function(module: ModuleType, owner: Any, name: str, old: str, new: str) -> None:
+    """Recompile ``owner.name`` with ``old`` replaced by ``new``; ``old`` must occur exactly once."""
+    function = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(old) != 1:
+        raise NoLongerNeeded(f"{module.__name__}.{name} does not contain {old!r} exactly once")
+    scope: dict[str, Any] = {}
+    exec(compile(source.replace(old, new), module.__file__ or module.__name__, "exec"), module.__dict__, scope)
+    setattr(owner, name, scope[name])
+
+
+def _replace_in_text(module: ModuleType, name: str, old: str, new: str) -> None:
+    text = getattr(module, name)
+    if text.count(old) != 1:
+        raise NoLongerNeeded(f"{module.__name__}.{name} does not contain {old!r} exactly once")
+    setattr(module, name, text.replace(old, new))
+
+
+def _expand_nested_sam() -> None:
+    from ministack.services.cloudformation import engine, provisioners
+
+    if "_apply_transforms" in inspect.getsource(provisioners._cfn_nested_stack_deploy):
+        raise NoLongerNeeded("nested templates are transformed")
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_cfn_nested_stack_deploy",
+        "template = _parse_template(template_body)\n",
+        "template = engine._apply_transforms(_parse_template(template_body))\n"
+        "    if isinstance(template, engine._TransformFailed):\n"
+        "        raise ValueError(template.error)\n",
+    )
+    provisioners.__dict__["engine"] = engine
+
+
+# Types that templates use and the emulator does not know; they are recorded and nothing is created for them.
+LEFT_OUT = {
+    "AWS::Events::Archive": "archives exist in the API only; `make events` and replay tests create theirs through it",
+    "AWS::CloudWatch::CompositeAlarm": "not implemented",
+    "AWS::SQS::QueueInlinePolicy": "not implemented",
+    "AWS::EventSchemas::Registry": "not implemented",
+    "AWS::EventSchemas::Schema": "not implemented",
+}
+
+
+def _leave_out_unknown_types() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+        return f"{stack_name}-{logical_id}", {"Arn": f"arn:aws:left-out:::{stack_name}/{logical_id}"}
+
+    for resource_type in LEFT_OUT:
+        if resource_type in provisioners._RESOURCE_HANDLERS:
+            raise NoLongerNeeded(f"{resource_type} is implemented")
+        provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "delete": lambda *_: None}
+
+
+def _name_the_error_type() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    _replace_in_text(
+        lambda_runtime,
+        "_PYTHON_WORKER_SCRIPT",
+        '"error": str(e), "trace": traceback.format_exc()}',
+        '"error": str(e), "trace": traceback.format_exc(), "error_type": type(e).__name__}',
+    )
+    name = next(
+        name
+        for name, function in vars(lambda_svc).items()
+        if inspect.isfunction(function)
+        and function.__module__ == lambda_svc.__name__
+        and "result.get(\"trace\", result.get(\"error\", \"\"))" in inspect.getsource(function)
+    )
+    _replace_in_function(
+        lambda_svc,
+        lambda_svc,
+        name,
+        'error_type = "Runtime.HandlerError"\n',
+        'error_type = result.get("error_type", "Runtime.HandlerError")\n',
+    )
+
+
+def _answer_silent_handlers_at_once() -> None:
+    from ministack.core import lambda_runtime
+
+    owner = next(value for value in vars(lambda_runtime).values() if hasattr(value, "_drain_stderr_bounded"))
+    function = owner._drain_stderr_bounded
+    if function.__defaults__ != (0.050, 0.005, 0.250):
+        raise NoLongerNeeded("_drain_stderr_bounded waits differently")
+    function.__defaults__ = (0.004, 0.002, 0.250)
+
+
+def _run_functions_in_a_clean_interpreter() -> None:
+    from ministack.core import lambda_runtime
+
+    _replace_in_function(
+        lambda_runtime,
+        lambda_runtime,
+        "_detect_runtime_binary",
+        "return sys.executable, _PYTHON_WORKER_SCRIPT",
+        f"return {str(LAMBDA_PYTHON)!r}, _PYTHON_WORKER_SCRIPT",
+    )
+
+
+CORRECTIONS = (
+    Correction(
+        "nested-sam",
+        "CloudFormation expands the SAM and Include transforms of nested templates",
+        "only the parent's transforms are expanded",
+        _expand_nested_sam,
+    ),
+    Correction(
+        "unknown-types",
+        "CloudFormation creates every resource of our templates",
+        "some resource types are unknown and fail the stack",
+        _leave_out_unknown_types,
+    ),
+    Correction(
+        "error-type",
+        "the errorType of a failed function is the name of its exception, which Retry and Catch match",
+        "errorType is always Runtime.HandlerError",
+        _name_the_error_type,
+    ),
+    Correction(
+        "silent-handlers",
+        "a function that logs nothing answers at once",
+        "the emulator waits 50 ms for a first log line",
+        _answer_silent_handlers_at_once,
+    ),
+    Correction(
+        "clean-interpreter",
+        "a function sees its code, its layers and the runtime's boto3",
+        "a function sees everything installed beside the emulator, so a package missing from the layer goes unnoticed",
+        _run_functions_in_a_clean_interpreter,
+    ),
+)
+
+
+def apply() -> None:
+    """Apply every correction. Raises ``NoLongerNeeded`` naming the first that does not fit this emulator."""
+    for correction in CORRECTIONS:
+        try:
+            correction.apply()
+        except (NoLongerNeeded, AttributeError, StopIteration) as error:
+            raise NoLongerNeeded(f"correction {correction.name}: {error}") from error
+
+
+if __name__ == "__main__":
+    apply()
+    sys.stdout.write("\n".join(correction.name for correction in CORRECTIONS) + "\n")

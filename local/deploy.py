@@ -1,0 +1,163 @@
+"""Build and deploy with AWS SAM CLI: the whole shop or one piece, to AWS or to the local cloud, by the same steps.
+
+    python -m local.deploy --env dev                  sam build, sam deploy --config-env dev of templates/shop.yaml
+    python -m local.deploy --env dev --piece basket   the same for one piece, as stack setpieces-dev-basket
+
+A piece's parameters come from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
+"""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.settings import ROOT, SAM, STATE, aws_environment
+
+CONFIG = ROOT / "samconfig.toml"
+STAGES = ("local", "dev", "test", "prod")
+
+
+class DeployFailed(Exception):
+    """The message says which step failed, why, and what to do."""
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's short-form intrinsics as plain values: only the metadata is of interest here."""
+
+
+_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def template(piece: str) -> Path:
+    """The template of a piece. Raises ``DeployFailed`` for a name that has none."""
+    path = ROOT / "templates" / f"{piece}.yaml"
+    if not path.is_file():
+        pieces = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise DeployFailed(f"There is no set piece {piece!r}. There are: {pieces}.")
+    return path
+
+
+def set_piece(piece: str) -> dict[str, Any]:
+    """``Metadata.SetPiece`` of a piece's template: {"Service", "Parameters": {parameter: "<service>/<name>"}}."""
+    document = yaml.load(template(piece).read_text(), _Template)
+    return document["Metadata"]["SetPiece"]
+
+
+def stage_settings(stage: str) -> dict[str, Any]:
+    """What samconfig.toml says of deploying to ``stage``."""
+    return tomllib.loads(CONFIG.read_text())[stage]["deploy"]["parameters"]
+
+
+def overrides(stage: str, piece: str, session: boto3.Session) -> list[str]:
+    """``Name=value`` for every parameter of a piece that deploys alone. Raises ``DeployFailed`` if an address is missing."""
+    declared = yaml.load(template(piece).read_text(), _Template).get("Parameters", {})
+    settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+    chosen = {name: value for name, value in settings.items() if name in declared}
+    ssm = session.client("ssm")
+    for parameter, address in set_piece(piece)["Parameters"].items():
+        name = f"/setpieces/{stage}/{address}"
+        try:
+            chosen[parameter] = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        except ssm.exceptions.ParameterNotFound as error:
+            owner = address.split("/")[0]
+            raise DeployFailed(f"{piece} needs {name}: deploy {owner} first (make deploy PIECE={owner} ENV={stage}).") from error
+    return [f"{name}={value}" for name, value in chosen.items()]
+
+
+def check_account(stage: str, session: boto3.Session) -> None:
+    """Refuse to go on with credentials of another account than the stage's."""
+    settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise DeployFailed(f"No usable AWS credentials for stage {stage}: {error}") from error
+    if account != settings["StageAccountId"]:
+        raise DeployFailed(
+            f"Stage {stage} lives in account {settings['StageAccountId']}, but your credentials are of account {account}. "
+            "Nothing was deployed. Change the credentials, or the account in samconfig.toml if the stage has moved."
+        )
+
+
+def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
+    """``sam build``; returns the built template."""
+    target = STATE / "build" / piece if stage == "local" else ROOT / ".aws-sam" / piece
+    # Functions run on this machine in the local cloud, and on Python 3.13 on arm64 in AWS.
+    layer = {"LAYER_PLATFORM": ""} if stage == "local" else {}
+    pip = {"PIP": f"{sys.executable} -m pip"}
+    _sam(["build", "--template", str(template(piece)), "--build-dir", str(target)], environment | layer | pip, "sam build")
+    return target / "template.yaml"
+
+
+def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None = None) -> None:
+    """Build and deploy ``piece`` to ``stage``. Raises ``DeployFailed``."""
+    environment = environment if environment is not None else dict(os.environ)
+    session = _session(stage, environment)
+    check_account(stage, session)
+    built = build(stage, piece, environment)
+    arguments = ["deploy", "--template-file", str(built), "--config-env", stage]
+    stack = f"setpieces-{stage}"
+    if piece != "shop":
+        stack = f"{stack}-{piece}"
+        arguments += ["--stack-name", stack, "--parameter-overrides", *overrides(stage, piece, session)]
+    try:
+        _sam(arguments, environment, "sam deploy")
+    except DeployFailed as failure:
+        reasons = failed_resources(stack, session)
+        raise DeployFailed("\n".join(["The deployment failed:", *reasons]) if reasons else str(failure)) from failure
+
+
+def failed_resources(stack: str, session: boto3.Session) -> list[str]:
+    """What CloudFormation says of the resources of ``stack`` and its nested stacks that failed, innermost first."""
+    client = session.client("cloudformation")
+    try:
+        stacks = [s["StackName"] for s in client.describe_stacks()["Stacks"] if s["StackName"].startswith(stack)]
+        events = [event for name in stacks for event in client.describe_stack_events(StackName=name)["StackEvents"]]
+    except (BotoCoreError, ClientError):
+        return []
+    return [
+        f"  {event['StackName']} / {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
+        for event in sorted(events, key=lambda event: event["Timestamp"])
+        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
+    ]
+
+
+def _session(stage: str, environment: dict[str, str]) -> boto3.Session:
+    if stage == "local":
+        os.environ.update(aws_environment())
+    return boto3.Session(region_name=stage_settings(stage)["region"])
+
+
+def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
+    command = [str(SAM), *arguments, "--config-file", str(CONFIG)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False
+    )
+    (STATE / "deploy.log").open("a").write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
+        raise DeployFailed(f"{step} failed (all of it is in {STATE / 'deploy.log'}):\n{last}")
+
+
+@click.command()
+@click.option("--env", "stage", type=click.Choice(STAGES), required=True, help="The stage to deploy to.")
+@click.option("--piece", default="shop", show_default=True, help="One set piece, or the whole shop.")
+def main(stage: str, piece: str) -> None:
+    """Build and deploy with SAM CLI."""
+    STATE.mkdir(exist_ok=True)
+    environment = dict(os.environ) | (aws_environment() if stage == "local" else {})
+    try:
+        deploy(stage, piece, environment)
+    except DeployFailed as failure:
+        raise SystemExit(str(failure)) from failure
+    click.echo(f"Deployed {piece} to {stage}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""MiniStack, corrected, in a process of our own, with two routes more that the front door needs.
+
+    GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
+                                 [{"stack", "logical_id", "type", "physical_id", "properties"}]
+    POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
+                                 {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64", "action", "resource"}
+                                 -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
+
+Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
+"""
+
+import asyncio
+import base64
+import json
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import copy_context
+from typing import Any
+from urllib.parse import quote
+
+from local import corrections
+from local.settings import AWS_PORT, HOST, REGION
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def deployed_resources() -> list[dict[str, Any]]:
+    """What CloudFormation deployed, as it resolved it."""
+    from ministack.services.cloudformation import _stacks
+
+    return [
+        {
+            "stack": stack["StackName"],
+            "logical_id": logical_id,
+            "type": resource.get("ResourceType", ""),
+            "physical_id": resource.get("PhysicalResourceId", ""),
+            "properties": resource.get("Properties", {}),
+        }
+        for stack in list(_stacks._data.values())
+        if not stack.get("StackStatus", "").startswith("DELETE")
+        for logical_id, resource in list(stack.get("_resources", {}).items())
+    ]
+
+
+def authorize(request: dict[str, Any]) -> dict[str, Any]:
+    """Check the signature of ``request`` and the signer's policies, as the emulator does for its own APIs."""
+    from ministack.core import iam_evaluator, responses, router
+    from ministack.core.sigv4 import decode_header_value
+
+    raw_headers = [(name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in request["headers"]]
+    query: dict[str, list[str]] = {}
+    for name, value in request["query"]:
+        query.setdefault(name, []).append(value)
+    headers = {name.decode("latin-1"): decode_header_value(value) for name, value in raw_headers}
+    access_key = router.extract_access_key_id(headers, query)
+    if not access_key:
+        return _refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+    responses.set_request_region(REGION)
+    iam_evaluator.pin_signed_request(request["method"], request["raw_path"], query, raw_headers)
+    iam_evaluator.pin_signed_body(base64.b64decode(request["body_base64"]))
+    outcome = iam_evaluator.enforce(
+        access_key, request["action"], "execute-api", REGION, resource_arn=request["resource"]
+    )
+    if isinstance(outcome, iam_evaluator.AuthError):
+        return _refusal(403, outcome.code, outcome.message)
+    if outcome is not None:
+        message = f"User: {outcome.principal_arn} is not authorized to perform: {request['action']} on {request['resource']}"
+        return _refusal(403, "AccessDeniedException", message) | {"principal_arn": outcome.principal_arn}
+    identity = iam_evaluator.resolve_caller_identity(access_key) or {}
+    return {
+        "allowed": True,
+        "status": 200,
+        "code": "",
+        "message": "",
+        "principal_arn": identity.get("userArn"),
+        "account_id": identity.get("accountId"),
+        "access_key": access_key,
+    }
+
+
+def _refusal(status: int, code: str, message: str) -> dict[str, Any]:
+    return {
+        "allowed": False,
+        "status": status,
+        "code": code,
+        "message": message,
+        "principal_arn": None,
+        "account_id": None,
+        "access_key": None,
+    }
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """The emulator's ASGI application with our routes in front of it."""
+    from ministack.app import app
+
+    if scope["type"] != "http" or not scope["path"].startswith("/_setpieces/"):
+        await app(scope, receive, send)
+        return
+    match scope["method"], scope["path"]:
+        case "GET", "/_setpieces/resources":
+            answer: Any = deployed_resources()
+        case "POST", "/_setpieces/authorize":
+            request = json.loads(await _body(receive))
+            # The emulator keeps the request under check in context variables: each check gets a context of its own.
+            answer = copy_context().run(authorize, request)
+        case _:
+            await _respond(send, 404, {"message": f"no route {quote(scope['path'])}"})
+            return
+    await _respond(send, 200, answer)
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _respond(send: Send, status: int, document: Any) -> None:
+    body = json.dumps(document, default=str).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def serve() -> None:
+    """Serve until SIGTERM or SIGINT; the emulator then writes its state."""
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"{HOST}:{AWS_PORT}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 3
+    config.loglevel = "WARNING"
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Correct the emulator, then serve."""
+    corrections.apply()
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()

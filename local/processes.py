@@ -1,0 +1,160 @@
+"""The local cloud's two processes: started in the background, found again by their recorded id, stopped by it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local.settings import ACCOUNT_ID, AWS_ENDPOINT, AWS_PORT, FRONT_DOOR, FRONT_DOOR_PORT, HOST, REGION, ROOT, STAGE, STATE
+from local.settings import aws_environment as aws
+
+
+class CannotStart(Exception):
+    """A process of the local cloud did not start; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One background process: ``python -m <module> <arguments>``, healthy when ``health_url`` answers."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    port: int
+    health_url: str
+    environment: Callable[[], dict[str, str]]
+
+    @property
+    def pid_file(self) -> Path:
+        return STATE / f"{self.name}.pid"
+
+    @property
+    def log_file(self) -> Path:
+        return STATE / f"{self.name}.log"
+
+    def pid(self) -> int | None:
+        """The id of the running process; a recorded id that now belongs to another program does not count."""
+        try:
+            pid = int(self.pid_file.read_text())
+            os.kill(pid, 0)
+        except (FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
+            return None
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and self.module.encode() not in command.read_bytes():
+            return None
+        return pid
+
+    def healthy(self) -> bool:
+        try:
+            return httpx.get(self.health_url, timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def start(self, seconds: float = 30) -> bool:
+        """Start unless it runs; True when it was started. Raises ``CannotStart``."""
+        if self.pid() and self.healthy():
+            return False
+        self.stop()
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, self.port)) == 0:
+                variable = f"SETPIECES_{'AWS' if self.port == AWS_PORT else 'FRONT_DOOR'}_PORT"
+                raise CannotStart(f"Port {self.port} is taken by another program. Stop it, or set {variable} to a free port.")
+        with self.log_file.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", self.module, *self.arguments],
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid_file.write_text(str(process.pid))
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            if self.healthy():
+                return True
+            time.sleep(0.1)
+        self.stop()
+        raise CannotStart(f"The {self.name} did not start. Last lines of {self.log_file}:\n{self.tail()}")
+
+    def stop(self, seconds: float = 30) -> bool:
+        """Ask it to end and wait; True when it ran. A process that ignores the request is killed."""
+        pid = self.pid()
+        if pid is None:
+            self.pid_file.unlink(missing_ok=True)
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.pid() is not None and not _is_zombie(pid):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+                break
+            time.sleep(0.05)
+        self.pid_file.unlink(missing_ok=True)
+        return True
+
+    def tail(self, lines: int = 15) -> str:
+        if not self.log_file.exists():
+            return ""
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether ``pid`` ended and only waits for us to collect it."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return False
+
+
+def _clean() -> dict[str, str]:
+    """Functions inherit the emulator's environment, so it gets none of the developer's."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+
+
+def _emulator_environment() -> dict[str, str]:
+    return _clean() | {
+        "SETPIECES_STATE": str(STATE),
+        "SETPIECES_AWS_PORT": str(AWS_PORT),
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(AWS_PORT),
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "AUTH": "true",
+        "PERSIST_STATE": "1",
+        "S3_PERSIST": "1",
+        "STATE_DIR": str(STATE / "state"),
+        "S3_DATA_DIR": str(STATE / "s3"),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_WARM_TTL_SECONDS": "120",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def _front_door_environment() -> dict[str, str]:
+    return _clean() | aws() | {"SETPIECES_STATE": str(STATE)}
+
+
+EMULATOR = Process(
+    "emulator", "local.emulator", (), AWS_PORT, f"{AWS_ENDPOINT}/_ministack/health", _emulator_environment
+)
+FRONT_DOOR_PROCESS = Process(
+    "front-door",
+    "local.front_door",
+    ("--port", str(FRONT_DOOR_PORT), "--stage", STAGE),
+    FRONT_DOOR_PORT,
+    f"{FRONT_DOOR}/healthz",
+    _front_door_environment,
+)
+ALL = (EMULATOR, FRONT_DOOR_PROCESS)

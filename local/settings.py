@@ -1,0 +1,33 @@
+"""Where the local cloud listens and keeps its state. All overridable by environment, all on loopback."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = Path(os.environ.get("SETPIECES_STATE", ROOT / ".local")).resolve()
+
+STAGE = "local"
+REGION = "eu-central-1"
+ACCOUNT_ID = "000000000000"
+STACK = f"setpieces-{STAGE}"
+HOST = "127.0.0.1"
+
+AWS_PORT = int(os.environ.get("SETPIECES_AWS_PORT", "4566"))
+FRONT_DOOR_PORT = int(os.environ.get("SETPIECES_FRONT_DOOR_PORT", "8080"))
+AWS_ENDPOINT = f"http://{HOST}:{AWS_PORT}"
+FRONT_DOOR = f"http://{HOST}:{FRONT_DOOR_PORT}"
+
+LAMBDA_PYTHON = STATE / "lambda-runtime" / "bin" / "python"
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+
+
+def aws_environment() -> dict[str, str]:
+    """The environment in which AWS tools and SDKs talk to the local cloud as the account's root."""
+    return {
+        "AWS_ENDPOINT_URL": AWS_ENDPOINT,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

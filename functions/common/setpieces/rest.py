@@ -34,7 +34,14 @@ class Request:
     remaining_seconds: Callable[[], float]
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises ``Problem`` 400 for anything that is not one, duplicate keys included."""
+        """The body as a JSON object.
+
+        Raises ``Problem`` 415 for another media type (proxy integrations pass any on), and 400 for anything that is not a
+        JSON object, duplicate names included.
+        """
+        media_type = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json")
         try:
             body = json.loads(self.raw_body, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:

@@ -1,0 +1,30 @@
+"""The running shop as tests see it: over HTTP, and through the AWS APIs.
+
+The same tests run against the local cloud and against an account: ``SETPIECES_STAGE`` and ``AWS_ENDPOINT_URL`` say which.
+"""
+
+import pytest
+
+from tests.shop import Shop, eventually
+
+
+@pytest.fixture(scope="session")
+def shop() -> Shop:
+    return Shop.from_environment()
+
+
+@pytest.fixture(scope="session")
+def products(shop: Shop) -> list[dict]:
+    """Products that can be bought, cheapest first."""
+
+    def listed() -> list[dict]:
+        found, token = [], ""
+        while True:
+            page = shop.call("GET", f"/catalog/v1/products?page_token={token}" if token else "/catalog/v1/products").json()
+            found += page["items"]
+            token = page.get("next_page_token")
+            if not token:
+                return found
+
+    items = eventually(listed)
+    return sorted((item for item in items if item["available"]), key=lambda item: (item["unit_price"], item["sku"]))

@@ -1,0 +1,140 @@
+"""A handle on a running shop, for tests, the demo and benchmarks."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+
+from local.settings import FRONT_DOOR, REGION, ROOT, STATE, aws_environment
+
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], timeout: float = 30, every: float = 0.1) -> T:
+    """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over."""
+    deadline = time.monotonic() + timeout
+    while True:
+        failure: Exception | None = None
+        try:
+            answer = check()
+            if answer:
+                return answer
+        except (AssertionError, LookupError, httpx.HTTPError) as error:
+            failure = error
+        if time.monotonic() > deadline:
+            raise failure or AssertionError(f"{check} gave nothing within {timeout} s")
+        time.sleep(every)
+
+
+def unique(prefix: str) -> str:
+    """A name that no other test uses."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """``stage`` and, for APIs, either the front door of the local cloud or the published execute-api URLs."""
+
+    stage: str
+    session: boto3.Session
+    endpoint: str | None
+    front_door: str | None
+
+    @classmethod
+    def from_environment(cls) -> "Shop":
+        """The shop of ``SETPIECES_STAGE`` (default local)."""
+        stage = os.environ.get("SETPIECES_STAGE", "local")
+        if stage != "local":
+            return cls(stage, boto3.Session(), None, None)
+        local = aws_environment()
+        session = boto3.Session(local["AWS_ACCESS_KEY_ID"], local["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+        return cls(stage, session, local["AWS_ENDPOINT_URL"], FRONT_DOOR)
+
+    @property
+    def samples(self) -> dict[str, Any]:
+        return json.loads((STATE / "samples.json").read_text())
+
+    def aws(self, service: str) -> Any:
+        return _client(self.session, service, self.endpoint)
+
+    def address(self, service: str, name: str) -> str:
+        """The value published as ``/setpieces/<stage>/<service>/<name>``."""
+        answer = self.aws("ssm").get_parameter(Name=f"/setpieces/{self.stage}/{service}/{name}")
+        return answer["Parameter"]["Value"]
+
+    def url(self, path: str) -> str:
+        """The URL of ``/<service>/v1/...``; the path is taken as it is, dot segments and escapes included."""
+        if self.front_door:
+            return self.front_door + path
+        service, _, rest = path.lstrip("/").partition("/")
+        return f"{self.address(service, 'api-url')}/{rest}"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+        sign: bool = False,
+        session: boto3.Session | None = None,
+        timeout: float = 35,
+    ) -> httpx.Response:
+        """Call an API; ``sign`` signs for IAM as ``session`` (default: the account's own)."""
+        sent = dict(headers or {})
+        if json is not None:
+            content = _dumps(json)
+            sent.setdefault("Content-Type", "application/json")
+        url = self.url(path)
+        if sign:
+            sent["Host"] = urlsplit(url).netloc
+            request = AWSRequest(method=method, url=url, data=content, headers=sent)
+            SigV4Auth((session or self.session).get_credentials(), "execute-api", REGION).add_auth(request)
+            sent = dict(request.headers)
+        return _http().request(method, url, content=content, headers=sent, timeout=timeout)
+
+    @contextmanager
+    def faults(self, system: str, **fault: Any) -> Iterator[None]:
+        """An outside system slowed or broken for the duration of the block."""
+        path = f"/partners/v1/faults/{system}"
+        body = {"latency_ms": 0, "error_rate": 0, "outage": False, **fault}
+        assert self.call("PUT", path, json=body).status_code == 200
+        try:
+            yield
+        finally:
+            assert self.call("DELETE", path).status_code == 204
+
+    def ledger(self, name: str, key: str) -> list[dict[str, Any]]:
+        """What an outside system really did."""
+        return self.call("GET", f"/partners/v1/ledger/{name}?key={key}").json()["entries"]
+
+    def event(self, path: str) -> Any:
+        """A sample event of the repository."""
+        return json.loads((ROOT / "events" / path).read_text())
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value)
+
+
+@cache
+def _http() -> httpx.Client:
+    return httpx.Client(limits=httpx.Limits(max_connections=64, max_keepalive_connections=64))
+
+
+@cache
+def _client(session: boto3.Session, service: str, endpoint: str | None) -> Any:
+    return session.client(service, endpoint_url=endpoint, config=Config(max_pool_connections=64))

@@ -1,0 +1,170 @@
+"""Sequences over HTTP: unique, consecutive, guarded, and not to be talked into anything else."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+
+from local.publish import FLOORS, raise_sequences
+from tests.shop import Shop, unique
+
+NEXT = "/sequences/v1/sequences/order/next"
+LEASE = "/sequences/v1/sequences/order/lease"
+
+
+def take(shop: Shop, path: str = NEXT, **options):
+    return shop.call("POST", path, sign=True, **options)
+
+
+def test_next_is_one_higher_each_time(shop: Shop):
+    first, second = take(shop).json(), take(shop).json()
+    assert second["value"] == first["value"] + 1
+    assert second["sequence"] == "order"
+    assert second["formatted"] == f"T{second['value']}"
+    assert len(second["formatted"]) == 10
+
+
+def test_customer_sequence_has_its_own_counter_and_letter(shop: Shop):
+    answer = take(shop, "/sequences/v1/sequences/customer/next")
+    assert answer.status_code == 200
+    assert answer.json()["formatted"] == f"C{answer.json()['value']}"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_lease_is_a_block_that_nobody_else_gets(shop: Shop):
+    before = take(shop).json()["value"]
+    lease = take(shop, LEASE, json={"count": 250}).json()
+    assert lease == {"sequence": "order", "first": before + 1, "last": before + 250, "count": 250}
+    assert take(shop).json()["value"] == before + 251
+
+
+def test_2000_values_of_32_clients_are_distinct_and_consecutive(shop: Shop):
+    with ThreadPoolExecutor(32) as clients:
+        values = sorted(clients.map(lambda _: take(shop).json()["value"], range(2000)))
+    assert values == list(range(values[0], values[0] + 2000))
+
+
+def test_leases_interleaved_with_next_never_overlap(shop: Shop):
+    def work(number: int) -> list[int]:
+        if number % 4:
+            return [take(shop).json()["value"]]
+        lease = take(shop, LEASE, json={"count": 7}).json()
+        return list(range(lease["first"], lease["last"] + 1))
+
+    with ThreadPoolExecutor(16) as clients:
+        taken = [value for values in clients.map(work, range(200)) for value in values]
+    assert len(taken) == len(set(taken))
+    assert max(taken) - min(taken) == len(taken) - 1
+
+
+@pytest.mark.parametrize("name", ["unknown", "ORDER", "order%20", "none", "..", "order%22", "%24util", "x" * 300])
+def test_unknown_sequence_is_404_and_creates_nothing(shop: Shop, name: str):
+    answer = take(shop, f"/sequences/v1/sequences/{name}/next")
+    assert answer.status_code in (403, 404), answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert {item["id"]["S"] for item in items(shop)} == set(FLOORS)
+
+
+def test_voucher_values_are_only_leased(shop: Shop):
+    assert take(shop, "/sequences/v1/sequences/voucher/next").json()["code"] == "UNKNOWN_SEQUENCE"
+    assert take(shop, "/sequences/v1/sequences/voucher/lease", json={"count": 1}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"count": 0}',
+        '{"count": -1}',
+        '{"count": 1001}',
+        '{"count": "1"}',
+        '{"count": 1.5}',
+        '{"count": true}',
+        '{"count": null}',
+        '{"count": NaN}',
+        '{"count": 1e400}',
+        '{"count": 1, "extra": 1}',
+        '{"count": [1]}',
+        '{"count": 1',
+        "\x00",
+        "{" * 5000,
+    ],
+)
+def test_bad_count_is_400_and_takes_nothing(shop: Shop, body: str):
+    before = {item["id"]["S"]: item["num"]["N"] for item in items(shop)}
+    answer = take(shop, LEASE, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["code"] == "INVALID_BODY"
+    assert {item["id"]["S"]: item["num"]["N"] for item in items(shop)} == before
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-amz-json-1.0", "application/xml", "garbage"])
+def test_another_content_type_never_reaches_the_table(shop: Shop, media_type: str):
+    attack = json.dumps({"TableName": shop.address("sequences", "table-name"), "Key": {"id": {"S": "order"}}})
+    answer = take(shop, content=attack, headers={"Content-Type": media_type})
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "UNSUPPORTED_MEDIA_TYPE"
+
+
+def test_unsigned_calls_are_refused(shop: Shop):
+    answer = shop.call("POST", NEXT)
+    assert (answer.status_code, answer.json()["code"]) == (403, "MISSING_AUTHENTICATION_TOKEN")
+
+
+def test_a_caller_without_permission_is_refused(shop: Shop):
+    user = unique("nobody")
+    iam = shop.aws("iam")
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    stranger = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
+    assert take(shop, session=stranger).status_code == 403
+    forged = boto3.Session(key["AccessKeyId"], "wrong", region_name=shop.session.region_name)
+    assert take(shop, session=forged).status_code == 403
+    iam.put_user_policy(
+        UserName=user,
+        PolicyName="next-order-number",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "execute-api:Invoke",
+                        "Resource": f"{shop.address('sequences', 'api-arn')}/POST/v1/sequences/order/next",
+                    }
+                ],
+            }
+        ),
+    )
+    assert take(shop, session=stranger).status_code == 200
+    assert take(shop, LEASE, json={"count": 1}, session=stranger).status_code == 403
+
+
+def test_an_exhausted_sequence_is_409_and_stays_where_it_is(shop: Shop):
+    table, key = shop.address("sequences", "table-name"), {"id": {"S": "customer"}}
+    ddb = shop.aws("dynamodb")
+    kept = ddb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    try:
+        ddb.put_item(TableName=table, Item=key | {"num": {"N": "999999990"}})
+        too_many = take(shop, "/sequences/v1/sequences/customer/lease", json={"count": 10})
+        assert (too_many.status_code, too_many.json()["code"]) == (409, "SEQUENCE_EXHAUSTED")
+        lease = take(shop, "/sequences/v1/sequences/customer/lease", json={"count": 9}).json()
+        assert (lease["first"], lease["last"]) == (999999991, 999999999)
+        assert take(shop, "/sequences/v1/sequences/customer/next").status_code == 409
+        assert ddb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["num"]["N"] == "999999999"
+    finally:
+        ddb.put_item(TableName=table, Item=kept)
+
+
+def test_seeding_again_never_lowers_a_counter(shop: Shop):
+    before = take(shop).json()["value"]
+    raise_sequences(shop.aws("stepfunctions"), shop.aws("ssm"), shop.stage)
+    assert take(shop).json()["value"] == before + 1
+
+
+def items(shop: Shop) -> list[dict]:
+    return shop.aws("dynamodb").scan(TableName=shop.address("sequences", "table-name"), ConsistentRead=True)["Items"]

@@ -1,11 +1,11 @@
 """The local cloud: runs the deployable templates on one machine. Development only, never deployed.
 
-    emulator.py      MiniStack in our own process, with the corrections of corrections.py
-    corrections.py   where the emulator differs from AWS in what we deploy: one small named rule each
-    front_door.py    gives every deployed API the path it has on the custom domain in AWS
-    gateway/         executes deployed API Gateway REST APIs
-    cloud.py         start, stop, reset, status
-    deploy.py        sam build, sam deploy; for the local cloud and for AWS
-    seed.py          sample data
-    parity.py        every difference from AWS, with its reason and its test
+emulator.py      MiniStack in our own process, with the corrections of corrections.py
+corrections.py   where the emulator differs from AWS in what we deploy: one small named rule each
+front_door.py    gives every deployed API the path it has on the custom domain in AWS
+gateway/         executes deployed API Gateway REST APIs
+cloud.py         start, stop, reset, status
+deploy.py        sam build, sam deploy; for the local cloud and for AWS
+seed.py          sample data
+parity.py        every difference from AWS, with its reason and its test
 """

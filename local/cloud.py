@@ -131,7 +131,9 @@ def logs(function: str, follow: bool) -> None:
             pages = api.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
             events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
         except ClientError as error:
-            raise SystemExit(f"No log {group}: {error}. `make status` lists the stacks; has the function run?") from error
+            raise SystemExit(
+                f"No log {group}: {error}. `make status` lists the stacks; has the function run?"
+            ) from error
         for event in events:
             console.print(event["message"].rstrip(), markup=False, soft_wrap=True)
             since = event["timestamp"] + 1
@@ -169,7 +171,11 @@ def _lambda_runtime() -> None:
     """An interpreter with what the Lambda runtime has: Python and boto3, and nothing else."""
     if LAMBDA_PYTHON.exists():
         return
-    pins = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line.startswith(("boto3==", "botocore=="))]
+    pins = [
+        line
+        for line in (ROOT / "requirements-dev.txt").read_text().splitlines()
+        if line.startswith(("boto3==", "botocore=="))
+    ]
     home = LAMBDA_PYTHON.parent.parent
     for command in (
         [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(home)],

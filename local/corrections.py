@@ -102,7 +102,7 @@ def _name_the_error_type() -> None:
         for name, function in vars(lambda_svc).items()
         if inspect.isfunction(function)
         and function.__module__ == lambda_svc.__name__
-        and "result.get(\"trace\", result.get(\"error\", \"\"))" in inspect.getsource(function)
+        and 'result.get("trace", result.get("error", ""))' in inspect.getsource(function)
     )
     _replace_in_function(
         lambda_svc,

@@ -29,7 +29,9 @@ class Journey:
         """Call and check the status; the decoded body."""
         answer = self.shop.call(method, path, **options)
         if answer.status_code != expected:
-            raise AssertionError(f"{method} {path} answered {answer.status_code}, expected {expected}: {answer.text[:500]}")
+            raise AssertionError(
+                f"{method} {path} answered {answer.status_code}, expected {expected}: {answer.text[:500]}"
+            )
         return answer.json() if answer.content else None
 
 
@@ -75,7 +77,9 @@ def slow_platform(journey: Journey) -> str:
 def number(journey: Journey) -> str:
     value = journey.call("POST", "/sequences/v1/sequences/order/next", 200, sign=True)
     lease = journey.call("POST", "/sequences/v1/sequences/voucher/lease", 200, json={"count": 1000}, sign=True)
-    return f"order number {value['formatted']} and a lease of {lease['count']} voucher numbers, without a single function"
+    return (
+        f"order number {value['formatted']} and a lease of {lease['count']} voucher numbers, without a single function"
+    )
 
 
 def money(priced: dict[str, Any]) -> str:

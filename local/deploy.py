@@ -67,7 +67,9 @@ def overrides(stage: str, piece: str, session: boto3.Session) -> list[str]:
             chosen[parameter] = ssm.get_parameter(Name=name)["Parameter"]["Value"]
         except ssm.exceptions.ParameterNotFound as error:
             owner = address.split("/")[0]
-            raise DeployFailed(f"{piece} needs {name}: deploy {owner} first (make deploy PIECE={owner} ENV={stage}).") from error
+            raise DeployFailed(
+                f"{piece} needs {name}: deploy {owner} first (make deploy PIECE={owner} ENV={stage})."
+            ) from error
     return [f"{name}={value}" for name, value in chosen.items()]
 
 
@@ -91,7 +93,11 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
     # Functions run on this machine in the local cloud, and on Python 3.13 on arm64 in AWS.
     layer = {"LAYER_PLATFORM": ""} if stage == "local" else {}
     pip = {"PIP": f"{sys.executable} -m pip"}
-    _sam(["build", "--template", str(template(piece)), "--build-dir", str(target)], environment | layer | pip, "sam build")
+    _sam(
+        ["build", "--template", str(template(piece)), "--build-dir", str(target)],
+        environment | layer | pip,
+        "sam build",
+    )
     return target / "template.yaml"
 
 

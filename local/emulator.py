@@ -1,9 +1,11 @@
-"""MiniStack, corrected, in a process of our own, with two routes more that the front door needs.
+"""MiniStack, corrected, in a process of our own, with three routes more that the front door and the benchmarks need.
 
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
+    GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12}
     POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
-                                 {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64", "action", "resource"}
+                                 {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",
+                                  "action", "resource"}
                                  -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
 
 Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
@@ -12,7 +14,9 @@ Run as ``python -m local.emulator``; settings come from the environment that ``l
 import asyncio
 import base64
 import json
+import re
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from typing import Any
@@ -20,6 +24,9 @@ from urllib.parse import quote
 
 from local import corrections
 from local.settings import AWS_PORT, HOST, REGION
+
+_SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
+_calls: Counter[str] = Counter()
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,7 +73,9 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     if isinstance(outcome, iam_evaluator.AuthError):
         return _refusal(403, outcome.code, outcome.message)
     if outcome is not None:
-        message = f"User: {outcome.principal_arn} is not authorized to perform: {request['action']} on {request['resource']}"
+        message = (
+            f"User: {outcome.principal_arn} is not authorized to perform: {request['action']} on {request['resource']}"
+        )
         return _refusal(403, "AccessDeniedException", message) | {"principal_arn": outcome.principal_arn}
     identity = iam_evaluator.resolve_caller_identity(access_key) or {}
     return {
@@ -97,11 +106,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     from ministack.app import app
 
     if scope["type"] != "http" or not scope["path"].startswith("/_setpieces/"):
+        if scope["type"] == "http":
+            _count(scope)
         await app(scope, receive, send)
         return
     match scope["method"], scope["path"]:
         case "GET", "/_setpieces/resources":
             answer: Any = deployed_resources()
+        case "GET", "/_setpieces/calls":
+            answer = dict(_calls)
         case "POST", "/_setpieces/authorize":
             request = json.loads(await _body(receive))
             # The emulator keeps the request under check in context variables: each check gets a context of its own.
@@ -110,6 +123,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await _respond(send, 404, {"message": f"no route {quote(scope['path'])}"})
             return
     await _respond(send, 200, answer)
+
+
+def _count(scope: Scope) -> None:
+    headers = dict(scope["headers"])
+    signed = _SIGNED_FOR.search(headers.get(b"authorization", b"").decode("latin-1"))
+    if signed:
+        target = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
+        _calls[f"{signed['service']}:{target or scope['method']}"] += 1
 
 
 async def _body(receive: Receive) -> bytes:

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import httpx
 
-from local.settings import ACCOUNT_ID, AWS_ENDPOINT, AWS_PORT, FRONT_DOOR, FRONT_DOOR_PORT, HOST, REGION, ROOT, STAGE, STATE
+from local.settings import (
+    ACCOUNT_ID,
+    AWS_ENDPOINT,
+    AWS_PORT,
+    FRONT_DOOR,
+    FRONT_DOOR_PORT,
+    HOST,
+    REGION,
+    ROOT,
+    STAGE,
+    STATE,
+)
 from local.settings import aws_environment as aws
 
 
@@ -65,7 +76,9 @@ class Process:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, self.port)) == 0:
                 variable = f"SETPIECES_{'AWS' if self.port == AWS_PORT else 'FRONT_DOOR'}_PORT"
-                raise CannotStart(f"Port {self.port} is taken by another program. Stop it, or set {variable} to a free port.")
+                raise CannotStart(
+                    f"Port {self.port} is taken by another program. Stop it, or set {variable} to a free port."
+                )
         with self.log_file.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *self.arguments],

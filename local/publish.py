@@ -58,6 +58,8 @@ def raise_sequences(stepfunctions: Any, ssm: Any, stage: str, seconds: float = 6
         if state["status"] == "SUCCEEDED":
             return
         if state["status"] != "RUNNING":
-            raise RuntimeError(f"raising the sequences ended as {state['status']}: {state.get('error')} {state.get('cause')}")
+            raise RuntimeError(
+                f"raising the sequences ended as {state['status']}: {state.get('error')} {state.get('cause')}"
+            )
         time.sleep(0.2)
     raise RuntimeError("raising the sequences did not end in time")

@@ -20,7 +20,9 @@ def products(shop: Shop) -> list[dict]:
     def listed() -> list[dict]:
         found, token = [], ""
         while True:
-            page = shop.call("GET", f"/catalog/v1/products?page_token={token}" if token else "/catalog/v1/products").json()
+            page = shop.call(
+                "GET", f"/catalog/v1/products?page_token={token}" if token else "/catalog/v1/products"
+            ).json()
             found += page["items"]
             token = page.get("next_page_token")
             if not token:

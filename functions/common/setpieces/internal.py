@@ -29,7 +29,12 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     SigV4Auth(_session.get_credentials(), "execute-api", _session.region_name).add_auth(request)
     try:
         response = _pool.request(
-            method, url, body=payload, headers=dict(request.headers), timeout=urllib3.Timeout(total=timeout), retries=False
+            method,
+            url,
+            body=payload,
+            headers=dict(request.headers),
+            timeout=urllib3.Timeout(total=timeout),
+            retries=False,
         )
     except urllib3.exceptions.HTTPError as error:
         raise OutsideUnavailable(service, "no answer", timed_out=True) from error

@@ -69,7 +69,13 @@ def call(
     started = time.monotonic()
     try:
         response = _pool.request(
-            method, url, body=payload, headers=sent, timeout=urllib3.Timeout(total=timeout), retries=False, redirect=False
+            method,
+            url,
+            body=payload,
+            headers=sent,
+            timeout=urllib3.Timeout(total=timeout),
+            retries=False,
+            redirect=False,
         )
     except urllib3.exceptions.TimeoutError as error:
         raise OutsideUnavailable(system, f"no answer within {timeout:.1f} s", timed_out=True) from error

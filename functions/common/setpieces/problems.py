@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details, one shape for functions, mapping templates and gateway responses.
 
-    {"type", "title", "status", "code", "detail"?, "instance"?, "request_id"?, "errors"?: [{"pointer", "message"}]}
+{"type", "title", "status", "code", "detail"?, "instance"?, "request_id"?, "errors"?: [{"pointer", "message"}]}
 """
 
 from typing import Any

@@ -1,0 +1,96 @@
+"""Cold init of each request-path function against a bare ``boto3.client`` of the same service. Target: at most 1.25 times.
+
+Both run in a fresh process of the functions' interpreter with the built layer on its path: one imports the handler's module and
+makes the function's client, the other only makes the client. Runs alternate, so that both meet the same weather; medians count.
+"""
+
+import os
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.report import report
+from local.settings import LAMBDA_PYTHON, REGION, ROOT, STATE
+
+RUNS = 15
+TARGET = 1.25
+LAYER = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
+
+
+class _Template(yaml.SafeLoader):
+    """Intrinsics as their plain arguments: only literals matter here."""
+
+
+def _argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return node.value
+    construct = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping
+    return construct(node)  # type: ignore[arg-type]
+
+
+_Template.add_multi_constructor("!", _argument)
+
+
+def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
+    """(name, code folder, handler module, service of its first client, environment names) of functions behind an API."""
+    found = []
+    for path in sorted((ROOT / "templates").glob("*.yaml")):
+        document = yaml.load(path.read_text(), _Template)
+        shared = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+        for logical_id, resource in document["Resources"].items():
+            properties = resource.get("Properties", {})
+            if resource["Type"] != "AWS::Serverless::Function":
+                continue
+            if not any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
+                continue
+            names = [*shared, *properties.get("Environment", {}).get("Variables", {})]
+            module = properties["Handler"].rpartition(".")[0]
+            code = (path.parent / properties["CodeUri"]).resolve()
+            found.append((f"{path.stem}/{logical_id}", code, module, _service(properties), names))
+    return found
+
+
+def _service(properties: dict[str, Any]) -> str:
+    """The AWS service that the function's policies name first, addresses and logs aside."""
+    statements = [s for policy in properties.get("Policies", []) for s in policy.get("Statement", [])]
+    actions = [a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
+    services = [action.partition(":")[0] for action in actions]
+    ranked = sorted(services, key=lambda service: service in ("ssm", "logs", "xray", "execute-api"))
+    return ranked[0] if ranked and ranked[0] not in ("logs", "xray", "execute-api") else "ssm"
+
+
+def _seconds(code: str, environment: dict[str, str]) -> float:
+    started = time.perf_counter()
+    subprocess.run([str(LAMBDA_PYTHON), "-c", code], env=environment, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def run() -> None:
+    base = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION}
+    base |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": "bench"}
+    base |= {"LAMBDA_TASK_ROOT": "/var/task", "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"}
+    rows = []
+    for name, code, module, service, variables in request_path_functions():
+        environment = base | {variable: "bench" for variable in variables} | {"STAGE": "local"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(LAYER), str(code)])
+        ours = f"import {module}; from setpieces.aws import client; client({service!r})"
+        bare = f"import boto3; boto3.client({service!r})"
+        for warm_up in (ours, bare):
+            _seconds(warm_up, environment)
+        pairs = [(_seconds(ours, environment), _seconds(bare, environment)) for _ in range(RUNS)]
+        function, floor = (statistics.median(values) for values in zip(*pairs, strict=True))
+        rows.append(
+            {
+                "function": name,
+                "client": service,
+                "init ms": round(function * 1000),
+                "bare client ms": round(floor * 1000),
+                "ratio": function / floor,
+                f"at most {TARGET}": "yes" if function / floor <= TARGET else "NO",
+            }
+        )
+    report("cold_init", f"Cold init against a bare client, median of {RUNS} alternating runs", rows)

@@ -75,7 +75,7 @@ def run() -> None:
     base |= {"LAMBDA_TASK_ROOT": "/var/task", "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"}
     rows = []
     for name, code, module, service, variables in request_path_functions():
-        environment = base | {variable: "bench" for variable in variables} | {"STAGE": "local"}
+        environment = base | dict.fromkeys(variables, "bench") | {"STAGE": "local"}
         environment["PYTHONPATH"] = os.pathsep.join([str(LAYER), str(code)])
         ours = f"import {module}; from setpieces.aws import client; client({service!r})"
         bare = f"import boto3; boto3.client({service!r})"

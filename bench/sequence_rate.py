@@ -5,6 +5,7 @@ Targets: no duplicate and no gap at 32 clients; leases at least 100 times the ra
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 from bench.report import report
@@ -35,7 +36,7 @@ def run() -> None:
         rows.append(_row("next", clients, rate, rate, single, len(values) - len(set(values)), gaps))
     rate, answers = _rate(shop, 8, 200, LEASE, {"count": 1000})
     blocks = sorted((answer["first"], answer["last"]) for answer in answers)
-    overlaps = sum(before[1] >= after[0] for before, after in zip(blocks, blocks[1:], strict=False))
+    overlaps = sum(before[1] >= after[0] for before, after in pairwise(blocks))
     rows.append(_row("lease of 1,000", 8, rate, rate * 1000, single, overlaps, 0))
     report("sequence_rate", "Sequence values through the front door", rows)
 
@@ -48,7 +49,7 @@ def _row(
         "clients": clients,
         "calls/s": round(calls),
         "values/s": round(values),
-        "× best single rate": values / single,
+        "times best single rate": values / single,
         "duplicates": duplicates,
         "gaps": gaps,
     }

@@ -1,4 +1,7 @@
-"""From `make start` on an installed machine to ready, with nothing kept: a second local cloud on ports of its own. Target: 60 s."""
+"""From `make start` on an installed machine to ready, with nothing kept. Target: 60 s.
+
+Measured on a second local cloud with ports and state of its own, so the running one is left alone.
+"""
 
 import os
 import subprocess

@@ -132,13 +132,16 @@ def _is_zombie(pid: int) -> bool:
 
 def _clean() -> dict[str, str]:
     """Functions inherit the emulator's environment, so it gets none of the developer's."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return kept | {
+        "SETPIECES_STATE": str(STATE),
+        "SETPIECES_AWS_PORT": str(AWS_PORT),
+        "SETPIECES_FRONT_DOOR_PORT": str(FRONT_DOOR_PORT),
+    }
 
 
 def _emulator_environment() -> dict[str, str]:
     return _clean() | {
-        "SETPIECES_STATE": str(STATE),
-        "SETPIECES_AWS_PORT": str(AWS_PORT),
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(AWS_PORT),
         "MINISTACK_REGION": REGION,
@@ -156,7 +159,7 @@ def _emulator_environment() -> dict[str, str]:
 
 
 def _front_door_environment() -> dict[str, str]:
-    return _clean() | aws() | {"SETPIECES_STATE": str(STATE)}
+    return _clean() | aws()
 
 
 EMULATOR = Process(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import publish, seed
+from local.counters import raise_sequences
 from local.deploy import DeployFailed, deploy, stage_settings
 from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, CannotStart
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, LAMBDA_PYTHON, REGION, ROOT, STACK, STAGE, STATE, aws_environment
@@ -75,14 +77,14 @@ def _start() -> None:
     if not _deployed(sources):
         with step("building and deploying templates/shop.yaml with SAM CLI"):
             _make_artifacts_bucket()
-            deploy(STAGE, environment=dict(_environment()))
+            deploy(STAGE, environment=_environment())
         DEPLOYED.write_text(sources)
         fresh = True
     if fresh:
         with step("publishing addresses, seeding counters, products and people"):
             publish.local_addresses(client("ssm"), publish.resources())
             httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
-            publish.raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
+            raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
             seed.seed(FRONT_DOOR, STATE / "samples.json")
     _print_addresses()
 
@@ -214,8 +216,6 @@ def _make_artifacts_bucket() -> None:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return dict(os.environ) | aws_environment()
 
 

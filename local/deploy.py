@@ -18,6 +18,7 @@ import click
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.counters import raise_sequences
 from local.settings import ROOT, SAM, STATE, aws_environment
 
 CONFIG = ROOT / "samconfig.toml"
@@ -162,6 +163,9 @@ def main(stage: str, piece: str) -> None:
         deploy(stage, piece, environment)
     except DeployFailed as failure:
         raise SystemExit(str(failure)) from failure
+    if piece in ("shop", "sequences"):
+        session = _session(stage, environment)
+        raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)
     click.echo(f"Deployed {piece} to {stage}.")
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from local.publish import FLOORS, raise_sequences
+from local.counters import FLOORS, raise_sequences
 from tests.shop import Shop, unique
 
 NEXT = "/sequences/v1/sequences/order/next"

@@ -5,6 +5,7 @@ every log line and as an annotation on the trace, and travels on with every call
 """
 
 import re
+import warnings
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
@@ -15,6 +16,9 @@ from setpieces.settings import SERVICE
 
 CORRELATION_HEADER = "X-Correlation-Id"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+# Most requests have nothing to count; Powertools' own advice is to silence its warning about that.
+warnings.filterwarnings("ignore", "No application metrics to publish*")
 
 logger = Logger(service=SERVICE, use_rfc3339=True, utc=True)
 metrics = Metrics(namespace="SetPieces", service=SERVICE)

@@ -1,0 +1,87 @@
+"""The frame around functions behind a queue."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+from setpieces import aws
+from setpieces.queues import Record, Reject, queue_handler
+
+from tests.unit.common.test_setpieces_rest import CONTEXT
+
+
+def record(number: int, body: object, group: str | None = None) -> dict:
+    attributes = {"ApproximateReceiveCount": "2"} | ({"MessageGroupId": group} if group else {})
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": f"m{number}", "body": text, "attributes": attributes, "messageAttributes": {}}
+
+
+@pytest.fixture
+def dead_letters(monkeypatch: pytest.MonkeyPatch):
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        aws.client.cache_clear()
+        sqs = boto3.client("sqs")
+        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
+        yield lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get(
+            "Messages", []
+        )
+        aws.client.cache_clear()
+
+
+def run(process, *records: dict) -> list[str]:
+    answer = queue_handler(process)({"Records": list(records)}, CONTEXT)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_only_the_failed_record_comes_back():
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 2:
+            raise RuntimeError("later")
+
+    assert run(process, *(record(n, {"n": n}) for n in (1, 2, 3))) == ["m2"]
+
+
+def test_a_failed_record_blocks_the_rest_of_its_group_only():
+    seen = []
+
+    def process(body: dict, record: Record) -> None:
+        seen.append(record.message_id)
+        if body["n"] == 1:
+            raise RuntimeError("later")
+
+    records = [record(1, {"n": 1}, "a"), record(2, {"n": 2}, "b"), record(3, {"n": 3}, "a"), record(4, {"n": 4}, "b")]
+    assert run(process, *records) == ["m1", "m3"]
+    assert seen == ["m1", "m2", "m4"]
+
+
+@pytest.mark.parametrize("body", ["not json", "[]", "null", '"text"', ""])
+def test_what_is_not_an_object_is_parked_with_its_reason(dead_letters, body):
+    assert run(lambda body, record: None, record(1, body or " ")) == []
+    (dead,) = dead_letters()
+    assert dead["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
+    assert dead["MessageAttributes"]["message_id"]["StringValue"] == "m1"
+
+
+def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
+    done = []
+
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 1:
+            raise Reject("UNKNOWN_ORDER", "no such order")
+        done.append(record.receive_count)
+
+    assert run(process, record(1, {"n": 1}), record(2, {"n": 2})) == []
+    assert done == [2]
+    assert dead_letters()[0]["Body"] == '{"n": 1}'
+
+
+def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeypatch):
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/gone")
+
+    def process(body: dict, record: Record) -> None:
+        raise Reject("NO")
+
+    assert run(process, record(1, {})) == ["m1"]

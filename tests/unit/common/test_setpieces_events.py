@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+
 from setpieces import events
 from setpieces.events import Event, PublishFailed, derived_id, parse, publish
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from setpieces.items import from_item, to_attribute, to_item
 
 plain = st.recursive(

@@ -5,9 +5,9 @@ import json
 import boto3
 import pytest
 from moto import mock_aws
+
 from setpieces import aws
 from setpieces.queues import Record, Reject, queue_handler
-
 from tests.unit.common.test_setpieces_rest import CONTEXT
 
 

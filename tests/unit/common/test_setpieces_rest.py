@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from setpieces.problems import Problem, invalid, unavailable
 from setpieces.rest import Request, Response, rest_handler
 

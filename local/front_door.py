@@ -1,0 +1,315 @@
+"""The front door: every deployed API under one address, `http://127.0.0.1:8080/<service>/v1/...`, as on the custom
+domain.
+
+    python -m local.front_door --port 8080 --stage local
+
+It routes a path to the API that is deployed under that name and lets `local.gateway` execute it; it holds no logic of
+any service. Besides, `GET /` lists the APIs, `GET /healthz` is up once it answers, and `POST /_front_door/reload`
+reads what is deployed again (a service that is not known makes it look by itself, at most once a second).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qsl
+
+import boto3
+import uvicorn
+from botocore.config import Config
+from botocore.credentials import Credentials
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from local.gateway.backends import Emulator, HttpPool
+from local.gateway.deployment import Deployment, assemble
+from local.gateway.executor import Executor
+from local.gateway.messages import Request, Response
+from local.gateway.models import MAX_BODY
+from local.gateway.ports import EmulatorDown
+from local.gateway.telemetry import CloudWatch
+
+LOG = logging.getLogger("local.front_door")
+
+THREADS = 64
+RELOAD_INTERVAL = 1.0  # seconds between reloads that an unknown service causes
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Catalog:
+    """What is deployed, read again on demand. `read` may raise EmulatorDown and is never called twice at once."""
+
+    def __init__(self, read: Callable[[], Deployment], clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last = float("-inf")
+        self.deployment = Deployment()
+
+    def reload(self) -> Deployment:
+        """Reads what is deployed now."""
+        with self._lock:
+            return self._load()
+
+    def _load(self) -> Deployment:
+        self._last = self._clock()
+        self.deployment = self._read()
+        return self.deployment
+
+    def find(self, service: str) -> Deployment:
+        """The deployment, read again if it does not know `service` and the last reading is long enough ago."""
+        if service not in self.deployment.apis:
+            with self._lock:
+                if service not in self.deployment.apis and self._clock() - self._last >= RELOAD_INTERVAL:
+                    self._load()
+        return self.deployment
+
+
+def read_deployment(emulator: Emulator, stage: str) -> Deployment:
+    """What is deployed in `emulator` for `stage`. EmulatorDown if it does not answer."""
+    resources = emulator.resources()
+    account = _account(resources)
+    values: dict[str, str] = {}
+    memberships: list[tuple[str, str]] = []
+    if any(resource.get("type") == "AWS::ApiGateway::UsagePlan" for resource in resources):
+        for key in _items(emulator.get_json("apigateway", "/apikeys", {"includeValues": "true", "limit": "500"})):
+            values[str(key.get("id"))] = str(key.get("value") or "")
+        for resource in resources:
+            if resource.get("type") == "AWS::ApiGateway::UsagePlan":
+                plan = str(resource["physical_id"])
+                keys = _items(emulator.get_json("apigateway", f"/usageplans/{plan}/keys", {"limit": "500"}))
+                memberships += [(plan, str(key.get("id"))) for key in keys]
+    return assemble(
+        resources,
+        values,
+        memberships,
+        prefix=f"setpieces-{stage}-",
+        stage=stage,
+        region=emulator.region,
+        account=account,
+    )
+
+
+def _items(answer: Any) -> list[dict[str, Any]]:
+    """The list in a control plane answer, which names it `item` on the wire."""
+    found = (answer.get("item") or answer.get("items") or []) if isinstance(answer, dict) else []
+    return found if isinstance(found, list) else [found]
+
+
+def _account(resources: list[dict[str, Any]]) -> str:
+    """The account of the deployed stacks, read from the first ARN among them."""
+    for resource in resources:
+        for text in (str(resource.get("physical_id")), str(resource.get("stack"))):
+            parts = text.split(":")
+            if len(parts) > 5 and parts[0] == "arn" and parts[4].isdigit():
+                return parts[4]
+    return os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000")
+
+
+def problem(status: int, code: str, title: str, detail: str) -> HttpResponse:
+    """An answer of the front door itself, as application/problem+json (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+class FrontDoor:
+    """The ASGI application's handlers. `execute` runs one request to its response, in a thread."""
+
+    def __init__(
+        self, catalog: Catalog, executor: Executor, forget: Callable[[], None], threads: int = THREADS
+    ) -> None:
+        self._catalog, self._executor, self._forget = catalog, executor, forget
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gateway")
+
+    async def _threaded(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    async def listing(self, request: HttpRequest) -> HttpResponse:
+        """GET /"""
+        try:
+            deployment = await self._threaded(self._catalog.find, "")
+        except EmulatorDown as error:
+            return _down(error)
+        base = str(request.base_url).rstrip("/")
+        apis = [
+            {
+                "service": api.service,
+                "url": f"{base}/{api.service}",
+                "api_id": api.api_id,
+                "stage": api.stage.name,
+                "routes": sorted(
+                    f"{method} {path}" for path, methods in api.document.resources.items() for method in methods
+                ),
+            }
+            for api in sorted(deployment.apis.values(), key=lambda api: api.service)
+        ]
+        return JSONResponse({"apis": apis})
+
+    async def health(self, request: HttpRequest) -> HttpResponse:
+        """GET /healthz"""
+        return JSONResponse({"status": "ok", "apis": len(self._catalog.deployment.apis)})
+
+    async def reload(self, request: HttpRequest) -> HttpResponse:
+        """POST /_front_door/reload"""
+        try:
+            deployment = await self._threaded(self._catalog.reload)
+        except EmulatorDown as error:
+            return _down(error)
+        self._executor.forget()
+        self._forget()
+        return JSONResponse({"apis": sorted(deployment.apis)})
+
+    async def api(self, http: HttpRequest) -> HttpResponse:
+        """Anything else: /<service>/<path>"""
+        raw_path = http.scope.get("raw_path") or http.scope["path"].encode()
+        public_path = raw_path.decode("latin-1").split("?", 1)[0]
+        service, _, rest = public_path.removeprefix("/").partition("/")
+        try:
+            deployment = (
+                await self._threaded(self._catalog.find, service)
+                if (service not in self._catalog.deployment.apis)
+                else self._catalog.deployment
+            )
+            api = deployment.apis.get(service)
+            if api is None:
+                known = ", ".join(sorted(deployment.apis)) or "none"
+                return problem(
+                    404, "UNKNOWN_SERVICE", "Unknown service", f"No API is deployed as '{service}'. Deployed: {known}."
+                )
+            request = await _request(http, public_path, "/" + rest)
+            response = await self._threaded(self._executor.handle, deployment, api, request)
+        except EmulatorDown as error:
+            return _down(error)
+        return _http(response)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _down(error: EmulatorDown) -> HttpResponse:
+    LOG.warning("the local cloud does not answer: %s", error)
+    return problem(503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again.")
+
+
+async def _request(http: HttpRequest, public_path: str, path: str) -> Request:
+    body = bytearray()
+    async for chunk in http.stream():
+        # One byte too many is enough to know; the rest is read and dropped so that the client hears the answer.
+        if len(body) <= MAX_BODY:
+            body += chunk
+    query = parse_qsl(http.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    client = http.client.host if http.client else "127.0.0.1"
+    headers = [(_cased(name.decode("latin-1")), value.decode("latin-1")) for name, value in http.scope["headers"]]
+    host = next((value for name, value in headers if name == "Host"), "127.0.0.1")
+    forwarded = next((value for name, value in headers if name == "X-Forwarded-For"), None)
+    headers = [pair for pair in headers if pair[0] not in ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto")]
+    scheme = str(http.scope.get("scheme", "http"))
+    headers += [
+        ("X-Forwarded-For", f"{forwarded}, {client}" if forwarded else client),
+        ("X-Forwarded-Port", host.rpartition(":")[2] if ":" in host else "80"),
+        ("X-Forwarded-Proto", scheme),
+    ]
+    return Request(
+        method=http.method,
+        path=path,
+        headers=tuple(headers),
+        query=tuple(query),
+        body=bytes(body),
+        public_path=public_path,
+        source_ip=client,
+        host=host,
+        scheme=scheme,
+    )
+
+
+def _cased(name: str) -> str:
+    """`Idempotency-Key` of `idempotency-key`: ASGI servers fold header names, API Gateway passes them as they were
+    sent, and most clients send them so."""
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def _http(response: Response) -> HttpResponse:
+    out = HttpResponse(response.body, response.status)
+    out.raw_headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers
+    ] + [(b"content-length", str(len(response.body)).encode())]
+    return out
+
+
+def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> Starlette:
+    """The ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if telemetry is not None:
+            telemetry.start()
+        yield
+        if telemetry is not None:
+            telemetry.stop()
+        front_door.close()
+
+    return Starlette(
+        routes=[
+            Route("/", front_door.listing, methods=["GET"]),
+            Route("/healthz", front_door.health, methods=["GET"]),
+            Route("/_front_door/reload", front_door.reload, methods=["POST"]),
+            Route("/{path:path}", front_door.api, methods=_METHODS),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def build(endpoint: str, region: str, stage: str) -> Starlette:
+    """The application on the emulated AWS at `endpoint`."""
+    key = os.environ.get("AWS_ACCESS_KEY_ID", "test")
+    secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
+    emulator = Emulator(
+        endpoint, region, Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")), HttpPool(THREADS)
+    )
+    session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
+    settings = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 1})
+    clients = [session.client(name, endpoint_url=endpoint, config=settings) for name in ("logs", "cloudwatch")]
+    telemetry = CloudWatch(*clients)
+    executor = Executor(emulator, HttpPool(THREADS), telemetry)
+    catalog = Catalog(lambda: read_deployment(emulator, stage))
+    return application(FrontDoor(catalog, executor, emulator.forget), telemetry)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m local.front_door", description=__doc__.splitlines()[0])
+    parser.add_argument("--host", default="127.0.0.1", choices=["127.0.0.1", "::1", "localhost"])
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--stage", default="local")
+    parser.add_argument("--endpoint", default=os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"))
+    parser.add_argument(
+        "--region", default=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-central-1"
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    app = build(options.endpoint, options.region, options.stage)
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        http="httptools",
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

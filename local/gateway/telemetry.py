@@ -1,0 +1,124 @@
+"""Access logs and the AWS/ApiGateway metrics, sent in the background and best effort.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import Any
+from uuid import uuid4
+
+LOG = logging.getLogger(__name__)
+
+MAX_PENDING = 50_000  # lines and requests; the oldest are dropped when CloudWatch is away
+MAX_BATCH = 5_000  # log events a PutLogEvents, of 10,000 allowed
+FLUSH = 3.0  # seconds
+
+
+class CloudWatch:
+    """Collects, and flushes every FLUSH seconds from one daemon thread: `executor.Telemetry`.
+
+    `logs` and `metrics` are boto3 clients of CloudWatch Logs and CloudWatch.
+    """
+
+    def __init__(self, logs: Any, metrics: Any) -> None:
+        self._logs, self._metrics = logs, metrics
+        self._lines: deque[tuple[str, int, str]] = deque(maxlen=MAX_PENDING)
+        self._requests: deque[tuple[str, str, int, float, float | None]] = deque(maxlen=MAX_PENDING)
+        self._streams: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gateway-telemetry", daemon=True)
+
+    def start(self) -> None:
+        """Begins to flush."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Flushes for the last time."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=FLUSH)
+
+    def access(self, destination: str, line: str) -> None:
+        """Takes an access log line."""
+        self._lines.append((destination, int(time.time() * 1000), line))
+
+    def request(self, api: str, stage: str, status: int, latency: float, integration_latency: float | None) -> None:
+        """Counts a request."""
+        self._requests.append((api, stage, status, latency, integration_latency))
+
+    def _run(self) -> None:
+        while not self._stopped.wait(FLUSH):
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what there is; what cannot be sent is logged and dropped."""
+        for send in (self._send_lines, self._send_metrics):
+            try:
+                send()
+            except Exception as error:
+                # Any fault of CloudWatch, or its absence, must not reach a request or end the thread.
+                LOG.warning("telemetry: %s", error)
+
+    def _send_lines(self) -> None:
+        groups: dict[str, list[dict[str, Any]]] = {}
+        while self._lines:
+            destination, at, line = self._lines.popleft()
+            # arn:aws:logs:region:account:log-group:NAME[:*]
+            parts = destination.split(":")
+            if len(parts) > 6 and parts[2] == "logs":
+                groups.setdefault(parts[6], []).append({"timestamp": at, "message": line})
+        for group, events in groups.items():
+            events.sort(key=lambda event: event["timestamp"])
+            for start in range(0, len(events), MAX_BATCH):
+                self._logs.put_log_events(
+                    logGroupName=group, logStreamName=self._stream(group), logEvents=events[start : start + MAX_BATCH]
+                )
+
+    def _stream(self, group: str) -> str:
+        if group not in self._streams:
+            name = uuid4().hex
+            self._logs.create_log_stream(logGroupName=group, logStreamName=name)
+            self._streams[group] = name
+        return self._streams[group]
+
+    def _send_metrics(self) -> None:
+        found: dict[tuple[str, str], list[tuple[int, float, float | None]]] = {}
+        while self._requests:
+            api, stage, status, latency, integration = self._requests.popleft()
+            found.setdefault((api, stage), []).append((status, latency, integration))
+        for (api, stage), requests in found.items():
+            dimensions = [{"Name": "ApiName", "Value": api}, {"Name": "Stage", "Value": stage}]
+            statuses = [status for status, _, _ in requests]
+            data = [
+                _sum("Count", len(requests)),
+                _sum("4XXError", sum(400 <= status < 500 for status in statuses)),
+                _sum("5XXError", sum(status >= 500 for status in statuses)),
+                _statistics("Latency", [latency for _, latency, _ in requests]),
+                _statistics("IntegrationLatency", [latency for _, _, latency in requests if latency is not None]),
+            ]
+            self._metrics.put_metric_data(
+                Namespace="AWS/ApiGateway",
+                MetricData=[{**datum, "Dimensions": dimensions} for datum in data if datum is not None],
+            )
+
+
+def _sum(name: str, value: int) -> dict[str, Any]:
+    return {"MetricName": name, "Value": float(value), "Unit": "Count"}
+
+
+def _statistics(name: str, values: list[float]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    statistics = {
+        "SampleCount": float(len(values)),
+        "Sum": sum(values),
+        "Minimum": min(values),
+        "Maximum": max(values),
+    }
+    return {"MetricName": name, "StatisticValues": statistics, "Unit": "Milliseconds"}

@@ -5,7 +5,7 @@ The same tests run against the local cloud and against an account: ``SETPIECES_S
 
 import pytest
 
-from tests.shop import Shop, eventually
+from local.shop import Shop, eventually
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from local.counters import FLOORS, raise_sequences
-from tests.shop import Shop, unique
+from local.shop import Shop, unique
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"

@@ -38,6 +38,8 @@ invoke: $(VENV) ## Invoke a function: make invoke FN=basket-add-item EVENT=event
 	@$(RUN) local.cloud invoke --function "$(FN)" --event "$(EVENT)"
 demo: $(VENV) ## Walk one customer through every set piece
 	@$(RUN) local.demo
+events: $(VENV) ## Watch the bus live, coloured by checkout
+	@$(RUN) local.events
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 

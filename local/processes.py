@@ -1,7 +1,6 @@
 """The local cloud's two processes: started in the background, found again by their recorded id, stopped by it."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 from local.settings import (
     ACCOUNT_ID,
@@ -50,17 +50,17 @@ class Process:
     def log_file(self) -> Path:
         return STATE / f"{self.name}.log"
 
-    def pid(self) -> int | None:
-        """The id of the running process; a recorded id that now belongs to another program does not count."""
+    def running(self) -> psutil.Process | None:
+        """The running process; a recorded id that now belongs to another program does not count."""
         try:
-            pid = int(self.pid_file.read_text())
-            os.kill(pid, 0)
-        except (FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
+            process = psutil.Process(int(self.pid_file.read_text()))
+            return process if self.module in process.cmdline() else None
+        except (FileNotFoundError, ValueError, psutil.Error):
             return None
-        command = Path(f"/proc/{pid}/cmdline")
-        if command.exists() and self.module.encode() not in command.read_bytes():
-            return None
-        return pid
+
+    def pid(self) -> int | None:
+        process = self.running()
+        return process.pid if process else None
 
     def healthy(self) -> bool:
         try:
@@ -102,32 +102,21 @@ class Process:
 
     def stop(self, seconds: float = 30) -> bool:
         """Ask it to end and wait; True when it ran. A process that ignores the request is killed."""
-        pid = self.pid()
-        if pid is None:
-            self.pid_file.unlink(missing_ok=True)
-            return False
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + seconds
-        while self.pid() is not None and not _is_zombie(pid):
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                break
-            time.sleep(0.05)
+        process = self.running()
+        if process:
+            process.terminate()
+            try:
+                process.wait(seconds)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait()
         self.pid_file.unlink(missing_ok=True)
-        return True
+        return process is not None
 
     def tail(self, lines: int = 15) -> str:
         if not self.log_file.exists():
             return ""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether ``pid`` ended and only waits for us to collect it."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return False
 
 
 def _clean() -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""Deploying: the right account, the addresses a piece needs, and reasons when it fails."""
+
+import tomllib
+from types import SimpleNamespace
+
+import boto3
+import pytest
+import yaml
+from moto import mock_aws
+
+from local import deploy
+from local.settings import ROOT
+
+STAGES = ("local", "dev", "test", "prod")
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield boto3.Session(region_name="eu-central-1")
+
+
+def test_every_stage_has_an_account_of_its_own():
+    accounts = [deploy.stage_settings(stage)["parameter_overrides"][1] for stage in STAGES]
+    assert len(set(accounts)) == len(STAGES)
+    assert set(tomllib.loads(deploy.CONFIG.read_text())) >= set(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_another_account_is_refused(session, stage):
+    account = session.client("sts").get_caller_identity()["Account"]
+    settings = dict(pair.split("=", 1) for pair in deploy.stage_settings(stage)["parameter_overrides"])
+    if account == settings["StageAccountId"]:
+        deploy.check_account(stage, session)
+        return
+    with pytest.raises(deploy.DeployFailed, match="Nothing was deployed"):
+        deploy.check_account(stage, session)
+
+
+def test_the_template_refuses_another_account_too():
+    class Loader(yaml.SafeLoader):
+        """Intrinsics as tagged lists."""
+
+    Loader.add_multi_constructor(
+        "!",
+        lambda loader, tag, node: (
+            tag,
+            loader.construct_sequence(node, deep=True)
+            if isinstance(node, yaml.SequenceNode)
+            else loader.construct_scalar(node),
+        ),
+    )
+    shop = yaml.load((ROOT / "templates" / "shop.yaml").read_text(), Loader)
+    (assertion,) = shop["Rules"]["StageBelongsToAccount"]["Assertions"]
+    assert assertion["Assert"] == ("Equals", [("Ref", "StageAccountId"), ("Ref", "AWS::AccountId")])
+
+
+def test_a_piece_gets_its_parameters_from_published_addresses(session):
+    ssm = session.client("ssm")
+    ssm.put_parameter(Name="/setpieces/dev/foundation/kms-key-arn", Value="arn:key", Type="String")
+    with pytest.raises(deploy.DeployFailed, match="deploy foundation first"):
+        deploy.overrides("dev", "sequences", session)
+    ssm.put_parameter(Name="/setpieces/dev/foundation/alarm-topic-arn", Value="arn:topic", Type="String")
+    assert deploy.overrides("dev", "sequences", session) == [
+        "Stage=dev",
+        "LogRetentionDays=14",
+        "KmsKeyArn=arn:key",
+        "AlarmTopicArn=arn:topic",
+    ]
+
+
+def test_an_unknown_piece_is_named_with_those_there_are():
+    with pytest.raises(deploy.DeployFailed, match=r"no set piece 'nope'.*sequences"):
+        deploy.template("nope")
+
+
+def test_a_failed_step_shows_what_it_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(deploy, "STATE", tmp_path)
+    monkeypatch.setattr(deploy, "SAM", "/bin/false")
+    with pytest.raises(deploy.DeployFailed, match="sam build failed"):
+        deploy.build("dev", "sequences", {})
+
+
+def test_failed_resources_come_with_their_reasons():
+    events = [
+        {"StackName": "s", "LogicalResourceId": "Q", "ResourceType": "T", "ResourceStatus": status, "Timestamp": n}
+        | ({"ResourceStatusReason": reason} if reason else {})
+        for n, (status, reason) in enumerate(
+            [("CREATE_COMPLETE", None), ("CREATE_FAILED", "bad policy"), ("CREATE_FAILED", None)]
+        )
+    ]
+    client = SimpleNamespace(
+        describe_stacks=lambda: {"Stacks": [{"StackName": "setpieces-dev-x"}, {"StackName": "other"}]},
+        describe_stack_events=lambda StackName: {"StackEvents": events},
+    )
+    session = SimpleNamespace(client=lambda _: client)
+    assert deploy.failed_resources("setpieces-dev", session) == ["  s / Q (T): bad policy"]

@@ -1,0 +1,61 @@
+"""Background processes: found again, not confused with strangers, stopped completely."""
+
+import os
+import socket
+
+import pytest
+
+from local import processes
+from local.processes import CannotStart, Process
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "STATE", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def server(port: int, module: str = "http.server") -> Process:
+    arguments = (str(port), "--bind", "127.0.0.1")
+    return Process(
+        "probe", module, arguments, port, f"http://127.0.0.1:{port}/README.md", lambda: {"PATH": os.environ["PATH"]}
+    )
+
+
+def test_start_twice_is_harmless_and_stop_leaves_nothing(state, port):
+    process = server(port)
+    assert process.start() is True
+    first = process.pid()
+    assert process.start() is False
+    assert process.pid() == first
+    assert process.stop() is True
+    assert process.stop() is False
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_taken_port_is_named_with_the_way_out(state):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(CannotStart, match=r"taken.*SETPIECES_FRONT_DOOR_PORT"):
+            server(taken.getsockname()[1]).start()
+
+
+def test_a_process_that_dies_shows_its_last_words(state, port):
+    with pytest.raises(CannotStart, match="No module named"):
+        server(port, "no_such_module").start()
+
+
+def test_a_recorded_id_of_another_program_is_not_ours(state, port):
+    process = server(port)
+    process.pid_file.write_text(str(os.getpid()))
+    assert process.pid() is None
+    assert process.stop() is False

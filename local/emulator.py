@@ -1,8 +1,9 @@
-"""MiniStack, corrected, in a process of our own, with three routes more that the front door and the benchmarks need.
+"""MiniStack, corrected, in a process of our own, with four routes more that the front door, tests and benchmarks need.
 
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
     GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12}
+    GET  /_setpieces/traces      the X-Ray segments that functions sent, newest last; ?correlation_id= for one checkout
     POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
                                  {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",
                                   "action", "resource"}
@@ -13,20 +14,22 @@ Run as ``python -m local.emulator``; settings come from the environment that ``l
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 import signal
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from local import corrections
 from local.settings import AWS_PORT, HOST, REGION
 
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
 _calls: Counter[str] = Counter()
+_segments: deque[dict[str, Any]] = deque(maxlen=20_000)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,6 +51,27 @@ def deployed_resources() -> list[dict[str, Any]]:
         for stack in list(_stacks._data.values())
         if not stack.get("StackStatus", "").startswith("DELETE")
         for logical_id, resource in list(stack.get("_resources", {}).items())
+    ]
+
+
+class XRayDaemon(asyncio.DatagramProtocol):
+    """Receives what functions would send to the X-Ray daemon: a header line, then a segment, as JSON, in one datagram.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-daemon
+    """
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        _, _, segment = data.partition(b"\n")
+        with contextlib.suppress(ValueError):
+            _segments.append(json.loads(segment))
+
+
+def traces(correlation_id: str) -> list[dict[str, Any]]:
+    """The segments received, or only those annotated with ``correlation_id``."""
+    return [
+        segment
+        for segment in list(_segments)
+        if not correlation_id or segment.get("annotations", {}).get("correlation_id") == correlation_id
     ]
 
 
@@ -113,6 +137,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     match scope["method"], scope["path"]:
         case "GET", "/_setpieces/resources":
             answer: Any = deployed_resources()
+        case "GET", "/_setpieces/traces":
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            answer = traces(query.get("correlation_id", [""])[0])
         case "GET", "/_setpieces/calls":
             answer = dict(_calls)
         case "POST", "/_setpieces/authorize":
@@ -162,6 +189,7 @@ async def serve() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await asyncio.get_running_loop().create_datagram_endpoint(XRayDaemon, local_addr=(HOST, AWS_PORT))
     await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 

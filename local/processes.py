@@ -144,6 +144,7 @@ def _emulator_environment() -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "LAMBDA_WARM_TTL_SECONDS": "120",
         "LOG_LEVEL": "WARNING",
+        "AWS_XRAY_DAEMON_ADDRESS": f"{HOST}:{AWS_PORT}",
     }
 
 

@@ -68,10 +68,11 @@ def start() -> None:
 def _start() -> None:
     with step("the runtime of functions"):
         _lambda_runtime()
-    fresh = not EMULATOR.pid()
     with step("the emulated AWS"):
-        EMULATOR.start(seconds=60)
+        fresh = EMULATOR.start(seconds=60)
     with step("the front door"):
+        if fresh:
+            FRONT_DOOR_PROCESS.stop()  # the credentials it holds were issued by the emulator that is gone
         FRONT_DOOR_PROCESS.start()
     sources = _sources_hash()
     if not _deployed(sources):

@@ -1,0 +1,223 @@
+"""The commerce platform: products with prices and stock, orders, customers, and the legacy platform's customers.
+
+product  {sku, name, description, category, unit_price, currency, available, status, stock, max_per_customer,
+          price_version, version}; unit_price in minor units, status active or retired
+customer {customer_id, identity_id, name, email, phone?, addresses, ..., version, updated_at: {field: RFC 3339}}
+"""
+
+from typing import Any
+
+from partner_operations import Call, Operation, Outcome
+from partner_rules import Pairs, get, not_found, page, put_latest, put_once
+from partner_schemas import CURRENCY, EMAIL, ID, listing, record, same, text, whole
+
+from setpieces.problems import Problem, invalid
+
+MAX_QUERY_LENGTH = 100
+
+PRODUCT = record(
+    {"name": text(200, 1), "unit_price": whole(0), "currency": CURRENCY, "version": whole(1)},
+    {
+        "sku": ID,
+        "description": text(4000),
+        "category": text(100),
+        "available": {"type": "boolean"},
+        "status": {"enum": ["active", "retired"]},
+        "stock": whole(0),
+        "max_per_customer": whole(1, 1000),
+        "price_version": whole(1),
+    },
+    closed=True,
+)
+# What the platform assumes of a product that does not say.
+PRODUCT_DEFAULTS: dict[str, Any] = {
+    "description": "",
+    "category": "",
+    "available": True,
+    "status": "active",
+    "stock": 0,
+    "max_per_customer": 10,
+    "price_version": 1,
+}
+
+LINE = record({"sku": ID, "quantity": whole(1, 100_000)}, {"unit_price": whole(0)})
+ORDER = record(
+    {"customer_id": text(128), "lines": listing(LINE, 1), "totals": {"type": "object"}, "status": text(64, 1)},
+)
+CUSTOMER = record(
+    {"identity_id": ID, "name": text(200, 1), "email": EMAIL},
+    {
+        "phone": text(40),
+        "addresses": listing({"type": "object"}),
+        "marketing_opt_in": {"type": "boolean"},
+        "origin": text(40),
+        "updated_at": {"type": "object"},
+    },
+)
+LEGACY_CUSTOMER = record({"source_version": whole(1)}, {"name": text(200, 1), "email": EMAIL})
+SYNC = record({"kind": {"enum": ["customer", "vip", "wishlist"]}, "event_id": ID, "data": {"type": "object"}})
+
+# Members of a customer that the platform keeps itself.
+KEPT = ("customer_id", "version", "updated_at")
+
+
+def get_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    return get("product", stored)
+
+
+def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """A newer version replaces an older one; the same again is no effect. Raises ``Problem`` 409 for anything else."""
+    same(call.body, "sku", call.ids["sku"])
+    product = PRODUCT_DEFAULTS | call.body | {"sku": call.ids["sku"]}
+    if stored and stored != product and stored["version"] >= product["version"]:
+        raise Problem(409, "STALE_VERSION", f"The product is at version {stored['version']}")
+    return put_latest(product, stored)
+
+
+def list_products(call: Call, pairs: Pairs) -> Outcome:
+    """Active products by SKU, those with ``query`` in name, SKU or category. Retired ones can only be read by SKU."""
+    query = call.query.get("query", "").strip().casefold()
+    if len(query) > MAX_QUERY_LENGTH:
+        raise invalid("/query", f"must have at most {MAX_QUERY_LENGTH} characters")
+    return page(call, ((sku, product) for sku, product in pairs if _listed(product, query)))
+
+
+def _listed(product: dict[str, Any], query: str) -> bool:
+    searched = (product["name"], product["sku"], product["category"])
+    return product["status"] == "active" and any(query in text.casefold() for text in searched)
+
+
+def put_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    same(call.body, "order_number", call.ids["order_number"])
+    return put_once(call.body | {"order_number": call.ids["order_number"]}, stored)
+
+
+def get_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    return get("order", stored)
+
+
+def get_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """Raises ``Problem`` 410 for a customer who was deleted, 404 for one who never was."""
+    _not_deleted(stored)
+    outcome = get("customer", stored)
+    return Outcome(200, outcome.body, headers=_etag(outcome.body))
+
+
+def put_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """Write if the customer is as the caller thinks: ``If-None-Match: *`` for none, ``If-Match: <version>`` for that one.
+
+    Raises ``Problem`` 412 if not, 410 after deletion, 428 if the caller does not say.
+    """
+    same(call.body, "customer_id", call.ids["customer_id"])
+    _not_deleted(stored)
+    _check_precondition(call.headers, stored)
+    before = stored or {"version": 0, "updated_at": {}}
+    content = {name: value for name, value in call.body.items() if name not in KEPT}
+    customer = content | {
+        "customer_id": call.ids["customer_id"],
+        "version": before["version"] + 1,
+        "updated_at": _updated_at(content, before, call),
+    }
+    status, effect = (200, "updated") if stored else (201, "created")
+    return Outcome(status, customer, headers=_etag(customer), document=customer, effect=effect)
+
+
+def _updated_at(content: dict[str, Any], before: dict[str, Any], call: Call) -> dict[str, Any]:
+    """When each field last changed: as the caller says, else now for a field whose value is new."""
+    told = call.body.get("updated_at", {})
+    known = before["updated_at"]
+    return {
+        name: told.get(name, known[name] if name in known and before.get(name) == value else call.now)
+        for name, value in content.items()
+    }
+
+
+def delete_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """Leave a tombstone, also for a customer who has not arrived yet: a late copy must not bring them back."""
+    if stored and stored.get("deleted"):
+        return Outcome(204)
+    tombstone = {"customer_id": call.ids["customer_id"], "deleted": True, "deleted_at": call.now}
+    return Outcome(204, document=tombstone, effect="deleted")
+
+
+def sync_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """One effect per ``event_id``; a repeat is answered from the first, whatever else it says."""
+    if stored:
+        return Outcome(200, stored)
+    sync = call.body | {"customer_id": call.ids["customer_id"]}
+    return Outcome(201, sync, document=sync, effect="created")
+
+
+def get_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    if stored is None or stored.get("deleted"):
+        raise not_found("customer")
+    return Outcome(200, stored)
+
+
+def put_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    same(call.body, "customer_id", call.ids["customer_id"])
+    return put_latest(call.body | {"customer_id": call.ids["customer_id"]}, stored)
+
+
+def delete_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    return Outcome(204, document={"customer_id": call.ids["customer_id"], "deleted": True}, effect="deleted")
+
+
+def _not_deleted(stored: dict[str, Any] | None) -> None:
+    if stored and stored.get("deleted"):
+        raise Problem(410, "DELETED", "This customer was deleted")
+
+
+def _check_precondition(headers: dict[str, str], stored: dict[str, Any] | None) -> None:
+    expected, none_expected = headers.get("if-match"), headers.get("if-none-match") == "*"
+    if expected is None and not none_expected:
+        raise Problem(428, "PRECONDITION_REQUIRED", "Send If-Match with the version, or If-None-Match: *")
+    version = str(stored["version"]) if stored else None
+    if (none_expected and stored) or (expected is not None and expected.strip().strip('"') != version):
+        raise Problem(412, "PRECONDITION_FAILED", "The customer is not as expected")
+
+
+def _etag(customer: dict[str, Any]) -> dict[str, str]:
+    return {"ETag": f'"{customer["version"]}"'}
+
+
+def _by(name: str) -> Any:
+    return lambda call: call.ids[name]
+
+
+_sku, _order_number, _customer_id = _by("sku"), _by("order_number"), _by("customer_id")
+
+
+def _sync_key(call: Call) -> str:
+    return f"{call.ids['customer_id']}/{call.body['event_id']}"
+
+
+_PRODUCT, _ORDER = "commerce/products/{sku}", "commerce/orders/{order_number}"
+_CUSTOMER, _LEGACY = "commerce/customers/{customer_id}", "commerce/legacy/customers/{customer_id}"
+
+OPERATIONS = (
+    Operation("list_products", "GET", "commerce/products", list_products, "products", lists=True),
+    Operation("get_product", "GET", _PRODUCT, get_product, "products", _sku),
+    Operation("put_product", "PUT", _PRODUCT, put_product, "products", _sku, PRODUCT, ledger="products"),
+    Operation("get_order", "GET", _ORDER, get_order, "orders", _order_number),
+    Operation("put_order", "PUT", _ORDER, put_order, "orders", _order_number, ORDER, ledger="platform-orders"),
+    Operation("get_customer", "GET", _CUSTOMER, get_customer, "customers", _customer_id),
+    Operation("put_customer", "PUT", _CUSTOMER, put_customer, "customers", _customer_id, CUSTOMER, ledger="customers"),
+    Operation("delete_customer", "DELETE", _CUSTOMER, delete_customer, "customers", _customer_id, ledger="customers"),
+    Operation(
+        "sync_customer",
+        "POST",
+        f"{_CUSTOMER}/syncs",
+        sync_customer,
+        "customer-syncs",
+        _sync_key,
+        SYNC,
+        ledger="customers",
+        ledger_key=_customer_id,
+    ),
+    Operation("get_legacy_customer", "GET", _LEGACY, get_legacy_customer, "legacy-customers", _customer_id),
+    Operation(
+        "put_legacy_customer", "PUT", _LEGACY, put_legacy_customer, "legacy-customers", _customer_id, LEGACY_CUSTOMER
+    ),
+    Operation("delete_legacy_customer", "DELETE", _LEGACY, delete_legacy_customer, "legacy-customers", _customer_id),
+)

@@ -1,0 +1,112 @@
+"""The identity provider: who signs in with which e-mail address, and in which roles.
+
+identity {identity_id, customer_id, roles, salt, password_hash}: neither the address nor the password is stored
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import Any
+from uuid import UUID, uuid5
+
+from partner_operations import Call, Operation, Outcome
+from partner_rules import get
+from partner_schemas import EMAIL, ID, record, text
+
+from setpieces.problems import Problem
+
+REGISTRATION = record(
+    {"email": EMAIL, "password": text(256, 8)},
+    {"customer_id": ID, "roles": {"type": "array", "items": {"enum": ["admin"]}, "maxItems": 1}},
+    closed=True,
+)
+CREDENTIALS = record({"email": text(254), "password": text(256)}, closed=True)
+
+_NAMESPACE = UUID("0d8f2c1e-6a57-5b0e-8f5d-3b8c5a7e9d21")
+_SHOWN = ("identity_id", "customer_id", "roles")
+# 16 MiB and some 50 ms for each guess. https://datatracker.ietf.org/doc/html/rfc7914
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
+
+
+def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """Register. A repeat with the same customer id and password is answered as the first one.
+
+    Raises ``Problem`` 409 if someone else has the address.
+    """
+    body = call.body
+    if stored is None:
+        salt = secrets.token_bytes(16)
+        identity = {
+            "identity_id": identity_id(body["email"]),
+            "customer_id": body.get("customer_id"),
+            "roles": body.get("roles", []),
+            "salt": base64.b64encode(salt).decode(),
+            "password_hash": _hash(body["password"], salt),
+        }
+        return Outcome(201, _shown(identity), document=identity, effect="created")
+    repeated = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
+    if repeated and _matches(body["password"], stored):
+        return Outcome(200, _shown(stored))
+    raise Problem(409, "EMAIL_TAKEN", "This e-mail address is taken")
+
+
+def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    return Outcome(200, _shown(get("identity", stored).body))
+
+
+def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    """Raises ``Problem`` 401, after the same work whether the address or the password is wrong."""
+    if not _matches(call.body["password"], stored or _NOBODY) or stored is None:
+        raise Problem(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
+    return Outcome(200, _shown(stored))
+
+
+def identity_id(email: str) -> str:
+    """The id that belongs to an address, so that an address has one identity by construction."""
+    return f"id-{uuid5(_NAMESPACE, email.casefold())}"
+
+
+def _hash(password: str, salt: bytes) -> str:
+    return base64.b64encode(hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT)).decode()
+
+
+def _matches(password: str, identity: dict[str, Any]) -> bool:
+    hashed = _hash(password, base64.b64decode(identity["salt"]))
+    return hmac.compare_digest(hashed, identity["password_hash"])
+
+
+def _shown(identity: dict[str, Any]) -> dict[str, Any]:
+    return {name: identity[name] for name in _SHOWN}
+
+
+_NOBODY = {"salt": "", "password_hash": ""}
+
+OPERATIONS = (
+    Operation(
+        "create_identity",
+        "POST",
+        "identity/identities",
+        create_identity,
+        "identities",
+        lambda call: identity_id(call.body["email"]),
+        REGISTRATION,
+    ),
+    Operation(
+        "get_identity",
+        "GET",
+        "identity/identities/{identity_id}",
+        get_identity,
+        "identities",
+        lambda call: call.ids["identity_id"],
+    ),
+    Operation(
+        "authenticate",
+        "POST",
+        "identity/authentications",
+        authenticate,
+        "identities",
+        lambda call: identity_id(call.body["email"]),
+        CREDENTIALS,
+    ),
+)

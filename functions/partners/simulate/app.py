@@ -1,0 +1,53 @@
+"""ANY /v1/{proxy+}: every outside system of the shop, with faults on demand and a ledger of what really happened."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from partner_faults import NONE, latency_seconds
+from partner_operations import Call, Operation, perform
+from partner_routes import SIMULATED, find
+from partner_schemas import MAX_BODY_BYTES
+from partner_store import TableStore
+
+from setpieces.problems import Problem
+from setpieces.rest import Request, Response, rest_handler
+
+STORE = TableStore()
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    operation, ids = find(request.method, request.path_parameters.get("proxy", ""))
+    latency = latency_seconds(_fault(operation), operation)
+    delay = 0.0
+    try:
+        outcome = perform(operation, _call(request, operation, ids), STORE)
+        delay = outcome.delay_seconds
+    finally:
+        # After the effect, so that a caller who gave up waiting has caused it all the same.
+        time.sleep(max(latency, delay))
+    return Response(outcome.status, outcome.body, outcome.headers)
+
+
+def _fault(operation: Operation) -> dict[str, Any]:
+    stored = STORE.read("faults", operation.system) if operation in SIMULATED else None
+    return stored.document if stored else NONE
+
+
+def _call(request: Request, operation: Operation, ids: dict[str, str]) -> Call:
+    body = _body(request) if operation.schema is not None else {}
+    return Call(ids, request.query, request.headers, body, datetime.now(UTC).isoformat(timespec="microseconds"))
+
+
+def _body(request: Request) -> dict[str, Any]:
+    if len(request.raw_body.encode(errors="replace")) > MAX_BODY_BYTES:
+        raise Problem(413, "REQUEST_TOO_LARGE", f"The body has more than {MAX_BODY_BYTES} bytes")
+    body = request.json()
+    try:
+        # Python reads numbers and strings that JSON in UTF-8 cannot say: 1e999, half a surrogate pair.
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "INVALID_JSON", "The body has a number or text that cannot be written as JSON") from error
+    return body

@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,6 +31,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from local.gateway.backends import Emulator, HttpPool
 from local.gateway.deployment import Deployment, assemble
@@ -44,7 +45,6 @@ LOG = logging.getLogger("local.front_door")
 
 THREADS = 64
 RELOAD_INTERVAL = 1.0  # seconds between reloads that an unknown service causes
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Catalog:
@@ -241,11 +241,24 @@ def _cased(name: str) -> str:
 
 
 def _http(response: Response) -> HttpResponse:
-    out = HttpResponse(response.body, response.status)
-    out.raw_headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers
-    ] + [(b"content-length", str(len(response.body)).encode())]
+    # RFC 9110, section 8.6: 204 and 304 have no content, and 204 no Content-Length either.
+    empty = response.status in (204, 304)
+    out = HttpResponse(b"" if empty else response.body, response.status)
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers]
+    length = [] if empty else [(b"content-length", str(len(response.body)).encode())]
+    out.raw_headers = headers + length
     return out
+
+
+class _AnyMethod:
+    """`handle` as an ASGI application of its own: Starlette asks a function for its methods, and an API has its own say."""
+
+    def __init__(self, handle: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._handle(HttpRequest(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> Starlette:
@@ -265,7 +278,7 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
             Route("/", front_door.listing, methods=["GET"]),
             Route("/healthz", front_door.health, methods=["GET"]),
             Route("/_front_door/reload", front_door.reload, methods=["POST"]),
-            Route("/{path:path}", front_door.api, methods=_METHODS),
+            Route("/{path:path}", _AnyMethod(front_door.api)),
         ],
         lifespan=lifespan,
     )

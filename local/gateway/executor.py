@@ -10,6 +10,7 @@ EmulatorDown ever leaves `handle`.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import logging
 import secrets
@@ -378,15 +379,13 @@ class Executor:
         if role is not None:
             return
         document = self._cloud.function_policy(function)
-        decision = "implicit-deny"
+        decision: policy.Decision = "implicit-deny"
         if document is not None:
-            decision = policy.evaluate(
-                document,
-                "lambda:InvokeFunction",
-                function,
-                {"aws:SourceArn": source_arn, "aws:SourceAccount": api.account},
-                ["apigateway.amazonaws.com"],
-            )
+            known = {"aws:SourceArn": source_arn, "aws:SourceAccount": api.account}
+            with contextlib.suppress(policy.BadPolicy):
+                decision = policy.evaluate(
+                    document, "lambda:InvokeFunction", function, known, ["apigateway.amazonaws.com"]
+                )
         if decision != "allow":
             raise GatewayError(kind, reason=f"Invalid permissions on Lambda function {function} for {source_arn}")
 

@@ -342,7 +342,7 @@ def _status(value: Any) -> int:
         status = int(value)
     except (TypeError, ValueError):
         status = 0
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:
         raise GatewayError("DEFAULT_5XX", reason=f"responseOverride.status is {value!r}")
     return status
 
@@ -392,7 +392,7 @@ def proxy_response(payload: bytes, request: Request, binary_types: tuple[str, ..
     status = value.get("statusCode", 200)
     if isinstance(status, str) and status.isascii() and status.isdigit():
         status = int(status)
-    if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
         raise ValueError(f"statusCode {status!r}")
     body = value.get("body")
     if body is not None and not isinstance(body, str):

@@ -43,7 +43,11 @@ class Request:
         if media_type != "application/json":
             raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json")
         try:
-            body = json.loads(self.raw_body, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+            body = json.loads(
+                self.raw_body, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
+            )
+            # Half a surrogate pair can be written as an escape but not as UTF-8, so no answer or table could hold it.
+            json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise Problem(400, "INVALID_JSON", f"The body is not valid JSON: {error}") from error
         if not isinstance(body, dict):
@@ -119,6 +123,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("an object has the same name twice")
     return members
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{digits} is too large")
+    return number
 
 
 def _no_constant(name: str) -> None:

@@ -55,6 +55,8 @@ def test_a_response_is_a_proxy_response():
         ("{", "INVALID_JSON"),
         ('{"a": NaN}', "INVALID_JSON"),
         ('{"a": Infinity}', "INVALID_JSON"),
+        ('{"a": 1e999}', "INVALID_JSON"),
+        ('{"a": "\\ud800"}', "INVALID_JSON"),
         ('{"a": 1, "a": 2}', "INVALID_JSON"),
         ('{"a": {"b": 1, "b": 1}}', "INVALID_JSON"),
         ("[" * 100_000, "INVALID_JSON"),

@@ -1,0 +1,127 @@
+"""Sample data for the running shop: products, one customer and one admin, through the partners' own API.
+
+May be run as often as one likes: what is there stays as it is. Passwords are made on this machine and kept in the samples
+file, which only its owner can read.
+"""
+
+import json
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from local import samples
+from local.settings import REGION, STAGE, aws_environment
+
+CLIENTS = 8
+
+
+class SeedFailed(Exception):
+    """The message says which request failed, and how it was answered."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A sample person; ``role`` is the name in the samples file. Their numbers lie below those that sequences issue."""
+
+    role: str
+    customer_id: str
+    name: str
+    roles: tuple[str, ...] = ()
+
+
+PEOPLE = (Person("customer", "C000000001", "Ada Sample"), Person("admin", "C000000002", "Grace Sample", ("admin",)))
+
+
+def seed(front_door: str, samples_file: Path) -> dict[str, Any]:
+    """Seed through ``front_door`` (``http://127.0.0.1:8080``) and write ``samples_file``; returns what it holds:
+
+        {"customer": {email, password, customer_id}, "admin": {email, password, customer_id}, "ingest_api_key": ""}
+
+    The key is empty as long as ingestion is not deployed. Raises ``SeedFailed``.
+    """
+    known = json.loads(samples_file.read_text()) if samples_file.exists() else {}
+    contents = {person.role: known.get(person.role) or _credentials(person) for person in PEOPLE}
+    contents["ingest_api_key"] = ingest_api_key()
+    # Before anything is created: passwords that were lost could not be had again.
+    _write_private(samples_file, contents)
+    with httpx.Client(base_url=f"{front_door}/partners/v1/", timeout=35) as http:
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            list(clients.map(lambda product: _put_product(http, product), samples.products()))
+        for person in PEOPLE:
+            _put_person(http, person, contents[person.role])
+    return contents
+
+
+def ingest_api_key() -> str:
+    """The API key of the ingestion service, "" if there is none."""
+    environment = aws_environment()
+    session = boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+    apigateway = session.client("apigateway", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    keys = apigateway.get_api_keys(nameQuery=f"setpieces-{STAGE}-ingestion", includeValues=True)["items"]
+    return next((key["value"] for key in keys if key["name"].startswith(f"setpieces-{STAGE}-ingestion")), "")
+
+
+def _credentials(person: Person) -> dict[str, str]:
+    return {
+        "email": f"{person.role}.{secrets.token_hex(3)}@example.com",
+        "password": secrets.token_urlsafe(18),
+        "customer_id": person.customer_id,
+    }
+
+
+def _put_product(http: httpx.Client, product: dict[str, Any]) -> None:
+    # 409: a feed or a test has brought a newer version since.
+    _send(http, "PUT", f"commerce/products/{product['sku']}", product, accept=(409,))
+
+
+def _put_person(http: httpx.Client, person: Person, credentials: dict[str, str]) -> None:
+    identity = _send(http, "POST", "identity/identities", credentials | {"roles": list(person.roles)}).json()
+    identity_id = identity["identity_id"]
+    path = f"commerce/customers/{person.customer_id}"
+    found = _send(http, "GET", path, accept=(404,))
+    if found.status_code == 404 or found.json()["identity_id"] != identity_id:
+        precondition = {"If-Match": found.headers["ETag"]} if found.status_code == 200 else {"If-None-Match": "*"}
+        customer = samples.customer(person.customer_id, identity_id, person.name, credentials["email"])
+        _send(http, "PUT", path, customer, headers=precondition)
+    path = f"rewards/members/{person.customer_id}"
+    found = _send(http, "GET", path, accept=(404,))
+    if found.status_code == 404 or found.json()["identity_id"] != identity_id:
+        _send(http, "PUT", path, samples.member(person.customer_id, identity_id))
+
+
+def _send(
+    http: httpx.Client,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    headers: dict[str, str] | None = None,
+    accept: tuple[int, ...] = (),
+) -> httpx.Response:
+    """The answer, if it is a success or in ``accept``. Raises ``SeedFailed``."""
+    try:
+        answer = http.request(method, path, json=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise SeedFailed(
+            f"Seeding failed: {method} {path} got no answer: {error!r}. Is the shop up? (make status)"
+        ) from error
+    if not answer.is_success and answer.status_code not in accept:
+        raise SeedFailed(f"Seeding failed: {method} {path} was answered {answer.status_code}: {answer.text[:300]}")
+    return answer
+
+
+def _write_private(path: Path, contents: dict[str, Any]) -> None:
+    """Replace ``path`` in one step by a file that only its owner can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(contents, file, indent=2)
+        file.write("\n")
+    partial.replace(path)

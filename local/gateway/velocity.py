@@ -11,6 +11,7 @@ text, and an assignment may reach into `$context` (`#set($context.responseOverri
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -120,7 +121,14 @@ class Template:
 # ---------------------------------------------------------------------------------------
 
 
+# What Velocity's parser refuses and the library passes on as text: a directive without its parts, such as `#if(`.
+_BROKEN = re.compile(r"\{?(if|elseif|foreach|set|macro|define)\}?\s*\(")
+
+
 def _block(node: Any) -> _Writer:
+    for first, second in itertools.pairwise(node.children):
+        if isinstance(first, syntax.FallthroughHashText) and isinstance(second, syntax.Text) and _BROKEN.match(second.text):
+            raise TemplateFault(f"a broken directive: #{second.text[:40]}")
     writers = [_writer(child) for child in node.children]
     if len(writers) == 1:
         return writers[0]

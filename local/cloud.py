@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -61,7 +61,8 @@ def start() -> None:
     try:
         _start()
     except (CannotStart, DeployFailed) as failure:
-        console.print(f"[red]make start failed.[/]\n{failure}", markup=True, soft_wrap=True)
+        console.print("make start failed.", style="red")
+        console.print(str(failure), markup=False, soft_wrap=True)
         raise SystemExit(1) from failure
 
 
@@ -213,7 +214,9 @@ def _deployed(sources: str) -> bool:
 
 def _make_artifacts_bucket() -> None:
     bucket = stage_settings(STAGE)["s3_bucket"]
-    client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3 = client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 
 def _environment() -> dict[str, str]:
@@ -230,7 +233,7 @@ def _print_addresses() -> None:
     samples = json.loads((STATE / "samples.json").read_text())
     console.print(f"Sign in as customer {samples['customer']['email']} / {samples['customer']['password']}")
     console.print(f"Sign in as admin    {samples['admin']['email']} / {samples['admin']['password']}")
-    console.print(f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo · make status · make stop")
+    console.print(f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo, make status, make stop", soft_wrap=True)
 
 
 if __name__ == "__main__":

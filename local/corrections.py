@@ -33,11 +33,14 @@ class Correction:
 def _replace_in_function(module: ModuleType, owner: Any, name: str, old: str, new: str) -> None:
     """Recompile ``owner.name`` with ``old`` replaced by ``new``; ``old`` must occur exactly once."""
     function = getattr(owner, name)
-    source = textwrap.dedent(inspect.getsource(function))
+    # A function that was corrected before carries its text: the file shows only the original.
+    source = getattr(function, "corrected_source", None) or textwrap.dedent(inspect.getsource(function))
     if source.count(old) != 1:
         raise NoLongerNeeded(f"{module.__name__}.{name} does not contain {old!r} exactly once")
     scope: dict[str, Any] = {}
-    exec(compile(source.replace(old, new), module.__file__ or module.__name__, "exec"), module.__dict__, scope)
+    corrected = source.replace(old, new)
+    exec(compile(corrected, module.__file__ or module.__name__, "exec"), module.__dict__, scope)
+    scope[name].corrected_source = corrected
     setattr(owner, name, scope[name])
 
 
@@ -63,6 +66,18 @@ def _expand_nested_sam() -> None:
         "        raise ValueError(template.error)\n",
     )
     provisioners.__dict__["engine"] = engine
+
+
+def _keep_attributes_in_nested_updates() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_cfn_nested_stack_deploy",
+        "old_tagged, new_tagged, child_name, child_logical_id,\n",
+        'old_tagged, new_tagged, child_name, child_logical_id, prev.get("Attributes", {}),\n',
+    )
 
 
 # Types that templates use and the emulator does not know; they are recorded and nothing is created for them.
@@ -141,6 +156,12 @@ CORRECTIONS = (
         "CloudFormation expands the SAM and Include transforms of nested templates",
         "only the parent's transforms are expanded",
         _expand_nested_sam,
+    ),
+    Correction(
+        "nested-updates",
+        "a resource that an update leaves alone keeps its attributes for Fn::GetAtt",
+        "in nested stacks such a resource has no attributes, and the update fails",
+        _keep_attributes_in_nested_updates,
     ),
     Correction(
         "unknown-types",

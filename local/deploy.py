@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,16 @@ def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None =
     if piece != "shop":
         stack = f"{stack}-{piece}"
         arguments += ["--stack-name", stack, "--parameter-overrides", *overrides(stage, piece, session)]
+    started = datetime.now(UTC)
     try:
         _sam(arguments, environment, "sam deploy")
     except DeployFailed as failure:
-        reasons = failed_resources(stack, session)
+        reasons = failed_resources(stack, session, started)
         raise DeployFailed("\n".join(["The deployment failed:", *reasons]) if reasons else str(failure)) from failure
 
 
-def failed_resources(stack: str, session: boto3.Session) -> list[str]:
-    """What CloudFormation says of the resources of ``stack`` and its nested stacks that failed, innermost first."""
+def failed_resources(stack: str, session: boto3.Session, since: datetime) -> list[str]:
+    """What CloudFormation says of the resources of ``stack`` and its nested stacks that failed ``since``, first first."""
     client = session.client("cloudformation")
     try:
         stacks = [s["StackName"] for s in client.describe_stacks()["Stacks"] if s["StackName"].startswith(stack)]
@@ -131,7 +133,9 @@ def failed_resources(stack: str, session: boto3.Session) -> list[str]:
     return [
         f"  {event['StackName']} / {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
         for event in sorted(events, key=lambda event: event["Timestamp"])
-        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
+        if event["ResourceStatus"].endswith("FAILED")
+        and event.get("ResourceStatusReason")
+        and event["Timestamp"] >= since
     ]
 
 

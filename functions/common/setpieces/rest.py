@@ -17,6 +17,12 @@ from setpieces import observability
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, tracer
 from setpieces.problems import MEDIA_TYPE, Problem, invalid
 
+# As on the gateway's own answers: any page may read them. Sessions are bearer tokens, which no browser sends by itself.
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": f"ETag, Location, Retry-After, {CORRELATION_HEADER}",
+}
+
 
 @dataclass(frozen=True)
 class Request:
@@ -110,7 +116,7 @@ def _answer(problem: Problem, request: Request) -> Response:
 
 
 def _proxy_response(response: Response, request: Request) -> dict[str, Any]:
-    headers = {"Cache-Control": "no-store", CORRELATION_HEADER: request.correlation_id, **response.headers}
+    headers = {"Cache-Control": "no-store", CORRELATION_HEADER: request.correlation_id, **CORS, **response.headers}
     if response.body is not None:
         headers.setdefault("Content-Type", "application/json")
     body = "" if response.body is None else json.dumps(response.body, separators=(",", ":"), ensure_ascii=False)

@@ -1,6 +1,7 @@
 """Deploying: the right account, the addresses a piece needs, and reasons when it fails."""
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
@@ -11,6 +12,7 @@ from moto import mock_aws
 from local import deploy
 from local.settings import ROOT
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 STAGES = ("local", "dev", "test", "prod")
 
 
@@ -86,10 +88,21 @@ def test_a_failed_step_shows_what_it_said(tmp_path, monkeypatch):
 
 def test_failed_resources_come_with_their_reasons():
     events = [
-        {"StackName": "s", "LogicalResourceId": "Q", "ResourceType": "T", "ResourceStatus": status, "Timestamp": n}
+        {
+            "StackName": "s",
+            "LogicalResourceId": "Q",
+            "ResourceType": "T",
+            "ResourceStatus": status,
+            "Timestamp": START + timedelta(seconds=n),
+        }
         | ({"ResourceStatusReason": reason} if reason else {})
         for n, (status, reason) in enumerate(
-            [("CREATE_COMPLETE", None), ("CREATE_FAILED", "bad policy"), ("CREATE_FAILED", None)]
+            [
+                ("CREATE_FAILED", "long ago"),
+                ("CREATE_COMPLETE", None),
+                ("CREATE_FAILED", "bad policy"),
+                ("CREATE_FAILED", None),
+            ]
         )
     ]
     client = SimpleNamespace(
@@ -97,4 +110,6 @@ def test_failed_resources_come_with_their_reasons():
         describe_stack_events=lambda StackName: {"StackEvents": events},
     )
     session = SimpleNamespace(client=lambda _: client)
-    assert deploy.failed_resources("setpieces-dev", session) == ["  s / Q (T): bad policy"]
+    assert deploy.failed_resources("setpieces-dev", session, START + timedelta(seconds=1)) == [
+        "  s / Q (T): bad policy"
+    ]

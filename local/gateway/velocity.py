@@ -127,7 +127,11 @@ _BROKEN = re.compile(r"\{?(if|elseif|foreach|set|macro|define)\}?\s*\(")
 
 def _block(node: Any) -> _Writer:
     for first, second in itertools.pairwise(node.children):
-        if isinstance(first, syntax.FallthroughHashText) and isinstance(second, syntax.Text) and _BROKEN.match(second.text):
+        if (
+            isinstance(first, syntax.FallthroughHashText)
+            and isinstance(second, syntax.Text)
+            and _BROKEN.match(second.text)
+        ):
             raise TemplateFault(f"a broken directive: #{second.text[:40]}")
     writers = [_writer(child) for child in node.children]
     if len(writers) == 1:

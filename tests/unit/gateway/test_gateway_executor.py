@@ -224,12 +224,13 @@ def test_unknown_route_is_the_documents_own_response() -> None:
     assert body_of(response) == {"status": 404, "instance": "/local/nowhere"}
 
 
-
 # --- gateway responses and order
 # ---------------------------------------------------------------------------------------
 
 API_KEY_SCHEME = {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}
-IAM_SCHEME = {"sigv4": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}}
+IAM_SCHEME = {
+    "sigv4": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
+}
 
 
 def authorizer_scheme(**over: Any) -> dict[str, Any]:
@@ -405,7 +406,9 @@ def test_api_keys_and_usage_plans() -> None:
 
 def test_a_key_of_another_stage_or_disabled_opens_nothing() -> None:
     headers = {"x-api-key": "secret"}
-    assert keyed(UsagePlan("plan", {("api2", "local"): {}}, None, None)).send("GET", "/x", headers=headers).status == 403
+    assert (
+        keyed(UsagePlan("plan", {("api2", "local"): {}}, None, None)).send("GET", "/x", headers=headers).status == 403
+    )
     mine = UsagePlan("plan", {("api1", "local"): {}}, None, None)
     assert keyed(mine, enabled=False).send("GET", "/x", headers=headers).status == 403
     assert keyed(mine).send("GET", "/x", headers=headers).status == 200
@@ -413,7 +416,9 @@ def test_a_key_of_another_stage_or_disabled_opens_nothing() -> None:
 
 def test_stage_throttling_by_method() -> None:
     limits = {("/*", "*"): Limits(1, 3), ("/a", "GET"): Limits(1, 1)}
-    world = World({"/a": {"get": proxy()}, "/b": {"get": proxy()}, "/c": {"get": proxy()}}, stage=Stage("local", limits=limits))
+    world = World(
+        {"/a": {"get": proxy()}, "/b": {"get": proxy()}, "/c": {"get": proxy()}}, stage=Stage("local", limits=limits)
+    )
     assert [world.send("GET", "/a").status for _ in range(2)] == [200, 429]
     assert [world.send("GET", path).status for path in ("/b", "/c", "/b", "/c")] == [200, 200, 200, 429]
     world.clock.at += 1
@@ -460,7 +465,12 @@ def test_the_order_of_the_checks() -> None:
 def test_resource_policy() -> None:
     document = {
         "Statement": [
-            {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/local/GET/*"},
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "execute-api:Invoke",
+                "Resource": "execute-api:/local/GET/*",
+            },
             {
                 "Effect": "Deny",
                 "Principal": "*",
@@ -472,7 +482,11 @@ def test_resource_policy() -> None:
     }
     paths = {"/a": {"get": proxy(), "put": proxy()}, "/b": {"get": proxy()}}
     world = World(paths, x_amazon_apigateway_policy=document)
-    assert [world.send("GET", "/a").status, world.send("PUT", "/a").status, world.send("GET", "/b").status] == [200, 403, 403]
+    assert [world.send("GET", "/a").status, world.send("PUT", "/a").status, world.send("GET", "/b").status] == [
+        200,
+        403,
+        403,
+    ]
 
 
 # --- integrations
@@ -586,7 +600,12 @@ def test_response_selection_templates_and_overrides() -> None:
     world.cloud.answer = Answer(200, (("x-amzn-RequestId", "r"),), b'{"Attributes":{"num":{"N":"7"}}}')
     response = world.send("POST", "/x", {})
     assert (response.status, body_of(response)) == (201, {"v": 7})
-    assert [response.header(name) for name in ("location", "cache-control", "x-id", "x-none")] == ["7", "no-store", "r", None]
+    assert [response.header(name) for name in ("location", "cache-control", "x-id", "x-none")] == [
+        "7",
+        "no-store",
+        "r",
+        None,
+    ]
     world.cloud.answer = Answer(400, (), b'{"__type":"x#ConditionalCheckFailedException"}')
     response = world.send("POST", "/x", {})
     assert (response.status, body_of(response), response.header("x-why")) == (404, {"status": 404}, "gone")
@@ -627,7 +646,10 @@ def test_request_parameters_and_overrides() -> None:
 
 def test_lambda_without_proxy_selects_by_error_message() -> None:
     responses = {
-        "Not found.*": {"statusCode": "404", "responseTemplates": {"application/json": "$input.json('$.errorMessage')"}},
+        "Not found.*": {
+            "statusCode": "404",
+            "responseTemplates": {"application/json": "$input.json('$.errorMessage')"},
+        },
         "default": {"statusCode": "200"},
     }
     integration = direct(uri=lambda_uri(FUNCTION), credentials=None, responses=responses)
@@ -692,7 +714,11 @@ def test_http_proxy() -> None:
         {"type": "telnet"},
         {"requestTemplates": {"application/json": "#if("}},
         {"requestTemplates": {"application/json": "$input.path('$.a').substring(9)"}},
-        {"responses": {"default": {"statusCode": "200", "responseTemplates": {"application/json": "$input.path('$[')"}}}},
+        {
+            "responses": {
+                "default": {"statusCode": "200", "responseTemplates": {"application/json": "$input.path('$[')"}}
+            }
+        },
     ],
 )
 def test_what_is_set_up_wrong_is_a_500(over: dict[str, Any]) -> None:
@@ -703,7 +729,9 @@ def test_what_is_set_up_wrong_is_a_500(over: dict[str, Any]) -> None:
 def test_access_log_and_metrics() -> None:
     from local.gateway.deployment import AccessLog
 
-    log = AccessLog("arn:aws:logs:eu:1:log-group:g", '$context.requestId $context.status $context.error.message "$context.nope"')
+    log = AccessLog(
+        "arn:aws:logs:eu:1:log-group:g", '$context.requestId $context.status $context.error.message "$context.nope"'
+    )
     world = World({"/x": {"get": proxy()}}, stage=Stage("local", access_log=log))
     request_id = world.send("GET", "/x").header("x-amzn-requestid")
     world.send("GET", "/y")
@@ -732,7 +760,11 @@ def test_only_the_emulators_absence_leaves_the_executor() -> None:
 def test_ten_thousand_hostile_requests(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever is sent, an HTTP response comes back, and a fault inside is never its reason."""
     validators = {"all": {"validateRequestBody": True, "validateRequestParameters": True}}
-    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}, "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}},
+        "additionalProperties": False,
+    }
     template = "#foreach($k in $input.path('$').keySet())$k$util.escapeJavaScript($input.path('$').get($k))#end$input.params('id')"
     operation = {
         **direct(requestTemplates={"application/json": template}),
@@ -754,7 +786,26 @@ def test_ten_thousand_hostile_requests(caplog: pytest.LogCaptureFixture) -> None
         b"{", b"}", b"[", b"]", b'"a"', b":", b",", b"1e999", b"NaN", b"-Infinity", b"\xff\xfe", b"\x00", b'"\\ud800"',
         b"null", b"true", b"1" * 5000, b"[" * 3000, b'{"a":"x"}', b'{"a":"\xc3\xa9"}', b'{"__proto__":1}', b"#set($x=1)", b"$input",
     ]  # fmt: skip
-    segments = ["v1", "p", "..", ".", "%2F", "%", "%zz", "%00", "a b", "{id}", "*", "?", "", "é", "%C0%AF", "x" * 300, "//", "$x"]
+    segments = [
+        "v1",
+        "p",
+        "..",
+        ".",
+        "%2F",
+        "%",
+        "%zz",
+        "%00",
+        "a b",
+        "{id}",
+        "*",
+        "?",
+        "",
+        "é",
+        "%C0%AF",
+        "x" * 300,
+        "//",
+        "$x",
+    ]
     types = ["application/json", "", "text/plain", "application/json;;", "/", "\x00", "image/png", "a" * 1000]
     seen: Counter[int] = Counter()
     for _ in range(10_000):

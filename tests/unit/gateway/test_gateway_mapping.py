@@ -74,7 +74,7 @@ def out(template: str, body: str = BODY, context: dict[str, Any] | None = None) 
         ("$util.base64Encode('é\\n') $util.base64Decode('w6k=')", base64.b64encode("é\\n".encode()).decode() + " é"),
         ("$util.base64Encode($input.json('$.tags'))", base64.b64encode(b'["a","b"]').decode()),
         ("$util.urlEncode('a b&c/~*é') $util.urlDecode('a+b%26')", "a+b%26c%2F%7E*%C3%A9 a b&"),
-        ("$util.parseJson('{\"a\":[1,{\"b\":2}]}').a[1].b", "2"),
+        ('$util.parseJson(\'{"a":[1,{"b":2}]}\').a[1].b', "2"),
         ("$util.parseJson('1').intValue()", "1"),
         ("$util.escapeJavaScript($input.path('$.name'))", "it\\'s"),
         ("$util.escapeJavaScript($input.path('$.name')).replaceAll(\"\\\\'\", \"'\")", "it's"),
@@ -139,7 +139,7 @@ def test_escape_javascript(text: str, expected: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_awss_idiom_makes_json_of_any_text(text: str) -> None:
-    template = "\"$util.escapeJavaScript($input.path('$.t')).replaceAll(\"\\\\'\", \"'\")\""
+    template = '"$util.escapeJavaScript($input.path(\'$.t\')).replaceAll("\\\\\'", "\'")"'
     assert json.loads(out(template, json.dumps({"t": text}))) == text
 
 

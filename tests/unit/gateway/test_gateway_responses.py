@@ -99,7 +99,9 @@ def test_a_header_is_one_line(text: str) -> None:
 
 
 def test_header_parameters() -> None:
-    rules = {"THROTTLED": rule(None, None, A="'static'", B="method.request.header.X", C="context.requestId", D="context.no")}
+    rules = {
+        "THROTTLED": rule(None, None, A="'static'", B="method.request.header.X", C="context.requestId", D="context.no")
+    }
     values = {"method.request.header.X": "a\r\nb", "context.requestId": "r"}
     response = render(GatewayError("THROTTLED"), rules, None, lookup_of(values))
     assert [response.header(name) for name in "ABCD"] == ["static", "a  b", "r", None]

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from local.gateway.routes import Routes
 
-ROUTES = Routes(
-    dict.fromkeys(["/", "/v1", "/v1/a", "/v1/{id}", "/v1/{id}/b", "/v1/a/c", "/v1/{id}/d/{proxy+}", "/w/{all+}"], {})
-)
+PATHS = ("/", "/v1", "/v1/a", "/v1/{id}", "/v1/{id}/b", "/v1/a/c", "/v1/{id}/d/{proxy+}", "/w/{all+}")
+ROUTES = Routes({path: {} for path in PATHS})
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_language(source: str, expected: str) -> None:
         ("$s.charAt(1)$s.concat('!')", "eHello World!"),
         ("'  a '.trim()", "'  a '.trim()"),
         ("$s.isEmpty() $s.empty", "false false"),
-        ("#set($q = \"it\\'s\")$q.replaceAll(\"\\\\'\", \"'\")", "it's"),
+        ('#set($q = "it\\\'s")$q.replaceAll("\\\\\'", "\'")', "it's"),
         ("#set($p = '\\p{Punct}')$s.concat('!?').replaceAll($p, '')", "Hello World"),
         ("$l.size() $l.isEmpty() $l.contains(8) $l.indexOf(9)", "3 false true 2"),
         ("$l.add(1) $l $l.remove(0) $l", "true [7, 8, 9, 1] 7 [8, 9, 1]"),

@@ -1,0 +1,179 @@
+"""The front door's own behaviour: listing, reload, unknown services, the emulator's absence, paths left as they came."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.front_door import Catalog, FrontDoor, application
+from local.gateway.deployment import Api, Deployment, Stage
+from local.gateway.document import read
+from local.gateway.messages import Request, Response
+from local.gateway.ports import EmulatorDown
+from local.gateway.routes import Routes
+
+DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
+API = Api("shop", "api1", "setpieces-local-shop", "eu", "1", DOCUMENT, Routes(DOCUMENT.resources), Stage("local"))
+
+
+class FakeExecutor:
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.response = Response(201, [("X-A", "1"), ("Set-Cookie", "a"), ("Set-Cookie", "b")], b"body")
+        self.fault: Exception | None = None
+        self.forgot = 0
+
+    def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
+        self.requests.append(request)
+        if self.fault:
+            raise self.fault
+        return self.response
+
+    def forget(self) -> None:
+        self.forgot += 1
+
+
+class World:
+    def __init__(self) -> None:
+        self.executor, self.now, self.read = FakeExecutor(), 0.0, 0
+        self.deployed: Deployment | Exception = Deployment({"shop": API})
+        self.forgot: list[bool] = []
+
+        def source() -> Deployment:
+            self.read += 1
+            if isinstance(self.deployed, Exception):
+                raise self.deployed
+            return self.deployed
+
+        self.catalog = Catalog(source, lambda: self.now)
+        self.door = FrontDoor(self.catalog, self.executor, lambda: self.forgot.append(True), threads=4)  # type: ignore[arg-type]
+        self.app = application(self.door)
+
+    def send(
+        self, method: str, raw: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """One request straight into the ASGI application, its path as it would come off the wire."""
+        path, _, query = raw.partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode("latin-1"),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(b"host", b"127.0.0.1:8080")]
+            + [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "client": ("127.0.0.1", 5),
+            "server": ("127.0.0.1", 8080),
+        }
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def collect(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(self.app(scope, receive, collect))
+        pairs = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+        return sent[0]["status"], pairs, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/shop/v1/a%2Fb", "/v1/a%2Fb"),
+        ("/shop/v1/../x", "/v1/../x"),
+        ("/shop//v1/A", "//v1/A"),
+        ("/shop", "/"),
+        ("/shop/v1/%zz%", "/v1/%zz%"),
+    ],
+)
+def test_paths_reach_the_api_as_they_came(world: World, raw: str, path: str) -> None:
+    status, headers, body = world.send("PATCH", raw + "?a=1&a=&b=%2F", b"in", {"idempotency-key": "k"})
+    assert (status, body) == (201, b"body")
+    assert [value for name, value in headers if name == "set-cookie"] == ["a", "b"]
+    assert dict(headers)["content-length"] == "4"
+    request = world.executor.requests[0]
+    assert (request.method, request.path, request.public_path, request.body) == ("PATCH", path, raw, b"in")
+    assert request.query == (("a", "1"), ("a", ""), ("b", "/"))
+    assert request.header("Idempotency-Key") == "k"
+    assert ("Idempotency-Key", "k") in request.headers
+    assert request.header("X-Forwarded-For") == "127.0.0.1"
+    assert request.header("X-Forwarded-Port") == "8080"
+
+
+def test_any_method_reaches_the_api(world: World) -> None:
+    for method in ("GET", "TRACE", "PROPFIND", "OPTIONS"):
+        assert world.send(method, "/shop/v1/x")[0] == 201
+
+
+def test_no_content(world: World) -> None:
+    world.executor.response = Response(204, [("Content-Type", "application/json")], b"ignored")
+    status, headers, body = world.send("DELETE", "/shop/v1/x")
+    assert (status, body, "content-length" in dict(headers)) == (204, b"", False)
+
+
+def test_listing_and_health(world: World) -> None:
+    status, _, body = world.send("GET", "/")
+    found = json.loads(body)["apis"][0]
+    assert (status, found["service"], found["routes"]) == (200, "shop", ["ANY /v1/{p+}"])
+    assert found["url"] == "http://127.0.0.1:8080/shop"
+    assert json.loads(world.send("GET", "/healthz")[2]) == {"status": "ok", "apis": 1}
+
+
+def test_unknown_service_looks_again_once_a_second(world: World) -> None:
+    status, headers, body = world.send("GET", "/nope/v1")
+    assert (status, json.loads(body)["code"]) == (404, "UNKNOWN_SERVICE")
+    assert dict(headers)["content-type"] == "application/problem+json"
+    world.send("GET", "/nope/v1")
+    assert world.read == 1
+    world.now += 1.5
+    world.deployed = Deployment({"shop": API, "nope": API})
+    assert world.send("GET", "/nope/v1")[0] == 201
+    assert world.read == 2
+
+
+def test_reload(world: World) -> None:
+    assert json.loads(world.send("POST", "/_front_door/reload")[2]) == {"apis": ["shop"]}
+    assert (world.read, world.executor.forgot, world.forgot) == (1, 1, [True])
+
+
+def test_the_local_cloud_is_down(world: World) -> None:
+    world.deployed = EmulatorDown("refused")
+    for method, path in (("GET", "/"), ("GET", "/shop/v1/x"), ("POST", "/_front_door/reload")):
+        status, headers, body = world.send(method, path)
+        world.now += 2
+        assert (status, dict(headers)["content-type"]) == (503, "application/problem+json")
+        assert "make start" in json.loads(body)["detail"]
+    world.deployed = Deployment({"shop": API})
+    world.executor.fault = EmulatorDown("refused")
+    assert world.send("GET", "/shop/v1/x")[0] == 503
+    assert world.send("GET", "/healthz")[0] == 200
+
+
+def test_a_reading_is_never_made_twice_at_once(world: World) -> None:
+    threads = [threading.Thread(target=world.catalog.find, args=("nope",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert world.read == 1
+
+
+def test_a_body_over_the_limit_is_not_kept(world: World) -> None:
+    world.send("POST", "/shop/v1/x", b" " * (10 * 1024 * 1024 + 5))
+    assert len(world.executor.requests[0].body) > 10 * 1024 * 1024

@@ -68,7 +68,7 @@ def get_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
 def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """A newer version replaces an older one; the same again is no effect. Raises ``Problem`` 409 for anything else."""
     same(call.body, "sku", call.ids["sku"])
-    product = PRODUCT_DEFAULTS | call.body | {"sku": call.ids["sku"]}
+    product = {"sku": call.ids["sku"]} | PRODUCT_DEFAULTS | call.body
     if stored and stored != product and stored["version"] >= product["version"]:
         raise Problem(409, "STALE_VERSION", f"The product is at version {stored['version']}")
     return put_latest(product, stored)

@@ -93,8 +93,7 @@ class Emulator:
             self._roles.clear()
             self._policies.clear()
 
-    # --- ports.Cloud
-    # --------------------------------------------------------------------------------------------------
+    # --- ports.Cloud ---
 
     def invoke(
         self, function_arn: str, payload: bytes, *, role: str | None, asynchronous: bool, timeout: float
@@ -163,8 +162,7 @@ class Emulator:
             access_key=answer.get("access_key"),
         )
 
-    # --- what the front door reads
-    # ------------------------------------------------------------------------------------
+    # --- what the front door reads ---
 
     def resources(self) -> list[dict[str, Any]]:
         """Every deployed CloudFormation resource, as the launcher lists it."""
@@ -194,8 +192,7 @@ class Emulator:
         except json_text.MalformedJson as error:
             raise EmulatorDown(f"{path}: {error}") from None
 
-    # --- signing and roles
-    # --------------------------------------------------------------------------------------------
+    # --- signing and roles ---
 
     def _send(self, request: ServiceRequest, credentials: Credentials, timeout: float) -> Answer:
         url = f"{self.endpoint}{request.path}" + (

@@ -188,8 +188,7 @@ class Executor:
         if log is not None:
             self._telemetry.access(log.destination, responses.substitute(log.format, exchange.lookup, missing="-"))
 
-    # --- the checks
-    # ---------------------------------------------------------------------------------------------------
+    # --- the checks ---
 
     def _answer(self, deployment: Deployment, exchange: _Exchange) -> Response:
         api, request, sources = exchange.api, exchange.request, exchange.sources
@@ -243,11 +242,18 @@ class Executor:
             self._check_permission(api, function, role, source, "AUTHORIZER_CONFIGURATION_ERROR")
             return self._cloud.invoke(function, payload, role=role, asynchronous=False, timeout=authorizers.TIMEOUT)
 
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html, table A: the
+        # authorizer's policy and the resource policy are evaluated together, an Allow of either is enough.
         grant = authorizers.authorize(
-            operation.authorizer, (api.api_id, api.stage.name), arn, sources, event, self._grants, invoke
+            operation.authorizer,
+            (api.api_id, api.stage.name),
+            arn,
+            sources,
+            event,
+            self._grants,
+            invoke,
+            allowed=by_policy == "allow",
         )
-        if by_policy == "implicit-deny":
-            raise GatewayError("ACCESS_DENIED")
         # Templates, logs and events see each value as text (documentation, "Output from a Lambda authorizer").
         context = sources.context
         context["authorizer"] = {name: java.text(value) for name, value in context["authorizer"].items()}
@@ -332,8 +338,7 @@ class Executor:
     def _routes_of(operation: Operation) -> tuple[tuple[str, str], ...]:
         return (operation.resource_path, operation.method), (operation.resource_path, "*")
 
-    # --- the integration
-    # ----------------------------------------------------------------------------------------------
+    # --- the integration ---
 
     def _integrate(self, exchange: _Exchange, operation: Operation, match: Match) -> Response:
         if operation.integration is None:

@@ -82,8 +82,7 @@ class Integrator:
             raise GatewayError("DEFAULT_5XX", reason=f"mapping template: {error}") from None
         raise GatewayError(_MISCONFIGURED, reason=f"integration type {integration.kind or 'none'}")
 
-    # --- proxies
-    # ------------------------------------------------------------------------------------------------------
+    # --- proxies ---
 
     def _lambda_proxy(
         self,
@@ -122,8 +121,7 @@ class Integrator:
         answer = self._web.send(method, url, tuple(headers.items()), request.body, timeout=integration.timeout)
         return Response(answer.status, _passed_headers(answer), answer.body)
 
-    # --- mapped integrations
-    # ------------------------------------------------------------------------------------------
+    # --- mapped integrations ---
 
     def _mapped(
         self, integration: Integration, sources: Sources, binary_types: tuple[str, ...], invoke: InvokeFunction
@@ -373,8 +371,7 @@ def _decoded(body: bytes) -> bytes:
         raise GatewayError(_MISCONFIGURED, reason="CONVERT_TO_BINARY of what is not base64") from None
 
 
-# --- the Lambda proxy's own response
-# -----------------------------------------------------------------------------------
+# --- the Lambda proxy's own response ---
 
 
 def proxy_response(payload: bytes, request: Request, binary_types: tuple[str, ...]) -> Response:

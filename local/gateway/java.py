@@ -204,8 +204,7 @@ def _methods_of(value: Any) -> Mapping[str, Callable[..., Any]]:
     return {}
 
 
-# --- String
-# -----------------------------------------------------------------------------------------------------------
+# --- String ---
 
 _POSIX = {
     "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9", "Upper": "A-Z", "Lower": "a-z", "Space": r"\s",
@@ -368,8 +367,7 @@ _NUMBER: dict[str, Callable[..., Any]] = {
 }
 
 
-# --- List and Map
-# -----------------------------------------------------------------------------------------------------
+# --- List and Map ---
 
 
 def _element(value: Sequence[Any], index: int) -> Any:

@@ -34,7 +34,7 @@ class _Break(Exception):
     """#break: leaves the innermost #foreach."""
 
 
-class _BreakDirective(syntax._Element):  # type: ignore[misc]
+class _BreakDirective(syntax._Element):
     """`#break`, which the library's grammar lacks; registered through its own extension point."""
 
     START = re.compile(r"#(?:break\b|\{break\})(.*)$", re.S)
@@ -110,15 +110,15 @@ class Template:
             self._run(scope)
         except (_Stop, _Break):
             pass
-        except java.JavaError as error:
+        except (java.JavaError, OverflowError, ValueError) as error:
+            # The latter two are Python's: a number too large for a double, or for its own text.
             raise TemplateFault(str(error)) from None
         except RecursionError:
             raise TemplateFault("nested too deeply") from None
         return "".join(scope.out)
 
 
-# --- directives: node -> writer
-# ---------------------------------------------------------------------------------------
+# --- directives: node -> writer ---
 
 
 # What Velocity's parser refuses and the library passes on as text: a directive without its parts, such as `#if(`.
@@ -341,8 +341,7 @@ _DIRECTIVES: list[tuple[type, Callable[[Any], _Writer]]] = [
 ]
 
 
-# --- values: node -> value
-# --------------------------------------------------------------------------------------------
+# --- values: node -> value ---
 
 
 def _value(node: Any) -> _Value:
@@ -474,8 +473,7 @@ def _method(name: str, parameters: Any) -> _Step:
     return lambda scope, value: java.call(value, name, [argument(scope) for argument in arguments])
 
 
-# --- expressions
-# ------------------------------------------------------------------------------------------------------
+# --- expressions ---
 
 # Loosest first (https://velocity.apache.org/engine/1.7/user-guide.html, the grammar's order of productions).
 _LEVELS: tuple[frozenset[str], ...] = (

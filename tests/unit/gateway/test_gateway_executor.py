@@ -224,8 +224,7 @@ def test_unknown_route_is_the_documents_own_response() -> None:
     assert body_of(response) == {"status": 404, "instance": "/local/nowhere"}
 
 
-# --- gateway responses and order
-# ---------------------------------------------------------------------------------------
+# --- gateway responses and order ---
 
 API_KEY_SCHEME = {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}
 IAM_SCHEME = {
@@ -489,8 +488,29 @@ def test_resource_policy() -> None:
     ]
 
 
-# --- integrations
-# ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("by_policy", "by_authorizer", "status"),
+    [
+        ("local/GET/x", allow("*"), 200),
+        ("local/GET/x", allow("other"), 200),
+        ("local/GET/x", allow("*", "Deny"), 403),
+        ("local/GET/other", allow("*"), 200),
+        ("local/GET/other", allow("other"), 403),
+    ],
+)
+def test_resource_policy_beside_an_authorizer(by_policy: str, by_authorizer: Any, status: int) -> None:
+    rule = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": f"execute-api:/{by_policy}",
+    }
+    world = secured({"/x": {"get": proxy()}}, authorizer_scheme(), x_amazon_apigateway_policy={"Statement": [rule]})
+    world.cloud.results[AUTHORIZER] = by_authorizer
+    assert world.send("GET", "/x", headers={"Authorization": "t"}).status == status
+
+
+# --- integrations ---
 
 
 @pytest.mark.parametrize(
@@ -765,7 +785,10 @@ def test_ten_thousand_hostile_requests(caplog: pytest.LogCaptureFixture) -> None
         "properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}},
         "additionalProperties": False,
     }
-    template = "#foreach($k in $input.path('$').keySet())$k$util.escapeJavaScript($input.path('$').get($k))#end$input.params('id')"
+    template = (
+        "#foreach($k in $input.path('$').keySet())$k$util.escapeJavaScript($input.path('$').get($k))#end"
+        "$input.params('id')"
+    )
     operation = {
         **direct(requestTemplates={"application/json": template}),
         "requestBody": {"content": {"application/json": {"schema": schema}}},
@@ -784,7 +807,8 @@ def test_ten_thousand_hostile_requests(caplog: pytest.LogCaptureFixture) -> None
     chance = random.Random(20191128)
     pieces = [
         b"{", b"}", b"[", b"]", b'"a"', b":", b",", b"1e999", b"NaN", b"-Infinity", b"\xff\xfe", b"\x00", b'"\\ud800"',
-        b"null", b"true", b"1" * 5000, b"[" * 3000, b'{"a":"x"}', b'{"a":"\xc3\xa9"}', b'{"__proto__":1}', b"#set($x=1)", b"$input",
+        b"null", b"true", b"1" * 5000, b"[" * 3000, b'{"a":"x"}', b'{"a":"\xc3\xa9"}', b'{"__proto__":1}',
+        b"#set($x=1)", b"$input",
     ]  # fmt: skip
     segments = [
         "v1",

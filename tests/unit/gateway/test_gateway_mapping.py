@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import urllib.parse
 from typing import Any
@@ -98,6 +99,8 @@ def test_an_empty_body(body: str) -> None:
         ("$input.path('$.a')", "[" * 100_000),
         ("$input.path('$[')", "{}"),
         ("$util.parseJson('{')", "{}"),
+        ("#set($n = $input.path('$.n'))#foreach($i in [1..3])#set($n = $n * $n)#end$n", '{"n":' + "9" * 4000 + "}"),
+        ("#set($n = $input.path('$.n') * 1.5)$n", '{"n":' + "9" * 4000 + "}"),
     ],
 )
 def test_faults(template: str, body: str) -> None:
@@ -166,7 +169,5 @@ def test_input_json_is_the_same_json(value: Any) -> None:
 @given(st.text())
 def test_no_body_is_more_than_a_template_fault(body: str) -> None:
     template = "$input.path('$.a.b')$input.json('$..x')#foreach($i in $input.path('$'))$i.x#end"
-    try:
+    with contextlib.suppress(TemplateFault):
         assert isinstance(out(template, body), str)
-    except TemplateFault:
-        pass

@@ -1,0 +1,130 @@
+"""The way to AWS, as far as it goes without an account: the arm64 build, single pieces, and the wrong account."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local.settings import ROOT, SAM
+from local.shop import Shop
+
+SPARE = {"SETPIECES_AWS_PORT": "4588", "SETPIECES_FRONT_DOOR_PORT": "8098"}
+
+
+def run(*command: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ) | environment, capture_output=True, text=True, check=False
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def python(code: str, environment: dict[str, str]) -> str:
+    return run(sys.executable, "-c", code, environment=environment).stdout
+
+
+@pytest.fixture(scope="module")
+def aws_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("aws-build")
+    arguments = ("build", "--config-file", str(ROOT / "samconfig.toml"), "--template", "templates/shop.yaml")
+    run(
+        str(SAM),
+        *arguments,
+        "--build-dir",
+        str(target),
+        environment={"PIP": f"{sys.executable} -m pip", "SAM_CLI_TELEMETRY": "0"},
+    )
+    return target
+
+
+def test_the_layer_is_built_for_arm64_and_python_3_13_on_any_machine(aws_build: Path):
+    layer = aws_build / "Foundation" / "CommonLayer" / "python"
+    libraries = [path.name for path in layer.rglob("*.so")]
+    assert libraries
+    assert all("cpython-313-aarch64" in name for name in libraries)
+    assert not (layer / "botocore").exists()
+    assert (layer / "setpieces" / "rest.py").exists()
+    assert list((layer / "setpieces" / "schemas").glob("*.json"))
+
+
+def test_the_aws_build_makes_a_change_set(aws_build: Path, shop: Shop):
+    """`sam deploy` of the AWS build up to the change set, here against the local cloud."""
+    done = run(
+        str(SAM),
+        "deploy",
+        "--config-file",
+        str(ROOT / "samconfig.toml"),
+        "--config-env",
+        "local",
+        "--template-file",
+        str(aws_build / "template.yaml"),
+        "--no-execute-changeset",
+        environment=_local(shop),
+    )
+    assert "Changeset created successfully" in done.stdout, done.stdout + done.stderr
+
+
+def test_cloudformation_refuses_a_stage_in_another_account(aws_build: Path, shop: Shop):
+    done = run(
+        str(SAM),
+        "deploy",
+        "--config-file",
+        str(ROOT / "samconfig.toml"),
+        "--config-env",
+        "local",
+        "--stack-name",
+        "setpieces-wrong-account",
+        "--template-file",
+        str(aws_build / "template.yaml"),
+        "--parameter-overrides",
+        "Stage=local",
+        "StageAccountId=999999999999",
+        environment=_local(shop),
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "another account" in done.stdout + done.stderr
+
+
+def _local(shop: Shop) -> dict[str, str]:
+    from local.settings import aws_environment
+
+    return aws_environment() | {"SAM_CLI_TELEMETRY": "0"}
+
+
+@pytest.fixture(scope="module")
+def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A second local cloud, empty, with ports and state of its own."""
+    environment = SPARE | {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
+    start = "from local import cloud; from local.processes import EMULATOR as e; cloud._lambda_runtime(); e.start()"
+    python(start + "; cloud._make_artifacts_bucket()", environment)
+    yield environment
+    python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
+
+
+def deploy(piece: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "local.deploy", "--env", "local", "--piece", piece)
+    return run(*command, environment=environment, check=check)
+
+
+def test_a_piece_deploys_alone_once_what_it_needs_is_there(spare_cloud: dict[str, str]):
+    too_early = deploy("sequences", spare_cloud, check=False)
+    assert too_early.returncode == 1
+    assert "deploy foundation first" in too_early.stderr
+    for piece in ("foundation", "event-bus", "partners", "sequences", "basket", "catalog"):
+        deploy(piece, spare_cloud)
+    session = boto3.Session("test", "test", region_name="eu-central-1")
+    cloudformation = session.client("cloudformation", endpoint_url=f"http://127.0.0.1:{SPARE['SETPIECES_AWS_PORT']}")
+    stacks = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]}
+    assert stacks["setpieces-local-sequences"] == "CREATE_COMPLETE"
+    deploy("sequences", spare_cloud)
+
+
+def test_an_unknown_piece_is_refused_by_name(spare_cloud: dict[str, str]):
+    done = deploy("nonsense", spare_cloud, check=False)
+    assert done.returncode == 1
+    assert "There is no set piece 'nonsense'" in done.stderr

@@ -317,10 +317,12 @@ def main() -> None:
         app,
         host=options.host,
         port=options.port,
+        http="httptools",
         log_level="warning",
         access_log=False,
-        http="httptools",
         server_header=False,
+        # Longer than clients keep an idle connection, so that it is never closed under a request on its way.
+        timeout_keep_alive=75,
     )
 
 

@@ -8,6 +8,7 @@ all it reads is what was deployed.
     document     one OpenAPI or Swagger document, as typed values
     routes       request path to operation
     executor     the order of checks of API Gateway, from a `Request` to a `Response`
+    messages, ports                                requests and responses; what is asked of the world outside
     authorizers, policy, throttles, models         the checks
     integrations, services, parameters             the backends and what is mapped to and from them
     velocity, java, mapping, jsonpaths, json_text  mapping templates

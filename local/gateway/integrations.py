@@ -145,21 +145,21 @@ class Integrator:
         replaced = _texts(overrides.get("querystring"))
         query = tuple(pair for pair in query if pair[0] not in replaced) + tuple(replaced.items())
         if integration.kind == "mock":
-            return self._mock(integration, sources, body, binary_types)
+            return self._mock(integration, sources, body)
         if integration.kind == "http":
-            return self._http(integration, sources, headers, query, path, body, binary_types)
+            return self._http(integration, sources, headers, query, path, body)
         uri = services.parse(stage_expanded(integration.uri, sources.stage_variables))
         if uri.function is not None:
-            return self._lambda(integration, uri.function, sources, headers, body, binary_types, invoke)
+            return self._lambda(integration, uri.function, sources, headers, body, invoke)
         if not integration.credentials or "user/*" in integration.credentials:
             raise GatewayError(
                 _MISCONFIGURED, reason=f"integration {integration.uri} needs the ARN of a role as credentials"
             )
         call = services.build(uri, integration.method, path, query, headers, body)
         answer = self._cloud.call(call, role=integration.credentials, timeout=integration.timeout)
-        return _method_response(integration, sources, answer, str(answer.status), binary_types)
+        return _method_response(integration, sources, answer, str(answer.status))
 
-    def _mock(self, integration: Integration, sources: Sources, body: bytes, binary_types: tuple[str, ...]) -> Response:
+    def _mock(self, integration: Integration, sources: Sources, body: bytes) -> Response:
         # https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html: the request
         # template must return {"statusCode": N}, which selects the integration response.
         try:
@@ -170,7 +170,7 @@ class Integrator:
                 "DEFAULT_5XX", reason=f"the mock's template gives no statusCode: {body[:500]!r}"
             ) from None
         answer = Answer(status, (), b"")
-        return _method_response(integration, sources, answer, str(status), binary_types)
+        return _method_response(integration, sources, answer, str(status))
 
     def _http(
         self,
@@ -180,13 +180,12 @@ class Integrator:
         query: tuple[tuple[str, str], ...],
         path: dict[str, str],
         body: bytes,
-        binary_types: tuple[str, ...],
     ) -> Response:
         headers = merge_headers({"Content-Type": "application/json"}, headers)
         url = _url(integration, sources, path, query)
         method = sources.request.method if integration.method == "ANY" else integration.method
         answer = self._web.send(method, url, tuple(headers.items()), body, timeout=integration.timeout)
-        return _method_response(integration, sources, answer, str(answer.status), binary_types)
+        return _method_response(integration, sources, answer, str(answer.status))
 
     def _lambda(
         self,
@@ -195,7 +194,6 @@ class Integrator:
         sources: Sources,
         headers: dict[str, str],
         body: bytes,
-        binary_types: tuple[str, ...],
         invoke: InvokeFunction,
     ) -> Response:
         kind = next((value for name, value in headers.items() if name.lower() == "x-amz-invocation-type"), "")
@@ -206,7 +204,7 @@ class Integrator:
             selector = _error_message(outcome.payload)
         elif outcome.status >= 300:
             raise GatewayError("DEFAULT_5XX", reason=f"Lambda answered {outcome.status}: {outcome.payload[:2000]!r}")
-        return _method_response(integration, sources, answer, selector, binary_types)
+        return _method_response(integration, sources, answer, selector)
 
 
 def stage_expanded(uri: str, stage_variables: Mapping[str, str]) -> str:
@@ -308,17 +306,13 @@ def select(responses: tuple[IntegrationResponse, ...], selector: str) -> Integra
     raise GatewayError(_MISCONFIGURED, reason=f"no integration response for {selector!r} and no default one")
 
 
-def _method_response(
-    integration: Integration, sources: Sources, answer: Answer, selector: str, binary_types: tuple[str, ...]
-) -> Response:
+def _method_response(integration: Integration, sources: Sources, answer: Answer, selector: str) -> Response:
     chosen = select(integration.responses, selector)
     sources.context["integration"] = {"status": answer.status, "integrationStatus": answer.status}
     sources.response_headers = answer.headers
     sources.response_body = answer.body.decode("utf-8", "replace")
     content_type, template = _response_template(chosen, sources.request.header("accept"))
-    response = Response(
-        chosen.status, [("Content-Type", content_type)], _handled(answer, chosen, sources.request, binary_types)
-    )
+    response = Response(chosen.status, [("Content-Type", content_type)], _handled(answer, chosen))
     # The template runs before the parameters are mapped, so that its overrides win.
     if template is not None:
         text = mapping.render(template, sources.response_body, sources.params, sources.context, sources.stage_variables)
@@ -356,7 +350,7 @@ def _response_template(chosen: IntegrationResponse, accept: str | None) -> tuple
     return templates.get("application/json") or next(iter(templates.values()))
 
 
-def _handled(answer: Answer, chosen: IntegrationResponse, request: Request, binary_types: tuple[str, ...]) -> bytes:
+def _handled(answer: Answer, chosen: IntegrationResponse) -> bytes:
     if chosen.content_handling == "CONVERT_TO_BINARY":
         return _decoded(answer.body)
     if chosen.content_handling == "CONVERT_TO_TEXT":

@@ -233,7 +233,9 @@ def _print_addresses() -> None:
     samples = json.loads((STATE / "samples.json").read_text())
     console.print(f"Sign in as customer {samples['customer']['email']} / {samples['customer']['password']}")
     console.print(f"Sign in as admin    {samples['admin']['email']} / {samples['admin']['password']}")
-    console.print(f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo, make status, make stop", soft_wrap=True)
+    console.print(
+        f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo, make status, make stop", soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

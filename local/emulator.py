@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from local import corrections
-from local.settings import AWS_PORT, HOST, REGION
+from local.settings import AWS_PORT, HOST, REGION, aws_environment
 
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
 _calls: Counter[str] = Counter()
@@ -91,6 +91,9 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     responses.set_request_region(REGION)
     iam_evaluator.pin_signed_request(request["method"], request["raw_path"], query, raw_headers)
     iam_evaluator.pin_signed_body(base64.b64decode(request["body_base64"]))
+    forged = _forged_root(access_key, request, query, headers)
+    if forged:
+        return _refusal(403, *forged)
     outcome = iam_evaluator.enforce(
         access_key, request["action"], "execute-api", REGION, resource_arn=request["resource"]
     )
@@ -111,6 +114,24 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
         "account_id": identity.get("accountId"),
         "access_key": access_key,
     }
+
+
+def _forged_root(
+    access_key: str, request: dict[str, Any], query: dict[str, list[str]], headers: dict[str, str]
+) -> tuple[str, str] | None:
+    """(code, message) if a signature of the account's root is wrong; the emulator checks those of no root key."""
+    from ministack.core import iam_evaluator, sigv4
+
+    root = aws_environment()
+    if not iam_evaluator.is_root_access_key(access_key):
+        return None
+    signature = sigv4.parse_header_signature(headers)
+    if isinstance(signature, tuple):
+        return signature
+    body = base64.b64decode(request["body_base64"])
+    return sigv4.header_signature_failure(
+        signature, root["AWS_SECRET_ACCESS_KEY"], request["method"], request["raw_path"], query, headers, body
+    )
 
 
 def _refusal(status: int, code: str, message: str) -> dict[str, Any]:

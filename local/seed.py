@@ -18,7 +18,7 @@ import httpx
 from local import samples
 from local.settings import REGION, STAGE, aws_environment
 
-CLIENTS = 8
+CLIENTS = 4
 
 
 class SeedFailed(Exception):

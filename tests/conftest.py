@@ -3,9 +3,15 @@
 The same tests run against the local cloud and against an account: ``SETPIECES_STAGE`` and ``AWS_ENDPOINT_URL`` say which.
 """
 
+import sys
+
 import pytest
 
+from local.settings import ROOT
 from local.shop import Shop, eventually
+
+# Functions find the modules of their service beside them, as in Lambda.
+sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir()) if service.name != "common"]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ that decide from the request and from what is stored. Reading and writing happen
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from partner_pages import page_start
@@ -88,6 +89,11 @@ def ledger_prefix(key: str) -> str:
     return f"{key}#"
 
 
+def now() -> str:
+    """The time as records have it, RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 def no_key(call: Call) -> str:
     """The key of operations that store nothing."""
     return ""
@@ -139,6 +145,8 @@ def perform(operation: Operation, call: Call, store: Store) -> Outcome:
         try:
             store.write(operation.collection, key, outcome.document, stored, _entry(operation, call, key, outcome))
         except Conflict:
+            # Decided anew is decided later: ledgers are in the order of the effects.
+            call = replace(call, now=now())
             continue
         return outcome
     raise Problem(409, "CONCURRENT_CHANGE", "Others keep changing this record; nothing was changed by this request")

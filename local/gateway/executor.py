@@ -108,7 +108,8 @@ def _context(api: Api, request: Request, now: float, trace: str) -> dict[str, An
             "userAgent": request.header("user-agent"),
             "userArn": None,
         },
-        "path": f"/{api.stage.name}{request.path}",
+        # Behind a custom domain the path has the base path of the API, at its execute-api address the stage.
+        "path": request.public_path or f"/{api.stage.name}{request.path}",
         "protocol": "HTTP/1.1",
         "requestId": str(uuid.uuid4()),
         "requestOverride": {"header": {}, "path": {}, "querystring": {}},

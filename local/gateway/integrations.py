@@ -465,7 +465,7 @@ def request_event(
     headers = [(name, value) for name, value in request.headers if name.lower() not in _DROPPED]
     return {
         "resource": resource_path,
-        "path": request.path,
+        "path": request.public_path or request.path,
         "httpMethod": request.method,
         "headers": dict(headers) or None,
         "multiValueHeaders": multi(headers) or None,

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, unique
 
 SYSTEMS = ("commerce", "identity", "rewards", "tax", "payments", "sap", "content")
 CLIENTS = 16

@@ -124,6 +124,8 @@ def test_a_caller_without_permission_is_refused(shop: Shop):
     assert take(shop, session=stranger).status_code == 403
     forged = boto3.Session(key["AccessKeyId"], "wrong", region_name=shop.session.region_name)
     assert take(shop, session=forged).status_code == 403
+    forged_root = boto3.Session("test", "wrong", region_name=shop.session.region_name)
+    assert take(shop, session=forged_root).status_code == 403
     iam.put_user_policy(
         UserName=user,
         PolicyName="next-order-number",

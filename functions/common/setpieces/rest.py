@@ -26,7 +26,10 @@ CORS = {
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request: names of headers in lower case, path parameters decoded once, query with the last value."""
+    """One HTTP request: header names in lower case, query parameters with their last value.
+
+    Path parameters stand as in the path, percent-encoded: an id that needs decoding is not one of ours.
+    """
 
     method: str
     path: str

@@ -1,11 +1,10 @@
 """ANY /v1/{proxy+}: every outside system of the shop, with faults on demand and a ledger of what really happened."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from partner_faults import NONE, latency_seconds
-from partner_operations import Call, Operation, perform
+from partner_operations import Call, Operation, now, perform
 from partner_routes import SIMULATED, find
 from partner_schemas import MAX_BODY_BYTES
 from partner_store import TableStore
@@ -37,7 +36,7 @@ def _fault(operation: Operation) -> dict[str, Any]:
 
 def _call(request: Request, operation: Operation, ids: dict[str, str]) -> Call:
     body = _body(request) if operation.schema is not None else {}
-    return Call(ids, request.query, request.headers, body, datetime.now(UTC).isoformat(timespec="microseconds"))
+    return Call(ids, request.query, request.headers, body, now())
 
 
 def _body(request: Request) -> dict[str, Any]:

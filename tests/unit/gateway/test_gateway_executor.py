@@ -180,7 +180,7 @@ def test_lambda_proxy_event_and_response() -> None:
     assert response.header("x-amzn-requestid")
     event = world.cloud.invocations[0][1]
     assert event["resource"] == "/v1/things/{id}"
-    assert event["path"] == "/v1/things/a%20b%2Fc"
+    assert event["path"] == "/shop/v1/things/a%20b%2Fc"
     assert event["pathParameters"] == {"id": "a%20b%2Fc"}
     assert event["queryStringParameters"] == {"q": "2"}
     assert event["multiValueQueryStringParameters"] == {"q": ["1", "2"]}
@@ -190,7 +190,7 @@ def test_lambda_proxy_event_and_response() -> None:
     assert event["body"] is None
     assert event["isBase64Encoded"] is False
     context = event["requestContext"]
-    assert context["path"] == "/local/v1/things/a%20b%2Fc"
+    assert context["path"] == "/shop/v1/things/a%20b%2Fc"
     assert context["resourcePath"] == "/v1/things/{id}"
     assert context["requestId"] == response.header("x-amzn-requestid")
     assert {"extendedRequestId", "identity", "domainName", "apiId", "stage", "requestTimeEpoch"} <= set(context)
@@ -221,7 +221,7 @@ def test_unknown_route_is_the_documents_own_response() -> None:
     assert response.header("content-type") == "application/problem+json"
     assert response.header("cache-control") == "no-store"
     assert response.header("x-amzn-errortype") == "MissingAuthenticationTokenException"
-    assert body_of(response) == {"status": 404, "instance": "/local/nowhere"}
+    assert body_of(response) == {"status": 404, "instance": "/shop/nowhere"}
 
 
 # --- gateway responses and order ---

@@ -1,0 +1,146 @@
+"""The public catalog over HTTP: what it shows, what caches may do with it, and what it does without its platform."""
+
+import pytest
+
+from local.shop import Shop, eventually, unique
+
+
+def put_product(shop: Shop, **changes) -> dict:
+    """A product of the commerce platform that no other test will want to buy."""
+    product = {
+        "sku": unique("SKU"),
+        "name": "Test Tower",
+        "description": "A tower.",
+        "category": "Tests",
+        "unit_price": 1999,
+        "currency": "EUR",
+        "available": False,
+        "stock": 0,
+        "version": 1,
+    } | changes
+    answer = shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product)
+    assert answer.status_code in (200, 201), answer.text
+    return product
+
+
+def get(shop: Shop, path: str = "", **options):
+    return shop.call("GET", f"/catalog/v1/products{path}", **options)
+
+
+def test_a_page_shows_the_minimal_view(shop: Shop):
+    answer = get(shop)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "public, max-age=30"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    for item in answer.json()["items"]:
+        assert set(item) == {"sku", "name", "unit_price", "currency", "available"}
+
+
+def test_pages_list_every_product_once(shop: Shop):
+    category = unique("Category")
+    skus = {put_product(shop, category=category)["sku"] for _ in range(23)}
+    listed, token, pages = [], "", 0
+    while True:
+        page = get(shop, f"?query={category.lower()}&page_token={token}&ignored=1").json()
+        listed += [item["sku"] for item in page["items"]]
+        token, pages = page.get("next_page_token"), pages + 1
+        if not token:
+            break
+    assert pages == 2
+    assert len(listed) == len(skus)
+    assert set(listed) == skus
+
+
+def test_a_product_has_its_description_and_no_more(shop: Shop):
+    product = put_product(shop)
+    answer = get(shop, f"/{product['sku']}")
+    shown = {name: product[name] for name in ("sku", "name", "unit_price", "currency", "available", "description")}
+    assert answer.json() == shown | {"category": "Tests"}
+    assert answer.headers["cache-control"] == "public, max-age=30"
+
+
+def test_what_one_has_is_not_sent_again(shop: Shop):
+    path = f"/{put_product(shop)['sku']}"
+    tag = get(shop, path).headers["etag"]
+    again = get(shop, path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert get(shop, path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_retired_product_can_be_looked_at_but_is_not_listed(shop: Shop):
+    category = unique("Category")
+    product = put_product(shop, category=category, status="retired", available=True)
+    assert get(shop, f"/{product['sku']}").json()["available"] is False
+    assert get(shop, f"?query={category}").json() == {"items": []}
+
+
+@pytest.mark.parametrize(
+    "sku", ["unknown", "%2e%2e", "%00", "x" * 300, "%F0%9F%A7%B1", "a%2Fb", "$input", "%7B%7D", "%25"]
+)
+def test_an_unknown_product_is_404(shop: Shop, sku: str):
+    answer = get(shop, f"/{sku}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "PRODUCT_NOT_FOUND")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("query=" + "x" * 101, "/query"),
+        ("query=" + "%F0%9F%A7%B1" * 101, "/query"),
+        ("page_token=forged", "/page_token"),
+        ("page_token=%00", "/page_token"),
+        ("page_token=" + "x" * 600, "/page_token"),
+    ],
+)
+def test_bad_parameters_are_400_and_pointed_at(shop: Shop, query: str, pointer: str):
+    answer = get(shop, f"?{query}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    "query", ["query=%00", "query=%25%27%22", "query=$context", "query=%ED%A0%80", "query=", "query=a&query=b", "&&=&"]
+)
+def test_odd_queries_are_only_queries(shop: Shop, query: str):
+    assert get(shop, f"?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}, {"error_rate": 1}])
+def test_without_its_platform_and_nothing_kept_the_catalog_asks_to_come_back(shop: Shop, fault: dict):
+    product = put_product(shop)
+    with shop.faults("commerce", **fault, operations=["get_product", "list_products"]):
+        for path in (f"/{product['sku']}", f"?query={unique('nobody-asked-yet')}"):
+            answer = get(shop, path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "CATALOG_UNAVAILABLE")
+            assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_what_was_read_is_served_while_the_platform_is_down(shop: Shop):
+    path = f"/{put_product(shop)['sku']}"
+    before = get(shop, path).json()
+
+    def served():
+        answer = get(shop, path)
+        return answer.status_code == 200 and answer
+
+    with shop.faults("commerce", outage=True):
+        # Each process keeps its own: one that has not read the product answers 503.
+        answer = eventually(served)
+    assert answer.json() == before
+    assert int(answer.headers["age"]) >= 0
+
+
+@pytest.mark.parametrize("path", ["/catalog/v1/products", "/catalog/v1/products/SP-10001"])
+def test_a_browser_may_ask(shop: Shop, path: str):
+    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    answer = shop.call("OPTIONS", path, headers=headers)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "If-None-Match" in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_the_catalog_can_only_be_read(shop: Shop, method: str):
+    answer = shop.call(method, "/catalog/v1/products/SP-10001", json={"unit_price": 1})
+    assert answer.status_code in (403, 404)

@@ -1,1 +1,0 @@
-from local.shop import Shop, eventually, unique  # noqa: F401

@@ -131,8 +131,8 @@ def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
 
 def answered(basket: Basket, idempotency: Idempotency | None) -> Answer | None:
     """The answer already given under an Idempotency-Key. Raises ``Problem`` 409 if it was given to another request."""
-    for answer in basket.answers if idempotency else ():
-        if answer.key == idempotency.key:
+    for answer in basket.answers:
+        if idempotency and answer.key == idempotency.key:
             if answer.request != idempotency.request:
                 raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another request")
             return answer

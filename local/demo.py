@@ -36,10 +36,10 @@ class Journey:
 
 
 def browse(journey: Journey) -> str:
-    items = journey.call("GET", "/catalog/v1/products", 200)["items"]
+    items = journey.call("GET", "/catalog/v1/products?query=sp-", 200)["items"]
     journey.product = next(item for item in items if item["available"])
     detail = journey.call("GET", f"/catalog/v1/products/{journey.product['sku']}", 200)
-    return f"{len(items)} products on the first page; looks at {detail['name']} ({money(detail)})"
+    return f"{len(items)} products found on the first page; looks at {detail['name']} ({money(detail)})"
 
 
 def fill_basket(journey: Journey) -> str:

@@ -4,6 +4,7 @@ The platform's own record (stock, versions, limits) is never passed on.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -67,7 +68,7 @@ def _available(product: dict[str, Any]) -> bool:
     return product.get("available") is True and product.get("status") == "active"
 
 
-def _members(product: Any, types: dict[str, type]) -> dict[str, Any]:
+def _members(product: Any, types: Mapping[str, type]) -> dict[str, Any]:
     if not isinstance(product, dict) or not all(type(product.get(name)) is types[name] for name in types):
         raise ValueError("not a product")
     return {name: product[name] for name in types}

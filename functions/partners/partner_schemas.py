@@ -108,5 +108,5 @@ def _pointer(error: ValidationError) -> str:
 
 
 def _message(error: ValidationError) -> str:
-    template = _MESSAGES.get(error.validator)
+    template = _MESSAGES.get(str(error.validator))
     return template.format(error.validator_value) if template else error.message

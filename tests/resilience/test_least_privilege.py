@@ -72,7 +72,7 @@ def test_a_sequence_stops_without_update_item(shop: Shop):
     assert take() == 200
 
 
-@pytest.mark.parametrize("action", ["dynamodb:UpdateItem", "dynamodb:GetItem"])
+@pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:GetItem"])
 def test_a_basket_stops_without_its_table(shop: Shop, products: list[dict], action: str):
     def add() -> int:
         path = f"/basket/v1/baskets/{unique('iam')}/items"

@@ -101,7 +101,8 @@ def _request(event: dict[str, Any], context: Any) -> Request:
     request_id = request_context.get("requestId", "")
     return Request(
         method=event["httpMethod"],
-        path=event["path"],
+        # The path as the caller knows it: with the stage, or behind a custom domain with the base path.
+        path=request_context.get("path") or event["path"],
         path_parameters=event.get("pathParameters") or {},
         query=event.get("queryStringParameters") or {},
         headers=headers,

@@ -1,0 +1,119 @@
+"""One DynamoDB item per basket, so that every change is one conditional write: all of it or nothing.
+
+{basket_id, version, currency, lines: {sku: {quantity, unit_price, price_version}}, answers: [...], expires_at (TTL)}
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from basket_requests import no_such_basket, no_such_line
+from basket_rules import LIFETIME_SECONDS, Answer, Basket, IfMatch, Line
+from botocore.exceptions import ClientError
+
+from setpieces.aws import client, error_code
+from setpieces.items import from_item, to_item
+from setpieces.problems import unavailable
+from setpieces.settings import setting
+
+MAX_TRIES = 8
+Change = Callable[[Basket], tuple[Basket, Answer]]
+
+
+def read(basket_id: str, now: int) -> Basket:
+    """The basket at ``now``."""
+    answer = client("dynamodb").get_item(TableName=_table(), Key=to_item({"basket_id": basket_id}), ConsistentRead=True)
+    return _basket(basket_id, answer.get("Item"), now)
+
+
+def write(basket: Basket, change: Change, now: int) -> Answer:
+    """Store what ``change`` makes of ``basket`` if that is still what is stored; if not, of what is stored now.
+
+    Returns the answer that ``change`` gave; if it left the basket as it was, nothing is written. Raises whatever ``change``
+    raises, and ``Problem`` 503 if others keep changing the basket.
+    """
+    for tries in range(MAX_TRIES):
+        time.sleep(random.uniform(0, 0.02 * tries))
+        changed, answer = change(basket)
+        if changed is basket:
+            return answer
+        try:
+            client("dynamodb").put_item(
+                TableName=_table(),
+                Item=to_item(asdict(changed)),
+                **_still(basket.version),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+            return answer
+        except ClientError as error:
+            basket = _basket(basket.basket_id, _found_instead(error), now)
+    raise unavailable("BASKET_BUSY", "Others keep changing this basket; nothing was changed", retry_after=1)
+
+
+def set_line(basket_id: str, sku: str, line: Line, precondition: IfMatch, now: int) -> Basket:
+    """Replace a line that is in the basket. Raises ``Problem`` 404, 412."""
+    return _update(basket_id, sku, ", #lines.#sku = :line", {":line": asdict(line)}, precondition, now)
+
+
+def remove_line(basket_id: str, sku: str, precondition: IfMatch, now: int) -> Basket:
+    """Remove a line that is in the basket. Raises ``Problem`` 404, 412."""
+    return _update(basket_id, sku, " REMOVE #lines.#sku", {}, precondition, now)
+
+
+def _update(basket_id: str, sku: str, update: str, values: dict[str, Any], precondition: IfMatch, now: int) -> Basket:
+    """Change one line in place, without reading first: it depends on nothing but that the line is there."""
+    condition = "attribute_exists(#lines.#sku) AND expires_at > :now"
+    values = values | {":one": 1, ":now": now, ":later": now + LIFETIME_SECONDS}
+    if precondition.versions:
+        expected = {f":version{position}": version for position, version in enumerate(sorted(precondition.versions))}
+        condition += f" AND version IN ({', '.join(expected)})"
+        values |= expected
+    try:
+        answer = client("dynamodb").update_item(
+            TableName=_table(),
+            Key=to_item({"basket_id": basket_id}),
+            UpdateExpression="SET version = version + :one, expires_at = :later" + update,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={"#lines": "lines", "#sku": sku},
+            ExpressionAttributeValues=to_item(values),
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        stored = _basket(basket_id, _found_instead(error), now)
+        if not stored.exists:
+            raise no_such_basket() from error
+        precondition.check(stored)
+        raise no_such_line() from error
+    return _basket(basket_id, answer["Attributes"], now)
+
+
+def _table() -> str:
+    return setting("TABLE_NAME")
+
+
+def _still(version: int) -> dict[str, Any]:
+    if not version:
+        return {"ConditionExpression": "attribute_not_exists(basket_id)"}
+    return {
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": to_item({":version": version}),
+    }
+
+
+def _found_instead(error: ClientError) -> dict[str, Any] | None:
+    """The item that a condition found instead. Raises ``error`` again if it is about something else."""
+    if error_code(error) != "ConditionalCheckFailedException":
+        raise error
+    return error.response.get("Item")
+
+
+def _basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
+    if not item:
+        return Basket(basket_id)
+    stored = from_item(item)
+    lines = {sku: Line(**line) for sku, line in stored.pop("lines").items()}
+    answers = tuple(Answer(**answer) for answer in stored.pop("answers"))
+    return Basket(**stored, lines=lines, answers=answers).as_of(now)

@@ -1,0 +1,17 @@
+"""GET /v1/baskets/{basket_id}: the whole basket."""
+
+import time
+
+from basket_requests import basket_id, entity_tag, no_such_basket
+from basket_rules import shown
+from basket_table import read
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    basket = read(basket_id(request), int(time.time()))
+    if not basket.exists:
+        raise no_such_basket()
+    return Response(200, shown(basket), {"ETag": entity_tag(basket.version)})

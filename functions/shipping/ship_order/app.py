@@ -1,0 +1,21 @@
+"""Order complete, from the FIFO queue: the order goes to SAP, once per order number however often it is asked for."""
+
+from shipping_platforms import read_order, send_shipment
+from shipping_rules import outcome, shipment
+
+from setpieces.bus_consumer import bus_handler
+from setpieces.events import Event
+from setpieces.observability import logger, metrics
+from setpieces.queues import Record
+
+
+def process(event: Event, record: Record) -> None:
+    """Raises ``Reject`` for what SAP will never take, ``OutsideUnavailable`` and ``OrderNotThere`` for what may come right."""
+    number = event.data["order_number"]
+    sent = shipment(read_order(number, record.receive_count))
+    result = outcome(send_shipment(number, sent))
+    logger.info("order %s", result, extra={"order_number": number})
+    metrics.add_metric(name="OrderSentToFulfilment", unit="Count", value=1)
+
+
+handler = bus_handler(process)

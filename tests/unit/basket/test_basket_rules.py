@@ -1,0 +1,147 @@
+"""What adding does to a basket, as tables and properties."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+from basket_rules import (
+    LIFETIME_SECONDS,
+    MAX_ANSWERS,
+    MAX_LINES,
+    MAX_QUANTITY,
+    Basket,
+    Idempotency,
+    IfMatch,
+    Line,
+    Product,
+    add,
+    add_once,
+    line_for,
+    shown,
+    totals,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from setpieces.problems import Problem
+
+NOW = 1_800_000_000
+TOWER = Product("SP-1", 1999, "EUR", 7, True, 50, 10)
+ANY = IfMatch()
+
+
+def basket(*quantities: int, **changes) -> Basket:
+    lines = {f"SP-{n}": Line(quantity, 100, 1) for n, quantity in enumerate(quantities, 1)}
+    return replace(Basket("b", 3, "EUR", lines, (), NOW + 10), **changes)
+
+
+def test_a_first_product_makes_the_basket():
+    added = add(Basket("b"), TOWER, 2, NOW)
+    assert added == Basket("b", 1, "EUR", {"SP-1": Line(2, 1999, 7)}, (), NOW + LIFETIME_SECONDS)
+
+
+def test_more_of_the_same_is_summed_at_the_present_price():
+    assert add(basket(3), TOWER, 2, NOW).lines == {"SP-1": Line(5, 1999, 7)}
+
+
+@pytest.mark.parametrize(
+    ("held", "product", "quantity", "status", "code"),
+    [
+        (basket(), replace(TOWER, purchasable=False), 1, 409, "NOT_PURCHASABLE"),
+        (basket(), replace(TOWER, stock=0), 1, 409, "INSUFFICIENT_STOCK"),
+        (basket(3), replace(TOWER, stock=4), 2, 409, "INSUFFICIENT_STOCK"),
+        (basket(), TOWER, 11, 422, "QUANTITY_LIMIT"),
+        (basket(9), TOWER, 2, 422, "QUANTITY_LIMIT"),
+        (basket(), replace(TOWER, max_per_customer=10**6, stock=10**6), MAX_QUANTITY + 1, 422, "QUANTITY_LIMIT"),
+        (basket(), TOWER, 10**30, 422, "QUANTITY_LIMIT"),
+        (basket(1), replace(TOWER, sku="SP-2", currency="USD"), 1, 409, "CURRENCY_MISMATCH"),
+        (basket(*[1] * MAX_LINES), replace(TOWER, sku="SP-999"), 1, 409, "BASKET_FULL"),
+    ],
+)
+def test_what_does_not_fit_is_refused(held: Basket, product: Product, quantity: int, status: int, code: str):
+    with pytest.raises(Problem) as refused:
+        add(held, product, quantity, NOW)
+    assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_a_full_basket_takes_more_of_what_it_has():
+    assert add(basket(*[1] * MAX_LINES), TOWER, 1, NOW).lines["SP-1"].quantity == 2
+
+
+def test_an_empty_basket_takes_any_currency():
+    assert add(basket(), replace(TOWER, currency="USD"), 1, NOW).currency == "USD"
+
+
+@pytest.mark.parametrize(("expires_at", "there"), [(NOW + 1, True), (NOW, False), (NOW - 1, False)])
+def test_an_expired_basket_is_no_basket_but_its_version_goes_on(expires_at: int, there: bool):
+    seen = basket(1, expires_at=expires_at).as_of(NOW)
+    assert (seen.exists, seen.version, bool(seen.lines)) == (there, 3, there)
+
+
+@pytest.mark.parametrize(
+    ("precondition", "held", "met"),
+    [
+        (IfMatch(), Basket("b"), True),
+        (IfMatch(), basket(), True),
+        (IfMatch(exists=True), basket(), True),
+        (IfMatch(exists=True), Basket("b"), False),
+        (IfMatch(frozenset({3}), True), basket(), True),
+        (IfMatch(frozenset({2, 3}), True), basket(), True),
+        (IfMatch(frozenset({2}), True), basket(), False),
+        (IfMatch(frozenset({3}), True), basket(expires_at=NOW).as_of(NOW), False),
+    ],
+)
+def test_if_match(precondition: IfMatch, held: Basket, met: bool):
+    with nullcontext() if met else pytest.raises(Problem, match="412"):
+        precondition.check(held)
+
+
+def test_a_repeated_request_gets_its_answer_and_changes_nothing():
+    once = Idempotency("k", "r")
+    first, answer = add_once(Basket("b"), TOWER, 1, ANY, once, NOW)
+    later, _ = add_once(first, replace(TOWER, sku="SP-2"), 1, ANY, None, NOW)
+    again, same = add_once(later, TOWER, 1, IfMatch(frozenset({99}), True), once, NOW)
+    assert again is later
+    assert same == answer
+    assert answer.status == 201
+    with pytest.raises(Problem) as refused:
+        add_once(later, TOWER, 1, ANY, Idempotency("k", "other"), NOW)
+    assert (refused.value.status, refused.value.code) == (409, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_only_the_last_answers_are_kept():
+    held = Basket("b")
+    for n in range(MAX_ANSWERS + 5):
+        held, _ = add_once(held, replace(TOWER, sku=f"SP-{n}"), 1, ANY, Idempotency(str(n), "r"), NOW)
+    assert [answer.key for answer in held.answers] == [str(n) for n in range(5, MAX_ANSWERS + 5)]
+
+
+quantities = st.integers(min_value=1, max_value=200)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), quantities), max_size=30))
+def test_totals_are_the_sum_of_what_was_accepted(requests: list[tuple[int, int]]):
+    held, accepted = Basket("b"), {}
+    for n, quantity in requests:
+        product = replace(TOWER, sku=f"SP-{n}", unit_price=n * 100)
+        try:
+            held = add(held, product, quantity, NOW)
+        except Problem:
+            continue
+        accepted[product.sku] = accepted.get(product.sku, 0) + quantity
+    assert {sku: line.quantity for sku, line in held.lines.items()} == accepted
+    assert totals(held)["amount"] == sum(int(sku[3:]) * 100 * quantity for sku, quantity in accepted.items())
+    assert all(1 <= line.quantity <= TOWER.max_per_customer for line in held.lines.values())
+    assert [item["sku"] for item in shown(held)["items"]] == sorted(accepted)
+
+
+@given(quantities, quantities, st.booleans(), st.integers(0, 60))
+def test_a_line_is_within_every_limit(quantity: int, limit: int, purchasable: bool, stock: int):
+    product = replace(TOWER, purchasable=purchasable, stock=stock, max_per_customer=limit)
+    try:
+        line = line_for(product, quantity)
+    except Problem:
+        assert not purchasable or quantity > min(stock, limit, MAX_QUANTITY)
+    else:
+        assert purchasable
+        assert line.quantity == quantity <= min(stock, limit, MAX_QUANTITY)

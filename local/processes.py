@@ -144,6 +144,8 @@ def _emulator_environment() -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "LAMBDA_WARM_TTL_SECONDS": "120",
         "LOG_LEVEL": "WARNING",
+        # Functions inherit the line above too, and would log less than on AWS.
+        "POWERTOOLS_LOG_LEVEL": "INFO",
         "AWS_XRAY_DAEMON_ADDRESS": f"{HOST}:{AWS_PORT}",
     }
 

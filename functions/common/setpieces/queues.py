@@ -5,7 +5,9 @@
 * ``process`` returns: the record is done.
 * It raises ``Reject``: the record can never succeed. It goes to the dead-letter queue at once, with its reason, instead
   of burning its receives, and the batch goes on.
-* It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again.
+* It raises ``Later``: the record is delivered again after the seconds that it names.
+* It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again
+  when the queue's visibility timeout is over.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
@@ -14,6 +16,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from setpieces import observability
 from setpieces.aws import client
@@ -30,6 +34,22 @@ class Reject(Exception):
         self.detail = detail
 
 
+class Later(Exception):
+    """A record that may succeed in ``seconds``: something it needs is slow, down or not there yet.
+
+    Needs ``QUEUE_URL`` in the environment and ``sqs:ChangeMessageVisibility`` on the queue.
+    """
+
+    def __init__(self, seconds: int, detail: str = "") -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
+def growing(receive_count: int, first: int = 4, most: int = 900) -> int:
+    """Seconds to wait after the ``receive_count``-th delivery has failed: ``first``, four times as long each, ``most``."""
+    return min(most, first * 4 ** min(receive_count - 1, 10))
+
+
 @dataclass(frozen=True)
 class Record:
     """What the queue says of a message; ``receive_count`` is 1 on the first delivery."""
@@ -39,6 +59,7 @@ class Record:
     group_id: str | None
     attributes: dict[str, str]
     body: str
+    receipt_handle: str = ""
 
 
 Process = Callable[[dict[str, Any], Record], None]
@@ -60,8 +81,8 @@ def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str,
                 continue
             try:
                 _process(process, record)
-            except Exception:
-                logger.exception("record failed", extra={"message_id": record.message_id})
+            except Exception as error:
+                _fail(record, error)
                 failed.append(record.message_id)
                 if record.group_id is not None:
                     blocked_groups.add(record.group_id)
@@ -80,6 +101,22 @@ def _process(process: Process, record: Record) -> None:
         logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
         metrics.add_metric(name="Rejected", unit="Count", value=1)
         _dead_letter(record, reject)
+
+
+def _fail(record: Record, error: Exception) -> None:
+    """Leave the record on the queue; called while ``error`` is being handled."""
+    if not isinstance(error, Later):
+        logger.exception("record failed", extra={"message_id": record.message_id})
+        return
+    told = {"message_id": record.message_id, "seconds": error.seconds, "detail": str(error)}
+    logger.warning("record put off", extra=told)
+    try:
+        client("sqs").change_message_visibility(
+            QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle, VisibilityTimeout=error.seconds
+        )
+    except ClientError:
+        # It comes back all the same, when the queue's own visibility timeout is over.
+        logger.exception("visibility not changed", extra={"message_id": record.message_id})
 
 
 def _body(record: Record) -> dict[str, Any]:
@@ -115,4 +152,5 @@ def _record(raw: dict[str, Any]) -> Record:
         group_id=attributes.get("MessageGroupId"),
         attributes={name: value.get("stringValue", "") for name, value in sent.items()},
         body=raw["body"],
+        receipt_handle=raw.get("receiptHandle", ""),
     )

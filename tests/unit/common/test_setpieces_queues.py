@@ -4,10 +4,11 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from setpieces import aws
-from setpieces.queues import Record, Reject, queue_handler
+from setpieces import aws, queues
+from setpieces.queues import Later, Record, Reject, growing, queue_handler
 from tests.unit.common.test_setpieces_rest import CONTEXT
 
 
@@ -85,3 +86,35 @@ def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeyp
         raise Reject("NO")
 
     assert run(process, record(1, {})) == ["m1"]
+
+
+class Clock:
+    """An SQS client that keeps what it was told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.told = error, []
+
+    def change_message_visibility(self, **told):
+        self.told.append(told)
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [None, ClientError({"Error": {"Code": "InvalidParameterValue"}}, "ChangeMessageVisibility")]
+)
+def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, error):
+    clock = Clock(error)
+    monkeypatch.setattr(queues, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 1:
+            raise Later(16, "not there yet")
+
+    assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}, record(2, {"n": 2})) == ["m1"]
+    assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
+
+
+def test_waits_grow_to_a_most():
+    assert [growing(receives) for receives in (1, 2, 3, 4, 5, 6, 500)] == [4, 16, 64, 256, 900, 900, 900]

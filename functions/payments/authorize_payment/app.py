@@ -10,7 +10,8 @@ from payment_results import SOURCE, result
 from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event, publish
 from setpieces.observability import logger, metrics
-from setpieces.queues import Record
+from setpieces.outside import OutsideUnavailable
+from setpieces.queues import Later, Record, growing
 
 # Of the function's 10 s; the rest is for telling the bus. One record is one call, so all of it is this order's.
 SECONDS = 8.0
@@ -19,14 +20,17 @@ SECONDS = 8.0
 def process(event: Event, record: Record) -> None:
     """A crash after the charge is made good by the next delivery, which finds the charge and tells the same result.
 
-    Raises ``Reject`` for what a person has to look at, anything else for what may come right.
+    Raises ``Reject`` for what a person has to look at, ``Later`` for what may come right.
     """
     end = time.monotonic() + SECONDS
-    order = read_order(event.data["order_number"])
-    step, charge = settle(order, lambda: end - time.monotonic()) if needs_the_provider(order) else (Step.NOTHING, None)
-    logger.info(
-        "payment", extra={"order_number": order.order_number, "step": step.name, "receive": record.receive_count}
-    )
+    try:
+        order = read_order(event.data["order_number"])
+        step, charge = Step.NOTHING, None
+        if needs_the_provider(order):
+            step, charge = settle(order, lambda: end - time.monotonic())
+    except OutsideUnavailable as error:
+        raise Later(growing(record.receive_count), str(error)) from error
+    logger.info("payment", extra={"order_number": order.order_number, "step": step.name})
     if charge and step is not Step.NOTHING:
         publish(result(step, order, charge, event), source=SOURCE)
         metrics.add_metric(name=f"Payment{step.name.capitalize()}", unit="Count", value=1)

@@ -7,17 +7,15 @@ import importlib
 import json
 from itertools import product
 
-import boto3
 import payment_orders
 import payment_provider
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from moto import mock_aws
 
 from local.settings import ROOT
-from setpieces import aws, events
+from setpieces import events, queues
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
 
@@ -45,6 +43,8 @@ class World:
         self.published: list[dict] = []
         self.calls: list[str] = []
         self.faults: list[str | None] = []
+        self.waits: list[int] = []
+        self.reasons: list[str] = []
 
     def _call(self, name: str, effect):
         """Count the call; fail it before or after its effect if that is its fate."""
@@ -87,6 +87,12 @@ class World:
     def put_events(self, Entries):
         return self._call("publish", lambda: self._publish(Entries))
 
+    def change_message_visibility(self, QueueUrl, ReceiptHandle, VisibilityTimeout):
+        self.waits.append(VisibilityTimeout)
+
+    def send_message(self, QueueUrl, MessageBody, MessageAttributes):
+        self.reasons.append(MessageAttributes["reason"]["StringValue"])
+
     def _publish(self, entries: list[dict]) -> dict:
         self.published += [json.loads(entry["Detail"])["event"] for entry in entries]
         return {"Entries": [{} for _ in entries]}
@@ -105,25 +111,12 @@ def world(monkeypatch) -> World:
     monkeypatch.setattr(payment_orders.internal, "call", world.read_order)
     monkeypatch.setattr(payment_provider.outside, "call", world.provider)
     monkeypatch.setattr(events, "client", lambda _: world)
+    monkeypatch.setattr(queues, "client", lambda _: world)
+    monkeypatch.setenv("QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/submitted")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/submitted-dlq")
     monkeypatch.setenv("EVENT_BUS_NAME", "checkout-bus")
     monkeypatch.setenv("EVENT_BUS_ARN", "arn:aws:events:eu-central-1:000000000000:event-bus/checkout-bus")
     return world
-
-
-@pytest.fixture
-def reasons(monkeypatch):
-    """The reasons of what was parked so far."""
-    with mock_aws():
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        aws.client.cache_clear()
-        sqs = boto3.client("sqs")
-        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
-        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
-        yield lambda: [
-            message["MessageAttributes"]["reason"]["StringValue"]
-            for message in sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages", [])
-        ]
-        aws.client.cache_clear()
 
 
 def kinds(world: World) -> list[str]:
@@ -219,6 +212,12 @@ def test_orders_that_cannot_be_read_are_asked_for_again(world, status):
     assert world.calls == ["order"]
 
 
+def test_the_waits_between_deliveries_grow(world):
+    world.faults = ["before"] * 3
+    assert [world.deliver(receive_count) for receive_count in (1, 2, 3)] == [False] * 3
+    assert world.waits == [4, 16, 64]
+
+
 @pytest.mark.parametrize("body", [None, [], {}, {"customer_id": "C1"}])
 def test_what_is_no_order_is_not_charged(world, body):
     world.orders_answer = Answer(200, body)
@@ -240,29 +239,29 @@ def test_a_charge_of_unknown_status_is_no_result(world):
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_an_unknown_order_is_parked(world, reasons, status):
+def test_an_unknown_order_is_parked(world, status):
     world.orders_answer = Answer(status, {})
     assert world.deliver()
-    assert (reasons(), world.effects) == (["UNKNOWN_ORDER"], 0)
+    assert (world.reasons, world.effects) == (["UNKNOWN_ORDER"], 0)
 
 
-def test_a_charge_over_another_amount_is_parked(world, reasons):
+def test_a_charge_over_another_amount_is_parked(world):
     world.charges[NUMBER] = {"charge_id": "ch-1", "status": "authorized", "amount": 1, "currency": "EUR"}
     assert world.deliver()
-    assert (reasons(), world.published) == (["CHARGE_DIFFERS"], [])
+    assert (world.reasons, world.published) == (["CHARGE_DIFFERS"], [])
 
 
-def test_money_held_for_a_failed_order_is_parked(world, reasons):
+def test_money_held_for_a_failed_order_is_parked(world):
     assert world.deliver()
     world.order["backend_status"] = "Validation failed"
     assert world.deliver()
-    assert (reasons(), len(world.published)) == (["CHARGED_AFTER_FAILURE"], 1)
+    assert (world.reasons, len(world.published)) == (["CHARGED_AFTER_FAILURE"], 1)
 
 
-def test_a_charge_that_the_provider_refuses_is_parked(world, reasons, monkeypatch):
+def test_a_charge_that_the_provider_refuses_is_parked(world, monkeypatch):
     monkeypatch.setattr(world, "_charge", lambda key, body: Answer(400, {}))
     assert world.deliver()
-    assert (reasons(), world.published) == (["CHARGE_REFUSED"], [])
+    assert (world.reasons, world.published) == (["CHARGE_REFUSED"], [])
 
 
 def test_a_key_in_use_is_looked_up_and_not_charged_again(world, monkeypatch):

@@ -23,17 +23,40 @@ def put(shop: Shop, *events: Event, source: str) -> None:
         assert shop.aws("events").put_events(Entries=entries[start : start + 10])["FailedEntryCount"] == 0
 
 
-def about(order_number: str, *kind: str, customer_id: str = "C100000001", **data: Any) -> Event:
-    """An event about an order, e.g. ``about(number, "CHECKOUT", "ORDER", "COMPLETE")``."""
-    return Event(
-        kind,  # type: ignore[arg-type]
-        {"order_number": order_number, "customer_id": customer_id, **data},
-        correlation_id=unique("test"),
-    )
+def about(shop: Shop, order_number: str, *kind: str, **data: Any) -> Event:
+    """An event about an order of the sample customer, e.g. ``about(shop, number, "CHECKOUT", "ORDER", "COMPLETE")``."""
+    data = {"order_number": order_number, "customer_id": customer_id(shop), **data}
+    return Event(kind, data, correlation_id=unique("test"))  # type: ignore[arg-type]
+
+
+def customer_id(shop: Shop) -> str:
+    """The sample customer, whom every platform knows."""
+    return shop.samples["customer"]["customer_id"]
 
 
 def next_order_number(shop: Shop) -> str:
     return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["formatted"]
+
+
+def place(shop: Shop, number: str) -> None:
+    """Put an order on the commerce platform, as order completion does."""
+    order = {
+        "order_number": number,
+        "customer_id": customer_id(shop),
+        "lines": [{"sku": "SP-10001", "quantity": 2, "unit_price": 3999}],
+        "totals": {"amount": 7998, "currency": "EUR"},
+        "ship_to": {"country": "DE", "postal_code": "50667"},
+        "status": "Complete",
+    }
+    answer = shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def placed(shop: Shop) -> str:
+    """The number of a new order on the commerce platform."""
+    number = next_order_number(shop)
+    place(shop, number)
+    return number
 
 
 def dead_letters(shop: Shop, queue: str, order_number: str) -> list[dict[str, Any]]:

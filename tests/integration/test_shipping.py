@@ -5,30 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.shop import Shop, eventually
-from tests.integration.spokes import about, dead_letters, next_order_number, put
+from tests.integration.spokes import about, customer_id, dead_letters, next_order_number, place, placed, put
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
-LINES = [{"sku": "SP-10001", "quantity": 2, "unit_price": 3999}]
-
-
-def place(shop: Shop, number: str, **changes) -> None:
-    """The order on the commerce platform, as order completion puts it there."""
-    order = {
-        "order_number": number,
-        "customer_id": "C100000001",
-        "lines": LINES,
-        "totals": {"amount": 7998, "currency": "EUR"},
-        "ship_to": {"country": "DE", "postal_code": "50667"},
-        "status": "Complete",
-    }
-    answer = shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order | changes)
-    assert answer.status_code in (200, 201), answer.text
-
-
-def placed(shop: Shop) -> str:
-    number = next_order_number(shop)
-    place(shop, number)
-    return number
 
 
 def shipped(shop: Shop, number: str, times: int = 1) -> bool:
@@ -37,9 +16,9 @@ def shipped(shop: Shop, number: str, times: int = 1) -> bool:
 
 def test_a_complete_order_is_shipped(shop: Shop):
     number = placed(shop)
-    put(shop, about(number, *COMPLETE), source="order")
+    put(shop, about(shop, number, *COMPLETE), source="order")
     (shipment,) = eventually(lambda: shop.ledger("shipments", number))
-    assert shipment["customer_id"] == "C100000001"
+    assert shipment["customer_id"] == customer_id(shop)
     assert shipment["lines"] == [{"sku": "SP-10001", "quantity": 2}]
     assert shipment["ship_to"] == {"country": "DE", "postal_code": "50667"}
 
@@ -47,8 +26,8 @@ def test_a_complete_order_is_shipped(shop: Shop):
 def test_repeated_and_second_events_ship_once(shop: Shop):
     """The same event again (at-least-once), and another event about the same order (completion and relay)."""
     numbers = [placed(shop) for _ in range(10)]
-    first = [about(number, *COMPLETE) for number in numbers]
-    second = [about(number, *COMPLETE) for number in numbers]
+    first = [about(shop, number, *COMPLETE) for number in numbers]
+    second = [about(shop, number, *COMPLETE) for number in numbers]
     with ThreadPoolExecutor(4) as clients:
         list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
     for number in numbers:
@@ -69,7 +48,7 @@ def test_an_order_that_was_shipped_with_other_content_is_parked(shop: Shop):
     number = placed(shop)
     other = {"customer_id": "C100000002", "lines": [{"sku": "SP-1", "quantity": 1}], "ship_to": {"country": "AT"}}
     assert shop.call("PUT", f"/partners/v1/sap/shipments/{number}", json=other).status_code == 201
-    put(shop, about(number, *COMPLETE), source="order")
+    put(shop, about(shop, number, *COMPLETE), source="order")
     (dead,) = eventually(lambda: dead_letters(shop, "shipping-shipments-dlq.fifo", number))
     assert dead["reason"] == "DIFFERENT_SHIPMENT"
     assert shipped(shop, number)
@@ -78,7 +57,7 @@ def test_an_order_that_was_shipped_with_other_content_is_parked(shop: Shop):
 def test_the_platform_may_learn_of_an_order_after_its_event(shop: Shop):
     """One order comes late and is shipped; one never comes and is parked. A healthy order does not wait for either."""
     late, never, healthy = next_order_number(shop), next_order_number(shop), placed(shop)
-    put(shop, *(about(number, *COMPLETE) for number in (late, never, healthy)), source="event-relay")
+    put(shop, *(about(shop, number, *COMPLETE) for number in (late, never, healthy)), source="event-relay")
     eventually(lambda: shipped(shop, healthy))
     place(shop, late)
     eventually(lambda: shipped(shop, late), timeout=90)
@@ -94,7 +73,7 @@ def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_o
     """A slow SAP has done what it was asked although its caller gave up; one that is out has not."""
     number = placed(shop)
     with shop.faults("sap", **fault):
-        put(shop, about(number, *COMPLETE), source="order")
+        put(shop, about(shop, number, *COMPLETE), source="order")
         eventually(lambda: waiting(shop, "NotVisible") and shipped(shop, number, at_once))
     eventually(lambda: waiting(shop) == 0 and shipped(shop, number), timeout=60)
     assert dead_letters(shop, "shipping-shipments-dlq.fifo", number) == []
@@ -102,7 +81,7 @@ def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_o
 
 def test_what_does_not_fit_its_schema_is_parked(shop: Shop):
     number = placed(shop)
-    event = about(number, *COMPLETE, customer_id="not a customer")
+    event = about(shop, number, *COMPLETE, customer_id="not a customer")
     put(shop, event, source="order")
     (dead,) = eventually(lambda: dead_letters(shop, "shipping-completed-dlq", number))
     assert dead["reason"] == "INVALID_EVENT"

@@ -119,7 +119,9 @@ class Tail:
         text.append(f"{_producer(event):14} ", style="dim")
         text.append(f"{kind:27}  ", style=f"bold {colour}")
         text.append(" ".join(f"{name}={value}" for name, value in event["detail"]["event"]["data"].items()))
-        text.append("  again" if again else f"  → {_consumers(kind)}", style="bold red" if again else "dim")
+        text.append(f"  → {_consumers(kind)}", style="dim")
+        text.append("  again" if again else "", style="bold red")
+        text.append("  replayed" if "replay-name" in event else "", style="bold red")
         return text
 
     def summary(self) -> Iterator[Text]:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from local.dead_letters import DeadLetter, looking
 from local.shop import Shop, unique
 from setpieces.events import DETAIL_TYPE, Event
 
@@ -59,19 +60,20 @@ def placed(shop: Shop) -> str:
     return number
 
 
-def dead_letters(shop: Shop, queue: str, order_number: str) -> list[dict[str, Any]]:
-    """The messages about an order in ``setpieces-<stage>-<queue>``, taken out; others stay.
-
-    Each: {body, reason}; ``reason`` is empty when the message simply used up its receives.
-    """
+def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
+    """The messages about an order or customer in ``setpieces-<stage>-<queue>``, taken out; others stay."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
-    found = []
-    for message in sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1, MessageAttributeNames=["All"]
-    ).get("Messages", []):
-        if order_number in message["Body"]:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
-            found.append({"body": json.loads(message["Body"]), "reason": reason})
+    with looking(shop, url) as letters:
+        found = [letter for letter in letters if letter.about == about]
+        for letter in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
     return found
+
+
+def waiting(shop: Shop, queue: str, *states: str) -> int:
+    """How many messages a queue holds, or with ``"NotVisible"`` only those that are being tried or wait for the next try."""
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
+    names = [f"ApproximateNumberOfMessages{state}" for state in states or ("", "NotVisible")]
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))

@@ -4,10 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from local.dead_letters import DeadLetter, looking, queues, redrive
+from local.routing import consumers
 from local.shop import Shop, eventually
-from tests.integration.spokes import about, customer_id, dead_letters, next_order_number, place, placed, put
+from tests.integration.spokes import about, customer_id, dead_letters, next_order_number, place, placed, put, waiting
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
+QUEUE, DEAD = "shipping-shipments.fifo", "shipping-shipments-dlq.fifo"
 
 
 def shipped(shop: Shop, number: str, times: int = 1) -> bool:
@@ -32,16 +35,8 @@ def test_repeated_and_second_events_ship_once(shop: Shop):
         list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
     for number in numbers:
         eventually(lambda number=number: shipped(shop, number))
-    eventually(lambda: waiting(shop) == 0)
+    eventually(lambda: waiting(shop, QUEUE) == 0)
     assert [number for number in numbers if not shipped(shop, number)] == []
-
-
-def waiting(shop: Shop, *states: str) -> int:
-    """How many shipments wait for their turn or their next try, or with ``"NotVisible"`` only those tried at least once."""
-    sqs = shop.aws("sqs")
-    queue = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-shipping-shipments.fifo")["QueueUrl"]
-    names = [f"ApproximateNumberOfMessages{state}" for state in states or ("", "NotVisible")]
-    return sum(map(int, sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()))
 
 
 def test_an_order_that_was_shipped_with_other_content_is_parked(shop: Shop):
@@ -49,21 +44,29 @@ def test_an_order_that_was_shipped_with_other_content_is_parked(shop: Shop):
     other = {"customer_id": "C100000002", "lines": [{"sku": "SP-1", "quantity": 1}], "ship_to": {"country": "AT"}}
     assert shop.call("PUT", f"/partners/v1/sap/shipments/{number}", json=other).status_code == 201
     put(shop, about(shop, number, *COMPLETE), source="order")
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-shipments-dlq.fifo", number))
-    assert dead["reason"] == "DIFFERENT_SHIPMENT"
+    (dead,) = eventually(lambda: dead_letters(shop, DEAD, number))
+    assert dead.reason == "DIFFERENT_SHIPMENT"
     assert shipped(shop, number)
 
 
 def test_the_platform_may_learn_of_an_order_after_its_event(shop: Shop):
-    """One order comes late and is shipped; one never comes and is parked. A healthy order does not wait for either."""
-    late, never, healthy = next_order_number(shop), next_order_number(shop), placed(shop)
-    put(shop, *(about(shop, number, *COMPLETE) for number in (late, never, healthy)), source="event-relay")
+    """One order comes late and is shipped; one comes too late and is parked. A healthy order does not wait for either."""
+    late, too_late, healthy = next_order_number(shop), next_order_number(shop), placed(shop)
+    put(shop, *(about(shop, number, *COMPLETE) for number in (late, too_late, healthy)), source="event-relay")
     eventually(lambda: shipped(shop, healthy))
     place(shop, late)
-    eventually(lambda: shipped(shop, late), timeout=90)
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-shipments-dlq.fifo", never), timeout=90)
-    assert dead["reason"] == "UNKNOWN_ORDER"
-    assert shop.ledger("shipments", never) == []
+    eventually(lambda: shipped(shop, late), timeout=60)
+    (url,) = queues(shop, DEAD)
+    assert eventually(lambda: parked(shop, url, too_late), timeout=60).reason == "UNKNOWN_ORDER"
+    place(shop, too_late)
+    assert redrive(shop, url, about=too_late) == 1
+    eventually(lambda: shipped(shop, too_late))
+    assert dead_letters(shop, DEAD, too_late) == []
+
+
+def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
+    with looking(shop, url) as letters:
+        return next((letter for letter in letters if letter.about == number), None)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +77,17 @@ def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_o
     number = placed(shop)
     with shop.faults("sap", **fault):
         put(shop, about(shop, number, *COMPLETE), source="order")
-        eventually(lambda: waiting(shop, "NotVisible") and shipped(shop, number, at_once))
-    eventually(lambda: waiting(shop) == 0 and shipped(shop, number), timeout=60)
-    assert dead_letters(shop, "shipping-shipments-dlq.fifo", number) == []
+        eventually(lambda: waiting(shop, QUEUE, "NotVisible") and shipped(shop, number, at_once))
+    eventually(lambda: waiting(shop, QUEUE) == 0 and shipped(shop, number), timeout=60)
+    assert dead_letters(shop, DEAD, number) == []
 
 
-def test_what_does_not_fit_its_schema_is_parked(shop: Shop):
+def test_what_does_not_fit_its_schema_is_parked_by_every_spoke(shop: Shop):
     number = placed(shop)
-    event = about(shop, number, *COMPLETE, customer_id="not a customer")
-    put(shop, event, source="order")
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-completed-dlq", number))
-    assert dead["reason"] == "INVALID_EVENT"
+    put(shop, about(shop, number, *COMPLETE, customer_id="not a customer"), source="order")
+    spokes = [route.queue.removeprefix(f"setpieces-{shop.stage}-") for route in consumers("/".join(COMPLETE))]
+    assert "shipping-completed" in spokes
+    for spoke in spokes:
+        (dead,) = eventually(lambda spoke=spoke: dead_letters(shop, f"{spoke}-dlq", number))
+        assert (dead.reason, dead.event) == ("INVALID_EVENT", "CHECKOUT/ORDER/COMPLETE")
     assert shop.ledger("shipments", number) == []

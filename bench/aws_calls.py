@@ -35,7 +35,9 @@ def _measure(request: Callable[[], Any], baseline: Counter[str]) -> dict[str, fl
 
 def run() -> None:
     shop = Shop.from_environment()
-    sku = next(item["sku"] for item in shop.call("GET", "/catalog/v1/products").json()["items"] if item["available"])
+    sku = next(
+        item["sku"] for item in shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"] if item["available"]
+    )
     basket = unique("bench")
     add = {"sku": sku, "quantity": 1}
     none: Counter[str] = Counter()

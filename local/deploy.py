@@ -93,7 +93,7 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
     """``sam build``; returns the built template."""
     target = STATE / "build" / piece if stage == "local" else ROOT / ".aws-sam" / piece
     # Functions run on this machine in the local cloud, and on Python 3.13 on arm64 in AWS.
-    layer = {"LAYER_PLATFORM": ""} if stage == "local" else {}
+    layer = {"LAYER_PLATFORM": "", "LAYER_COMPILER": sys.executable} if stage == "local" else {}
     pip = {"PIP": f"{sys.executable} -m pip"}
     _sam(
         ["build", "--template", str(template(piece)), "--build-dir", str(target)],

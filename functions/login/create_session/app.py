@@ -1,0 +1,20 @@
+"""POST /v1/sessions {email, password}: sign in."""
+
+import time
+from datetime import UTC, datetime
+
+from login_events import announce
+from login_identity import authenticate
+from login_requests import credentials
+from login_sessions import begin_session
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    identity = authenticate(credentials(request), request)
+    token, session = begin_session(identity, int(time.time()))
+    announce(session)
+    expires_at = datetime.fromtimestamp(session.expires_at, UTC).isoformat()
+    return Response(201, {"session_token": token, "customer_id": session.customer_id or None, "expires_at": expires_at})

@@ -1,0 +1,13 @@
+"""DELETE /v1/sessions/current: sign out. A session that has ended already is a 401, as everywhere."""
+
+from login_requests import no_session, token
+from login_sessions import end_session
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    if not end_session(token(request)):
+        raise no_session()
+    return Response(204)

@@ -1,0 +1,147 @@
+"""Sessions over HTTP against the running shop."""
+
+import json
+import time
+from hashlib import sha256
+
+import httpx
+import pytest
+
+from local.shop import Shop, eventually, unique
+
+
+def sign_in(shop: Shop, person: dict, **changes) -> httpx.Response:
+    credentials = {"email": person["email"], "password": person["password"]} | changes
+    return shop.call("POST", "/login/v1/sessions", json=credentials)
+
+
+def sign_out(shop: Shop, token: str) -> httpx.Response:
+    return shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def customer(shop: Shop) -> dict:
+    return shop.samples["customer"]
+
+
+def test_in_and_out(shop: Shop, customer: dict):
+    answer = sign_in(shop, customer)
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    session = answer.json()
+    assert session["customer_id"] == customer["customer_id"]
+    assert session["session_token"] != sign_in(shop, customer).json()["session_token"]
+    assert sign_out(shop, session["session_token"]).status_code == 204
+    again = sign_out(shop, session["session_token"])
+    assert (again.status_code, again.json()["code"]) == (401, "SESSION_INVALID")
+
+
+def test_the_table_holds_no_token(shop: Shop, customer: dict):
+    token = sign_in(shop, customer).json()["session_token"]
+    items = shop.aws("dynamodb").scan(TableName=shop.address("login", "sessions-table-name"))["Items"]
+    assert items
+    assert token not in str(items)
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"email": "nobody@example.com"}, {"email": "no address"}])
+def test_wrong_credentials_do_not_say_which(shop: Shop, customer: dict, wrong: dict):
+    answer = sign_in(shop, customer, **wrong)
+    assert (answer.status_code, answer.json()["code"]) == (401, "INVALID_CREDENTIALS")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"password": ""}, {"email": 1}, {"email": None}, {"email": "x" * 255}, {"password": ["a"]}, {"roles": ["admin"]}],
+)
+def test_malformed_credentials_are_a_400(shop: Shop, customer: dict, wrong: dict):
+    answer = sign_in(shop, customer, **wrong)
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer x", "Basic abc", f"Bearer {'A' * 43}", "Bearer " + "A" * 9000]
+)
+def test_what_is_no_session_cannot_end(shop: Shop, authorization: str):
+    answer = shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": authorization})
+    assert answer.status_code in (401, 431)
+
+
+@pytest.mark.parametrize("fault", [{"outage": True}, {"latency_ms": 10_000}])
+def test_without_the_identity_provider_nobody_signs_in(shop: Shop, customer: dict, fault: dict):
+    with shop.faults("identity", **fault):
+        answer = sign_in(shop, customer)
+    assert (answer.status_code, answer.json()["code"]) == (503, "IDENTITY_UNAVAILABLE")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_data_sync_hears_of_a_sign_in(shop: Shop, customer: dict):
+    def refreshes() -> int:
+        entries = shop.ledger("customers", customer["customer_id"])
+        return sum(1 for entry in entries if entry["operation"] == "sync_customer")
+
+    before = refreshes()
+    assert sign_in(shop, customer).status_code == 201
+    eventually(lambda: refreshes() > before, timeout=60)
+
+
+def test_an_expired_session_is_none(shop: Shop, customer: dict):
+    table = shop.address("login", "sessions-table-name")
+    token = sign_in(shop, customer).json()["session_token"]
+    shop.aws("dynamodb").update_item(
+        TableName=table,
+        Key={"session_hash": {"S": sha256(token.encode()).hexdigest()}},
+        UpdateExpression="SET expires_at = :past",
+        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+    )
+    event = shop.event("login/authorize_guest.json")
+    event["headers"]["Authorization"] = f"Bearer {token}"
+    answer = invoke(shop, "authorize-guest", event)
+    assert answer["errorMessage"] == "Unauthorized"
+
+
+def invoke(shop: Shop, function: str, event: dict) -> dict:
+    name = f"setpieces-{shop.stage}-login-{function}"
+    return json.loads(shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
+
+
+@pytest.mark.parametrize(
+    ("function", "person", "effect"),
+    [
+        ("authorize-guest", None, "Allow"),
+        ("authorize-guest", "customer", "Allow"),
+        ("authorize-guest", "admin", "Allow"),
+        ("authorize-guest", "nobody", "401"),
+        ("authorize-admin", None, "401"),
+        ("authorize-admin", "customer", "Deny"),
+        ("authorize-admin", "admin", "Allow"),
+        ("authorize-admin", "nobody", "401"),
+    ],
+)
+def test_authorizers(shop: Shop, function: str, person: str | None, effect: str):
+    event = shop.event("login/authorize_guest.json") | {"headers": {}}
+    if person == "nobody":
+        event["headers"]["authorization"] = "Bearer " + "A" * 43
+    elif person:
+        event["headers"]["authorization"] = "Bearer " + sign_in(shop, shop.samples[person]).json()["session_token"]
+    answer = invoke(shop, function, event)
+    if effect == "401":
+        assert answer["errorMessage"] == "Unauthorized"
+        return
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement == {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+    if function == "authorize-guest":
+        expected = shop.samples[person]["customer_id"] if person else ""
+        assert answer["context"]["customer_id"] == expected
+
+
+def test_signing_in_is_idle_talk_to_the_log(shop: Shop, customer: dict):
+    """Neither address nor password nor token is logged."""
+    marker = unique("p")
+    token = sign_in(shop, customer).json()["session_token"]
+    sign_in(shop, customer, password=marker)
+    events = shop.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/setpieces-{shop.stage}-login-create-session")
+    logged = " ".join(event["message"] for event in events["events"])
+    assert logged
+    for secret in (marker, token, customer["email"], customer["password"]):
+        assert secret not in logged

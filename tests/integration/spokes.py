@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from local.dead_letters import DeadLetter, looking
 from local.shop import Shop, unique
 from setpieces.events import DETAIL_TYPE, Event
 
@@ -23,32 +24,56 @@ def put(shop: Shop, *events: Event, source: str) -> None:
         assert shop.aws("events").put_events(Entries=entries[start : start + 10])["FailedEntryCount"] == 0
 
 
-def about(order_number: str, *kind: str, customer_id: str = "C100000001", **data: Any) -> Event:
-    """An event about an order, e.g. ``about(number, "CHECKOUT", "ORDER", "COMPLETE")``."""
-    return Event(
-        kind,  # type: ignore[arg-type]
-        {"order_number": order_number, "customer_id": customer_id, **data},
-        correlation_id=unique("test"),
-    )
+def about(shop: Shop, order_number: str, *kind: str, **data: Any) -> Event:
+    """An event about an order of the sample customer, e.g. ``about(shop, number, "CHECKOUT", "ORDER", "COMPLETE")``."""
+    data = {"order_number": order_number, "customer_id": customer_id(shop), **data}
+    return Event(kind, data, correlation_id=unique("test"))  # type: ignore[arg-type]
+
+
+def customer_id(shop: Shop) -> str:
+    """The sample customer, whom every platform knows."""
+    return shop.samples["customer"]["customer_id"]
 
 
 def next_order_number(shop: Shop) -> str:
     return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["formatted"]
 
 
-def dead_letters(shop: Shop, queue: str, order_number: str) -> list[dict[str, Any]]:
-    """The messages about an order in ``setpieces-<stage>-<queue>``, taken out; others stay.
+def place(shop: Shop, number: str) -> None:
+    """Put an order on the commerce platform, as order completion does."""
+    order = {
+        "order_number": number,
+        "customer_id": customer_id(shop),
+        "lines": [{"sku": "SP-10001", "quantity": 2, "unit_price": 3999}],
+        "totals": {"amount": 7998, "currency": "EUR"},
+        "ship_to": {"country": "DE", "postal_code": "50667"},
+        "status": "Complete",
+    }
+    answer = shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order)
+    assert answer.status_code in (200, 201), answer.text
 
-    Each: {body, reason}; ``reason`` is empty when the message simply used up its receives.
-    """
+
+def placed(shop: Shop) -> str:
+    """The number of a new order on the commerce platform."""
+    number = next_order_number(shop)
+    place(shop, number)
+    return number
+
+
+def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
+    """The messages about an order or customer in ``setpieces-<stage>-<queue>``, taken out; others stay."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
-    found = []
-    for message in sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1, MessageAttributeNames=["All"]
-    ).get("Messages", []):
-        if order_number in message["Body"]:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
-            found.append({"body": json.loads(message["Body"]), "reason": reason})
+    with looking(shop, url) as letters:
+        found = [letter for letter in letters if letter.about == about]
+        for letter in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
     return found
+
+
+def waiting(shop: Shop, queue: str, *states: str) -> int:
+    """How many messages a queue holds, or with ``"NotVisible"`` only those that are being tried or wait for the next try."""
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
+    names = [f"ApproximateNumberOfMessages{state}" for state in states or ("", "NotVisible")]
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))

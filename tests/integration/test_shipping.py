@@ -4,31 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from local.dead_letters import DeadLetter, looking, queues, redrive
+from local.routing import consumers
 from local.shop import Shop, eventually
-from tests.integration.spokes import about, dead_letters, next_order_number, put
+from tests.integration.spokes import about, customer_id, dead_letters, next_order_number, place, placed, put, waiting
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
-LINES = [{"sku": "SP-10001", "quantity": 2, "unit_price": 3999}]
-
-
-def place(shop: Shop, number: str, **changes) -> None:
-    """The order on the commerce platform, as order completion puts it there."""
-    order = {
-        "order_number": number,
-        "customer_id": "C100000001",
-        "lines": LINES,
-        "totals": {"amount": 7998, "currency": "EUR"},
-        "ship_to": {"country": "DE", "postal_code": "50667"},
-        "status": "Complete",
-    }
-    answer = shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order | changes)
-    assert answer.status_code in (200, 201), answer.text
-
-
-def placed(shop: Shop) -> str:
-    number = next_order_number(shop)
-    place(shop, number)
-    return number
+QUEUE, DEAD = "shipping-shipments.fifo", "shipping-shipments-dlq.fifo"
 
 
 def shipped(shop: Shop, number: str, times: int = 1) -> bool:
@@ -37,9 +19,9 @@ def shipped(shop: Shop, number: str, times: int = 1) -> bool:
 
 def test_a_complete_order_is_shipped(shop: Shop):
     number = placed(shop)
-    put(shop, about(number, *COMPLETE), source="order")
+    put(shop, about(shop, number, *COMPLETE), source="order")
     (shipment,) = eventually(lambda: shop.ledger("shipments", number))
-    assert shipment["customer_id"] == "C100000001"
+    assert shipment["customer_id"] == customer_id(shop)
     assert shipment["lines"] == [{"sku": "SP-10001", "quantity": 2}]
     assert shipment["ship_to"] == {"country": "DE", "postal_code": "50667"}
 
@@ -47,44 +29,44 @@ def test_a_complete_order_is_shipped(shop: Shop):
 def test_repeated_and_second_events_ship_once(shop: Shop):
     """The same event again (at-least-once), and another event about the same order (completion and relay)."""
     numbers = [placed(shop) for _ in range(10)]
-    first = [about(number, *COMPLETE) for number in numbers]
-    second = [about(number, *COMPLETE) for number in numbers]
+    first = [about(shop, number, *COMPLETE) for number in numbers]
+    second = [about(shop, number, *COMPLETE) for number in numbers]
     with ThreadPoolExecutor(4) as clients:
         list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
     for number in numbers:
         eventually(lambda number=number: shipped(shop, number))
-    eventually(lambda: waiting(shop) == 0)
+    eventually(lambda: waiting(shop, QUEUE) == 0)
     assert [number for number in numbers if not shipped(shop, number)] == []
-
-
-def waiting(shop: Shop, *states: str) -> int:
-    """How many shipments wait for their turn or their next try, or with ``"NotVisible"`` only those tried at least once."""
-    sqs = shop.aws("sqs")
-    queue = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-shipping-shipments.fifo")["QueueUrl"]
-    names = [f"ApproximateNumberOfMessages{state}" for state in states or ("", "NotVisible")]
-    return sum(map(int, sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()))
 
 
 def test_an_order_that_was_shipped_with_other_content_is_parked(shop: Shop):
     number = placed(shop)
     other = {"customer_id": "C100000002", "lines": [{"sku": "SP-1", "quantity": 1}], "ship_to": {"country": "AT"}}
     assert shop.call("PUT", f"/partners/v1/sap/shipments/{number}", json=other).status_code == 201
-    put(shop, about(number, *COMPLETE), source="order")
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-shipments-dlq.fifo", number))
-    assert dead["reason"] == "DIFFERENT_SHIPMENT"
+    put(shop, about(shop, number, *COMPLETE), source="order")
+    (dead,) = eventually(lambda: dead_letters(shop, DEAD, number))
+    assert dead.reason == "DIFFERENT_SHIPMENT"
     assert shipped(shop, number)
 
 
 def test_the_platform_may_learn_of_an_order_after_its_event(shop: Shop):
-    """One order comes late and is shipped; one never comes and is parked. A healthy order does not wait for either."""
-    late, never, healthy = next_order_number(shop), next_order_number(shop), placed(shop)
-    put(shop, *(about(number, *COMPLETE) for number in (late, never, healthy)), source="event-relay")
+    """One order comes late and is shipped; one comes too late and is parked. A healthy order does not wait for either."""
+    late, too_late, healthy = next_order_number(shop), next_order_number(shop), placed(shop)
+    put(shop, *(about(shop, number, *COMPLETE) for number in (late, too_late, healthy)), source="event-relay")
     eventually(lambda: shipped(shop, healthy))
     place(shop, late)
-    eventually(lambda: shipped(shop, late), timeout=90)
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-shipments-dlq.fifo", never), timeout=90)
-    assert dead["reason"] == "UNKNOWN_ORDER"
-    assert shop.ledger("shipments", never) == []
+    eventually(lambda: shipped(shop, late), timeout=60)
+    (url,) = queues(shop, DEAD)
+    assert eventually(lambda: parked(shop, url, too_late), timeout=60).reason == "UNKNOWN_ORDER"
+    place(shop, too_late)
+    assert redrive(shop, url, about=too_late) == 1
+    eventually(lambda: shipped(shop, too_late))
+    assert dead_letters(shop, DEAD, too_late) == []
+
+
+def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
+    with looking(shop, url) as letters:
+        return next((letter for letter in letters if letter.about == number), None)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +76,18 @@ def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_o
     """A slow SAP has done what it was asked although its caller gave up; one that is out has not."""
     number = placed(shop)
     with shop.faults("sap", **fault):
-        put(shop, about(number, *COMPLETE), source="order")
-        eventually(lambda: waiting(shop, "NotVisible") and shipped(shop, number, at_once))
-    eventually(lambda: waiting(shop) == 0 and shipped(shop, number), timeout=60)
-    assert dead_letters(shop, "shipping-shipments-dlq.fifo", number) == []
+        put(shop, about(shop, number, *COMPLETE), source="order")
+        eventually(lambda: waiting(shop, QUEUE, "NotVisible") and shipped(shop, number, at_once))
+    eventually(lambda: waiting(shop, QUEUE) == 0 and shipped(shop, number), timeout=60)
+    assert dead_letters(shop, DEAD, number) == []
 
 
-def test_what_does_not_fit_its_schema_is_parked(shop: Shop):
+def test_what_does_not_fit_its_schema_is_parked_by_every_spoke(shop: Shop):
     number = placed(shop)
-    event = about(number, *COMPLETE, customer_id="not a customer")
-    put(shop, event, source="order")
-    (dead,) = eventually(lambda: dead_letters(shop, "shipping-completed-dlq", number))
-    assert dead["reason"] == "INVALID_EVENT"
+    put(shop, about(shop, number, *COMPLETE, customer_id="not a customer"), source="order")
+    spokes = [route.queue.removeprefix(f"setpieces-{shop.stage}-") for route in consumers("/".join(COMPLETE))]
+    assert "shipping-completed" in spokes
+    for spoke in spokes:
+        (dead,) = eventually(lambda spoke=spoke: dead_letters(shop, f"{spoke}-dlq", number))
+        assert (dead.reason, dead.event) == ("INVALID_EVENT", "CHECKOUT/ORDER/COMPLETE")
     assert shop.ledger("shipments", number) == []

@@ -6,14 +6,18 @@ from shipping_rules import outcome, shipment
 from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event
 from setpieces.observability import logger, metrics
-from setpieces.queues import Record
+from setpieces.outside import OutsideUnavailable
+from setpieces.queues import Later, Record, growing
 
 
 def process(event: Event, record: Record) -> None:
-    """Raises ``Reject`` for what SAP will never take, ``OutsideUnavailable`` and ``OrderNotThere`` for what may come right."""
+    """Raises ``Reject`` for what SAP will never take, ``Later`` for what may come right."""
     number = event.data["order_number"]
-    sent = shipment(read_order(number, record.receive_count))
-    result = outcome(send_shipment(number, sent))
+    try:
+        sent = shipment(read_order(number, record.receive_count))
+        result = outcome(send_shipment(number, sent))
+    except OutsideUnavailable as error:
+        raise Later(growing(record.receive_count), str(error)) from error
     logger.info("order %s", result, extra={"order_number": number})
     metrics.add_metric(name="OrderSentToFulfilment", unit="Count", value=1)
 

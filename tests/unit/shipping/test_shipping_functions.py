@@ -34,6 +34,7 @@ def queues(monkeypatch):
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
         aws.client.cache_clear()
         sqs = boto3.client("sqs")
+        monkeypatch.setenv("QUEUE_URL", sqs.create_queue(QueueName="shipments")["QueueUrl"])
         urls = {
             "SHIPMENTS_QUEUE_URL": sqs.create_queue(QueueName="shipments.fifo", Attributes={"FifoQueue": "true"}),
             "DEAD_LETTER_QUEUE_URL": sqs.create_queue(QueueName="dead"),

@@ -1,0 +1,193 @@
+"""Dead letters of every service: what lies there, about whom, and why; and back to work with it.
+
+    python -m local.dead_letters                                    all of them
+    python -m local.dead_letters --queue payments                   queues whose name contains this
+    python -m local.dead_letters --queue payments-submitted --redrive [--about T100000001]
+
+Works on AWS as well (``SETPIECES_STAGE=dev``). Of a body only the references in it are printed. docs/runbooks/dead-letters.md
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+
+from local.shop import Shop
+
+# How long a message is out of sight while it is looked at, and how many are looked at in one queue.
+LOOK_SECONDS = 60
+MAX_MESSAGES = 1000
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One message of a dead-letter queue, and what it says of itself; references are empty if it has none."""
+
+    queue: str
+    message: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Why a function rejected it or EventBridge did not deliver it; otherwise it used up its receives."""
+        attributes = self.message.get("MessageAttributes", {})
+        for name in ("reason", "ERROR_CODE"):
+            if name in attributes:
+                return attributes[name]["StringValue"]
+        return "RECEIVES_USED_UP"
+
+    @property
+    def detail(self) -> str:
+        attributes = self.message.get("MessageAttributes", {})
+        return next((attributes[name]["StringValue"] for name in ("detail", "ERROR_MESSAGE") if name in attributes), "")
+
+    @property
+    def about(self) -> str:
+        """The order or customer that the message is about."""
+        return self._find("order_number") or self._find("customer_id")
+
+    @property
+    def event(self) -> str:
+        """The kind of event in it, e.g. ``CHECKOUT/ORDER/SUBMIT``."""
+        return "/".join(filter(None, (self._find(name) for name in ("type", "subtype", "status"))))
+
+    @property
+    def correlation_id(self) -> str:
+        return self._find("correlation_id")
+
+    @property
+    def sent(self) -> str:
+        """When it was put on its first queue, or by a function on this one (UTC)."""
+        sent = int(self.message["Attributes"]["SentTimestamp"]) / 1000
+        return datetime.fromtimestamp(sent, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def __str__(self) -> str:
+        first = f"{self.about:10}  {self.event:23}  {self.reason:22}  {self.sent}  {self.correlation_id}"
+        return f"{first}  {self.detail}".rstrip()
+
+    def _find(self, name: str) -> str:
+        try:
+            return _find(json.loads(self.message["Body"]), name)
+        except ValueError:
+            return ""
+
+
+def _find(value: Any, name: str) -> str:
+    """The text under ``name``, however deep, also within messages that a topic has wrapped."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return _find(json.loads(value), name)
+        except ValueError:
+            return ""
+    if isinstance(value, dict) and isinstance(value.get(name), str):
+        return value[name]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, (_find(item, name) for item in inner)), "")
+
+
+def queues(shop: Shop, part: str = "") -> list[str]:
+    """The URLs of the stage's dead-letter queues, or of those whose name contains ``part``."""
+    pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=f"setpieces-{shop.stage}-")
+    urls = (url for page in pages for url in page.get("QueueUrls", []))
+    return sorted(url for url in urls if _is_dead(name(url)) and part in name(url))
+
+
+def name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _is_dead(queue: str) -> bool:
+    return queue.removesuffix(".fifo").endswith("-dlq")
+
+
+def source(queue: str) -> str:
+    """The queue that a dead-letter queue belongs to, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
+    stem, dot, suffix = queue.partition(".")
+    return f"{stem.removesuffix('-dlq')}{dot}{suffix}"
+
+
+@contextmanager
+def looking(shop: Shop, url: str) -> Iterator[list[DeadLetter]]:
+    """What lies in a queue. Nobody else sees it during the block; what was not deleted is back afterwards."""
+    sqs = shop.aws("sqs")
+    found: list[DeadLetter] = []
+    while len(found) < MAX_MESSAGES:
+        messages = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=LOOK_SECONDS,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages", [])
+        if not messages:
+            break
+        found += [DeadLetter(name(url), message) for message in messages]
+    try:
+        yield found
+    finally:
+        for letter in found:
+            _give_back(sqs, url, letter)
+
+
+def _give_back(sqs: Any, url: str, letter: DeadLetter) -> None:
+    try:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"], VisibilityTimeout=0)
+    except sqs.exceptions.ClientError:
+        # It was deleted, or LOOK_SECONDS are over and it is back already.
+        return
+
+
+def redrive(shop: Shop, url: str, about: str = "") -> int:
+    """Send messages (about one order or customer) back to the queue they came from; how many.
+
+    First sent, then deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
+    """
+    sqs, moved = shop.aws("sqs"), 0
+    to = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
+    with looking(shop, url) as letters:
+        for letter in letters:
+            if about and letter.about != about:
+                continue
+            message: dict[str, Any] = {"QueueUrl": to, "MessageBody": letter.message["Body"]}
+            if group := letter.message["Attributes"].get("MessageGroupId"):
+                # A new deduplication id: the first delivery was minutes ago, but a redrive can be repeated at once.
+                message |= {"MessageGroupId": group, "MessageDeduplicationId": letter.message["MessageId"]}
+            sqs.send_message(**message)
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
+            moved += 1
+    return moved
+
+
+@click.command()
+@click.option("--queue", default="", help="Only dead-letter queues whose name contains this.")
+@click.option("--about", default="", help="Redrive only what is about this order number or customer id.")
+@click.option("--redrive", "back", is_flag=True, help="Send back to the queue they came from; needs --queue.")
+def main(queue: str, about: str, back: bool) -> None:
+    """Show dead letters, or send them back."""
+    shop = Shop.from_environment()
+    if back:
+        if not queue:
+            raise click.UsageError("--redrive needs --queue: first look, then send back what you have understood.")
+        for url in queues(shop, queue):
+            console.print(f"{redrive(shop, url, about)} from {name(url)} to {source(name(url))}")
+        return
+    total = 0
+    for url in queues(shop, queue):
+        with looking(shop, url) as letters:
+            total += len(letters)
+            if letters:
+                console.print(f"[bold]{name(url)}[/]: {len(letters)}")
+            for letter in letters:
+                console.print(f"  {letter}", soft_wrap=True, markup=False)
+    if not total:
+        console.print("No dead letters.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""A replay, as docs/runbooks/archive-replay.md does it: what was done before is not done again."""
+
+from datetime import UTC, datetime, timedelta
+
+from local.events import listening, received
+from local.shop import Shop, eventually, unique
+from tests.integration.spokes import about, placed, put, waiting
+
+COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
+
+
+def test_a_replayed_order_is_not_shipped_again(shop: Shop):
+    bus, arn = shop.aws("events"), shop.address("event-bus", "bus-arn")
+    # In the local cloud the template's archive is left out, so the test brings one.
+    archive = unique("test")[:48]
+    archive_arn = bus.create_archive(ArchiveName=archive, EventSourceArn=arn)["ArchiveArn"]
+    try:
+        begin = datetime.now(UTC) - timedelta(seconds=1)
+        numbers = [placed(shop) for _ in range(3)]
+        put(shop, *(about(shop, number, *COMPLETE) for number in numbers), source="order")
+        for number in numbers:
+            eventually(lambda number=number: shop.ledger("shipments", number))
+        with listening(shop) as url:
+            replay = unique("replay")
+            bus.start_replay(
+                ReplayName=replay,
+                EventSourceArn=archive_arn,
+                EventStartTime=begin,
+                EventEndTime=datetime.now(UTC) + timedelta(seconds=1),
+                Destination={"Arn": arn},
+            )
+            seen: set[str] = set()
+            eventually(lambda: seen.update(replayed(shop, url, replay)) or seen >= set(numbers))
+        assert bus.describe_replay(ReplayName=replay)["State"] == "COMPLETED"
+        for queue in ("shipping-completed", "shipping-shipments.fifo"):
+            eventually(lambda queue=queue: waiting(shop, queue) == 0)
+        assert [len(shop.ledger("shipments", number)) for number in numbers] == [1, 1, 1]
+    finally:
+        bus.delete_archive(ArchiveName=archive)
+
+
+def replayed(shop: Shop, url: str, replay: str) -> list[str]:
+    """Order numbers of the next events on the bus that the replay brought back."""
+    events = received(shop, url, wait_seconds=1)
+    return [event["detail"]["event"]["data"]["order_number"] for event in events if event.get("replay-name") == replay]

@@ -1,0 +1,112 @@
+"""``make events`` as one uses it: it shows what happens, ends with Ctrl-C, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+
+from local.settings import ROOT
+from local.shop import Shop, eventually
+from tests.integration.spokes import about, placed, put
+
+COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
+
+
+@contextmanager
+def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
+    """A running tail that listens, and its lines so far."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local.events", *options],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines: list[str] = []
+    # Lines are added one by one, so that a test can wait for them.
+    follower = Thread(target=lambda: [lines.append(line) for line in process.stdout], daemon=True)
+    follower.start()
+    try:
+        eventually(lambda: any("Listening" in line for line in lines))
+        yield process, lines
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+        follower.join(timeout=20)
+
+
+def left_behind(shop: Shop) -> list[str]:
+    queues = shop.aws("sqs").list_queues(QueueNamePrefix="setpieces-events").get("QueueUrls", [])
+    bus = shop.address("event-bus", "bus-name")
+    rules = shop.aws("events").list_rules(EventBusName=bus, NamePrefix="setpieces-events")["Rules"]
+    return queues + [rule["Name"] for rule in rules]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_though_nothing_happened(shop: Shop, ending: signal.Signals):
+    with tail("--correlation-id", "nobody-has-this") as (process, lines):
+        assert left_behind(shop)
+        process.send_signal(ending)
+        assert process.wait(timeout=20) == 0
+    assert lines[-1].strip() == "Stopped."
+    assert left_behind(shop) == []
+
+
+def test_it_shows_events_as_they_happen_and_sums_up(shop: Shop):
+    number = placed(shop)
+    event = about(shop, number, *COMPLETE)
+    with tail() as (_, lines):
+        shop.aws("events").put_events(
+            Entries=[
+                {
+                    "EventBusName": shop.address("event-bus", "bus-name"),
+                    "Source": "somebody",
+                    "DetailType": "Something else",
+                    "Detail": "{}",
+                }
+            ]
+        )
+        put(shop, event, source="order")
+        put(shop, event, source="order")
+        shown = eventually(lambda: both([line for line in lines if number in line]))
+    assert all(
+        part in shown[0] for part in ("CHECKOUT/ORDER/COMPLETE", event.correlation_id[:13], "order ", "shipping")
+    )
+    assert "again" in shown[1]
+    assert any("Something else" in line for line in lines)
+    assert lines[-1].count("CHECKOUT/ORDER/COMPLETE") == 2
+
+
+def both(lines: list[str]) -> list[str]:
+    return lines if len(lines) == 2 else []
+
+
+def test_it_can_follow_one_checkout(shop: Shop):
+    mine, other = (about(shop, placed(shop), *COMPLETE) for _ in range(2))
+    with tail("--correlation-id", mine.correlation_id, "--seconds", "5") as (process, lines):
+        put(shop, other, mine, source="order")
+        assert process.wait(timeout=30) == 0
+    text = "".join(lines)
+    assert mine.data["order_number"] in text
+    assert other.data["order_number"] not in text
+
+
+def test_without_a_shop_it_says_what_to_do():
+    answer = subprocess.run(
+        [sys.executable, "-m", "local.events"],
+        cwd=ROOT,
+        env=os.environ | {"SETPIECES_AWS_PORT": "1", "SETPIECES_STAGE": "local"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert answer.returncode == 1
+    assert "make start" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -1,0 +1,112 @@
+"""No spoke of the bus lacks a part: rule, queue, dead letters, policies, consumer and alarms, as the local cloud cannot tell.
+
+The emulator delivers whatever the queue's policy says, and nothing to the dead letters of a target; so both are read from the
+templates here.
+"""
+
+from typing import Any
+
+import pytest
+
+from local.routing import logical_id, plain, resources, routes, templates
+
+MIN_RETENTION_SECONDS = 14 * 24 * 3600
+
+
+def spokes() -> list[tuple[str, str, dict[str, Any]]]:
+    """(service, logical id of the rule, target) for every rule of the bus that feeds a queue."""
+    return [
+        (service, name, target)
+        for service in templates()
+        for name, rule in resources(service, "AWS::Events::Rule").items()
+        for target in rule["Targets"]
+        if logical_id(target["Arn"]) in resources(service, "AWS::SQS::Queue")
+    ]
+
+
+def consumed() -> list[tuple[str, str]]:
+    """(service, logical id) of every queue that a function consumes."""
+    return [
+        (service, logical_id(source["EventSourceArn"]))
+        for service in templates()
+        for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
+        if logical_id(source["EventSourceArn"]) in resources(service, "AWS::SQS::Queue")
+    ]
+
+
+def queue(service: str, name: str) -> dict[str, Any]:
+    return resources(service, "AWS::SQS::Queue")[name]
+
+
+def dead_letters(service: str, name: str) -> str:
+    """The logical id of a queue's dead-letter queue."""
+    return logical_id(queue(service, name)["RedrivePolicy"]["deadLetterTargetArn"])
+
+
+def test_every_queue_on_the_bus_is_seen_here():
+    assert len(spokes()) == len([route for route in routes() if route.queue and route.over == "bus"])
+
+
+@pytest.mark.parametrize(("service", "rule", "target"), spokes(), ids=lambda value: str(value)[:40])
+def test_a_target_retries_for_a_day_and_then_uses_the_spokes_dead_letters(service, rule, target):
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 100, "MaximumEventAgeInSeconds": 86400}
+    assert logical_id(target["DeadLetterConfig"]["Arn"]) == dead_letters(service, logical_id(target["Arn"]))
+
+
+@pytest.mark.parametrize(("service", "rule", "target"), spokes(), ids=lambda value: str(value)[:40])
+def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule, target):
+    """EventBridge drops an event silently when a queue's policy does not let it in."""
+    name = logical_id(target["Arn"])
+    wanted = {name, dead_letters(service, name)}
+    granted: set[str] = set()
+    for policy in resources(service, "AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Principal"] != {"Service": "events.amazonaws.com"}:
+                continue
+            ((operator, condition),) = statement["Condition"].items()
+            if operator in ("ArnEquals", "StringEquals") and logical_id(condition["aws:SourceArn"]) == rule:
+                allowed = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+                granted |= {logical_id(arn) for arn in allowed} & {logical_id(url) for url in policy["Queues"]}
+    assert granted == wanted
+
+
+@pytest.mark.parametrize(("service", "name"), consumed())
+def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
+    dead = queue(service, dead_letters(service, name))
+    assert logical_id(queue(service, name)["KmsMasterKeyId"]) == logical_id(dead["KmsMasterKeyId"]) != ""
+    assert dead["MessageRetentionPeriod"] == MIN_RETENTION_SECONDS
+    assert queue(service, name).get("MessageRetentionPeriod", 345_600) < MIN_RETENTION_SECONDS
+    assert queue(service, name)["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert bool(dead.get("FifoQueue")) == bool(queue(service, name).get("FifoQueue"))
+
+
+@pytest.mark.parametrize(("service", "name"), consumed())
+def test_names_follow_the_rule(service, name):
+    own, dead = (plain(queue(service, logical)["QueueName"]) for logical in (name, dead_letters(service, name)))
+    assert own.startswith(f"setpieces-local-{service}-")
+    stem, dot, suffix = own.partition(".")
+    assert dead == f"{stem}-dlq{dot}{suffix}"
+
+
+@pytest.mark.parametrize(("service", "name"), consumed())
+def test_a_consumer_reports_item_failures_within_a_visibility_of_six_times_its_timeout(service, name):
+    for source in resources(service, "AWS::Lambda::EventSourceMapping").values():
+        if logical_id(source["EventSourceArn"]) != name:
+            continue
+        function = resources(service, "AWS::Serverless::Function")[logical_id(source["FunctionName"])]
+        timeout = function.get("Timeout") or templates()[service]["Globals"]["Function"]["Timeout"]
+        window = source.get("MaximumBatchingWindowInSeconds", 0)
+        assert queue(service, name)["VisibilityTimeout"] >= 6 * timeout + window
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert source["ScalingConfig"]["MaximumConcurrency"] >= 2
+
+
+@pytest.mark.parametrize(("service", "name"), consumed())
+def test_dead_letters_and_waiting_messages_raise_an_alarm(service, name):
+    watched = {
+        (alarm["MetricName"], logical_id(alarm["Dimensions"][0]["Value"]))
+        for alarm in resources(service, "AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "AWS/SQS" and alarm["AlarmActions"]
+    }
+    assert ("ApproximateNumberOfMessagesVisible", dead_letters(service, name)) in watched
+    assert ("ApproximateAgeOfOldestMessage", name) in watched

@@ -1,0 +1,65 @@
+"""The lines of ``make events``."""
+
+from typing import Any
+
+import pytest
+
+from local.events import Tail
+from setpieces.events import DETAIL_TYPE, Event
+
+
+def delivered(
+    kind: str = "CHECKOUT/ORDER/SUBMIT", occurred: str = "00.000", source: str = "order-submit", **changes
+) -> Any:
+    values = {"correlation_id": "c-1", "occurred_at": f"2026-01-01T12:00:{occurred}+00:00"} | changes
+    event = Event(tuple(kind.split("/")), {"order_number": "T100000001"}, **values)
+    return {"source": f"service-{source}-local", "detail-type": DETAIL_TYPE, "detail": event.detail()}
+
+
+def test_a_line_says_when_who_what_and_to_whom():
+    line = Tail().line(delivered()).plain
+    for part in (
+        "12:00:00.000",
+        "c-1",
+        "order-submit",
+        "CHECKOUT/ORDER/SUBMIT",
+        "order_number=T100000001",
+        "→ payments",
+    ):
+        assert part in line
+
+
+def test_one_checkout_has_one_colour_and_its_time_runs():
+    tail = Tail()
+    first = tail.line(delivered())
+    second = tail.line(delivered("CHECKOUT/PAYMENT/AUTHORIZED", "01.250", "payment"))
+    assert first.spans[1].style == second.spans[1].style
+    assert "+0.00 s" in first.plain
+    assert "+1.25 s" in second.plain
+
+
+def test_a_repeated_event_is_marked():
+    tail, event = Tail(), delivered()
+    assert "again" not in tail.line(event).plain
+    assert tail.line(event).plain.endswith("again")
+
+
+def test_the_summary_follows_each_checkout_of_more_than_one_event():
+    tail = Tail()
+    tail.line(delivered())
+    tail.line(delivered(correlation_id="alone"))
+    tail.line(delivered("CHECKOUT/PAYMENT/DECLINED", "02.000"))
+    (line,) = tail.summary()
+    assert line.plain == "c-1            CHECKOUT/ORDER/SUBMIT +0.00 s → CHECKOUT/PAYMENT/DECLINED +2.00 s"
+
+
+@pytest.mark.parametrize("detail", [{}, [], "text", None, {"event": None}, {"event": {"meta_data": {"status": "X"}}}])
+def test_a_foreign_event_is_shown_and_harms_nobody(detail):
+    line = Tail().line(
+        {"source": "somebody", "detail-type": "Something", "time": "2026-01-01T12:00:00Z", "detail": detail}
+    )
+    assert line.plain == "12:00:00      somebody Something"
+
+
+def test_an_event_that_no_template_knows_goes_to_nobody():
+    assert Tail().line(delivered("CHECKOUT/ORDER/LOST")).plain.endswith("→ nobody")

@@ -119,6 +119,8 @@ def stuck(limit: int) -> list[Order]:
 
 def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Order, terminal: bool) -> bool:
     """Set ``facts`` (None removes one) on condition that attribute ``name`` is one of ``expected``."""
+    if not expected:
+        return False
     kept = {f"#{fact}": fact for fact in facts}
     expectations = {f":was{position}": value for position, value in enumerate(expected)}
     update = "SET " + ", ".join(f"#{fact} = :{fact}" for fact, value in facts.items() if value is not None)

@@ -1,0 +1,33 @@
+"""Authorizer of the paths of one customer. See ``customer_decision`` for the checks, ``customer_grants`` for what is cached."""
+
+from typing import Any
+
+from customer_decision import Verdict
+from customer_grants import grant, judge
+from customer_platforms import held_identities
+
+from setpieces.authorizers import AuthorizerRequest, Unauthorized, authorizer_handler
+from setpieces.observability import logger
+from setpieces.sessions import bearer_token, find_session
+
+
+class IdentityUnavailable(Exception):
+    """A platform is slow or down: API Gateway answers AUTHORIZER_FAILURE (503) and caches nothing."""
+
+
+@authorizer_handler
+def handler(request: AuthorizerRequest) -> dict[str, Any]:
+    token = bearer_token(request.headers.get("authorization", ""))
+    session = find_session(token) if token else None
+    if session is None:
+        raise Unauthorized
+    judgement = judge(session, request.path_parameters.get("customer_id", ""), held_identities)
+    if judgement.own is Verdict.IDENTITY_UNAVAILABLE:
+        raise IdentityUnavailable
+    if judgement.own is Verdict.IDENTITY_MISMATCH:
+        # Only now: publishing needs what most authorisations should not have to load.
+        from customer_events import announce_mismatch
+
+        announce_mismatch(session.customer_id, session.session_hash)
+    logger.info("authorized", extra={"request": judgement.request.value, "own": judgement.own.value})
+    return grant(session, judgement, request.method_arn)

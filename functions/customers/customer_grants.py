@@ -1,0 +1,59 @@
+"""What the authorizer answers, as API Gateway keeps it. Pure.
+
+API Gateway caches an answer under the ``Authorization`` header alone and holds it against every later request with that header.
+So it has to depend on the session alone: one answer has to be right for each path that the session may ask for next. It opens
+the paths of the session's own customer, and everything else stays closed because nothing opens it: check (b), also in a cache.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gateway-lambda-authorization.html
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from customer_decision import CUSTOMER_ID, Held, Verdict, decide
+
+from setpieces.authorizers import policy
+from setpieces.sessions import Session
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``request`` is the verdict on what was asked for, ``own`` that on the session's own customer, which is kept."""
+
+    request: Verdict
+    own: Verdict
+
+    @property
+    def reason(self) -> str:
+        """Why this policy refuses what it refuses; one that opens its own customer's paths refuses only other people's."""
+        refused = Verdict.SESSION_USER_MISMATCH if self.request is Verdict.ALLOWED else self.request
+        return refused.value
+
+
+def judge(session: Session, asked: str, look_up: Callable[[str], tuple[Held, ...]]) -> Judgement:
+    """The verdicts on a valid session. Somebody who asks for another customer first must still get their own afterwards."""
+    verdict = decide(session, asked, look_up)
+    own = verdict if asked == session.customer_id else decide(session, session.customer_id, look_up)
+    return Judgement(verdict, own)
+
+
+def grant(session: Session, judgement: Judgement, method_arn: str) -> dict[str, Any]:
+    """The authorizer's output; its context holds ``customer_id`` for the integration and ``reason`` for ACCESS_DENIED."""
+    return policy(
+        session.identity_id,
+        "Allow" if judgement.own is Verdict.ALLOWED else "Deny",
+        own_paths(method_arn, session.customer_id),
+        customer_id=session.customer_id,
+        reason=judgement.reason,
+    )
+
+
+def own_paths(method_arn: str, customer_id: str) -> str:
+    """Every path of one customer, by any method, in the API and stage of ``method_arn`` (arn:...<api>/<stage>/<METHOD>/<path>).
+
+    For a session of somebody who is no customer, the whole stage: it is only ever denied.
+    """
+    api, stage, _ = method_arn.split("/", 2)
+    if not CUSTOMER_ID.fullmatch(customer_id):
+        return f"{api}/{stage}/*"
+    return f"{api}/{stage}/*/v1/customers/{customer_id}/*"

@@ -15,10 +15,13 @@ from customer_decision import CUSTOMER_ID, Held, Verdict, decide
 from setpieces.authorizers import policy
 from setpieces.sessions import Session
 
+# The methods whose answers are kept (authorizer `customer` in schemas/api/customers.yaml); the others' are used once.
+KEPT_METHODS = ("GET",)
+
 
 @dataclass(frozen=True)
 class Judgement:
-    """``request`` is the verdict on what was asked for, ``own`` that on the session's own customer, which is kept."""
+    """``request`` is the verdict on what was asked for, ``own`` that on the session's own customer, which the policy states."""
 
     request: Verdict
     own: Verdict
@@ -30,11 +33,20 @@ class Judgement:
         return refused.value
 
 
-def judge(session: Session, asked: str, look_up: Callable[[str], tuple[Held, ...]]) -> Judgement:
-    """The verdicts on a valid session. Somebody who asks for another customer first must still get their own afterwards."""
+def judge(session: Session, asked: str, kept: bool, look_up: Callable[[str], tuple[Held, ...]]) -> Judgement:
+    """The verdicts on a valid session.
+
+    If the answer is kept, who asks for another customer first must still get their own afterwards: that takes the look-ups.
+    """
     verdict = decide(session, asked, look_up)
-    own = verdict if asked == session.customer_id else decide(session, session.customer_id, look_up)
-    return Judgement(verdict, own)
+    if asked == session.customer_id or not kept:
+        return Judgement(verdict, verdict)
+    return Judgement(verdict, decide(session, session.customer_id, look_up))
+
+
+def is_kept(method_arn: str) -> bool:
+    """Whether API Gateway caches the answer for this method."""
+    return method_arn.split("/")[2] in KEPT_METHODS
 
 
 def grant(session: Session, judgement: Judgement, method_arn: str) -> dict[str, Any]:

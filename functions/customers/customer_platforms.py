@@ -15,7 +15,7 @@ from setpieces.problems import Problem, unavailable
 from setpieces.rest import Request
 
 # Both look-ups of an authorisation share this.
-LOOK_UP_SECONDS = 1.5
+LOOK_UP_SECONDS = 2.0
 # The longest that one call is waited for, and what has to be left for what follows.
 CALL_SECONDS = 2.0
 ANSWER_SECONDS = 0.5

@@ -3,7 +3,7 @@
 from typing import Any
 
 from customer_decision import Verdict
-from customer_grants import grant, judge
+from customer_grants import grant, is_kept, judge
 from customer_platforms import held_identities
 
 from setpieces.authorizers import AuthorizerRequest, Unauthorized, authorizer_handler
@@ -21,7 +21,8 @@ def handler(request: AuthorizerRequest) -> dict[str, Any]:
     session = find_session(token) if token else None
     if session is None:
         raise Unauthorized
-    judgement = judge(session, request.path_parameters.get("customer_id", ""), held_identities)
+    asked = request.path_parameters.get("customer_id", "")
+    judgement = judge(session, asked, is_kept(request.method_arn), held_identities)
     if judgement.own is Verdict.IDENTITY_UNAVAILABLE:
         raise IdentityUnavailable
     if judgement.own is Verdict.IDENTITY_MISMATCH:

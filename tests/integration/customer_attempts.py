@@ -66,6 +66,8 @@ def spellings(other: str, own: str) -> Iterator[str]:
     )
     # Digits that are not ASCII but equal under NFKC; a slash and a dot in more bytes than UTF-8 allows.
     yield "".join(escaped(chr(ord(char) + 0xFEE0)) for char in other)
+    # The policy's `*` for the method may stand for slashes too.
+    yield f"{other}/profile/v1/customers/{own}"
     yield from (f"{own}%C0%AF..%C0%AF{other}", f"{own}/%C0%AE%C0%AE/{other}")
 
 

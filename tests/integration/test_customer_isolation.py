@@ -14,7 +14,9 @@ from local.gateway import policy
 from local.shop import Shop, eventually, unique
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
 
-CLIENTS = 4
+CLIENTS = 2
+# What a platform that is slow for a moment is answered with: nobody is let in, and the same request may be sent again.
+BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE")
 # AuthorizerCacheSeconds of templates/customers.yaml, and some time for the last of its requests.
 CACHE_SECONDS = 60
 FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
@@ -117,8 +119,21 @@ def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
         connection.close()
 
 
+def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[Answer]:
+    """All answers to an attempt, which is sent again for as long as a platform is too slow for this machine."""
+    answers: list[Answer] = []
+
+    def settled() -> bool:
+        answer = send(shop, attempt, session)
+        answers.append(answer)
+        return not (answer.status == 503 and answer.code in BUSY and "retry-after" in answer.headers.lower())
+
+    eventually(settled, timeout=60, every=1)
+    return answers
+
+
 def get(shop: Shop, member: Member, resource: str, session: dict[str, str]) -> Answer:
-    return send(shop, Attempt("GET", f"/v1/customers/{member.customer_id}/{resource}"), session)
+    return answers_to(shop, Attempt("GET", f"/v1/customers/{member.customer_id}/{resource}"), session)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -145,16 +160,16 @@ def test_over_a_thousand_requests_of_one_customer_never_reach_another(shop: Shop
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, alice.session).status == 200
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda attempt: send(shop, attempt, alice.session), tried))
+        answers = list(clients.map(lambda attempt: answers_to(shop, attempt, alice.session), tried))
     reached = [
-        f"{attempt}: {answer.status} {answer.text[:200]}"
-        for attempt, answer in zip(tried, answers, strict=True)
-        if answer.status >= 500 or answer.status == 429 or answer.tells(bob.secrets)
+        f"{attempt}: {[answer.status for answer in given]} {given[-1].text[:200]}"
+        for attempt, given in zip(tried, answers, strict=True)
+        if given[-1].status >= 500 or given[-1].status == 429 or any(answer.tells(bob.secrets) for answer in given)
     ]
     assert not reached
     assert state(shop, bob) == before
     # The refusals are those of the authorizer, and not of a gateway that knew no such path.
-    assert Counter(answer.code for answer in answers)["SESSION_USER_MISMATCH"] >= 100
+    assert Counter(given[-1].code for given in answers)["SESSION_USER_MISMATCH"] >= 100
     assert get(shop, bob, "profile", bob.session).status == 200
 
 
@@ -165,7 +180,7 @@ def test_the_plain_path_is_refused_with_a_reason(shop: Shop, alice: Member, bob:
     session = {"Authorization": f"Bearer {sign_in(shop, alice.email, alice.password)}"}
     if warm:
         assert get(shop, alice, "profile", session).status == 200
-    refused = send(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)
+    refused = answers_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
     assert (refused.status, refused.code) == (403, "SESSION_USER_MISMATCH")
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, session).status == 200

@@ -150,6 +150,38 @@ def _run_functions_in_a_clean_interpreter() -> None:
     )
 
 
+def _reserve_concurrency() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    reserved = 'props.get("ReservedConcurrentExecutions")'
+    _replace_in_function(
+        provisioners, provisioners, "_lambda_create", '"concurrency": None,\n', f'"concurrency": {reserved},\n'
+    )
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_lambda_update",
+        '_reconcile_tag_map(func.setdefault("tags", {}), old_props, new_props)\n',
+        '_reconcile_tag_map(func.setdefault("tags", {}), old_props, new_props)\n'
+        f'    func["concurrency"] = new_{reserved}\n',
+    )
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    handlers |= {"create": provisioners._lambda_create, "update": provisioners._lambda_update}
+
+
+def _allow_batches_as_single_messages() -> None:
+    from ministack.core import iam_actions
+
+    _replace_in_function(
+        iam_actions,
+        iam_actions,
+        "_action_from_target",
+        'return target.rsplit(".", 1)[-1]',
+        'name = target.rsplit(".", 1)[-1]\n'
+        '        return name.removesuffix("Batch") if target.startswith("AmazonSQS.") else name',
+    )
+
+
 CORRECTIONS = (
     Correction(
         "nested-sam",
@@ -180,6 +212,18 @@ CORRECTIONS = (
         "a function that logs nothing answers at once",
         "the emulator waits 50 ms for a first log line",
         _answer_silent_handlers_at_once,
+    ),
+    Correction(
+        "reserved-concurrency",
+        "ReservedConcurrentExecutions of a template limits how many of the function run at once",
+        "the property is ignored",
+        _reserve_concurrency,
+    ),
+    Correction(
+        "sqs-batches",
+        "SendMessageBatch and the like need the permission for the single call, sqs:SendMessage",
+        "they need sqs:SendMessageBatch, an action that IAM does not have",
+        _allow_batches_as_single_messages,
     ),
     Correction(
         "clean-interpreter",

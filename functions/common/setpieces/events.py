@@ -79,34 +79,48 @@ def parse(detail: dict[str, Any]) -> Event:
     )
 
 
+def check(event: Event) -> None:
+    """Raises ``jsonschema.ValidationError`` if ``event`` does not fit its schema, KeyError if there is none for its kind."""
+    _validator(event.kind).validate(event.detail())
+
+
 def publish(*events: Event, source: str) -> None:
     """Validate ``events`` and put them on the bus named by ``EVENT_BUS_NAME``; ``source`` is the service's short name.
 
-    Entries that the bus refuses are sent again, and only those: PutEvents answers 200 with FailedEntryCount > 0.
     Raises ``jsonschema.ValidationError`` before anything is sent, and ``PublishFailed``.
     """
-    entries = [_entry(event, source) for event in events]
+    refused = offer(*events, source=source)
+    if refused:
+        raise PublishFailed(f"{len(refused)} events were refused by the bus")
+
+
+def offer(*events: Event, source: str) -> list[Event]:
+    """As ``publish``, but gives back the events that the bus refuses however often they are sent.
+
+    PutEvents answers 200 with FailedEntryCount > 0: the entries that it refused are sent again, and only those.
+    """
+    entries = [(event, _entry(event, source)) for event in events]
+    refused: list[Event] = []
     for start in range(0, len(entries), MAX_ENTRIES):
         waiting = entries[start : start + MAX_ENTRIES]
         for _ in range(MAX_TRIES):
-            answer = client("events").put_events(Entries=waiting)
+            answer = client("events").put_events(Entries=[entry for _, entry in waiting])
             results = zip(waiting, answer["Entries"], strict=True)
-            waiting = [entry for entry, result in results if "ErrorCode" in result]
+            waiting = [sent for sent, result in results if "ErrorCode" in result]
             if not waiting:
                 break
-        else:
-            raise PublishFailed(f"{len(waiting)} events were refused by the bus")
+        refused += [event for event, _ in waiting]
+    return refused
 
 
 def _entry(event: Event, source: str) -> dict[str, Any]:
-    detail = event.detail()
-    _validator(event.kind).validate(detail)
+    check(event)
     return {
         "EventBusName": setting("EVENT_BUS_NAME"),
         "Source": f"service-{source}-{STAGE}",
         "DetailType": DETAIL_TYPE,
         "Resources": [setting("EVENT_BUS_ARN")],
-        "Detail": json.dumps(detail),
+        "Detail": json.dumps(event.detail()),
     }
 
 

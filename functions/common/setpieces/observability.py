@@ -6,6 +6,8 @@ every log line and as an annotation on the trace, and travels on with every call
 
 import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
@@ -26,6 +28,13 @@ metrics = Metrics(namespace="SetPieces", service=SERVICE)
 tracer = Tracer(service=SERVICE, patch_modules=("botocore",))
 
 _correlation_id = ""
+
+
+def observed(handler: Callable[[dict[str, Any], Any], Any]) -> Callable[[dict[str, Any], Any], Any]:
+    """A Lambda handler whose log lines name its request, whose metrics are flushed, and which is a segment of the trace."""
+    return tracer.capture_lambda_handler(
+        metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
+    )
 
 
 def begin(correlation_id: str | None) -> str:

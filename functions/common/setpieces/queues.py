@@ -13,7 +13,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from setpieces import observability
 from setpieces.aws import client
-from setpieces.observability import logger, metrics, tracer
+from setpieces.observability import logger, metrics, observed
 from setpieces.settings import setting
 
 
@@ -63,6 +63,7 @@ class Record:
 
 
 Process = Callable[[dict[str, Any], Record], None]
+ProcessBatch = Callable[[list[Record]], Iterable[str]]
 
 
 def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
@@ -71,11 +72,10 @@ def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str,
     Needs ``DEAD_LETTER_QUEUE_URL`` in the environment.
     """
 
-    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def one_by_one(records: list[Record]) -> list[str]:
         failed: list[str] = []
         blocked_groups: set[str] = set()
-        for raw in event["Records"]:
-            record = _record(raw)
+        for record in records:
             if record.group_id in blocked_groups:
                 failed.append(record.message_id)
                 continue
@@ -86,21 +86,55 @@ def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str,
                 failed.append(record.message_id)
                 if record.group_id is not None:
                     blocked_groups.add(record.group_id)
+        return failed
+
+    return batch_handler(one_by_one)
+
+
+def batch_handler(process: ProcessBatch) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """As ``queue_handler``, for work on a whole batch: ``process`` gives back the ids of the messages to be delivered again."""
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        failed = process([_record(raw) for raw in event["Records"]])
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    return tracer.capture_lambda_handler(
-        metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
-    )
+    return observed(handler)
+
+
+def body_of(record: Record) -> dict[str, Any]:
+    """The record's body as a JSON object. Raises ``Reject`` INVALID_JSON."""
+    try:
+        body = json.loads(record.body)
+    except ValueError as error:
+        raise Reject("INVALID_JSON", str(error)) from error
+    if not isinstance(body, dict):
+        raise Reject("INVALID_JSON", "the body is not an object")
+    return body
+
+
+def bury(record: Record, reject: Reject) -> None:
+    """Put a copy of the record on the dead-letter queue, with its reason; the record itself is done then."""
+    logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
+    metrics.add_metric(name="Rejected", unit="Count", value=1)
+    attributes = {"reason": reject.reason, "detail": reject.detail[:256], "message_id": record.message_id}
+    message: dict[str, Any] = {
+        "QueueUrl": setting("DEAD_LETTER_QUEUE_URL"),
+        "MessageBody": record.body,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+        },
+    }
+    if record.group_id is not None:
+        message |= {"MessageGroupId": record.group_id, "MessageDeduplicationId": record.message_id}
+    client("sqs").send_message(**message)
 
 
 def _process(process: Process, record: Record) -> None:
     try:
         observability.begin(record.attributes.get("correlation_id"))
-        process(_body(record), record)
+        process(body_of(record), record)
     except Reject as reject:
-        logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
-        metrics.add_metric(name="Rejected", unit="Count", value=1)
-        _dead_letter(record, reject)
+        bury(record, reject)
 
 
 def _fail(record: Record, error: Exception) -> None:
@@ -117,30 +151,6 @@ def _fail(record: Record, error: Exception) -> None:
     except ClientError:
         # It comes back all the same, when the queue's own visibility timeout is over.
         logger.exception("visibility not changed", extra={"message_id": record.message_id})
-
-
-def _body(record: Record) -> dict[str, Any]:
-    try:
-        body = json.loads(record.body)
-    except ValueError as error:
-        raise Reject("INVALID_JSON", str(error)) from error
-    if not isinstance(body, dict):
-        raise Reject("INVALID_JSON", "the body is not an object")
-    return body
-
-
-def _dead_letter(record: Record, reject: Reject) -> None:
-    attributes = {"reason": reject.reason, "detail": reject.detail[:256], "message_id": record.message_id}
-    message: dict[str, Any] = {
-        "QueueUrl": setting("DEAD_LETTER_QUEUE_URL"),
-        "MessageBody": record.body,
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
-        },
-    }
-    if record.group_id is not None:
-        message |= {"MessageGroupId": record.group_id, "MessageDeduplicationId": record.message_id}
-    client("sqs").send_message(**message)
 
 
 def _record(raw: dict[str, Any]) -> Record:

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from setpieces import observability
-from setpieces.observability import CORRELATION_HEADER, logger, metrics, tracer
+from setpieces.observability import CORRELATION_HEADER, logger, metrics, observed
 from setpieces.problems import MEDIA_TYPE, Problem, invalid
 
 # As on the gateway's own answers: any page may read them. Sessions are bearer tokens, which no browser sends by itself.
@@ -90,9 +90,7 @@ def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str,
             response = _answer(Problem(500, "INTERNAL_ERROR", "An unexpected error occurred"), request)
         return _proxy_response(response, request)
 
-    return tracer.capture_lambda_handler(
-        metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
-    )
+    return observed(handler)
 
 
 def _request(event: dict[str, Any], context: Any) -> Request:

@@ -108,3 +108,11 @@ def test_parse_is_the_inverse_of_detail():
 def test_a_derived_id_depends_on_every_part_and_its_place():
     assert derived_id("a", "b") == derived_id("a", "b")
     assert len({derived_id("a", "b"), derived_id("ab"), derived_id("b", "a"), derived_id("a", "b", "")}) == 4
+
+
+def test_offer_gives_back_what_stays_refused_and_sends_the_rest(monkeypatch):
+    bus = Bus({1}, {0}, {0}, set())
+    monkeypatch.setattr(events, "client", lambda _: bus)
+    refused = events.offer(*(complete(str(n)) for n in range(12)), source="order")
+    assert [event.data["order_number"] for event in refused] == ["1"]
+    assert [len(call) for call in bus.calls] == [10, 1, 1, 2]

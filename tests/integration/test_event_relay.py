@@ -1,0 +1,145 @@
+"""Updates on the FIFO queue, events on the bus, effects at the platforms."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from local.events import listening, received
+from local.shop import Shop, eventually, unique
+
+AT = "2026-01-01T12:00:00+00:00"
+RELAY = "event-relay-relay-events"
+
+
+def send(shop: Shop, *updates: Any) -> None:
+    """Put updates (or any text) on the queue as the platform does, in the group of their order or customer."""
+    queue = shop.address("event-relay", "queue-url")
+    for update in updates:
+        group = update["id"] if isinstance(update, dict) else "unreadable"
+        body = json.dumps(update) if isinstance(update, dict) else update
+        shop.aws("sqs").send_message(QueueUrl=queue, MessageBody=body, MessageGroupId=group)
+
+
+def customer(name: str, version: int) -> dict[str, Any]:
+    return {"kind": "customer", "id": name, "update": "updated", "version": version, "occurred_at": AT}
+
+
+def run_relay(shop: Shop) -> bool:
+    """Invoke the relay now instead of waiting for the minute; False while the scheduled run is at work."""
+    functions = shop.aws("lambda")
+    try:
+        answer = functions.invoke(FunctionName=f"setpieces-{shop.stage}-{RELAY}")
+    except functions.exceptions.TooManyRequestsException:
+        return False
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    return True
+
+
+def collected(shop: Shop, url: str, found: list[dict[str, Any]], customers: set[str]) -> list[dict[str, Any]]:
+    """Events of ``customers`` so far, in the order in which the bus delivered them."""
+    found += [event["detail"]["event"] for event in received(shop, url, wait_seconds=1)]
+    return [event for event in found if event["data"]["customer_id"] in customers]
+
+
+def test_a_complete_order_of_the_platform_reaches_the_syncs(shop: Shop):
+    name, number = unique("C"), f"T{int(unique('')[1:], 16) % 10**9:09}"
+    order = {"kind": "order", "id": number, "update": "complete", "customer_id": name, "occurred_at": AT}
+    send(shop, order)
+    eventually(lambda: run_relay(shop))
+    entries = eventually(lambda: len(found := shop.ledger("customers", name)) == 2 and found)
+    assert {entry.get("data", entry)["order_number"] for entry in entries} == {number}
+
+
+def test_order_is_kept_within_a_group_and_poison_blocks_nobody(shop: Shop):
+    names, nonsense = [unique("C") for _ in range(4)], unique("not json")
+    with listening(shop) as url:
+        for version in range(1, 7):
+            send(shop, *(customer(name, version) for name in names))
+            send(shop, customer(names[0], version) | {"update": f"renamed-{version}"})
+        send(shop, nonsense)
+        eventually(lambda: run_relay(shop))
+        found: list[dict[str, Any]] = []
+        events = eventually(lambda: len(some := collected(shop, url, found, set(names))) == 24 and some)
+    first_seen = {}
+    for event in events:
+        assert first_seen.setdefault(event["meta_data"]["event_id"], event) == event
+    assert len(first_seen) == 24
+    found_dead: list[tuple[str, str]] = []
+    eventually(lambda: len(dead_letters(shop, found_dead, (names[0], nonsense))) == 7)
+    reasons = [reason for _, reason in found_dead]
+    assert (reasons.count("UNKNOWN_UPDATE"), reasons.count("INVALID_JSON")) == (6, 1)
+
+
+def dead_letters(shop: Shop, found: list[tuple[str, str]], about: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(body, reason) of the dead updates so far that hold one of ``about``; those are removed from the queue."""
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-event-relay-updates-dlq.fifo")["QueueUrl"]
+    answer = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=5
+    )
+    for message in answer.get("Messages", []):
+        if any(name in message["Body"] for name in about):
+            found.append((message["Body"], message["MessageAttributes"]["reason"]["StringValue"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_the_same_update_twice_is_one_event(shop: Shop):
+    name = unique("C")
+    with listening(shop) as url:
+        send(shop, customer(name, 1), customer(name, 1))
+        eventually(lambda: run_relay(shop))
+        found: list[dict[str, Any]] = []
+        eventually(lambda: collected(shop, url, found, {name}))
+        send(shop, customer(name, 2))
+        eventually(lambda: run_relay(shop))
+        eventually(lambda: len(collected(shop, url, found, {name})) > 1)
+    assert [event["data"]["version"] for event in collected_of(found, name)] == [1, 2]
+
+
+def collected_of(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [event for event in found if event["data"]["customer_id"] == name]
+
+
+def test_our_own_echo_goes_no_further(shop: Shop):
+    name = unique("C")
+    with listening(shop) as url:
+        send(shop, customer(name, 1) | {"origin": "data-sync"}, customer(name, 2))
+        eventually(lambda: run_relay(shop))
+        found: list[dict[str, Any]] = []
+        events = eventually(lambda: collected(shop, url, found, {name}))
+    assert [event["data"]["version"] for event in events] == [2]
+
+
+def test_runs_that_overlap_lose_and_double_nothing(shop: Shop):
+    names = [unique("C") for _ in range(60)]
+    send(shop, *(customer(name, version) for name in names for version in (1, 2)))
+    with listening(shop) as url, ThreadPoolExecutor(8) as runs:
+        ran = list(runs.map(lambda _: run_relay(shop), range(8)))
+        found: list[dict[str, Any]] = []
+        events = eventually(lambda: len(some := collected(shop, url, found, set(names))) >= 120 and some)
+    assert not all(ran), "only one run at a time"
+    assert len({event["meta_data"]["event_id"] for event in events}) == len(events) == 120
+
+
+def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
+    name = unique("C")
+    batch = shop.event("event-relay/relay_batch.json")
+    record = batch["Records"][1]
+    record |= {"messageId": unique("m"), "body": json.dumps(customer(name, 3))}
+    answer = shop.aws("lambda").invoke(
+        FunctionName=f"setpieces-{shop.stage}-event-relay-relay-batch", Payload=json.dumps({"Records": [record]})
+    )
+    assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    (entry,) = eventually(lambda: shop.ledger("customers", name))
+    assert entry["data"]["version"] == 3
+
+
+@pytest.mark.timeout(150)
+def test_the_schedule_needs_nobody(shop: Shop):
+    name = unique("C")
+    send(shop, {"kind": "customer", "id": name, "update": "login", "occurred_at": AT})
+    kinds = ["customer", "vip", "wishlist"]
+    eventually(lambda: sorted(e.get("kind", "vip") for e in shop.ledger("customers", name)) == kinds, timeout=130)

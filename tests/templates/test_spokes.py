@@ -10,7 +10,7 @@ import pytest
 
 from local.routing import logical_id, plain, resources, routes, templates
 
-MIN_RETENTION_SECONDS = 14 * 24 * 3600
+RETENTION_SECONDS = 14 * 24 * 3600
 
 
 def spokes() -> list[tuple[str, str, dict[str, Any]]]:
@@ -25,13 +25,22 @@ def spokes() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def consumed() -> list[tuple[str, str]]:
-    """(service, logical id) of every queue that a function consumes."""
+    """(service, logical id) of every queue that a function works off; not those of dead letters that a function handles."""
     return [
-        (service, logical_id(source["EventSourceArn"]))
+        (service, name)
         for service in templates()
-        for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
-        if logical_id(source["EventSourceArn"]) in resources(service, "AWS::SQS::Queue")
+        for name in {
+            logical_id(source["EventSourceArn"])
+            for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
+        }
+        if name in resources(service, "AWS::SQS::Queue") and name not in all_dead_letters(service)
     ]
+
+
+def all_dead_letters(service: str) -> set[str]:
+    """The logical ids of a service's dead-letter queues."""
+    queues = resources(service, "AWS::SQS::Queue")
+    return {dead_letters(service, name) for name in queues if "RedrivePolicy" in queues[name]}
 
 
 def queue(service: str, name: str) -> dict[str, Any]:
@@ -72,12 +81,15 @@ def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule,
 
 @pytest.mark.parametrize(("service", "name"), consumed())
 def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
-    dead = queue(service, dead_letters(service, name))
-    assert logical_id(queue(service, name)["KmsMasterKeyId"]) == logical_id(dead["KmsMasterKeyId"]) != ""
-    assert dead["MessageRetentionPeriod"] == MIN_RETENTION_SECONDS
-    assert queue(service, name).get("MessageRetentionPeriod", 345_600) < MIN_RETENTION_SECONDS
-    assert queue(service, name)["RedrivePolicy"]["maxReceiveCount"] >= 5
-    assert bool(dead.get("FifoQueue")) == bool(queue(service, name).get("FifoQueue"))
+    own, dead = queue(service, name), queue(service, dead_letters(service, name))
+    # A queue that somebody outside writes to has SQS's own key: ours is not for others.
+    assert "KmsMasterKeyId" in own or own["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" in dead
+    assert dead["MessageRetentionPeriod"] == RETENTION_SECONDS
+    # The days of a standard queue's dead letter count from when it was first sent, those of a FIFO queue's begin anew.
+    assert own.get("FifoQueue") or own.get("MessageRetentionPeriod", 345_600) < RETENTION_SECONDS
+    assert own["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert bool(dead.get("FifoQueue")) == bool(own.get("FifoQueue"))
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

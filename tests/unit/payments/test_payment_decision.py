@@ -3,6 +3,7 @@
 from itertools import product
 
 import pytest
+from order_statuses import STATUSES
 from payment_decision import STEPS, Charge, Order, Step, decide, needs_the_provider
 
 from setpieces.queues import Reject
@@ -21,8 +22,8 @@ def charge(status: str | None, amount: int = 7998, currency: str = "EUR") -> Cha
     return Charge(status, amount, currency, "ch-1") if status else None
 
 
-def test_every_backend_status_and_every_charge_has_its_cell():
-    assert set(STEPS) == {*OPEN, *NOT_OPEN, *FAILED}
+def test_every_backend_status_of_orders_and_every_charge_has_its_cell():
+    assert set(STEPS) == set(STATUSES) == {*OPEN, *NOT_OPEN, *FAILED}
     assert all(set(row) == set(CHARGES) for row in STEPS.values())
 
 
@@ -43,6 +44,7 @@ def test_the_step_follows_from_order_and_charge(status, found, step):
 def test_only_an_order_that_waits_and_has_no_charge_is_charged():
     charged = {(status, found) for status, row in STEPS.items() for found, step in row.items() if step is Step.CHARGE}
     assert charged == {(status, None) for status in OPEN}
+    assert not any(STATUSES[status].terminal for status in OPEN)
 
 
 @pytest.mark.parametrize("status", FAILED)

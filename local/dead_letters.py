@@ -21,9 +21,9 @@ from local.shop import Shop
 
 # How long a message is out of sight while it is looked at, and how many are looked at in one queue.
 LOOK_SECONDS = 60
+# Dead letters of x are in x-dlq, or, where a function deals with those first, in x-parked.
+DEAD = ("-dlq", "-parked")
 MAX_MESSAGES = 1000
-# Where a function handles dead letters, what a person has to see is parked in another queue -> the queue it goes back to.
-PARKED = {"orders-parked": "orders-submit"}
 
 console = Console(highlight=False)
 
@@ -97,24 +97,21 @@ def queues(shop: Shop, part: str = "") -> list[str]:
     """The URLs of the stage's dead-letter queues, or of those whose name contains ``part``."""
     pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=f"setpieces-{shop.stage}-")
     urls = (url for page in pages for url in page.get("QueueUrls", []))
-    return sorted(url for url in urls if _is_dead(shop, name(url)) and part in name(url))
+    return sorted(url for url in urls if _is_dead(name(url)) and part in name(url))
 
 
 def name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _is_dead(shop: Shop, queue: str) -> bool:
-    return queue.removesuffix(".fifo").endswith("-dlq") or queue.removeprefix(f"setpieces-{shop.stage}-") in PARKED
+def _is_dead(queue: str) -> bool:
+    return queue.removesuffix(".fifo").endswith(DEAD)
 
 
-def source(shop: Shop, queue: str) -> str:
-    """The queue that dead letters go back to, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
-    prefix = f"setpieces-{shop.stage}-"
-    if parked_from := PARKED.get(queue.removeprefix(prefix)):
-        return prefix + parked_from
+def source(queue: str) -> str:
+    """The queue that a dead-letter queue belongs to, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
     stem, dot, suffix = queue.partition(".")
-    return f"{stem.removesuffix('-dlq')}{dot}{suffix}"
+    return f"{stem.rpartition('-')[0]}{dot}{suffix}"
 
 
 @contextmanager
@@ -154,7 +151,7 @@ def redrive(shop: Shop, url: str, about: str = "") -> int:
     First sent, then deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
     """
     sqs, moved = shop.aws("sqs"), 0
-    to = sqs.get_queue_url(QueueName=source(shop, name(url)))["QueueUrl"]
+    to = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
     with looking(shop, url) as letters:
         for letter in letters:
             if about and letter.about != about:
@@ -180,7 +177,7 @@ def main(queue: str, about: str, back: bool) -> None:
         if not queue:
             raise click.UsageError("--redrive needs --queue: first look, then send back what you have understood.")
         for url in queues(shop, queue):
-            console.print(f"{redrive(shop, url, about)} from {name(url)} to {source(shop, name(url))}")
+            console.print(f"{redrive(shop, url, about)} from {name(url)} to {source(name(url))}")
         return
     total = 0
     for url in queues(shop, queue):

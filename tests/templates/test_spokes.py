@@ -24,23 +24,21 @@ def spokes() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def consumed() -> list[tuple[str, str]]:
-    """(service, logical id) of every queue that a function works off; not those of dead letters that a function handles."""
+def sources(dead: bool) -> list[tuple[str, str]]:
+    """(service, logical id) of every queue that a function consumes, and that is or is not another one's dead letters."""
     return [
         (service, name)
         for service in templates()
-        for name in {
-            logical_id(source["EventSourceArn"])
-            for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
-        }
-        if name in resources(service, "AWS::SQS::Queue") and name not in all_dead_letters(service)
+        for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
+        if (name := logical_id(source["EventSourceArn"])) in (queues := resources(service, "AWS::SQS::Queue"))
+        if dead
+        == any(name == logical_id(each.get("RedrivePolicy", {}).get("deadLetterTargetArn")) for each in queues.values())
     ]
 
 
-def all_dead_letters(service: str) -> set[str]:
-    """The logical ids of a service's dead-letter queues."""
-    queues = resources(service, "AWS::SQS::Queue")
-    return {dead_letters(service, name) for name in queues if "RedrivePolicy" in queues[name]}
+def consumed() -> list[tuple[str, str]]:
+    """Every queue whose messages are work."""
+    return sources(dead=False)
 
 
 def queue(service: str, name: str) -> dict[str, Any]:
@@ -90,6 +88,18 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
     assert own.get("FifoQueue") or own.get("MessageRetentionPeriod", 345_600) < RETENTION_SECONDS
     assert own["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert bool(dead.get("FifoQueue")) == bool(own.get("FifoQueue"))
+
+
+@pytest.mark.parametrize(("service", "name"), sources(dead=True))
+def test_dead_letters_that_a_function_deals_with_end_where_a_person_sees_them(service, name):
+    """Where they lie afterwards is named ``x-parked``, kept as long, and raises the alarm."""
+    own, kept = queue(service, name), queue(service, dead_letters(service, name))
+    assert plain(kept["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
+    assert logical_id(kept["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
+    assert own["MessageRetentionPeriod"] == kept["MessageRetentionPeriod"] == RETENTION_SECONDS
+    alarms = resources(service, "AWS::CloudWatch::Alarm").values()
+    watched = {logical_id(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
+    assert {name, dead_letters(service, name)} <= watched
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

@@ -63,7 +63,7 @@ def test_the_reason_is_that_of_the_function_of_the_bus_or_of_the_queue(attribute
 def shop() -> Iterator[SimpleNamespace]:
     with mock_aws():
         sqs = boto3.client("sqs", region_name="eu-central-1")
-        for name in ("pay", "pay-dlq", "orders-submit", "orders-parked", "other"):
+        for name in ("pay", "pay-dlq", "orders-submit", "orders-submit-parked", "other"):
             sqs.create_queue(QueueName=f"setpieces-local-{name}")
         for name in ("ship.fifo", "ship-dlq.fifo"):
             sqs.create_queue(QueueName=f"setpieces-local-{name}", Attributes={"FifoQueue": "true"})
@@ -78,8 +78,8 @@ def send(shop: SimpleNamespace, name: str, number: str, **more: str) -> str:
 
 def test_dead_letters_go_back_to_where_they_came_from(shop):
     names = [url.rpartition("/")[2] for url in queues(shop)]
-    assert [(name, source(shop, name)) for name in names] == [
-        ("setpieces-local-orders-parked", "setpieces-local-orders-submit"),
+    assert [(name, source(name)) for name in names] == [
+        ("setpieces-local-orders-submit-parked", "setpieces-local-orders-submit"),
         ("setpieces-local-pay-dlq", "setpieces-local-pay"),
         ("setpieces-local-ship-dlq.fifo", "setpieces-local-ship.fifo"),
     ]

@@ -1,0 +1,89 @@
+"""What callers may send to order, judged field by field. Pure."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from setpieces.problems import Problem, invalid
+from setpieces.rest import Request
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+_PATTERNS = {"basket_id": _ID, "customer_id": _ID, "payment_token": _TOKEN}
+# Member of ship_to -> longest text.
+ADDRESS = {
+    "name": 100,
+    "company": 100,
+    "street": 200,
+    "line1": 200,
+    "line2": 200,
+    "house_number": 20,
+    "city": 100,
+    "region": 60,
+    "state": 60,
+    "postal_code": 20,
+    "country": 2,
+    "phone": 30,
+}
+
+
+def order(request: Request) -> dict[str, Any]:
+    """{basket_id, customer_id, payment_token, ship_to}. Raises ``Problem`` 400; 403 for another's customer id."""
+    sent = request.json()
+    for name in sent:
+        if name not in _PATTERNS and name != "ship_to":
+            raise invalid(f"/{name}", "is not a member of this request")
+    for name, pattern in _PATTERNS.items():
+        value = sent.get(name)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise invalid(f"/{name}", f"must match {pattern.pattern}")
+    _check_address(sent.get("ship_to"))
+    if owner(request) not in ("", sent["customer_id"]):
+        raise Problem(403, "CUSTOMER_MISMATCH", "This session belongs to another customer")
+    return sent
+
+
+def owner(request: Request) -> str:
+    """The customer whose session calls; "" for a guest."""
+    return request.authorizer.get("customer_id") or ""
+
+
+def _check_address(address: Any) -> None:
+    if not isinstance(address, dict):
+        raise invalid("/ship_to", "must be an address")
+    for name, value in address.items():
+        if name not in ADDRESS:
+            raise invalid(f"/ship_to/{name}", "is not a member of an address")
+        if not isinstance(value, str) or not 1 <= len(value) <= ADDRESS[name]:
+            raise invalid(f"/ship_to/{name}", f"must be a text of 1 to {ADDRESS[name]} characters")
+    if not _COUNTRY.fullmatch(address.get("country", "")):
+        raise invalid("/ship_to/country", "must be a country code of two capital letters (ISO 3166-1)")
+    if "postal_code" not in address:
+        raise invalid("/ship_to/postal_code", "is required")
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """Digests of an Idempotency-Key, for its sender, and of the request that it names."""
+
+    key: str
+    request: str
+
+
+def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
+    """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Problem(400, "INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+    sender = owner(request) or f"guest of {sent['customer_id']}"
+    return Idempotency(_digest(f"{sender}\n{key}"), _digest(json.dumps(sent, sort_keys=True)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,45 @@
+"""The life of an order, as one table: the statuses of the talk's slide, what the customer sees of each, and what follows what.
+
+    Validating ──> Payment processing ──> Payment authorized ──> Sent to fulfillment
+        └──> Validation failed └──> Card declined
+
+The slide does not say in which order the two payment statuses come; here a payment is processed until it is authorized.
+"""
+
+from dataclasses import dataclass
+
+PROCESSING, FAILED, COMPLETE = "Processing", "Failed", "Complete"
+
+VALIDATING = "Validating"
+VALIDATION_FAILED = "Validation failed"
+PAYMENT_PROCESSING = "Payment processing"
+PAYMENT_AUTHORIZED = "Payment authorized"
+CARD_DECLINED = "Card declined"
+SENT_TO_FULFILLMENT = "Sent to fulfillment"
+
+
+@dataclass(frozen=True)
+class Status:
+    """``public`` is what the customer sees, ``after`` the statuses that may come right before."""
+
+    public: str
+    after: tuple[str, ...] = ()
+    terminal: bool = False
+
+
+STATUSES = {
+    VALIDATING: Status(PROCESSING),
+    VALIDATION_FAILED: Status(FAILED, after=(VALIDATING,), terminal=True),
+    PAYMENT_PROCESSING: Status(PROCESSING, after=(VALIDATING,)),
+    PAYMENT_AUTHORIZED: Status(PROCESSING, after=(PAYMENT_PROCESSING,)),
+    CARD_DECLINED: Status(FAILED, after=(PAYMENT_PROCESSING,), terminal=True),
+    SENT_TO_FULFILLMENT: Status(COMPLETE, after=(PAYMENT_AUTHORIZED,), terminal=True),
+}
+
+# All that a customer is told of why an order failed.
+BASKET_NOT_FOUND = "BASKET_NOT_FOUND"
+EMPTY_BASKET = "EMPTY_BASKET"
+UNSUPPORTED_DESTINATION = "UNSUPPORTED_DESTINATION"
+PAYMENT_DECLINED = "PAYMENT_DECLINED"
+PROCESSING_FAILED = "PROCESSING_FAILED"
+REASONS = (BASKET_NOT_FOUND, EMPTY_BASKET, UNSUPPORTED_DESTINATION, PAYMENT_DECLINED, PROCESSING_FAILED)

@@ -1,0 +1,67 @@
+"""The way of an order, one step after the other, from wherever it stands.
+
+Every step can be repeated, and what the next one needs is stored before it begins. So a message that comes twice, late, or
+after a crash between any two calls finds the order where it is and goes on from there.
+"""
+
+from typing import Any
+
+from order_checks import Invalid, priced, taxed
+from order_events import COMPLETE, SUBMIT, tell
+from order_sources import quote_tax, read_basket, tell_platform
+from order_statuses import (
+    PAYMENT_AUTHORIZED,
+    PAYMENT_PROCESSING,
+    SENT_TO_FULFILLMENT,
+    VALIDATING,
+    VALIDATION_FAILED,
+)
+from order_table import advance, read
+
+from setpieces.observability import logger
+from setpieces.queues import Reject
+
+Order = dict[str, Any]
+
+
+def order_of(order_number: Any) -> Order:
+    """The order of a message. Raises ``Reject`` UNKNOWN_ORDER: orders are stored before anything is sent about them."""
+    order = read(order_number) if isinstance(order_number, str) else None
+    if order is None:
+        raise Reject("UNKNOWN_ORDER", f"there is no order {order_number!r}"[:100])
+    return order
+
+
+def go_on(order: Order) -> None:
+    """Take an order as far as it comes without others. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject``."""
+    if order["backend_status"] == VALIDATING:
+        order = _validate(order)
+    if order["backend_status"] == PAYMENT_PROCESSING:
+        # Published after the status is stored: payments reads the order, and a repeat publishes the same event.
+        tell(SUBMIT, order, "order-submit")
+    finish(order)
+
+
+def _validate(order: Order) -> Order:
+    """The order as stored afterwards: payable, or failed for a reason."""
+    number = order["order_number"]
+    try:
+        price = priced(read_basket(order["basket_id"]))
+        price = taxed(price, quote_tax(order, price))
+    except Invalid as invalid:
+        logger.info("order is invalid", extra={"order_number": number, "reason": invalid.reason})
+        advance(number, VALIDATION_FAILED, reason_code=invalid.reason)
+    else:
+        advance(number, PAYMENT_PROCESSING, **price)
+    # Another delivery may have been faster, with another state of the basket: what is stored counts.
+    return order_of(number)
+
+
+def finish(order: Order) -> None:
+    """Complete an order if it is paid. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject`` ORDER_DIFFERS."""
+    if order["backend_status"] != PAYMENT_AUTHORIZED:
+        return
+    tell_platform(order)
+    # Told before the status is terminal: after a crash in between it is told again, with the same id.
+    tell(COMPLETE, order, "order")
+    advance(order["order_number"], SENT_TO_FULFILLMENT)

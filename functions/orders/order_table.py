@@ -1,0 +1,164 @@
+"""The order cache: one item per order, which is the order's outbox as well, and one per Idempotency-Key.
+
+order  {order_number, customer_id, owner, basket_id, payment_token, ship_to, backend_status, reason_code?, correlation_id,
+        created_at, check_at, updated_at, expires_at, in_progress?, and once it is valid: lines, subtotal, tax, amount,
+        currency; charge_id?}
+key    {order_number: "key#<digest>", number, request, expires_at}
+
+Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is
+in a terminal status; the index of that name holds such orders by ``check_at``, when the sweeper looks after them.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from order_requests import Idempotency
+from order_statuses import PROCESSING_FAILED, STATUSES, VALIDATING
+
+from setpieces.aws import client, error_code
+from setpieces.items import from_item, to_attribute, to_item
+from setpieces.problems import Problem
+from setpieces.settings import setting
+
+Order = dict[str, Any]
+IN_PROGRESS = "in-progress"
+
+
+def numbered_before(idempotency: Idempotency) -> str | None:
+    """The number of the order that was placed under a key. Raises ``Problem`` 409 if it was for another request."""
+    stored = _get(f"key#{idempotency.key}")
+    if stored is None:
+        return None
+    if stored["request"] != idempotency.request:
+        raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
+    return str(stored["number"])
+
+
+def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> bool:
+    """Store a new order in status Validating, with its key if it has one; False if the key is taken by now."""
+    now = int(time.time())
+    expires_at = now + 86_400 * int(setting("ORDER_DAYS"))
+    order = facts | {
+        "order_number": order_number,
+        "backend_status": VALIDATING,
+        "created_at": now,
+        "updated_at": _rfc3339(now),
+        "expires_at": expires_at,
+        "in_progress": IN_PROGRESS,
+        "check_at": now + _patience(),
+    }
+    items = [order]
+    if idempotency:
+        key = {"order_number": f"key#{idempotency.key}", "number": order_number, "request": idempotency.request}
+        items.append(key | {"expires_at": expires_at})
+    puts = [
+        {
+            "TableName": _table(),
+            "Item": to_item(item),
+            "ConditionExpression": "attribute_not_exists(order_number)",
+        }
+        for item in items
+    ]
+    try:
+        client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
+    except ClientError as error:
+        if error_code(error) != "TransactionCanceledException":
+            raise
+        codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
+        if codes[1:] == ["ConditionalCheckFailed"] or "TransactionConflict" in codes:
+            return False
+        raise
+    return True
+
+
+def read(order_number: str) -> Order | None:
+    """The order, expired or not."""
+    return _get(order_number)
+
+
+def advance(order_number: str, status: str, **facts: Any) -> bool:
+    """Move an order on to ``status`` and store ``facts`` with it; False, and nothing changes, if that may not follow now.
+
+    That makes illegal, late and repeated changes no-ops, whoever asks for them and how often.
+    """
+    facts |= {"backend_status": status, "updated_at": _rfc3339(int(time.time()))}
+    return _change(order_number, "backend_status", STATUSES[status].after, facts, STATUSES[status].terminal)
+
+
+def reopen(order_number: str) -> bool:
+    """Back to Validating for an order that was given up (``PROCESSING_FAILED``): only a person's redrive asks for this."""
+    facts = {
+        "backend_status": VALIDATING,
+        "reason_code": None,
+        "in_progress": IN_PROGRESS,
+        "check_at": int(time.time()) + _patience(),
+        "updated_at": _rfc3339(int(time.time())),
+    }
+    return _change(order_number, "reason_code", (PROCESSING_FAILED,), facts, False)
+
+
+def postpone(order_number: str, check_at: int) -> bool:
+    """Claim an order for this sweep: False if another sweep has, or if it is in progress no longer."""
+    facts = {"check_at": int(time.time()) + _patience()}
+    return _change(order_number, "check_at", (check_at,), facts, False)
+
+
+def stuck(limit: int) -> list[Order]:
+    """Orders in progress for too long, oldest first: {order_number, check_at, correlation_id, backend_status}."""
+    answer = client("dynamodb").query(
+        TableName=_table(),
+        IndexName=IN_PROGRESS,
+        KeyConditionExpression="in_progress = :in_progress AND check_at <= :now",
+        ExpressionAttributeValues=to_item({":in_progress": IN_PROGRESS, ":now": int(time.time())}),
+        Limit=limit,
+    )
+    return [from_item(item) for item in answer["Items"]]
+
+
+def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Order, terminal: bool) -> bool:
+    """Set ``facts`` (None removes one) on condition that attribute ``name`` is one of ``expected``."""
+    if not expected:
+        return False
+    kept = {f"#{fact}": fact for fact in facts}
+    expectations = {f":was{position}": value for position, value in enumerate(expected)}
+    update = "SET " + ", ".join(f"#{fact} = :{fact}" for fact, value in facts.items() if value is not None)
+    removed = [f"#{fact}" for fact, value in facts.items() if value is None]
+    if terminal:
+        kept["#in_progress"] = "in_progress"
+        removed.append("#in_progress")
+    if removed:
+        update += " REMOVE " + ", ".join(removed)
+    values = {f":{fact}": to_attribute(value) for fact, value in facts.items() if value is not None}
+    try:
+        client("dynamodb").update_item(
+            TableName=_table(),
+            Key=to_item({"order_number": order_number}),
+            UpdateExpression=update,
+            ConditionExpression=f"#{name} IN ({', '.join(expectations)})",
+            ExpressionAttributeNames=kept | {f"#{name}": name},
+            ExpressionAttributeValues=values | to_item(expectations),
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def _get(key: str) -> Order | None:
+    answer = client("dynamodb").get_item(TableName=_table(), Key=to_item({"order_number": key}), ConsistentRead=True)
+    return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _table() -> str:
+    return setting("TABLE_NAME")
+
+
+def _patience() -> int:
+    return 60 * int(setting("STUCK_MINUTES"))
+
+
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

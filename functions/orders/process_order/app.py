@@ -1,0 +1,24 @@
+"""The submit queue: validate an order, tax it, and ask for its payment."""
+
+from typing import Any
+
+from order_steps import go_on, order_of
+from order_table import reopen
+
+from setpieces import observability
+from setpieces.outside import OutsideUnavailable
+from setpieces.queues import Later, Record, growing, queue_handler
+
+
+def process(body: dict[str, Any], record: Record) -> None:
+    order = order_of(body.get("order_number"))
+    observability.begin(order["correlation_id"])
+    if body.get("redrive") is True and reopen(order["order_number"]):
+        order = order_of(order["order_number"])
+    try:
+        go_on(order)
+    except OutsideUnavailable as error:
+        raise Later(growing(record.receive_count), str(error)) from error
+
+
+handler = queue_handler(process)

@@ -1,0 +1,145 @@
+"""Orders in a table (moto): every change there is, in every status there is."""
+
+import itertools
+import time
+
+import boto3
+import order_table
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+from order_requests import Idempotency
+from order_statuses import PROCESSING_FAILED, STATUSES, VALIDATING
+
+from setpieces import aws
+from setpieces.problems import Problem
+
+FACTS = {"customer_id": "C1", "owner": "", "basket_id": "b", "payment_token": "tok_ok", "correlation_id": "c"}
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "TABLE_NAME": "orders",
+        "ORDER_DAYS": "30",
+        "STUCK_MINUTES": "5",
+    }.items():
+        monkeypatch.setenv(name, value)
+    aws.client.cache_clear()
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="orders",
+            AttributeDefinitions=[
+                {"AttributeName": "order_number", "AttributeType": "S"},
+                {"AttributeName": "in_progress", "AttributeType": "S"},
+                {"AttributeName": "check_at", "AttributeType": "N"},
+            ],
+            KeySchema=[{"AttributeName": "order_number", "KeyType": "HASH"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "in-progress",
+                    "KeySchema": [
+                        {"AttributeName": "in_progress", "KeyType": "HASH"},
+                        {"AttributeName": "check_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield aws.client("dynamodb")
+    aws.client.cache_clear()
+
+
+def path_to(status: str) -> list[str]:
+    path = [status]
+    while STATUSES[path[0]].after:
+        path.insert(0, STATUSES[path[0]].after[0])
+    return path
+
+
+numbers = itertools.count(100_000_000)
+
+
+def order_in(status: str) -> str:
+    number = f"T{next(numbers)}"
+    assert order_table.place(number, FACTS, None)
+    for step in path_to(status)[1:]:
+        assert order_table.advance(number, step)
+    return number
+
+
+@pytest.mark.parametrize(("now", "to"), list(itertools.product(STATUSES, STATUSES)))
+def test_only_what_may_follow_does(table, now: str, to: str):
+    number = order_in(now)
+    before = order_table.read(number)
+    moved = order_table.advance(number, to, note="x")
+    after = order_table.read(number)
+    assert moved == (now in STATUSES[to].after)
+    assert after["backend_status"] == (to if moved else now)
+    assert moved or after == before
+    assert ("in_progress" in after) != STATUSES[after["backend_status"]].terminal
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(list(STATUSES)), max_size=25))
+def test_no_sequence_of_changes_leaves_a_terminal_status(table, changes: list[str]):
+    number, ended = order_in(VALIDATING), None
+    for change in changes:
+        order_table.advance(number, change)
+        status = order_table.read(number)["backend_status"]
+        assert ended in (None, status)
+        ended = status if STATUSES[status].terminal else None
+
+
+def test_a_new_order_is_there_with_all_that_processing_needs(table):
+    assert order_table.place("T100000001", FACTS, None)
+    order = order_table.read("T100000001")
+    assert FACTS.items() <= order.items()
+    assert order["backend_status"] == VALIDATING
+    assert order["expires_at"] - order["created_at"] == 30 * 86_400
+    assert order["updated_at"].endswith("Z")
+
+
+def test_a_key_has_one_order(table):
+    key = Idempotency("k", "r")
+    assert order_table.numbered_before(key) is None
+    assert order_table.place("T100000001", FACTS, key)
+    assert not order_table.place("T100000002", FACTS, key)
+    assert order_table.read("T100000002") is None
+    assert order_table.numbered_before(key) == "T100000001"
+    with pytest.raises(Problem, match="IDEMPOTENCY_KEY_REUSED"):
+        order_table.numbered_before(Idempotency("k", "other"))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(status, None) for status in STATUSES]
+    + [("Validation failed", "EMPTY_BASKET"), ("Validation failed", PROCESSING_FAILED)],
+)
+def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason: str | None):
+    number = order_in(VALIDATING)
+    for step in path_to(status)[1:]:
+        order_table.advance(number, step, reason_code=reason)
+    given_up = reason == PROCESSING_FAILED
+    assert order_table.reopen(number) == given_up
+    order = order_table.read(number)
+    assert order["backend_status"] == (VALIDATING if given_up else status)
+    assert not given_up or ("reason_code" not in order and "in_progress" in order)
+
+
+def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
+    number, complete = order_in("Payment processing"), order_in("Sent to fulfillment")
+    assert order_table.stuck(10) == []
+    later = time.time() + 400
+    monkeypatch.setattr(order_table.time, "time", lambda: later)
+    (found,) = order_table.stuck(10)
+    assert found["order_number"] == number
+    assert complete != number
+    assert order_table.postpone(number, found["check_at"])
+    assert not order_table.postpone(number, found["check_at"])
+    assert order_table.stuck(10) == []

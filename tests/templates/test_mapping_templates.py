@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from local.declared import pieces
@@ -70,9 +70,12 @@ def parameters(case: Mapped, value: str, only: str | None = None) -> dict[str, d
     return {place: {name: value if only in (None, name) else "a" for name in known} for place, known in located}
 
 
+@cache
 def literals(template: str) -> list[str]:
-    """Values that the template compares with, each of which may take another branch."""
-    return sorted(set(re.findall(r"""==\s*["']([^"'$]+)["']""", template)))
+    """Texts that the template's directives mention, and one that fits each pattern: they may take it another way."""
+    directives = "\n".join(line for line in template.splitlines() if line.startswith("#"))
+    fitting = [find(st.from_regex(p, fullmatch=True), bool) for p in re.findall(r'\.matches\("([^"]+)"\)', directives)]
+    return ["a", *sorted(set(re.findall(r'"([^"$]+)"', directives))), *fitting]
 
 
 def accepted(case: Mapped, body: bytes) -> bool:
@@ -161,7 +164,7 @@ def good_requests(case: Mapped) -> list[Any]:
         body,
         *({k: v for k, v in body.items() if k != left_out} for left_out in body if left_out not in required),
     ]
-    values = ["a", "", *literals(case.template)]
+    values = ["", *literals(case.template)]
     return [
         rendered_request(case, json.dumps(tried).encode(), parameters(case, value))
         for tried in bodies
@@ -205,39 +208,56 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
 # --- responses ---
 
 
-_READ = re.compile(r"\$input\.(?:path|json)\('\$\.([\w.]+)'\)")
+_PATH = re.compile(r"\$input\.(?:path|json)\('\$\.([\w.]+)'\)")
+_ALIAS = re.compile(r"#set\(\s*\$(\w+)\s*=\s*\$input\.path\('\$\.([\w.]+)'\)\s*\)")
+
+
+def paths(template: str) -> set[str]:
+    """The JSONPaths that a template reads, through variables too: {"Item.owner.S"}."""
+    found = set(_PATH.findall(template))
+    for variable, path in _ALIAS.findall(template):
+        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\b(?!\()", template)}
+        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\.\w+\(", template)}
+    return {path for path in found if not any(other.startswith(f"{path}.") for other in found)}
 
 
 def answer(case: Mapped, value: str) -> dict[str, Any]:
     """A backend's answer with ``value`` wherever the template looks; DynamoDB's numbers and booleans stay what they are."""
     document: dict[str, Any] = {}
-    for path in _READ.findall(case.template):
-        *steps, last = path.removesuffix(".size()").removesuffix(".length()").split(".")
+    for path in paths(case.template):
+        *steps, last = path.split(".")
         inner = document
         for step in steps:
             inner = inner.setdefault(step, {})
-        inner[last] = {"N": "7", "BOOL": True}.get(last, value)
+        inner[last] = {"N": "2000000000", "BOOL": True}.get(last, value)
     return document
 
 
-def rendered_response(case: Mapped, body: str, params: Mapping[str, Mapping[str, str]]) -> tuple[int, Any]:
-    """(status, document)"""
+def rendered_response(case: Mapped, body: str, sent: str, claim: str = "a") -> tuple[int, Any]:
+    """(status, document) for a backend's answer, when the caller sent ``sent`` and the authorizer says ``claim``."""
     assert case.response
-    request_context = context(responseOverride={"header": {}})
-    document = read(case, mapping.render(case.template, body, params, request_context, {}))
+    claims = dict.fromkeys(re.findall(r"\$context\.authorizer\.(\w+)", case.template), claim)
+    request_context = context(responseOverride={"header": {}}, authorizer=claims)
+    document = read(case, mapping.render(case.template, body, parameters(case, sent), request_context, {}))
     return int(request_context["responseOverride"].get("status") or case.response.status), document
 
 
+def respond(case: Mapped, stored: str, sent: str) -> tuple[int, Any]:
+    """The response for what the backend holds; it is the caller's own."""
+    return rendered_response(case, json.dumps(answer(case, stored)), sent, claim=stored)
+
+
 @cache
-def good_responses(case: Mapped) -> list[tuple[int, Any]]:
-    values = ["a", *literals(case.template), *re.findall(r'contains\("([^"]+)"\)', case.template)]
-    tried = itertools.product(values, repeat=2)
-    return [rendered_response(case, json.dumps(answer(case, one)), parameters(case, two)) for one, two in tried]
+def branches(case: Mapped) -> dict[Any, tuple[str, str]]:
+    """Each shape that good input gives, with a (stored, sent) that gives it."""
+    texts = literals(case.template)
+    return {shape(respond(case, stored, sent)[1]): (stored, sent) for stored in texts for sent in texts}
 
 
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
 def test_a_good_answer_gives_a_response(case: Mapped):
-    for status, document in good_responses(case):
+    for stored, sent in branches(case).values():
+        status, document = respond(case, stored, sent)
         if status >= 400:
             assert {"type", "title", "status", "code"} <= set(document)
             assert document["status"] == status
@@ -245,26 +265,25 @@ def test_a_good_answer_gives_a_response(case: Mapped):
 
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
 def test_a_hostile_caller_or_backend_cannot_shape_the_response(case: Mapped):
-    shapes = {shape(document) for _, document in good_responses(case)}
-    for hostile in STRINGS:
-        for one, two in (("a", hostile), (hostile, "a"), (hostile, hostile)):
-            status, document = rendered_response(case, json.dumps(answer(case, one)), parameters(case, two))
-            assert shape(document) in shapes, (one, two)
-            assert document.get("status", status) == status
+    for (stored, sent), hostile in itertools.product(branches(case).values(), STRINGS):
+        for tried in ((stored, hostile), (hostile, sent), (hostile, hostile)):
+            assert shape(respond(case, *tried)[1]) in branches(case), tried
 
 
 @pytest.mark.parametrize("case", MAY_BE_BARE, ids=str)
 def test_an_answer_without_what_the_template_reads_is_still_a_response(case: Mapped):
-    for body in ("", "{}", "[]", "null", '"text"', json.dumps(answer(case, "a")).replace('"a"', "null")):
-        rendered_response(case, body, parameters(case, "a"))
+    for sent in literals(case.template):
+        for body in ("", "{}", "[]", "null", '"text"', json.dumps(answer(case, "a")).replace('"a"', "null")):
+            rendered_response(case, body, sent)
 
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(min_size=1, max_size=200))
 def test_no_text_at_all_becomes_structure(text: str):
     for case in RESPONSES:
-        document = rendered_response(case, json.dumps(answer(case, text)), parameters(case, text))[1]
-        assert set(document) in [set(other) for _, other in good_responses(case)]
+        for stored, sent in branches(case).values():
+            assert shape(respond(case, text, sent)[1]) in branches(case)
+            assert shape(respond(case, stored, text)[1]) in branches(case)
 
 
 # --- the gateway's own answers ---

@@ -24,7 +24,19 @@ METHODS = {
 }
 # Of java.lang.String, Integer, List and Map.
 JAVA_METHODS = {
-    *("contains", "endsWith", "equals", "indexOf", "isEmpty", "length", "matches", "replaceAll", "split", "startsWith"),
+    *(
+        "compareTo",
+        "contains",
+        "endsWith",
+        "equals",
+        "indexOf",
+        "isEmpty",
+        "length",
+        "matches",
+        "replaceAll",
+        "split",
+        "startsWith",
+    ),
     *("substring", "toLowerCase", "toString", "toUpperCase", "trim", "parseInt", "parseLong"),
     *("containsKey", "entrySet", "get", "keySet", "size"),
 }

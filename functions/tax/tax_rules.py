@@ -32,6 +32,8 @@ def asked(request: Request) -> dict[str, Any]:
     ship_to: Any = sent.get("ship_to")
     _check(isinstance(ship_to, dict), "/ship_to", "must be an address")
     _check(_matches(_COUNTRY, ship_to.get("country")), "/ship_to/country", "must be a country code (ISO 3166-1)")
+    postal_code = ship_to.get("postal_code")
+    _check(isinstance(postal_code, str) and 1 <= len(postal_code) <= 20, "/ship_to/postal_code", "must be a text")
     lines: Any = sent.get("lines")
     _check(isinstance(lines, list) and 1 <= len(lines) <= MAX_LINES, "/lines", f"must be 1 to {MAX_LINES} lines")
     for position, line in enumerate(lines):

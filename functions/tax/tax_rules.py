@@ -17,6 +17,7 @@ MAX_LINES = 100
 BASIS_POINTS = 10_000
 _MEMBERS = ("order_number", "currency", "ship_to", "lines")
 _LINE = ("sku", "quantity", "unit_price")
+_BOUNDS = {"quantity": (1, 100_000), "unit_price": (0, 10**12)}
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -39,9 +40,9 @@ def asked(request: Request) -> dict[str, Any]:
     for position, line in enumerate(lines):
         _check(isinstance(line, dict) and set(line) == set(_LINE), f"/lines/{position}", "must be a line")
         _check(isinstance(line["sku"], str), f"/lines/{position}/sku", "must be a text")
-        for name, least in (("quantity", 1), ("unit_price", 0)):
-            whole = type(line[name]) is int and line[name] >= least
-            _check(whole, f"/lines/{position}/{name}", f"must be a whole number of at least {least}")
+        for name, (least, most) in _BOUNDS.items():
+            whole = type(line[name]) is int and least <= line[name] <= most
+            _check(whole, f"/lines/{position}/{name}", f"must be a whole number from {least} to {most}")
     return sent
 
 

@@ -55,6 +55,7 @@ def test_a_request_is_read_as_it_is():
         ("/lines/0/quantity", {"lines": [LINE | {"quantity": True}]}),
         ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": -1}]}),
         ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": 19.99}]}),
+        ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": 10**400}]}),
     ],
 )
 def test_what_is_malformed_is_pointed_at(pointer: str, wrong: dict):

@@ -107,7 +107,7 @@ def _send(
 ) -> httpx.Response:
     """The answer, if it is a success or in ``accept``. Raises ``SeedFailed``.
 
-    A busy machine may need longer than the shop's own deadlines allow, so what failed is tried again; all of it can be repeated.
+    A busy machine may need longer than the shop allows itself, so what failed is tried again; all of it can be repeated.
     """
     for tries_left in reversed(range(TRIES)):
         try:

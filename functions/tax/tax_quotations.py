@@ -8,6 +8,7 @@ import tax_system
 import tax_table
 from tax_circuit import Admission
 from tax_rules import from_rates
+from tax_system import NotQuoted
 
 from setpieces.observability import logger, metrics
 from setpieces.outside import OutsideUnavailable
@@ -15,7 +16,10 @@ from setpieces.problems import Problem
 
 
 def quotation(request: dict[str, Any]) -> dict[str, Any]:
-    """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was. Raises ``Problem`` 422."""
+    """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was.
+
+    Raises ``Problem`` 422 for an unknown destination, 503 if there are neither answers nor rates.
+    """
     answer = _asked(request)
     if answer is None:
         metrics.add_metric(name="FallbackUsed", unit="Count", value=1)
@@ -31,13 +35,18 @@ def _asked(request: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         answer = tax_system.quote(request)
+    except NotQuoted as refusal:
+        # It works and does not like this one request, which must not close the way for all the others.
+        logger.warning("the tax system refused a request", extra={"reason": str(refusal)})
+        tax_table.succeeded(admission)
+        return None
     except OutsideUnavailable as error:
-        logger.warning("the tax system failed", extra={"reason": str(error), "failures": circuit.failures + 1})
-        tax_table.failed()
+        known = tax_table.failed(admission)
+        logger.warning("the tax system failed", extra={"reason": str(error), "circuit_open": known.is_open})
         return None
     except Problem:
         # A refusal is an answer.
-        tax_table.succeeded(circuit)
+        tax_table.succeeded(admission)
         raise
-    tax_table.succeeded(circuit)
+    tax_table.succeeded(admission)
     return answer

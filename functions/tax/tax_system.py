@@ -11,12 +11,21 @@ QUOTE_SECONDS = 1.5
 RATES_SECONDS = 3.0
 
 
+class NotQuoted(Exception):
+    """The tax system refused one request; that says nothing about others."""
+
+
 def quote(request: dict[str, Any]) -> dict[str, Any]:
-    """A quotation of the tax system. Raises ``OutsideUnavailable``; ``Problem`` 422 for a destination that it does not know."""
+    """A quotation of the tax system.
+
+    Raises ``OutsideUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
+    """
     sent = {name: request[name] for name in ("currency", "ship_to", "lines")}
     answer = outside.call("tax", "POST", "quotations", body=sent, timeout=QUOTE_SECONDS)
     if answer.status == 422:
         raise unknown_jurisdiction()
+    if 400 <= answer.status < 500:
+        raise NotQuoted(f"answered {answer.status}")
     if answer.status != 200:
         raise OutsideUnavailable("tax", f"answered {answer.status}")
     try:

@@ -6,6 +6,7 @@ reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows 
 """
 
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Callable
@@ -182,6 +183,23 @@ def _allow_batches_as_single_messages() -> None:
     )
 
 
+def _tell_policies_the_event_source() -> None:
+    from ministack.core import iam_actions
+
+    if "events:source" in inspect.getsource(iam_actions):
+        raise NoLongerNeeded("policies know the event source")
+    keyed = iam_actions.request_tag_context
+
+    def context(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        if iam_action != "events:PutEvents":
+            return keyed(service, iam_action, body, params)
+        sources = {entry.get("Source") for entry in json.loads(body)["Entries"]}
+        # Each entry is judged by itself on AWS; entries of several sources are refused here, which no service of ours sends.
+        return {"events:source": sources.pop() if len(sources) == 1 else ""}
+
+    iam_actions.request_tag_context = context
+
+
 CORRECTIONS = (
     Correction(
         "nested-sam",
@@ -224,6 +242,12 @@ CORRECTIONS = (
         "SendMessageBatch and the like need the permission for the single call, sqs:SendMessage",
         "they need sqs:SendMessageBatch, an action that IAM does not have",
         _allow_batches_as_single_messages,
+    ),
+    Correction(
+        "event-source",
+        "a policy can say under which events:source a role may put events",
+        "the condition key is unknown, so that a policy with it refuses everything",
+        _tell_policies_the_event_source,
     ),
     Correction(
         "clean-interpreter",

@@ -1,5 +1,6 @@
 """The local cloud's two processes: started in the background, found again by their recorded id, stopped by it."""
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -33,7 +34,11 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Process:
-    """One background process: ``python -m <module> <arguments>``, healthy when ``health_url`` answers."""
+    """One background process: ``python -m <module> <arguments>``, healthy when ``health_url`` answers.
+
+    ``code`` is what it runs, as patterns below the repository: a process of another version is replaced, for example after
+    a pull.
+    """
 
     name: str
     module: str
@@ -41,14 +46,30 @@ class Process:
     port: int
     health_url: str
     environment: Callable[[], dict[str, str]]
+    code: tuple[str, ...] = ()
 
     @property
     def pid_file(self) -> Path:
         return STATE / f"{self.name}.pid"
 
     @property
+    def version_file(self) -> Path:
+        return STATE / f"{self.name}.version"
+
+    @property
     def log_file(self) -> Path:
         return STATE / f"{self.name}.log"
+
+    def version(self) -> str:
+        """A digest of the code as it is now."""
+        digest = hashlib.sha256()
+        for file in sorted(file for pattern in self.code for file in ROOT.glob(pattern)):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+    def current(self) -> bool:
+        """Does the running process have the code as it is now?"""
+        return self.version_file.exists() and self.version_file.read_text() == self.version()
 
     def running(self) -> psutil.Process | None:
         """The running process; a recorded id that now belongs to another program does not count."""
@@ -69,8 +90,8 @@ class Process:
             return False
 
     def start(self, seconds: float = 30) -> bool:
-        """Start unless it runs; True when it was started. Raises ``CannotStart``."""
-        if self.pid() and self.healthy():
+        """Start unless it runs the current code; True when it was started. Raises ``CannotStart``."""
+        if self.pid() and self.current() and self.healthy():
             return False
         self.stop()
         with socket.socket() as probe:
@@ -90,6 +111,7 @@ class Process:
                 start_new_session=True,
             )
         self.pid_file.write_text(str(process.pid))
+        self.version_file.write_text(self.version())
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if process.poll() is not None:
@@ -155,7 +177,13 @@ def _front_door_environment() -> dict[str, str]:
 
 
 EMULATOR = Process(
-    "emulator", "local.emulator", (), AWS_PORT, f"{AWS_ENDPOINT}/_ministack/health", _emulator_environment
+    "emulator",
+    "local.emulator",
+    (),
+    AWS_PORT,
+    f"{AWS_ENDPOINT}/_ministack/health",
+    _emulator_environment,
+    ("local/emulator.py", "local/corrections.py", "local/settings.py", "requirements-dev.txt"),
 )
 FRONT_DOOR_PROCESS = Process(
     "front-door",
@@ -164,5 +192,6 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     f"{FRONT_DOOR}/healthz",
     _front_door_environment,
+    ("local/front_door.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
 )
 ALL = (EMULATOR, FRONT_DOOR_PROCESS)

@@ -118,8 +118,15 @@ class Shop:
             assert self.call("DELETE", path).status_code == 204
 
     def ledger(self, name: str, key: str) -> list[dict[str, Any]]:
-        """What an outside system really did."""
-        return self.call("GET", f"/partners/v1/ledger/{name}?key={key}").json()["entries"]
+        """What an outside system really did, oldest first."""
+        entries: list[dict[str, Any]] = []
+        query = f"key={key}"
+        while True:
+            page = self.call("GET", f"/partners/v1/ledger/{name}?{query}").json()
+            entries += page["entries"]
+            if "next_page_token" not in page:
+                return entries
+            query = f"key={key}&page_token={page['next_page_token']}"
 
     def event(self, path: str) -> Any:
         """A sample event of the repository."""

@@ -8,7 +8,10 @@ from setpieces.queues import Reject
 
 @dataclass(frozen=True)
 class Order:
-    """An order as the orders service tells it; ``amount`` is in minor units. The token is never to be seen in a log."""
+    """An order as the orders service tells it. ``amount`` is in minor units, 0 until the order is valid and taxed.
+
+    The token is never to be seen in a log.
+    """
 
     order_number: str
     customer_id: str
@@ -40,23 +43,24 @@ class Step(Enum):
 
 
 _WAITS_FOR_PAYMENT = {None: Step.CHARGE, "authorized": Step.AUTHORIZED, "declined": Step.DECLINED}
-_IS_PAID = {None: Step.NOTHING, "authorized": Step.NOTHING, "declined": Step.NOTHING}
-# Declined, invalid, or given up because it was stuck: it is never charged, and must not have been.
+# Not priced yet: Order submit comes again when it is. Or paid: the result has been taken in.
+_NEEDS_NOTHING = {None: Step.NOTHING, "authorized": Step.NOTHING, "declined": Step.NOTHING}
+# Declined, invalid or given up: it is never charged, and must not have been.
 _HAS_FAILED = {None: Step.NOTHING, "authorized": Step.GIVE_BACK, "declined": Step.NOTHING}
 
 # Backend status of the order -> status of its charge, None if it has none -> step.
 STEPS: dict[str, dict[str | None, Step]] = {
-    "Validating": _WAITS_FOR_PAYMENT,
+    "Validating": _NEEDS_NOTHING,
     "Payment processing": _WAITS_FOR_PAYMENT,
-    "Payment authorized": _IS_PAID,
-    "Sent to fulfillment": _IS_PAID,
+    "Payment authorized": _NEEDS_NOTHING,
+    "Sent to fulfillment": _NEEDS_NOTHING,
     "Validation failed": _HAS_FAILED,
     "Card declined": _HAS_FAILED,
 }
 
 
 def needs_the_provider(order: Order) -> bool:
-    """Does the step depend on the provider's record? For a repeated event about an order that is paid it does not."""
+    """Does the step depend on the provider's record? For a repeated event about a paid order it does not."""
     return len(set(_row(order).values())) > 1
 
 

@@ -1,5 +1,6 @@
 """A quotation whatever happens: of the tax system if it answers in time, else from the rates that it gave last."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import tax_system
 import tax_table
 from tax_circuit import Admission
 from tax_rules import from_rates
+from tax_system import NotQuoted
 
 from setpieces.observability import logger, metrics
 from setpieces.outside import OutsideUnavailable
@@ -14,7 +16,10 @@ from setpieces.problems import Problem
 
 
 def quotation(request: dict[str, Any]) -> dict[str, Any]:
-    """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was. Raises ``Problem`` 422."""
+    """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was.
+
+    Raises ``Problem`` 422 for an unknown destination, 503 if there are neither answers nor rates.
+    """
     answer = _asked(request)
     if answer is None:
         metrics.add_metric(name="FallbackUsed", unit="Count", value=1)
@@ -25,18 +30,23 @@ def quotation(request: dict[str, Any]) -> dict[str, Any]:
 def _asked(request: dict[str, Any]) -> dict[str, Any] | None:
     """What the tax system says; None if it is left alone or gives no usable answer. Raises ``Problem`` 422."""
     circuit = tax_table.circuit()
-    admission = circuit.admission(datetime.now(UTC).timestamp())
+    admission = circuit.admission(time.time())
     if admission is Admission.REFUSE or (admission is Admission.PROBE and not tax_table.claim_probe(circuit)):
         return None
     try:
         answer = tax_system.quote(request)
+    except NotQuoted as refusal:
+        # It works and does not like this one request, which must not close the way for all the others.
+        logger.warning("the tax system refused a request", extra={"reason": str(refusal)})
+        tax_table.succeeded(admission)
+        return None
     except OutsideUnavailable as error:
-        logger.warning("the tax system failed", extra={"reason": str(error), "failures": circuit.failures + 1})
-        tax_table.failed()
+        known = tax_table.failed(admission)
+        logger.warning("the tax system failed", extra={"reason": str(error), "circuit_open": known.is_open})
         return None
     except Problem:
         # A refusal is an answer.
-        tax_table.succeeded(circuit)
+        tax_table.succeeded(admission)
         raise
-    tax_table.succeeded(circuit)
+    tax_table.succeeded(admission)
     return answer

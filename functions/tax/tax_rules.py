@@ -17,6 +17,7 @@ MAX_LINES = 100
 BASIS_POINTS = 10_000
 _MEMBERS = ("order_number", "currency", "ship_to", "lines")
 _LINE = ("sku", "quantity", "unit_price")
+_BOUNDS = {"quantity": (1, 100_000), "unit_price": (0, 10**12)}
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -32,14 +33,16 @@ def asked(request: Request) -> dict[str, Any]:
     ship_to: Any = sent.get("ship_to")
     _check(isinstance(ship_to, dict), "/ship_to", "must be an address")
     _check(_matches(_COUNTRY, ship_to.get("country")), "/ship_to/country", "must be a country code (ISO 3166-1)")
+    postal_code = ship_to.get("postal_code")
+    _check(isinstance(postal_code, str) and 1 <= len(postal_code) <= 20, "/ship_to/postal_code", "must be a text")
     lines: Any = sent.get("lines")
     _check(isinstance(lines, list) and 1 <= len(lines) <= MAX_LINES, "/lines", f"must be 1 to {MAX_LINES} lines")
     for position, line in enumerate(lines):
         _check(isinstance(line, dict) and set(line) == set(_LINE), f"/lines/{position}", "must be a line")
         _check(isinstance(line["sku"], str), f"/lines/{position}/sku", "must be a text")
-        for name, least in (("quantity", 1), ("unit_price", 0)):
-            whole = type(line[name]) is int and line[name] >= least
-            _check(whole, f"/lines/{position}/{name}", f"must be a whole number of at least {least}")
+        for name, (least, most) in _BOUNDS.items():
+            whole = type(line[name]) is int and least <= line[name] <= most
+            _check(whole, f"/lines/{position}/{name}", f"must be a whole number from {least} to {most}")
     return sent
 
 

@@ -1,77 +1,89 @@
 """What all instances share: the circuit, and the rates last fetched.
 
-{id: "circuit", failures, open_until}   {id: "rates", rates: {country: basis points}, rate_version, fetched_at}
+{id: "circuit", failures, open_until, since_ms}   {id: "rates", rates: {country: basis points}, rate_version, fetched_at}
+
+The circuit protects quotations and is not worth one: without its table every instance goes on with the state it saw last.
 """
 
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import tax_default_rates
-from tax_circuit import COOL_DOWN_SECONDS, Circuit
+from botocore.exceptions import BotoCoreError, ClientError
+from tax_circuit import Admission, Circuit
 
-from setpieces.aws import client
+from setpieces.aws import client, error_code
 from setpieces.items import from_item, to_item
+from setpieces.observability import logger
+from setpieces.problems import unavailable
 from setpieces.settings import setting
 
 # An instance may work for so long with the state it read last: the healthy way costs one read in this time, not one per order.
 FRESH_SECONDS = 2.0
+# More than it takes others to open the circuit; from then on there is nothing to write.
+MAX_TRIES = 8
 
-_seen: tuple[Circuit, float] | None = None
+
+@dataclass(frozen=True)
+class _Seen:
+    """What this instance knows: the circuit, when (monotonic) it was read, and when (epoch) a call last succeeded here."""
+
+    circuit: Circuit
+    at: float
+    succeeded: float
+
+
+_seen: _Seen | None = None
 
 
 def circuit() -> Circuit:
-    """The circuit as it was at most ``FRESH_SECONDS`` ago."""
-    global _seen
-    if _seen is None or time.monotonic() - _seen[1] > FRESH_SECONDS:
-        stored = _get("circuit")
-        _remember(Circuit(stored.get("failures", 0), stored.get("open_until", 0)))
-    assert _seen is not None
-    return _seen[0]
-
-
-def failed() -> None:
-    """Count a failure. The circuit opens once there are too many in a row."""
-    answer = client("dynamodb").update_item(
-        TableName=setting("TABLE_NAME"),
-        Key=to_item({"id": "circuit"}),
-        UpdateExpression="SET failures = if_not_exists(failures, :none) + :one, open_until = :later",
-        ExpressionAttributeValues=to_item({":none": 0, ":one": 1, ":later": int(time.time()) + COOL_DOWN_SECONDS}),
-        ReturnValues="ALL_NEW",
-    )
-    stored = from_item(answer["Attributes"])
-    _remember(Circuit(stored["failures"], stored["open_until"]))
-
-
-def succeeded(before: Circuit) -> None:
-    """Close the circuit, if there were failures."""
-    if not before.failures:
-        return
-    client("dynamodb").put_item(
-        TableName=setting("TABLE_NAME"), Item=to_item({"id": "circuit", "failures": 0, "open_until": 0})
-    )
-    _remember(Circuit())
+    """The circuit as it was at most ``FRESH_SECONDS`` ago, or longer ago if the table does not answer."""
+    if _seen and time.monotonic() - _seen.at <= FRESH_SECONDS:
+        return _seen.circuit
+    try:
+        return _remember(_circuit(_get("circuit")))
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the circuit cannot be read", extra={"reason": str(error)})
+        return _remember(_seen.circuit if _seen else Circuit())
 
 
 def claim_probe(seen: Circuit) -> bool:
-    """Be the one who tries: False if another instance does."""
+    """Be the one who tries: False if another instance does, or if nobody can tell."""
     try:
-        client("dynamodb").update_item(
-            TableName=setting("TABLE_NAME"),
-            Key=to_item({"id": "circuit"}),
-            UpdateExpression="SET open_until = :later",
-            ConditionExpression="open_until = :seen",
-            ExpressionAttributeValues=to_item(
-                {":later": int(time.time()) + COOL_DOWN_SECONDS, ":seen": seen.open_until}
-            ),
-        )
-    except client("dynamodb").exceptions.ConditionalCheckFailedException:
+        return _replace(seen, seen.probed(time.time()))
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("no probe can be claimed", extra={"reason": str(error)})
         return False
-    return True
+
+
+def failed(admission: Admission) -> Circuit:
+    """Count a failure of a call that was made on ``admission``. Returns the circuit as known then."""
+    now, succeeded = time.time(), _seen.succeeded if _seen else 0.0
+    return _record(lambda circuit: circuit.after_failure(admission, now, succeeded))
+
+
+def succeeded(admission: Admission) -> Circuit:
+    """Close the circuit after a success, if it had failures. Returns the circuit as known then."""
+    global _seen
+    circuit()
+    assert _seen is not None
+    # Not when it was read: a busy instance would never look at the table again.
+    _seen = replace(_seen, succeeded=time.time())
+    return _record(lambda circuit: circuit.after_success(admission))
 
 
 def rates() -> tuple[dict[str, int], str]:
-    """(rates, version) last fetched, or the default ones."""
-    stored = _get("rates")
+    """(rates, version) last fetched, or the default ones if none ever were.
+
+    Raises ``Problem`` 503 if that cannot be told: default rates may be older than the stored ones.
+    """
+    try:
+        stored = _get("rates")
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the rates cannot be read", extra={"reason": str(error)})
+        raise unavailable("TAX_UNAVAILABLE", "Neither the tax system nor the cached rates can be reached") from error
     if not stored:
         return tax_default_rates.RATES, tax_default_rates.VERSION
     return stored["rates"], stored["rate_version"]
@@ -83,9 +95,50 @@ def keep_rates(fetched: dict[str, int], rate_version: str) -> None:
     client("dynamodb").put_item(TableName=setting("TABLE_NAME"), Item=to_item(item))
 
 
-def _remember(state: Circuit) -> None:
+def _record(change: Callable[[Circuit], Circuit]) -> Circuit:
+    """Store what ``change`` makes of the circuit, of whichever state is stored by now.
+
+    Nothing is written if it changes nothing. An outcome that cannot be stored is lost: the next one counts.
+    """
+    try:
+        for _ in range(MAX_TRIES):
+            before = circuit()
+            after = change(before)
+            if after == before or _replace(before, after):
+                break
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the circuit cannot be written", extra={"reason": str(error)})
+    return circuit()
+
+
+def _replace(before: Circuit, after: Circuit) -> bool:
+    """Store ``after`` if ``before`` is still what is stored; whichever it is then is remembered."""
+    try:
+        client("dynamodb").put_item(
+            TableName=setting("TABLE_NAME"),
+            Item=to_item({"id": "circuit"} | asdict(after)),
+            ConditionExpression="attribute_not_exists(since_ms) OR "
+            "(failures = :failures AND open_until = :open_until AND since_ms = :since_ms)",
+            ExpressionAttributeValues=to_item({f":{name}": value for name, value in asdict(before).items()}),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        _remember(_circuit(from_item(error.response["Item"])))
+        return False
+    _remember(after)
+    return True
+
+
+def _circuit(stored: dict[str, Any]) -> Circuit:
+    return Circuit(**{name: value for name, value in stored.items() if name != "id"})
+
+
+def _remember(state: Circuit) -> Circuit:
     global _seen
-    _seen = (state, time.monotonic())
+    _seen = _Seen(state, time.monotonic(), _seen.succeeded if _seen else 0.0)
+    return state
 
 
 def _get(key: str) -> dict[str, Any]:

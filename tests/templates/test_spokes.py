@@ -10,7 +10,7 @@ import pytest
 
 from local.routing import logical_id, plain, resources, routes, templates
 
-MIN_RETENTION_SECONDS = 14 * 24 * 3600
+RETENTION_SECONDS = 14 * 24 * 3600
 
 
 def spokes() -> list[tuple[str, str, dict[str, Any]]]:
@@ -24,14 +24,21 @@ def spokes() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def consumed() -> list[tuple[str, str]]:
-    """(service, logical id) of every queue that a function consumes."""
+def sources(dead: bool) -> list[tuple[str, str]]:
+    """(service, logical id) of every queue that a function consumes, and that is or is not another one's dead letters."""
     return [
-        (service, logical_id(source["EventSourceArn"]))
+        (service, name)
         for service in templates()
         for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
-        if logical_id(source["EventSourceArn"]) in resources(service, "AWS::SQS::Queue")
+        if (name := logical_id(source["EventSourceArn"])) in (queues := resources(service, "AWS::SQS::Queue"))
+        if dead
+        == any(name == logical_id(each.get("RedrivePolicy", {}).get("deadLetterTargetArn")) for each in queues.values())
     ]
+
+
+def consumed() -> list[tuple[str, str]]:
+    """Every queue whose messages are work."""
+    return sources(dead=False)
 
 
 def queue(service: str, name: str) -> dict[str, Any]:
@@ -72,12 +79,27 @@ def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule,
 
 @pytest.mark.parametrize(("service", "name"), consumed())
 def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
-    dead = queue(service, dead_letters(service, name))
-    assert logical_id(queue(service, name)["KmsMasterKeyId"]) == logical_id(dead["KmsMasterKeyId"]) != ""
-    assert dead["MessageRetentionPeriod"] == MIN_RETENTION_SECONDS
-    assert queue(service, name).get("MessageRetentionPeriod", 345_600) < MIN_RETENTION_SECONDS
-    assert queue(service, name)["RedrivePolicy"]["maxReceiveCount"] >= 5
-    assert bool(dead.get("FifoQueue")) == bool(queue(service, name).get("FifoQueue"))
+    own, dead = queue(service, name), queue(service, dead_letters(service, name))
+    # A queue that somebody outside writes to has SQS's own key: ours is not for others.
+    assert "KmsMasterKeyId" in own or own["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" in dead
+    assert dead["MessageRetentionPeriod"] == RETENTION_SECONDS
+    # The days of a standard queue's dead letter count from when it was first sent, those of a FIFO queue's begin anew.
+    assert own.get("FifoQueue") or own.get("MessageRetentionPeriod", 345_600) < RETENTION_SECONDS
+    assert own["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert bool(dead.get("FifoQueue")) == bool(own.get("FifoQueue"))
+
+
+@pytest.mark.parametrize(("service", "name"), sources(dead=True))
+def test_dead_letters_that_a_function_deals_with_end_where_a_person_sees_them(service, name):
+    """Where they lie afterwards is named ``x-parked``, kept as long, and raises the alarm."""
+    own, kept = queue(service, name), queue(service, dead_letters(service, name))
+    assert plain(kept["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
+    assert logical_id(kept["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
+    assert own["MessageRetentionPeriod"] == kept["MessageRetentionPeriod"] == RETENTION_SECONDS
+    alarms = resources(service, "AWS::CloudWatch::Alarm").values()
+    watched = {logical_id(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
+    assert {name, dead_letters(service, name)} <= watched
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 CONFIG = Config(
     connect_timeout=1,
@@ -27,3 +28,19 @@ def client(service: str) -> Any:
 def error_code(error: Exception) -> str:
     """The service's own code of a ``botocore.exceptions.ClientError``, e.g. ``ConditionalCheckFailedException``."""
     return getattr(error, "response", {}).get("Error", {}).get("Code", "")
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Did AWS give no usable answer in time, or ask for patience? Also when ``error`` was caused by such a one."""
+    match error:
+        case None:
+            return False
+        case ConnectionError() | HTTPClientError():
+            return True
+        case ClientError():
+            throttled = any(
+                word in error_code(error) for word in ("Throttl", "ThroughputExceeded", "RequestLimitExceeded")
+            )
+            return throttled or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+        case _:
+            return is_unavailable(error.__cause__)

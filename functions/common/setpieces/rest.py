@@ -15,7 +15,7 @@ from typing import Any
 
 from setpieces import observability
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, observed
-from setpieces.problems import MEDIA_TYPE, Problem, invalid
+from setpieces.problems import MEDIA_TYPE, Problem, invalid, unavailable
 
 # As on the gateway's own answers: any page may read them. Sessions are bearer tokens, which no browser sends by itself.
 CORS = {
@@ -85,13 +85,23 @@ def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str,
         except Problem as problem:
             logger.info("refused", extra={"status": problem.status, "code": problem.code, "detail": problem.detail})
             response = _answer(problem, request)
-        except Exception:
+        except Exception as error:
             logger.exception("unhandled error")
             metrics.add_metric(name="UnhandledError", unit="Count", value=1)
-            response = _answer(Problem(500, "INTERNAL_ERROR", "An unexpected error occurred"), request)
+            response = _answer(_fault(error), request)
         return _proxy_response(response, request)
 
     return observed(handler)
+
+
+def _fault(error: Exception) -> Problem:
+    """503 if AWS was slow or out of reach, so that callers try again; else 500, without the error's text."""
+    # Imported here: a function that calls no AWS service does not pay for boto3.
+    from setpieces.aws import is_unavailable
+
+    if is_unavailable(error):
+        return unavailable("SERVICE_UNAVAILABLE", "Something this needs does not answer; send the request again")
+    return Problem(500, "INTERNAL_ERROR", "An unexpected error occurred")
 
 
 def _request(event: dict[str, Any], context: Any) -> Request:

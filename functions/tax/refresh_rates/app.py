@@ -6,12 +6,10 @@ from tax_system import list_rates
 from tax_table import keep_rates
 
 from setpieces import observability
-from setpieces.observability import logger, metrics, tracer
+from setpieces.observability import logger, observed
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """{"rate_version"}; raises ``OutsideUnavailable``, which the function's error alarm sees."""
     observability.begin(None)

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,10 @@ def event(body: str | None = None, headers: dict[str, str] | None = None) -> dic
         "body": body,
         "requestContext": {"requestId": "request-1"},
     }
+
+
+def aws_error(code: str, status: int) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetItem")
 
 
 @rest_handler
@@ -107,6 +112,40 @@ def test_an_unexpected_error_is_500_without_its_text():
     status, _, problem = answer(broken, event())
     assert (status, problem["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ReadTimeoutError(endpoint_url="https://x"), 503),
+        (ConnectTimeoutError(endpoint_url="https://x"), 503),
+        (EndpointConnectionError(endpoint_url="https://x"), 503),
+        (aws_error("InternalServerError", 500), 503),
+        (aws_error("ProvisionedThroughputExceededException", 400), 503),
+        (aws_error("ThrottlingException", 400), 503),
+        (aws_error("AccessDeniedException", 400), 500),
+        (aws_error("ConditionalCheckFailedException", 400), 500),
+        (KeyError("x"), 500),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
+    @rest_handler
+    def direct(request: Request) -> Response:
+        raise error
+
+    @rest_handler
+    def as_a_cause(request: Request) -> Response:
+        try:
+            raise error
+        except Exception as cause:
+            raise RuntimeError("secret detail") from cause
+
+    for handler in (direct, as_a_cause):
+        given, headers, problem = answer(handler, event())
+        assert given == status
+        assert ("Retry-After" in headers) == (status == 503)
+        assert "secret" not in json.dumps(problem)
 
 
 @pytest.mark.parametrize(

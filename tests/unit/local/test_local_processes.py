@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -59,3 +60,14 @@ def test_a_recorded_id_of_another_program_is_not_ours(state, port):
     process.pid_file.write_text(str(os.getpid()))
     assert process.pid() is None
     assert process.stop() is False
+
+
+def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
+    process = replace(server(port), code=("LICENSE",))
+    assert process.start() is True
+    assert process.start() is False
+    first = process.pid()
+    monkeypatch.setattr(Process, "version", lambda _: "another")
+    assert process.start() is True
+    assert process.pid() != first
+    assert process.stop() is True

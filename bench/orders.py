@@ -1,0 +1,171 @@
+"""Orders: how many a second reach their end, what each costs in AWS calls, and a status poll without and with a function.
+
+The function that the codeless poll is measured against is deployed for the measurement (``bench/status_function.yaml``): same
+table, same authorizer, same answer. Polls alternate, so that both meet the same weather.
+"""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.report import report
+from local.settings import AWS_ENDPOINT, FRONT_DOOR, STAGE
+from local.shop import Shop, eventually, unique
+
+ORDERS = 100
+CLIENTS = 16
+POLLS = 300
+TEMPLATE = Path(__file__).with_name("status_function.yaml")
+STACK = f"setpieces-{STAGE}-bench"
+FUNCTION = f"setpieces-{STAGE}-bench-show-status"
+ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+
+
+def run() -> None:
+    shop = Shop.from_environment()
+    basket = unique("bench")
+    products = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
+    sku = next(item["sku"] for item in products if item["available"])
+    added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json={"sku": sku, "quantity": 1})
+    assert added.status_code == 201, added.text
+    _, _, number = _throughput(shop, basket, 8)
+    rate, calls, _ = _throughput(shop, basket, ORDERS)
+    report(
+        "orders",
+        f"{ORDERS} orders of {CLIENTS} clients, until they are complete; simulators on the same machine",
+        [rate],
+    )
+    report("order_calls", "AWS calls per complete order, simulators included", calls)
+    with _status_function(shop):
+        report(
+            "order_status",
+            f"A status poll without and with a function, {POLLS} each, alternating",
+            _polls(shop, number),
+        )
+
+
+def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """(how fast, calls by operation, one order's number)"""
+    sent = {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS}
+
+    def place(_: int) -> str:
+        key = {"Idempotency-Key": unique("bench")}
+
+        def number() -> str | None:
+            return shop.call("POST", "/orders/v1/orders", json=sent, headers=key).json().get("order_number")
+
+        return eventually(number, timeout=60)
+
+    before, polls, started = _calls(), 0, time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        numbers = list(clients.map(place, range(count)))
+    accepted = time.perf_counter() - started
+    for number in numbers:
+        polls += _wait(shop, number)
+    seconds = time.perf_counter() - started
+    made = _calls() - before
+    made["dynamodb:GetItem"] -= polls
+    per_order = {name: made[name] / count for name in made if name.startswith(("dynamodb:", "sqs:", "events:"))}
+    rows = [{"operation": name, "per order": each} for name, each in sorted(per_order.items()) if each >= 0.1]
+    rows.append({"operation": "all", "per order": sum(per_order.values())})
+    rate = {
+        "orders": count,
+        "accepted/s": count / accepted,
+        "complete/s": count / seconds,
+        "accepted : complete": seconds / accepted,
+    }
+    return rate, rows, numbers[0]
+
+
+def _wait(shop: Shop, number: str) -> int:
+    """How many polls it took until the order was complete."""
+    polls = 0
+
+    def complete() -> bool:
+        nonlocal polls
+        polls += 1
+        return shop.call("GET", f"/orders/v1/orders/{number}/status").json()["status"] == "Complete"
+
+    eventually(complete, timeout=300)
+    return polls
+
+
+def _polls(shop: Shop, number: str) -> list[dict[str, Any]]:
+    ways = {
+        "codeless": lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"),
+        "function": lambda: shop.call("GET", f"/bench/v1/orders/{number}/status"),
+    }
+    first = {name: poll().json() for name, poll in ways.items()}
+    assert first["codeless"] == first["function"], first
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(POLLS + 20):
+        for name, poll in ways.items():
+            started = time.perf_counter()
+            assert poll().status_code == 200
+            # The first ones warm up.
+            if turn >= 20:
+                took[name].append(time.perf_counter() - started)
+    rates = {name: _rate(poll) for name, poll in ways.items()}
+    least = statistics.median(took["codeless"])
+    return [
+        {
+            "way": name,
+            "p50 ms": statistics.median(times) * 1000,
+            "p95 ms": statistics.quantiles(times, n=20)[-1] * 1000,
+            "times codeless": statistics.median(times) / least,
+            f"polls/s, {CLIENTS} clients": round(rates[name]),
+            # The guest authorizer runs either way.
+            "own Lambda invocations per poll": _invocations(ways[name]) - 1,
+        }
+        for name, times in took.items()
+    ]
+
+
+def _rate(poll: Callable[[], Any]) -> float:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(lambda _: poll(), range(CLIENTS * 4)))
+        started = time.perf_counter()
+        list(clients.map(lambda _: poll(), range(POLLS)))
+        return POLLS / (time.perf_counter() - started)
+
+
+def _invocations(poll: Callable[[], Any]) -> int:
+    before = _calls()
+    for _ in range(20):
+        poll()
+    made = _calls() - before
+    return round(sum(count for name, count in made.items() if name == "lambda:POST") / 20)
+
+
+def _calls() -> Counter[str]:
+    return Counter(httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls", timeout=10).json())
+
+
+@contextmanager
+def _status_function(shop: Shop) -> Iterator[None]:
+    cloudformation = shop.aws("cloudformation")
+    table = shop.address("orders", "table-name")
+    addresses = {
+        "Stage": STAGE,
+        "CommonLayerArn": shop.address("foundation", "common-layer-arn"),
+        "GuestAuthorizerArn": shop.address("login", "guest-authorizer-arn"),
+        "TableName": table,
+    }
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in addresses.items()]
+    cloudformation.create_stack(
+        StackName=STACK, TemplateBody=TEMPLATE.read_text(), Parameters=parameters, Capabilities=["CAPABILITY_IAM"]
+    )
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+        httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
+        yield
+    finally:
+        cloudformation.delete_stack(StackName=STACK)
+        httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()

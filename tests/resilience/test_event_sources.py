@@ -1,0 +1,60 @@
+"""Nobody speaks for another service: a role that may put events may do so under its own source only."""
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.settings import REGION
+from local.shop import Shop, eventually, unique
+
+
+@pytest.fixture
+def payments_bus(shop: Shop) -> Iterator[object]:
+    """The bus as somebody sees it who has the statement of the payments role, and nothing else."""
+    iam, name = shop.aws("iam"), unique("payments-like")
+    statement = {
+        "Effect": "Allow",
+        "Action": "events:PutEvents",
+        "Resource": shop.address("event-bus", "bus-arn"),
+        "Condition": {"StringEquals": {"events:source": f"service-payment-{shop.stage}"}},
+    }
+    iam.create_user(UserName=name)
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    iam.put_user_policy(UserName=name, PolicyName="bus", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    try:
+        session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+        yield session.client("events", endpoint_url=shop.endpoint)
+    finally:
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="bus")
+        iam.delete_user(UserName=name)
+
+
+def sent(shop: Shop, bus, *services: str) -> bool:
+    """Were events of these services taken? They are of no kind, so no spoke hears of them."""
+    entries = [
+        {
+            "EventBusName": shop.address("event-bus", "bus-name"),
+            "Source": f"service-{service}-{shop.stage}",
+            "DetailType": "Test",
+            "Detail": "{}",
+        }
+        for service in services
+    ]
+    try:
+        return bus.put_events(Entries=entries)["FailedEntryCount"] == 0
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "AccessDeniedException":
+            return False
+        raise
+
+
+def test_a_role_puts_events_under_its_own_source_only(shop: Shop, payments_bus):
+    eventually(lambda: sent(shop, payments_bus, "payment"))
+    assert not sent(shop, payments_bus, "order")
+    assert not sent(shop, payments_bus, "payments")
+    assert not sent(shop, payments_bus, "order", "order")

@@ -1,0 +1,63 @@
+"""Tax without the tax system, and without the table: orders get a quotation, and get it in the time that they wait."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import order_sources
+import pytest
+import tax_table
+
+from local.shop import Shop, eventually
+from tests.integration.test_tax import PATH, REQUEST, TAX_IN_GERMANY
+from tests.resilience.test_least_privilege import role_of, without
+
+
+def quote(shop: Shop) -> httpx.Response:
+    """A quotation, or ``httpx.TimeoutException`` once the orders service would have given up."""
+    return shop.call("POST", PATH, json=REQUEST, sign=True, timeout=order_sources.TAX_SECONDS)
+
+
+def works(shop: Shop) -> bool:
+    answer = shop.call("POST", PATH, json=REQUEST, sign=True)
+    return answer.status_code == 200 and answer.json()["source"] == "quotation"
+
+
+@pytest.fixture(autouse=True)
+def _closed(shop: Shop) -> Iterator[None]:
+    """The circuit is closed and a function warm, before and after."""
+    eventually(lambda: works(shop), timeout=60, every=0.5)
+    yield
+    eventually(lambda: works(shop), timeout=60, every=0.5)
+
+
+@pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}])
+def test_whoever_waits_as_long_as_orders_do_is_answered(shop: Shop, fault: dict):
+    """More calls than the circuit needs to open, so both ways of falling back are taken."""
+    with shop.faults("tax", **fault):
+        answers = [quote(shop) for _ in range(8)]
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert {(answer.json()["source"], answer.json()["tax_total"]) for answer in answers} == {
+        ("cached_rates", TAX_IN_GERMANY)
+    }
+
+
+def test_a_quotation_of_the_tax_system_needs_no_table(shop: Shop):
+    """For longer than an instance relies on what it read."""
+    with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"):
+        until = time.monotonic() + 2 * tax_table.FRESH_SECONDS
+        while time.monotonic() < until:
+            assert works(shop)
+
+
+def test_a_failure_that_cannot_be_counted_costs_no_quotation(shop: Shop):
+    with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:PutItem"), shop.faults("tax", outage=True):
+        answer = quote(shop)
+    assert (answer.status_code, answer.json()["source"]) == (200, "cached_rates")
+
+
+def test_without_table_and_tax_system_the_caller_is_told_to_come_back(shop: Shop):
+    with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"), shop.faults("tax", outage=True):
+        answer = quote(shop)
+    assert (answer.status_code, answer.json()["code"]) == (503, "TAX_UNAVAILABLE")
+    assert int(answer.headers["retry-after"]) > 0

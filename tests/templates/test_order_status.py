@@ -1,0 +1,165 @@
+"""The mapping templates of the orders API, rendered: what is asked of DynamoDB, and what of its answer anybody sees."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from order_statuses import PROCESSING, STATUSES
+
+from local.gateway.mapping import render
+from local.settings import ROOT
+from setpieces.items import to_item
+
+NOW = 1_800_000_000
+PATHS = yaml.safe_load((ROOT / "schemas" / "api" / "orders.yaml").read_text())["paths"]
+STATUS, INTERNAL = "/v1/orders/{order_number}/status", "/v1/internal/orders/{order_number}"
+ORDER = {
+    "order_number": "T100000001",
+    "customer_id": "C1",
+    "owner": "C1",
+    "basket_id": "b",
+    "payment_token": "tok_secret",
+    "ship_to": {"name": 'Ada "the" Sample', "country": "DE", "postal_code": "1"},
+    "backend_status": "Validating",
+    "correlation_id": "c",
+    "created_at": NOW,
+    "updated_at": "2027-01-15T08:00:00Z",
+    "expires_at": NOW + 100,
+}
+PAID = {"amount": 4758, "currency": "EUR", "tax": {"tax_total": 760, "source": "cached_rates"}, "charge_id": "ch-1"}
+
+
+def integration(path: str) -> dict[str, Any]:
+    return PATHS[path]["get"]["x-amazon-apigateway-integration"]
+
+
+def asked(path: str, number: str) -> dict[str, Any]:
+    """What DynamoDB is asked with."""
+    template = integration(path)["requestTemplates"]["application/json"]["Fn::Sub"].replace("${Table}", "orders")
+    return json.loads(render(template, "", {"path": {"order_number": number}}, {}, {}))
+
+
+def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW):
+    """(status, headers, body) of the answer to what DynamoDB found."""
+    found = json.dumps({"Item": to_item(order)} if order else {})
+    override: dict[str, Any] = {"header": {}}
+    context = {
+        "requestTimeEpoch": now * 1000 + 321,
+        "requestId": "r",
+        "authorizer": {"customer_id": caller},
+        "responseOverride": override,
+    }
+    template = integration(path)["responses"]["default"]["responseTemplates"]["application/json"]
+    body = json.loads(render(template, found, {"path": {"order_number": number}}, context, {}))
+    return override.get("status", 200), override["header"], body
+
+
+@pytest.mark.parametrize("path", [STATUS, INTERNAL])
+def test_an_order_is_read_as_it_is_stored_now(path: str):
+    assert asked(path, "T100000001") == {
+        "TableName": "orders",
+        "Key": {"order_number": {"S": "T100000001"}},
+        "ConsistentRead": True,
+    }
+
+
+@pytest.mark.parametrize("path", [STATUS, INTERNAL])
+@given(
+    st.text(max_size=40)
+    | st.sampled_from(
+        [
+            "T1",
+            "key#abc",
+            'T100000001"}',
+            "T100000001\n",
+            "T\u0661\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0661",
+            "$input",
+        ]
+    )
+)
+def test_whatever_is_asked_for_no_other_item_is_read(path: str, number: str):
+    assert asked(path, number)["Key"] == {"order_number": {"S": "none"}}
+
+
+@pytest.mark.parametrize(("name", "reason"), list(itertools.product(STATUSES, [None, "PROCESSING_FAILED"])))
+def test_every_status_is_shown_as_its_public_one_and_nothing_else_is(name: str, reason: str | None):
+    order = ORDER | PAID | {"backend_status": name, "in_progress": "in-progress"}
+    status, headers, body = answered(STATUS, order | ({"reason_code": reason} if reason else {}))
+    public = STATUSES[name].public
+    expected = {"order_number": "T100000001", "status": public, "updated_at": ORDER["updated_at"]}
+    assert (status, body) == (200, expected | ({"reason_code": reason} if reason else {}))
+    assert ("Retry-After" in headers) == (public == PROCESSING)
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"),
+    [(-3, "1"), (0, "1"), (4, "1"), (5, "2"), (19, "2"), (20, "5"), (59, "5"), (60, "15"), (9_000, "15")],
+)
+def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait: str):
+    order = ORDER | {"created_at": NOW - age}
+    assert answered(STATUS, order)[1] == {"Retry-After": wait}
+
+
+@pytest.mark.parametrize(
+    ("owner", "caller", "seen"),
+    [
+        ("C1", "C1", True),
+        ("C1", "C2", False),
+        ("C1", "", False),
+        ("", "", True),
+        ("", "C1", False),
+        ("C1", "c1", False),
+    ],
+)
+def test_somebody_elses_order_is_one_that_there_is_not(owner: str, caller: str, seen: bool):
+    status, headers, body = answered(STATUS, ORDER | {"owner": owner}, caller)
+    assert (status == 200) == seen
+    if not seen:
+        assert (status, headers, body) == answered(STATUS, None, caller)
+        assert (status, headers["Content-Type"], body["code"]) == (404, "application/problem+json", "ORDER_NOT_FOUND")
+
+
+@pytest.mark.parametrize(("left", "status"), [(1, 200), (0, 410), (-1, 410), (-1_000_000, 410)])
+def test_an_order_is_gone_when_it_expires_and_not_when_it_is_removed(left: int, status: int):
+    assert answered(STATUS, ORDER | {"expires_at": NOW + left})[0] == status
+    assert answered(STATUS, ORDER | {"expires_at": NOW + left}, caller="C2")[0] == 404
+
+
+@pytest.mark.parametrize("number", ["", "T1", "T1000000012", "t100000001", "T10000000x", 'T100000001"'])
+def test_what_is_no_order_number_is_a_400(number: str):
+    status, _, body = answered(STATUS, None, number=number)
+    assert (status, body["code"]) == (400, "INVALID_ORDER_NUMBER")
+
+
+def test_services_are_told_what_the_bus_does_not_carry():
+    told = {
+        "order_number": "T100000001",
+        "customer_id": "C1",
+        "backend_status": "Payment processing",
+        "amount": 4758,
+        "currency": "EUR",
+        "payment_token": "tok_secret",
+        "correlation_id": "c",
+        "updated_at": ORDER["updated_at"],
+        "tax_source": "cached_rates",
+        "tax_total": 760,
+    }
+    assert answered(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, told)
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_services_are_told_of_an_order_whatever_it_lacks(name: str):
+    order = ORDER | {"backend_status": name, "reason_code": "EMPTY_BASKET"}
+    del order["payment_token"]
+    status, _, body = answered(INTERNAL, order)
+    assert (status, body["backend_status"], body["reason_code"]) == (200, name, "EMPTY_BASKET")
+    assert (body["amount"], body["currency"], body["payment_token"]) == (0, "", "")
+
+
+def test_services_are_told_that_there_is_no_such_order():
+    status, _, body = answered(INTERNAL, None)
+    assert (status, body["code"]) == (404, "ORDER_NOT_FOUND")

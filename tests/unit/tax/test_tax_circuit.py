@@ -1,0 +1,84 @@
+"""The circuit as a state machine: tables of transitions, and any history against a plain description of what it promises."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD, WINDOW_SECONDS, Admission, Circuit
+
+NOW = 1_800_000_000
+NEVER = 0.0
+OPEN = Circuit(THRESHOLD, NOW + 10, NOW * 1000)
+
+
+def row(count: int, since: float = NOW) -> Circuit:
+    """A closed circuit after ``count`` failures."""
+    return Circuit(count, 0, int(since * 1000))
+
+
+@pytest.mark.parametrize(
+    ("before", "succeeded", "after"),
+    [
+        (Circuit(), NEVER, row(1)),
+        (Circuit(), NOW - 1, row(1)),
+        (row(1, NOW - 5), NEVER, row(2, NOW - 5)),
+        (row(THRESHOLD - 1, NOW - 5), NEVER, Circuit(THRESHOLD, NOW + COOL_DOWN_SECONDS, (NOW - 5) * 1000)),
+        # Too slow a row is none.
+        (row(THRESHOLD - 1, NOW - WINDOW_SECONDS), NEVER, Circuit(THRESHOLD, NOW + 20, (NOW - 60) * 1000)),
+        (row(THRESHOLD - 1, NOW - WINDOW_SECONDS - 1), NEVER, row(1)),
+        # Nor is one during which calls of this instance succeeded.
+        (row(THRESHOLD - 1, NOW - 5), NOW - 4, row(1)),
+        (row(THRESHOLD - 1, NOW - 5), NOW - 6, Circuit(THRESHOLD, NOW + 20, (NOW - 5) * 1000)),
+    ],
+)
+def test_failures_are_counted_in_a_row_and_within_a_window(before: Circuit, succeeded: float, after: Circuit):
+    assert before.after_failure(Admission.CALL, NOW, succeeded) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "admission", "after"),
+    [
+        (Circuit(), Admission.CALL, Circuit()),
+        (row(THRESHOLD - 1), Admission.CALL, Circuit()),
+        (OPEN, Admission.PROBE, Circuit()),
+        (OPEN, Admission.CALL, OPEN),
+    ],
+)
+def test_success_closes_unless_it_is_late(before: Circuit, admission: Admission, after: Circuit):
+    assert before.after_success(admission) == after
+
+
+def test_a_late_failure_does_not_keep_it_open_longer_and_a_failed_probe_does():
+    assert OPEN.after_failure(Admission.CALL, NOW + 5, NEVER) == OPEN
+    assert OPEN.after_failure(Admission.PROBE, NOW + 11, NEVER).open_until == NOW + 11 + COOL_DOWN_SECONDS
+
+
+def test_a_claimed_probe_holds_the_others_back_and_not_for_ever():
+    assert OPEN.admission(NOW + 10) is Admission.PROBE
+    claimed = OPEN.probed(NOW + 10)
+    assert claimed.admission(NOW + 11) is Admission.REFUSE
+    assert claimed.admission(NOW + 10 + COOL_DOWN_SECONDS) is Admission.PROBE
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=60))
+def test_any_history_of_one_instance(history: list[tuple[bool, float]]):
+    """It opens only after THRESHOLD failures in a row within the window, and is asked again once the cool-down is over."""
+    circuit, now, succeeded, row_of_failures, opened_at = Circuit(), float(NOW), NEVER, [], None
+    for works, pause in history:
+        now += pause
+        admission = circuit.admission(now)
+        if admission is Admission.REFUSE:
+            assert now - opened_at <= COOL_DOWN_SECONDS
+            continue
+        if admission is Admission.PROBE:
+            assert now - opened_at >= COOL_DOWN_SECONDS - 1
+            circuit, opened_at = circuit.probed(now), now
+        if works:
+            circuit, succeeded, row_of_failures, opened_at = circuit.after_success(admission), now, [], None
+            assert circuit == Circuit()
+            continue
+        was_open, circuit = circuit.is_open, circuit.after_failure(admission, now, succeeded)
+        row_of_failures.append(now)
+        if circuit.is_open and not was_open:
+            opened_at = now
+            assert len(row_of_failures) >= THRESHOLD
+            assert now - row_of_failures[-THRESHOLD] <= WINDOW_SECONDS + 0.01

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gatew
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from customer_decision import CUSTOMER_ID, Held, Verdict, decide
@@ -19,29 +18,14 @@ from setpieces.sessions import Session
 KEPT_METHODS = ("GET",)
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """``request`` is the verdict on what was asked for, ``own`` that on the session's own customer, which the policy states."""
+def judge(session: Session, asked: str, kept: bool, look_up: Callable[[str], tuple[Held, ...]]) -> Verdict:
+    """The verdict on a valid session.
 
-    request: Verdict
-    own: Verdict
-
-    @property
-    def reason(self) -> str:
-        """Why this policy refuses what it refuses; one that opens its own customer's paths refuses only other people's."""
-        refused = Verdict.SESSION_USER_MISMATCH if self.request is Verdict.ALLOWED else self.request
-        return refused.value
-
-
-def judge(session: Session, asked: str, kept: bool, look_up: Callable[[str], tuple[Held, ...]]) -> Judgement:
-    """The verdicts on a valid session.
-
-    If the answer is kept, who asks for another customer first must still get their own afterwards: that takes the look-ups.
+    An answer that is kept judges the session's own customer, whoever was asked for: who asks for another customer first must
+    still get their own afterwards, and be told the right reason if they do not. One that is used once can refuse a stranger
+    without any look-up.
     """
-    verdict = decide(session, asked, look_up)
-    if asked == session.customer_id or not kept:
-        return Judgement(verdict, verdict)
-    return Judgement(verdict, decide(session, session.customer_id, look_up))
+    return decide(session, session.customer_id if kept else asked, look_up)
 
 
 def is_kept(method_arn: str) -> bool:
@@ -49,14 +33,18 @@ def is_kept(method_arn: str) -> bool:
     return method_arn.split("/")[2] in KEPT_METHODS
 
 
-def grant(session: Session, judgement: Judgement, method_arn: str) -> dict[str, Any]:
-    """The authorizer's output; its context holds ``customer_id`` for the integration and ``reason`` for ACCESS_DENIED."""
+def grant(session: Session, verdict: Verdict, method_arn: str) -> dict[str, Any]:
+    """The authorizer's output; its context holds ``customer_id`` for the integration and ``reason`` for ACCESS_DENIED.
+
+    A policy that opens its own customer's paths refuses only other people's.
+    """
+    allowed = verdict is Verdict.ALLOWED
     return policy(
         session.identity_id,
-        "Allow" if judgement.own is Verdict.ALLOWED else "Deny",
+        "Allow" if allowed else "Deny",
         own_paths(method_arn, session.customer_id),
         customer_id=session.customer_id,
-        reason=judgement.reason,
+        reason=(Verdict.SESSION_USER_MISMATCH if allowed else verdict).value,
     )
 
 

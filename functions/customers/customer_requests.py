@@ -1,5 +1,6 @@
 """What callers may send, judged field by field. Pure."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
 MAX_ADDRESSES = 10
+# As the commerce platform gets it, which takes 32 KiB; the rest of a profile is far smaller than the difference.
+MAX_ADDRESSES_BYTES = 24 * 1024
 MAX_TAGS = 10
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,38}")
@@ -76,6 +79,8 @@ def addresses(value: Any) -> Fault:
         fault = _address(address)
         if fault:
             return f"/{number}{fault[0]}", fault[1]
+    if len(json.dumps(value)) > MAX_ADDRESSES_BYTES:
+        return "", f"must have at most {MAX_ADDRESSES_BYTES} bytes altogether, with what is not ASCII escaped"
     return None
 
 

@@ -9,7 +9,7 @@ from local.settings import ROOT
 SHARED = {
     "functions": {"common"},
     "events": {"bus"},
-    "schemas/api": {"gateway-responses", "gateway-responses-iam"},
+    "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
     "tests/unit": {"common", "gateway", "local", "conftest"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]

@@ -22,13 +22,13 @@ def handler(request: AuthorizerRequest) -> dict[str, Any]:
     if session is None:
         raise Unauthorized
     asked = request.path_parameters.get("customer_id", "")
-    judgement = judge(session, asked, is_kept(request.method_arn), held_identities)
-    if judgement.own is Verdict.IDENTITY_UNAVAILABLE:
+    verdict = judge(session, asked, is_kept(request.method_arn), held_identities)
+    if verdict is Verdict.IDENTITY_UNAVAILABLE:
         raise IdentityUnavailable
-    if judgement.own is Verdict.IDENTITY_MISMATCH:
+    if verdict is Verdict.IDENTITY_MISMATCH:
         # Only now: publishing needs what most authorisations should not have to load.
         from customer_events import announce_mismatch
 
         announce_mismatch(session.customer_id, session.session_hash)
-    logger.info("authorized", extra={"request": judgement.request.value, "own": judgement.own.value})
-    return grant(session, judgement, request.method_arn)
+    logger.info("authorized", extra={"verdict": verdict.value, "asked_for_own": asked == session.customer_id})
+    return grant(session, verdict, request.method_arn)

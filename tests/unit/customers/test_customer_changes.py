@@ -57,6 +57,21 @@ def test_another_version_is_not_overwritten(world: World, versions):
     assert not world.published
 
 
+def test_a_repeat_of_what_is_there_is_the_same_answer_and_event(world: World):
+    assert run() == run()
+    assert len({event["meta_data"]["event_id"] for event in world.published}) == 1
+
+
+@pytest.mark.parametrize(("versions", "fresh"), [(frozenset({1}), True), (None, True), (frozenset({2}), False)])
+def test_a_patch_of_nothing_only_asks_for_the_version(world: World, versions, fresh: bool):
+    if fresh:
+        assert run({}, versions)["version"] == 1
+        return
+    with pytest.raises(Problem) as caught:
+        run({}, versions)
+    assert caught.value.code == "PROFILE_CHANGED"
+
+
 def test_whichever_version_there_is(world: World):
     assert run(versions=None)["version"] == 2
 

@@ -53,7 +53,10 @@ def test_a_kept_answer_opens_ones_own_paths_whatever_was_asked_first(first: str,
         arn("/v1/customers/C1/profile", api=API.replace("000000000000", "000000000001")),
         *(arn(f"/v1/customers/{path}") for path in ("C1", "C10/profile", "c1/profile", "C1%2Fprofile", "%431/profile")),
         *(arn(path) for path in ("/", "", "/v1", "/v1/customers", "/v2/customers/C1/profile", "/v1/Customers/C1/x")),
-        *(arn(f"/v1/customers/{path}/profile") for path in ("*", "?1", "%2A", "..", ".", "", "C2/../C1", "C2%2F..%2FC1")),
+        *(
+            arn(f"/v1/customers/{path}/profile")
+            for path in ("*", "?1", "%2A", "..", ".", "", "C2/../C1", "C2%2F..%2FC1")
+        ),
     ],
 )
 def test_a_kept_answer_opens_nothing_else(first: str, asked: str):
@@ -64,7 +67,7 @@ def test_a_kept_answer_opens_nothing_else(first: str, asked: str):
 @pytest.mark.parametrize(("held", "reason"), [(MIXED, "IDENTITY_MISMATCH"), (GONE, "PROFILE_NOT_FOUND")])
 def test_whoever_does_not_pass_gets_nowhere_and_is_told_why(asked: str, held: tuple, reason: str):
     refused = answer(MINE, asked, held)
-    assert refused["context"]["reason"] == (reason if asked == "C1" else "SESSION_USER_MISMATCH")
+    assert refused["context"]["reason"] == reason
     for customer, method in product(("C1", "C2"), METHODS):
         assert decision(refused, arn(f"/v1/customers/{customer}/profile", method)) != "allow"
 
@@ -89,8 +92,8 @@ def test_what_is_not_kept_needs_no_look_up_to_refuse_a_stranger(method: str):
 def test_silence_about_oneself_is_never_an_answer_to_keep():
     for held in product(("id-1", "id-2", Gap.ABSENT, Gap.SILENT), repeat=2):
         for asked in ("C1", "C2"):
-            judgement = judge(MINE, asked, True, lambda _, held=held: held)
-            assert (judgement.own is Verdict.IDENTITY_UNAVAILABLE) == (Gap.SILENT in held)
+            verdict = judge(MINE, asked, True, lambda _, held=held: held)
+            assert (verdict is Verdict.IDENTITY_UNAVAILABLE) == (Gap.SILENT in held)
 
 
 def test_methods_are_kept_as_the_api_document_says():
@@ -109,7 +112,9 @@ def test_methods_are_kept_as_the_api_document_says():
 segments = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20)
 
 
-@given(customer=segments, session_of=st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True), rest=segments, asked=segments)
+@given(
+    customer=segments, session_of=st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True), rest=segments, asked=segments
+)
 def test_no_policy_opens_another_customers_path(customer: str, session_of: str, rest: str, asked: str):
     """Whatever stands in the path, first and later: only what begins with one's own id and a slash is opened."""
     session = Session("hash", session_of, "id-1")

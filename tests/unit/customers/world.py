@@ -1,6 +1,7 @@
 """What customers' functions talk to, in memory: the simulators' own rules, the sequence, the bus and the topic.
 
-Every call is numbered, and the n-th can fail before or after its effect: as a crash of the function, or as a failure it may handle.
+Every call is numbered, and the n-th can fail before or after its effect: as a crash of the function, or as a failure that it
+may handle.
 """
 
 import json

@@ -209,10 +209,10 @@ def test_what_is_no_live_session_is_nobodys(world: Any, function: str):
         ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
     )
     for authorization in ("", "Bearer", "Bearer x", f"Basic {ended}", f"Bearer {ended}", f"Bearer {expired}", ended):
-        with pytest.raises(Exception, match="^Unauthorized$"):
+        with pytest.raises(Exception, match=r"^Unauthorized$"):
             authorize(function, authorization)
 
 
 def test_no_header_is_no_admin(world: Any):
-    with pytest.raises(Exception, match="^Unauthorized$"):
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
         authorize("authorize_admin", None)

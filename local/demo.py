@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from local.shop import Shop, unique
+from local.shop import Shop, eventually, unique
 
 console = Console(highlight=False)
 
@@ -82,6 +82,55 @@ def number(journey: Journey) -> str:
     )
 
 
+def sign_in(journey: Journey) -> str:
+    credentials = {name: journey.shop.samples["customer"][name] for name in ("email", "password")}
+    journey.session = journey.call("POST", "/login/v1/sessions", 201, json=credentials)
+    return f"customer {journey.session['customer_id']} until {journey.session['expires_at'][:16]}"
+
+
+def order(journey: Journey) -> str:
+    number, shown = _order(journey, "tok_ok")
+    if shown["status"] != "Complete":
+        raise AssertionError(f"order {number} ended as {shown}")
+    shipments = eventually(lambda: journey.shop.ledger("shipments", number), timeout=60)
+    charges = journey.shop.ledger("charges", number)
+    amount = money({"unit_price": charges[0]["amount"], "currency": charges[0]["currency"]})
+    return f"{number} is Complete: charged {amount} {times(charges)}, shipped {times(shipments)}"
+
+
+def declined_card(journey: Journey) -> str:
+    number, shown = _order(journey, "tok_declined")
+    if (shown["status"], shown.get("reason_code")) != ("Failed", "PAYMENT_DECLINED"):
+        raise AssertionError(f"order {number} ended as {shown}")
+    return f"{number} is Failed: {shown['reason_code']}, nothing shipped"
+
+
+def _order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
+    """(order number, its last status); polls as ``Retry-After`` advises."""
+    session = {"Authorization": f"Bearer {journey.session['session_token']}"}
+    sent = {
+        "basket_id": journey.basket,
+        "customer_id": journey.session["customer_id"],
+        "payment_token": payment_token,
+        "ship_to": {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"},
+    }
+    headers = session | {"Idempotency-Key": unique("order")}
+    number = journey.call("POST", "/orders/v1/orders", 202, json=sent, headers=headers)["order_number"]
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        answer = journey.shop.call("GET", f"/orders/v1/orders/{number}/status", headers=session)
+        if answer.status_code != 200:
+            raise AssertionError(f"the status of {number} was answered {answer.status_code}: {answer.text[:300]}")
+        if "retry-after" not in answer.headers:
+            return number, answer.json()
+        time.sleep(int(answer.headers["retry-after"]))
+    raise AssertionError(f"order {number} is still in progress after two minutes")
+
+
+def times(entries: list[dict[str, Any]]) -> str:
+    return "once" if len(entries) == 1 else f"{len(entries)} times"
+
+
 def money(priced: dict[str, Any]) -> str:
     return f"{priced['unit_price'] / 100:.2f} {priced['currency']}"
 
@@ -92,6 +141,9 @@ STEPS: tuple[tuple[str, Callable[[Journey], str]], ...] = (
     ("Basket: change", change_basket),
     ("Basket: outage", slow_platform),
     ("Sequences", number),
+    ("Login", sign_in),
+    ("Order", order),
+    ("Order: declined", declined_card),
 )
 
 

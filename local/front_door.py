@@ -273,15 +273,17 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
             telemetry.stop()
         front_door.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", front_door.listing, methods=["GET"]),
             Route("/healthz", front_door.health, methods=["GET"]),
             Route("/_front_door/reload", front_door.reload, methods=["POST"]),
-            Route("/{path:path}", _AnyMethod(front_door.api)),
         ],
         lifespan=lifespan,
     )
+    # Not a route: those match no path with a line break in it, and an API answers any path.
+    app.router.default = _AnyMethod(front_door.api)
+    return app
 
 
 def build(endpoint: str, region: str, stage: str) -> Starlette:

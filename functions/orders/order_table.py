@@ -106,7 +106,7 @@ def postpone(order_number: str, check_at: int) -> bool:
 
 
 def stuck(limit: int) -> list[Order]:
-    """Orders that have been in progress for too long, oldest first: {order_number, check_at, correlation_id, backend_status}."""
+    """Orders in progress for too long, oldest first: {order_number, check_at, correlation_id, backend_status}."""
     answer = client("dynamodb").query(
         TableName=_table(),
         IndexName=IN_PROGRESS,

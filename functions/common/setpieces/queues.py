@@ -133,6 +133,7 @@ def _process(process: Process, record: Record) -> None:
     try:
         observability.begin(record.attributes.get("correlation_id"))
         process(body_of(record), record)
+        logger.info("done", extra={"message_id": record.message_id, "receive_count": record.receive_count})
     except Reject as reject:
         bury(record, reject)
 

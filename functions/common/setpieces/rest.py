@@ -81,6 +81,7 @@ def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str,
         request = _request(event, context)
         try:
             response = function(request)
+            logger.info("answered", extra={"status": response.status})
         except Problem as problem:
             logger.info("refused", extra={"status": problem.status, "code": problem.code, "detail": problem.detail})
             response = _answer(problem, request)

@@ -5,14 +5,12 @@ from typing import Any
 from order_queue import enqueue
 from order_table import postpone, stuck
 
-from setpieces.observability import logger, metrics, tracer
+from setpieces.observability import logger, metrics, observed
 
 LIMIT = 100
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """{"swept": how many orders}."""
     swept = 0

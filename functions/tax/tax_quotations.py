@@ -1,0 +1,43 @@
+"""A quotation whatever happens: of the tax system if it answers in time, else from the rates that it gave last."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import tax_system
+import tax_table
+from tax_circuit import Admission
+from tax_rules import from_rates
+
+from setpieces.observability import logger, metrics
+from setpieces.outside import OutsideUnavailable
+from setpieces.problems import Problem
+
+
+def quotation(request: dict[str, Any]) -> dict[str, Any]:
+    """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was. Raises ``Problem`` 422."""
+    answer = _asked(request)
+    if answer is None:
+        metrics.add_metric(name="FallbackUsed", unit="Count", value=1)
+        answer = from_rates(request, *tax_table.rates())
+    return answer | {"quoted_at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _asked(request: dict[str, Any]) -> dict[str, Any] | None:
+    """What the tax system says; None if it is left alone or gives no usable answer. Raises ``Problem`` 422."""
+    circuit = tax_table.circuit()
+    admission = circuit.admission(time.time())
+    if admission is Admission.REFUSE or (admission is Admission.PROBE and not tax_table.claim_probe(circuit)):
+        return None
+    try:
+        answer = tax_system.quote(request)
+    except OutsideUnavailable as error:
+        logger.warning("the tax system failed", extra={"reason": str(error), "failures": circuit.failures + 1})
+        tax_table.failed()
+        return None
+    except Problem:
+        # A refusal is an answer.
+        tax_table.succeeded(circuit)
+        raise
+    tax_table.succeeded(circuit)
+    return answer

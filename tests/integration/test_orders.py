@@ -1,0 +1,320 @@
+"""Orders over HTTP against the running shop, from the basket to SAP."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from local.shop import Shop, eventually, unique
+
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+
+
+def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
+    basket = unique("b")
+    path = f"/basket/v1/baskets/{basket}/items"
+    assert shop.call("POST", path, json={"sku": product["sku"], "quantity": quantity}).status_code == 201
+    return basket
+
+
+def body(basket: str, **changes: Any) -> dict[str, Any]:
+    return {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
+
+
+def submit(shop: Shop, sent: Any, session: str | None = None, **headers: str) -> httpx.Response:
+    if session:
+        headers["Authorization"] = f"Bearer {session}"
+    return shop.call("POST", "/orders/v1/orders", json=sent, headers=headers)
+
+
+def status(shop: Shop, number: str, session: str | None = None) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {session}"} if session else {}
+    return shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers)
+
+
+def ended(shop: Shop, number: str, session: str | None = None, timeout: float = 90) -> dict[str, Any]:
+    """The status once it is Complete or Failed."""
+
+    def answer() -> dict[str, Any] | None:
+        shown = status(shop, number, session)
+        assert shown.status_code == 200, shown.text
+        return shown.json() if shown.json()["status"] != "Processing" else None
+
+    return eventually(answer, timeout=timeout, every=0.3)
+
+
+def inside(shop: Shop, number: str) -> dict[str, Any]:
+    """What services of the shop are told of an order."""
+    return shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True).json()
+
+
+def session_of(shop: Shop, person: str) -> str:
+    credentials = {name: shop.samples[person][name] for name in ("email", "password")}
+    return shop.call("POST", "/login/v1/sessions", json=credentials).json()["session_token"]
+
+
+@pytest.fixture
+def product(products: list[dict]) -> dict:
+    return products[0]
+
+
+def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
+    accepted = submit(shop, body(fill_basket(shop, product, 2)))
+    assert accepted.status_code == 202
+    number = accepted.json()["order_number"]
+    assert accepted.json() == {"order_number": number, "status": "Processing"}
+    assert accepted.headers["location"] == f"/orders/v1/orders/{number}/status"
+    first = shop.call("GET", accepted.headers["location"])
+    assert first.status_code == 200
+    assert first.headers["cache-control"] == "private, no-store"
+    if first.json()["status"] == "Processing":
+        assert int(first.headers["retry-after"]) > 0
+    last = ended(shop, number)
+    assert set(last) == {"order_number", "status", "updated_at"}
+    assert last["status"] == "Complete"
+    assert "retry-after" not in status(shop, number).headers
+    (charge,) = shop.ledger("charges", number)
+    (platform,) = shop.ledger("platform-orders", number)
+    (shipment,) = eventually(lambda: shop.ledger("shipments", number), timeout=60)
+    told = inside(shop, number)
+    assert told["backend_status"] == "Sent to fulfillment"
+    assert charge["amount"] == told["amount"] == 2 * product["unit_price"] + told["tax_total"]
+    assert platform["totals"]["amount"] == told["amount"]
+    assert shipment["lines"] == [{"sku": product["sku"], "quantity": 2}]
+    assert shipment["ship_to"] == ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("token", "outcome", "reason", "charges"),
+    [
+        ("tok_declined", "Failed", "PAYMENT_DECLINED", ["declined"]),
+        ("tok_nobody_knows", "Failed", "PAYMENT_DECLINED", []),
+        ("tok_slow", "Complete", None, ["authorized"]),
+    ],
+)
+def test_payment(shop: Shop, product: dict, token: str, outcome: str, reason: str | None, charges: list[str]):
+    number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
+    last = ended(shop, number, timeout=150)
+    assert (last["status"], last.get("reason_code")) == (outcome, reason)
+    assert [entry["status"] for entry in shop.ledger("charges", number)] == charges
+
+
+def test_what_cannot_be_carried_out_fails_for_a_reason(shop: Shop, product: dict):
+    emptied = fill_basket(shop, product)
+    assert shop.call("DELETE", f"/basket/v1/baskets/{emptied}/items/{product['sku']}").status_code == 204
+    cases = {
+        "BASKET_NOT_FOUND": body(unique("none")),
+        "EMPTY_BASKET": body(emptied),
+        "UNSUPPORTED_DESTINATION": body(fill_basket(shop, product), ship_to=ADDRESS | {"country": "XX"}),
+    }
+    numbers = {reason: submit(shop, sent).json()["order_number"] for reason, sent in cases.items()}
+    for reason, number in numbers.items():
+        last = ended(shop, number)
+        assert (last["status"], last["reason_code"]) == ("Failed", reason)
+        assert shop.ledger("charges", number) == []
+
+
+def test_the_same_key_is_the_same_order_also_at_the_same_time(shop: Shop, product: dict):
+    key, sent = {"Idempotency-Key": unique("order")}, body(fill_basket(shop, product))
+
+    def persistently(_: int) -> str:
+        return eventually(lambda: submit(shop, sent, **key).json().get("order_number"))
+
+    with ThreadPoolExecutor(8) as clients:
+        (number,) = set(clients.map(persistently, range(16)))
+    reused = submit(shop, sent | {"payment_token": "tok_declined"}, **key)
+    assert (reused.status_code, reused.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert ended(shop, number)["status"] == "Complete"
+    assert len(shop.ledger("charges", number)) == 1
+    assert submit(shop, sent, **key).json()["order_number"] == number
+
+
+def test_an_order_is_seen_by_its_customer_only(shop: Shop, product: dict):
+    mine, theirs = session_of(shop, "customer"), session_of(shop, "admin")
+    own = submit(shop, body(fill_basket(shop, product)), mine).json()["order_number"]
+    guests = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
+    unknown = status(shop, "T000000001", mine)
+    assert unknown.status_code == 404
+    assert status(shop, own, mine).status_code == 200
+    assert status(shop, guests).status_code == 200
+
+    def without_id(answer: httpx.Response) -> dict[str, Any]:
+        return {name: value for name, value in answer.json().items() if name != "request_id"}
+
+    for hidden in (status(shop, own, theirs), status(shop, own), status(shop, guests, theirs)):
+        assert hidden.status_code == 404
+        assert without_id(hidden) == without_id(unknown)
+    assert status(shop, own, "A" * 43).status_code == 401
+    another = submit(shop, body(fill_basket(shop, product)), theirs)
+    assert (another.status_code, another.json()["code"]) == (403, "CUSTOMER_MISMATCH")
+    assert ended(shop, own, mine)["status"] == "Complete"
+    assert ended(shop, guests)["status"] == "Complete"
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["x", "T1", "t100000001", "T1000000012", "T10000000a", "%24input", "T100000001%0A", "key%23abc", "T100000001%2F.."],
+)
+def test_what_is_no_order_number_is_a_400(shop: Shop, number: str):
+    answer = status(shop, number)
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "INVALID_ORDER_NUMBER"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"basket_id": 1},
+        {"basket_id": "a/b"},
+        {"basket_id": "x" * 65},
+        {"customer_id": None},
+        {"customer_id": "C*"},
+        {"payment_token": ""},
+        {"payment_token": "4111 1111 1111 1111"},
+        {"payment_token": ["tok_ok"]},
+        {"ship_to": None},
+        {"ship_to": "Berlin"},
+        {"ship_to": {}},
+        {"ship_to": ADDRESS | {"country": "de"}},
+        {"ship_to": ADDRESS | {"country": "Germany"}},
+        {"ship_to": ADDRESS | {"planet": "Earth"}},
+        {"ship_to": ADDRESS | {"name": "x" * 101}},
+        {"ship_to": ADDRESS | {"city": 7}},
+        {"ship_to": {"country": "DE"}},
+        {"amount": 1},
+    ],
+    ids=str,
+)
+def test_malformed_orders_are_a_400_with_a_pointer(shop: Shop, wrong: dict):
+    answer = submit(shop, body("b") | wrong)
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def table_update(shop: Shop, number: str, update: str, **values: dict[str, str]) -> None:
+    shop.aws("dynamodb").update_item(
+        TableName=shop.address("orders", "table-name"),
+        Key={"order_number": {"S": number}},
+        UpdateExpression=update,
+        ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+    )
+
+
+def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: dict):
+    number = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
+    ended(shop, number)
+    table_update(shop, number, "SET expires_at = :past", past={"N": str(int(time.time()) - 1)})
+    answer = status(shop, number)
+    assert (answer.status_code, answer.json()["code"]) == (410, "ORDER_EXPIRED")
+    assert status(shop, number, session_of(shop, "customer")).status_code == 404
+
+
+def invoke(shop: Shop, function: str, event: Any) -> Any:
+    name = f"setpieces-{shop.stage}-orders-{function}"
+    answer = shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    payload = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, payload
+    return payload
+
+
+def orphan(shop: Shop, basket: str) -> str:
+    """An order that was stored but never reached the queue, as after a crash of submit_order in between."""
+    item = {
+        "order_number": {"S": f"T9{int(time.time() * 1000) % 100_000_000:08d}"},
+        "customer_id": {"S": "C000000001"},
+        "owner": {"S": ""},
+        "basket_id": {"S": basket},
+        "payment_token": {"S": "tok_ok"},
+        "ship_to": {"M": {name: {"S": value} for name, value in ADDRESS.items()}},
+        "backend_status": {"S": "Validating"},
+        "correlation_id": {"S": unique("orphan")},
+        "created_at": {"N": str(int(time.time()) - 600)},
+        "updated_at": {"S": "2026-01-01T00:00:00Z"},
+        "expires_at": {"N": str(int(time.time()) + 3600)},
+        "in_progress": {"S": "in-progress"},
+        "check_at": {"N": str(int(time.time()) - 300)},
+    }
+    shop.aws("dynamodb").put_item(TableName=shop.address("orders", "table-name"), Item=item)
+    return item["order_number"]["S"]
+
+
+def test_an_order_that_never_reached_the_queue_is_swept_up(shop: Shop, product: dict):
+    number = orphan(shop, fill_basket(shop, product))
+    waiting = status(shop, number)
+    assert (waiting.json()["status"], waiting.headers["retry-after"]) == ("Processing", "15")
+    invoke(shop, "sweep-orders", {})
+    assert ended(shop, number)["status"] == "Complete"
+    assert len(shop.ledger("charges", number)) == 1
+
+
+def test_a_dead_order_fails_for_its_customer_and_can_be_put_back(shop: Shop, product: dict):
+    number = orphan(shop, fill_basket(shop, product))
+    sqs = shop.aws("sqs")
+
+    def url(queue: str) -> str:
+        return sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-orders-{queue}")["QueueUrl"]
+
+    sqs.send_message(QueueUrl=url("submit-dlq"), MessageBody=json.dumps({"order_number": number}))
+    last = ended(shop, number)
+    assert (last["status"], last["reason_code"]) == ("Failed", "PROCESSING_FAILED")
+
+    def parked() -> dict[str, Any] | None:
+        messages = sqs.receive_message(QueueUrl=url("parked"), MaxNumberOfMessages=10, VisibilityTimeout=5)
+        return next((m for m in messages.get("Messages", []) if json.loads(m["Body"])["order_number"] == number), None)
+
+    message = eventually(parked, timeout=60)
+    # A late copy of the first message does not bring a failed order back; the parked one does.
+    sqs.send_message(QueueUrl=url("submit"), MessageBody=json.dumps({"order_number": number}))
+    eventually(lambda: depth(shop, "submit") == 0)
+    assert status(shop, number).json()["status"] == "Failed"
+    sqs.send_message(QueueUrl=url("submit"), MessageBody=message["Body"])
+    sqs.delete_message(QueueUrl=url("parked"), ReceiptHandle=message["ReceiptHandle"])
+    eventually(lambda: status(shop, number).json()["status"] == "Complete", timeout=60)
+
+
+def depth(shop: Shop, queue: str) -> int:
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-orders-{queue}")["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return sum(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
+
+
+def test_without_the_tax_system_orders_complete_on_cached_rates_and_say_so(shop: Shop, product: dict):
+    with shop.faults("tax", outage=True):
+        number = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
+        assert ended(shop, number)["status"] == "Complete"
+    assert inside(shop, number)["tax_source"] == "cached_rates"
+    (platform,) = shop.ledger("platform-orders", number)
+    assert platform["tax"]["source"] == "cached_rates"
+
+
+def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dict):
+    correlation = unique("trace")
+    sent = body(fill_basket(shop, product))
+    number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
+    assert ended(shop, number)["status"] == "Complete"
+    eventually(lambda: shop.ledger("shipments", number), timeout=60)
+    for function in (
+        "orders-submit-order",
+        "orders-process-order",
+        "payments-authorize-payment",
+        "orders-complete-order",
+        "shipping-ship-order",
+    ):
+        group = f"/aws/lambda/setpieces-{shop.stage}-{function}"
+
+        def logged(group: str = group) -> bool:
+            pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+            return any(correlation in event["message"] for page in pages for event in page["events"])
+
+        eventually(logged)
+
+
+def test_the_internal_route_wants_a_signature(shop: Shop):
+    answer = shop.call("GET", "/orders/v1/internal/orders/T100000001")
+    assert answer.status_code in (403, 404)
+    assert shop.call("GET", "/orders/v1/internal/orders/T000000001", sign=True).status_code == 404

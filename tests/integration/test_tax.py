@@ -1,0 +1,121 @@
+"""Quotations of the running shop: the tax system's own, and cached rates when it fails."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+
+from local.shop import Shop, eventually, unique
+
+PATH = "/tax/v1/quotations"
+REQUEST = {
+    "order_number": "T100000001",
+    "currency": "EUR",
+    "ship_to": {"country": "DE", "postal_code": "50667"},
+    "lines": [
+        {"sku": "SP-10001", "quantity": 3, "unit_price": 1999},
+        {"sku": "SP-10002", "quantity": 1, "unit_price": 1},
+    ],
+}
+TAX_IN_GERMANY = 1139  # 19 % of 59.97 and of 0.01, each rounded half up
+
+
+def quote(shop: Shop, **changes: Any) -> dict[str, Any]:
+    answer = shop.call("POST", PATH, json=REQUEST | changes, sign=True)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture(autouse=True)
+def _closed_circuit(shop: Shop) -> Iterator[None]:
+    """Every test finds and leaves the circuit closed, without waiting for it to cool down."""
+    close(shop)
+    yield
+    close(shop)
+
+
+def close(shop: Shop) -> None:
+    shop.aws("dynamodb").delete_item(TableName=table(shop), Key={"id": {"S": "circuit"}})
+    # Instances look at the state every two seconds.
+    eventually(lambda: quote(shop)["source"] == "quotation", every=0.5)
+
+
+def test_the_tax_systems_quotation_is_used(shop: Shop):
+    answer = quote(shop)
+    assert answer["source"] == "quotation"
+    assert answer["tax_total"] == TAX_IN_GERMANY
+    assert [line["rate"] for line in answer["lines"]] == [1900, 1900]
+    assert set(answer) == {"tax_total", "lines", "source", "rate_version", "quoted_at"}
+
+
+@pytest.mark.parametrize("fault", [{"outage": True}, {"error_rate": 1}, {"latency_ms": 8000}])
+def test_cached_rates_are_as_good_and_say_so(shop: Shop, fault: dict):
+    with shop.faults("tax", **fault):
+        answers = [quote(shop) for _ in range(3)]
+    assert {(answer["source"], answer["tax_total"]) for answer in answers} == {("cached_rates", TAX_IN_GERMANY)}
+
+
+def test_a_tax_system_that_is_down_is_left_alone_and_tried_again(shop: Shop):
+    """Once the circuit is open nobody waits for a slow system, and when it is well again it is used again."""
+    with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
+        list(clients.map(lambda _: quote(shop), range(16)))
+        opened = shop.aws("dynamodb").get_item(TableName=table(shop), Key={"id": {"S": "circuit"}}, ConsistentRead=True)
+        assert int(opened["Item"]["failures"]["N"]) >= 5
+    eventually(lambda: quote(shop)["source"] == "quotation", timeout=60, every=0.5)
+
+
+def table(shop: Shop) -> str:
+    """The table of quote_tax, by its own configuration."""
+    function = shop.aws("lambda").get_function_configuration(FunctionName=f"setpieces-{shop.stage}-tax-quote-tax")
+    return function["Environment"]["Variables"]["TABLE_NAME"]
+
+
+def test_rates_are_refreshed(shop: Shop):
+    function = f"setpieces-{shop.stage}-tax-refresh-rates"
+    answer = shop.aws("lambda").invoke(FunctionName=function, Payload=b"{}")
+    assert "FunctionError" not in answer
+    version = json.loads(answer["Payload"].read())["rate_version"]
+    with shop.faults("tax", outage=True):
+        assert quote(shop)["rate_version"] == version
+
+
+def test_an_unknown_destination_is_a_422_either_way(shop: Shop):
+    nowhere = REQUEST | {"ship_to": {"country": "XX", "postal_code": "1"}}
+    answer = shop.call("POST", PATH, json=nowhere, sign=True)
+    assert (answer.status_code, answer.json()["code"]) == (422, "UNKNOWN_JURISDICTION")
+    with shop.faults("tax", outage=True):
+        fallen_back = shop.call("POST", PATH, json=nowhere, sign=True)
+    assert (fallen_back.status_code, fallen_back.json()["errors"]) == (422, answer.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 400),
+        ("[]", 400),
+        ("{}", 400),
+        ('{"lines": NaN}', 400),
+        (json.dumps(REQUEST | {"surplus": 1}), 400),
+        (json.dumps(REQUEST | {"lines": []}), 400),
+        (json.dumps(REQUEST | {"lines": [{"sku": "S", "quantity": 10**400, "unit_price": 1}]}), 400),
+        (json.dumps(REQUEST | {"ship_to": {"country": "DE", "postal_code": ["1"]}}), 400),
+        (json.dumps(REQUEST | {"currency": "€"}), 400),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_malformed_requests_are_a_problem(shop: Shop, body: str, status: int):
+    answer = shop.call("POST", PATH, content=body, headers={"Content-Type": "application/json"}, sign=True)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_only_services_that_may_ask_are_answered(shop: Shop):
+    assert shop.call("POST", PATH, json=REQUEST).status_code == 403
+    user, iam = unique("nobody"), shop.aws("iam")
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    stranger = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
+    assert shop.call("POST", PATH, json=REQUEST, sign=True, session=stranger).status_code == 403

@@ -1,0 +1,119 @@
+"""The way of an order under lost calls, repeats and reordering: whatever breaks, the next delivery gets it done once."""
+
+import order_steps
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from order_checks import Invalid, priced, taxed
+from order_statuses import STATUSES
+
+ITEMS = [{"sku": "SP-1", "quantity": 2, "unit_price": 1000, "name": "Tower"}]
+BASKET = {"basket_id": "b", "version": 3, "items": ITEMS, "totals": {"currency": "EUR", "amount": 2000}}
+QUOTATION = {"tax_total": 380, "lines": [], "source": "quotation", "rate_version": "1", "quoted_at": "now"}
+
+
+class Lost(Exception):
+    """The process died, or the answer never came."""
+
+
+class World:
+    """One order and everybody it is told to; the calls whose numbers are in ``lost`` fail, ``after`` their effect or before."""
+
+    def __init__(self, status: str = "Validating", basket=BASKET, quotation=QUOTATION, lost=frozenset(), after=False):
+        self.order = {"order_number": "T1", "customer_id": "C1", "basket_id": "b", "correlation_id": "c"}
+        self.order["backend_status"] = status
+        self.basket, self.quotation, self.lost, self.after = basket, quotation, lost, after
+        self.calls, self.told, self.platform, self.statuses = 0, [], [], [status]
+
+    def call(self, effect):
+        self.calls += 1
+        if self.calls in self.lost and not self.after:
+            raise Lost
+        result = effect()
+        if self.calls in self.lost:
+            raise Lost
+        return result
+
+    def advance(self, number, status, **facts):
+        def effect():
+            if self.order["backend_status"] not in STATUSES[status].after:
+                return False
+            self.order |= facts | {"backend_status": status}
+            self.statuses.append(status)
+            return True
+
+        return self.call(effect)
+
+    def install(self, patch: pytest.MonkeyPatch) -> "World":
+        for name, effect in {
+            "read": lambda number: dict(self.order),
+            "read_basket": lambda basket_id: self.basket,
+            "quote_tax": lambda order, price: self.quotation,
+            "tell_platform": lambda order: self.platform.append(order["order_number"]),
+            "tell": lambda kind, order, source: self.told.append((kind[2], source)),
+        }.items():
+            patch.setattr(order_steps, name, lambda *given, effect=effect: self.call(lambda: effect(*given)))
+        patch.setattr(order_steps, "advance", self.advance)
+        return self
+
+    def deliver(self, times: int = 1) -> None:
+        for _ in range(times):
+            try:
+                order_steps.go_on(order_steps.order_of("T1"))
+            except Lost:
+                continue
+
+
+def test_a_new_order_is_priced_and_its_payment_asked_for(monkeypatch):
+    world = World().install(monkeypatch)
+    world.deliver()
+    assert world.order["backend_status"] == "Payment processing"
+    assert (world.order["subtotal"], world.order["amount"], world.order["currency"]) == (2000, 2380, "EUR")
+    assert world.order["lines"] == [{"sku": "SP-1", "quantity": 2, "unit_price": 1000}]
+    assert world.told == [("SUBMIT", "order-submit")]
+
+
+def test_a_paid_order_is_told_and_complete(monkeypatch):
+    world = World("Payment authorized").install(monkeypatch)
+    world.deliver(2)
+    assert (world.platform, world.told) == (["T1"], [("COMPLETE", "order")])
+    assert world.order["backend_status"] == "Sent to fulfillment"
+
+
+@pytest.mark.parametrize("status", [name for name, status in STATUSES.items() if status.terminal])
+def test_a_terminal_order_is_left_alone(monkeypatch, status: str):
+    world = World(status).install(monkeypatch)
+    world.deliver(3)
+    assert (world.statuses, world.told, world.platform) == ([status], [], [])
+
+
+@given(
+    start=st.sampled_from(["Validating", "Payment processing", "Payment authorized"]),
+    lost=st.frozensets(st.integers(1, 12), max_size=6),
+    after=st.booleans(),
+)
+@settings(max_examples=200)
+def test_whatever_is_lost_the_next_delivery_gets_it_done(start: str, lost: frozenset[int], after: bool):
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(start, lost=lost, after=after).install(patch)
+        world.deliver(8)
+    expected = {"Payment authorized": ("Sent to fulfillment", "COMPLETE")}.get(start, ("Payment processing", "SUBMIT"))
+    assert (world.order["backend_status"], world.told[-1][0]) == expected
+    assert len(world.statuses) == len(set(world.statuses))
+
+
+@pytest.mark.parametrize(
+    ("basket", "quotation", "reason"),
+    [
+        (None, QUOTATION, "BASKET_NOT_FOUND"),
+        (BASKET | {"items": []}, QUOTATION, "EMPTY_BASKET"),
+        (BASKET, None, "UNSUPPORTED_DESTINATION"),
+    ],
+)
+def test_what_cannot_be_carried_out_fails(monkeypatch, basket, quotation, reason: str):
+    world = World(basket=basket, quotation=quotation).install(monkeypatch)
+    world.deliver(2)
+    assert (world.order["backend_status"], world.order["reason_code"]) == ("Validation failed", reason)
+    assert world.told == []
+    with pytest.raises(Invalid, match=reason):
+        taxed(priced(basket), quotation)

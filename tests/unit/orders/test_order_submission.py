@@ -1,0 +1,133 @@
+"""Placing an order while any call fails, before or after its effect."""
+
+from types import SimpleNamespace
+
+import order_submission
+import pytest
+from order_requests import Idempotency
+from order_statuses import STATUSES, VALIDATING
+
+from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.problems import Problem
+
+SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
+KEY = Idempotency("k", "r")
+
+
+class Lost(Exception):
+    """The process died, or the answer never came."""
+
+
+class World:
+    """Numbers, table and queue in memory; call number ``fails`` is lost, with its effect if ``after``."""
+
+    def __init__(self) -> None:
+        self.fails, self.after, self.calls = -1, False, 0
+        self.numbers, self.orders, self.keys, self.queued = 100_000_000, {}, {}, []
+
+    def _call(self, effect):
+        self.calls += 1
+        lost = self.calls - 1 == self.fails
+        if lost and not self.after:
+            raise Lost
+        result = effect()
+        if lost:
+            raise Lost
+        return result
+
+    def next_number(self, *_, **__):
+        def effect():
+            self.numbers += 1
+            return Answer(200, {"formatted": f"T{self.numbers}"})
+
+        return self._call(effect)
+
+    def numbered_before(self, key: Idempotency):
+        return self._call(lambda: self.keys.get(key.key))
+
+    def place(self, number, facts, key):
+        def effect():
+            if key and key.key in self.keys:
+                return False
+            self.orders[number] = facts | {"backend_status": VALIDATING}
+            if key:
+                self.keys[key.key] = number
+            return True
+
+        return self._call(effect)
+
+    def read(self, number):
+        return self._call(lambda: self.orders.get(number))
+
+    def enqueue(self, number, correlation_id):
+        return self._call(lambda: self.queued.append(number))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(order_submission, "internal", SimpleNamespace(call=world.next_number))
+    for name in ("numbered_before", "place", "read", "enqueue"):
+        monkeypatch.setattr(order_submission, name, getattr(world, name))
+    return world
+
+
+def test_stored_first_then_enqueued(world: World):
+    number = order_submission.submit(SENT, "", KEY)
+    assert world.queued == [number] == list(world.orders)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("fails", range(5))
+def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fails: int, after: bool):
+    world.fails, world.after = fails, after
+    answered = []
+    for _ in range(3):
+        try:
+            answered.append(order_submission.submit(SENT, "", KEY))
+        except (Lost, Problem):
+            continue
+    assert len(set(answered)) == 1
+    assert list(world.orders) == [answered[0]]
+    assert answered[0] in world.queued
+
+
+def test_an_order_that_could_not_be_enqueued_is_accepted_because_the_sweeper_finds_it(world: World):
+    world.fails = 2  # number, place, enqueue
+    number = order_submission.submit(SENT, "", None)
+    assert number in world.orders
+    assert world.queued == []
+
+
+def test_who_loses_the_race_for_a_key_gets_the_winners_number(world: World, monkeypatch):
+    place = world.place
+
+    def after_somebody_else(number, facts, key):
+        place("T199999999", facts, key)
+        return place(number, facts, key)
+
+    monkeypatch.setattr(order_submission, "place", after_somebody_else)
+    assert order_submission.submit(SENT, "", KEY) == "T199999999"
+    assert list(world.orders) == ["T199999999"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_repeat_enqueues_only_what_still_waits(world: World, status: str):
+    number = order_submission.submit(SENT, "", KEY)
+    world.orders[number]["backend_status"] = status
+    assert order_submission.submit(SENT, "", KEY) == number
+    assert len(world.queued) == (2 if status == VALIDATING else 1)
+
+
+@pytest.mark.parametrize("answer", [OutsideUnavailable("sequences", "down"), Answer(409, {}), Answer(403, {})])
+def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
+    def call(*_, **__):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(order_submission, "internal", SimpleNamespace(call=call))
+    with pytest.raises(Problem) as refused:
+        order_submission.submit(SENT, "", None)
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "2")
+    assert not world.orders

@@ -1,0 +1,218 @@
+"""A quotation whatever happens: the circuit in its table (moto), shared by all instances, and a tax system that fails."""
+
+import boto3
+import pytest
+import tax_default_rates
+import tax_system
+import tax_table
+from moto import mock_aws
+from refresh_rates.app import handler as refresh
+from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD
+from tax_quotations import quotation
+
+from setpieces import aws
+from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.problems import Problem
+from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.tax.test_tax_rules import REQUEST
+
+QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
+DOWN = OutsideUnavailable("tax", "no answer", timed_out=True)
+
+
+class World:
+    """A clock, and a tax system whose next answers (or the one it always gives) are told to it."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.answer: Answer | Exception = Answer(200, QUOTED)
+        self.calls = 0
+
+    def call(self, system, method, *path, timeout, body=None):
+        assert system == "tax"
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += seconds
+
+    def another_instance(self) -> None:
+        """From now on the code runs in an instance that has seen nothing."""
+        tax_table._seen = None
+
+    def quote(self) -> dict:
+        return quotation(REQUEST)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch):
+    for name, value in {"AWS_DEFAULT_REGION": "eu-central-1", "TABLE_NAME": "tax"}.items():
+        monkeypatch.setenv(name, value)
+    world = World()
+    monkeypatch.setattr(tax_system.outside, "call", world.call)
+    aws.client.cache_clear()
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="tax",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        monkeypatch.setattr(tax_table.time, "time", lambda: world.now)
+        monkeypatch.setattr(tax_table.time, "monotonic", lambda: world.now)
+        world.another_instance()
+        yield world
+    aws.client.cache_clear()
+
+
+def opened(world: World) -> None:
+    """Let the tax system fail until the circuit is open."""
+    world.answer = DOWN
+    for _ in range(THRESHOLD):
+        world.quote()
+    world.calls = 0
+
+
+def test_the_tax_systems_quotation_is_used_and_says_so(world: World):
+    answer = world.quote()
+    assert answer.items() >= (QUOTED | {"source": "quotation"}).items()
+    assert answer["quoted_at"].endswith("+00:00")
+    assert "Item" not in aws.client("dynamodb").get_item(TableName="tax", Key={"id": {"S": "circuit"}})
+
+
+def test_from_the_first_minute_there_are_rates_to_fall_back_on(world: World):
+    world.answer = DOWN
+    answer = world.quote()
+    assert (answer["source"], answer["rate_version"]) == ("cached_rates", tax_default_rates.VERSION)
+    assert answer["tax_total"] == QUOTED["tax_total"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, None),
+        Answer(200, []),
+        Answer(200, {}),
+        Answer(200, QUOTED | {"lines": []}),
+        Answer(200, QUOTED | {"tax_total": 759}),
+        Answer(200, QUOTED | {"tax_total": "760"}),
+        Answer(200, QUOTED | {"tax_total": 760.0}),
+        Answer(200, QUOTED | {"tax_total": 2, "lines": [{"sku": "SP-1", "tax": 2.0, "rate": 1900}]}),
+        Answer(200, QUOTED | {"tax_total": -1, "lines": [{"sku": "SP-1", "tax": -1, "rate": 1900}]}),
+        Answer(302, None),
+        Answer(404, {}),
+    ],
+    ids=str,
+)
+def test_nonsense_is_no_quotation(world: World, answer: Answer):
+    world.answer = answer
+    assert world.quote()["source"] == "cached_rates"
+
+
+def test_after_failures_in_a_row_it_is_left_alone_by_every_instance(world: World):
+    opened(world)
+    for _ in range(3):
+        assert world.quote()["source"] == "cached_rates"
+        world.another_instance()
+    assert world.calls == 0
+
+
+def test_a_success_in_between_starts_the_count_anew(world: World):
+    for _ in range(3):
+        world.answer = DOWN
+        for _ in range(THRESHOLD - 1):
+            world.quote()
+        world.answer = Answer(200, QUOTED)
+        assert world.quote()["source"] == "quotation"
+
+
+def test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all(world: World):
+    opened(world)
+    world.pass_seconds(COOL_DOWN_SECONDS)
+    world.answer = Answer(200, QUOTED)
+    assert world.quote()["source"] == "quotation"
+    world.another_instance()
+    assert [world.quote()["source"] for _ in range(3)] == ["quotation"] * 3
+
+
+def test_a_failed_probe_opens_the_circuit_again(world: World):
+    opened(world)
+    world.pass_seconds(COOL_DOWN_SECONDS)
+    assert world.quote()["source"] == "cached_rates"
+    assert world.calls == 1
+    world.pass_seconds(COOL_DOWN_SECONDS - 1)
+    world.another_instance()
+    world.quote()
+    assert world.calls == 1
+    world.pass_seconds(1)
+    world.quote()
+    assert world.calls == 2
+
+
+def test_while_one_instance_tries_the_others_wait_but_not_for_ever(world: World):
+    """The one that tries may crash: its claim is over after another cool-down."""
+    opened(world)
+    world.pass_seconds(COOL_DOWN_SECONDS)
+    seen = tax_table.circuit()
+    assert tax_table.claim_probe(seen)
+    assert not tax_table.claim_probe(seen)
+    world.quote()
+    assert world.calls == 0
+    world.pass_seconds(COOL_DOWN_SECONDS)
+    world.quote()
+    assert world.calls == 1
+
+
+def test_a_refusal_is_an_answer_and_closes_the_circuit(world: World):
+    opened(world)
+    world.pass_seconds(COOL_DOWN_SECONDS)
+    world.answer = Answer(422, {"code": "UNKNOWN_JURISDICTION"})
+    with pytest.raises(Problem, match="UNKNOWN_JURISDICTION"):
+        world.quote()
+    world.another_instance()
+    assert tax_table.circuit().failures == 0
+
+
+def test_the_healthy_way_reads_the_state_once_in_a_while_and_writes_nothing(world: World, monkeypatch):
+    reads = []
+    real = tax_table._get
+    monkeypatch.setattr(tax_table, "_get", lambda key: reads.append(key) or real(key))
+    for _ in range(10):
+        world.quote()
+    assert reads == ["circuit"]
+    world.pass_seconds(tax_table.FRESH_SECONDS + 1)
+    world.quote()
+    assert reads == ["circuit"] * 2
+
+
+def test_refreshed_rates_are_fallen_back_on(world: World):
+    world.answer = Answer(200, {"rates": {"DE": 700}, "rate_version": "2026-07"})
+    assert refresh({}, CONTEXT) == {"rate_version": "2026-07"}
+    world.answer = DOWN
+    answer = world.quote()
+    assert (answer["tax_total"], answer["rate_version"], answer["source"]) == (280, "2026-07", "cached_rates")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        DOWN,
+        Answer(404, {}),
+        Answer(200, None),
+        Answer(200, {"rates": {}, "rate_version": "v"}),
+        Answer(200, {"rates": {"DE": 19.5}, "rate_version": "v"}),
+        Answer(200, {"rates": {"DE": -1}, "rate_version": "v"}),
+        Answer(200, {"rates": {"DE": True}, "rate_version": "v"}),
+        Answer(200, {"rates": {"DE": 1900}}),
+        Answer(200, {"rates": ["DE"], "rate_version": "v"}),
+    ],
+    ids=str,
+)
+def test_what_is_no_list_of_rates_replaces_none(world: World, answer: Answer | Exception):
+    tax_table.keep_rates({"DE": 1600}, "2020-07")
+    world.answer = answer
+    with pytest.raises(OutsideUnavailable):
+        refresh({}, CONTEXT)
+    assert tax_table.rates() == ({"DE": 1600}, "2020-07")

@@ -1,0 +1,109 @@
+"""What a quotation may be asked with, how one is made of rates, and when the tax system is left alone."""
+
+import json
+
+import partner_tax
+import pytest
+import tax_default_rates
+from hypothesis import given
+from hypothesis import strategies as st
+from partner_operations import Call
+from tax_circuit import THRESHOLD, Admission, Circuit
+from tax_rules import asked, from_rates
+
+from setpieces.problems import Problem
+from setpieces.rest import Request
+
+REQUEST = {
+    "order_number": "T100000001",
+    "currency": "EUR",
+    "ship_to": {"country": "DE", "region": "NW", "postal_code": "50667"},
+    "lines": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}],
+}
+LINE = REQUEST["lines"][0]
+
+
+def sent(body: object) -> Request:
+    return Request("POST", "/v1/quotations", {}, {}, {}, json.dumps(body), "r", "c", {}, lambda: 5)
+
+
+def test_a_request_is_read_as_it_is():
+    assert asked(sent(REQUEST)) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("pointer", "wrong"),
+    [
+        ("/surplus", {"surplus": 1}),
+        ("/order_number", {"order_number": 1}),
+        ("/currency", {"currency": "euro"}),
+        ("/currency", {"currency": None}),
+        ("/ship_to", {"ship_to": "DE"}),
+        ("/ship_to/country", {"ship_to": {"postal_code": "1"}}),
+        ("/ship_to/country", {"ship_to": {"country": "de", "postal_code": "1"}}),
+        ("/ship_to/country", {"ship_to": {"country": "DE\n", "postal_code": "1"}}),
+        ("/ship_to/postal_code", {"ship_to": {"country": "DE"}}),
+        ("/ship_to/postal_code", {"ship_to": {"country": "DE", "postal_code": "1" * 21}}),
+        ("/lines", {"lines": []}),
+        ("/lines", {"lines": {"0": LINE}}),
+        ("/lines", {"lines": [LINE] * 101}),
+        ("/lines/0", {"lines": [{"sku": "SP-1"}]}),
+        ("/lines/1", {"lines": [LINE, LINE | {"note": ""}]}),
+        ("/lines/1", {"lines": [LINE, []]}),
+        ("/lines/0/sku", {"lines": [LINE | {"sku": 5}]}),
+        ("/lines/0/quantity", {"lines": [LINE | {"quantity": 0}]}),
+        ("/lines/0/quantity", {"lines": [LINE | {"quantity": True}]}),
+        ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": -1}]}),
+        ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": 19.99}]}),
+        ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": 10**400}]}),
+    ],
+)
+def test_what_is_malformed_is_pointed_at(pointer: str, wrong: dict):
+    with pytest.raises(Problem) as raised:
+        asked(sent(REQUEST | wrong))
+    assert raised.value.status == 400
+    assert raised.value.errors[0]["pointer"] == pointer
+
+
+LINES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "sku": st.from_regex(r"[A-Z]{1,5}", fullmatch=True),
+            "quantity": st.integers(1, 999),
+            "unit_price": st.integers(0, 10**7),
+        }
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(LINES, st.sampled_from(sorted(partner_tax.RATES)))
+def test_cached_rates_give_what_the_tax_system_would_have_given(lines: list[dict], country: str):
+    body = REQUEST | {"lines": lines, "ship_to": {"country": country, "postal_code": "1"}}
+    call = Call({}, {}, {}, body, "")
+    theirs = partner_tax.quote_tax(call, None).body
+    ours = from_rates(body, tax_default_rates.RATES, "v")
+    assert (ours["tax_total"], ours["lines"]) == (theirs["tax_total"], theirs["lines"])
+    assert (ours["source"], ours["rate_version"]) == ("cached_rates", "v")
+
+
+def test_a_country_without_a_rate_is_refused():
+    with pytest.raises(Problem, match="UNKNOWN_JURISDICTION") as raised:
+        from_rates(REQUEST, {"AT": 2000}, "v")
+    assert raised.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("failures", "open_until", "now", "admission"),
+    [
+        (0, 0, 100, Admission.CALL),
+        (THRESHOLD - 1, 200, 100, Admission.CALL),
+        (THRESHOLD, 200, 100, Admission.REFUSE),
+        (THRESHOLD, 200, 199.9, Admission.REFUSE),
+        (THRESHOLD, 200, 200, Admission.PROBE),
+        (THRESHOLD + 50, 200, 10_000, Admission.PROBE),
+    ],
+)
+def test_when_the_tax_system_is_called(failures: int, open_until: int, now: float, admission: Admission):
+    assert Circuit(failures, open_until).admission(now) is admission

@@ -60,7 +60,7 @@ def start() -> None:
     STATE.mkdir(exist_ok=True)
     try:
         _start()
-    except (CannotStart, DeployFailed) as failure:
+    except (CannotStart, DeployFailed, seed.SeedFailed) as failure:
         console.print("make start failed.", style="red")
         console.print(str(failure), markup=False, soft_wrap=True)
         raise SystemExit(1) from failure

@@ -21,6 +21,8 @@ from local.shop import Shop
 
 # How long a message is out of sight while it is looked at, and how many are looked at in one queue.
 LOOK_SECONDS = 60
+# Dead letters of x are in x-dlq, or, where a function deals with those first, in x-parked.
+DEAD = ("-dlq", "-parked")
 MAX_MESSAGES = 1000
 
 console = Console(highlight=False)
@@ -103,13 +105,13 @@ def name(url: str) -> str:
 
 
 def _is_dead(queue: str) -> bool:
-    return queue.removesuffix(".fifo").endswith("-dlq")
+    return queue.removesuffix(".fifo").endswith(DEAD)
 
 
 def source(queue: str) -> str:
     """The queue that a dead-letter queue belongs to, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
     stem, dot, suffix = queue.partition(".")
-    return f"{stem.removesuffix('-dlq')}{dot}{suffix}"
+    return f"{stem.rpartition('-')[0]}{dot}{suffix}"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from local import samples
 from local.settings import REGION, STAGE, aws_environment
 
 CLIENTS = 4
+TRIES = 5
 
 
 class SeedFailed(Exception):
@@ -104,13 +105,21 @@ def _send(
     headers: dict[str, str] | None = None,
     accept: tuple[int, ...] = (),
 ) -> httpx.Response:
-    """The answer, if it is a success or in ``accept``. Raises ``SeedFailed``."""
-    try:
-        answer = http.request(method, path, json=body, headers=headers)
-    except httpx.HTTPError as error:
-        raise SeedFailed(
-            f"Seeding failed: {method} {path} got no answer: {error!r}. Is the shop up? (make status)"
-        ) from error
+    """The answer, if it is a success or in ``accept``. Raises ``SeedFailed``.
+
+    A busy machine may need longer than the shop allows itself, so what failed is tried again; all of it can be repeated.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            answer = http.request(method, path, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            if not tries_left:
+                raise SeedFailed(
+                    f"Seeding failed: {method} {path} got no answer: {error!r}. Is the shop up? (make status)"
+                ) from error
+            continue
+        if not answer.is_server_error:
+            break
     if not answer.is_success and answer.status_code not in accept:
         raise SeedFailed(f"Seeding failed: {method} {path} was answered {answer.status_code}: {answer.text[:300]}")
     return answer

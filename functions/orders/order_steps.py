@@ -50,11 +50,11 @@ def _validate(order: Order) -> Order:
         price = taxed(price, quote_tax(order, price))
     except Invalid as invalid:
         logger.info("order is invalid", extra={"order_number": number, "reason": invalid.reason})
-        advance(number, VALIDATION_FAILED, reason_code=invalid.reason)
+        moved = advance(number, VALIDATION_FAILED, reason_code=invalid.reason)
     else:
-        advance(number, PAYMENT_PROCESSING, **price)
+        moved = advance(number, PAYMENT_PROCESSING, **price)
     # Another delivery may have been faster, with another state of the basket: what is stored counts.
-    return order_of(number)
+    return moved or order_of(number)
 
 
 def finish(order: Order) -> None:

@@ -29,7 +29,8 @@ IN_PROGRESS = "in-progress"
 def numbered_before(idempotency: Idempotency) -> str | None:
     """The number of the order that was placed under a key. Raises ``Problem`` 409 if it was for another request."""
     stored = _get(f"key#{idempotency.key}")
-    if stored is None:
+    # DynamoDB removes expired items days late.
+    if stored is None or stored["expires_at"] <= time.time():
         return None
     if stored["request"] != idempotency.request:
         raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
@@ -49,18 +50,19 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
         "in_progress": IN_PROGRESS,
         "check_at": now + _patience(),
     }
-    items = [order]
+    puts = [
+        {"TableName": _table(), "Item": to_item(order), "ConditionExpression": "attribute_not_exists(order_number)"}
+    ]
     if idempotency:
         key = {"order_number": f"key#{idempotency.key}", "number": order_number, "request": idempotency.request}
-        items.append(key | {"expires_at": expires_at})
-    puts = [
-        {
-            "TableName": _table(),
-            "Item": to_item(item),
-            "ConditionExpression": "attribute_not_exists(order_number)",
-        }
-        for item in items
-    ]
+        puts.append(
+            {
+                "TableName": _table(),
+                "Item": to_item(key | {"expires_at": expires_at}),
+                "ConditionExpression": "attribute_not_exists(order_number) OR expires_at <= :now",
+                "ExpressionAttributeValues": to_item({":now": now}),
+            }
+        )
     try:
         client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
     except ClientError as error:
@@ -78,10 +80,11 @@ def read(order_number: str) -> Order | None:
     return _get(order_number)
 
 
-def advance(order_number: str, status: str, **facts: Any) -> bool:
-    """Move an order on to ``status`` and store ``facts`` with it; False, and nothing changes, if that may not follow now.
+def advance(order_number: str, status: str, **facts: Any) -> Order | None:
+    """Move an order on to ``status`` and store ``facts`` with it (None removes one); the order as it is then.
 
-    That makes illegal, late and repeated changes no-ops, whoever asks for them and how often.
+    None, and nothing changes, if ``status`` may not follow now or there is no such order. That makes illegal, late and repeated
+    changes no-ops, whoever asks for them and how often.
     """
     facts |= {"backend_status": status, "updated_at": _rfc3339(int(time.time()))}
     return _change(order_number, "backend_status", STATUSES[status].after, facts, STATUSES[status].terminal)
@@ -96,13 +99,13 @@ def reopen(order_number: str) -> bool:
         "check_at": int(time.time()) + _patience(),
         "updated_at": _rfc3339(int(time.time())),
     }
-    return _change(order_number, "reason_code", (PROCESSING_FAILED,), facts, False)
+    return _change(order_number, "reason_code", (PROCESSING_FAILED,), facts, False) is not None
 
 
 def postpone(order_number: str, check_at: int) -> bool:
     """Claim an order for this sweep: False if another sweep has, or if it is in progress no longer."""
     facts = {"check_at": int(time.time()) + _patience()}
-    return _change(order_number, "check_at", (check_at,), facts, False)
+    return _change(order_number, "check_at", (check_at,), facts, False) is not None
 
 
 def stuck(limit: int) -> list[Order]:
@@ -117,10 +120,10 @@ def stuck(limit: int) -> list[Order]:
     return [from_item(item) for item in answer["Items"]]
 
 
-def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Order, terminal: bool) -> bool:
-    """Set ``facts`` (None removes one) on condition that attribute ``name`` is one of ``expected``."""
+def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Order, terminal: bool) -> Order | None:
+    """Set ``facts`` (None removes one) on condition that attribute ``name`` is one of ``expected``; the changed order."""
     if not expected:
-        return False
+        return None
     kept = {f"#{fact}": fact for fact in facts}
     expectations = {f":was{position}": value for position, value in enumerate(expected)}
     update = "SET " + ", ".join(f"#{fact} = :{fact}" for fact, value in facts.items() if value is not None)
@@ -132,19 +135,20 @@ def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Orde
         update += " REMOVE " + ", ".join(removed)
     values = {f":{fact}": to_attribute(value) for fact, value in facts.items() if value is not None}
     try:
-        client("dynamodb").update_item(
+        answer = client("dynamodb").update_item(
             TableName=_table(),
             Key=to_item({"order_number": order_number}),
             UpdateExpression=update,
             ConditionExpression=f"#{name} IN ({', '.join(expectations)})",
             ExpressionAttributeNames=kept | {f"#{name}": name},
             ExpressionAttributeValues=values | to_item(expectations),
+            ReturnValues="ALL_NEW",
         )
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        return False
-    return True
+        return None
+    return from_item(answer["Attributes"])
 
 
 def _get(key: str) -> Order | None:

@@ -263,7 +263,7 @@ def test_a_dead_order_fails_for_its_customer_and_can_be_put_back(shop: Shop, pro
     assert (last["status"], last["reason_code"]) == ("Failed", "PROCESSING_FAILED")
 
     def parked() -> dict[str, Any] | None:
-        messages = sqs.receive_message(QueueUrl=url("parked"), MaxNumberOfMessages=10, VisibilityTimeout=5)
+        messages = sqs.receive_message(QueueUrl=url("submit-parked"), MaxNumberOfMessages=10, VisibilityTimeout=5)
         return next((m for m in messages.get("Messages", []) if json.loads(m["Body"])["order_number"] == number), None)
 
     message = eventually(parked, timeout=60)
@@ -272,7 +272,7 @@ def test_a_dead_order_fails_for_its_customer_and_can_be_put_back(shop: Shop, pro
     eventually(lambda: depth(shop, "submit") == 0)
     assert status(shop, number).json()["status"] == "Failed"
     sqs.send_message(QueueUrl=url("submit"), MessageBody=message["Body"])
-    sqs.delete_message(QueueUrl=url("parked"), ReceiptHandle=message["ReceiptHandle"])
+    sqs.delete_message(QueueUrl=url("submit-parked"), ReceiptHandle=message["ReceiptHandle"])
     eventually(lambda: status(shop, number).json()["status"] == "Complete", timeout=60)
 
 

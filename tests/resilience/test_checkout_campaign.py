@@ -76,13 +76,15 @@ class Chaos:
         while not self.stopped.is_set():
             slow = self.random.choice(PARTNERS)
             for partner in PARTNERS:
-                fault = {"latency_ms": 5000 if partner == slow else 0, "error_rate": 0.1, "outage": False}
-                self.shop.call("PUT", f"/partners/v1/faults/{partner}", json=fault)
+                self._disturb(partner, latency_ms=5000 if partner == slow else 0)
             self.stopped.wait(1)
-            self.shop.call(
-                "PUT", f"/partners/v1/faults/{slow}", json={"latency_ms": 0, "error_rate": 0.1, "outage": False}
-            )
+            self._disturb(slow, latency_ms=0)
             self.stopped.wait(4)
+
+    def _disturb(self, partner: str, latency_ms: int) -> None:
+        fault = {"latency_ms": latency_ms, "error_rate": 0.1, "outage": False}
+        with suppress(httpx.HTTPError):  # its process has just been killed
+            self.shop.call("PUT", f"/partners/v1/faults/{partner}", json=fault)
 
 
 @contextmanager
@@ -99,7 +101,7 @@ def chaos(shop: Shop):
             for thread in threads:
                 thread.join()
             for partner in PARTNERS:
-                shop.call("DELETE", f"/partners/v1/faults/{partner}")
+                eventually(lambda partner=partner: shop.call("DELETE", f"/partners/v1/faults/{partner}").is_success)
 
 
 def kill_workers() -> int:

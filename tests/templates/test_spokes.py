@@ -24,14 +24,21 @@ def spokes() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def consumed() -> list[tuple[str, str]]:
-    """(service, logical id) of every queue that a function consumes."""
+def sources(dead: bool) -> list[tuple[str, str]]:
+    """(service, logical id) of every queue that a function consumes, and that is or is not another one's dead letters."""
     return [
-        (service, logical_id(source["EventSourceArn"]))
+        (service, name)
         for service in templates()
         for source in resources(service, "AWS::Lambda::EventSourceMapping").values()
-        if logical_id(source["EventSourceArn"]) in resources(service, "AWS::SQS::Queue")
+        if (name := logical_id(source["EventSourceArn"])) in (queues := resources(service, "AWS::SQS::Queue"))
+        if dead
+        == any(name == logical_id(each.get("RedrivePolicy", {}).get("deadLetterTargetArn")) for each in queues.values())
     ]
+
+
+def consumed() -> list[tuple[str, str]]:
+    """Every queue whose messages are work."""
+    return sources(dead=False)
 
 
 def queue(service: str, name: str) -> dict[str, Any]:
@@ -80,6 +87,18 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
     assert queue(service, name).get("MessageRetentionPeriod", 345_600) < MIN_RETENTION_SECONDS
     assert queue(service, name)["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert bool(dead.get("FifoQueue")) == bool(queue(service, name).get("FifoQueue"))
+
+
+@pytest.mark.parametrize(("service", "name"), sources(dead=True))
+def test_dead_letters_that_a_function_deals_with_end_where_a_person_sees_them(service, name):
+    """Where they lie afterwards is named ``x-parked``, kept as long, and raises the alarm."""
+    own, kept = queue(service, name), queue(service, dead_letters(service, name))
+    assert plain(kept["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
+    assert logical_id(kept["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
+    assert own["MessageRetentionPeriod"] == kept["MessageRetentionPeriod"] == MIN_RETENTION_SECONDS
+    alarms = resources(service, "AWS::CloudWatch::Alarm").values()
+    watched = {logical_id(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
+    assert {name, dead_letters(service, name)} <= watched
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

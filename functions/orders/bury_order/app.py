@@ -21,7 +21,7 @@ def process(body: dict[str, Any], record: Record) -> None:
     failed = isinstance(number, str) and advance(number, VALIDATION_FAILED, reason_code=PROCESSING_FAILED)
     logger.error("order given up" if failed else "dead letter", extra={"order_number": str(number)[:64]})
     metrics.add_metric(name="OrdersGivenUp", unit="Count", value=1 if failed else 0)
-    reason = record.attributes.get("reason", "TOO_MANY_RECEIVES")
+    reason = record.attributes.get("reason", "RECEIVES_USED_UP")
     client("sqs").send_message(
         QueueUrl=setting("PARKED_QUEUE_URL"),
         # A redrive is the only way out of a failed order, and only from here: see docs/runbooks/redrive-orders.md.

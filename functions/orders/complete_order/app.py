@@ -1,6 +1,6 @@
 """Payment authorized, Payment declined: the order goes to the commerce platform and is complete, or has failed."""
 
-from order_statuses import CARD_DECLINED, PAYMENT_AUTHORIZED, PAYMENT_DECLINED
+from order_statuses import CARD_DECLINED, FAILED, PAYMENT_AUTHORIZED, PAYMENT_DECLINED, STATUSES
 from order_steps import finish, order_of
 from order_table import advance
 
@@ -8,19 +8,24 @@ from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event
 from setpieces.observability import logger
 from setpieces.outside import OutsideUnavailable
-from setpieces.queues import Later, Record, growing
+from setpieces.queues import Later, Record, Reject, growing
 
 
 def process(event: Event, record: Record) -> None:
-    number = order_of(event.data["order_number"])["order_number"]
-    if event.kind[2] == "DECLINED":
-        moved = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED)
+    """Raises ``Reject`` UNKNOWN_ORDER, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS; ``Later`` while the platform is down."""
+    number, authorized = event.data["order_number"], event.kind[2] == "AUTHORIZED"
+    # Nobody needs the token any more.
+    if authorized:
+        order = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"], payment_token=None)
     else:
-        moved = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"])
-    if not moved:
+        order = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED, payment_token=None)
+    if not order:
         logger.info("late or repeated result of a payment", extra={"order_number": number, "status": event.kind[2]})
+        order = order_of(number)
+    if authorized and STATUSES[order["backend_status"]].public == FAILED:
+        raise Reject("AUTHORIZED_AFTER_FAILURE", f"the order has failed, but charge {event.data['charge_id']} is held")
     try:
-        finish(order_of(number))
+        finish(order)
     except OutsideUnavailable as error:
         raise Later(growing(record.receive_count), str(error)) from error
 

@@ -37,10 +37,10 @@ class World:
     def advance(self, number, status, **facts):
         def effect():
             if self.order["backend_status"] not in STATUSES[status].after:
-                return False
+                return None
             self.order |= facts | {"backend_status": status}
             self.statuses.append(status)
-            return True
+            return dict(self.order)
 
         return self.call(effect)
 

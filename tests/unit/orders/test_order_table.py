@@ -79,7 +79,8 @@ def test_only_what_may_follow_does(table, now: str, to: str):
     before = order_table.read(number)
     moved = order_table.advance(number, to, note="x")
     after = order_table.read(number)
-    assert moved == (now in STATUSES[to].after)
+    assert (moved is not None) == (now in STATUSES[to].after)
+    assert moved in (None, after)
     assert after["backend_status"] == (to if moved else now)
     assert moved or after == before
     assert ("in_progress" in after) != STATUSES[after["backend_status"]].terminal
@@ -114,6 +115,16 @@ def test_a_key_has_one_order(table):
     assert order_table.numbered_before(key) == "T100000001"
     with pytest.raises(Problem, match="IDEMPOTENCY_KEY_REUSED"):
         order_table.numbered_before(Idempotency("k", "other"))
+
+
+def test_a_key_that_has_expired_is_free_though_its_item_is_there(table, monkeypatch):
+    key = Idempotency("k", "r")
+    order_table.place("T100000001", FACTS, key)
+    later = time.time() + 31 * 86_400
+    monkeypatch.setattr(order_table.time, "time", lambda: later)
+    assert order_table.numbered_before(Idempotency("k", "other")) is None
+    assert order_table.place("T100000002", FACTS, Idempotency("k", "other"))
+    assert order_table.numbered_before(Idempotency("k", "other")) == "T100000002"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What policies allow, read from the templates."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from local.declared import Piece, name_of
+
+
+def several(value: Any) -> list[Any]:
+    """A policy writes one item or a list of them."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return several(document["Statement"])
+
+
+def grants(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(action, resource) of everything that a policy allows."""
+    for statement in statements(document):
+        if statement["Effect"] == "Allow":
+            for action in several(statement.get("Action", [])):
+                for resource in several(statement.get("Resource", "")):
+                    yield action, resource
+
+
+def role_documents(piece: Piece, role: str) -> list[dict[str, Any]]:
+    """The inline and attached policies of a role of this template, by its name or ARN."""
+    name = name_of(role)
+    inline = [policy["PolicyDocument"] for policy in piece.of_type("AWS::IAM::Role")[name].get("Policies", [])]
+    attached = [
+        policy["PolicyDocument"]
+        for policy in piece.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy").values()
+        if name in map(name_of, policy.get("Roles", []))
+    ]
+    return inline + attached
+
+
+def role_grants(piece: Piece, role: str) -> set[tuple[str, str]]:
+    """(action, resource) of everything that a role of this template may do, AWS managed policies aside."""
+    return {grant for document in role_documents(piece, role) for grant in grants(document)}
+
+
+def trusted(piece: Piece, role: str) -> set[str]:
+    """The services that may assume a role."""
+    trust = piece.of_type("AWS::IAM::Role")[name_of(role)]["AssumeRolePolicyDocument"]
+    return {
+        service for statement in statements(trust) for service in several(statement["Principal"].get("Service", []))
+    }
+
+
+def senders(piece: Piece, queue: str) -> set[tuple[str, str]]:
+    """(service principal, logical id of the one source) that a queue's policies let send."""
+    found = set()
+    for policy in piece.of_type("AWS::SQS::QueuePolicy").values():
+        if queue not in map(name_of, policy["Queues"]):
+            continue
+        for statement in statements(policy["PolicyDocument"]):
+            resources = map(name_of, several(statement["Resource"]))
+            if "sqs:SendMessage" in several(statement["Action"]) and queue in resources:
+                for service in several(statement["Principal"].get("Service", [])):
+                    found.add((service, _source(statement.get("Condition", {}))))
+    return found
+
+
+def _source(condition: dict[str, dict[str, Any]]) -> str:
+    return next((name_of(test["aws:SourceArn"]) for test in condition.values() if "aws:SourceArn" in test), "")

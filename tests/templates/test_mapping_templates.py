@@ -1,0 +1,308 @@
+"""Every mapping template of every API, rendered with good and hostile input by the engine of the local gateway.
+
+A template is text with values in it, so a value that is not escaped can become structure. Here each is rendered behind its
+method's model, as the gateway does: what the model lets through must give JSON in one of the shapes that good input gives, with
+the same table, key and expressions.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+from local.declared import pieces
+from local.gateway import mapping
+from local.gateway.messages import Request, media_type
+from local.gateway.models import check_body
+from local.gateway.responses import KINDS, GatewayError
+from local.gateway.responses import render as render_gateway_response
+from tests.hostile import BROKEN, STRINGS, mutations, sample
+from tests.templates.mapped import REQUESTS, RESPONSES, Mapped
+
+# What an integration does is fixed; only values come from the caller.
+FIXED = re.compile(
+    r"TableName|\w*Expression|ExpressionAttributeNames|IndexName|ReturnValues\w*|Action|Version|QueueUrl|TopicArn"
+    r"|DeliveryStreamName|StreamName|EventBusName|Source|DetailType|stateMachineArn|FunctionName"
+)
+# A successful write answers all that it promises; a read may find nothing.
+READS = ("GetItem", "BatchGetItem", "Query", "Scan")
+MAY_BE_BARE = [case for case in RESPONSES if case.response.pattern or case.integration.uri.endswith(READS)]
+
+
+# --- rendering ---
+
+
+def context(**over: Any) -> dict[str, Any]:
+    return {
+        "requestId": "11111111-2222-3333-4444-555555555555",
+        "path": "/service/v1/things/%22",
+        "resourcePath": "/v1/things/{id}",
+        "httpMethod": "POST",
+        "stage": "local",
+        "requestTime": "23/Nov/2026:15:00:00 +0000",
+        "requestTimeEpoch": 1_795_446_000_000,
+        "identity": {"sourceIp": "127.0.0.1", "userAgent": 'a "browser"\\ $input.body', "caller": "AIDA"},
+        "authorizer": {"principalId": "user", "customer_id": "C100000000"},
+        **over,
+    }
+
+
+def names(case: Mapped) -> dict[str, list[str]]:
+    """The parameters that the template can see, by location, declared or only read."""
+    found: dict[str, list[str]] = {"path": [], "querystring": [], "header": []}
+    for parameter in case.operation.parameters:
+        found[parameter.location].append(parameter.name)
+    declared = set(itertools.chain(*found.values()))
+    found["header"] += sorted(set(re.findall(r"\$input\.params\('([^']+)'\)", case.template)) - declared)
+    return found
+
+
+def parameters(case: Mapped, value: str, only: str | None = None) -> dict[str, dict[str, str]]:
+    """Every parameter "a", but ``only`` (or all) ``value``."""
+    located = names(case).items()
+    return {place: {name: value if only in (None, name) else "a" for name in known} for place, known in located}
+
+
+@cache
+def literals(template: str) -> list[str]:
+    """Texts that the template's directives mention, and one that fits each pattern: they may take it another way."""
+    directives = "\n".join(line for line in template.splitlines() if line.startswith("#"))
+    fitting = [find(st.from_regex(p, fullmatch=True), bool) for p in re.findall(r'\.matches\("([^"]+)"\)', directives)]
+    return ["a", *sorted(set(re.findall(r'"([^"$]+)"', directives))), *fitting]
+
+
+def accepted(case: Mapped, body: bytes) -> bool:
+    """Does the model of the method let this body through?"""
+    request = Request("POST", "/", (("Content-Type", case.media_type),), body=body)
+    try:
+        check_body(case.operation, request, case.document.schemas)
+    except GatewayError:
+        return False
+    return True
+
+
+def model_sample(case: Mapped) -> Any:
+    model = case.operation.models.get(case.media_type)
+    return sample(model, case.document.schemas) if model else {}
+
+
+# --- what came out ---
+
+
+def read(case: Mapped, text: str) -> Any:
+    """The rendered text as its content type says; fails unless it is exactly that."""
+    kind = case.media_type
+    if case.response is None:
+        sent = case.integration.request_parameters.get("integration.request.header.Content-Type", "")
+        kind = sent.strip("'") or "application/json"
+    if media_type(kind) == "application/x-www-form-urlencoded":
+        return {"form": parse_qsl(text, keep_blank_values=True, strict_parsing=True)}
+    assert media_type(kind).endswith("json"), f"{kind}: say here how to read it"
+    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    assert len(members) == len(pairs), f"the same name twice: {[name for name, _ in pairs]}"
+    return members
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def shape(value: Any) -> Any:
+    """The structure without the values, hashable."""
+    match value:
+        case dict():
+            return tuple(sorted((name, shape(inner)) for name, inner in value.items()))
+        case list() | tuple():
+            return tuple(map(shape, value))
+        case bool() | None:
+            return "literal"
+        case int() | float():
+            return "number"
+        case _:
+            return "text"
+
+
+def fixed(value: Any) -> Any:
+    """The parts that no caller may have a say in."""
+    match value:
+        case {"form": pairs}:
+            return [pair for pair in pairs if FIXED.fullmatch(pair[0])]
+        case dict():
+            inner = {name: item if FIXED.fullmatch(name) else fixed(item) for name, item in value.items()}
+            return {name: item for name, item in inner.items() if item}
+        case list():
+            return [item for item in map(fixed, value) if item]
+        case _:
+            return None
+
+
+# --- requests ---
+
+
+def rendered_request(case: Mapped, body: bytes, params: Mapping[str, Mapping[str, str]]) -> Any:
+    text = mapping.render(case.template, body.decode("utf-8", "replace"), params, context(), {})
+    return read(case, text)
+
+
+@cache
+def good_requests(case: Mapped) -> list[Any]:
+    """What the template gives for good input: with and without each optional value, and for each value it looks for."""
+    body = model_sample(case)
+    required = case.operation.models.get(case.media_type, {}).get("required", ()) if isinstance(body, dict) else ()
+    bodies = [
+        body,
+        *({k: v for k, v in body.items() if k != left_out} for left_out in body if left_out not in required),
+    ]
+    values = ["", *literals(case.template)]
+    return [
+        rendered_request(case, json.dumps(tried).encode(), parameters(case, value))
+        for tried in bodies
+        if accepted(case, json.dumps(tried).encode())
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=str)
+def test_good_input_gives_a_request(case: Mapped):
+    assert good_requests(case)
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=str)
+def test_a_hostile_parameter_stays_a_value(case: Mapped):
+    good = good_requests(case)
+    body = json.dumps(model_sample(case)).encode()
+    for name in itertools.chain(*names(case).values()):
+        for hostile in STRINGS:
+            sent = rendered_request(case, body, parameters(case, hostile, only=name))
+            assert shape(sent) in set(map(shape, good)), (name, hostile)
+            assert fixed(sent) in list(map(fixed, good)), (name, hostile)
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=str)
+def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
+    good = good_requests(case)
+    shapes, frames = set(map(shape, good)), list(map(fixed, good))
+    for body, same_type in mutations(model_sample(case)):
+        encoded = json.dumps(body).encode()
+        if accepted(case, encoded):
+            sent = rendered_request(case, encoded, parameters(case, "a"))
+            assert not same_type or shape(sent) in shapes, body
+            assert set(sent) in [set(other) for other in good], body
+            assert fixed(sent) in frames, body
+    for encoded in BROKEN:
+        if accepted(case, encoded):
+            assert fixed(rendered_request(case, encoded, parameters(case, "a"))) in frames, encoded[:40]
+
+
+# --- responses ---
+
+
+_PATH = re.compile(r"\$input\.(?:path|json)\('\$\.([\w.]+)'\)")
+_ALIAS = re.compile(r"#set\(\s*\$(\w+)\s*=\s*\$input\.path\('\$\.([\w.]+)'\)\s*\)")
+
+
+def paths(template: str) -> set[str]:
+    """The JSONPaths that a template reads, through variables too: {"Item.owner.S"}."""
+    found = set(_PATH.findall(template))
+    for variable, path in _ALIAS.findall(template):
+        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\b(?!\()", template)}
+        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\.\w+\(", template)}
+    return {path for path in found if not any(other.startswith(f"{path}.") for other in found)}
+
+
+def answer(case: Mapped, value: str) -> dict[str, Any]:
+    """A backend's answer with ``value`` wherever the template looks; DynamoDB's numbers and booleans stay what they are."""
+    document: dict[str, Any] = {}
+    for path in paths(case.template):
+        *steps, last = path.split(".")
+        inner = document
+        for step in steps:
+            inner = inner.setdefault(step, {})
+        inner[last] = {"N": "2000000000", "BOOL": True}.get(last, value)
+    return document
+
+
+def rendered_response(case: Mapped, body: str, sent: str, claim: str = "a") -> tuple[int, Any]:
+    """(status, document) for a backend's answer, when the caller sent ``sent`` and the authorizer says ``claim``."""
+    assert case.response
+    claims = dict.fromkeys(re.findall(r"\$context\.authorizer\.(\w+)", case.template), claim)
+    request_context = context(responseOverride={"header": {}}, authorizer=claims)
+    document = read(case, mapping.render(case.template, body, parameters(case, sent), request_context, {}))
+    return int(request_context["responseOverride"].get("status") or case.response.status), document
+
+
+def respond(case: Mapped, stored: str, sent: str) -> tuple[int, Any]:
+    """The response for what the backend holds; it is the caller's own."""
+    return rendered_response(case, json.dumps(answer(case, stored)), sent, claim=stored)
+
+
+@cache
+def branches(case: Mapped) -> dict[Any, tuple[str, str]]:
+    """Each shape that good input gives, with a (stored, sent) that gives it."""
+    texts = literals(case.template)
+    return {shape(respond(case, stored, sent)[1]): (stored, sent) for stored in texts for sent in texts}
+
+
+@pytest.mark.parametrize("case", RESPONSES, ids=str)
+def test_a_good_answer_gives_a_response(case: Mapped):
+    for stored, sent in branches(case).values():
+        status, document = respond(case, stored, sent)
+        if status >= 400:
+            assert {"type", "title", "status", "code"} <= set(document)
+            assert document["status"] == status
+
+
+@pytest.mark.parametrize("case", RESPONSES, ids=str)
+def test_a_hostile_caller_or_backend_cannot_shape_the_response(case: Mapped):
+    for (stored, sent), hostile in itertools.product(branches(case).values(), STRINGS):
+        for tried in ((stored, hostile), (hostile, sent), (hostile, hostile)):
+            assert shape(respond(case, *tried)[1]) in branches(case), tried
+
+
+@pytest.mark.parametrize("case", MAY_BE_BARE, ids=str)
+def test_an_answer_without_what_the_template_reads_is_still_a_response(case: Mapped):
+    for sent in literals(case.template):
+        for body in ("", "{}", "[]", "null", '"text"', json.dumps(answer(case, "a")).replace('"a"', "null")):
+            rendered_response(case, body, sent)
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(min_size=1, max_size=200))
+def test_no_text_at_all_becomes_structure(text: str):
+    for case in RESPONSES:
+        for stored, sent in branches(case).values():
+            assert shape(respond(case, text, sent)[1]) in branches(case)
+            assert shape(respond(case, stored, text)[1]) in branches(case)
+
+
+# --- the gateway's own answers ---
+
+
+GATEWAY = [(service, api) for service, piece in pieces().items() for api in piece.apis]
+
+
+@pytest.mark.parametrize(("service", "api"), GATEWAY)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_gateways_own_answers_are_problems_whatever_the_caller_sent(service: str, api: str, kind: str):
+    rules = pieces()[service].apis[api].gateway_responses
+    for hostile in STRINGS:
+        error = GatewayError(kind, hostile, validation=hostile)
+        known = {f"context.error.{name}": value for name, value in error.variables().items()}
+        response = render_gateway_response(
+            error, rules, None, lambda name, known=known, text=hostile: known.get(name, text)
+        )
+        problem = json.loads(response.body, object_pairs_hook=unique)
+        assert response.header("content-type") == "application/problem+json"
+        assert {"type", "title", "code"} <= set(problem)
+        assert problem.get("status", response.status) == response.status

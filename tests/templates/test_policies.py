@@ -1,0 +1,248 @@
+"""Least privilege, and the permissions between services that the local cloud does not enforce, from the templates.
+
+MiniStack enforces the roles of functions, of integrations and the queue policies for SNS. It does not look at what lets a
+service call another (``make parity``), so a missing permission would show on AWS only; these tests look.
+"""
+
+import re
+
+import pytest
+
+from local.declared import Piece, every, name_of, pieces
+from tests.templates.grants import (
+    grants,
+    role_documents,
+    role_grants,
+    senders,
+    several,
+    statements,
+    trusted,
+)
+
+# A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.
+ANY_RESOURCE = {
+    "xray:PutTraceSegments": "X-Ray has no resources",
+    "xray:PutTelemetryRecords": "X-Ray has no resources",
+    "cloudwatch:PutMetricData": "metrics have no resources",
+    "ec2:DescribeNetworkInterfaces": "describing interfaces knows no resource",
+    "ecr:GetAuthorizationToken": "the token is the account's",
+}
+MANAGED = {
+    "AWSLambdaBasicExecutionRole": "SAM adds it: writing logs",
+    "AWSLambdaVPCAccessExecutionRole": "SAM adds it to functions in a VPC",
+    "AWSXrayWriteOnlyAccess": "SAM adds it for Tracing: Active",
+    "AmazonAPIGatewayPushToCloudWatchLogs": "the one role through which API Gateway writes access logs",
+    "AmazonECSTaskExecutionRolePolicy": "how ECS starts a task",
+}
+# Who assumes the roles named by these properties.
+ASSUMED_BY = {
+    ("AWS::Lambda::Function", "Role"): "lambda.amazonaws.com",
+    ("AWS::StepFunctions::StateMachine", "RoleArn"): "states.amazonaws.com",
+    ("AWS::KinesisFirehose::DeliveryStream", "RoleARN"): "firehose.amazonaws.com",
+    ("AWS::Events::Rule", "RoleArn"): "events.amazonaws.com",
+    ("AWS::Scheduler::Schedule", "RoleArn"): "scheduler.amazonaws.com",
+    ("AWS::Pipes::Pipe", "RoleArn"): "pipes.amazonaws.com",
+    ("AWS::ApiGateway::RestApi", "credentials"): "apigateway.amazonaws.com",
+    ("AWS::ApiGateway::RestApi", "authorizerCredentials"): "apigateway.amazonaws.com",
+    ("AWS::ApiGateway::Account", "CloudWatchRoleArn"): "apigateway.amazonaws.com",
+}
+PIECES = [pytest.param(piece, id=service) for service, piece in pieces().items()]
+
+
+def identity_policies() -> list[tuple[str, str, str]]:
+    """(service and role, action, resource) of every statement of every role."""
+    return [
+        (f"{piece.service} {name}", action, resource)
+        for piece, name, _ in every("AWS::IAM::Role")
+        for document in role_documents(piece, name)
+        for action, resource in grants(document)
+    ]
+
+
+def found(value: object, key: str) -> list[str]:
+    """Every text that stands under ``key``, however deep."""
+    if isinstance(value, dict):
+        here = [value[key]] if isinstance(value.get(key), str) else []
+        return here + [text for inner in value.values() for text in found(inner, key)]
+    return [text for inner in value for text in found(inner, key)] if isinstance(value, list) else []
+
+
+# --- no more than is needed ---
+
+
+def test_no_role_may_do_anything_whatever():
+    assert [grant for grant in identity_policies() if "*" in grant[1]] == []
+
+
+def test_no_role_may_use_any_resource():
+    """Neither ``*`` nor an ARN whose resource part is one."""
+    wide = [grant for grant in identity_policies() if re.fullmatch(r"\*|arn(:[^:]*){4}:(\w+[:/])?\*", grant[2])]
+    assert [grant for grant in wide if grant[1] not in ANY_RESOURCE] == []
+
+
+def test_only_known_managed_policies_are_attached():
+    attached = {
+        arn.rsplit("/", 1)[-1] for _, _, role in every("AWS::IAM::Role") for arn in role.get("ManagedPolicyArns", [])
+    }
+    assert attached <= set(MANAGED)
+
+
+def test_no_statement_turns_itself_around():
+    """NotAction, NotResource and NotPrincipal allow what nobody thought of."""
+    for piece in pieces().values():
+        assert not re.search(r"'Not(Action|Resource|Principal)'", str(piece.resources)), piece.service
+
+
+def test_a_resource_policy_names_who_may_and_on_whose_behalf():
+    """A service principal without a source would let in that service on behalf of any account: the confused deputy."""
+    for piece, name, policy in every(
+        "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy", "AWS::KMS::Key"
+    ):
+        for statement in statements(policy.get("PolicyDocument") or policy["KeyPolicy"]):
+            if statement["Effect"] == "Deny":
+                continue
+            condition = str(statement.get("Condition", ""))
+            principal = statement["Principal"]
+            if "Service" in principal:
+                assert re.search(r"aws:Source(Arn|Account)|EncryptionContext", condition), (piece.service, name)
+            elif principal in ("*", {"AWS": "*"}):
+                assert "kms:CallerAccount" in condition or "aws:PrincipalOrgID" in condition, (piece.service, name)
+
+
+def test_every_function_has_a_role_of_its_own():
+    roles = [(piece.service, function["Role"]) for piece, _, function in every("AWS::Lambda::Function")]
+    assert len(roles) == len(set(roles))
+
+
+# --- as much as is needed, where the emulator does not look ---
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_role_trusts_exactly_who_assumes_it(piece: Piece):
+    users: dict[str, set[str]] = {}
+    for resource in piece.resources.values():
+        for (kind, key), service in ASSUMED_BY.items():
+            if resource["Type"] == kind:
+                for role in found(resource["Properties"], key):
+                    users.setdefault(name_of(role), set()).add(service)
+    for role in piece.of_type("AWS::IAM::Role"):
+        assert trusted(piece, role) == users.get(role, trusted(piece, role)), role
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_direct_integration_may_do_its_one_action_on_one_resource(piece: Piece):
+    for document in piece.apis.values():
+        called: dict[str, set[str]] = {}
+        for operation in (item for methods in document.resources.values() for item in methods.values()):
+            integration = operation.integration
+            if integration and integration.kind == "aws":
+                call = re.search(r":apigateway:[^:]+:(\w+):action/(\w+)|:(\w+):path/", integration.uri)
+                assert call, f"say here which action {integration.uri} is"
+                assert integration.credentials, integration.uri
+                called.setdefault(integration.credentials, set()).add(f"{call[1]}:{call[2]}")
+        for role, actions in called.items():
+            assert {action for action, _ in role_grants(piece, role)} == actions
+            assert len({resource for _, resource in role_grants(piece, role)}) == 1
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_an_authorizer_is_called_through_a_role_that_can_do_just_that(piece: Piece):
+    for document in piece.apis.values():
+        for operation in (item for methods in document.resources.values() for item in methods.values()):
+            authorizer = operation.authorizer
+            if authorizer and authorizer.credentials:
+                ((action, function),) = role_grants(piece, authorizer.credentials)
+                assert action == "lambda:InvokeFunction"
+                assert name_of(function) in authorizer.uri
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_consumer_may_receive_from_its_source(piece: Piece):
+    needed = {
+        "sqs": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+        "dynamodb": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+    }
+    for source in piece.of_type("AWS::Lambda::EventSourceMapping").values():
+        role = piece.of_type("AWS::Lambda::Function")[name_of(source["FunctionName"])]["Role"]
+        origin = source["EventSourceArn"]
+        allowed = {action for action, resource in role_grants(piece, role) if resource.startswith(origin)}
+        assert needed[_service(piece, origin)] <= allowed
+
+
+def _service(piece: Piece, origin: str) -> str:
+    resource = piece.resources.get(name_of(origin))
+    return resource["Type"].split("::")[1].lower() if resource else "sqs"
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_rule_or_schedule_may_reach_its_targets(piece: Piece):
+    invocable = {
+        (permission["Principal"], name_of(permission["FunctionName"]), name_of(permission.get("SourceArn")))
+        for permission in piece.of_type("AWS::Lambda::Permission").values()
+    }
+    for name, rule in piece.of_type("AWS::Events::Rule").items():
+        for target in rule.get("Targets", []):
+            resource = piece.resources.get(name_of(target["Arn"]), {"Type": "elsewhere"})
+            if resource["Type"] == "AWS::Lambda::Function":
+                assert ("events.amazonaws.com", name_of(target["Arn"]), name) in invocable
+            elif resource["Type"] == "AWS::SQS::Queue":
+                assert ("events.amazonaws.com", name) in senders(piece, name_of(target["Arn"]))
+            elif resource["Type"] == "AWS::StepFunctions::StateMachine":
+                assert role_grants(piece, target["RoleArn"]) == {("states:StartExecution", target["Arn"])}
+    for schedule in piece.of_type("AWS::Scheduler::Schedule").values():
+        ((_, resource),) = role_grants(piece, schedule["Target"]["RoleArn"])
+        assert resource == schedule["Target"]["Arn"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_subscription_may_deliver(piece: Piece):
+    """To its queue and to its dead letters."""
+    for subscription in piece.of_type("AWS::SNS::Subscription").values():
+        if subscription["Protocol"] == "sqs":
+            ends = [subscription["Endpoint"], *found(subscription.get("RedrivePolicy", {}), "deadLetterTargetArn")]
+            for end in ends:
+                assert ("sns.amazonaws.com", name_of(subscription["TopicArn"])) in senders(piece, name_of(end))
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_bucket_may_notify(piece: Piece):
+    invocable = {
+        name_of(permission["FunctionName"])
+        for permission in piece.of_type("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "s3.amazonaws.com"
+    }
+    for bucket in piece.of_type("AWS::S3::Bucket").values():
+        wiring = bucket.get("NotificationConfiguration", {})
+        assert {name_of(function) for function in found(wiring, "Function")} <= invocable
+        for queue in found(wiring, "Queue"):
+            assert "s3.amazonaws.com" in {service for service, _ in senders(piece, name_of(queue))}
+
+
+# --- the key ---
+
+
+def test_every_service_that_delivers_into_something_encrypted_may_use_the_key():
+    """The emulator does not read key policies; on AWS, without these the deliveries fail silently."""
+    key = next(properties for _, _, properties in every("AWS::KMS::Key"))
+    allowed = {
+        service: set(several(statement["Action"]))
+        for statement in statements(key["KeyPolicy"])
+        if isinstance(statement["Principal"], dict)
+        for service in several(statement["Principal"].get("Service", []))
+    }
+    for service in delivering():
+        assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= allowed.get(service, set()), service
+    for _, name, group in every("AWS::Logs::LogGroup"):
+        assert not group.get("KmsKeyId") or any(service.startswith("logs.") for service in allowed), name
+
+
+def delivering() -> set[str]:
+    """The services that write to a queue or topic under the key with their own identity."""
+    services = set()
+    for piece, name, queue in every("AWS::SQS::Queue"):
+        if queue.get("KmsMasterKeyId"):
+            services |= {service for service, _ in senders(piece, name)}
+    for _, _, alarm in every("AWS::CloudWatch::Alarm"):
+        if alarm.get("AlarmActions"):
+            services.add("cloudwatch.amazonaws.com")
+    return services

@@ -1,0 +1,183 @@
+"""The rules of CONTRIBUTING.md for what a template declares."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local.declared import Piece, every, name_of, pieces
+from local.gateway.document import Operation
+from local.settings import ROOT
+from tests.templates.grants import several
+
+# Tables whose loss costs nothing: no point-in-time recovery.
+MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}
+
+
+def operations() -> list[Any]:
+    return [
+        pytest.param(piece, operation, id=f"{piece.service} {operation.method} {path}")
+        for piece in pieces().values()
+        for document in piece.apis.values()
+        for path, methods in document.resources.items()
+        for operation in methods.values()
+    ]
+
+
+def given(*types: str) -> list[Any]:
+    """Every resource of these types, as a test parameter."""
+    return [pytest.param(piece, name, found, id=f"{piece.service} {name}") for piece, name, found in every(*types)]
+
+
+# --- queues ---
+
+
+def dead_letter_queues(piece: Piece) -> set[str]:
+    """What queues, rules, subscriptions and functions of a template name as their dead letters."""
+    named = re.findall(
+        r"'(?:deadLetterTargetArn|DeadLetterConfig|OnFailure)': (?:\{'\w+': )?'([^']+)'", str(piece.resources)
+    )
+    return set(map(name_of, named))
+
+
+@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue"))
+def test_a_queue_has_dead_letters_or_holds_some(piece: Piece, name: str, queue: dict[str, Any]):
+    assert "RedrivePolicy" in queue or name in dead_letter_queues(piece)
+
+
+@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue"))
+def test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks(piece: Piece, name: str, queue: dict[str, Any]):
+    if name in dead_letter_queues(piece):
+        assert queue["MessageRetentionPeriod"] == 1_209_600
+        assert ("ApproximateNumberOfMessagesVisible", name) in {
+            (alarm.get("MetricName"), dimension["Value"])
+            for alarm in piece.of_type("AWS::CloudWatch::Alarm").values()
+            for dimension in alarm.get("Dimensions", [])
+        }
+
+
+@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue", "AWS::SNS::Topic"))
+def test_queues_and_topics_are_encrypted(piece: Piece, name: str, queue: dict[str, Any]):
+    assert queue.get("KmsMasterKeyId") or queue.get("SqsManagedSseEnabled")
+
+
+@pytest.mark.parametrize(("piece", "name", "source"), given("AWS::Lambda::EventSourceMapping"))
+def test_a_consumer_names_what_failed_and_never_floods_what_is_behind_it(
+    piece: Piece, name: str, source: dict[str, Any]
+):
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = piece.of_type("AWS::SQS::Queue").get(name_of(source["EventSourceArn"]))
+    if not queue:
+        assert source["DestinationConfig"]["OnFailure"]["Destination"]
+        assert source["ParallelizationFactor"]
+        return
+    assert source["ScalingConfig"]["MaximumConcurrency"] >= 2
+    timeout = piece.of_type("AWS::Lambda::Function")[name_of(source["FunctionName"])]["Timeout"]
+    assert queue["VisibilityTimeout"] >= 6 * timeout + source.get("MaximumBatchingWindowInSeconds", 0)
+
+
+@pytest.mark.parametrize(("piece", "name", "alarm"), given("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"))
+def test_an_alarm_tells_somebody_why(piece: Piece, name: str, alarm: dict[str, Any]):
+    assert alarm["AlarmActions"]
+    assert alarm["AlarmDescription"]
+
+
+# --- data ---
+
+
+@pytest.mark.parametrize(("piece", "name", "table"), given("AWS::DynamoDB::Table"))
+def test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it(
+    piece: Piece, name: str, table: dict[str, Any]
+):
+    assert table["SSESpecification"]["SSEEnabled"]
+    assert table["SSESpecification"]["KMSMasterKeyId"]
+    if (piece.service, name) not in MADE_ANEW:
+        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert {"DeletionPolicy", "UpdateReplacePolicy"} <= set(piece.resources[name])
+
+
+def test_buckets_are_encrypted_and_private():
+    for _, name, bucket in every("AWS::S3::Bucket"):
+        assert bucket["BucketEncryption"], name
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
+
+
+@pytest.mark.parametrize(("piece", "name", "group"), given("AWS::Logs::LogGroup"))
+def test_a_log_ends_and_is_encrypted(piece: Piece, name: str, group: dict[str, Any]):
+    assert group["RetentionInDays"]
+    assert group["KmsKeyId"]
+
+
+# --- functions ---
+
+
+@pytest.mark.parametrize(("piece", "name", "function"), given("AWS::Lambda::Function"))
+def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, name: str, function: dict[str, Any]):
+    folder, module, _ = function["Handler"].split(".")
+    assert function["FunctionName"] == f"setpieces-local-{piece.service}-{folder.replace('_', '-')}"
+    assert (ROOT / "functions" / piece.service / folder / f"{module}.py").exists()
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    # SAM's default of 3 s, or any other that nobody chose.
+    source = piece.source["Resources"][name]["Properties"]
+    assert "Timeout" in source or "Timeout" in piece.source["Globals"]["Function"]
+    logs = {group["LogGroupName"] for group in piece.of_type("AWS::Logs::LogGroup").values()}
+    assert f"/aws/lambda/{function['FunctionName']}" in logs
+    json.loads((ROOT / "events" / piece.service / f"{folder}.json").read_text())
+
+
+# --- APIs ---
+
+
+@pytest.mark.parametrize(("piece", "operation"), operations())
+def test_a_method_says_who_may_call_it(piece: Piece, operation: Operation):
+    """Public is what says so, `security: []`; forgetting it is not a decision. Preflights carry no credentials."""
+    body = next(iter(piece.of_type("AWS::ApiGateway::RestApi").values()))["Body"]
+    item = body["paths"][operation.resource_path]
+    declared = item.get(operation.method.lower()) or item["x-amazon-apigateway-any-method"]
+    guarded = operation.iam or operation.authorizer or operation.api_key_required
+    assert guarded or declared.get("security") == [] or operation.method == "OPTIONS"
+
+
+@pytest.mark.parametrize(("piece", "operation"), operations())
+def test_a_method_validates_and_passes_nothing_through(piece: Piece, operation: Operation):
+    assert operation.integration
+    assert operation.integration.passthrough == "never"
+    if operation.models:
+        assert operation.validates_body
+    if any(parameter.required for parameter in operation.parameters) and operation.method not in ("ANY", "OPTIONS"):
+        assert operation.validates_parameters
+
+
+@pytest.mark.parametrize(("piece", "operation"), operations())
+def test_a_model_refuses_unknown_fields(piece: Piece, operation: Operation):
+    schemas = next(iter(piece.apis.values())).schemas
+    for model in operation.models.values():
+        for schema in objects(model, schemas):
+            assert schema.get("additionalProperties") is False
+
+
+def objects(schema: Any, schemas: Any) -> list[dict[str, Any]]:
+    """The object schemas of a model, however deep."""
+    if "$ref" in schema:
+        target = schemas
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return objects(target, schemas)
+    inner = [*schema.get("properties", {}).values(), *several(schema.get("items", []))]
+    here = [schema] if schema.get("type") == "object" else []
+    return here + [found for item in inner for found in objects(item, schemas)]
+
+
+@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
+def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: dict[str, Any]):
+    assert stage["TracingEnabled"]
+    whole = [setting for setting in stage["MethodSettings"] if setting["HttpMethod"] == "*"]
+    assert whole[0]["ThrottlingRateLimit"] > 0
+    assert whole[0]["ThrottlingBurstLimit"] > 0
+    assert json.loads(stage["AccessLogSetting"]["Format"])["request_id"] == "$context.requestId"
+
+
+@pytest.mark.parametrize(("piece", "name", "api"), given("AWS::ApiGateway::RestApi"))
+def test_an_api_is_named_after_its_service(piece: Piece, name: str, api: dict[str, Any]):
+    assert api["Name"] == f"setpieces-local-{piece.service}"

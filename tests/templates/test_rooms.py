@@ -1,0 +1,47 @@
+"""A service has the same name in every room, and every room belongs to a service."""
+
+import pytest
+
+from local.declared import Piece, pieces
+from local.settings import ROOT
+
+# What is not one service's own.
+SHARED = {
+    "functions": {"common"},
+    "events": {"bus"},
+    "schemas/api": {"gateway-responses", "gateway-responses-iam"},
+    "tests/unit": {"common", "gateway", "local", "conftest"},
+}
+SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]
+
+
+def rooms(folder: str) -> set[str]:
+    entries = (ROOT / folder).iterdir()
+    return {entry.stem for entry in entries if not entry.name.startswith(("__", "."))} - SHARED.get(folder, set())
+
+
+def test_a_template_is_named_after_its_service():
+    assert rooms("templates") == set(pieces())
+
+
+@pytest.mark.parametrize("piece", SERVICES)
+def test_a_service_is_in_every_room_it_needs(piece: Piece):
+    needed = {"docs/set-pieces"}
+    if piece.of_type("AWS::Lambda::Function"):
+        needed |= {"functions", "events", "tests/unit"}
+    if piece.apis:
+        needed.add("schemas/api")
+    assert [room for room in sorted(needed) if piece.service not in rooms(room)] == []
+
+
+@pytest.mark.parametrize("room", ["docs/set-pieces", "functions", "events", "schemas/api", "tests/unit"])
+def test_no_room_without_a_service(room: str):
+    assert rooms(room) <= set(pieces())
+
+
+def test_the_shop_nests_every_service():
+    nested = {
+        resource["Properties"]["Location"].removesuffix(".yaml")
+        for resource in pieces()["shop"].source["Resources"].values()
+    }
+    assert nested == set(pieces()) - {"shop"}

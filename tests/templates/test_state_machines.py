@@ -1,0 +1,114 @@
+"""State machines as their templates deploy them: valid, JSONPath, complete in their substitutions, failures and permissions.
+
+The emulator does not enforce the roles of state machines, so what each task needs is read from its definition here.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_all
+
+from local.declared import Piece, definition, pieces
+from local.settings import ROOT
+from tests.templates.grants import role_grants
+
+MACHINES = [
+    (piece, name)
+    for piece in pieces().values()
+    for name, resource in piece.source["Resources"].items()
+    if resource["Type"] in ("AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine")
+]
+IDS = [f"{piece.service}-{name}" for piece, name in MACHINES]
+# Actions that an integration is not named after.
+# https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
+ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "states:StartExecution.sync": "states:StartExecution"}
+
+
+def scopes(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The machine, and each map and branch in it: what has a StartAt and States of its own."""
+    yield machine
+    for state in machine["States"].values():
+        for nested in (*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")):
+            if nested:
+                yield from scopes(nested)
+
+
+def tasks(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    return [state for scope in scopes(machine) for state in scope["States"].values() if state["Type"] == "Task"]
+
+
+def substitutions(piece: Piece, name: str) -> dict[str, Any]:
+    return piece.source["Resources"][name]["Properties"].get("DefinitionSubstitutions", {})
+
+
+def test_every_definition_is_deployed():
+    used = {piece.source["Resources"][name]["Properties"].get("DefinitionUri") for piece, name in MACHINES}
+    assert used == {f"../statemachines/{path.name}" for path in (ROOT / "statemachines").iterdir()}
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_a_definition_is_valid(piece: Piece, name: str):
+    """cfn-lint knows the language but does not follow DefinitionUri, so it gets the definition in place."""
+    text = json.dumps(definition(piece, name))
+    for key, value in substitutions(piece, name).items():
+        text = text.replace(f"${{{key}}}", piece.resolve(value))
+    properties = {"Definition": json.loads(text), "RoleArn": "arn:aws:iam::123456789012:role/any"}
+    template = {"Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
+    found = lint_all(json.dumps(template))
+    assert [match.message for match in found if match.rule.id.startswith("E")] == []
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_every_transition_leads_to_a_state_and_every_state_is_reached(piece: Piece, name: str):
+    for scope in scopes(definition(piece, name)):
+        targets = {target for state in scope["States"].values() for target in transitions(state)}
+        assert targets | {scope["StartAt"]} == set(scope["States"])
+
+
+def transitions(state: dict[str, Any]) -> set[str]:
+    rules = (state, *state.get("Choices", []), *state.get("Catch", []))
+    return {rule[name] for rule in rules for name in ("Next", "Default") if name in rule}
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_a_definition_is_jsonpath(piece: Piece, name: str):
+    text = json.dumps(definition(piece, name))
+    assert "JSONata" not in text
+    assert "{%" not in text
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_substitutions_are_those_that_the_template_gives(piece: Piece, name: str):
+    used = set(re.findall(r"\$\{([^}]+)\}", json.dumps(definition(piece, name))))
+    assert used == set(substitutions(piece, name))
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_every_task_retries_and_catches(piece: Piece, name: str):
+    for task in tasks(definition(piece, name)):
+        assert task["Retry"]
+        assert task["Catch"]
+
+
+@pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
+def test_the_role_has_what_the_tasks_call_and_no_more(piece: Piece, name: str):
+    machine = piece.of_type("AWS::StepFunctions::StateMachine")[name]
+    granted = {action for action, _ in role_grants(piece, machine["RoleArn"])}
+    called = set(
+        re.findall(
+            r'arn:\$\{Partition\}:states:::([\w:-]+?)(?:\.waitForTaskToken)?"', json.dumps(definition(piece, name))
+        )
+    )
+    needed = {_action(integration) for integration in called}
+    assert needed <= granted
+    # Distributed maps start their children and nested executions are watched through rules that AWS manages.
+    assert {action for action in granted - needed if not action.startswith(("states:", "events:", "logs:"))} == set()
+
+
+def _action(integration: str) -> str:
+    service, _, call = integration.removeprefix("aws-sdk:").partition(":")
+    action = f"{service}:{call[0].upper()}{call[1:]}"
+    return ACTIONS.get(action, action)

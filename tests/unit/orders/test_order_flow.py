@@ -1,0 +1,460 @@
+"""An order from the request to its end, with a crash or a failure at every call there is, and again with several of them.
+
+The table is moto's, so that conditions are DynamoDB's; queues, bus, payments, partners and the clock are this module's own.
+"""
+
+import importlib
+import json
+from collections import Counter
+from typing import Any
+
+import boto3
+import order_queue
+import order_sources
+import order_submission
+import order_table
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+from order_statuses import STATUSES
+
+from local.settings import ROOT
+from setpieces import aws, events, queues
+from setpieces.events import Event, derived_id
+from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest import CONTEXT
+
+BASKET = {
+    "items": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999, "note": "not ours"}],
+    "totals": {"amount": 3998, "currency": "EUR"},
+}
+QUOTATION = {"tax_total": 760, "lines": [], "source": "quotation", "rate_version": "v", "quoted_at": "2026-01-01"}
+SUBMIT = json.loads((ROOT / "events" / "orders" / "submit_order.json").read_text())
+FIRST_NUMBER = 100_000_001
+RECEIVES = 8
+FATES = ("crash before", "crash after", "error before", "error after")
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "TABLE_NAME": "orders",
+    "ORDER_DAYS": "30",
+    "STUCK_MINUTES": "5",
+    "SUBMIT_QUEUE_URL": "submit",
+    "QUEUE_URL": "own",
+    "DEAD_LETTER_QUEUE_URL": "dead",
+    "PARKED_QUEUE_URL": "parked",
+    "EVENT_BUS_NAME": "checkout-bus",
+    "EVENT_BUS_ARN": "arn",
+}
+
+
+class Crash(BaseException):
+    """The process is gone; nothing in it can catch this."""
+
+
+class FaultyClient:
+    """A client whose every call may crash or fail, before or after its effect."""
+
+    def __init__(self, world: "World", real: Any, name: str) -> None:
+        self._world, self._real, self._name = world, real, name
+
+    def __getattr__(self, operation: str) -> Any:
+        real = getattr(self._real, operation)
+        if not callable(real):
+            return real
+        error = ClientError({"Error": {"Code": "InternalServerError"}}, operation)
+        return lambda **sent: self._world.call(f"{self._name}:{operation}", lambda: real(**sent), error)
+
+
+class World:
+    """Everything around the functions. ``faults`` says what becomes of the n-th call of the run."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000
+        self.faults: dict[int, str] = {}
+        self.calls: list[str] = []
+        self.numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 100))
+        self.basket: Answer = Answer(200, BASKET)
+        self.quotation: Answer = Answer(200, QUOTATION)
+        self.outcome = "AUTHORIZED"
+        self.queues: dict[str, list[dict[str, Any]]] = {"submit": [], "dead": [], "parked": [], "payment": []}
+        self.published: list[Event] = []
+        self.charged: dict[str, Event] = {}
+        self.platform: dict[str, list[dict[str, Any]]] = {}
+        self.shown: dict[str, list[str]] = {}
+
+    def call(self, name: str, effect: Any, error: Exception) -> Any:
+        fate = self.faults.get(len(self.calls), "")
+        self.calls.append(name)
+        failure = Crash() if fate.startswith("crash") else error
+        if fate.endswith("before"):
+            raise failure
+        answer = effect()
+        self._look()
+        if fate.endswith("after"):
+            raise failure
+        return answer
+
+    def _look(self) -> None:
+        """What anybody who polled now would see."""
+        for item in boto3.client("dynamodb").scan(TableName="orders")["Items"]:
+            if "backend_status" in item:
+                status = STATUSES[item["backend_status"]["S"]].public
+                seen = self.shown.setdefault(item["order_number"]["S"], [])
+                if seen[-1:] != [status]:
+                    seen.append(status)
+
+    # --- what the functions call ---
+
+    def client(self, service: str) -> Any:
+        real = {"sqs": self, "events": self}.get(service) or aws.client(service)
+        return FaultyClient(self, real, service)
+
+    def send_message(self, QueueUrl: str, MessageBody: str, MessageAttributes: Any = None) -> None:
+        attributes = {name: {"stringValue": each["StringValue"]} for name, each in (MessageAttributes or {}).items()}
+        self.queues[QueueUrl].append({"body": MessageBody, "attributes": attributes, "receives": 0})
+
+    def change_message_visibility(self, **_: Any) -> None:
+        """Time does not matter to these queues."""
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        for entry in Entries:
+            event = events.parse(json.loads(entry["Detail"]))
+            self.published.append(event)
+            if event.kind[1:] == ("ORDER", "SUBMIT"):
+                self._pay(event)
+        return {"Entries": [{} for _ in Entries]}
+
+    def _pay(self, submit: Event) -> None:
+        """As the payments service: one charge per order, and the same result with the same id whenever it is asked again."""
+        number = submit.data["order_number"]
+        order = order_item(number)
+        assert order["backend_status"] != "Validating", "payments would read an order without an amount"
+        data = {"order_number": number, "customer_id": order["customer_id"]}
+        if self.outcome == "AUTHORIZED":
+            data |= {"charge_id": "ch-1", "amount": order["amount"], "currency": order["currency"]}
+        else:
+            data |= {"reason_code": "CARD_DECLINED"}
+        kind = ("CHECKOUT", "PAYMENT", self.outcome)
+        result = Event(kind, data, derived_id("payment", number), submit.correlation_id, submit.event_id)
+        self.charged[number] = result
+        body = json.dumps({"detail": result.detail()})
+        self.queues["payment"].append({"body": body, "attributes": {}, "receives": 0})
+
+    def internal(self, service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
+        down = OutsideUnavailable(service, "no answer", timed_out=True)
+        answers = {
+            "sequences": lambda: Answer(200, {"formatted": f"T{next(self.numbers)}"}),
+            "basket": lambda: self.basket,
+            "tax": lambda: self.quotation,
+        }
+        return self.call(service, answers[service], down)
+
+    def outside(self, system: str, method: str, *path: str, body: Any, timeout: float) -> Answer:
+        assert (system, method, path[0]) == ("commerce", "PUT", "orders")
+
+        def put() -> Answer:
+            stored = self.platform.setdefault(path[1], [])
+            if stored and stored[0] != body:
+                return Answer(409, {})
+            stored.append(body)
+            return Answer(201 if len(stored) == 1 else 200, body)
+
+        return self.call("commerce", put, OutsideUnavailable("commerce", "no answer", timed_out=True))
+
+    # --- what drives the functions ---
+
+    def submit(self, **changes: Any) -> dict[str, Any]:
+        """One request; a crash is a 502 of the gateway."""
+        event = json.loads(json.dumps(SUBMIT))
+        event["body"] = json.dumps(json.loads(event["body"]) | changes)
+        try:
+            return importlib.import_module("submit_order.app").handler(event, CONTEXT)
+        except Crash:
+            return {"statusCode": 502, "body": "{}"}
+
+    def submit_persistently(self) -> str:
+        """The order number, as a client gets it that asks again with the same key until it is answered."""
+        for _ in range(6):
+            answer = self.submit()
+            assert answer["statusCode"] in (202, 500, 502, 503), answer
+            if answer["statusCode"] == 202:
+                return json.loads(answer["body"])["order_number"]
+        raise AssertionError("never accepted")
+
+    def deliver(self, queue: str, function: str) -> bool:
+        """The first message of a queue, once; False if there was none."""
+        if not self.queues[queue]:
+            return False
+        message = self.queues[queue].pop(0)
+        message["receives"] += 1
+        record = {
+            "messageId": "m",
+            "receiptHandle": "r",
+            "body": message["body"],
+            "messageAttributes": message["attributes"],
+            "attributes": {"ApproximateReceiveCount": str(message["receives"])},
+        }
+        try:
+            failed = importlib.import_module(f"{function}.app").handler({"Records": [record]}, CONTEXT)
+            done = not failed["batchItemFailures"]
+        except Crash:
+            done = False
+        if not done:
+            given_up = message["receives"] >= RECEIVES and queue == "submit"
+            self.queues["dead" if given_up else queue].append(message | ({"receives": 0} if given_up else {}))
+        return True
+
+    def run(self) -> None:
+        """Deliver until all queues are empty."""
+        for _ in range(200):
+            if not any(
+                [
+                    self.deliver("submit", "process_order"),
+                    self.deliver("payment", "complete_order"),
+                    self.deliver("dead", "bury_order"),
+                ]
+            ):
+                return
+        raise AssertionError("it never comes to rest")
+
+    def sweep(self) -> None:
+        self.now += 600
+        try:
+            importlib.import_module("sweep_orders.app").handler({}, CONTEXT)
+        except (Crash, ClientError):
+            return
+
+
+def order_item(number: str) -> dict[str, Any]:
+    found = order_table.from_item(
+        boto3.client("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"]
+    )
+    return found
+
+
+@pytest.fixture
+def make_world(monkeypatch: pytest.MonkeyPatch):
+    """Makes worlds, each with an empty table."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    aws.client.cache_clear()
+    with mock_aws():
+
+        def make() -> World:
+            dynamodb, world = boto3.client("dynamodb"), World()
+            if dynamodb.list_tables()["TableNames"]:
+                dynamodb.delete_table(TableName="orders")
+            dynamodb.create_table(**TABLE)
+            for module in (order_table, order_queue, events, queues, importlib.import_module("bury_order.app")):
+                monkeypatch.setattr(module, "client", world.client)
+            monkeypatch.setattr(order_submission.internal, "call", world.internal)
+            monkeypatch.setattr(order_sources.outside, "call", world.outside)
+            monkeypatch.setattr(order_table.time, "time", lambda: world.now)
+            return world
+
+        yield make
+    aws.client.cache_clear()
+
+
+TABLE: dict[str, Any] = {
+    "TableName": "orders",
+    "AttributeDefinitions": [
+        {"AttributeName": "order_number", "AttributeType": "S"},
+        {"AttributeName": "in_progress", "AttributeType": "S"},
+        {"AttributeName": "check_at", "AttributeType": "N"},
+    ],
+    "KeySchema": [{"AttributeName": "order_number", "KeyType": "HASH"}],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "in-progress",
+            "KeySchema": [
+                {"AttributeName": "in_progress", "KeyType": "HASH"},
+                {"AttributeName": "check_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+def whole_life(world: World) -> str:
+    """From the request to rest, with the sweeper as often as it takes."""
+    number = world.submit_persistently()
+    world.run()
+    for _ in range(4):
+        if "in_progress" not in order_item(number):
+            break
+        world.sweep()
+        world.run()
+    return number
+
+
+def check(world: World, number: str, status: str) -> None:
+    """One order, in ``status``, that was never seen to go back, and whose effects are one each."""
+    assert order_item(number)["backend_status"] == status
+    assert list(world.shown) == [number], "an order that nobody was told of"
+    assert world.shown[number] == ["Processing", STATUSES[status].public]
+    ids = {event.kind: event.event_id for event in world.published}
+    assert all(event.event_id == ids[event.kind] for event in world.published)
+    assert {event.correlation_id for event in world.published} <= {"sample-1"}
+    complete = status == "Sent to fulfillment"
+    assert len({json.dumps(each, sort_keys=True) for each in world.platform.get(number, [])}) == complete
+    assert (("CHECKOUT", "ORDER", "COMPLETE") in ids) == complete
+
+
+def test_an_order_takes_no_more_calls_than_it_needs(make_world):
+    world = make_world()
+    number = whole_life(world)
+    check(world, number, "Sent to fulfillment")
+    assert world.calls == [
+        "dynamodb:get_item",
+        "sequences",
+        "dynamodb:transact_write_items",
+        "sqs:send_message",
+        "dynamodb:get_item",
+        "basket",
+        "tax",
+        "dynamodb:update_item",
+        "events:put_events",
+        "dynamodb:update_item",
+        "commerce",
+        "events:put_events",
+        "dynamodb:update_item",
+    ]
+    (platform,) = world.platform[number]
+    assert platform["lines"] == [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}]
+    assert platform["totals"] == {"subtotal": 3998, "tax": 760, "amount": 4758, "currency": "EUR"}
+    assert platform["tax"] == {"source": "quotation", "rate_version": "v"}
+
+
+CALLS = 13
+
+
+@pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("position", range(CALLS))
+def test_one_failure_anywhere_loses_and_doubles_nothing(make_world, position: int, fate: str):
+    world = make_world()
+    world.faults = {position: fate}
+    check(world, whole_life(world), "Sent to fulfillment")
+    assert world.queues == {"submit": [], "dead": [], "parked": [], "payment": []}
+
+
+@pytest.mark.parametrize("position", range(CALLS))
+def test_nor_does_it_when_the_card_is_declined(make_world, position: int):
+    world = make_world()
+    world.outcome, world.faults = "DECLINED", {position: "crash after"}
+    number = whole_life(world)
+    check(world, number, "Card declined")
+    assert order_item(number)["reason_code"] == "PAYMENT_DECLINED"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=st.dictionaries(st.integers(0, 40), st.sampled_from(FATES), max_size=6), data=st.data())
+def test_many_failures_repeats_and_another_order_of_messages_neither(make_world, faults: dict[int, str], data):
+    """What is delivered next, and whether it is delivered again later, is drawn; results of payments come twice."""
+    world = make_world()
+    world.faults = faults
+    number = world.submit_persistently()
+    for _ in range(12):
+        queue = data.draw(st.sampled_from(["submit", "payment", "dead"]))
+        messages = world.queues[queue]
+        if messages and queue != "dead" and data.draw(st.booleans()):
+            messages.append(messages[0] | {"receives": 0})
+        world.deliver(queue, {"submit": "process_order", "payment": "complete_order", "dead": "bury_order"}[queue])
+    world.faults = {}
+    world.run()
+    world.sweep()
+    world.run()
+    check(world, number, "Sent to fulfillment")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"basket": Answer(404, {})}, "BASKET_NOT_FOUND"),
+        ({"basket": Answer(200, BASKET | {"items": []})}, "EMPTY_BASKET"),
+        ({"quotation": Answer(422, {})}, "UNSUPPORTED_DESTINATION"),
+    ],
+)
+def test_what_cannot_be_carried_out_fails_and_is_never_paid(make_world, changes: dict[str, Any], reason: str):
+    world = make_world()
+    vars(world).update(changes)
+    number = whole_life(world)
+    check(world, number, "Validation failed")
+    assert order_item(number)["reason_code"] == reason
+    assert world.published == []
+
+
+def test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back(make_world):
+    world = make_world()
+    world.basket = Answer(500, {})
+    number = world.submit_persistently()
+    world.run()
+    assert order_item(number)["reason_code"] == "PROCESSING_FAILED"
+    (parked,) = world.queues["parked"]
+    world.basket = Answer(200, BASKET)
+    # A late copy of the message that was given up changes nothing.
+    world.queues["submit"].append(parked | {"body": json.dumps({"order_number": number}), "receives": 0})
+    world.run()
+    assert world.shown[number] == ["Processing", "Failed"]
+    world.queues["submit"].append(parked | {"receives": 0})
+    world.run()
+    assert world.shown[number] == ["Processing", "Failed", "Processing", "Complete"]
+    assert len(world.charged) == 1
+
+
+@pytest.mark.parametrize("status", ["Card declined", "Validation failed"])
+def test_money_that_is_held_for_a_failed_order_is_for_a_person_to_see(make_world, status: str):
+    world = make_world()
+    world.outcome = "DECLINED"
+    if status == "Validation failed":
+        world.basket = Answer(404, {})
+    number = whole_life(world)
+    data = {"order_number": number, "customer_id": "C000000001", "charge_id": "ch-9", "amount": 1, "currency": "EUR"}
+    late = Event(("CHECKOUT", "PAYMENT", "AUTHORIZED"), data, correlation_id="sample-1")
+    body = json.dumps({"detail": late.detail()})
+    world.queues["payment"].append({"body": body, "attributes": {}, "receives": 0})
+    world.deliver("payment", "complete_order")
+    (dead,) = world.queues["dead"]
+    assert dead["attributes"]["reason"]["stringValue"] == "AUTHORIZED_AFTER_FAILURE"
+    assert "ch-9" in dead["attributes"]["detail"]["stringValue"]
+    check(world, number, status)
+
+
+def test_the_payment_token_is_kept_no_longer_than_it_is_needed(make_world):
+    world = make_world()
+    number = world.submit_persistently()
+    world.deliver("submit", "process_order")
+    assert order_item(number)["payment_token"] == "tok_ok"
+    world.run()
+    assert "payment_token" not in order_item(number)
+
+
+def test_an_order_whose_payment_was_asked_for_is_not_given_up(make_world):
+    world = make_world()
+    number = world.submit_persistently()
+    world.deliver("submit", "process_order")
+    world.queues["dead"].append({"body": json.dumps({"order_number": number}), "attributes": {}, "receives": 0})
+    world.deliver("dead", "bury_order")
+    assert world.shown[number] == ["Processing"]
+    world.run()
+    check(world, number, "Sent to fulfillment")
+
+
+def test_the_same_key_with_another_order_is_refused_and_numbers_nothing(make_world):
+    world = make_world()
+    world.submit_persistently()
+    answer = world.submit(payment_token="tok_other")
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert Counter(world.calls)["sequences"] == 1
+
+
+def test_without_a_number_nothing_is_ordered(make_world):
+    world = make_world()
+    world.faults = {1: "error before"}
+    answer = world.submit()
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "2")
+    assert world.shown == {}

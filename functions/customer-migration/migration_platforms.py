@@ -1,6 +1,5 @@
 """The legacy platform, read; the new platform, read and written once."""
 
-from collections.abc import Callable
 from typing import Any
 
 from setpieces import outside
@@ -58,14 +57,11 @@ def _call(method: str, *path: str, **options: Any) -> Answer:
 
     Not after a time-out, which would cost as much again, and not if the platform asks for patience: then the message waits.
     """
-    return _persistently(lambda: outside.call("commerce", method, *path, timeout=CALL_SECONDS, **options))
-
-
-def _persistently(call: Callable[[], Answer]) -> Answer:
-    for left in reversed(range(TRIES)):
+    tries = 1
+    while True:
         try:
-            return call()
+            return outside.call("commerce", method, *path, timeout=CALL_SECONDS, **options)
         except OutsideUnavailable as error:
-            if not left or error.timed_out or error.retry_after is not None:
+            if tries == TRIES or error.timed_out or error.retry_after is not None:
                 raise
-    raise AssertionError("TRIES is at least 1")
+            tries += 1

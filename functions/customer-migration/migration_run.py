@@ -13,8 +13,7 @@ from setpieces.outside import OutsideUnavailable
 from setpieces.queues import Later, Reject, growing
 from setpieces.settings import setting
 
-FIRST_WAIT_SECONDS = 2
-# The legacy platform knows a customer only after a while: this often it is asked, 2 and 8 seconds apart.
+# The legacy platform knows a customer only after a while: this often it is asked, 2 and 4 seconds apart.
 NOT_FOUND_RECEIVES = 3
 # The customer, or somebody for them, may be changing their profile at the same time.
 RACES = 3
@@ -91,4 +90,4 @@ def _absent(reason: str, receives: int) -> Outcome:
 
 
 def _wait(receives: int) -> int:
-    return growing(receives, FIRST_WAIT_SECONDS)
+    return growing(receives)

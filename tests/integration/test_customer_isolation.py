@@ -153,17 +153,18 @@ def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize("first", ["own", "other", "*", "%2A", "?"])
 def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice: Member, bob: Member, method, first):
-    """What the gateway keeps, held against what may be asked next."""
+    """What the gateway keeps, held against what may be asked next. What it does not keep, it need not open for anything else."""
     asked = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
     document = authorizer_output(shop, alice.token, method, asked)["policyDocument"]
 
     def decision(path: str, verb: str = "GET", stage: str = "local", api: str = FUNCTION_ARN) -> str:
         return policy.evaluate(document, "execute-api:Invoke", f"{api}/{stage}/{verb}{path}")
 
+    opened = "allow" if method == "GET" or first == "own" else "deny"
     own, other = f"/v1/customers/{alice.customer_id}", f"/v1/customers/{bob.customer_id}"
     for verb in METHODS:
         for resource in ("profile", "rewards"):
-            assert decision(f"{own}/{resource}", verb) == "allow"
+            assert decision(f"{own}/{resource}", verb) == opened
             assert decision(f"{other}/{resource}", verb) != "allow"
             assert decision(f"{own}/{resource}", verb, stage="prod") != "allow"
             assert decision(f"{own}/{resource}", verb, api=FUNCTION_ARN[:-1] + "5") != "allow"

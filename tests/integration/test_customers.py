@@ -127,8 +127,9 @@ def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"email": "eve@example.com"}, "/email"),
-        ({"customer_id": "C1"}, "/customer_id"),
+        # What no request may hold is refused by the request model, which points at the whole.
+        ({"email": "eve@example.com"}, ""),
+        ({"customer_id": "C1"}, ""),
         ({"addresses": [{"street": "x"}]}, "/addresses/0/country"),
         ({"addresses": [HOME | dict.fromkeys(("name", "city", "company", "street", "line1"), "漢" * 100)] * 10}, "/addresses"),
     ],
@@ -137,8 +138,7 @@ def test_what_may_not_be_changed_is_400(shop: Shop, ada: Member, change: dict, p
     before = get(shop, ada).json()
     answer = patch(shop, ada, change)
     assert refusal(answer)[0] == 400
-    # What no profile has is refused by the request model, which names no place.
-    assert answer.json().get("errors", [{"pointer": pointer}])[0]["pointer"] == pointer
+    assert answer.json()["errors"][0]["pointer"] == pointer
     assert get(shop, ada).json() == before
 
 

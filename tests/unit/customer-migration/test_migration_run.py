@@ -114,7 +114,7 @@ class World:
 @pytest.fixture
 def enter(monkeypatch):
     """Put the migration into a world."""
-    monkeypatch.setenv("MAX_RECEIVES", "10")
+    monkeypatch.setenv("MAX_RECEIVES", "20")
     monkeypatch.setenv("QUEUE_URL", "queue")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "dead")
 
@@ -226,12 +226,12 @@ def down(world: World) -> World:
 
 def test_the_waits_grow_and_the_last_attempt_enters_that_it_failed(enter):
     world = enter(down(World()))
-    for receives in range(1, 11):
+    for receives in range(1, 21):
         assert world.migration.get("status") in (None, "PENDING")
         assert not deliver(receives)
-    assert world.visible_in == [2, 8, 32, 128, 512, 900, 900, 900, 900, 900]
+    assert world.visible_in == [2, 4, 8, 16, 32, 64, 128, 256] + [300] * 12
     assert (world.migration["status"], world.migration["reason"]) == ("FAILED", "UNAVAILABLE")
-    assert world.calls == 10 * (1 + TRIES + 1)
+    assert world.calls == 20 * (1 + TRIES + 1)
 
 
 def test_who_was_migrated_stays_migrated_though_a_later_message_fails(enter):
@@ -247,7 +247,7 @@ def test_who_is_not_found_three_times_is_not_found(enter, missing, reason):
     world = enter(World())
     setattr(world, missing, None)
     assert [deliver(receives) for receives in (1, 2, 3)] == [False, False, True]
-    assert world.visible_in == [2, 8]
+    assert world.visible_in == [2, 4]
     assert (world.migration["status"], world.migration["reason"]) == ("NOT_FOUND", reason)
     assert (world.writes, world.dead) == ([], [])
 

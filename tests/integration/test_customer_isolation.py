@@ -153,7 +153,7 @@ def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize("first", ["own", "other", "*", "%2A", "?"])
 def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice: Member, bob: Member, method, first):
-    """What the gateway keeps, held against what may be asked next. What it does not keep, it need not open for anything else."""
+    """What the gateway keeps, held against what may be asked next; what it does not keep need open nothing else."""
     asked = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
     document = authorizer_output(shop, alice.token, method, asked)["policyDocument"]
 

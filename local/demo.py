@@ -98,11 +98,11 @@ def migrate(journey: Journey) -> str:
     admin = _bearer(_session(journey, journey.shop.samples["admin"]))
     path = f"/customer-migration/v1/migrations/{journey.session['customer_id']}"
 
-    def migrated() -> dict[str, Any] | None:
+    def ended() -> dict[str, Any]:
         answer = journey.shop.call("GET", path, headers=admin)
-        return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else None
+        return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else {}
 
-    migration = eventually(migrated, timeout=60)
+    migration = eventually(ended, timeout=60)
     if migration["status"] != "MIGRATED":
         raise AssertionError(f"the migration ended as {migration}")
     return f"the old site's data came over by themselves, attempts: {migration['attempts']}"

@@ -24,7 +24,7 @@ from local.processes import EMULATOR
 from local.shop import Shop, eventually, unique
 from setpieces.events import parse
 
-ORDERS = int(os.environ.get("SETPIECES_ORDERS", "60"))
+ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
 SETTLE_SECONDS = 240 + ORDERS
 ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}

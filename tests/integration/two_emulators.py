@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import httpx
+from botocore.config import Config
 
 from local.cloud import _lambda_runtime
 from local.processes import EMULATOR
@@ -22,6 +23,7 @@ from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
 from local.shop import eventually, unique
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 ENDED = ("COMPLETE", "FAILED")
 
 
@@ -36,7 +38,7 @@ class Cloud:
         return boto3.Session("test", "test", region_name=REGION)
 
     def aws(self, service: str, session: boto3.Session | None = None) -> Any:
-        return (session or self.root).client(service, endpoint_url=self.endpoint)
+        return (session or self.root).client(service, endpoint_url=self.endpoint, config=ONE_ATTEMPT)
 
     def role(self, service: str, *statements: dict[str, Any]) -> str:
         """The ARN of a new role that ``service`` and root may assume, with these statements as its only policy."""
@@ -63,20 +65,14 @@ class Cloud:
         """What is in a queue now."""
         return self.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
 
-    def function(self, code: str, role: str | None = None, **settings: Any) -> str:
-        """The name of a new function whose file is ``code``."""
+    def function(self, code: str, **settings: Any) -> str:
+        """The name of a new function whose file is ``code``, and whose role may do nothing."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr("app.py", code)
         name = unique("function")
-        self.aws("lambda").create_function(
-            FunctionName=name,
-            Runtime="python3.13",
-            Handler="app.handler",
-            Role=role or self.role("lambda"),
-            Code={"ZipFile": archive.getvalue()},
-            **settings,
-        )
+        settings = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda")} | settings
+        self.aws("lambda").create_function(FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings)
         return name
 
     def invoke(self, function: str) -> Any:

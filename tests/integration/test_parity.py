@@ -161,6 +161,12 @@ def test_clean_interpreter(plain: Cloud, corrected: Cloud):
 # --- what the emulator does not enforce; tests/templates check it from the templates ---
 
 
+def test_role_trust(plain: Cloud):
+    """A function with a role that Lambda may not assume."""
+    function = plain.function("def handler(event, context): return 'ran'", Role=plain.role("states"))
+    assert plain.invoke(function) == "ran"
+
+
 def test_state_machine_roles(plain: Cloud):
     url, _ = plain.queue()
     send = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}

@@ -53,7 +53,7 @@ lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)
-	@$(RUN) pytest tests/unit
+	@$(RUN) pytest --numprocesses auto tests/unit
 test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas

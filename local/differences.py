@@ -177,7 +177,7 @@ DIFFERENCES = (
         "role-trust",
         "permissions",
         aws="a role is assumed only by the services that it trusts",
-        local="lets any service use any role, API Gateway's aside",
+        local="any service uses any role; only the front door looks, in API Gateway's place",
         reason="not enforced; checked statically from the templates",
         tests=(f"{POLICIES}a_role_trusts_exactly_who_assumes_it", f"{PROBE}role_trust"),
     ),
@@ -307,7 +307,7 @@ DIFFERENCES = (
         local="it is lost",
         reason="not done; that the dead letters may be sent to is checked statically",
         tests=(f"{PROBE}dead_letters_of_subscriptions", f"{POLICIES}a_subscription_may_deliver"),
-        on_aws="the same with the queue policy of the customer migration",
+        on_aws="the same with the queue policy of the customer migration, and a customer who signs up",
     ),
     Difference(
         "message-groups",
@@ -359,7 +359,7 @@ DIFFERENCES = (
         aws="tables throttle above their capacity, accounts have quotas",
         local="no table throttles, nothing has a quota",
         reason="the emulator has no model of capacity; SDK clients retry throttles in the standard mode",
-        on_aws="`make bench` against a dev stage, with `ThrottledRequests` of its tables beside it",
+        on_aws="`SETPIECES_STAGE=dev python -m bench orders`, with `ThrottledRequests` of the tables beside it",
     ),
     Difference(
         "sudden-end",
@@ -429,7 +429,7 @@ DIFFERENCES = (
         aws="cold starts, network and managed services take their time",
         local="everything is one machine",
         reason="`make bench` compares within one run; its ratios hold on both, its milliseconds on none but this machine",
-        on_aws="`make bench` against a dev stage",
+        on_aws="`SETPIECES_STAGE=dev python -m bench orders`; durations in the REPORT lines",
     ),
     Difference(
         "failures-of-aws",

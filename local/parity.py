@@ -8,10 +8,10 @@ The list is the corrections of ``local.corrections``, each with the test that be
 
 from collections.abc import Iterator
 from itertools import groupby
+from textwrap import wrap
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from local.corrections import CORRECTIONS, Correction
@@ -21,6 +21,7 @@ from local.settings import ROOT
 
 PAGE = ROOT / "docs" / "parity.md"
 BEGIN, END = "<!-- differences: begin -->", "<!-- differences: end -->"
+MARGIN = " " * 10
 COLUMNS = ("difference", "AWS", "here", "reason", "where", "shown by")
 
 
@@ -47,18 +48,16 @@ def areas() -> Iterator[tuple[str, list[Difference]]]:
 
 
 def printed(console: Console) -> None:
-    """All of it, an area after the other."""
+    """All of it, an area after the other. Test ids stay whole, to be copied."""
     for area, found in areas():
-        table = Table(show_header=False, box=None, padding=(0, 1))
-        table.add_column(style="dim", justify="right")
-        table.add_column(overflow="fold")
-        for difference in found:
-            table.add_row("", Text(difference.name, "bold"))
-            for label, text in _lines(difference):
-                table.add_row(label, Text(text))
-            table.add_row()
         console.rule(f"[bold]{area}[/] ({len(found)})", align="left")
-        console.print(table)
+        for difference in found:
+            console.print(Text(f"\n{MARGIN}{difference.name}", "bold"))
+            for label, text in _lines(difference):
+                lines = wrap(text, console.width - len(MARGIN), break_long_words=False, break_on_hyphens=False)
+                shown = f"\n{MARGIN}".join(lines)
+                console.print(Text.assemble((f"{label:>8}  ", "dim"), shown), soft_wrap=True)
+        console.print()
     total, aws_only = len(differences()), sum(not difference.tests for difference in differences())
     console.print(f"{total} differences; {aws_only} of them only AWS can show. The same list: docs/parity.md")
 

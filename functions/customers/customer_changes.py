@@ -6,6 +6,10 @@ from customer_events import announce_update
 from customer_platforms import Platforms, changed, no_profile
 from customer_profile import merged, to_store
 
+from setpieces.problems import unavailable
+
+RACES = 3
+
 
 def change(
     customer_id: str, patch: dict[str, Any], versions: frozenset[int] | None, platforms: Platforms
@@ -17,14 +21,17 @@ def change(
     nothing cannot be such a repeat: it only asks whether the version is current.
     Raises ``OutsideUnavailable``, ``Problem`` 403, 412, 503.
     """
-    current = platforms.customer(customer_id)
-    if current is None:
-        raise no_profile()
-    wanted = merged(current, patch)
-    stale = versions is not None and current["version"] not in versions
-    if stale and (wanted != current or not patch):
-        raise changed()
-    if wanted != current:
-        current = platforms.replace_customer(to_store(wanted), current["version"])
-    announce_update(customer_id, current["version"])
-    return current
+    for _ in range(RACES):
+        current = platforms.customer(customer_id)
+        if current is None:
+            raise no_profile()
+        wanted = merged(current, patch)
+        stale = versions is not None and current["version"] not in versions
+        if stale and (wanted != current or not patch):
+            raise changed()
+        stored = current if wanted == current else platforms.replace_customer(to_store(wanted), current["version"])
+        if stored is not None:
+            announce_update(customer_id, stored["version"])
+            return stored
+        # Somebody else was faster. Whoever named a version is now told so; anybody else's fields go into the newer one.
+    raise unavailable("PROFILE_BUSY", "Others keep changing this profile; try again")

@@ -75,16 +75,16 @@ class Platforms:
         """The rewards platform's record. Raises ``OutsideUnavailable``."""
         return self._record("rewards", "members", customer_id)
 
-    def replace_customer(self, customer: dict[str, Any], version: int) -> dict[str, Any]:
-        """Write ``customer`` over its version ``version``; returns it as stored.
+    def replace_customer(self, customer: dict[str, Any], version: int) -> dict[str, Any] | None:
+        """Write ``customer`` over its version ``version``; returns it as stored, None if it has another version by now.
 
-        Raises ``OutsideUnavailable``; ``Problem`` 412 if it has another version by now, 403 if it was deleted.
+        Raises ``OutsideUnavailable``; ``Problem`` 403 if it was deleted.
         """
         answer = self._call(
             "commerce", "PUT", "customers", customer["customer_id"], body=customer, headers={"If-Match": f'"{version}"'}
         )
         if answer.status == 412:
-            raise changed()
+            return None
         if answer.status == 410:
             raise no_profile()
         return _document("commerce", answer)

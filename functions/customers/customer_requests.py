@@ -146,14 +146,9 @@ def profile_patch(request: Request) -> dict[str, Any]:
 
 
 def if_match(request: Request) -> frozenset[int] | None:
-    """The versions that ``If-Match`` names; None for ``*``. Raises ``Problem`` 428 if it is missing.
-
-    It is required because a form that was opened yesterday would otherwise undo what was changed today.
-    """
+    """The versions that ``If-Match`` names; None if it is missing or ``*``: then whichever version there is."""
     sent = request.headers.get("if-match")
-    if sent is None:
-        raise Problem(428, "PRECONDITION_REQUIRED", "Send If-Match with the ETag of the profile that you changed")
-    if sent.strip() == "*":
+    if sent is None or sent.strip() == "*":
         return None
     return frozenset(int(version) for version in _TAG.findall(sent)[:MAX_TAGS])
 

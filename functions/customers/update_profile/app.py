@@ -1,4 +1,4 @@
-"""PATCH /v1/customers/{customer_id}/profile: a JSON merge patch, made from the version that ``If-Match`` names."""
+"""PATCH /v1/customers/{customer_id}/profile: a JSON merge patch, made from the version that ``If-Match`` names, if any."""
 
 from customer_changes import change
 from customer_platforms import Platforms, within_reach

@@ -1,7 +1,7 @@
 """Changing a profile: merge, version, event; and a repeat after a failure at any call."""
 
 import pytest
-from customer_changes import change
+from customer_changes import RACES, change
 from customer_platforms import Platforms
 from customer_profile import merged, shown, to_store
 
@@ -76,19 +76,43 @@ def test_whichever_version_there_is(world: World):
     assert run(versions=None)["version"] == 2
 
 
-def test_somebody_else_who_writes_in_between_is_not_overwritten(world: World, monkeypatch):
-    read = Platforms.customer
+@pytest.fixture
+def races(world: World, monkeypatch):
+    """``races(n)``: somebody else writes after each of the next n reads."""
+    left, read = [0], Platforms.customer
 
     def read_and_lose(self, customer_id):
         found = read(self, customer_id)
-        world.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match="1")
+        if left[0]:
+            left[0] -= 1
+            world.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match=str(found["version"]))
         return found
 
     monkeypatch.setattr(Platforms, "customer", read_and_lose)
+    return lambda count: left.__setitem__(0, count)
+
+
+def test_somebody_else_who_writes_in_between_is_not_overwritten(world: World, races):
+    races(1)
     with pytest.raises(Problem) as caught:
         run()
     assert caught.value.code == "PROFILE_CHANGED"
     assert world.documents("customers")[0]["name"] == "Migrated"
+
+
+def test_without_a_version_the_patch_goes_into_what_somebody_else_wrote(world: World, races):
+    races(RACES - 1)
+    assert run({"phone": "1234"}, versions=None)["name"] == "Migrated"
+    assert world.documents("customers")[0]["phone"] == "1234"
+    assert len(world.published) == 1
+
+
+def test_races_have_an_end(world: World, races):
+    races(RACES)
+    with pytest.raises(Problem) as caught:
+        run({"phone": "1234"}, versions=None)
+    assert (caught.value.status, caught.value.code) == (503, "PROFILE_BUSY")
+    assert not world.published
 
 
 @pytest.mark.parametrize("failure", [crash, refuse])

@@ -154,7 +154,5 @@ def test_if_match(sent: str, versions: set[int] | None):
     assert if_match(request(if_match=sent)) == versions
 
 
-def test_if_match_is_required():
-    with pytest.raises(Problem) as caught:
-        if_match(request())
-    assert caught.value.status == 428
+def test_without_if_match_it_is_whichever_version_there_is():
+    assert if_match(request()) is None

@@ -59,7 +59,7 @@ test-templates: $(VENV) ## Mapping templates, state machines, policies
 test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup tests/integration
+	@$(RUN) pytest tests/integration
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
 bench: start ## Measure; tables on the screen, JSON in bench/results

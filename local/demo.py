@@ -24,6 +24,7 @@ class Journey:
         self.basket = unique("demo")
         self.product: dict[str, Any] = {}
         self.session: dict[str, Any] = {}
+        self.profile = ""
 
     def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
         """Call and check the status; the decoded body."""
@@ -82,10 +83,57 @@ def number(journey: Journey) -> str:
     )
 
 
-def sign_in(journey: Journey) -> str:
-    credentials = {name: journey.shop.samples["customer"][name] for name in ("email", "password")}
-    journey.session = journey.call("POST", "/login/v1/sessions", 201, json=credentials)
-    return f"customer {journey.session['customer_id']} until {journey.session['expires_at'][:16]}"
+def sign_up(journey: Journey) -> str:
+    new = {"email": f"{unique('demo')}@example.com", "password": unique("demo"), "name": "Ada Sample"}
+    customer_id = journey.call("POST", "/customers/v1/customers", 201, json=new)["customer_id"]
+    # What the old site has of her. The migration asks for it three times before it believes that there is nothing.
+    legacy = {"source_version": 1, "phone": "+49 30 1234", "addresses": [{"city": "Berlin", "country": "DE"}]}
+    journey.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 201, json=legacy)
+    journey.session = _session(journey, new)
+    journey.profile = f"/customers/v1/customers/{customer_id}"
+    return f"customer {customer_id}, signed in until {journey.session['expires_at'][:16]}"
+
+
+def migrate(journey: Journey) -> str:
+    admin = _bearer(_session(journey, journey.shop.samples["admin"]))
+    path = f"/customer-migration/v1/migrations/{journey.session['customer_id']}"
+
+    def ended() -> dict[str, Any]:
+        answer = journey.shop.call("GET", path, headers=admin)
+        return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else {}
+
+    migration = eventually(ended, timeout=60)
+    if migration["status"] != "MIGRATED":
+        raise AssertionError(f"the migration ended as {migration}")
+    return f"the old site's data came over by themselves, attempts: {migration['attempts']}"
+
+
+def see_profile(journey: Journey) -> str:
+    session = _bearer(journey.session)
+    profile = journey.shop.call("GET", f"{journey.profile}/profile", headers=session)
+    if profile.status_code != 200 or profile.json().get("addresses", [{}])[0].get("city") != "Berlin":
+        raise AssertionError(f"GET profile answered {profile.status_code}: {profile.text[:300]}")
+    headers = session | {"If-Match": profile.headers["ETag"]}
+    journey.call("PATCH", f"{journey.profile}/profile", 200, json={"name": "Ada Example"}, headers=headers)
+    journey.call("PATCH", f"{journey.profile}/profile", 412, json={"name": "Ada Late"}, headers=headers)
+    return "address from the old site; renamed, and the change made from yesterday's version is refused"
+
+
+def see_rewards(journey: Journey) -> str:
+    rewards = journey.call("GET", f"{journey.profile}/rewards", 200, headers=_bearer(journey.session))
+    other = f"/customers/v1/customers/{journey.shop.samples['customer']['customer_id']}/rewards"
+    refusal = journey.call("GET", other, 403, headers=_bearer(journey.session))
+    return f"{rewards['points']} points, {rewards['tier']}; somebody else's: {refusal['code']}"
+
+
+def _session(journey: Journey, person: dict[str, str]) -> dict[str, Any]:
+    credentials = {name: person[name] for name in ("email", "password")}
+    session: dict[str, Any] = journey.call("POST", "/login/v1/sessions", 201, json=credentials)
+    return session
+
+
+def _bearer(session: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {session['session_token']}"}
 
 
 def order(journey: Journey) -> str:
@@ -107,7 +155,7 @@ def declined_card(journey: Journey) -> str:
 
 def _order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
     """(order number, its last status); polls as ``Retry-After`` advises."""
-    session = {"Authorization": f"Bearer {journey.session['session_token']}"}
+    session = _bearer(journey.session)
     sent = {
         "basket_id": journey.basket,
         "customer_id": journey.session["customer_id"],
@@ -141,7 +189,10 @@ STEPS: tuple[tuple[str, Callable[[Journey], str]], ...] = (
     ("Basket: change", change_basket),
     ("Basket: outage", slow_platform),
     ("Sequences", number),
-    ("Login", sign_in),
+    ("Sign-up, login", sign_up),
+    ("Migration", migrate),
+    ("Profile", see_profile),
+    ("Rewards", see_rewards),
     ("Order", order),
     ("Order: declined", declined_card),
 )

@@ -9,6 +9,7 @@ import pytest
 
 from local.settings import ROOT
 from local.shop import Shop, eventually
+from setpieces import events
 
 # Functions find the modules of their service beside them, as in Lambda.
 sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir()) if service.name != "common"]
@@ -36,3 +37,9 @@ def products(shop: Shop) -> list[dict]:
 
     items = eventually(listed)
     return sorted((item for item in items if item["available"]), key=lambda item: (item["unit_price"], item["sku"]))
+
+
+@pytest.fixture(autouse=True)
+def _event_schemas(monkeypatch: pytest.MonkeyPatch):
+    """Tests run from the sources: the layer is not built, so the event schemas are where the layer's build takes them from."""
+    monkeypatch.setattr(events, "_SCHEMAS", ROOT / "schemas" / "events")

@@ -12,7 +12,7 @@ from setpieces.queues import Later, Reject, growing
 READ_SECONDS = 1.5
 SEND_SECONDS = 2.0
 # An order can be read from the platform a little later than its event: nobody promises an order between the two.
-PATIENT_RECEIVES = 3
+PATIENT_RECEIVES = 4
 
 
 def read_order(number: str, receive_count: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from local.settings import ROOT
 SHARED = {
     "functions": {"common"},
     "events": {"bus"},
-    "schemas/api": {"gateway-responses", "gateway-responses-iam"},
-    "tests/unit": {"common", "gateway", "local", "conftest"},
+    "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
+    "tests/unit": {"common", "gateway", "local"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]
 

@@ -117,4 +117,4 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
 
 
 def test_waits_grow_to_a_most():
-    assert [growing(receives) for receives in (1, 2, 3, 4, 5, 6, 500)] == [4, 16, 64, 256, 900, 900, 900]
+    assert [growing(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]

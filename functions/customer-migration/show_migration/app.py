@@ -1,0 +1,11 @@
+"""GET /v1/migrations/{customer_id}: how far it is."""
+
+from migration_table import find
+from migration_views import customer_id, view
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    return Response(200, view(find(customer_id(request.path_parameters["customer_id"]))))

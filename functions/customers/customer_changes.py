@@ -1,0 +1,30 @@
+"""A profile is changed: read, merged, written on condition, announced."""
+
+from typing import Any
+
+from customer_events import announce_update
+from customer_platforms import Platforms, changed, no_profile
+from customer_profile import merged, to_store
+
+
+def change(
+    customer_id: str, patch: dict[str, Any], versions: frozenset[int] | None, platforms: Platforms
+) -> dict[str, Any]:
+    """The customer after ``patch``, which was made from one of ``versions`` (None: from whichever there is).
+
+    A change that is there already is answered as if it had just been made (RFC 9110, 13.1.1), and announced again under the
+    same id: so a caller whose answer was lost, or a crash between the write and the event, is mended by a repeat. A patch of
+    nothing cannot be such a repeat: it only asks whether the version is current.
+    Raises ``OutsideUnavailable``, ``Problem`` 403, 412, 503.
+    """
+    current = platforms.customer(customer_id)
+    if current is None:
+        raise no_profile()
+    wanted = merged(current, patch)
+    stale = versions is not None and current["version"] not in versions
+    if stale and (wanted != current or not patch):
+        raise changed()
+    if wanted != current:
+        current = platforms.replace_customer(to_store(wanted), current["version"])
+    announce_update(customer_id, current["version"])
+    return current

@@ -1,0 +1,17 @@
+"""GET /v1/customers/{customer_id}/profile."""
+
+from customer_platforms import Platforms, no_profile, within_reach
+from customer_profile import entity_tag, shown
+from customer_requests import caller
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    customer_id = caller(request)
+    with within_reach():
+        customer = Platforms.of(request).customer(customer_id)
+    if customer is None:
+        raise no_profile()
+    return Response(200, shown(customer), {"ETag": entity_tag(customer)})

@@ -1,0 +1,16 @@
+"""PATCH /v1/customers/{customer_id}/profile: a JSON merge patch, made from the version that ``If-Match`` names."""
+
+from customer_changes import change
+from customer_platforms import Platforms, within_reach
+from customer_profile import entity_tag, shown
+from customer_requests import caller, if_match, profile_patch
+
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    customer_id, versions, patch = caller(request), if_match(request), profile_patch(request)
+    with within_reach():
+        customer = change(customer_id, patch, versions, Platforms.of(request))
+    return Response(200, shown(customer), {"ETag": entity_tag(customer)})

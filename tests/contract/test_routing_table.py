@@ -1,0 +1,78 @@
+"""Every event has a schema, a sample, a producer and a consumer; every rule takes some event; docs/events.md says so."""
+
+import json
+import re
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from local import routing
+from local.settings import ROOT
+
+KINDS = sorted(path.stem.replace(".", "/").upper() for path in routing.SCHEMAS.glob("*.json"))
+# The other platform may tell of updates over the topic as well; the bus hears of those from the shop.
+WAYS = {"CUSTOMER/PROFILE/CREATED": {"customer topic"}, "CUSTOMER/PROFILE/UPDATED": {"customer topic", "bus"}}
+
+
+def test_the_page_is_what_the_templates_say():
+    assert routing.PAGE.read_text() == routing.page(), "run python -m local.routing"
+
+
+def test_every_schema_has_a_sample_and_every_sample_a_schema():
+    assert sorted(routing.samples()) == KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_sample_is_valid_and_of_its_kind(kind):
+    schema = json.loads((routing.SCHEMAS / f"{kind.replace('/', '.').lower()}.json").read_text())
+    sample = routing.samples()[kind]
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(sample)
+    meta_data = sample["event"]["meta_data"]
+    assert "/".join(meta_data[name] for name in ("type", "subtype", "status")) == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_event_has_a_producer(kind):
+    assert routing.producers().get(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_event_has_a_consumer_and_a_way_to_get_there(kind):
+    assert {route.over for route in routing.consumers(kind)} == WAYS.get(kind, {"bus"})
+
+
+@pytest.mark.parametrize("route", routing.routes(), ids=lambda route: route.rule)
+def test_every_rule_takes_some_event(route):
+    assert any(routing.matches(route, kind) for kind in KINDS)
+
+
+@pytest.mark.parametrize("route", [route for route in routing.routes() if route.queue], ids=lambda route: route.rule)
+def test_no_spoke_takes_everything(route):
+    assert not all(routing.matches(route, kind) for kind in KINDS)
+
+
+def test_only_known_events_are_declared():
+    assert set(routing.producers()) <= set(KINDS)
+
+
+def publishers() -> set[str]:
+    """Services with a function that may put events on the bus or messages on a topic of its own."""
+    return {
+        service
+        for service in routing.templates()
+        for function in routing.resources(service, "AWS::Serverless::Function").values()
+        if re.search(r"events:PutEvents|sns:Publish", json.dumps(function.get("Policies", [])))
+    }
+
+
+def test_who_may_publish_says_what():
+    declared = {service for told in routing.producers().values() for service, _ in told}
+    assert publishers() == declared
+
+
+@pytest.mark.parametrize(
+    ("service", "source"), sorted({producer for told in routing.producers().values() for producer in told})
+)
+def test_a_source_is_the_one_in_the_code(service, source):
+    code = "".join(path.read_text() for path in (ROOT / "functions" / service).rglob("*.py"))
+    assert f'"{source}"' in code

@@ -1,0 +1,56 @@
+"""Customers who have signed up, and what the outside systems hold of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from local.shop import Shop, unique
+
+
+@dataclass(frozen=True)
+class Member:
+    """A customer who has signed up; ``secrets`` are texts that nobody else may ever be shown."""
+
+    customer_id: str
+    email: str
+    password: str
+    token: str
+    secrets: tuple[str, ...]
+
+    @property
+    def session(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def sign_in(shop: Shop, email: str, password: str) -> str:
+    answer = shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["session_token"]
+
+
+def sign_up(shop: Shop) -> Member:
+    """A customer whose every field, on both platforms, holds something that can be found again."""
+    name, email, password = unique("Name"), f"{unique('mail')}@example.com", unique("password")
+    answer = shop.call("POST", "/customers/v1/customers", json={"email": email, "password": password, "name": name})
+    assert answer.status_code == 201, answer.text
+    customer_id = answer.json()["customer_id"]
+    customer = platform(shop, f"commerce/customers/{customer_id}")
+    member = platform(shop, f"rewards/members/{customer_id}")
+    # The platform takes a phone number of 40 characters.
+    phone, street, tier = unique("+49"), unique("Street"), unique("tier")
+    known = shop.call(
+        "PUT",
+        f"/partners/v1/commerce/customers/{customer_id}",
+        json=customer | {"phone": phone, "addresses": [{"street": street}]},
+        headers={"If-Match": str(customer["version"])},
+    )
+    assert known.status_code == 200, known.text
+    rewarded = shop.call("PUT", f"/partners/v1/rewards/members/{customer_id}", json=member | {"tier": tier})
+    assert rewarded.status_code == 200, rewarded.text
+    secrets = (name, email, phone, street, tier, customer["identity_id"], member["rewards_id"])
+    return Member(customer_id, email, password, sign_in(shop, email, password), secrets)
+
+
+def platform(shop: Shop, path: str) -> Any:
+    answer = shop.call("GET", f"/partners/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()

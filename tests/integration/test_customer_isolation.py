@@ -1,0 +1,192 @@
+"""No session of customer A reaches customer B, whatever it asks for. Against the running shop, on the wire as written."""
+
+import http.client
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.gateway import policy
+from local.shop import Shop, eventually
+from tests.integration.customer_attempts import METHODS, Attempt, attempts
+from tests.integration.members import Member, platform, sign_in, sign_up
+
+CLIENTS = 2
+# What a platform that is slow for a moment is answered with: nobody is let in, and the same request may be sent again.
+BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE")
+# AuthorizerCacheSeconds of templates/customers.yaml, and some time for the last of its requests.
+CACHE_SECONDS = 60
+FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``text`` is the body."""
+
+    status: int
+    headers: str
+    text: str
+
+    @property
+    def code(self) -> str:
+        """The problem's code, "" if it is none."""
+        try:
+            return json.loads(self.text).get("code", "")
+        except (ValueError, AttributeError):
+            return ""
+
+    def tells(self, secrets: tuple[str, ...]) -> bool:
+        return any(secret in self.text or secret in self.headers for secret in secrets)
+
+
+def state(shop: Shop, member: Member) -> tuple[Any, ...]:
+    """All that outside systems hold of a customer, and all that ever happened to them."""
+    customer_id = member.customer_id
+    return (
+        platform(shop, f"commerce/customers/{customer_id}"),
+        platform(shop, f"rewards/members/{customer_id}"),
+        shop.ledger("customers", customer_id),
+    )
+
+
+def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
+    """Send the path as it stands: HTTP libraries tidy dot segments and escapes up before they send."""
+    url = urlsplit(shop.url("/customers"))
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.netloc, timeout=35)
+    try:
+        headers = {"Content-Type": "application/json"} | attempt.headers | session
+        body = attempt.body or ('{"name": "Taken"}' if attempt.method in ("PATCH", "PUT", "POST") else None)
+        if attempt.method == "PATCH":
+            headers.setdefault("If-Match", '"1"')
+        connection.request(attempt.method, url.path + attempt.path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, str(answer.headers), answer.read().decode())
+    finally:
+        connection.close()
+
+
+def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[Answer]:
+    """All answers to an attempt, which is sent again for as long as a platform is too slow for this machine."""
+    answers: list[Answer] = []
+
+    def settled() -> bool:
+        answer = send(shop, attempt, session)
+        answers.append(answer)
+        return not (answer.status == 503 and answer.code in BUSY and "retry-after" in answer.headers.lower())
+
+    eventually(settled, timeout=60, every=1)
+    return answers
+
+
+def get(shop: Shop, member: Member, resource: str, session: dict[str, str]) -> Answer:
+    return answers_to(shop, Attempt("GET", f"/v1/customers/{member.customer_id}/{resource}"), session)[-1]
+
+
+@pytest.fixture(scope="module")
+def alice(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+@pytest.fixture(scope="module")
+def bob(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+def test_the_secrets_are_such_that_a_leak_would_show(shop: Shop, bob: Member):
+    shown = "".join(get(shop, bob, resource, bob.session).text for resource in ("profile", "rewards"))
+    assert bob.secrets[0] in shown
+    assert any(secret in shown for secret in bob.secrets[4:])
+
+
+def test_over_a_thousand_requests_of_one_customer_never_reach_another(shop: Shop, alice: Member, bob: Member):
+    """Warmed by A's own calls, so that what a cached policy opens is tried as well."""
+    tried = attempts(alice.customer_id, bob.customer_id)
+    assert len(tried) >= 1_000
+    before = state(shop, bob)
+    for resource in ("profile", "rewards"):
+        assert get(shop, alice, resource, alice.session).status == 200
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(lambda attempt: answers_to(shop, attempt, alice.session), tried))
+    reached = [
+        f"{attempt}: {[answer.status for answer in given]} {given[-1].text[:200]}"
+        for attempt, given in zip(tried, answers, strict=True)
+        if given[-1].status >= 500 or given[-1].status == 429 or any(answer.tells(bob.secrets) for answer in given)
+    ]
+    assert not reached
+    assert state(shop, bob) == before
+    # The refusals are those of the authorizer, and not of a gateway that knew no such path.
+    assert Counter(given[-1].code for given in answers)["SESSION_USER_MISMATCH"] >= 100
+    assert get(shop, bob, "profile", bob.session).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("warm", [True, False])
+def test_the_plain_path_is_refused_with_a_reason(shop: Shop, alice: Member, bob: Member, method: str, warm: bool):
+    """Warm or not: who asks for another customer first is refused, and gets their own all the same."""
+    session = {"Authorization": f"Bearer {sign_in(shop, alice.email, alice.password)}"}
+    if warm:
+        assert get(shop, alice, "profile", session).status == 200
+    refused = answers_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
+    assert (refused.status, refused.code) == (403, "SESSION_USER_MISMATCH")
+    for resource in ("profile", "rewards"):
+        assert get(shop, alice, resource, session).status == 200
+
+
+def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> dict[str, Any]:
+    event = shop.event("customers/authorize_customer.json") | {
+        "methodArn": f"{FUNCTION_ARN}/local/{method}/v1/customers/{customer_id}/profile",
+        "headers": {"Authorization": f"Bearer {token}"},
+        "pathParameters": {"customer_id": customer_id},
+        "httpMethod": method,
+    }
+    name = f"setpieces-{shop.stage}-customers-authorize-customer"
+    answer = json.loads(shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
+    assert "errorMessage" not in answer, answer
+    return answer
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("first", ["own", "other", "*", "%2A", "?"])
+def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice: Member, bob: Member, method, first):
+    """What the gateway keeps, held against what may be asked next; what it does not keep need open nothing else."""
+    asked = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
+    document = authorizer_output(shop, alice.token, method, asked)["policyDocument"]
+
+    def decision(path: str, verb: str = "GET", stage: str = "local", api: str = FUNCTION_ARN) -> str:
+        return policy.evaluate(document, "execute-api:Invoke", f"{api}/{stage}/{verb}{path}")
+
+    opened = "allow" if method == "GET" or first == "own" else "deny"
+    own, other = f"/v1/customers/{alice.customer_id}", f"/v1/customers/{bob.customer_id}"
+    for verb in METHODS:
+        for resource in ("profile", "rewards"):
+            assert decision(f"{own}/{resource}", verb) == opened
+            assert decision(f"{other}/{resource}", verb) != "allow"
+            assert decision(f"{own}/{resource}", verb, stage="prod") != "allow"
+            assert decision(f"{own}/{resource}", verb, api=FUNCTION_ARN[:-1] + "5") != "allow"
+    for path in (
+        own,
+        f"{own}0/profile",
+        f"{own.lower()}/profile",
+        f"{other}/../{alice.customer_id}",
+        "/v1/customers",
+        "/",
+    ):
+        assert decision(path) != "allow"
+
+
+def test_a_session_that_ended_changes_nothing_from_then_on_and_reads_nothing_soon(shop: Shop):
+    """The reading authorizer's answers are kept for a minute at most, those of the changing one never."""
+    member = sign_up(shop)
+    assert get(shop, member, "profile", member.session).status == 200
+    before = state(shop, member)
+    ended = shop.call("DELETE", "/login/v1/sessions/current", headers=member.session)
+    assert ended.status_code == 204
+    change = Attempt("PATCH", f"/v1/customers/{member.customer_id}/profile", {"If-Match": "*"})
+    assert send(shop, change, member.session).status == 401
+    assert state(shop, member) == before
+    eventually(lambda: get(shop, member, "profile", member.session).status == 401, timeout=CACHE_SECONDS + 5, every=1)

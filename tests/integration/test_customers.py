@@ -1,0 +1,253 @@
+"""Sign-up, profile and rewards over HTTP against the running shop."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from local.events import listening, received
+from local.shop import Shop, eventually, unique
+from tests.integration.members import Member, platform, sign_in, sign_up
+
+HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
+# The authorizer's look-ups share 2 s; the rest is its start and the gateway's.
+AUTHORIZED_WITHIN_SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def ada(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+@pytest.fixture
+def fresh(shop: Shop, ada: Member) -> Member:
+    """Ada with a session that no gateway has seen."""
+    token = sign_in(shop, ada.email, ada.password)
+    return Member(ada.customer_id, ada.email, ada.password, token, ada.secrets)
+
+
+def get(shop: Shop, member: Member, resource: str = "profile") -> httpx.Response:
+    return shop.call("GET", f"/customers/v1/customers/{member.customer_id}/{resource}", headers=member.session)
+
+
+def patch(shop: Shop, member: Member, change: Any, tag: str | None = "*") -> httpx.Response:
+    headers = member.session | ({} if tag is None else {"If-Match": tag})
+    return shop.call("PATCH", f"/customers/v1/customers/{member.customer_id}/profile", json=change, headers=headers)
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"].startswith("application/problem+json"), answer.text
+    assert answer.headers["access-control-allow-origin"] == "*"
+    return answer.status_code, answer.json()["code"]
+
+
+def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
+    path = f"/partners/v1/commerce/customers/{customer_id}"
+    customer = platform(shop, f"commerce/customers/{customer_id}")
+    answer = shop.call("PUT", path, json=customer | changes, headers={"If-Match": str(customer["version"])})
+    assert answer.status_code == 200, answer.text
+
+
+def test_from_sign_up_to_rewards(shop: Shop):
+    email, password = f"{unique('mail')}@example.com", unique("password")
+    new = {"email": email, "password": password, "name": "Ada"}
+    answer = shop.call("POST", "/customers/v1/customers", json=new)
+    assert answer.status_code == 201, answer.text
+    customer_id = answer.json()["customer_id"]
+    assert answer.headers["location"].endswith(f"/customers/v1/customers/{customer_id}/profile")
+    member = Member(customer_id, email, password, sign_in(shop, email, password), ())
+    profile = get(shop, member)
+    assert profile.status_code == 200, profile.text
+    assert profile.headers["cache-control"] == "no-store"
+    assert {name: profile.json()[name] for name in ("customer_id", "name", "email")} == {
+        "customer_id": customer_id,
+        "name": "Ada",
+        "email": email,
+    }
+    assert not profile.json().keys() & {"identity_id", "version", "origin", "updated_at", "password"}
+    rewards = get(shop, member, "rewards")
+    assert rewards.json() == {"customer_id": customer_id, "points": 0, "tier": "bronze"}
+
+
+def test_signing_up_twice_is_one_customer_and_with_another_password_none(shop: Shop):
+    new = {"email": f"{unique('mail')}@example.com", "password": unique("password"), "name": "Ada"}
+    with ThreadPoolExecutor(4) as clients:
+        sent = [clients.submit(shop.call, "POST", "/customers/v1/customers", json=new) for _ in range(4)]
+        answers = [future.result() for future in sent]
+    again = shop.call("POST", "/customers/v1/customers", json=new)
+    assert again.status_code == 201, again.text
+    ids = {answer.json()["customer_id"] for answer in (*answers, again) if answer.status_code == 201}
+    assert ids == {again.json()["customer_id"]}
+    other = shop.call("POST", "/customers/v1/customers", json=new | {"password": unique("password")})
+    assert refusal(other) == (409, "EMAIL_TAKEN")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"email": "ada", "password": "correct horse", "name": "Ada"}, "/email"),
+        ({"email": "a@example.com", "password": "short", "name": "Ada"}, "/password"),
+        ({"email": "a@example.com", "password": "correct horse", "name": 1}, "/name"),
+    ],
+)
+def test_a_malformed_sign_up_is_400_and_pointed_at(shop: Shop, body: dict, pointer: str):
+    answer = shop.call("POST", "/customers/v1/customers", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def test_a_profile_is_changed_from_the_version_that_was_read(shop: Shop, ada: Member):
+    first = get(shop, ada)
+    changed = patch(shop, ada, {"name": unique("Ada"), "addresses": [HOME]}, first.headers["etag"])
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["addresses"] == [HOME]
+    assert changed.headers["etag"] != first.headers["etag"]
+    assert get(shop, ada).json() == changed.json()
+    assert refusal(patch(shop, ada, {"name": "Too late"}, first.headers["etag"])) == (412, "PROFILE_CHANGED")
+    assert refusal(patch(shop, ada, {}, first.headers["etag"])) == (412, "PROFILE_CHANGED")
+    assert refusal(patch(shop, ada, {"name": "Blind"}, None)) == (428, "PRECONDITION_REQUIRED")
+    assert get(shop, ada).json() == changed.json()
+    assert patch(shop, ada, {"addresses": None}).json().get("addresses") is None
+
+
+def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
+    tag = get(shop, ada).headers["etag"]
+    names = [unique("Ada") for _ in range(4)]
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda name: patch(shop, ada, {"name": name}, tag), names))
+    outcomes = sorted(answer.status_code for answer in answers)
+    assert outcomes == [200, 412, 412, 412], [answer.text for answer in answers]
+    winner = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert get(shop, ada).json() == winner
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        # What no request may hold is refused by the request model, which points at the whole.
+        ({"email": "eve@example.com"}, ""),
+        ({"customer_id": "C1"}, ""),
+        ({"addresses": [{"street": "x"}]}, "/addresses/0/country"),
+        ({"addresses": [HOME | dict.fromkeys(("name", "city", "company", "street", "line1"), "漢" * 100)] * 10}, "/addresses"),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_changed_is_400(shop: Shop, ada: Member, change: dict, pointer: str):
+    before = get(shop, ada).json()
+    answer = patch(shop, ada, change)
+    assert refusal(answer)[0] == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert get(shop, ada).json() == before
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x", "Basic YTpi", f"Bearer {'A' * 43}"])
+def test_without_a_session_there_is_nothing_to_see(shop: Shop, ada: Member, authorization: str | None):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    for method, resource in (("GET", "profile"), ("PATCH", "profile"), ("GET", "rewards")):
+        path = f"/customers/v1/customers/{ada.customer_id}/{resource}"
+        answer = shop.call(method, path, json={} if method == "PATCH" else None, headers=headers)
+        assert refusal(answer) == (401, "NO_SESSION")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("system", ["commerce", "rewards"])
+@pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}], ids=["slow", "down"])
+def test_a_platform_that_is_out_lets_nobody_in_and_nothing_of_it_is_kept(
+    shop: Shop, fresh: Member, system: str, fault: dict
+):
+    with shop.faults(system, **fault):
+        for method in ("GET", "PATCH"):
+            began = time.monotonic()
+            path = f"/customers/v1/customers/{fresh.customer_id}/profile"
+            answer = shop.call(method, path, json={} if method == "PATCH" else None, headers=fresh.session)
+            assert refusal(answer) == (503, "IDENTITY_UNAVAILABLE")
+            assert int(answer.headers["retry-after"]) > 0
+            assert time.monotonic() - began < AUTHORIZED_WITHIN_SECONDS
+    assert eventually(lambda: get(shop, fresh).status_code == 200, timeout=30)
+
+
+@pytest.fixture
+def mixed_up(shop: Shop) -> Member:
+    """A customer for whom the commerce platform holds another identity than the rewards platform."""
+    member = sign_up(shop)
+    put_customer(shop, member.customer_id, identity_id="somebody-else")
+    return member
+
+
+def mismatches(events: list[dict[str, Any]], customer_id: str) -> list[dict[str, Any]]:
+    details = [event["detail"]["event"] for event in events]
+    return [
+        detail
+        for detail in details
+        if detail["data"].get("customer_id") == customer_id and detail["meta_data"]["subtype"] == "IDENTITY"
+    ]
+
+
+def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, mixed_up: Member):
+    with listening(shop) as url:
+        for resource in ("profile", "rewards"):
+            assert refusal(eventually(lambda resource=resource: settled(get(shop, mixed_up, resource)))) == (
+                403,
+                "IDENTITY_MISMATCH",
+            )
+        assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
+        (told, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id), timeout=60)
+    assert told["meta_data"]["status"] == "MISMATCH"
+    assert told["data"] == {"customer_id": mixed_up.customer_id}
+    group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
+    assert eventually(lambda: counted(shop, group), timeout=30)
+
+
+def settled(answer: httpx.Response) -> httpx.Response | None:
+    """None if a platform was too slow for a busy machine."""
+    return None if answer.status_code == 503 else answer
+
+
+def counted(shop: Shop, group: str) -> bool:
+    """The metric that the alarm watches, in the log in CloudWatch's embedded format."""
+    lines = shop.aws("logs").filter_log_events(logGroupName=group, filterPattern="IdentityMismatch")["events"]
+    metrics = [json.loads(line["message"]) for line in lines if line["message"].startswith("{")]
+    return any(entry.get("IdentityMismatch") == [1.0] and entry.get("service") == "customers" for entry in metrics)
+
+
+def test_asked_for_another_first_the_reason_is_ones_own(shop: Shop, ada: Member, mixed_up: Member):
+    path = f"/customers/v1/customers/{ada.customer_id}/profile"
+    other = eventually(lambda: settled(shop.call("GET", path, headers=mixed_up.session)))
+    assert other.status_code == 403
+    assert refusal(eventually(lambda: settled(get(shop, mixed_up)))) == (403, "IDENTITY_MISMATCH")
+
+
+def test_a_customer_whom_the_platforms_do_not_know_is_refused_as_such(shop: Shop):
+    member = sign_up(shop)
+    deleted = shop.call("DELETE", f"/partners/v1/commerce/customers/{member.customer_id}")
+    assert deleted.status_code == 204, deleted.text
+    assert refusal(eventually(lambda: settled(get(shop, member)))) == (403, "PROFILE_NOT_FOUND")
+
+
+def test_a_change_is_told_to_the_bus_with_its_version(shop: Shop, ada: Member):
+    with listening(shop) as url:
+        changed = patch(shop, ada, {"name": unique("Ada")})
+        assert changed.status_code == 200, changed.text
+        version = int(changed.headers["etag"].strip('"'))
+
+        def told() -> bool:
+            events = [event["detail"]["event"] for event in received(shop, url)]
+            return any(
+                event["meta_data"]["status"] == "UPDATED"
+                and event["data"] == {"customer_id": ada.customer_id, "version": version}
+                for event in events
+            )
+
+        eventually(told, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("", "POST"), ("/C1/profile", "GET,PATCH"), ("/C1/rewards", "GET")],
+)
+def test_a_browser_may_ask_first(shop: Shop, path: str, methods: str):
+    answer = shop.call("OPTIONS", f"/customers/v1/customers{path}", headers={"Origin": "https://shop.example"})
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-methods"] == methods

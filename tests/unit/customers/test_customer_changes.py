@@ -1,0 +1,141 @@
+"""Changing a profile: merge, version, event; and a repeat after a failure at any call."""
+
+import pytest
+from customer_changes import change
+from customer_platforms import Platforms
+from customer_profile import merged, shown, to_store
+
+from setpieces.outside import OutsideUnavailable
+from setpieces.problems import Problem
+from tests.unit.customers.world import Crash, World, crash, refuse
+
+ADA = {"customer_id": "C1", "identity_id": "id-1", "name": "Ada", "email": "ada@example.com", "origin": "migration"}
+PATCH = {"name": "Ada L.", "phone": "+44 20 1234"}
+CALLS = ["GET commerce/customers", "PUT commerce/customers", "PutEvents"]
+
+
+@pytest.fixture
+def world(monkeypatch) -> World:
+    return stocked(World(), monkeypatch)
+
+
+def stocked(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    world.install(monkeypatch)
+    world.put("commerce/customers/C1", ADA, if_none_match="*")
+    return world
+
+
+def run(patch=PATCH, versions=frozenset({1})) -> dict:
+    return change("C1", patch, versions, Platforms(lambda: 5.0))
+
+
+def test_a_change_is_read_written_and_announced(world: World):
+    changed = run()
+    assert world.calls == CALLS
+    assert {name: changed[name] for name in ("name", "phone", "version")} == PATCH | {"version": 2}
+    (stored,) = world.documents("customers")
+    assert stored["origin"] == "shop"
+    assert (stored["email"], stored["identity_id"]) == (ADA["email"], ADA["identity_id"])
+    (event,) = world.published
+    assert event["data"] == {"customer_id": "C1", "version": 2}
+
+
+def test_times_of_what_did_not_change_are_kept(world: World):
+    before = world.documents("customers")[0]["updated_at"]
+    run({"name": "Ada L."})
+    after = world.documents("customers")[0]["updated_at"]
+    assert after["email"] == before["email"]
+    assert after["name"] > before["name"]
+
+
+@pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
+def test_another_version_is_not_overwritten(world: World, versions):
+    with pytest.raises(Problem) as caught:
+        run(versions=versions)
+    assert (caught.value.status, caught.value.code) == (412, "PROFILE_CHANGED")
+    assert world.documents("customers")[0]["version"] == 1
+    assert not world.published
+
+
+def test_a_repeat_of_what_is_there_is_the_same_answer_and_event(world: World):
+    assert run() == run()
+    assert len({event["meta_data"]["event_id"] for event in world.published}) == 1
+
+
+@pytest.mark.parametrize(("versions", "fresh"), [(frozenset({1}), True), (None, True), (frozenset({2}), False)])
+def test_a_patch_of_nothing_only_asks_for_the_version(world: World, versions, fresh: bool):
+    if fresh:
+        assert run({}, versions)["version"] == 1
+        return
+    with pytest.raises(Problem) as caught:
+        run({}, versions)
+    assert caught.value.code == "PROFILE_CHANGED"
+
+
+def test_whichever_version_there_is(world: World):
+    assert run(versions=None)["version"] == 2
+
+
+def test_somebody_else_who_writes_in_between_is_not_overwritten(world: World, monkeypatch):
+    read = Platforms.customer
+
+    def read_and_lose(self, customer_id):
+        found = read(self, customer_id)
+        world.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match="1")
+        return found
+
+    monkeypatch.setattr(Platforms, "customer", read_and_lose)
+    with pytest.raises(Problem) as caught:
+        run()
+    assert caught.value.code == "PROFILE_CHANGED"
+    assert world.documents("customers")[0]["name"] == "Migrated"
+
+
+@pytest.mark.parametrize("failure", [crash, refuse])
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("call", range(len(CALLS)))
+def test_the_same_request_again_finishes_what_failed(monkeypatch, call, after_effect, failure):
+    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure)
+    stocked(world, monkeypatch)
+    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+        run()
+    assert run()["version"] == 2
+    (stored,) = world.documents("customers")
+    assert (stored["name"], stored["version"]) == ("Ada L.", 2)
+    assert {event["data"]["version"] for event in world.published} == {2}
+    assert len({event["meta_data"]["event_id"] for event in world.published}) == 1
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_customer_who_is_gone(world: World, deleted: bool):
+    if deleted:
+        world._perform("DELETE", "commerce/customers/C1", None, {})
+    else:
+        world.memory.documents_by_key.clear()
+    with pytest.raises(Problem) as caught:
+        run()
+    assert (caught.value.status, caught.value.code) == (403, "PROFILE_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        ({}, {"name": "Ada", "phone": "1"}),
+        ({"phone": None}, {"name": "Ada"}),
+        ({"phone": "2"}, {"name": "Ada", "phone": "2"}),
+        ({"addresses": []}, {"name": "Ada", "phone": "1", "addresses": []}),
+        ({"addresses": None}, {"name": "Ada", "phone": "1"}),
+        ({"marketing_opt_in": False}, {"name": "Ada", "phone": "1", "marketing_opt_in": False}),
+    ],
+)
+def test_merge(patch, result):
+    before = {"name": "Ada", "phone": "1"}
+    assert merged(before, patch) == result
+    assert before == {"name": "Ada", "phone": "1"}
+    assert merged(merged(before, patch), patch) == result
+
+
+def test_the_owner_sees_what_is_theirs_and_nothing_of_the_bookkeeping():
+    record = ADA | {"version": 3, "updated_at": {"name": "x"}, "migrated_from": "legacy", "addresses": []}
+    assert shown(record) == {"customer_id": "C1", "name": "Ada", "email": "ada@example.com", "addresses": []}
+    assert to_store(record).keys() & {"version", "updated_at"} == set()

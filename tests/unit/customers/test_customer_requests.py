@@ -1,0 +1,160 @@
+"""What callers may send: every field, good and bad, with the place of the fault."""
+
+import json
+
+import pytest
+from customer_requests import ADDRESS, MAX_ADDRESSES, if_match, new_customer, profile_patch
+
+from setpieces.problems import Problem
+from setpieces.rest import Request
+
+SIGN_UP = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
+HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
+# The largest body that the commerce platform takes.
+PLATFORM_BYTES = 32 * 1024
+
+
+def request(body: object = None, **headers: str) -> Request:
+    return Request(
+        method="PATCH",
+        path="/v1/x",
+        path_parameters={},
+        query={},
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        raw_body=json.dumps(body),
+        request_id="r",
+        correlation_id="c",
+        authorizer={},
+        remaining_seconds=lambda: 5.0,
+    )
+
+
+def pointer(problem: Problem) -> str:
+    return problem.body()["errors"][0]["pointer"]
+
+
+def fault_of(patch: object) -> Problem | None:
+    try:
+        profile_patch(request(patch))
+    except Problem as problem:
+        return problem
+    return None
+
+
+@pytest.mark.parametrize(
+    ("patch", "at"),
+    [
+        ({"name": None}, "/name"),
+        ({"name": ""}, "/name"),
+        ({"name": "   "}, "/name"),
+        ({"name": "x" * 201}, "/name"),
+        ({"name": "line\nbreak"}, "/name"),
+        ({"name": 1}, "/name"),
+        ({"phone": "no number"}, "/phone"),
+        ({"phone": 491234}, "/phone"),
+        ({"marketing_opt_in": "yes"}, "/marketing_opt_in"),
+        ({"marketing_opt_in": 1}, "/marketing_opt_in"),
+        ({"addresses": {}}, "/addresses"),
+        ({"addresses": [HOME] * (MAX_ADDRESSES + 1)}, "/addresses"),
+        ({"addresses": [HOME, "x"]}, "/addresses/1"),
+        ({"addresses": [HOME, HOME | {"country": "Germany"}]}, "/addresses/1/country"),
+        ({"addresses": [{"name": "Ada"}]}, "/addresses/0/country"),
+        ({"addresses": [HOME | {"a/b~c": "x"}]}, "/addresses/0/a~1b~0c"),
+        ({"addresses": [HOME | {"city": None}]}, "/addresses/0/city"),
+        ({"email": "eve@example.com"}, "/email"),
+        ({"email": None}, "/email"),
+        ({"customer_id": "C2"}, "/customer_id"),
+        ({"identity_id": "x"}, "/identity_id"),
+        ({"version": 9}, "/version"),
+        ({"origin": "migration"}, "/origin"),
+        ({"a/b": 1}, "/a~1b"),
+    ],
+)
+def test_what_may_not_be_changed_to(patch, at: str):
+    with pytest.raises(Problem) as caught:
+        profile_patch(request(patch))
+    assert (caught.value.status, pointer(caught.value)) == (400, at)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {},
+        {"name": "漢字 😀 O'Brien"},
+        {"phone": "+49 (0)30 123-45/6"},
+        {"phone": None, "addresses": None, "marketing_opt_in": None},
+        {"addresses": []},
+        {"addresses": [HOME] * MAX_ADDRESSES},
+        {"marketing_opt_in": True},
+    ],
+)
+def test_what_may_be_changed_to(patch):
+    assert profile_patch(request(patch)) == patch
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "漢", "😀"])
+def test_whatever_passes_fits_into_a_request_to_the_platform(letter: str):
+    """Every field as long as it may be, with fewer and fewer addresses until it passes."""
+    full = {name: letter * longest for name, longest in ADDRESS.items()} | {"country": "DE"}
+    for count in range(MAX_ADDRESSES, 0, -1):
+        patch = {"name": letter * 200, "phone": "+" + "1" * 39, "addresses": [full] * count}
+        fault = fault_of(patch)
+        if fault:
+            assert (fault.status, pointer(fault)) == (400, "/addresses")
+            continue
+        assert len(json.dumps(patch)) < PLATFORM_BYTES - 1024
+        return
+    raise AssertionError("not even one address passes")
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        *(({name: None}, f"/{name}") for name in SIGN_UP),
+        *(({name: 1}, f"/{name}") for name in SIGN_UP),
+        ({"email": "ada"}, "/email"),
+        ({"email": "a b@example.com"}, "/email"),
+        ({"email": f"{'a' * 65}@example.com"}, "/email"),
+        ({"email": f"a@{'b' * 254}.com"}, "/email"),
+        ({"password": "short"}, "/password"),
+        ({"password": "x" * 257}, "/password"),
+        ({"name": "x" * 201}, "/name"),
+        ({"roles": ["admin"]}, "/roles"),
+    ],
+)
+def test_what_cannot_sign_up(change, at: str):
+    with pytest.raises(Problem) as caught:
+        new_customer(request(SIGN_UP | change))
+    assert (caught.value.status, pointer(caught.value)) == (400, at)
+
+
+@pytest.mark.parametrize("missing", SIGN_UP)
+def test_a_sign_up_is_whole(missing: str):
+    with pytest.raises(Problem) as caught:
+        new_customer(request({name: value for name, value in SIGN_UP.items() if name != missing}))
+    assert pointer(caught.value) == f"/{missing}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "versions"),
+    [
+        ('"3"', {3}),
+        ('"1", "2"', {1, 2}),
+        ('W/"3"', set()),
+        ("3", set()),
+        ('"x"', set()),
+        ('""', set()),
+        ('"9999999999999999"', set()),
+        ("", set()),
+        ("*", None),
+        (" * ", None),
+    ],
+)
+def test_if_match(sent: str, versions: set[int] | None):
+    assert if_match(request(if_match=sent)) == versions
+
+
+def test_if_match_is_required():
+    with pytest.raises(Problem) as caught:
+        if_match(request())
+    assert caught.value.status == 428

@@ -1,0 +1,158 @@
+"""Sign-up against the simulators' own rules: a failure at any call, before or after its effect, is mended by a repeat."""
+
+import json
+
+import pytest
+from customer_platforms import Platforms
+from customer_requests import NewCustomer
+from customer_signup import sign_up
+
+from setpieces.events import Event, check
+from setpieces.outside import OutsideUnavailable
+from setpieces.problems import Problem
+from tests.unit.customers.world import Crash, World, crash, refuse
+
+ADA = NewCustomer("ada@example.com", "correct horse", "Ada")
+FRESH = [
+    "POST sequences",
+    "POST identity/identities",
+    "PUT commerce/customers",
+    "PUT rewards/members",
+    "Publish",
+]
+REPEATED = [
+    "POST sequences",
+    "POST identity/identities",
+    "POST identity/authentications",
+    "PUT commerce/customers",
+    "GET commerce/customers",
+    "GET rewards/members",
+    "Publish",
+]
+
+
+@pytest.fixture
+def world(monkeypatch) -> World:
+    return World().install(monkeypatch)
+
+
+def run(new: NewCustomer = ADA) -> str:
+    return sign_up(new, Platforms(lambda: 10.0))
+
+
+def failure_of_another_run() -> BaseException | None:
+    try:
+        run()
+    except (Crash, OutsideUnavailable, Problem) as error:
+        return error
+    return None
+
+
+def is_whole(world: World, customer_id: str) -> None:
+    """One identity, one customer, one member, all of the same person, and others know."""
+    (identity,) = world.documents("identities")
+    (customer,) = world.documents("customers")
+    (member,) = world.documents("members")
+    assert identity["customer_id"] == customer["customer_id"] == member["customer_id"] == customer_id
+    assert identity["identity_id"] == customer["identity_id"] == member["identity_id"]
+    assert customer["name"] == "Ada"
+    assert world.messages
+    assert len({json.loads(message["Message"])["event"]["meta_data"]["event_id"] for message in world.messages}) == 1
+
+
+def test_a_new_customer_takes_five_calls(world: World):
+    customer_id = run()
+    assert world.calls == FRESH
+    is_whole(world, customer_id)
+
+
+def test_the_topic_gets_an_event_of_its_schema_and_attributes_to_filter_by(world: World):
+    customer_id = run()
+    (message,) = world.messages
+    event = json.loads(message["Message"])["event"]
+    meta_data = event["meta_data"]
+    check(
+        Event((meta_data["type"], meta_data["subtype"], meta_data["status"]), event["data"], meta_data["event_id"], "c")
+    )
+    assert event["data"] == {"customer_id": customer_id}
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert attributes == {"type": "CUSTOMER", "subtype": "PROFILE", "status": "CREATED", "origin": "shop"}
+
+
+def test_a_repeat_is_the_same_customer_with_all_they_have(world: World):
+    customer_id = run()
+    member = world.documents("members")[0] | {"points": 900, "tier": "gold"}
+    world.put(f"rewards/members/{customer_id}", member)
+    world.calls.clear()
+    assert run() == customer_id
+    assert world.calls == REPEATED
+    is_whole(world, customer_id)
+    assert world.documents("members") == [member]
+
+
+@pytest.mark.parametrize("failure", [crash, refuse])
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("call", range(len(FRESH)))
+def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypatch, call, after_effect, failure):
+    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+        run()
+    is_whole(world, run())
+
+
+@pytest.mark.parametrize("failure", [crash, refuse])
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("first", range(len(FRESH)))
+@pytest.mark.parametrize("second", range(len(REPEATED)))
+def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, second, after_effect, failure):
+    world = World(fail_at=first, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+        run()
+    world.fail_at = len(world.calls) + second
+    # Another problem than 503 would tell the caller to give up.
+    assert getattr(failure_of_another_run(), "status", 503) == 503
+    world.failure = None
+    is_whole(world, run())
+
+
+def test_an_address_of_somebody_else_is_taken(world: World):
+    run()
+    before = dict(world.memory.documents_by_key)
+    with pytest.raises(Problem) as caught:
+        run(NewCustomer("ADA@example.com", "another password", "Eve"))
+    assert (caught.value.status, caught.value.code) == (409, "EMAIL_TAKEN")
+    assert world.memory.documents_by_key == before
+    assert len(world.messages) == 1
+
+
+def test_an_identity_that_is_no_customer_is_not_made_one(world: World):
+    world._perform("POST", "identity/identities", {"email": ADA.email, "password": ADA.password}, {})
+    with pytest.raises(Problem) as caught:
+        run()
+    assert caught.value.code == "EMAIL_TAKEN"
+    assert not world.documents("customers")
+
+
+def test_who_was_deleted_does_not_come_back_by_signing_up(world: World):
+    customer_id = run()
+    world._perform("DELETE", f"commerce/customers/{customer_id}", None, {})
+    with pytest.raises(Problem) as caught:
+        run()
+    assert caught.value.code == "EMAIL_TAKEN"
+    assert len(world.messages) == 1
+
+
+def test_a_number_that_somebody_has_already_is_not_taken_over(world: World):
+    """As after a restore of the sequences' table."""
+    run()
+    world.numbers = 0
+    with pytest.raises(Problem) as caught:
+        run(NewCustomer("eve@example.com", "her password", "Eve"))
+    assert caught.value.code == "EMAIL_TAKEN"
+    (customer,) = world.documents("customers")
+    assert customer["email"] == ADA.email
+
+
+def test_a_password_is_in_no_text_of_the_request():
+    assert ADA.password not in repr(ADA)
+    assert ADA.password not in str(ADA)

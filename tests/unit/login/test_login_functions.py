@@ -1,0 +1,218 @@
+"""Sessions against a table (moto), an identity provider that answers what the test says, and a bus that may be down."""
+
+import importlib
+import json
+import time
+from hashlib import sha256
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import login_events
+import login_identity
+import pytest
+from moto import mock_aws
+
+from setpieces import aws, outside
+from setpieces.events import PublishFailed
+from setpieces.outside import Answer, OutsideUnavailable
+
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    memory_limit_in_mb=128,
+    invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:f",
+    aws_request_id="r",
+    get_remaining_time_in_millis=lambda: 5000,
+)
+ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
+ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
+CREDENTIALS = {"email": "ada@example.com", "password": "correct horse"}
+METHOD_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abc/local/GET/v1/things/1"
+MINUTES = 60
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch):
+    """``answer`` is the identity provider's, or the failure it raises; ``published`` is what the bus was told."""
+    state: Any = SimpleNamespace(answer=Answer(200, ADA), asked=[], published=[], bus_fails=False)
+
+    def call(system: str, method: str, *path: str, body: dict[str, Any], timeout: float) -> Answer:
+        assert (system, method, path) == ("identity", "POST", ("authentications",))
+        assert 0 < timeout <= login_identity.CALL_SECONDS
+        state.asked.append(body)
+        if isinstance(state.answer, Exception):
+            raise state.answer
+        return state.answer
+
+    def publish(event: Any, source: str) -> None:
+        if state.bus_fails:
+            raise PublishFailed("down")
+        state.published.append((source, event))
+
+    monkeypatch.setattr(outside, "call", call)
+    monkeypatch.setattr(login_events, "publish", publish)
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SESSIONS_TABLE_NAME": "sessions",
+        "SESSION_MINUTES": str(MINUTES),
+    }.items():
+        monkeypatch.setenv(name, value)
+    aws.client.cache_clear()
+    with mock_aws():
+        state.dynamodb = boto3.client("dynamodb")
+        state.dynamodb.create_table(
+            TableName="sessions",
+            AttributeDefinitions=[{"AttributeName": "session_hash", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "session_hash", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield state
+    aws.client.cache_clear()
+
+
+def stored(world: Any) -> list[dict[str, Any]]:
+    return world.dynamodb.scan(TableName="sessions")["Items"]
+
+
+def call(function: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+    """(status, body) of a function behind the API."""
+    event = {
+        "httpMethod": "POST",
+        "path": "/v1/sessions",
+        "headers": {"Authorization": f"Bearer {token}"} if token else {},
+        "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {"requestId": "r", "path": "/login/v1/sessions"},
+    }
+    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    return answer["statusCode"], json.loads(answer["body"]) if answer.get("body") else None
+
+
+def authorize(function: str, authorization: str | None) -> dict[str, Any]:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    event = {"type": "REQUEST", "methodArn": METHOD_ARN, "headers": headers, "requestContext": {"requestId": "r"}}
+    return importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+
+
+def effect(answer: dict[str, Any]) -> str:
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement["Resource"] == METHOD_ARN
+    return statement["Effect"]
+
+
+def sign_in(world: Any, identity: dict[str, Any] = ADA) -> str:
+    world.answer = Answer(200, identity)
+    status, session = call("create_session", CREDENTIALS)
+    assert status == 201
+    return session["session_token"]
+
+
+def test_a_session_is_stored_by_its_digest_and_announced_once(world: Any):
+    before = int(time.time())
+    status, session = call("create_session", CREDENTIALS)
+    assert (status, session["customer_id"]) == (201, "C1")
+    assert world.asked == [CREDENTIALS]
+    (item,) = stored(world)
+    assert item["session_hash"]["S"] == sha256(session["session_token"].encode()).hexdigest()
+    assert session["session_token"] not in json.dumps(item)
+    assert before + 60 * MINUTES <= int(item["expires_at"]["N"]) <= time.time() + 60 * MINUTES
+    ((source, event),) = world.published
+    assert (source, event.data) == ("login", {"customer_id": "C1"})
+
+
+def test_every_session_has_its_own_token(world: Any):
+    assert len({sign_in(world) for _ in range(20)}) == len(stored(world)) == 20
+
+
+def test_who_is_no_customer_is_not_announced(world: Any):
+    world.answer = Answer(200, ADMIN)
+    status, session = call("create_session", CREDENTIALS)
+    assert (status, session["customer_id"]) == (201, None)
+    assert not world.published
+
+
+def test_a_bus_that_is_down_keeps_nobody_out(world: Any):
+    world.bus_fails = True
+    assert call("create_session", CREDENTIALS)[0] == 201
+    assert len(stored(world)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        *((Answer(refused, {}), 401, "INVALID_CREDENTIALS") for refused in (400, 401, 404)),
+        *((Answer(odd, {}), 503, "IDENTITY_UNAVAILABLE") for odd in (201, 302, 429, 500)),
+        *((Answer(200, odd), 503, "IDENTITY_UNAVAILABLE") for odd in ({}, None, [], {"identity_id": "x"}, "text")),
+        (OutsideUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
+    ],
+)
+def test_no_session_without_an_identity(world: Any, answer, status: int, code: str):
+    world.answer = answer
+    given, problem = call("create_session", CREDENTIALS)
+    assert (given, problem["code"]) == (status, code)
+    assert CREDENTIALS["password"] not in json.dumps(problem)
+    assert not stored(world)
+    assert not world.published
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"password": "x"}, "/email"),
+        ({"email": "a@example.com"}, "/password"),
+        ({"email": 1, "password": "x"}, "/email"),
+        ({"email": "", "password": "x"}, "/email"),
+        ({"email": "a" * 255, "password": "x"}, "/email"),
+        ({"email": "a@example.com", "password": "x" * 257}, "/password"),
+        ({"email": "a@example.com", "password": None}, "/password"),
+        ({"email": "a@example.com", "password": "x", "roles": ["admin"]}, "/roles"),
+    ],
+)
+def test_malformed_credentials_are_asked_of_nobody(world: Any, body, pointer: str):
+    status, problem = call("create_session", body)
+    assert (status, problem["errors"][0]["pointer"]) == (400, pointer)
+    assert not world.asked
+
+
+def test_a_session_ends_once(world: Any):
+    token = sign_in(world)
+    other = sign_in(world)
+    assert call("end_session", token=token) == (204, None)
+    status, problem = call("end_session", token=token)
+    assert (status, problem["code"]) == (401, "SESSION_INVALID")
+    assert call("end_session", token=other)[0] == 204
+    assert call("end_session")[0] == 401
+
+
+def test_guests_are_let_in_without_a_session_and_customers_with_theirs(world: Any):
+    guest = authorize("authorize_guest", None)
+    assert (effect(guest), guest["context"]["customer_id"]) == ("Allow", "")
+    customer = authorize("authorize_guest", f"Bearer {sign_in(world)}")
+    assert (effect(customer), customer["context"]["customer_id"]) == ("Allow", "C1")
+
+
+@pytest.mark.parametrize(("identity", "expected"), [(ADMIN, "Allow"), (ADA, "Deny")])
+def test_only_the_role_admin_is_an_admin(world: Any, identity, expected: str):
+    assert effect(authorize("authorize_admin", f"Bearer {sign_in(world, identity)}")) == expected
+
+
+@pytest.mark.parametrize("function", ["authorize_guest", "authorize_admin"])
+def test_what_is_no_live_session_is_nobodys(world: Any, function: str):
+    ended, expired = sign_in(world, ADMIN), sign_in(world, ADMIN)
+    call("end_session", token=ended)
+    world.dynamodb.update_item(
+        TableName="sessions",
+        Key={"session_hash": {"S": sha256(expired.encode()).hexdigest()}},
+        UpdateExpression="SET expires_at = :now",
+        ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
+    )
+    for authorization in ("", "Bearer", "Bearer x", f"Basic {ended}", f"Bearer {ended}", f"Bearer {expired}", ended):
+        with pytest.raises(Exception, match=r"^Unauthorized$"):
+            authorize(function, authorization)
+
+
+def test_no_header_is_no_admin(world: Any):
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        authorize("authorize_admin", None)

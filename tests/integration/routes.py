@@ -23,10 +23,7 @@ CHOSEN = ("basket_id",)
 # What `{proxy+}` stands for: of the simulators one operation for each method.
 BEHIND_PROXY: dict[str, tuple[str, Any]] = {
     "GET": ("ledger/charges?key=T100000000", None),
-    "POST": (
-        "payments/charges",
-        {"merchant_reference": "hostile", "amount": 1, "currency": "EUR", "payment_token": "t"},
-    ),
+    "POST": ("commerce/customers/hostile/syncs", {"kind": "vip", "event_id": "hostile", "data": {}}),
     "PUT": ("content/pages/hostile", {"title": "A page", "body": "Text"}),
     "DELETE": ("commerce/legacy/customers/hostile", None),
 }
@@ -125,8 +122,7 @@ def routes() -> tuple[Route, ...]:
 def ready(shop: Shop, route: Route) -> Route:
     """The route with what it works on in place, and the credentials of somebody who may call it."""
     chosen = {name: unique("hostile") for name in CHOSEN}
-    path = route.path | chosen | _created(shop, route, chosen)
-    headers = dict(route.headers)
+    path, headers = route.path | chosen, dict(route.headers)
     if route.operation.api_key_required:
         headers["x-api-key"] = shop.samples["ingest_api_key"]
     if route.needs_session:
@@ -134,6 +130,8 @@ def ready(shop: Shop, route: Route) -> Route:
         headers["Authorization"] = f"Bearer {signed_in(shop, person)}"
         if route.authorizer.startswith("customer"):
             path["customer_id"] = person["customer_id"]
+    else:
+        path |= _created(shop, route, chosen)
     return replace(route, path=path, headers=headers)
 
 

@@ -24,6 +24,8 @@ ROUTES = routes()
 # Every place of a body gets each seventh hostile value, beginning with another one for each route.
 TURNS = 7
 READS = ("GET", "OPTIONS")
+# After these the sample would not do a second time: what it works on is gone, or full.
+USES_UP = ("POST", "DELETE")
 DEEP = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
 MEDIA_TYPES = (
     *(None, "", ";", "text/plain", "application/xml", "multipart/form-data; boundary=x", "garbage", "*/*"),
@@ -92,25 +94,25 @@ def check(attempt: Attempt, answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Route):
-    called = ready(shop, route)
-    answers: list[httpx.Response] = []
+    called, stored = ready(shop, route), contents(shop, route.service)
 
-    def harmless(attempt: Attempt) -> bool:
-        """Nothing was changed by a request that is refused or only reads. One that was taken may have changed everything."""
-        nonlocal called
-        before = contents(shop, route.service)
-        answers.append(called.call(shop, attempt))
-        if answers[-1].is_success and route.method not in READS:
+    def harmless(attempts: list[Attempt]) -> bool:
+        """Nothing is changed by requests that are refused or only read. One that is taken may change everything."""
+        nonlocal called, stored
+        before, taken = stored, False
+        for attempt in attempts:
+            answer = called.call(shop, attempt)
+            check(attempt, answer)
+            taken = taken or (answer.is_success and route.method not in READS)
+        if taken and route.method in USES_UP:
             called = ready(shop, route)
-            return True
-        return contents(shop, route.service) == before
+        stored = contents(shop, route.service)
+        return taken or stored == before
 
-    for attempt in attempts(route):
+    for group in [list(attempts(route))] if route.method in READS else [[attempt] for attempt in attempts(route)]:
         # The service may still be at work on something that was taken before, which will have an end.
-        if not harmless(attempt):
-            eventually(lambda attempt=attempt: harmless(attempt), timeout=60)
-        while answers:
-            check(attempt, answers.pop())
+        if not harmless(group):
+            eventually(lambda group=group: harmless(group), timeout=60)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.guarded], ids=str)
@@ -120,7 +122,8 @@ def test_strangers_are_turned_away(shop: Shop, route: Route):
         attempt = Attempt(content=content, headers={"Authorization": text, "x-api-key": text})
         answer = called.call(shop, attempt, sign=False)
         check(attempt, answer)
-        assert answer.status_code in (401, 403), f"{text}: {answer.text}"
+        # For the gateway a request without a signature is one to a path that does not exist.
+        assert answer.status_code in ((401, 403, 404) if route.operation.iam else (401, 403)), f"{text}: {answer.text}"
 
 
 @pytest.mark.parametrize(("service", "template"), sorted({(route.service, route.template) for route in ROUTES}))

@@ -53,13 +53,13 @@ lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)
-	@$(RUN) pytest tests/unit
+	@$(RUN) pytest --numprocesses auto tests/unit
 test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
-	@$(RUN) pytest tests/integration
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup tests/integration
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
 bench: start ## Measure; tables on the screen, JSON in bench/results

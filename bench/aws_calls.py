@@ -43,6 +43,16 @@ def run() -> None:
     none: Counter[str] = Counter()
     simulator = Counter(_measure(lambda: shop.call("GET", f"/partners/v1/commerce/products/{sku}"), none))
     shop.call("POST", f"/basket/v1/baskets/{basket}/items", json=add)
+    customer = shop.samples["customer"]
+    credentials = {"email": customer["email"], "password": customer["password"]}
+    session = shop.call("POST", "/login/v1/sessions", json=credentials).json()["session_token"]
+    headers = {"Authorization": f"Bearer {session}"}
+    stale = headers | {"If-Match": '"0"'}
+    profile = f"/customers/v1/customers/{customer['customer_id']}/profile"
+    read = Counter(
+        _measure(lambda: shop.call("GET", f"/partners/v1/commerce/customers/{customer['customer_id']}"), none)
+    )
+    three_reads = Counter({operation: 3 * count for operation, count in read.items()})
     cases: list[tuple[str, int, Counter[str], Callable[[], Any]]] = [
         (
             "POST sequences/order/next",
@@ -58,6 +68,15 @@ def run() -> None:
             lambda: shop.call("POST", f"/basket/v1/baskets/{unique('bench')}/items", json=add),
         ),
         ("GET product (cached)", 0, none, lambda: shop.call("GET", f"/catalog/v1/products/{sku}")),
+        ("GET profile (authorisation kept)", 0, read, lambda: shop.call("GET", profile, headers=headers)),
+        # Authorisation: the session, and the customer on both platforms. The function: the customer again. A change that
+        # is made would be synced by others meanwhile.
+        (
+            "PATCH profile (authorised anew, 412)",
+            1,
+            three_reads,
+            lambda: shop.call("PATCH", profile, json={}, headers=stale),
+        ),
     ]
     rows = []
     for name, least, baseline, request in cases:

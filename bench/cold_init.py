@@ -38,7 +38,8 @@ _Template.add_multi_constructor("!", _argument)
 
 
 def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
-    """(name, code folder, handler module, service of its first client, environment names) of functions behind an API."""
+    """(name, code folder, handler module, service of its first client, environment names) of functions behind an API and of
+    authorizers."""
     found = []
     for path in sorted((ROOT / "templates").glob("*.yaml")):
         if path.stem in NOT_THE_SHOP:
@@ -49,11 +50,12 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
             properties = resource.get("Properties", {})
             if resource["Type"] != "AWS::Serverless::Function":
                 continue
-            if not any(event["Type"] == "Api" for event in properties.get("Events", {}).values()):
-                continue
-            names = [*shared, *properties.get("Environment", {}).get("Variables", {})]
             module = properties["Handler"].rpartition(".")[0]
             code = (path.parent / properties["CodeUri"]).resolve()
+            behind_api = any(event["Type"] == "Api" for event in properties.get("Events", {}).values())
+            if not behind_api and "@authorizer_handler" not in (code / f"{module.replace('.', '/')}.py").read_text():
+                continue
+            names = [*shared, *properties.get("Environment", {}).get("Variables", {})]
             found.append((f"{path.stem}/{logical_id}", code, module, _service(properties), names))
     return found
 

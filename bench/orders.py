@@ -61,7 +61,7 @@ def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], li
         def number() -> str | None:
             return shop.call("POST", "/orders/v1/orders", json=sent, headers=key).json().get("order_number")
 
-        return eventually(number, timeout=60)
+        return eventually(number, timeout=180)
 
     before, polls, started = _calls(), 0, time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:

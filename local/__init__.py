@@ -7,5 +7,6 @@ gateway/         executes deployed API Gateway REST APIs
 cloud.py         start, stop, reset, status
 deploy.py        sam build, sam deploy; for the local cloud and for AWS
 seed.py          sample data
+differences.py   where it differs from AWS besides
 parity.py        every difference from AWS, with its reason and its test
 """

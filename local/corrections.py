@@ -2,7 +2,8 @@
 
 Each is one small named rule: what AWS does, what the emulator does, and the change. A rule finds the place it corrects by the
 text that stands there; when a newer emulator no longer has that text, ``apply`` fails and names the rule, so none outlives its
-reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows each at work.
+reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows for each, under its name, that the emulator
+as it comes still differs.
 """
 
 import inspect
@@ -23,11 +24,13 @@ class NoLongerNeeded(Exception):
 
 @dataclass(frozen=True)
 class Correction:
-    """``apply`` makes the change; ``aws`` and ``emulator`` say what differs without it."""
+    """``apply`` makes the change; ``aws`` and ``emulator`` say what differs without it, ``reason`` what it would cost us."""
 
     name: str
+    area: str
     aws: str
     emulator: str
+    reason: str
     apply: Callable[[], None]
 
 
@@ -82,13 +85,7 @@ def _keep_attributes_in_nested_updates() -> None:
 
 
 # Types that templates use and the emulator does not know; they are recorded and nothing is created for them.
-LEFT_OUT = {
-    "AWS::Events::Archive": "archives exist in the API only; `make events` and replay tests create theirs through it",
-    "AWS::CloudWatch::CompositeAlarm": "not implemented",
-    "AWS::SQS::QueueInlinePolicy": "not implemented",
-    "AWS::EventSchemas::Registry": "not implemented",
-    "AWS::EventSchemas::Schema": "not implemented",
-}
+LEFT_OUT = {"AWS::Events::Archive": "archives exist in the API only; the replay test makes its own through it"}
 
 
 def _leave_out_unknown_types() -> None:
@@ -203,56 +200,74 @@ def _tell_policies_the_event_source() -> None:
 CORRECTIONS = (
     Correction(
         "nested-sam",
+        "deployment",
         "CloudFormation expands the SAM and Include transforms of nested templates",
         "only the parent's transforms are expanded",
+        "the shop nests its set pieces, and each is a SAM template",
         _expand_nested_sam,
     ),
     Correction(
         "nested-updates",
+        "deployment",
         "a resource that an update leaves alone keeps its attributes for Fn::GetAtt",
         "in nested stacks such a resource has no attributes, and the update fails",
+        "`make start` after an edit is an update",
         _keep_attributes_in_nested_updates,
     ),
     Correction(
         "unknown-types",
+        "deployment",
         "CloudFormation creates every resource of our templates",
-        "some resource types are unknown and fail the stack",
+        f"{', '.join(LEFT_OUT)} is unknown and fails the stack; the correction leaves it out",
+        "; ".join(LEFT_OUT.values()),
         _leave_out_unknown_types,
     ),
     Correction(
         "error-type",
+        "functions",
         "the errorType of a failed function is the name of its exception, which Retry and Catch match",
         "errorType is always Runtime.HandlerError",
+        "a state machine that retries one error by name would retry none, or all",
         _name_the_error_type,
     ),
     Correction(
         "silent-handlers",
+        "functions",
         "a function that logs nothing answers at once",
         "the emulator waits 50 ms for a first log line",
+        "latencies would show how much a function logs, not what it does",
         _answer_silent_handlers_at_once,
     ),
     Correction(
         "reserved-concurrency",
+        "functions",
         "ReservedConcurrentExecutions of a template limits how many of the function run at once",
         "the property is ignored",
+        "runs of the event relay may not overlap, and do not only because of this limit",
         _reserve_concurrency,
     ),
     Correction(
         "sqs-batches",
+        "permissions",
         "SendMessageBatch and the like need the permission for the single call, sqs:SendMessage",
         "they need sqs:SendMessageBatch, an action that IAM does not have",
+        "policies that are right on AWS would be refused here",
         _allow_batches_as_single_messages,
     ),
     Correction(
         "event-source",
+        "permissions",
         "a policy can say under which events:source a role may put events",
         "the condition key is unknown, so that a policy with it refuses everything",
+        "no service may publish in another's name, and its policy says so",
         _tell_policies_the_event_source,
     ),
     Correction(
         "clean-interpreter",
+        "functions",
         "a function sees its code, its layers and the runtime's boto3",
         "a function sees everything installed beside the emulator, so a package missing from the layer goes unnoticed",
+        "only the layer carries packages (docs/decisions/0003)",
         _run_functions_in_a_clean_interpreter,
     ),
 )

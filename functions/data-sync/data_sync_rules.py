@@ -46,7 +46,7 @@ REFERENCES = ("order_number", "version")
 ORIGIN = "data-sync"
 
 # A customer may reach a platform a little later than the first event about them.
-UNKNOWN_RECEIVES = 6
+UNKNOWN_RECEIVES = 4
 
 DONE, LATER, UNKNOWN, REFUSED = "done", "later", "unknown", "refused"
 

@@ -1,10 +1,12 @@
 """What tests of the bus and its spokes share: events put on the bus, and looks into dead-letter queues."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from local.dead_letters import DeadLetter, looking
-from local.shop import Shop, unique
+from local.shop import Shop, eventually, unique
 from setpieces.events import DETAIL_TYPE, Event
 
 
@@ -69,6 +71,15 @@ def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
         for letter in found:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
     return found
+
+
+@contextmanager
+def drained(shop: Shop, *queues: str, timeout: float = 60) -> Iterator[None]:
+    """Waits after the block until the queues hold no more than before it; what others have left there may stay."""
+    before = {queue: waiting(shop, queue) for queue in queues}
+    yield
+    for queue in queues:
+        eventually(lambda queue=queue: waiting(shop, queue) <= before[queue], timeout=timeout)
 
 
 def waiting(shop: Shop, queue: str, *states: str) -> int:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from local.shop import Shop, eventually, unique
+from tests.integration.spokes import drained
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
 UPDATED, MISMATCH = ("CUSTOMER", "PROFILE", "UPDATED"), ("CUSTOMER", "IDENTITY", "MISMATCH")
@@ -49,23 +50,11 @@ def synced(shop: Shop, customer_id: str) -> list[tuple[str, str]]:
 )
 def test_each_event_reaches_its_platforms_once_though_it_comes_twice(shop: Shop, kind, more, spokes):
     customer_id = unique("C")
-    event_id = put(shop, kind, {"customer_id": customer_id, **more}, times=2)
-    expected = [(spoke, event_id) for spoke in spokes]
-    eventually(lambda: synced(shop, customer_id) == expected)
-    eventually(lambda: waiting(shop) == 0)
+    with drained(shop, *(f"data-sync-{spoke}" for spoke in spokes)):
+        event_id = put(shop, kind, {"customer_id": customer_id, **more}, times=2)
+        expected = [(spoke, event_id) for spoke in spokes]
+        eventually(lambda: synced(shop, customer_id) == expected)
     assert synced(shop, customer_id) == expected
-
-
-def waiting(shop: Shop) -> int:
-    """Messages in the queues of all spokes, those in work included."""
-    return sum(depth(shop, f"data-sync-{spoke}") for spoke in ("customer", "vip", "wishlist"))
-
-
-def depth(shop: Shop, queue: str) -> int:
-    sqs = shop.aws("sqs")
-    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    return sum(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
 
 
 def test_the_platform_gets_references_and_no_more(shop: Shop):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from local.shop import Shop, eventually, unique
+from tests.integration.spokes import drained
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
@@ -268,19 +269,12 @@ def test_a_dead_order_fails_for_its_customer_and_can_be_put_back(shop: Shop, pro
 
     message = eventually(parked, timeout=60)
     # A late copy of the first message does not bring a failed order back; the parked one does.
-    sqs.send_message(QueueUrl=url("submit"), MessageBody=json.dumps({"order_number": number}))
-    eventually(lambda: depth(shop, "submit") == 0)
+    with drained(shop, "orders-submit"):
+        sqs.send_message(QueueUrl=url("submit"), MessageBody=json.dumps({"order_number": number}))
     assert status(shop, number).json()["status"] == "Failed"
     sqs.send_message(QueueUrl=url("submit"), MessageBody=message["Body"])
     sqs.delete_message(QueueUrl=url("submit-parked"), ReceiptHandle=message["ReceiptHandle"])
     eventually(lambda: status(shop, number).json()["status"] == "Complete", timeout=60)
-
-
-def depth(shop: Shop, queue: str) -> int:
-    sqs = shop.aws("sqs")
-    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-orders-{queue}")["QueueUrl"]
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    return sum(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
 
 
 def test_without_the_tax_system_orders_complete_on_cached_rates_and_say_so(shop: Shop, product: dict):

@@ -7,7 +7,17 @@ import pytest
 from local.dead_letters import DeadLetter, looking, queues, redrive
 from local.routing import consumers
 from local.shop import Shop, eventually
-from tests.integration.spokes import about, customer_id, dead_letters, next_order_number, place, placed, put, waiting
+from tests.integration.spokes import (
+    about,
+    customer_id,
+    dead_letters,
+    drained,
+    next_order_number,
+    place,
+    placed,
+    put,
+    waiting,
+)
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 QUEUE, DEAD = "shipping-shipments.fifo", "shipping-shipments-dlq.fifo"
@@ -31,11 +41,11 @@ def test_repeated_and_second_events_ship_once(shop: Shop):
     numbers = [placed(shop) for _ in range(10)]
     first = [about(shop, number, *COMPLETE) for number in numbers]
     second = [about(shop, number, *COMPLETE) for number in numbers]
-    with ThreadPoolExecutor(4) as clients:
-        list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
-    for number in numbers:
-        eventually(lambda number=number: shipped(shop, number), timeout=120)
-    eventually(lambda: waiting(shop, QUEUE) == 0, timeout=120)
+    with drained(shop, QUEUE, timeout=120):
+        with ThreadPoolExecutor(4) as clients:
+            list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
+        for number in numbers:
+            eventually(lambda number=number: shipped(shop, number), timeout=120)
     assert [number for number in numbers if not shipped(shop, number)] == []
 
 
@@ -75,10 +85,10 @@ def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
 def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_once: int):
     """A slow SAP has done what it was asked although its caller gave up; one that is out has not."""
     number = placed(shop)
-    with shop.faults("sap", **fault):
+    with drained(shop, QUEUE, timeout=120), shop.faults("sap", **fault):
         put(shop, about(shop, number, *COMPLETE), source="order")
         eventually(lambda: waiting(shop, QUEUE, "NotVisible") and shipped(shop, number, at_once))
-    eventually(lambda: waiting(shop, QUEUE) == 0 and shipped(shop, number), timeout=120)
+    assert eventually(lambda: shipped(shop, number), timeout=120)
     assert dead_letters(shop, DEAD, number) == []
 
 

@@ -218,6 +218,12 @@ def test_a_bucket_may_notify(piece: Piece):
             assert "s3.amazonaws.com" in {service for service, _ in senders(piece, name_of(queue))}
 
 
+def test_every_function_may_write_its_log():
+    for piece, name, function in every("AWS::Lambda::Function"):
+        attached = piece.of_type("AWS::IAM::Role")[name_of(function["Role"])].get("ManagedPolicyArns", [])
+        assert any(re.search(r"/AWSLambda(Basic|VPCAccess)ExecutionRole$", arn) for arn in attached), name
+
+
 # --- the key ---
 
 

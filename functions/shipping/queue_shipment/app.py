@@ -1,6 +1,6 @@
 """Order complete, from the spoke's queue into the FIFO queue that keeps the events of one order in order.
 
-A rule cannot do this: its target knows one constant message group (docs/decisions/0005-shipping-goes-through-two-queues.md).
+A rule cannot do this: its target knows one constant message group (docs/decisions/0004-shipping-goes-through-two-queues.md).
 """
 
 from setpieces.aws import client

@@ -6,6 +6,7 @@ import json
 import boto3
 import data_sync_spokes
 import pytest
+from data_sync_rules import UNKNOWN_RECEIVES
 from moto import mock_aws
 
 from local.settings import ROOT
@@ -99,7 +100,7 @@ def test_no_answer_and_unknown_customers_are_put_off(queue, monkeypatch, answer)
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "UNKNOWN_CUSTOMER"), (400, "SYNC_REFUSED")])
 def test_what_no_retry_helps_is_dead_with_its_reason(queue, monkeypatch, status, reason):
-    assert deliver(monkeypatch, "customer", Platform(status), receives=4)
+    assert deliver(monkeypatch, "customer", Platform(status), receives=UNKNOWN_RECEIVES)
     assert queue() == [reason]
 
 

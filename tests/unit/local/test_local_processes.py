@@ -71,3 +71,10 @@ def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
     assert process.start() is True
     assert process.pid() != first
     assert process.stop() is True
+
+
+def test_functions_inherit_nothing_of_the_developers(monkeypatch):
+    """They inherit what the emulator gets."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "ORDERS_TABLE"):
+        monkeypatch.setenv(name, "a developer's")
+    assert "a developer's" not in processes.EMULATOR.environment().values()

@@ -215,7 +215,7 @@ def test_orders_that_cannot_be_read_are_asked_for_again(world, status):
 def test_the_waits_between_deliveries_grow(world):
     world.faults = ["before"] * 3
     assert [world.deliver(receive_count) for receive_count in (1, 2, 3)] == [False] * 3
-    assert world.waits == [4, 16, 64]
+    assert world.waits == [2, 4, 8]
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"customer_id": "C1"}])

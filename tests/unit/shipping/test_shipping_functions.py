@@ -142,7 +142,7 @@ def test_what_may_come_right_is_delivered_again(queues, world, system, answer):
 )
 def test_what_can_never_come_right_is_parked_with_its_reason(queues, world, system, answer, reason):
     world.answers[system] = answer
-    assert ship(receive_count=3) == []
+    assert ship(receive_count=shipping_platforms.PATIENT_RECEIVES) == []
     (dead,) = queues("DEAD_LETTER_QUEUE_URL")
     assert dead["MessageAttributes"]["reason"]["StringValue"] == reason
     assert "T100000001" in dead["Body"]

@@ -1,0 +1,443 @@
+"""Where the local cloud differs from AWS in what we deploy, besides the corrections of ``local.corrections``.
+
+What the emulator lacks and none of our templates uses is not here. Texts are shown by ``make parity`` and in docs/parity.md.
+"""
+
+from dataclasses import dataclass
+
+AREAS = ("deployment", "APIs", "permissions", "functions", "events and queues", "data", "observability", "operation")
+
+GATEWAY = "tests/unit/gateway/test_gateway_"
+PROBE = "tests/integration/test_parity.py::test_"
+POLICIES = "tests/templates/test_policies.py::test_"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``local`` is what happens here, or would without ``where``; ``reason`` is why, and what stands in.
+
+    ``where`` is a file, or ``file:name``, that bridges or holds the difference; ``tests`` are pytest node ids. What only AWS
+    can show, and how, is ``on_aws``. Every difference has tests, or ``on_aws``, or both.
+    """
+
+    name: str
+    area: str
+    aws: str
+    local: str
+    reason: str
+    where: str = ""
+    tests: tuple[str, ...] = ()
+    on_aws: str = ""
+
+
+DIFFERENCES = (
+    # --- deployment ---
+    Difference(
+        "retained-in-nested-stacks",
+        "deployment",
+        aws="DeletionPolicy and UpdateReplacePolicy keep what they say",
+        local="in nested stacks what should stay is deleted with its stack",
+        reason="`make reset` forgets everything anyway; that templates say what becomes of data is checked",
+        tests=(
+            f"{PROBE}retained_in_nested_stacks",
+            "tests/templates/test_resources.py::test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it",
+        ),
+    ),
+    Difference(
+        "missing-code",
+        "deployment",
+        aws="a function whose package is not in S3 fails the stack",
+        local="the function is created and fails when it is called",
+        reason="`sam deploy` uploads each package before it sends the template",
+        where="local/deploy.py:deploy",
+        tests=(f"{PROBE}missing_code",),
+    ),
+    Difference(
+        "published-addresses",
+        "deployment",
+        aws="an API answers at its execute-api host and at its base path of the custom domain",
+        local="that host leads nowhere; published addresses are rewritten to the front door after each deployment",
+        reason="one origin on loopback, with the paths of the custom domain; no TLS",
+        where="local/publish.py:local_addresses",
+        tests=("tests/unit/local/test_local_publish.py::test_only_execute_api_addresses_change_and_their_paths_stay",),
+        on_aws="certificate and DNS of the custom domain: `curl -v https://<domain>/catalog/v1/products`",
+    ),
+    Difference(
+        "layer-platform",
+        "deployment",
+        aws="the layer is built for Python 3.13 on arm64",
+        local="the layer is built for this machine",
+        reason="functions run on this machine",
+        where="local/deploy.py:build",
+        tests=(
+            "tests/integration/test_deploy_path.py::test_the_layer_is_built_for_arm64_and_python_3_13_on_any_machine",
+        ),
+        on_aws="that its libraries load there: invoke any function of a dev stage",
+    ),
+    # --- APIs ---
+    Difference(
+        "api-documents",
+        "APIs",
+        aws="API Gateway runs the whole API document",
+        local="the emulator keeps type, method, uri and security of it; the front door runs the deployed document",
+        reason="docs/decisions/0001: one engine for checks, mapping, direct integrations and gateway responses",
+        where="local/gateway/executor.py:Executor",
+        tests=(f"{PROBE}api_documents", f"{GATEWAY}executor.py::test_the_order_of_the_checks"),
+    ),
+    Difference(
+        "mapping-templates",
+        "APIs",
+        aws="Apache Velocity 1.7 on Java renders mapping templates",
+        local="airspeed-ext reads them, and an evaluator of ours renders them as Velocity does",
+        reason="the library's own evaluator differs where our templates live",
+        where="local/gateway/velocity.py",
+        tests=(
+            f"{GATEWAY}velocity.py::test_the_library_still_differs_where_we_replace_its_evaluator",
+            "tests/templates/test_vtl_subset.py::test_only_known_methods",
+        ),
+        on_aws="the integration tests against a stage: `SETPIECES_STAGE=dev python -m pytest tests/integration`",
+    ),
+    Difference(
+        "gateway-features",
+        "APIs",
+        aws="response caches, canaries, VPC links, private APIs, Cognito authorizers, client certificates",
+        local="the front door does not have them",
+        reason="no template uses them, which is checked",
+        where="local/gateway/executor.py",
+        tests=("tests/templates/test_front_door_scope.py::test_an_api_uses_what_the_front_door_has",),
+    ),
+    Difference(
+        "authorizer-cache",
+        "APIs",
+        aws="a cached authorizer policy is kept by a fleet: another host may ask the authorizer again",
+        local="one cache, which each deployment empties",
+        reason="one process; what is cached is the policy, judged anew for each request, as on AWS",
+        where="local/gateway/authorizers.py:GrantCache",
+        tests=(f"{GATEWAY}executor.py::test_a_cached_allow_of_customer_a_does_not_open_customer_b",),
+    ),
+    Difference(
+        "throttles",
+        "APIs",
+        aws="throttles are best effort over a fleet, and all APIs share the account's limit",
+        local="exact token buckets, for each stage and method, usage plan and key; no limit of the account",
+        reason="one process has no fleet to be approximate over",
+        where="local/gateway/throttles.py:Buckets",
+        tests=(
+            f"{GATEWAY}throttles.py::test_never_more_than_burst_and_rate_allow",
+            f"{GATEWAY}executor.py::test_stage_throttling_by_method",
+        ),
+        on_aws="`ThrottledRequests` of the account under the load of a dev stage",
+    ),
+    Difference(
+        "header-names",
+        "APIs",
+        aws="a REST API passes header names on as the client wrote them",
+        local="names arrive as `Idempotency-Key`, whatever the client wrote",
+        reason="ASGI servers fold names; functions look headers up without regard to case",
+        where="local/front_door.py:_cased",
+        tests=(f"{GATEWAY}front_door.py::test_paths_reach_the_api_as_they_came",),
+    ),
+    Difference(
+        "validation-texts",
+        "APIs",
+        aws="`$context.error.validationErrorString` is the text of a Java validator",
+        local="the same text as far as it is known",
+        reason="the texts are not documented; clients are promised the code and the status",
+        where="local/gateway/models.py",
+        tests=(f"{GATEWAY}models.py::test_bodies",),
+        on_aws="post an invalid body to a dev stage and compare `detail`",
+    ),
+    # --- permissions ---
+    Difference(
+        "api-permissions",
+        "permissions",
+        aws="API Gateway calls a function only if its policy or the integration's role allows this API",
+        local="the emulator's gateway calls any function; the front door asks the policy or assumes the role",
+        reason="a missing AWS::Lambda::Permission would show on AWS only",
+        where="local/gateway/backends.py:Emulator",
+        tests=(
+            f"{GATEWAY}executor.py::test_a_function_must_allow_this_api",
+            f"{GATEWAY}backends.py::test_a_role_must_trust_api_gateway",
+            f"{POLICIES}an_authorizer_is_called_through_a_role_that_can_do_just_that",
+        ),
+    ),
+    Difference(
+        "root-signatures",
+        "permissions",
+        aws="every signature is verified",
+        local="the emulator believes whoever names root's access key; the front door verifies root's signatures too",
+        reason="internal APIs would take a forged caller for root",
+        where="local/emulator.py:_forged_root",
+        tests=(
+            f"{PROBE}root_signatures",
+            "tests/integration/test_orders.py::test_the_internal_route_wants_a_signature",
+        ),
+    ),
+    Difference(
+        "role-trust",
+        "permissions",
+        aws="a role is assumed only by the services that it trusts",
+        local="any service uses any role; only the front door looks, in API Gateway's place",
+        reason="not enforced; checked statically from the templates",
+        tests=(f"{POLICIES}a_role_trusts_exactly_who_assumes_it", f"{PROBE}role_trust"),
+    ),
+    Difference(
+        "state-machine-roles",
+        "permissions",
+        aws="a state machine may do what its role allows",
+        local="a state machine may do anything",
+        reason="not enforced; checked statically from templates and definitions",
+        tests=(
+            f"{PROBE}state_machine_roles",
+            "tests/templates/test_state_machines.py::test_the_role_has_what_the_tasks_call_and_no_more",
+        ),
+    ),
+    Difference(
+        "queue-policies-for-rules",
+        "permissions",
+        aws="EventBridge sends to a queue only if the queue's policy lets that rule",
+        local="it sends to any queue",
+        reason="not enforced; checked statically from the templates",
+        tests=(
+            f"{PROBE}queue_policies_for_rules",
+            f"{POLICIES}a_rule_or_schedule_may_reach_its_targets",
+            "tests/templates/test_spokes.py::test_the_rule_and_no_other_may_send_to_queue_and_dead_letters",
+        ),
+    ),
+    Difference(
+        "schedule-roles",
+        "permissions",
+        aws="a schedule reaches its target through its role",
+        local="a schedule reaches anything",
+        reason="not enforced; checked statically from the templates",
+        tests=(f"{PROBE}schedule_roles", f"{POLICIES}a_rule_or_schedule_may_reach_its_targets"),
+    ),
+    Difference(
+        "consumer-roles",
+        "permissions",
+        aws="an event source mapping receives with the role of its function",
+        local="a function gets messages that its role may not receive",
+        reason="not enforced; checked statically from the templates",
+        tests=(f"{PROBE}consumer_roles", f"{POLICIES}a_consumer_may_receive_from_its_source"),
+    ),
+    Difference(
+        "log-permissions",
+        "permissions",
+        aws="a function writes its log with its role",
+        local="logs are written whatever the role says",
+        reason="not enforced; checked statically from the templates",
+        tests=(f"{PROBE}log_permissions", f"{POLICIES}every_function_may_write_its_log"),
+    ),
+    Difference(
+        "key-policies",
+        "permissions",
+        aws="a key's policy says who may use it; services deliver to encrypted queues with their own identity",
+        local="key policies are stored and not read",
+        reason="not enforced; checked statically from the templates",
+        tests=(
+            f"{PROBE}key_policies",
+            f"{POLICIES}every_service_that_delivers_into_something_encrypted_may_use_the_key",
+        ),
+        on_aws="place an order in a dev stage: a delivery that the key refuses ends in `FailedInvocations` of its rule",
+    ),
+    # --- functions ---
+    Difference(
+        "python-version",
+        "functions",
+        aws="Python 3.13 on arm64",
+        local="the Python that runs the local cloud, on this machine's processor",
+        reason="no Docker is needed; code is kept to what 3.11 to 3.13 know",
+        tests=(f"{PROBE}python_version",),
+        on_aws="`make build` and `sam local invoke` in the Lambda image, or a dev stage",
+    ),
+    Difference(
+        "memory",
+        "functions",
+        aws="MemorySize is a limit and buys CPU",
+        local="no limit, all of the machine's CPU",
+        reason="functions are processes of this machine",
+        tests=(f"{PROBE}memory",),
+        on_aws="`Max Memory Used` in the REPORT lines; durations and cold starts of a dev stage",
+    ),
+    Difference(
+        "temporary-files",
+        "functions",
+        aws="/tmp belongs to one execution environment",
+        local="/tmp is this machine's, shared by all functions",
+        reason="functions are processes of this machine; none of ours writes files",
+        tests=(f"{PROBE}temporary_files",),
+    ),
+    Difference(
+        "after-an-exception",
+        "functions",
+        aws="after an exception the environment serves the next call, its state kept",
+        local="the next call begins in a new process",
+        reason="nothing may rest on a warm process, so the harder case is the one that runs here",
+        tests=(f"{PROBE}after_an_exception",),
+    ),
+    Difference(
+        "environment",
+        "functions",
+        aws="a function sees its own variables and those of the runtime",
+        local="it also inherits the emulator's, which therefore gets none of the developer's",
+        reason="a variable that only a developer has must not make a function work",
+        where="local/processes.py:_clean",
+        tests=(
+            f"{PROBE}environment",
+            "tests/unit/local/test_local_processes.py::test_functions_inherit_nothing_of_the_developers",
+        ),
+    ),
+    # --- events and queues ---
+    Difference(
+        "dead-letters-of-targets",
+        "events and queues",
+        aws="what a rule cannot deliver goes to its dead letters after its retries",
+        local="it is lost",
+        reason="not done; that each target has dead letters, retries and leave to use them is checked statically",
+        tests=(
+            f"{PROBE}dead_letters_of_targets",
+            "tests/templates/test_spokes.py::test_a_target_retries_for_a_day_and_then_uses_the_spokes_dead_letters",
+        ),
+        on_aws="remove the queue policy of a spoke in a dev stage, put an event: it is in the spoke's dead letters",
+    ),
+    Difference(
+        "dead-letters-of-subscriptions",
+        "events and queues",
+        aws="what a topic cannot deliver goes to the subscription's dead letters",
+        local="it is lost",
+        reason="not done; that the dead letters may be sent to is checked statically",
+        tests=(f"{PROBE}dead_letters_of_subscriptions", f"{POLICIES}a_subscription_may_deliver"),
+        on_aws="the same with the queue policy of the customer migration, and a customer who signs up",
+    ),
+    Difference(
+        "message-groups",
+        "events and queues",
+        aws="message groups of a FIFO queue are worked on side by side, up to the maximum concurrency",
+        local="one batch at a time",
+        reason="order within a group holds on both; no test counts on groups in parallel",
+        tests=(f"{PROBE}message_groups",),
+        on_aws="`ConcurrentExecutions` of shipping-ship-order under load",
+    ),
+    Difference(
+        "redrive",
+        "events and queues",
+        aws="StartMessageMoveTask puts dead letters back",
+        local="the operation is not there",
+        reason="`python -m local.dead_letters --redrive` sends and deletes message by message, and so does on both",
+        where="local/dead_letters.py:redrive",
+        tests=(
+            f"{PROBE}redrive",
+            "tests/unit/local/test_local_dead_letters.py::test_a_redrive_moves_what_it_is_told_to",
+        ),
+    ),
+    Difference(
+        "archive",
+        "events and queues",
+        aws="the template's archive keeps every event of the bus",
+        local="the archive is left out; one made through the API archives and replays as on AWS",
+        reason="CloudFormation here does not know the type (unknown-types)",
+        where="local/corrections.py:LEFT_OUT",
+        tests=("tests/integration/test_archive_replay.py::test_a_replayed_order_is_not_shipped_again",),
+        on_aws="`aws events describe-archive --archive-name checkout-bus`",
+    ),
+    # --- data ---
+    Difference(
+        "time-to-live",
+        "data",
+        aws="DynamoDB removes expired items within days",
+        local="it removes them within a minute or so",
+        reason="readers judge by the time, never by whether the item is there",
+        tests=(
+            "tests/integration/test_basket.py::test_an_expired_basket_is_gone_though_its_item_is_there",
+            "tests/integration/test_login.py::test_an_expired_session_is_none",
+            "tests/integration/test_orders.py::test_an_expired_order_is_gone_though_its_item_is_there",
+        ),
+    ),
+    Difference(
+        "capacity",
+        "data",
+        aws="tables throttle above their capacity, accounts have quotas",
+        local="no table throttles, nothing has a quota",
+        reason="the emulator has no model of capacity; SDK clients retry throttles in the standard mode",
+        on_aws="`SETPIECES_STAGE=dev python -m bench orders`, with `ThrottledRequests` of the tables beside it",
+    ),
+    Difference(
+        "sudden-end",
+        "data",
+        aws="what was answered is durable",
+        local="state is written when the cloud stops; after `kill -9` of the emulator only S3 objects are kept",
+        reason="one process with its state in memory",
+        where="local/emulator.py:serve",
+        on_aws="point-in-time recovery: `aws dynamodb describe-continuous-backups` names the window of each table",
+    ),
+    # --- observability ---
+    Difference(
+        "embedded-metrics",
+        "observability",
+        aws="metrics in logs (EMF) become CloudWatch metrics",
+        local="they stay lines of the log",
+        reason="not done; functions write them as on AWS",
+        tests=(f"{PROBE}embedded_metrics",),
+        on_aws="`aws cloudwatch list-metrics --namespace SetPieces` after an order",
+    ),
+    Difference(
+        "queue-metrics",
+        "observability",
+        aws="depth and age of queues are metrics, and raise the alarms of dead letters and waiting messages",
+        local="there are no AWS/SQS metrics, so those alarms never ring",
+        reason="not done; that every queue has the alarms is checked statically, and tests look into the queues",
+        tests=(
+            f"{PROBE}queue_metrics",
+            "tests/templates/test_resources.py::test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks",
+        ),
+        on_aws="send a message to a dead-letter queue of a dev stage: its alarm rings within minutes",
+    ),
+    Difference(
+        "traces",
+        "observability",
+        aws="X-Ray keeps a sample of the traces, with segments of API Gateway and of AWS services",
+        local="no X-Ray; the emulator's process keeps every segment that functions send, and only those",
+        reason="a test can then follow one correlation id through every function",
+        where="local/emulator.py:XRayDaemon",
+        tests=(
+            f"{PROBE}traces",
+            "tests/integration/test_orders.py::test_one_checkout_has_one_correlation_id_everywhere",
+        ),
+        on_aws="the trace map of a dev stage, filtered by the annotation `correlation_id`",
+    ),
+    Difference(
+        "access-logs",
+        "observability",
+        aws="API Gateway writes access logs and AWS/ApiGateway metrics",
+        local="the emulator does not; the front door sends them every few seconds",
+        reason="alarms and logs of APIs work as on AWS",
+        where="local/gateway/telemetry.py:CloudWatch",
+        tests=(f"{GATEWAY}executor.py::test_access_log_and_metrics", f"{GATEWAY}backends.py::test_telemetry"),
+    ),
+    # --- operation ---
+    Difference(
+        "alarm-mail",
+        "operation",
+        aws="alarms reach AlarmEmail once the subscription is confirmed",
+        local="mail of SNS vanishes",
+        reason="there is no outbox for SNS",
+        on_aws="deploy foundation with AlarmEmail, then `aws cloudwatch set-alarm-state` of any alarm to ALARM",
+    ),
+    Difference(
+        "latency",
+        "operation",
+        aws="cold starts, network and managed services take their time",
+        local="everything is one machine",
+        reason="`make bench` compares within one run; its ratios hold on both, its milliseconds on none but this machine",
+        on_aws="`SETPIECES_STAGE=dev python -m bench orders`; durations in the REPORT lines",
+    ),
+    Difference(
+        "failures-of-aws",
+        "operation",
+        aws="services throttle, fail and deliver twice now and then",
+        local="faults are those that tests make: outside systems, killed processes, taken permissions, repeated messages",
+        reason="each recovers by the same code as on AWS; tests/resilience makes them on purpose",
+        tests=("tests/resilience/test_checkout_campaign.py::test_no_order_is_lost_charged_twice_or_shipped_twice",),
+        on_aws="AWS Fault Injection Service on a dev stage",
+    ),
+)

@@ -1,0 +1,420 @@
+"""The local cloud's corrections at work, beside the emulator as it comes: what each test shows of ``plain`` is why its
+correction is there. A test that fails on ``plain`` says that a newer emulator needs the correction no longer.
+
+``make parity`` finds the test of a correction by its name: ``test_nested_sam`` for ``nested-sam``.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
+from ministack.core import lambda_runtime
+
+from local import corrections
+from local.settings import ACCOUNT_ID, REGION
+from local.shop import eventually, unique
+from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
+
+QUEUE = {"Type": "AWS::SQS::Queue"}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(PLAIN, tmp_path_factory.mktemp("plain")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(CORRECTED, tmp_path_factory.mktemp("corrected")) as cloud:
+        yield cloud
+
+
+def error_code(call: Any, **arguments: Any) -> str:
+    """The code of the error that a call of an AWS API ends in; empty if it succeeds."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return ""
+
+
+# --- corrections ---
+
+
+def test_nested_sam(plain: Cloud, corrected: Cloud):
+    table = {
+        "Resources": {"Table": {"Type": "AWS::Serverless::SimpleTable"}},
+        "Transform": "AWS::Serverless-2016-10-31",
+    }
+    assert plain.stack(plain.nested(table))[1] == "ROLLBACK_COMPLETE"
+    assert corrected.stack(corrected.nested(table))[1] == "CREATE_COMPLETE"
+
+
+def test_nested_updates(plain: Cloud, corrected: Cloud):
+    """The parameter changes, the queue whose ARN it holds does not."""
+    value = {"Fn::Join": ["", [{"Ref": "Text"}, {"Fn::GetAtt": ["Queue", "Arn"]}]]}
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+    child = {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"Queue": QUEUE, "Parameter": parameter}}
+
+    def updated(cloud: Cloud) -> str:
+        parent = cloud.nested(child, Text={"Ref": "Text"}) | {"Parameters": {"Text": {"Type": "String"}}}
+        name, status = cloud.stack(parent, Text="first")
+        assert status == "CREATE_COMPLETE"
+        return cloud.stack(parent, name, Text="second")[1]
+
+    assert updated(plain).startswith("UPDATE_ROLLBACK")
+    assert updated(corrected) == "UPDATE_COMPLETE"
+
+
+@pytest.mark.parametrize("kind", corrections.LEFT_OUT)
+def test_unknown_types(plain: Cloud, corrected: Cloud, kind: str):
+    template = {"Resources": {"Unknown": {"Type": kind}}}
+    assert plain.stack(template)[1] == "REFUSED"
+    assert corrected.stack(template)[1] == "CREATE_COMPLETE"
+
+
+def test_error_type(plain: Cloud, corrected: Cloud):
+    code = "class Busy(Exception): pass\ndef handler(event, context): raise Busy"
+    assert plain.invoke(plain.function(code))["errorType"] == "Runtime.HandlerError"
+    assert corrected.invoke(corrected.function(code))["errorType"] == "Busy"
+
+
+def test_silent_handlers(monkeypatch: pytest.MonkeyPatch):
+    """How long a worker whose function logs nothing is listened to, on a clock of the test's own."""
+    worker = next(value for value in vars(lambda_runtime).values() if hasattr(value, "_drain_stderr_bounded"))
+    drain = worker._drain_stderr_bounded
+    silent = SimpleNamespace(_stderr_queue=lambda_runtime.queue.Queue())
+    clock = SimpleNamespace(now=0.0)
+
+    def listened() -> float:
+        started = clock.now
+        drain(silent)
+        return clock.now - started
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(lambda_runtime, "time", SimpleNamespace(time=lambda: clock.now, sleep=sleep))
+    monkeypatch.setattr(drain, "__defaults__", drain.__defaults__)  # put back afterwards
+    assert listened() >= 0.05
+    corrections._answer_silent_handlers_at_once()
+    assert listened() < 0.01
+
+
+def test_reserved_concurrency(plain: Cloud, corrected: Cloud):
+    def reserved(cloud: Cloud) -> int | None:
+        name = unique("reserved")
+        properties = {
+            "FunctionName": name,
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Role": cloud.role("lambda"),
+            "Code": {"ZipFile": "def handler(event, context): pass"},
+            "ReservedConcurrentExecutions": 3,
+        }
+        cloud.stack({"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}}})
+        return cloud.aws("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+
+    assert reserved(plain) is None
+    assert reserved(corrected) == 3
+
+
+def test_sqs_batches(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> str:
+        url, arn = cloud.queue()
+        sqs = cloud.aws("sqs", cloud.session(allow("sqs:SendMessage", arn)))
+        assert error_code(sqs.send_message, QueueUrl=url, MessageBody="one") == ""
+        return error_code(sqs.send_message_batch, QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "two"}])
+
+    assert refused(plain) == "AccessDenied"
+    assert refused(corrected) == ""
+
+
+def test_event_source(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud, source: str) -> str:
+        bus = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/default"
+        session = cloud.session(allow("events:PutEvents", bus, StringEquals={"events:source": "service-mine"}))
+        entry = {"Source": source, "DetailType": "probe", "Detail": "{}"}
+        return error_code(cloud.aws("events", session).put_events, Entries=[entry])
+
+    assert refused(plain, "service-mine") == "AccessDeniedException"
+    assert refused(corrected, "service-mine") == ""
+    assert refused(corrected, "service-anothers") == "AccessDeniedException"
+
+
+def test_clean_interpreter(plain: Cloud, corrected: Cloud):
+    code = "import boto3, ministack\ndef handler(event, context): return 'found'"
+    assert plain.invoke(plain.function(code)) == "found"
+    assert "No module named 'ministack'" in json.dumps(corrected.invoke(corrected.function(code)))
+
+
+# --- what the emulator does not enforce; tests/templates check it from the templates ---
+
+
+def test_role_trust(plain: Cloud):
+    """A function with a role that Lambda may not assume."""
+    function = plain.function("def handler(event, context): return 'ran'", Role=plain.role("states"))
+    assert plain.invoke(function) == "ran"
+
+
+def test_state_machine_roles(plain: Cloud):
+    url, _ = plain.queue()
+    send = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}
+    send["Parameters"] = {"QueueUrl": url, "MessageBody": "sent"}
+    states = plain.aws("stepfunctions")
+    machine = states.create_state_machine(
+        name=unique("machine"),
+        roleArn=plain.role("states"),
+        definition=json.dumps({"StartAt": "Send", "States": {"Send": send}}),
+    )
+    states.start_execution(stateMachineArn=machine["stateMachineArn"])
+    assert eventually(lambda: plain.received(url))
+
+
+def test_queue_policies_for_rules(plain: Cloud):
+    url, arn = plain.queue()
+    rule(plain, {"Arn": arn})
+    assert eventually(lambda: plain.received(url))
+
+
+def test_schedule_roles(plain: Cloud):
+    url, arn = plain.queue()
+    plain.aws("scheduler").create_schedule(
+        Name=unique("schedule"),
+        ScheduleExpression="at(2020-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": arn, "RoleArn": plain.role("scheduler"), "Input": "{}"},
+    )
+    assert eventually(lambda: plain.received(url))
+
+
+def test_consumer_roles(plain: Cloud, tmp_path: Path):
+    seen = tmp_path / "seen"
+    function = plain.function(f"def handler(event, context): open({str(seen)!r}, 'w')")
+    url, arn = plain.queue()
+    plain.aws("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function)
+    plain.aws("sqs").send_message(QueueUrl=url, MessageBody="for somebody who may not receive")
+    assert eventually(seen.exists)
+
+
+def test_log_permissions(plain: Cloud):
+    function = plain.function("def handler(event, context): print('written')")
+    plain.invoke(function)
+    found = eventually(lambda: plain.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"])
+    assert any("written" in event["message"] for event in found)
+
+
+def test_key_policies(plain: Cloud):
+    nobody = {"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    key = plain.aws("kms").create_key(Policy=policy, BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["KeyId"]
+    assert plain.aws("kms").encrypt(KeyId=key, Plaintext=b"open")["CiphertextBlob"]
+
+
+def test_root_signatures(plain: Cloud, corrected: Cloud):
+    """The emulator lets a forged root in; what the front door asks before it serves a signed request does not."""
+    forged = boto3.Session("test", "not the secret", region_name=REGION)
+    assert plain.aws("sts", forged).get_caller_identity()["Account"] == ACCOUNT_ID
+    request = AWSRequest("GET", "http://shop/basket/v1", headers={"Host": "shop"})
+    SigV4Auth(forged.get_credentials(), "execute-api", REGION).add_auth(request)
+    question = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}
+    question |= {"body_base64": "", "action": "execute-api:Invoke", "resource": "*"}
+    answer = httpx.post(f"{corrected.endpoint}/_setpieces/authorize", json=question).json()
+    assert answer["code"] == "SignatureDoesNotMatch"
+
+
+# --- deployment ---
+
+
+def test_retained_in_nested_stacks(plain: Cloud):
+    name = unique("kept")
+    table = QUEUE | {"DeletionPolicy": "Retain", "Properties": {"QueueName": name}}
+    parent, _ = plain.stack(plain.nested({"Resources": {"Queue": table}}))
+    sqs = plain.aws("sqs")
+    assert sqs.list_queues(QueueNamePrefix=name).get("QueueUrls")
+    plain.aws("cloudformation").delete_stack(StackName=parent)
+    assert eventually(lambda: not sqs.list_queues(QueueNamePrefix=name).get("QueueUrls"))
+
+
+def test_missing_code(plain: Cloud):
+    code = {"S3Bucket": unique("nowhere"), "S3Key": "code.zip"}
+    properties = {"Runtime": "python3.13", "Handler": "app.handler", "Role": plain.role("lambda"), "Code": code}
+    template = {"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}}}
+    assert plain.stack(template)[1] == "CREATE_COMPLETE"
+
+
+# --- APIs ---
+
+
+def test_api_documents(plain: Cloud):
+    integration = {
+        "type": "aws",
+        "httpMethod": "POST",
+        "uri": f"arn:aws:apigateway:{REGION}:dynamodb:action/GetItem",
+        "credentials": "arn:aws:iam::000000000000:role/of-the-integration",
+        "requestTemplates": {"application/json": "{}"},
+    }
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "probe", "version": "1"},
+        "paths": {"/items": {"get": {"responses": {}, "x-amazon-apigateway-integration": integration}}},
+    }
+    apis, name = plain.aws("apigateway"), unique("api")
+    plain.stack(
+        {"Resources": {"Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": name, "Body": document}}}}
+    )
+    (api,) = (item["id"] for item in apis.get_rest_apis()["items"] if item["name"] == name)
+    (resource,) = (item["id"] for item in apis.get_resources(restApiId=api)["items"] if item["path"] == "/items")
+    imported = apis.get_integration(restApiId=api, resourceId=resource, httpMethod="GET")
+    assert imported["uri"] == integration["uri"]
+    assert not imported.get("requestTemplates")
+    assert not imported.get("credentials")
+
+
+# --- functions ---
+
+
+def test_python_version(plain: Cloud):
+    """The host's, whatever the runtime."""
+    code = "import sys\ndef handler(event, context): return sys.version"
+    versions = {plain.invoke(plain.function(code, Runtime=runtime)) for runtime in ("python3.12", "python3.13")}
+    assert len(versions) == 1
+
+
+def test_memory(plain: Cloud):
+    function = plain.function("def handler(event, context): return len(b'x' * (200 * 2**20))", MemorySize=128)
+    assert plain.invoke(function) == 200 * 2**20
+
+
+def test_temporary_files(plain: Cloud):
+    """One function's file is there for another."""
+    name = unique("left")
+    path = f"/tmp/{name}"
+    writes = plain.function(f"def handler(event, context): return open({path!r}, 'w').write('x')")
+    reads = plain.function(f"import os\ndef handler(event, context): os.remove({path!r}); return 'there'")
+    plain.invoke(writes)
+    assert plain.invoke(reads) == "there"
+
+
+def test_after_an_exception(plain: Cloud):
+    """The next call begins in a new process."""
+    code = (
+        "calls = []\ndef handler(event, context):\n  calls.append(1)\n  if event: raise ValueError\n  return len(calls)"
+    )
+    function = plain.function(code)
+    lam = plain.aws("lambda")
+    assert [plain.invoke(function), plain.invoke(function)] == [1, 2]
+    assert lam.invoke(FunctionName=function, Payload=b'{"fail": true}')["FunctionError"]
+    assert plain.invoke(function) == 1
+
+
+def test_environment(plain: Cloud):
+    code = "import os\ndef handler(event, context): return os.environ.get('GATEWAY_PORT')"
+    assert plain.invoke(plain.function(code)) == plain.endpoint.rsplit(":", 1)[-1]
+
+
+# --- delivery ---
+
+
+def test_dead_letters_of_targets(plain: Cloud):
+    """The good target comes after the bad one: once it has the event, the bad one had its chance."""
+    url, arn = plain.queue()
+    dead_url, dead = plain.queue()
+    rule(plain, {"Arn": f"{arn}-that-is-not-there", "DeadLetterConfig": {"Arn": dead}}, {"Arn": arn})
+    assert eventually(lambda: plain.received(url))
+    assert plain.received(dead_url) == []
+
+
+def test_dead_letters_of_subscriptions(plain: Cloud):
+    """As above: the good subscription is the later one."""
+    sns = plain.aws("sns")
+    url, arn = plain.queue()
+    dead_url, dead = plain.queue()
+    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
+    plain.aws("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"{arn}-that-is-not-there", Attributes=redrive)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="for one of two")
+    assert eventually(lambda: plain.received(url))
+    assert plain.received(dead_url) == []
+
+
+def test_message_groups(plain: Cloud, tmp_path: Path):
+    """The first of two groups waits for the second, and gives up: one batch at a time."""
+    code = f"""
+import pathlib, time
+def handler(event, context):
+    here, (group,) = pathlib.Path({str(tmp_path)!r}), {{r["attributes"]["MessageGroupId"] for r in event["Records"]}}
+    (here / group).touch()
+    for _ in range(20):
+        if len([*here.glob("group-*")]) == 2:
+            break
+        time.sleep(0.1)
+    else:
+        (here / "alone").touch()
+"""
+    function = plain.function(code, Timeout=5)
+    sqs = plain.aws("sqs")
+    url = sqs.create_queue(QueueName=unique("q") + ".fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for group in ("group-a", "group-b"):
+        sqs.send_message(QueueUrl=url, MessageBody=group, MessageGroupId=group, MessageDeduplicationId=group)
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{url.rsplit('/', 1)[-1]}"
+    plain.aws("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function, BatchSize=1)
+    assert eventually((tmp_path / "alone").exists)
+
+
+def test_redrive(plain: Cloud):
+    _, dead = plain.queue()
+    plain.queue(RedrivePolicy=json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1}))
+    assert error_code(plain.aws("sqs").start_message_move_task, SourceArn=dead) == "InvalidAction"
+
+
+# --- observability ---
+
+
+def test_embedded_metrics(plain: Cloud):
+    plain.aws("cloudwatch").put_metric_data(Namespace="Sent", MetricData=[{"MetricName": "Probe", "Value": 1}])
+    metric = {"Namespace": "Logged", "Dimensions": [[]], "Metrics": [{"Name": "Probe"}]}
+    line = json.dumps({"_aws": {"Timestamp": 1, "CloudWatchMetrics": [metric]}, "Probe": 1})
+    function = plain.function(f"def handler(event, context): print({line!r})")
+    plain.invoke(function)
+    eventually(lambda: plain.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"])
+    assert {"Sent"} <= namespaces(plain)
+    assert "Logged" not in namespaces(plain)
+
+
+def test_queue_metrics(plain: Cloud):
+    url, _ = plain.queue()
+    plain.aws("sqs").send_message(QueueUrl=url, MessageBody="counted on AWS")
+    assert "AWS/SQS" not in namespaces(plain)
+
+
+def test_traces(plain: Cloud):
+    now = datetime.now(UTC)
+    ask = plain.aws("xray").get_trace_summaries
+    assert error_code(ask, StartTime=now - timedelta(minutes=1), EndTime=now) != ""
+
+
+def namespaces(cloud: Cloud) -> set[str]:
+    return {metric["Namespace"] for metric in cloud.aws("cloudwatch").list_metrics()["Metrics"]}
+
+
+def rule(cloud: Cloud, *targets: dict[str, Any]) -> None:
+    """Send an event through a new rule to these targets."""
+    bus, source = cloud.aws("events"), unique("source")
+    bus.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+    bus.put_targets(Rule=source, Targets=[{"Id": str(number), **target} for number, target in enumerate(targets)])
+    bus.put_events(Entries=[{"Source": source, "DetailType": "probe", "Detail": "{}"}])

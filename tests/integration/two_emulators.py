@@ -1,0 +1,140 @@
+"""MiniStack as it comes and MiniStack corrected, each empty and in a process of its own, and what probes make in them."""
+
+import io
+import json
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.config import Config
+
+from local.cloud import _lambda_runtime
+from local.processes import EMULATOR
+from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
+from local.shop import eventually, unique
+
+PLAIN, CORRECTED = "ministack", "local.emulator"
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+ENDED = ("COMPLETE", "FAILED")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One emulator. Whoever signs with ``test`` is the account's root."""
+
+    endpoint: str
+
+    @cached_property
+    def root(self) -> boto3.Session:
+        return boto3.Session("test", "test", region_name=REGION)
+
+    def aws(self, service: str, session: boto3.Session | None = None) -> Any:
+        return (session or self.root).client(service, endpoint_url=self.endpoint, config=ONE_ATTEMPT)
+
+    def role(self, service: str, *statements: dict[str, Any]) -> str:
+        """The ARN of a new role that ``service`` and root may assume, with these statements as its only policy."""
+        name = unique("role")
+        principals = {"Service": f"{service}.amazonaws.com", "AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}
+        trust = {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}
+        role = self.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]
+        if statements:
+            self.aws("iam").put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_policy(*statements))
+        return role["Arn"]
+
+    def session(self, *statements: dict[str, Any]) -> boto3.Session:
+        """A session of a role that may do just what ``statements`` say."""
+        assumed = self.aws("sts").assume_role(RoleArn=self.role("lambda", *statements), RoleSessionName="probe")
+        keys = assumed["Credentials"]
+        return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
+
+    def queue(self, **attributes: str) -> tuple[str, str]:
+        """(URL, ARN) of a new queue."""
+        url = self.aws("sqs").create_queue(QueueName=unique("queue"), Attributes=attributes)["QueueUrl"]
+        return url, f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{url.rsplit('/', 1)[-1]}"
+
+    def received(self, url: str) -> list[dict[str, Any]]:
+        """What is in a queue now."""
+        return self.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+
+    def function(self, code: str, **settings: Any) -> str:
+        """The name of a new function whose file is ``code``, and whose role may do nothing."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("app.py", code)
+        name = unique("function")
+        settings = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda")} | settings
+        self.aws("lambda").create_function(FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings)
+        return name
+
+    def invoke(self, function: str) -> Any:
+        return json.load(self.aws("lambda").invoke(FunctionName=function, Payload=b"{}")["Payload"])
+
+    def stack(self, template: dict[str, Any], name: str = "", **parameters: str) -> tuple[str, str]:
+        """(name, final status) of a stack, new or, with the name of one, updated. A refused template is ``REFUSED``."""
+        api, new = self.aws("cloudformation"), not name
+        name = name or unique("stack")
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        send = api.create_stack if new else api.update_stack
+        try:
+            send(
+                StackName=name,
+                TemplateBody=json.dumps(template),
+                Parameters=given,
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+        except api.exceptions.ClientError:
+            return name, "REFUSED"
+        return name, eventually(lambda: _ended(api, name))
+
+    def nested(self, template: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+        """A template with ``template`` as its one nested stack."""
+        bucket, s3 = unique("templates"), self.aws("s3")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=bucket, Key="child.json", Body=json.dumps(template))
+        child = {"TemplateURL": f"{self.endpoint}/{bucket}/child.json", "Parameters": parameters}
+        return {"Resources": {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": child}}}
+
+
+def allow(action: str, resource: str = "*", **condition: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _ended(api: Any, name: str) -> str:
+    status = api.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    return status if status.endswith(ENDED) else ""
+
+
+@contextmanager
+def running(module: str, home: Path) -> Iterator[Cloud]:
+    """``python -m module`` as an emulator with its state in ``home``, with the settings of the local cloud."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = str(free.getsockname()[1])
+    _lambda_runtime()
+    (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
+    own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home)}
+    own |= {"STATE_DIR": str(home / "state"), "S3_DATA_DIR": str(home / "s3"), "PERSIST_STATE": "0", "S3_PERSIST": "0"}
+    environment = EMULATOR.environment() | own
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    endpoint = f"http://{HOST}:{port}"
+    try:
+        eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=1).is_success)
+        yield Cloud(endpoint)
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,88 @@
+"""The list of differences is whole, and what it names is there."""
+
+import ast
+from functools import cache
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from local import corrections, parity
+from local.differences import AREAS, PROBE, Difference
+from local.settings import ROOT
+
+DIFFERENCES = [pytest.param(difference, id=difference.name) for difference in parity.differences()]
+PROBES = ROOT / "tests" / "integration" / "test_parity.py"
+
+
+@cache
+def names(path: str) -> set[str]:
+    """What a module defines at its top level. No such file is a FileNotFoundError."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text()).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.Assign():
+                found.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return found
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES)
+def test_a_difference_says_all_and_what_it_names_is_there(difference: Difference):
+    assert difference.area in AREAS
+    assert all((difference.aws, difference.local, difference.reason))
+    assert difference.tests or difference.on_aws
+    assert "|" not in f"{difference.aws}{difference.local}{difference.reason}{difference.on_aws}", "ends a table's cell"
+    for test in difference.tests:
+        path, name = test.split("::")
+        assert name in names(path), test
+    if difference.where:
+        path, _, name = difference.where.partition(":")
+        assert (ROOT / path).is_file(), path
+        assert not name or name in names(path), difference.where
+
+
+def test_names_are_unique():
+    found = [difference.name for difference in parity.differences()]
+    assert len(found) == len(set(found))
+
+
+def test_every_correction_is_listed_with_the_test_of_its_name():
+    listed = {difference.name: difference for difference in parity.differences()}
+    for correction in corrections.CORRECTIONS:
+        assert f"{PROBE}{correction.name.replace('-', '_')}" in listed[correction.name].tests
+
+
+def test_every_probe_is_of_a_difference():
+    """A test of a correction that is gone would show nothing."""
+    probes = {f"{PROBES.relative_to(ROOT)}::{name}" for name in names(str(PROBES.relative_to(ROOT))) if "test_" in name}
+    assert probes <= {test for difference in parity.differences() for test in difference.tests}
+
+
+def test_the_page_is_what_the_tables_say():
+    assert parity.PAGE.read_text() == parity.page(), "run python -m local.parity --page"
+
+
+def test_all_of_it_is_printed_as_it_is_written():
+    """Backticks and square brackets are text, not markup."""
+    console = Console(width=2000)
+    with console.capture() as captured:
+        parity.printed(console)
+    shown = captured.get()
+    for difference in parity.differences():
+        for text in (difference.name, difference.aws, difference.local, difference.reason, difference.on_aws):
+            assert text in shown
+
+
+def test_a_correction_that_no_longer_fits_is_named(monkeypatch):
+    """As when the emulator has changed: the text to replace is not there, and a type that was left out is known."""
+    module = SimpleNamespace(__name__="emulator", TEXT="as it was")
+    misfit = corrections.Correction(
+        "misfit", "functions", "", "", "", lambda: corrections._replace_in_text(module, "TEXT", "as it is", "corrected")
+    )
+    monkeypatch.setattr(corrections, "CORRECTIONS", (misfit,))
+    with pytest.raises(
+        corrections.NoLongerNeeded, match=r"correction misfit: emulator\.TEXT does not contain 'as it is'"
+    ):
+        corrections.apply()

@@ -74,6 +74,11 @@ class Route:
         return bool(self.authorizer) or self.operation.iam or self.operation.api_key_required or self.needs_session
 
     @property
+    def uses_up(self) -> bool:
+        """After it was taken the sample would not do again: what it works on is gone, or full."""
+        return self.method == "DELETE" or any(f"{{{name}}}" in self.template for name in CHOSEN)
+
+    @property
     def creates(self) -> bool:
         """May anybody create something here?"""
         return self.method == "POST" and bool(self.body) and not (self.operation.iam or self.needs_session)

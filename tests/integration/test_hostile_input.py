@@ -1,7 +1,8 @@
 """Hostile input to every route of every API document: never a 5xx, always a problem, and what is refused changes nothing.
 
 Every route gets every hostile text in its path, query and headers, every media type and every broken body; the values in the
-place of a member are so many that routes take turns. Each request is followed by a look at all that the service has stored.
+place of a member are so many that routes take turns. What the service has stored is compared after each request
+that could change it.
 """
 
 import json
@@ -24,8 +25,6 @@ ROUTES = routes()
 # Every place of a body gets each seventh hostile value, beginning with another one for each route.
 TURNS = 7
 READS = ("GET", "OPTIONS")
-# After these the sample would not do a second time: what it works on is gone, or full.
-USES_UP = ("POST", "DELETE")
 DEEP = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
 MEDIA_TYPES = (
     *(None, "", ";", "text/plain", "application/xml", "multipart/form-data; boundary=x", "garbage", "*/*"),
@@ -48,9 +47,10 @@ HEADERS = {
     "X-Forwarded-For": "' OR '1'='1",
     "Origin": "null",
 }
+# Each makes an authorizer raise, which ends its process in the emulator (docs/parity.md, after-an-exception): they take turns.
 NO_SESSIONS = (
-    *(None, "", "Bearer", "Bearer x", 'bearer "', "Basic Zm9vOmJhcg==", "Bearer " + "a" * 7_000),
-    *("AWS4-HMAC-SHA256 garbage", "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=00"),
+    *("Bearer", "Bearer x", 'bearer "', "Basic Zm9vOmJhcg==", "Bearer " + "a" * 7_000, "AWS4-HMAC-SHA256 garbage"),
+    "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=00",
 )
 
 
@@ -82,43 +82,47 @@ def bodies(route: Route) -> Iterator[bytes]:
 
 
 def check(attempt: Attempt, answer: httpx.Response) -> None:
-    told = f"{attempt}: {answer.status_code} {answer.text[:500]}"
-    assert answer.status_code < 500, told
-    assert "Traceback" not in answer.text, told
-    if answer.status_code >= 400:
-        assert answer.headers["content-type"].startswith("application/problem+json"), told
-        problem = answer.json()
-        assert problem["code"], told
-        assert problem.get("status", answer.status_code) == answer.status_code, told
+    """Fails for good, also inside ``eventually``: a fault that comes once is a fault."""
+    if answer.status_code >= 500 or "Traceback" in answer.text or (answer.is_client_error and not _is_problem(answer)):
+        pytest.fail(f"{attempt}: {answer.status_code} {answer.headers} {answer.text[:1_000]}")
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return False
+    problem = answer.json()
+    return bool(problem["code"]) and problem.get("status", answer.status_code) == answer.status_code
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Route):
     called, stored = ready(shop, route), contents(shop, route.service)
 
-    def harmless(attempts: list[Attempt]) -> bool:
+    def harmless(*group: Attempt) -> bool:
         """Nothing is changed by requests that are refused or only read. One that is taken may change everything."""
         nonlocal called, stored
         before, taken = stored, False
-        for attempt in attempts:
+        for attempt in group:
             answer = called.call(shop, attempt)
             check(attempt, answer)
             taken = taken or (answer.is_success and route.method not in READS)
-        if taken and route.method in USES_UP:
+        if taken and route.uses_up:
             called = ready(shop, route)
         stored = contents(shop, route.service)
         return taken or stored == before
 
-    for group in [list(attempts(route))] if route.method in READS else [[attempt] for attempt in attempts(route)]:
+    everything = list(attempts(route))
+    for group in [everything] if route.method in READS else [[attempt] for attempt in everything]:
         # The service may still be at work on something that was taken before, which will have an end.
-        if not harmless(group):
-            eventually(lambda group=group: harmless(group), timeout=60)
+        if not harmless(*group):
+            eventually(lambda group=group: harmless(*group), timeout=60)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.guarded], ids=str)
 def test_strangers_are_turned_away(shop: Shop, route: Route):
     called, content = ready(shop, route), json.dumps(route.body)
-    for text in NO_SESSIONS[route.authorizer == OPTIONAL :]:
+    turn = NO_SESSIONS[ROUTES.index(route) % len(NO_SESSIONS)]
+    for text in ("", turn) if route.authorizer == OPTIONAL else (None, "", turn):
         attempt = Attempt(content=content, headers={"Authorization": text, "x-api-key": text})
         answer = called.call(shop, attempt, sign=False)
         check(attempt, answer)

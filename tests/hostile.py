@@ -1,6 +1,7 @@
 """Input that tries to be more than a value, for mapping templates and for running routes alike."""
 
 import copy
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -48,6 +49,26 @@ BROKEN = (
     b'{"a": 1e999}',
     b"<xml/>",
 )
+# Values as they are written, which no encoder writes.
+LITERALS = (
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "1e0",
+    "1.0",
+    "-0",
+    "01",
+    "9" * 40,
+    "9" * 5_000,
+    "1e126",
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\u0661"',
+    '"a\\n"',
+    '"' + "\u6f22" * 1_000 + '"',
+    '{"a": 1, "a": 2}',
+    "[" * 600 + "]" * 600,
+)
 
 
 def sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
@@ -85,6 +106,14 @@ def mutations(body: Any) -> Iterator[tuple[Any, bool]]:
     if isinstance(body, dict):
         for name in ("pwned", "TableName", "__proto__", "#set($x = 1)", '"'):
             yield {**body, name: "pwned"}, False
+
+
+def written(body: Any) -> Iterator[bytes]:
+    """Copies of ``body``, encoded, each with one of ``LITERALS`` in one place."""
+    mark = "@literal@"
+    for path, _ in _leaves(body):
+        encoded = json.dumps(_replaced(body, path, mark))
+        yield from (encoded.replace(json.dumps(mark), literal).encode() for literal in LITERALS)
 
 
 def duplicated(encoded: bytes) -> bytes:

@@ -1,0 +1,158 @@
+"""Hostile input to every route of every API document: never a 5xx, always a problem, and what is refused changes nothing.
+
+Every route gets every hostile text in its path, query and headers, every media type and every broken body; the values in the
+place of a member are so many that routes take turns. What the service has stored is compared after each request
+that could change it.
+"""
+
+import json
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from local.shop import Shop, eventually
+from tests.hostile import BROKEN, STRINGS, duplicated, mutations, written
+from tests.integration.routes import OPTIONAL, Attempt, Route, ready, routes
+from tests.integration.stored import contents
+
+ROUTES = routes()
+# Every place of a body gets each seventh hostile value, beginning with another one for each route.
+TURNS = 7
+READS = ("GET", "OPTIONS")
+DEEP = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
+MEDIA_TYPES = (
+    *(None, "", ";", "text/plain", "application/xml", "multipart/form-data; boundary=x", "garbage", "*/*"),
+    *("application/json; charset=utf-16", "application/x-www-form-urlencoded", "application/x-amz-json-1.0"),
+)
+SUFFIXES = ("/..", "/%2e%2e/", "//", "/%00", "%2F..%2F", "?%", "?a=%ff&a=%fe", "?a[]=1&a=2", "?" + "q" * 4_000)
+IN_URL = ("\ud800".encode("utf-8", "surrogatepass"), *(text[:512] for text in STRINGS if text), "a" * 2_049)
+# What a header may hold on the wire; anything else no client can send.
+IN_HEADER = [
+    text[:512]
+    for text in STRINGS
+    if text == text.strip() and set(text) <= set(string.printable) - set("\r\n\t\x0b\x0c")
+]
+HEADERS = {
+    "X-Correlation-Id": '"x",' * 500,
+    "Accept": "application/xml",
+    "Content-Encoding": "gzip",
+    "X-HTTP-Method-Override": "DELETE",
+    "X-Amzn-Trace-Id": "Root=1-zz;Parent=;Sampled=9",
+    "X-Forwarded-For": "' OR '1'='1",
+    "Origin": "null",
+}
+# Each makes an authorizer raise, which ends its process in the emulator (docs/parity.md, after-an-exception): they take turns.
+NO_SESSIONS = (
+    *("Bearer", "Bearer x", 'bearer "', "Basic Zm9vOmJhcg==", "Bearer " + "a" * 7_000, "AWS4-HMAC-SHA256 garbage"),
+    "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=00",
+)
+
+
+def attempts(route: Route) -> Iterator[Attempt]:
+    content = None if route.body is None else json.dumps(route.body)
+    for name in re.findall(r"\{(\w+)", route.template):
+        yield from (Attempt({name: text}, content=content) for text in IN_URL)
+    yield from (Attempt(suffix=suffix, content=content) for suffix in SUFFIXES)
+    for name in route.declared("querystring"):
+        yield from (Attempt(suffix=f"?{name}={quote(text)}", content=content) for text in IN_URL)
+    for name in set(route.declared("header")) - {"Authorization"}:
+        yield from (Attempt(content=content, headers={name: text}) for text in (None, *IN_HEADER))
+    yield from (Attempt(content=content, headers={name: text}) for name, text in HEADERS.items())
+    yield from (Attempt(content=content or "{}", headers={"Content-Type": text}) for text in MEDIA_TYPES)
+    yield from (Attempt(content=body, headers={"Content-Type": "application/json"}) for body in bodies(route))
+
+
+def bodies(route: Route) -> Iterator[bytes]:
+    yield from (*BROKEN, DEEP)
+    if not isinstance(route.body, dict):
+        return
+    yield duplicated(json.dumps(route.body).encode())
+    turn = ROUTES.index(route) % TURNS
+    yield from (json.dumps(body).encode() for body, _ in islice(mutations(route.body), turn, None, TURNS))
+    yield from islice(written(route.body), turn, None, TURNS)
+    for left_out in route.body:
+        yield json.dumps({name: value for name, value in route.body.items() if name != left_out}).encode()
+    yield from (json.dumps(dict.fromkeys(route.body, text)).encode() for text in STRINGS)
+
+
+def check(attempt: Attempt, answer: httpx.Response) -> None:
+    """Fails for good, also inside ``eventually``: a fault that comes once is a fault."""
+    if answer.status_code >= 500 or "Traceback" in answer.text or (answer.is_client_error and not _is_problem(answer)):
+        pytest.fail(f"{attempt}: {answer.status_code} {answer.headers} {answer.text[:1_000]}")
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return False
+    problem = answer.json()
+    return bool(problem["code"]) and problem.get("status", answer.status_code) == answer.status_code
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Route):
+    called, stored = ready(shop, route), contents(shop, route.service)
+
+    def harmless(*group: Attempt) -> bool:
+        """Nothing is changed by requests that are refused or only read. One that is taken may change everything."""
+        nonlocal called, stored
+        before, taken = stored, False
+        for attempt in group:
+            answer = called.call(shop, attempt)
+            check(attempt, answer)
+            taken = taken or (answer.is_success and route.method not in READS)
+        if taken and route.uses_up:
+            called = ready(shop, route)
+        stored = contents(shop, route.service)
+        return taken or stored == before
+
+    everything = list(attempts(route))
+    for group in [everything] if route.method in READS else [[attempt] for attempt in everything]:
+        # The service may still be at work on something that was taken before, which will have an end.
+        if not harmless(*group):
+            eventually(lambda group=group: harmless(*group), timeout=60)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.guarded], ids=str)
+def test_strangers_are_turned_away(shop: Shop, route: Route):
+    called, content = ready(shop, route), json.dumps(route.body)
+    turn = NO_SESSIONS[ROUTES.index(route) % len(NO_SESSIONS)]
+    for text in ("", turn) if route.authorizer == OPTIONAL else (None, "", turn):
+        attempt = Attempt(content=content, headers={"Authorization": text, "x-api-key": text})
+        answer = called.call(shop, attempt, sign=False)
+        check(attempt, answer)
+        # For the gateway a request without a signature is one to a path that does not exist.
+        assert answer.status_code in ((401, 403, 404) if route.operation.iam else (401, 403)), f"{text}: {answer.text}"
+
+
+@pytest.mark.parametrize(("service", "template"), sorted({(route.service, route.template) for route in ROUTES}))
+def test_other_methods_are_refused(shop: Shop, service: str, template: str):
+    declared = {route.method: route for route in ROUTES if (route.service, route.template) == (service, template)}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(declared):
+        attempt = Attempt(content="{}")
+        answer = replace(next(iter(declared.values())), method=method).call(shop, attempt)
+        check(attempt, answer)
+        assert answer.status_code in (403, 404, 405), f"{method}: {answer.text}"
+
+
+def test_a_counter_moves_by_what_was_taken_and_by_nothing_else(shop: Shop):
+    route = next(route for route in ROUTES if route.template == "/v1/sequences/{sequence}/lease")
+    table = shop.address("sequences", "table-name")
+
+    def counters() -> dict[str, int]:
+        items = shop.aws("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+        return {item["id"]["S"]: int(item["num"]["N"]) for item in items}
+
+    def moved_by_what_was_taken() -> bool:
+        """Others may take order numbers meanwhile; then it is all done again."""
+        before = counters()
+        answers = [route.call(shop, attempt) for attempt in attempts(route)]
+        taken = sum(answer.json()["count"] for answer in answers if answer.is_success)
+        return counters() == before | {"order": before["order"] + taken}
+
+    eventually(moved_by_what_was_taken)

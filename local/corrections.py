@@ -235,7 +235,8 @@ CORRECTIONS = (
         "functions",
         "a function that logs nothing answers at once",
         "the emulator waits 50 ms for a first log line",
-        "latencies would show how much a function logs, not what it does",
+        "latencies would show how much a function logs, not what it does; lines that a busy machine hands over later are "
+        "logged with the next invocation",
         _answer_silent_handlers_at_once,
     ),
     Correction(

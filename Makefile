@@ -23,7 +23,7 @@ $(VENV): requirements-dev.txt requirements-sam.txt
 	@.venv/bin/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements-sam.txt
 	@touch $@
 
-.PHONY: start stop reset status logs invoke demo events parity
+.PHONY: start stop reset status logs invoke demo events mail feed redirects sitemaps parity
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cloud start
 stop: ## Stop it; the state is kept
@@ -40,14 +40,22 @@ demo: $(VENV) ## Walk one customer through every set piece
 	@$(RUN) local.demo
 events: $(VENV) ## Watch the bus live, coloured by checkout
 	@$(RUN) local.events
+mail: $(VENV) ## The mails that the shop has sent, newest last
+	@$(RUN) local.mail
+feed: $(VENV) ## Put a feed: make feed TYPE=product|pricing|sku [FILE=feed.json]
+	@$(RUN) local.feeds --type "$(TYPE)" $(if $(FILE),--file "$(FILE)")
+redirects: $(VENV) ## Check and publish redirect rules: make redirects FILE=rules.json [DRY_RUN=1]
+	@$(RUN) local.redirects $(FILE) $(if $(DRY_RUN),--dry-run)
+sitemaps: $(VENV) ## Make the sitemaps now: make sitemaps [DRY_RUN=1] [FORCE=1]
+	@$(RUN) local.sitemaps $(if $(DRY_RUN),--dry-run) $(if $(FORCE),--force)
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: test lint format test-unit test-templates test-contract test-integration test-resilience bench
-test: lint test-unit test-templates test-contract test-integration test-resilience ## Check everything
+.PHONY: test lint format test-unit test-templates test-contract test-integration test-browser test-resilience chromium bench
+test: lint test-unit test-templates test-contract test-integration test-browser test-resilience ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@MYPYPATH="$$(printf "%s:" functions/*)" .venv/bin/mypy
+	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
 	@.venv/bin/cfn-lint templates/*.yaml
 	@ls templates/*.yaml | xargs -P 2 -I{} .venv-sam/bin/sam validate --lint --config-file $(CURDIR)/samconfig.toml --template {} >/dev/null && echo "sam validate: all templates are valid"
 format: $(VENV) ## Format the code
@@ -60,16 +68,26 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
+test-browser: start chromium ## What people do, in a real browser; screenshots in .local/screenshots
+	@$(RUN) pytest tests/browser
+chromium: $(VENV)
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	  || $(RUN) playwright install chromium
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
 
-.PHONY: deploy build lock
+.PHONY: deploy build image lock
 deploy: $(VENV) ## Deploy to AWS: make deploy ENV=dev [PIECE=basket]
 	@$(RUN) local.deploy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying
 	@PIP="$(CURDIR)/.venv/bin/python -m pip" .venv-sam/bin/sam build --config-file $(CURDIR)/samconfig.toml --template templates/$(PIECE).yaml --build-dir .aws-sam/$(PIECE)
+image: ## Build the storefront's image and push it: make image ENV=dev (needs Docker and AWS CLI)
+	@repository=$$(aws ssm get-parameter --name /setpieces/$(ENV)/storefront/repository-uri --query Parameter.Value --output text) \
+	  && aws ecr get-login-password | docker login --username AWS --password-stdin "$${repository%%/*}" \
+	  && docker buildx build --platform linux/arm64 --push --tag "$$repository:$$(git rev-parse HEAD)" storefront
 lock: ## Pin the requirements again
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-sam.in --output-file requirements-sam.txt

@@ -10,10 +10,11 @@ import sys
 
 import bench
 
+TOOLS = {"__main__", "prices", "report", "variant"}
+
 
 def main() -> None:
-    names = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_"))
-    names = [name for name in names if name != "report"]
+    names = sorted({module.name for module in pkgutil.iter_modules(bench.__path__)} - TOOLS)
     chosen = sys.argv[1:] or names
     unknown = set(chosen) - set(names)
     if unknown:

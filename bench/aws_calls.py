@@ -15,7 +15,8 @@ REPEATS = 20
 NOT_THE_FUNCTION = ("lambda:", "sts:", "logs:", "monitoring:", "apigateway:")
 
 
-def _calls() -> Counter[str]:
+def calls() -> Counter[str]:
+    """How often each AWS operation was called since the emulator started."""
     return Counter(httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls", timeout=10).json())
 
 
@@ -23,10 +24,10 @@ def _measure(request: Callable[[], Any], baseline: Counter[str]) -> dict[str, fl
     """Calls per request by operation, after a warm-up; ``baseline`` is what the simulators behind it cost."""
     for _ in range(3):
         request()
-    before = _calls()
+    before = calls()
     for _ in range(REPEATS):
         request()
-    made = _calls() - before
+    made = calls() - before
     counted = {
         name: count / REPEATS - baseline[name] for name, count in made.items() if not name.startswith(NOT_THE_FUNCTION)
     }

@@ -6,25 +6,21 @@ table, same authorizer, same answer. Polls alternate, so that both meet the same
 
 import statistics
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from bench.aws_calls import calls
 from bench.report import report
-from local.settings import AWS_ENDPOINT, FRONT_DOOR, STAGE
+from bench.variant import variant
+from local.settings import STAGE
 from local.shop import Shop, eventually, unique
 
 ORDERS = 100
 CLIENTS = 16
 POLLS = 300
 TEMPLATE = Path(__file__).with_name("status_function.yaml")
-STACK = f"setpieces-{STAGE}-bench"
-FUNCTION = f"setpieces-{STAGE}-bench-show-status"
 ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
@@ -36,14 +32,20 @@ def run() -> None:
     added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json={"sku": sku, "quantity": 1})
     assert added.status_code == 201, added.text
     _, _, number = _throughput(shop, basket, 8)
-    rate, calls, _ = _throughput(shop, basket, ORDERS)
+    rate, operations, _ = _throughput(shop, basket, ORDERS)
     report(
         "orders",
         f"{ORDERS} orders of {CLIENTS} clients, until they are complete; simulators on the same machine",
         [rate],
     )
-    report("order_calls", "AWS calls per complete order, simulators included", calls)
-    with _status_function(shop):
+    report("order_calls", "AWS calls per complete order, simulators included", operations)
+    addresses = {
+        "Stage": STAGE,
+        "CommonLayerArn": shop.address("foundation", "common-layer-arn"),
+        "GuestAuthorizerArn": shop.address("login", "guest-authorizer-arn"),
+        "TableName": shop.address("orders", "table-name"),
+    }
+    with variant(shop, TEMPLATE, addresses):
         report(
             "order_status",
             f"A status poll without and with a function, {POLLS} each, alternating",
@@ -63,14 +65,14 @@ def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], li
 
         return eventually(number, timeout=180)
 
-    before, polls, started = _calls(), 0, time.perf_counter()
+    before, polls, started = calls(), 0, time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
         numbers = list(clients.map(place, range(count)))
     accepted = time.perf_counter() - started
     for number in numbers:
         polls += _wait(shop, number)
     seconds = time.perf_counter() - started
-    made = _calls() - before
+    made = calls() - before
     made["dynamodb:GetItem"] -= polls
     per_order = {name: made[name] / count for name in made if name.startswith(("dynamodb:", "sqs:", "events:"))}
     rows = [{"operation": name, "per order": each} for name, each in sorted(per_order.items()) if each >= 0.1]
@@ -137,35 +139,8 @@ def _rate(poll: Callable[[], Any]) -> float:
 
 
 def _invocations(poll: Callable[[], Any]) -> int:
-    before = _calls()
+    before = calls()
     for _ in range(20):
         poll()
-    made = _calls() - before
+    made = calls() - before
     return round(sum(count for name, count in made.items() if name == "lambda:POST") / 20)
-
-
-def _calls() -> Counter[str]:
-    return Counter(httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls", timeout=10).json())
-
-
-@contextmanager
-def _status_function(shop: Shop) -> Iterator[None]:
-    cloudformation = shop.aws("cloudformation")
-    table = shop.address("orders", "table-name")
-    addresses = {
-        "Stage": STAGE,
-        "CommonLayerArn": shop.address("foundation", "common-layer-arn"),
-        "GuestAuthorizerArn": shop.address("login", "guest-authorizer-arn"),
-        "TableName": table,
-    }
-    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in addresses.items()]
-    cloudformation.create_stack(
-        StackName=STACK, TemplateBody=TEMPLATE.read_text(), Parameters=parameters, Capabilities=["CAPABILITY_IAM"]
-    )
-    try:
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
-        httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
-        yield
-    finally:
-        cloudformation.delete_stack(StackName=STACK)
-        httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()

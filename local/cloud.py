@@ -18,11 +18,23 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
-from local import publish, seed
+from local import feeds, publish, redirects, seed, sitemaps, storefront
 from local.counters import raise_sequences
 from local.deploy import DeployFailed, deploy, stage_settings
-from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, CannotStart
-from local.settings import AWS_ENDPOINT, FRONT_DOOR, LAMBDA_PYTHON, REGION, ROOT, STACK, STAGE, STATE, aws_environment
+from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
+from local.settings import (
+    AWS_ENDPOINT,
+    FRONT_DOOR,
+    LAMBDA_PYTHON,
+    REGION,
+    ROOT,
+    SCRATCH,
+    STACK,
+    STAGE,
+    STATE,
+    aws_environment,
+)
+from local.shop import Shop
 
 SOURCES = ("templates", "functions", "schemas", "statemachines", "samconfig.toml")
 DEPLOYED = STATE / "deployed.sha256"
@@ -83,11 +95,21 @@ def _start() -> None:
         DEPLOYED.write_text(sources)
         fresh = True
     if fresh:
-        with step("publishing addresses, seeding counters, products and people"):
+        with step("publishing addresses, seeding counters, products, people and redirects"):
             publish.local_addresses(client("ssm"), publish.resources())
             httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
             raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
             seed.seed(FRONT_DOOR, STATE / "samples.json")
+            shop = Shop.from_environment()
+            redirects.publish_samples(shop)
+            # Nobody waits for it: the shop sells without sitemaps.
+            sitemaps.start(shop, feeds.admin(shop))
+    with step("the storefront"):
+        if fresh:
+            STOREFRONT.stop()  # what it calls may have moved
+        SESSIONS.start()
+        STOREFRONT.start()
+        storefront.register(client("elbv2"))
     _print_addresses()
 
 
@@ -95,6 +117,7 @@ def _start() -> None:
 def stop() -> None:
     """Stop; the state is kept for the next start."""
     stopped = [process.name for process in reversed(ALL) if process.stop()]
+    shutil.rmtree(SCRATCH, ignore_errors=True)
     console.print(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
 
 
@@ -225,7 +248,8 @@ def _environment() -> dict[str, str]:
 
 def _print_addresses() -> None:
     table = Table("what", "where", title="Set Pieces is running", title_justify="left")
-    for service in httpx.get(f"{FRONT_DOOR}/", timeout=10).json()["apis"]:
+    table.add_row("[bold]shop[/]", f"[bold]{FRONT_DOOR}/[/]  (in a browser)")
+    for service in httpx.get(f"{FRONT_DOOR}/_front_door/apis", timeout=10).json()["apis"]:
         table.add_row(service["service"], f"{FRONT_DOOR}/{service['service']}/v1/...")
     table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}, key test, secret test)")
     table.add_row("samples", str((STATE / "samples.json").relative_to(ROOT) if STATE.is_relative_to(ROOT) else STATE))

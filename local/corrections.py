@@ -6,16 +6,24 @@ reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows 
 as it comes still differs.
 """
 
+import hashlib
 import inspect
+import io
 import json
 import sys
 import textwrap
+import threading
+import zipfile
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
-from local.settings import LAMBDA_PYTHON
+from local.settings import LAMBDA_PYTHON, SCRATCH
+
+_unpacking = threading.Lock()
 
 
 class NoLongerNeeded(Exception):
@@ -85,7 +93,13 @@ def _keep_attributes_in_nested_updates() -> None:
 
 
 # Types that templates use and the emulator does not know; they are recorded and nothing is created for them.
-LEFT_OUT = {"AWS::Events::Archive": "archives exist in the API only; the replay test makes its own through it"}
+LEFT_OUT = {
+    "AWS::Events::Archive": "archives exist in the API only; the replay test makes its own through it",
+    "AWS::CloudFront::VpcOrigin": "the CDN here reaches a load balancer by its name",
+    "AWS::WAFv2::WebACLAssociation": "no web ACL is enforced here",
+    "AWS::EC2::VPCCidrBlock": "no network is emulated",
+    "AWS::EC2::EgressOnlyInternetGateway": "no network is emulated",
+}
 
 
 def _leave_out_unknown_types() -> None:
@@ -167,6 +181,198 @@ def _reserve_concurrency() -> None:
     handlers |= {"create": provisioners._lambda_create, "update": provisioners._lambda_update}
 
 
+def _count_concurrency_in_numbers() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    create, update = handlers["create"], handlers["update"]
+    if "MaximumConcurrency" in inspect.getsource(create):
+        raise NoLongerNeeded("concurrency is read as a number")
+
+    def numbered(properties: dict[str, Any]) -> dict[str, Any]:
+        scaling = properties.get("ScalingConfig") or {}
+        if "MaximumConcurrency" not in scaling:
+            return properties
+        return properties | {"ScalingConfig": scaling | {"MaximumConcurrency": int(scaling["MaximumConcurrency"])}}
+
+    handlers["create"] = lambda name, properties, stack: create(name, numbered(properties), stack)
+    handlers["update"] = lambda name, old, new, stack: update(name, old, numbered(new), stack)
+
+
+def _deliver_in_batches() -> None:
+    from ministack.services import firehose
+
+    from local import firehose as ours
+
+    if "S3BackupConfiguration" in inspect.getsource(firehose):
+        raise NoLongerNeeded("records are backed up")
+    firehose._deliver_records_to_s3 = ours.buffer
+    put_batch = firehose._HANDLERS["PutRecordBatch"]
+
+    def limited(data: dict[str, Any]) -> Any:
+        if ours.too_large(data.get("Records", [])):
+            return firehose._invalid("The batch, or a record of it, is too large.")
+        return put_batch(data)
+
+    firehose._HANDLERS["PutRecordBatch"] = limited
+    state, load = firehose.get_state, firehose.load_persisted_state
+
+    def restored(data: dict[str, Any]) -> Any:
+        ours.restore(data.pop("waiting", []))
+        return load(data)
+
+    firehose.get_state = lambda: state() | {"waiting": ours.state()}
+    firehose.load_persisted_state = restored
+
+
+def _reach_private_origins_over_http() -> None:
+    from ministack.services import cloudfront
+
+    _replace_in_function(
+        cloudfront,
+        cloudfront,
+        "_dataplane_origin",
+        'if custom is not None else "match-viewer"',
+        'if custom is not None else "http-only"',
+    )
+
+
+def _register_declared_targets() -> None:
+    from ministack.services import alb
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::ElasticLoadBalancingV2::TargetGroup"]
+    if '"Targets"' in inspect.getsource(handlers["create"]):
+        raise NoLongerNeeded("target groups register their targets")
+    create, update = handlers["create"], handlers["update"]
+
+    def register(created: tuple[str, dict[str, Any]], properties: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        # Functions have no port.
+        alb._targets[created[0]] = [{"Port": 80, **target} for target in properties.get("Targets", [])]
+        return created
+
+    handlers["create"] = lambda name, new, stack: register(create(name, new, stack), new)
+    handlers["update"] = lambda *given, **named: register(update(*given, **named), given[2])
+
+
+def _give_networks_ipv6() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    if "Ipv6CidrBlocks" in inspect.getsource(provisioners):
+        raise NoLongerNeeded("networks say their IPv6 blocks")
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"]
+    create, update = handlers["create"], handlers["update"]
+
+    def with_block(made: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        # Of the range for documentation, RFC 3849.
+        return made[0], {**made[1], "Ipv6CidrBlocks": ["2001:db8::/56"]}
+
+    handlers["create"] = lambda *given, **named: with_block(create(*given, **named))
+    handlers["update"] = lambda *given, **named: with_block(update(*given, **named))
+
+
+def _keep_secrets_of_containers() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_normalize_container_defs",
+        'elif camel == "logConfiguration"',
+        """elif camel in ("secrets", "healthCheck"):
+                v = _pascal_to_camel(v)
+            elif camel == "logConfiguration\"""",
+    )
+
+
+def _pass_on_queries_as_they_are() -> None:
+    from ministack.services import alb
+
+    _replace_in_function(
+        alb,
+        alb,
+        "_invoke_lambda_target",
+        """    event = {
+        "requestContext\"""",
+        """    if raw_query_string is not None:
+        query_params = {}
+        for pair in filter(None, raw_query_string.split("&")):
+            name, _, value = pair.partition("=")
+            query_params.setdefault(name, []).append(value)
+    event = {
+        "requestContext\"""",
+    )
+
+
+def _look_only_where_matches_are() -> None:
+    from ministack.services import dynamodb
+
+    def matching(items: list[Any], condition: str, values: Any, names: Any, sort_key: str, forward: bool) -> list[Any]:
+        """Of one partition in the order of its sort key, what a key condition asks for: it stands together."""
+
+        def asked_for(item: Any) -> bool:
+            return bool(dynamodb._evaluate_condition(condition, item, values, names, slot="KeyConditionExpression"))
+
+        clauses = dynamodb._key_condition_clauses(dynamodb._tokenize(condition))
+        if len(clauses) == 1 and items and asked_for(items[0]):
+            return items
+        operands = [token[1] for token in clauses[-1] if token[0] == "VALUE_REF"]
+        prefixed = any(token[1] == "begins_with" for token in clauses[-1]) and "S" in values[operands[0]]
+        if len(clauses) == 2 and prefixed and forward:
+            prefix = values[operands[0]]["S"]
+            key = lambda item: item[sort_key]["S"][: len(prefix)]  # noqa: E731
+            return items[bisect_left(items, prefix, key=key) : bisect_right(items, prefix, key=key)]
+        return [item for item in items if asked_for(item)]
+
+    dynamodb._matching = matching
+    _replace_in_function(
+        dynamodb,
+        dynamodb,
+        "_query",
+        'candidates = [it for it in candidates if _evaluate_condition(key_cond, it, eav, ean, slot="KeyConditionExpression")]',
+        "candidates = _matching(candidates, key_cond, eav, ean, sk_name, scan_forward)",
+    )
+
+
+def _receive_from_deep_queues() -> None:
+    from ministack.services import sqs
+
+    sqs._receive_count = itemgetter("receive_count")
+    _replace_in_function(
+        sqs,
+        sqs,
+        "_collect_msgs",
+        """    for m in q["messages"]:
+        _ensure_msg_fields(m)
+    visible = [m for m in q["messages"] if m["visible_at"] <= now]
+    result = visible[:max_n]
+""",
+        """    result = []
+    for m in q["messages"]:
+        _ensure_msg_fields(m)
+        if m["visible_at"] <= now:
+            result.append(m)
+            if len(result) == max_n:
+                break
+""",
+    )
+    _replace_in_function(
+        sqs,
+        sqs,
+        "_dlq_sweep",
+        "    keep: list = []\n",
+        "    if max(map(_receive_count, q['messages']), default=0) < max_rc:\n        return\n    keep: list = []\n",
+    )
+    # Messages are kept for minutes at least: a second more or less is no difference.
+    _replace_in_function(
+        sqs,
+        sqs,
+        "_expire_retained",
+        "    cutoff = now - retention\n",
+        "    if now - q.get('expired_at', 0) < 1:\n        return\n    q['expired_at'] = now\n    cutoff = now - retention\n",
+    )
+
+
 def _allow_batches_as_single_messages() -> None:
     from ministack.core import iam_actions
 
@@ -195,6 +401,88 @@ def _tell_policies_the_event_source() -> None:
         return {"events:source": sources.pop() if len(sources) == 1 else ""}
 
     iam_actions.request_tag_context = context
+
+
+def _deliver_events_to_logs() -> None:
+    from ministack.services import cloudwatch_logs, eventbridge
+
+    def to_log(resource: str, event: str) -> None:
+        group, stream = resource.removeprefix("log-group:").removesuffix(":*"), "events"
+        place = {"logGroupName": group, "logStreamName": stream}
+        if stream not in cloudwatch_logs._log_groups[group]["streams"]:
+            cloudwatch_logs._create_log_stream(place)
+        cloudwatch_logs._put_log_events(place | {"logEvents": [{"message": event}]})
+
+    eventbridge._to_log = to_log
+    _replace_in_function(
+        eventbridge,
+        eventbridge,
+        "_invoke_target",
+        'elif spec.service == "sqs":\n',
+        'elif spec.service == "logs":\n            _to_log(spec.resource, event_payload)\n'
+        '        elif spec.service == "sqs":\n',
+    )
+
+
+def _unpack_layers_once() -> None:
+    from ministack.core import lambda_runtime
+
+    _replace_in_function(
+        lambda_runtime,
+        lambda_runtime.Worker,
+        "_spawn",
+        "            if layer_data:\n",
+        "            if layer_data:\n"
+        "                from local.corrections import unpacked\n"
+        "                layers_dirs.append(unpacked(layer_data))\n"
+        "                continue\n"
+        "            if layer_data:\n",
+    )
+
+
+def unpacked(layer: bytes) -> str:
+    """The folder of a layer's zip, the same one for every process that has it, as /opt is on AWS."""
+    folder = SCRATCH / "layers" / hashlib.sha256(layer).hexdigest()
+    with _unpacking:
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            with zipfile.ZipFile(io.BytesIO(layer)) as archive:
+                archive.extractall(partial)
+            partial.rename(folder)
+    return str(folder)
+
+
+def _call_loopback_secure() -> None:
+    from ministack.core import iam_evaluator
+
+    resolve = iam_evaluator._resolve_condition_key
+    if "secure_transport" not in inspect.getsource(resolve):
+        raise NoLongerNeeded("policies do not see how a request came")
+
+    def resolved(key: str, context: Any) -> Any:
+        # The emulator listens on loopback only, where nobody reads along.
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
+
+
+def _tell_policies_who_a_mail_is_from() -> None:
+    from ministack.core import iam_actions, iam_evaluator
+
+    if "outbound-emails" in iam_actions._SES_V2_RESOURCES:
+        raise NoLongerNeeded("mails are judged by the identity that they are from")
+    named, resolve = iam_actions._ses_v2_resource_arn, iam_evaluator._resolve_condition_key
+
+    def sender(method: str, path: str, body: bytes, region: str, account_id: str) -> str:
+        if not path.endswith("/outbound-emails"):
+            return named(method, path, body, region, account_id)
+        return f"arn:aws:ses:{region}:{account_id}:identity/{json.loads(body).get('FromEmailAddress', '')}"
+
+    def resolved(key: str, context: Any) -> Any:
+        return context.resource_arn.rpartition("/")[2] if key.lower() == "ses:fromaddress" else resolve(key, context)
+
+    iam_actions._ses_v2_resource_arn = sender
+    iam_evaluator._resolve_condition_key = resolved
 
 
 CORRECTIONS = (
@@ -248,6 +536,78 @@ CORRECTIONS = (
         _reserve_concurrency,
     ),
     Correction(
+        "concurrency-by-parameter",
+        "functions",
+        "MaximumConcurrency of an event source may be a parameter, which CloudFormation makes a number of",
+        "it stays text, and no queue of any event source is polled any more",
+        "how much the commerce platform has to bear is a parameter of each feed",
+        _count_concurrency_in_numbers,
+    ),
+    Correction(
+        "firehose-deliveries",
+        "data",
+        "Firehose has many records judged together, compresses, backs up, keeps what fails, and limits a batch",
+        "each record is an object of its own at once, as it is; what the processor fails is lost; no backup, no 4 MB limit",
+        "ingestion loses nothing, and its functions see objects of many records; they wait a second here, not minutes",
+        _deliver_in_batches,
+    ),
+    Correction(
+        "private-origins",
+        "edge",
+        "a VPC origin says itself over which protocol it is reached, ours over HTTP",
+        "it is reached as the viewer came, and a load balancer over HTTP only: 502",
+        "the VPC origin is left out (unknown-types), and with it what it says",
+        _reach_private_origins_over_http,
+    ),
+    Correction(
+        "declared-targets",
+        "edge",
+        "CloudFormation registers the targets that a target group declares",
+        "it registers none, and the load balancer answers 503",
+        "a stack is ready when it is deployed",
+        _register_declared_targets,
+    ),
+    Correction(
+        "ipv6-networks",
+        "edge",
+        "a VPC that asked for one says the IPv6 block that Amazon gave it",
+        "GetAtt Vpc.Ipv6CidrBlocks fails",
+        "containers call the shop's public APIs over IPv6; the block is one for documentation here",
+        _give_networks_ipv6,
+    ),
+    Correction(
+        "container-secrets",
+        "edge",
+        "ECS gives a container the secrets that its declared task definition names",
+        "they lose their names and places, a health check its command",
+        "the storefront runs with what its task definition says",
+        _keep_secrets_of_containers,
+    ),
+    Correction(
+        "raw-queries",
+        "edge",
+        "a load balancer hands the query to a function as it came, percent-encoded",
+        "with multi-value headers it decodes the values",
+        "what is encoded twice would be decoded twice, here only",
+        _pass_on_queries_as_they_are,
+    ),
+    Correction(
+        "deep-queues",
+        "events and queues",
+        "a receive costs the same however many messages wait",
+        "it looks at every message of the queue, several times",
+        "a feed of 100,000 records took hours",
+        _receive_from_deep_queues,
+    ),
+    Correction(
+        "long-partitions",
+        "data",
+        "a query costs what it reads, however many items its partition has",
+        "it evaluates its condition for every item of the partition, thirty microseconds each",
+        "the catalogue was out of reach after a feed of 100,000 records",
+        _look_only_where_matches_are,
+    ),
+    Correction(
         "sqs-batches",
         "permissions",
         "SendMessageBatch and the like need the permission for the single call, sqs:SendMessage",
@@ -262,6 +622,38 @@ CORRECTIONS = (
         "the condition key is unknown, so that a policy with it refuses everything",
         "no service may publish in another's name, and its policy says so",
         _tell_policies_the_event_source,
+    ),
+    Correction(
+        "events-in-logs",
+        "events and queues",
+        "a rule's target may be a log group, which then has every event that matches",
+        "the target is accepted and gets nothing",
+        "the bus has a catch-all log, which the live map reads",
+        _deliver_events_to_logs,
+    ),
+    Correction(
+        "shared-layers",
+        "functions",
+        "a layer is unpacked before a function's process starts, and not by what starts it",
+        "each process gets a copy of its own, which the emulator unpacks while everything else waits",
+        "many cold starts at once, as after all processes were killed, would keep the emulator from answering for minutes",
+        _unpack_layers_once,
+    ),
+    Correction(
+        "secure-transport",
+        "permissions",
+        "requests come over TLS, and a bucket that refuses others sees aws:SecureTransport true",
+        "there is no TLS on loopback, so a bucket whose policy asks for it refuses everything",
+        "the policy that asks for TLS is deployed as it is",
+        _call_loopback_secure,
+    ),
+    Correction(
+        "mail-sender",
+        "permissions",
+        "a mail is judged by the identity that it is from, and a policy can ask for one ses:FromAddress",
+        "it is judged as one of any identity, and the condition key is unknown: the policy refuses everything",
+        "vouchers may send mails from one address, and its policy says so",
+        _tell_policies_who_a_mail_is_from,
     ),
     Correction(
         "clean-interpreter",

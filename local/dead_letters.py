@@ -2,12 +2,13 @@
 
     python -m local.dead_letters                                    all of them
     python -m local.dead_letters --queue payments                   queues whose name contains this
-    python -m local.dead_letters --queue payments-submitted --redrive [--about T100000001]
+    python -m local.dead_letters --queue payments-submitted --redrive [--about T100000001] [--rate 50]
 
 Works on AWS as well (``SETPIECES_STAGE=dev``). Of a body only the references in it are printed. docs/runbooks/dead-letters.md
 """
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,17 +38,25 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """Why a function rejected it or EventBridge did not deliver it; otherwise it used up its receives."""
-        attributes = self.message.get("MessageAttributes", {})
-        for name in ("reason", "ERROR_CODE"):
-            if name in attributes:
-                return attributes[name]["StringValue"]
-        return "RECEIVES_USED_UP"
+        """Why a function rejected it, EventBridge did not deliver it or Lambda gave up; otherwise it used up its receives."""
+        return self._attribute("reason", "ERROR_CODE") or self._find("condition") or "RECEIVES_USED_UP"
 
     @property
     def detail(self) -> str:
-        attributes = self.message.get("MessageAttributes", {})
-        return next((attributes[name]["StringValue"] for name in ("detail", "ERROR_MESSAGE") if name in attributes), "")
+        return self._attribute("detail", "ERROR_MESSAGE") or self._find("errorMessage")
+
+    @property
+    def call(self) -> tuple[str, str] | None:
+        """(function, payload) if this is a call that Lambda or EventBridge could not make, and no message of a queue.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        body = self.message["Body"]
+        if ":function:" in (target := self._attribute("TARGET_ARN")):
+            return target, body
+        if function := self._find("functionArn"):
+            return function, json.dumps(json.loads(body)["requestPayload"])
+        return None
 
     @property
     def about(self) -> str:
@@ -72,6 +81,10 @@ class DeadLetter:
     def __str__(self) -> str:
         first = f"{self.about:10}  {self.event:23}  {self.reason:22}  {self.sent}  {self.correlation_id}"
         return f"{first}  {self.detail}".rstrip()
+
+    def _attribute(self, *names: str) -> str:
+        attributes = self.message.get("MessageAttributes", {})
+        return next((attributes[name]["StringValue"] for name in names if name in attributes), "")
 
     def _find(self, name: str) -> str:
         try:
@@ -145,39 +158,51 @@ def _give_back(sqs: Any, url: str, letter: DeadLetter) -> None:
         return
 
 
-def redrive(shop: Shop, url: str, about: str = "") -> int:
-    """Send messages (about one order or customer) back to the queue they came from; how many.
+def redrive(shop: Shop, url: str, about: str = "", rate: float = 50) -> int:
+    """Put messages (about one order or customer) back to work, at most ``rate`` a second; how many.
 
-    First sent, then deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
+    A message goes to the queue it came from; a call that could not be made is made again, asynchronously. Only then it is
+    deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
     """
-    sqs, moved = shop.aws("sqs"), 0
-    to = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
+    moved, started = 0, time.monotonic()
     with looking(shop, url) as letters:
         for letter in letters:
             if about and letter.about != about:
                 continue
-            message: dict[str, Any] = {"QueueUrl": to, "MessageBody": letter.message["Body"]}
-            if group := letter.message["Attributes"].get("MessageGroupId"):
-                # A new deduplication id: the first delivery was minutes ago, but a redrive can be repeated at once.
-                message |= {"MessageGroupId": group, "MessageDeduplicationId": letter.message["MessageId"]}
-            sqs.send_message(**message)
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
+            time.sleep(max(0.0, started + moved / rate - time.monotonic()))
+            _put_back(shop, url, letter)
+            shop.aws("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
             moved += 1
     return moved
+
+
+def _put_back(shop: Shop, url: str, letter: DeadLetter) -> None:
+    if letter.call:
+        function, payload = letter.call
+        shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=payload.encode())
+        return
+    sqs = shop.aws("sqs")
+    to = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
+    message: dict[str, Any] = {"QueueUrl": to, "MessageBody": letter.message["Body"]}
+    if group := letter.message["Attributes"].get("MessageGroupId"):
+        # A new deduplication id: the first delivery was minutes ago, but a redrive can be repeated at once.
+        message |= {"MessageGroupId": group, "MessageDeduplicationId": letter.message["MessageId"]}
+    sqs.send_message(**message)
 
 
 @click.command()
 @click.option("--queue", default="", help="Only dead-letter queues whose name contains this.")
 @click.option("--about", default="", help="Redrive only what is about this order number or customer id.")
 @click.option("--redrive", "back", is_flag=True, help="Send back to the queue they came from; needs --queue.")
-def main(queue: str, about: str, back: bool) -> None:
+@click.option("--rate", type=click.FloatRange(min=0.1), default=50, help="How many a second are sent back.")
+def main(queue: str, about: str, back: bool, rate: float) -> None:
     """Show dead letters, or send them back."""
     shop = Shop.from_environment()
     if back:
         if not queue:
             raise click.UsageError("--redrive needs --queue: first look, then send back what you have understood.")
         for url in queues(shop, queue):
-            console.print(f"{redrive(shop, url, about)} from {name(url)} to {source(name(url))}")
+            console.print(f"{redrive(shop, url, about, rate)} from {name(url)} back to where they came from")
         return
     total = 0
     for url in queues(shop, queue):

@@ -4,16 +4,24 @@ Each step is a function that does its part over HTTP, checks the answer, and ret
 that does not hold ends the demo with exit code 1 and the reason.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from local import feed_samples, feeds, sitemaps
+from local.mail import outbox
 from local.shop import Shop, eventually, unique
 
 console = Console(highlight=False)
+VOUCHERS = 10_000
+EVENTS = 200
 
 
 class Journey:
@@ -25,6 +33,7 @@ class Journey:
         self.product: dict[str, Any] = {}
         self.session: dict[str, Any] = {}
         self.profile = ""
+        self.progress: Callable[[int, int], None] = lambda done, of: None
 
     def call(self, method: str, path: str, expected: int, **options: Any) -> Any:
         """Call and check the status; the decoded body."""
@@ -175,6 +184,107 @@ def _order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
     raise AssertionError(f"order {number} is still in progress after two minutes")
 
 
+def vouchers(journey: Journey) -> str:
+    admin = _bearer(_session(journey, journey.shop.samples["admin"]))
+    today = datetime.now(UTC).date()
+    to = f"{unique('demo')}@example.com"
+    wanted = {"count": VOUCHERS, "campaign": "Demo", "value": 1000, "currency": "EUR", "notify": to}
+    wanted |= {"valid_from": str(today), "valid_to": str(today + timedelta(days=30))}
+    path = "/vouchers/v1/voucher-batches"
+    path += "/" + journey.call("POST", path, 202, json=wanted, headers=admin)["batch_id"]
+    deadline = time.monotonic() + 180
+    while (batch := journey.call("GET", path, 200, headers=admin))["status"] not in ("COMPLETE", "FAILED"):
+        journey.progress(batch["generated"], VOUCHERS)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the batch is still {batch['status']} after three minutes")
+        time.sleep(0.5)
+    if batch["status"] == "FAILED":
+        raise AssertionError(f"the batch failed: {batch['reason']}")
+    content = httpx.get(batch["download"]["url"]).raise_for_status().content
+    codes = set(content.decode().splitlines())
+    if len(codes) != VOUCHERS or hashlib.sha256(content).hexdigest() != batch["sha256"]:
+        raise AssertionError(f"the file holds {len(codes)} different codes, or is not the one that was made")
+    mail = eventually(lambda: outbox(journey.shop, to))[0]
+    worth = _redeem(journey, codes.pop())
+    return f"{VOUCHERS:,} made, downloaded and verified; mail (make mail): {mail.subject}. {worth}"
+
+
+def _redeem(journey: Journey, code: str) -> str:
+    path = f"/vouchers/v1/vouchers/{code}/redemptions"
+    redeemed = journey.call("POST", path, 201, json={"order_number": "T000000001"})
+    refusal = journey.call("POST", path, 409, json={"order_number": "T000000002"})
+    return f"One is worth {redeemed['value'] / 100:.2f} {redeemed['currency']}, once: {refusal['code']}"
+
+
+def put_feeds(journey: Journey) -> str:
+    """Three feeds of a thousand records each: what products are, what they cost, how many there are."""
+    admin, version = feeds.admin(journey.shop), int(time.time())
+    updated = 0
+    for feed_type in ("product", "pricing", "sku"):
+        content = feed_samples.as_json(feed_samples.records(feed_type, feeds.SAMPLES, version=version))
+        feed_id = feeds.put(journey.shop, admin, feed_type, content)
+        shown = feeds.accounted(journey.shop, admin, feed_type, feed_id, progress=journey.progress)
+        if shown["updated"] + shown["stale"] + shown["unchanged"] != feeds.SAMPLES:
+            raise AssertionError(f"the {feed_type} feed ended with {shown}")
+        updated += shown["updated"]
+    sku = next(feed_samples.skus(1))
+    product = journey.call("GET", f"/catalog/v1/products/{sku}", 200)
+    return f"{updated:,} records brought to the platform; {sku}, {product['name']}, costs {money(product)}"
+
+
+def post_events(journey: Journey) -> str:
+    """Events one by one and together; then what the roll-up counts of them."""
+    name, key = unique("demo"), {"x-api-key": journey.shop.samples["ingest_api_key"]}
+    viewed = {"type": name, "occurred_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
+    sent = [viewed | {"event_id": f"{name}-{n}", "data": {"path": f"/products/{n}"}} for n in range(EVENTS)]
+    journey.call("POST", "/ingestion/v1/events", 202, json=sent[0], headers=key)
+    answer = journey.call("POST", "/ingestion/v1/events/batch", 202, json={"events": sent[1:]}, headers=key)
+    refusal = journey.call("POST", "/ingestion/v1/events", 400, json=sent[0] | {"occurred_at": "today"}, headers=key)
+    table = journey.shop.address("ingestion", "counts-table-name")
+
+    def counted() -> int:
+        items = journey.shop.aws("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+        found = sum(int(item["events"]["N"]) for item in items if item.get("type") == {"S": name})
+        journey.progress(found, EVENTS)
+        return found
+
+    eventually(lambda: counted() == EVENTS, timeout=60)
+    return f"{1 + answer['accepted']} kept without a function and counted by the hour; one without a time: {refusal['code']}"
+
+
+def old_addresses(journey: Journey) -> str:
+    """An address of the old shop, one that is gone, and one that nobody knows."""
+    moved = journey.shop.call("GET", "/p/10001-coral-beacon")
+    gone, unknown = (journey.shop.call("GET", path).status_code for path in ("/club", "/no/such/page"))
+    if (moved.status_code, gone, unknown) != (308, 410, 404):
+        raise AssertionError(f"old addresses answer {moved.status_code}, {gone} and {unknown}")
+    return f"/p/10001-coral-beacon is now {moved.headers['location']}; /club is gone for good ({gone})"
+
+
+def search_engines(journey: Journey) -> str:
+    """Every page is in the sitemaps, and the customer's product is one of them."""
+    session = feeds.admin(journey.shop)
+    run = sitemaps.ended(journey.shop, session, sitemaps.start(journey.shop, session))
+    index = journey.shop.call("GET", "/sitemap.xml").text
+    if run["status"] not in sitemaps.GOOD or "<sitemapindex" not in index:
+        raise AssertionError(f"the run ended {run['status']} ({run.get('reason')}); /sitemap.xml is {index[:200]}")
+    return f"{run['urls']:,} pages in {run['files']} sitemap files: {run['status']}"
+
+
+def live_map(journey: Journey) -> str:
+    """What the shop's own people see of all this."""
+    session = feeds.admin(journey.shop)
+    services = journey.call("GET", "/operations/v1/architecture", 200, headers=session)["services"]
+    queues = [queue for service in services for queue in service["queues"]]
+    dead = sum(queue["waiting"] for queue in queues if queue["dead_letters"])
+    events = journey.call("GET", "/operations/v1/events", 200, headers=session)["events"]
+    if not events:
+        raise AssertionError("the bus has no event in its log")
+    return (
+        f"{len(services)} set pieces, {len(queues)} queues, {dead} dead letters; last on the bus: {events[0]['event']}"
+    )
+
+
 def times(entries: list[dict[str, Any]]) -> str:
     return "once" if len(entries) == 1 else f"{len(entries)} times"
 
@@ -195,14 +305,27 @@ STEPS: tuple[tuple[str, Callable[[Journey], str]], ...] = (
     ("Rewards", see_rewards),
     ("Order", order),
     ("Order: declined", declined_card),
+    ("Vouchers", vouchers),
+    ("Feeds", put_feeds),
+    ("Ingestion", post_events),
+    ("Redirects", old_addresses),
+    ("Sitemaps", search_engines),
+    ("Live map", live_map),
 )
+
+
+def _show(shown: Progress, task: TaskID, done: int, of: int) -> None:
+    shown.update(task, completed=done, total=of)
 
 
 def main() -> None:
     """Run every step in order."""
     journey = Journey(Shop.from_environment())
     for title, walk in STEPS:
-        with console.status(title):
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+            task = shown.add_task(title, total=None)
+            journey.progress = partial(_show, shown, task)
             try:
                 line = walk(journey)
             except (AssertionError, LookupError, StopIteration, httpx.HTTPError) as failure:

@@ -5,7 +5,17 @@ What the emulator lacks and none of our templates uses is not here. Texts are sh
 
 from dataclasses import dataclass
 
-AREAS = ("deployment", "APIs", "permissions", "functions", "events and queues", "data", "observability", "operation")
+AREAS = (
+    "deployment",
+    "edge",
+    "APIs",
+    "permissions",
+    "functions",
+    "events and queues",
+    "data",
+    "observability",
+    "operation",
+)
 
 GATEWAY = "tests/unit/gateway/test_gateway_"
 PROBE = "tests/integration/test_parity.py::test_"
@@ -340,6 +350,66 @@ DIFFERENCES = (
         tests=("tests/integration/test_archive_replay.py::test_a_replayed_order_is_not_shipped_again",),
         on_aws="`aws events describe-archive --archive-name checkout-bus`",
     ),
+    # --- edge ---
+    Difference(
+        "cdn-caching",
+        "edge",
+        aws="CloudFront keeps answers as long as their Cache-Control says",
+        local="every request reaches the load balancer",
+        reason="the emulator's CDN routes only; a real RFC 9111 cache shows what may be kept",
+        tests=(
+            "tests/integration/test_redirects.py::test_a_cache_asks_once",
+            "tests/integration/test_sitemaps.py::test_a_cache_asks_once",
+        ),
+        on_aws="`curl -sI https://<site>/home.aspx` twice: `x-cache: Hit from cloudfront`",
+    ),
+    Difference(
+        "cdn-missing-files",
+        "edge",
+        aws="a file that is not in the bucket is 404, as the CDN may list it",
+        local="it is 403",
+        reason="the emulator does not ask whether the CDN may list",
+        tests=("tests/integration/test_sitemaps.py::test_nothing_else_of_the_bucket_can_be_had",),
+        on_aws="`curl -sI https://<site>/sitemaps/none.xml`",
+    ),
+    Difference(
+        "edge-protection",
+        "edge",
+        aws="web ACL, security groups and the private origin keep everybody but CloudFront and well-behaved clients out",
+        local="the types are deployed and nothing is enforced",
+        reason="no network is emulated",
+        on_aws="the load balancer's name does not answer from outside; the web ACL's sampled requests",
+    ),
+    Difference(
+        "containers",
+        "edge",
+        aws="ECS runs the image of the task definition, and registers it with the load balancer",
+        local="it is a process on loopback, with the environment of the task definition; `make start` registers it",
+        reason="there is no Docker",
+        where="local/storefront.py:environment",
+        tests=("tests/integration/test_storefront.py::test_two_processes_share_sessions",),
+        on_aws="`aws ecs describe-services --cluster setpieces-<stage> --services setpieces-<stage>-storefront`",
+    ),
+    Difference(
+        "session-store",
+        "edge",
+        aws="ElastiCache (Valkey) with TLS and a token",
+        local="fakeredis on loopback, without either",
+        reason="the protocol is the same, and nothing else has to be installed",
+        where="local/processes.py:SESSIONS",
+        tests=("tests/integration/test_storefront.py::test_without_the_session_store_everybody_is_a_guest",),
+        on_aws="`aws elasticache describe-replication-groups`: `TransitEncryptionEnabled`",
+    ),
+    Difference(
+        "cdn-address",
+        "edge",
+        aws="browsers ask CloudFront over TLS",
+        local="the front door ends TLS that is not there and asks the CDN by its name",
+        reason="loopback has no certificate that browsers know",
+        where="local/edge.py:fetch",
+        tests=(f"{GATEWAY}front_door.py::test_what_is_no_services_is_the_cdns",),
+        on_aws="`curl -sI http://<site>/` leads to https",
+    ),
     # --- data ---
     Difference(
         "time-to-live",
@@ -360,6 +430,27 @@ DIFFERENCES = (
         local="no table throttles, nothing has a quota",
         reason="the emulator has no model of capacity; SDK clients retry throttles in the standard mode",
         on_aws="`SETPIECES_STAGE=dev python -m bench orders`, with `ThrottledRequests` of the tables beside it",
+    ),
+    Difference(
+        "delivery-interval",
+        "data",
+        aws="the stream delivers after `BufferSeconds` or `BufferMegabytes`",
+        local="it delivers every second, and never for the size",
+        reason="nobody waits minutes for a test; objects hold many records either way",
+        where="local/firehose.py:SECONDS",
+        tests=("tests/integration/test_ingestion.py::test_every_accepted_event_is_kept_as_it_was_sent",),
+        on_aws="`DeliveryToS3.DataFreshness` of the stream; the transform's answer stays below Lambda's 6 MB",
+    ),
+    Difference(
+        "partial-batches",
+        "data",
+        aws="a stream above its rate keeps some records of a batch and refuses others",
+        local="it keeps all",
+        reason="the emulator has no model of capacity; the answer 207 is rendered from such an answer of the stream",
+        tests=(
+            "tests/templates/test_ingestion_mapping.py::test_a_batch_that_was_kept_in_part_says_which_events_to_send_again",
+        ),
+        on_aws="`aws cloudwatch get-metric-statistics` of the stream's `ThrottledRecords` beside the answers 207",
     ),
     Difference(
         "sudden-end",
@@ -439,5 +530,18 @@ DIFFERENCES = (
         reason="each recovers by the same code as on AWS; tests/resilience makes them on purpose",
         tests=("tests/resilience/test_checkout_campaign.py::test_no_order_is_lost_charged_twice_or_shipped_twice",),
         on_aws="AWS Fault Injection Service on a dev stage",
+    ),
+    Difference(
+        "mails",
+        "operation",
+        aws="SES delivers mails, once their sender is confirmed; in its sandbox only to confirmed recipients",
+        local="mails stay in an outbox, whoever they are for; `make mail` shows it",
+        reason="nothing leaves this machine",
+        where="local/mail.py:outbox",
+        tests=(
+            "tests/integration/test_vouchers.py::test_one_mail_brings_the_link_and_no_code",
+            "tests/unit/local/test_local_mail.py::test_mails_of_all_accounts_come_oldest_first",
+        ),
+        on_aws="ask for a batch in a dev stage with your own address as `notify`",
     ),
 )

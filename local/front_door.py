@@ -3,9 +3,10 @@ domain.
 
     python -m local.front_door --port 8080 --stage local
 
-It routes a path to the API that is deployed under that name and lets `local.gateway` execute it; it holds no logic of
-any service. Besides, `GET /` lists the APIs, `GET /healthz` is up once it answers, and `POST /_front_door/reload`
-reads what is deployed again (a service that is not known makes it look by itself, at most once a second).
+It routes a path to the API that is deployed under that name, which `local.gateway` executes, and what is under no
+service's name to the deployed CDN; it holds no logic of any service. Besides, `GET /_front_door/apis` lists the APIs,
+`GET /healthz` is up once it answers, and `POST /_front_door/reload` reads what is deployed again (a service that is not
+known makes it look by itself, at most once a second).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -33,12 +36,13 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from local import edge
 from local.gateway.backends import Emulator, HttpPool
 from local.gateway.deployment import Deployment, assemble
 from local.gateway.executor import Executor
 from local.gateway.messages import Request, Response
 from local.gateway.models import MAX_BODY
-from local.gateway.ports import EmulatorDown
+from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.telemetry import CloudWatch
 
 LOG = logging.getLogger("local.front_door")
@@ -90,7 +94,7 @@ def read_deployment(emulator: Emulator, stage: str) -> Deployment:
                 plan = str(resource["physical_id"])
                 keys = _items(emulator.get_json("apigateway", f"/usageplans/{plan}/keys", {"limit": "500"}))
                 memberships += [(plan, str(key.get("id"))) for key in keys]
-    return assemble(
+    deployment = assemble(
         resources,
         values,
         memberships,
@@ -99,6 +103,7 @@ def read_deployment(emulator: Emulator, stage: str) -> Deployment:
         region=emulator.region,
         account=account,
     )
+    return replace(deployment, cdn=edge.distribution(resources, stage))
 
 
 def _items(answer: Any) -> list[dict[str, Any]]:
@@ -124,19 +129,26 @@ def problem(status: int, code: str, title: str, detail: str) -> HttpResponse:
 
 
 class FrontDoor:
-    """The ASGI application's handlers. `execute` runs one request to its response, in a thread."""
+    """The ASGI application's handlers. `executor` runs one request of an API to its response, in a thread, `fetch` one
+    of the CDN.
+    """
 
     def __init__(
-        self, catalog: Catalog, executor: Executor, forget: Callable[[], None], threads: int = THREADS
+        self,
+        catalog: Catalog,
+        executor: Executor,
+        forget: Callable[[], None],
+        fetch: Callable[..., Answer],
+        threads: int = THREADS,
     ) -> None:
-        self._catalog, self._executor, self._forget = catalog, executor, forget
+        self._catalog, self._executor, self._forget, self._fetch = catalog, executor, forget, fetch
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gateway")
 
     async def _threaded(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     async def listing(self, request: HttpRequest) -> HttpResponse:
-        """GET /"""
+        """GET /_front_door/apis"""
         try:
             deployment = await self._threaded(self._catalog.find, "")
         except EmulatorDown as error:
@@ -171,17 +183,18 @@ class FrontDoor:
         return JSONResponse({"apis": sorted(deployment.apis)})
 
     async def api(self, http: HttpRequest) -> HttpResponse:
-        """Anything else: /<service>/<path>"""
+        """Anything else: /<service>/v1/<path>, which on AWS is a host of its own, and all that is no API's the CDN's."""
         raw_path = http.scope.get("raw_path") or http.scope["path"].encode()
         public_path = raw_path.decode("latin-1").split("?", 1)[0]
         service, _, rest = public_path.removeprefix("/").partition("/")
         try:
-            deployment = (
-                await self._threaded(self._catalog.find, service)
-                if (service not in self._catalog.deployment.apis)
-                else self._catalog.deployment
-            )
+            deployment = self._catalog.deployment
+            for_an_api = rest == "v1" or rest.startswith("v1/")
+            if service not in deployment.apis and (for_an_api or not deployment.cdn):
+                deployment = await self._threaded(self._catalog.find, service)
             api = deployment.apis.get(service)
+            if deployment.cdn and not for_an_api:
+                return await self._edge(http, deployment.cdn, public_path)
             if api is None:
                 known = ", ".join(sorted(deployment.apis)) or "none"
                 return problem(
@@ -192,6 +205,13 @@ class FrontDoor:
         except EmulatorDown as error:
             return _down(error)
         return _http(response)
+
+    async def _edge(self, http: HttpRequest, cdn: str, public_path: str) -> HttpResponse:
+        request = await _request(http, public_path, public_path)
+        query = http.scope.get("query_string", b"").decode("latin-1")
+        target = public_path + (f"?{query}" if query else "")
+        answer = await self._threaded(self._fetch, cdn, request.method, target, request.headers, request.body)
+        return _http(Response(answer.status, list(answer.headers), answer.body))
 
     def close(self) -> None:
         """Ends the threads."""
@@ -275,7 +295,7 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
 
     app = Starlette(
         routes=[
-            Route("/", front_door.listing, methods=["GET"]),
+            Route("/_front_door/apis", front_door.listing, methods=["GET"]),
             Route("/healthz", front_door.health, methods=["GET"]),
             Route("/_front_door/reload", front_door.reload, methods=["POST"]),
         ],
@@ -299,7 +319,8 @@ def build(endpoint: str, region: str, stage: str) -> Starlette:
     telemetry = CloudWatch(*clients)
     executor = Executor(emulator, HttpPool(THREADS), telemetry)
     catalog = Catalog(lambda: read_deployment(emulator, stage))
-    return application(FrontDoor(catalog, executor, emulator.forget), telemetry)
+    front_door = FrontDoor(catalog, executor, emulator.forget, partial(edge.fetch, endpoint))
+    return application(front_door, telemetry)
 
 
 def main() -> None:

@@ -1,18 +1,22 @@
-"""The local cloud's two processes: started in the background, found again by their recorded id, stopped by it."""
+"""The local cloud's processes: started in the background, found again by their recorded id, stopped by it."""
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import boto3
 import httpx
 import psutil
 
+from local import storefront
 from local.settings import (
     ACCOUNT_ID,
     AWS_ENDPOINT,
@@ -22,8 +26,11 @@ from local.settings import (
     HOST,
     REGION,
     ROOT,
+    SCRATCH,
+    SESSIONS_PORT,
     STAGE,
     STATE,
+    STOREFRONT_PORT,
 )
 from local.settings import aws_environment as aws
 
@@ -32,21 +39,45 @@ class CannotStart(Exception):
     """A process of the local cloud did not start; the message says why and what to do."""
 
 
+def listening(port: int) -> bool:
+    """Does somebody listen there?"""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def answering(url: str) -> bool:
+    """Is there a 200?"""
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+# Whose port goes by another name than the process.
+PORT_NAMES = {"emulator": "aws"}
+
+
 @dataclass(frozen=True)
 class Process:
-    """One background process: ``python -m <module> <arguments>``, healthy when ``health_url`` answers.
+    """One background process: ``python -m <module> <arguments>``, healthy when ``ready`` says so.
 
     ``code`` is what it runs, as patterns below the repository: a process of another version is replaced, for example after
-    a pull.
+    a pull. ``scratch`` is a folder that is empty when it starts.
     """
 
     name: str
     module: str
     arguments: tuple[str, ...]
     port: int
-    health_url: str
+    ready: Callable[[], bool]
     environment: Callable[[], dict[str, str]]
     code: tuple[str, ...] = ()
+    scratch: Path | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that says another port."""
+        return f"SETPIECES_{PORT_NAMES.get(self.name, self.name).replace('-', '_').upper()}_PORT"
 
     @property
     def pid_file(self) -> Path:
@@ -84,22 +115,20 @@ class Process:
         return process.pid if process else None
 
     def healthy(self) -> bool:
-        try:
-            return httpx.get(self.health_url, timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return self.ready()
 
     def start(self, seconds: float = 30) -> bool:
         """Start unless it runs the current code; True when it was started. Raises ``CannotStart``."""
         if self.pid() and self.current() and self.healthy():
             return False
         self.stop()
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, self.port)) == 0:
-                variable = f"SETPIECES_{'AWS' if self.port == AWS_PORT else 'FRONT_DOOR'}_PORT"
-                raise CannotStart(
-                    f"Port {self.port} is taken by another program. Stop it, or set {variable} to a free port."
-                )
+        if listening(self.port):
+            raise CannotStart(
+                f"Port {self.port} is taken by another program. Stop it, or set {self.variable} to a free port."
+            )
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(parents=True)
         with self.log_file.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *self.arguments],
@@ -122,8 +151,8 @@ class Process:
         self.stop()
         raise CannotStart(f"The {self.name} did not start. Last lines of {self.log_file}:\n{self.tail()}")
 
-    def stop(self, seconds: float = 30) -> bool:
-        """Ask it to end and wait; True when it ran. A process that ignores the request is killed."""
+    def stop(self, seconds: float = 120) -> bool:
+        """Ask it to end and wait; True when it ran. The emulator writes its state then: killing it would lose that."""
         process = self.running()
         if process:
             process.terminate()
@@ -143,8 +172,9 @@ class Process:
 
 def _clean() -> dict[str, str]:
     """Functions inherit the emulator's environment, so it gets none of the developer's."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {
+        "TMPDIR": str(SCRATCH),
         "SETPIECES_STATE": str(STATE),
         "SETPIECES_AWS_PORT": str(AWS_PORT),
         "SETPIECES_FRONT_DOOR_PORT": str(FRONT_DOOR_PORT),
@@ -176,22 +206,51 @@ def _front_door_environment() -> dict[str, str]:
     return _clean() | aws()
 
 
+def _storefront_environment() -> dict[str, str]:
+    """As its task definition says, and nothing of AWS's: it needs none."""
+    root = aws()
+    session = boto3.Session(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+    return _clean() | storefront.environment(session, AWS_ENDPOINT)
+
+
 EMULATOR = Process(
     "emulator",
     "local.emulator",
     (),
     AWS_PORT,
-    f"{AWS_ENDPOINT}/_ministack/health",
+    partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
     ("local/emulator.py", "local/corrections.py", "local/settings.py", "requirements-dev.txt"),
+    SCRATCH,
 )
 FRONT_DOOR_PROCESS = Process(
     "front-door",
     "local.front_door",
     ("--port", str(FRONT_DOOR_PORT), "--stage", STAGE),
     FRONT_DOOR_PORT,
-    f"{FRONT_DOOR}/healthz",
+    partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
     ("local/front_door.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
 )
-ALL = (EMULATOR, FRONT_DOOR_PROCESS)
+SESSIONS = Process(
+    "sessions",
+    "local.storefront",
+    (str(SESSIONS_PORT),),
+    SESSIONS_PORT,
+    partial(listening, SESSIONS_PORT),
+    _clean,
+    ("local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+)
+STOREFRONT = Process(
+    "storefront",
+    "uvicorn",
+    (
+        *("app.main:create", "--factory", "--app-dir", str(ROOT / "storefront")),
+        *("--host", HOST, "--port", str(STOREFRONT_PORT), "--no-server-header", "--log-level", "warning"),
+    ),
+    STOREFRONT_PORT,
+    partial(answering, f"http://{HOST}:{STOREFRONT_PORT}/healthz"),
+    _storefront_environment,
+    ("storefront/**/*.*", "local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+)
+ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)

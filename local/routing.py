@@ -1,6 +1,6 @@
 """Who tells whom: the routing table of the bus, read from the templates. ``python -m local.routing`` rewrites docs/events.md.
 
-Consumers are the rules of the bus and the subscriptions of the customer topic, with what they match tried on the sample
+Consumers are the rules of the bus and the subscriptions of topics, with what they match tried on the sample
 events of ``events/bus``. Producers are what templates declare under ``Metadata.SetPiece.Publishes``.
 """
 
@@ -20,6 +20,8 @@ PAGE = ROOT / "docs" / "events.md"
 TEMPLATES, SCHEMAS, SAMPLES = ROOT / "templates", ROOT / "schemas" / "events", ROOT / "events" / "bus"
 BEGIN, END = "<!-- routing table: begin -->", "<!-- routing table: end -->"
 COLUMNS = ("event", "producers", "consumer", "rule", "queue", "schema")
+
+_WORDS = re.compile("[A-Z][a-z]+")
 
 # What parameters and pseudo parameters stand for where a pattern or a name uses them.
 VALUES = {"Stage": STAGE, "AWS::AccountId": ACCOUNT_ID, "AWS::Region": REGION, "AWS::Partition": "aws"}
@@ -103,7 +105,8 @@ def routes() -> tuple[Route, ...]:
 def _rules(service: str) -> Iterator[Route]:
     queues = resources(service, "AWS::SQS::Queue")
     for rule in resources(service, "AWS::Events::Rule").values():
-        if "EventPattern" not in rule:
+        if "EventPattern" not in rule or "EventBusName" not in rule:
+            # Schedules, and what AWS itself tells on the default bus.
             continue
         for target in rule["Targets"]:
             queue = queues.get(logical_id(target["Arn"]), {})
@@ -112,13 +115,14 @@ def _rules(service: str) -> Iterator[Route]:
 
 
 def _subscriptions(service: str) -> Iterator[Route]:
-    """Queues that listen to the customer topic. A filter policy is a pattern over the message attributes."""
+    """Queues that listen to a topic. A filter policy is a pattern over the message or its attributes."""
     queues = resources(service, "AWS::SQS::Queue")
     for name, subscription in resources(service, "AWS::SNS::Subscription").items():
         queue = queues.get(logical_id(subscription["Endpoint"]))
         if queue:
             pattern = json.dumps({"detail": plain(subscription.get("FilterPolicy", {}))})
-            yield Route(service, name, plain(queue["QueueName"]), pattern, "customer topic")
+            topic = _WORDS.findall(logical_id(subscription["TopicArn"]).removesuffix("Arn"))
+            yield Route(service, name, plain(queue["QueueName"]), pattern, " ".join(topic).lower())
 
 
 def producers() -> dict[str, list[tuple[str, str]]]:
@@ -149,11 +153,12 @@ def consumers(kind: str) -> list[Route]:
 
 
 def _framed(route: Route, kind: str) -> Iterator[dict[str, Any]]:
-    """The sample as it arrives: on the bus within EventBridge's frame, from the topic as its message attributes."""
+    """The sample as it arrives: on the bus within EventBridge's frame, from a topic with its message attributes."""
     detail = samples()[kind]
     if route.over != "bus":
         meta_data = detail["event"]["meta_data"]
-        detail = {name: meta_data[name] for name in ("type", "subtype", "status")} | {"origin": "shop"}
+        # A filter policy is about the one or the other.
+        detail |= {name: meta_data[name] for name in ("type", "subtype", "status")} | {"origin": "shop"}
     for _, source in producers().get(kind, [("", "nobody")]):
         yield {
             "EventId": "00000000-0000-4000-8000-000000000000",

@@ -14,9 +14,13 @@ HOST = "127.0.0.1"
 
 AWS_PORT = int(os.environ.get("SETPIECES_AWS_PORT", "4566"))
 FRONT_DOOR_PORT = int(os.environ.get("SETPIECES_FRONT_DOOR_PORT", "8080"))
+STOREFRONT_PORT = int(os.environ.get("SETPIECES_STOREFRONT_PORT", "8081"))
+SESSIONS_PORT = int(os.environ.get("SETPIECES_SESSIONS_PORT", "8082"))
 AWS_ENDPOINT = f"http://{HOST}:{AWS_PORT}"
 FRONT_DOOR = f"http://{HOST}:{FRONT_DOOR_PORT}"
 
+# Where functions are unpacked: the emulator does not clear up after a function's process that was killed.
+SCRATCH = STATE / "tmp"
 LAMBDA_PYTHON = STATE / "lambda-runtime" / "bin" / "python"
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 

@@ -31,6 +31,8 @@ STRINGS = (
     "<script>alert(1)</script>",
     "x" * 65_536,
 )
+# One of these fits each pattern of our models.
+FITTING = ("a", "2026-01-01T00:00:00Z")
 NUMBERS = (0, -1, 1.5, 10**30, -(10**30), 1e308)
 OTHERS = (None, True, [], {}, [{}], {"pwned": {"S": "x"}}, [[[[[[[[1]]]]]]]])
 # Bodies that are no JSON object, as they go over the wire.
@@ -92,6 +94,8 @@ def sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
             return schema.get("minimum", 1)
         case "boolean":
             return True
+        case _ if "pattern" in schema:
+            return next(text for text in FITTING if re.search(schema["pattern"], text))
         case _:
             return "a" * max(1, schema.get("minLength", 1))
 

@@ -12,7 +12,6 @@ from setpieces.rest import Request
 # The longest that the platform is waited for, and what has to be left for writing and answering.
 CALL_SECONDS = 2.0
 WRITE_SECONDS = 0.5
-MAX_RETRY_SECONDS = 60
 _MEMBERS = {"sku": str, "unit_price": int, "currency": str, "price_version": int, "stock": int, "max_per_customer": int}
 
 
@@ -44,5 +43,5 @@ def product(body: Any) -> Product:
 
 
 def _unavailable(error: OutsideUnavailable) -> Problem:
-    wait = min(error.retry_after or 2, MAX_RETRY_SECONDS)
-    return unavailable("COMMERCE_UNAVAILABLE", "The product cannot be checked; nothing was changed", retry_after=wait)
+    detail = "The product cannot be checked; nothing was changed"
+    return unavailable("COMMERCE_UNAVAILABLE", detail, retry_after=error.advice)

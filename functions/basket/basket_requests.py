@@ -7,16 +7,13 @@ from typing import Any
 
 from basket_rules import Idempotency, IfMatch
 
+from setpieces.entity_tags import versions
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}")
-# A strong entity tag; weak ones never match.
-_VERSION = re.compile(r'(?<![^\s,])"([0-9]{1,15})"')
-MAX_TAGS = 10
 NO_VERSION = frozenset({-1})
-_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 def basket_id(request: Request) -> str:
@@ -53,17 +50,10 @@ def body(request: Request, *names: str) -> dict[str, Any]:
 
 def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
     """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
-    key = request.headers.get("idempotency-key")
+    key = request.idempotency_key()
     if key is None:
         return None
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Problem(400, "INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
     return Idempotency(_digest(key), _digest(json.dumps(sent, sort_keys=True)))
-
-
-def entity_tag(version: int) -> str:
-    """The ``ETag`` of a basket."""
-    return f'"{version}"'
 
 
 def if_match(request: Request) -> IfMatch:
@@ -73,8 +63,7 @@ def if_match(request: Request) -> IfMatch:
         return IfMatch()
     if sent.strip() == "*":
         return IfMatch(exists=True)
-    versions = frozenset(int(version) for version in _VERSION.findall(sent)[:MAX_TAGS])
-    return IfMatch(versions or NO_VERSION, exists=True)
+    return IfMatch(versions(sent) or NO_VERSION, exists=True)
 
 
 def no_such_basket() -> Problem:

@@ -13,8 +13,6 @@ from setpieces.problems import unavailable
 from setpieces.rest import Request, Response
 
 CACHE_CONTROL = f"public, max-age={FRESH_SECONDS}"
-RETRY_SECONDS = 2
-MAX_RETRY_SECONDS = 60
 
 
 def answer(request: Request, cache: Cache, key: Hashable, load: Callable[[], dict[str, Any]]) -> Response:
@@ -26,8 +24,8 @@ def answer(request: Request, cache: Cache, key: Hashable, load: Callable[[], dic
     try:
         found = cache.read(key, load)
     except OutsideUnavailable as error:
-        wait = min(error.retry_after or RETRY_SECONDS, MAX_RETRY_SECONDS)
-        raise unavailable("CATALOG_UNAVAILABLE", "Products cannot be read at the moment", retry_after=wait) from error
+        detail = "Products cannot be read at the moment"
+        raise unavailable("CATALOG_UNAVAILABLE", detail, retry_after=error.advice) from error
     tag = entity_tag(found.value)
     headers = {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Age": str(found.age)}
     if knows(request.headers.get("if-none-match", ""), tag):

@@ -65,7 +65,10 @@ def no_such_product() -> Problem:
 
 
 def _available(product: dict[str, Any]) -> bool:
-    return product.get("available") is True and product.get("status") == "active"
+    """Can one be put into a basket now?"""
+    stock = product.get("stock")
+    in_stock = type(stock) is int and stock > 0
+    return in_stock and product.get("available") is True and product.get("status") == "active"
 
 
 def _members(product: Any, types: Mapping[str, type]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from setpieces import outside
+from setpieces.entity_tags import entity_tag
 from setpieces.outside import Answer, OutsideUnavailable
 
 # Two records of a batch, each with a slow last call, fit into the function's 10 s.
@@ -33,7 +34,7 @@ def update(customer_id: str, customer: dict[str, Any], version: int) -> bool:
 
     Raises ``Deleted``, ``Refused``, ``OutsideUnavailable`` (with ``timed_out`` it may have been written).
     """
-    headers = {"If-Match": f'"{version}"'}
+    headers = {"If-Match": entity_tag(version)}
     answer = _call("PUT", "customers", customer_id, body=customer, headers=headers)
     if answer.status in (409, 412):
         return False

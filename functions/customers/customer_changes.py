@@ -3,10 +3,10 @@
 from typing import Any
 
 from customer_events import announce_update
-from customer_platforms import Platforms, changed, no_profile
+from customer_platforms import Platforms, no_profile
 from customer_profile import merged, to_store
 
-from setpieces.problems import unavailable
+from setpieces.problems import Problem, unavailable
 
 RACES = 3
 
@@ -28,7 +28,7 @@ def change(
         wanted = merged(current, patch)
         stale = versions is not None and current["version"] not in versions
         if stale and (wanted != current or not patch):
-            raise changed()
+            raise Problem(412, "PROFILE_CHANGED", "The profile is not the one that If-Match names; read it again")
         stored = current if wanted == current else platforms.replace_customer(to_store(wanted), current["version"])
         if stored is not None:
             announce_update(customer_id, stored["version"])

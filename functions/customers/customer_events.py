@@ -3,6 +3,7 @@
 import json
 
 from botocore.exceptions import BotoCoreError, ClientError
+from customer_profile import ORIGIN
 
 from setpieces.aws import client
 from setpieces.events import Event, PublishFailed, check, derived_id, publish
@@ -14,7 +15,6 @@ CREATED = ("CUSTOMER", "PROFILE", "CREATED")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 MISMATCH = ("CUSTOMER", "IDENTITY", "MISMATCH")
 SOURCE = "customers"
-ORIGIN = "shop"
 REFUSALS = (BotoCoreError, ClientError, PublishFailed)
 
 

@@ -10,6 +10,7 @@ from customer_decision import Gap, Held
 
 from setpieces import outside
 from setpieces.addresses import address
+from setpieces.entity_tags import entity_tag
 from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem, unavailable
 from setpieces.rest import Request
@@ -19,8 +20,6 @@ LOOK_UP_SECONDS = 2.0
 # The longest that one call is waited for, and what has to be left for what follows.
 CALL_SECONDS = 2.0
 ANSWER_SECONDS = 0.5
-RETRY_SECONDS = 2
-MAX_RETRY_SECONDS = 60
 
 RECORDS = (("commerce", "customers"), ("rewards", "members"))
 
@@ -81,7 +80,12 @@ class Platforms:
         Raises ``OutsideUnavailable``; ``Problem`` 403 if it was deleted.
         """
         answer = self._call(
-            "commerce", "PUT", "customers", customer["customer_id"], body=customer, headers={"If-Match": f'"{version}"'}
+            "commerce",
+            "PUT",
+            "customers",
+            customer["customer_id"],
+            body=customer,
+            headers={"If-Match": entity_tag(version)},
         )
         if answer.status == 412:
             return None
@@ -128,11 +132,6 @@ def _document(system: str, answer: Answer) -> dict[str, Any]:
     return answer.body
 
 
-def changed() -> Problem:
-    """412."""
-    return Problem(412, "PROFILE_CHANGED", "The profile is not the one that If-Match names; read it again")
-
-
 def no_profile() -> Problem:
     """403, as the authorizer answers: the profile was there when the session was let in, and is gone now."""
     return Problem(403, "PROFILE_NOT_FOUND", "There is no such profile")
@@ -144,6 +143,5 @@ def within_reach() -> Iterator[None]:
     try:
         yield
     except OutsideUnavailable as error:
-        wait = min(error.retry_after or RETRY_SECONDS, MAX_RETRY_SECONDS)
         detail = "A system that this needs is slow or down; try again"
-        raise unavailable("CUSTOMERS_UNAVAILABLE", detail, retry_after=wait) from error
+        raise unavailable("CUSTOMERS_UNAVAILABLE", detail, retry_after=error.advice) from error

@@ -20,11 +20,6 @@ def member_shown(member: dict[str, Any]) -> dict[str, Any]:
     return {name: member[name] for name in MEMBER_SHOWN if name in member}
 
 
-def entity_tag(customer: dict[str, Any]) -> str:
-    """The ``ETag`` of a profile."""
-    return f'"{customer["version"]}"'
-
-
 def merged(customer: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """``customer`` with ``patch`` applied as RFC 7396 says for one level: null takes away, anything else replaces."""
     kept = {name: value for name, value in customer.items() if name not in patch}

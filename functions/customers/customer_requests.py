@@ -6,35 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from setpieces.entity_tags import versions
+from setpieces.postal import COUNTRY, LONGEST
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
 MAX_ADDRESSES = 10
 # As the commerce platform gets it, which takes 32 KiB; the rest of a profile is far smaller than the difference.
 MAX_ADDRESSES_BYTES = 24 * 1024
-MAX_TAGS = 10
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,38}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# A strong entity tag; weak ones never match (RFC 9110, 13.1.1).
-_TAG = re.compile(r'(?<![^\s,])"([0-9]{1,15})"')
-
-# Member of an address -> longest text. The same as in an order's ship_to, so that an address can be ordered to.
-ADDRESS = {
-    "name": 100,
-    "company": 100,
-    "street": 200,
-    "line1": 200,
-    "line2": 200,
-    "house_number": 20,
-    "city": 100,
-    "region": 60,
-    "state": 60,
-    "postal_code": 20,
-    "country": 2,
-    "phone": 30,
-}
 
 # Says what is wrong with a value: (pointer below the field, message), or None.
 Fault = tuple[str, str] | None
@@ -88,12 +70,12 @@ def _address(address: Any) -> Fault:
     if not isinstance(address, dict):
         return "", "must be an address"
     for name, value in address.items():
-        if name not in ADDRESS:
+        if name not in LONGEST:
             return f"/{escaped(name)}", "is not a member of an address"
-        fault = text(1, ADDRESS[name])(value)
+        fault = text(1, LONGEST[name])(value)
         if fault:
             return f"/{name}", fault[1]
-    if not _COUNTRY.fullmatch(address.get("country", "")):
+    if not COUNTRY.fullmatch(address.get("country", "")):
         return "/country", "must be a country code of two capital letters (ISO 3166-1)"
     return None
 
@@ -150,7 +132,7 @@ def if_match(request: Request) -> frozenset[int] | None:
     sent = request.headers.get("if-match")
     if sent is None or sent.strip() == "*":
         return None
-    return frozenset(int(version) for version in _TAG.findall(sent)[:MAX_TAGS])
+    return versions(sent)
 
 
 def caller(request: Request) -> str:

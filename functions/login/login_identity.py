@@ -11,7 +11,6 @@ from setpieces.rest import Request
 # A password is made slow to check on purpose. The rest is for storing the session and announcing it.
 CALL_SECONDS = 2.5
 STORE_SECONDS = 1.0
-MAX_RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ def authenticate(credentials: dict[str, Any], request: Request) -> Identity:
             raise Problem(401, "INVALID_CREDENTIALS", "The e-mail address or the password is wrong")
         return _identity(answer)
     except OutsideUnavailable as error:
-        wait = min(error.retry_after or 2, MAX_RETRY_SECONDS)
-        raise unavailable("IDENTITY_UNAVAILABLE", "Nobody can sign in at the moment", retry_after=wait) from error
+        detail = "Nobody can sign in at the moment"
+        raise unavailable("IDENTITY_UNAVAILABLE", detail, retry_after=error.advice) from error
 
 
 def _identity(answer: outside.Answer) -> Identity:

@@ -6,29 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from setpieces.postal import COUNTRY, LONGEST
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _PATTERNS = {"basket_id": _ID, "customer_id": _ID, "payment_token": _TOKEN}
-# Member of ship_to -> longest text.
-ADDRESS = {
-    "name": 100,
-    "company": 100,
-    "street": 200,
-    "line1": 200,
-    "line2": 200,
-    "house_number": 20,
-    "city": 100,
-    "region": 60,
-    "state": 60,
-    "postal_code": 20,
-    "country": 2,
-    "phone": 30,
-}
 
 
 def order(request: Request) -> dict[str, Any]:
@@ -56,11 +40,11 @@ def _check_address(address: Any) -> None:
     if not isinstance(address, dict):
         raise invalid("/ship_to", "must be an address")
     for name, value in address.items():
-        if name not in ADDRESS:
+        if name not in LONGEST:
             raise invalid(f"/ship_to/{name}", "is not a member of an address")
-        if not isinstance(value, str) or not 1 <= len(value) <= ADDRESS[name]:
-            raise invalid(f"/ship_to/{name}", f"must be a text of 1 to {ADDRESS[name]} characters")
-    if not _COUNTRY.fullmatch(address.get("country", "")):
+        if not isinstance(value, str) or not 1 <= len(value) <= LONGEST[name]:
+            raise invalid(f"/ship_to/{name}", f"must be a text of 1 to {LONGEST[name]} characters")
+    if not COUNTRY.fullmatch(address.get("country", "")):
         raise invalid("/ship_to/country", "must be a country code of two capital letters (ISO 3166-1)")
     if "postal_code" not in address:
         raise invalid("/ship_to/postal_code", "is required")
@@ -76,11 +60,9 @@ class Idempotency:
 
 def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
     """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
-    key = request.headers.get("idempotency-key")
+    key = request.idempotency_key()
     if key is None:
         return None
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Problem(400, "INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
     sender = owner(request) or f"guest of {sent['customer_id']}"
     return Idempotency(_digest(f"{sender}\n{key}"), _digest(json.dumps(sent, sort_keys=True)))
 

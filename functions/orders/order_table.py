@@ -1,12 +1,13 @@
 """The order cache: one item per order, which is the order's outbox as well, and one per Idempotency-Key.
 
-order  {order_number, customer_id, owner, basket_id, payment_token, ship_to, backend_status, reason_code?, correlation_id,
-        created_at, check_at, updated_at, expires_at, in_progress?, and once it is valid: lines, subtotal, tax, amount,
-        currency; charge_id?}
+order  {order_number, customer_id, owner, history_of?, basket_id, payment_token, ship_to, backend_status, reason_code?,
+        correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, and once it is valid: lines, subtotal,
+        tax, amount, currency; charge_id?}
 key    {order_number: "key#<digest>", number, request, expires_at}
 
 Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is
-in a terminal status; the index of that name holds such orders by ``check_at``, when the sweeper looks after them.
+in a terminal status; the index of that name holds such orders by ``check_at``, when the sweeper looks after them. The index
+``history`` holds the orders of each owner, ``history_of``; guests have none.
 """
 
 import time
@@ -50,6 +51,8 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
         "in_progress": IN_PROGRESS,
         "check_at": now + _patience(),
     }
+    if facts["owner"]:
+        order["history_of"] = facts["owner"]
     puts = [
         {"TableName": _table(), "Item": to_item(order), "ConditionExpression": "attribute_not_exists(order_number)"}
     ]

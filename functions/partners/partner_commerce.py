@@ -1,44 +1,16 @@
-"""The commerce platform: products with prices and stock, orders, customers, and the legacy platform's customers.
+"""The commerce platform: orders, customers, and the legacy platform's customers; its products are in ``partner_products``.
 
-product  {sku, name, description, category, unit_price, currency, available, status, stock, max_per_customer,
-          price_version, version}; unit_price in minor units, status active or retired
 customer {customer_id, identity_id, name, email, phone?, addresses, ..., version, updated_at: {field: RFC 3339}}
 """
 
 from typing import Any
 
+import partner_products
 from partner_operations import Call, Operation, Outcome
-from partner_rules import Pairs, get, not_found, page, put_latest, put_once
-from partner_schemas import CURRENCY, EMAIL, ID, listing, record, same, text, whole
+from partner_rules import get, not_found, put_latest, put_once
+from partner_schemas import EMAIL, ID, listing, record, same, text, whole
 
-from setpieces.problems import Problem, invalid
-
-MAX_QUERY_LENGTH = 100
-
-PRODUCT = record(
-    {"name": text(200, 1), "unit_price": whole(0), "currency": CURRENCY, "version": whole(1)},
-    {
-        "sku": ID,
-        "description": text(4000),
-        "category": text(100),
-        "available": {"type": "boolean"},
-        "status": {"enum": ["active", "retired"]},
-        "stock": whole(0),
-        "max_per_customer": whole(1, 1000),
-        "price_version": whole(1),
-    },
-    closed=True,
-)
-# What the platform assumes of a product that does not say.
-PRODUCT_DEFAULTS: dict[str, Any] = {
-    "description": "",
-    "category": "",
-    "available": True,
-    "status": "active",
-    "stock": 0,
-    "max_per_customer": 10,
-    "price_version": 1,
-}
+from setpieces.problems import Problem
 
 LINE = record({"sku": ID, "quantity": whole(1, 100_000)}, {"unit_price": whole(0)})
 ORDER = record(
@@ -59,32 +31,6 @@ SYNC = record({"kind": {"enum": ["customer", "vip", "wishlist"]}, "event_id": ID
 
 # Members of a customer that the platform keeps itself.
 KEPT = ("customer_id", "version", "updated_at")
-
-
-def get_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    return get("product", stored)
-
-
-def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """A newer version replaces an older one; the same again is no effect. Raises ``Problem`` 409 for anything else."""
-    same(call.body, "sku", call.ids["sku"])
-    product = {"sku": call.ids["sku"]} | PRODUCT_DEFAULTS | call.body
-    if stored and stored != product and stored["version"] >= product["version"]:
-        raise Problem(409, "STALE_VERSION", f"The product is at version {stored['version']}")
-    return put_latest(product, stored)
-
-
-def list_products(call: Call, pairs: Pairs) -> Outcome:
-    """Active products by SKU, those with ``query`` in name, SKU or category. Retired ones can only be read by SKU."""
-    query = call.query.get("query", "").strip().casefold()
-    if len(query) > MAX_QUERY_LENGTH:
-        raise invalid("/query", f"must have at most {MAX_QUERY_LENGTH} characters")
-    return page(call, ((sku, product) for sku, product in pairs if _listed(product, query)))
-
-
-def _listed(product: dict[str, Any], query: str) -> bool:
-    searched = (product["name"], product["sku"], product["category"])
-    return product["status"] == "active" and any(query in text.casefold() for text in searched)
 
 
 def put_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -185,20 +131,18 @@ def _by(name: str) -> Any:
     return lambda call: call.ids[name]
 
 
-_sku, _order_number, _customer_id = _by("sku"), _by("order_number"), _by("customer_id")
+_order_number, _customer_id = _by("order_number"), _by("customer_id")
 
 
 def _sync_key(call: Call) -> str:
     return f"{call.ids['customer_id']}/{call.body['event_id']}"
 
 
-_PRODUCT, _ORDER = "commerce/products/{sku}", "commerce/orders/{order_number}"
+_ORDER = "commerce/orders/{order_number}"
 _CUSTOMER, _LEGACY = "commerce/customers/{customer_id}", "commerce/legacy/customers/{customer_id}"
 
 OPERATIONS = (
-    Operation("list_products", "GET", "commerce/products", list_products, "products", lists=True),
-    Operation("get_product", "GET", _PRODUCT, get_product, "products", _sku),
-    Operation("put_product", "PUT", _PRODUCT, put_product, "products", _sku, PRODUCT, ledger="products"),
+    *partner_products.OPERATIONS,
     Operation("get_order", "GET", _ORDER, get_order, "orders", _order_number),
     Operation("put_order", "PUT", _ORDER, put_order, "orders", _order_number, ORDER, ledger="platform-orders"),
     Operation("get_customer", "GET", _CUSTOMER, get_customer, "customers", _customer_id),

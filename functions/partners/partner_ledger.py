@@ -1,10 +1,8 @@
 """The ledgers: what the outside systems really did, one entry per effect, in the order of the effects."""
 
-import re
-
 from partner_operations import Call, Operation, Outcome, ledger_collection, ledger_prefix
 from partner_rules import Pairs, page
-from partner_schemas import ID_PATTERN, MAX_ID_LENGTH
+from partner_schemas import is_id
 
 from setpieces.problems import invalid
 
@@ -18,7 +16,7 @@ def list_entries(call: Call, pairs: Pairs) -> Outcome:
 
 def _prefix(call: Call) -> str:
     key = call.query.get("key", "")
-    if not re.match(ID_PATTERN, key) or len(key) > MAX_ID_LENGTH:
+    if not is_id(key):
         raise invalid("/key", "is required: the key of the charge, shipment, order, customer or product")
     return ledger_prefix(key)
 

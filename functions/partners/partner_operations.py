@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from partner_pages import page_start
-from partner_schemas import validate
+from partner_schemas import is_id, validate
 
 from setpieces.problems import Problem
 
@@ -38,9 +38,9 @@ class Store(Protocol):
 
     def documents(self, collection: str, prefix: str = "", after: str = "") -> Iterator[tuple[str, dict[str, Any]]]: ...
 
-    def write(
-        self, collection: str, key: str, document: dict[str, Any], replaces: Stored | None, entry: "Entry | None"
-    ) -> None: ...
+    def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]: ...
+
+    def write(self, *writes: "Write") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,17 @@ class Entry:
     content: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Write:
+    """A document to be stored if the stored one is still ``replaces``, and what the ledger says of it."""
+
+    collection: str
+    key: str
+    document: dict[str, Any]
+    replaces: Stored | None
+    entries: tuple[Entry, ...] = ()
+
+
 def ledger_collection(ledger: str) -> str:
     """Where the entries of a ledger are stored."""
     return f"ledger/{ledger}"
@@ -106,7 +117,8 @@ class Operation:
     ``path`` is relative to ``/v1/``, ``{name}`` stands for an id. ``rule(call, subject)`` gets the document stored in
     ``collection`` under ``key(call)`` (None if there is none), or, if ``lists``, an iterator over the ``(key, document)``
     pairs whose key begins with it. A body is required if there is a ``schema``. Effects are entered in ``ledger`` under
-    ``ledger_key`` (default: ``key``).
+    ``ledger_key`` (default: ``key``). With ``each`` (member, id) the rule is asked for each item of that member of the body,
+    with the item as body and its ``id`` in ``ids``; the answer is 200 with a result for each.
     """
 
     name: str
@@ -119,42 +131,117 @@ class Operation:
     lists: bool = False
     ledger: str = ""
     ledger_key: Callable[[Call], str] | None = None
+    each: tuple[str, str] | None = None
 
     @property
     def system(self) -> str:
         return self.path.partition("/")[0]
 
 
-def perform(operation: Operation, call: Call, store: Store) -> Outcome:
+def perform(operation: Operation, call: Call, store: Store, strike: Callable[[], Any] = lambda: None) -> Outcome:
     """Carry out ``operation``: of concurrent duplicates exactly one has the effect and the ledger entry, the others are
-    decided anew from what that one stored. Raises ``Problem``.
+    decided anew from what that one stored. ``strike`` is called once for each thing to be done and may fail it.
+
+    Raises ``Problem``.
     """
     if operation.schema is not None:
         validate(call.body, operation.schema)
+    if operation.each:
+        return _perform_each(operation, call, store, strike)
+    strike()
     if not operation.collection:
         return operation.rule(call, None)
     key = operation.key(call)
     if operation.lists:
         return operation.rule(call, store.documents(operation.collection, key, page_start(call.query, key)))
-    for tries in range(MAX_TRIES):
-        time.sleep(random.uniform(0, 0.01 * tries))
+    for _ in _tries():
         stored = store.read(operation.collection, key)
         outcome = operation.rule(call, stored.document if stored else None)
         if outcome.document is None:
             return outcome
         try:
-            store.write(operation.collection, key, outcome.document, stored, _entry(operation, call, key, outcome))
+            store.write(
+                Write(operation.collection, key, outcome.document, stored, _entries(operation, call, key, outcome))
+            )
         except Conflict:
             # Decided anew is decided later: ledgers are in the order of the effects.
             call = replace(call, now=now())
             continue
         return outcome
-    raise Problem(409, "CONCURRENT_CHANGE", "Others keep changing this record; nothing was changed by this request")
+    raise _contended()
 
 
-def _entry(operation: Operation, call: Call, key: str, outcome: Outcome) -> Entry | None:
+def _perform_each(operation: Operation, call: Call, store: Store, strike: Callable[[], Any]) -> Outcome:
+    """All effects or none: {results: [{<id>, status, effect?} or {<id>, status, code, detail, retry_after?}]}."""
+    member, identifier = operation.each or ("", "")
+    struck = [_refusal(strike) for _ in call.body[member]]
+    for _ in _tries():
+        parts = [
+            replace(call, ids={identifier: str(item.get(identifier, ""))}, body=item, now=now())
+            for item in call.body[member]
+        ]
+        keys = list(dict.fromkeys(operation.key(part) for part in parts if is_id(part.ids[identifier])))
+        stored = store.read_all(operation.collection, keys)
+        documents: dict[str, dict[str, Any] | None] = {
+            key: stored[key].document if key in stored else None for key in keys
+        }
+        entries: dict[str, tuple[Entry, ...]] = {}
+        results = []
+        for part, problem in zip(parts, struck, strict=True):
+            key = operation.key(part)
+            try:
+                if problem:
+                    raise problem
+                outcome = operation.rule(part, documents.get(key))
+            except Problem as refused:
+                results.append({identifier: part.ids[identifier], **_refused(refused)})
+                continue
+            if outcome.document is not None:
+                documents[key] = outcome.document
+                entries[key] = (*entries.get(key, ()), *_entries(operation, part, key, outcome))
+            effect = {"effect": outcome.effect} if outcome.effect else {}
+            results.append({identifier: part.ids[identifier], "status": outcome.status, **effect})
+        writes = [
+            Write(operation.collection, key, documents[key] or {}, stored.get(key), written)
+            for key, written in entries.items()
+        ]
+        try:
+            if writes:
+                store.write(*writes)
+        except Conflict:
+            continue
+        return Outcome(200, {"results": results})
+    raise _contended()
+
+
+def _tries() -> Iterator[None]:
+    for tries in range(MAX_TRIES):
+        time.sleep(random.uniform(0, 0.01 * tries))
+        yield
+
+
+def _contended() -> Problem:
+    return Problem(409, "CONCURRENT_CHANGE", "Others keep changing this record; nothing was changed by this request")
+
+
+def _refusal(strike: Callable[[], Any]) -> Problem | None:
+    try:
+        strike()
+    except Problem as problem:
+        return problem
+    return None
+
+
+def _refused(problem: Problem) -> dict[str, Any]:
+    told: dict[str, Any] = {"status": problem.status, "code": problem.code, "detail": problem.detail}
+    if "Retry-After" in problem.headers:
+        told["retry_after"] = int(problem.headers["Retry-After"])
+    return told
+
+
+def _entries(operation: Operation, call: Call, key: str, outcome: Outcome) -> tuple[Entry, ...]:
     if not operation.ledger:
-        return None
+        return ()
     ledger_key = operation.ledger_key(call) if operation.ledger_key else key
     facts = {
         "key": ledger_key,
@@ -163,4 +250,4 @@ def _entry(operation: Operation, call: Call, key: str, outcome: Outcome) -> Entr
         "effect": outcome.effect,
         "recorded_at": call.now,
     }
-    return Entry(operation.ledger, ledger_key, (outcome.document or {}) | facts)
+    return (Entry(operation.ledger, ledger_key, (outcome.document or {}) | facts),)

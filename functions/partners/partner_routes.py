@@ -14,7 +14,7 @@ import partner_rewards
 import partner_sap
 import partner_tax
 from partner_operations import Operation
-from partner_schemas import ID_PATTERN, MAX_ID_LENGTH
+from partner_schemas import MAX_ID_LENGTH, is_id
 
 from setpieces.problems import Problem, invalid
 
@@ -53,7 +53,7 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 def _id(name: str, encoded: str, method: str) -> str:
     value = unquote(encoded)
-    if re.match(ID_PATTERN, value) and len(value) <= MAX_ID_LENGTH:
+    if is_id(value):
         return value
     if method in ("GET", "DELETE"):
         raise Problem(404, "NOT_FOUND", "There is nothing with such an id")

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from partner_operations import Call, Outcome
 from partner_pages import DEFAULT_LIMIT, page_limit, page_token
-from partner_schemas import ID_PATTERN, MAX_ID_LENGTH
+from partner_schemas import is_id
 
 from setpieces.problems import Problem
 
@@ -63,6 +62,6 @@ def page(call: Call, pairs: Pairs, name: str = "items", default_limit: int = DEF
 def header_key(call: Call, header: str) -> str:
     """A key that the caller made up and sent in ``header``. Raises ``Problem`` 400 if there is no usable one."""
     value = call.headers.get(header.lower(), "")
-    if not re.match(ID_PATTERN, value) or len(value) > MAX_ID_LENGTH:
+    if not is_id(value):
         raise Problem(400, "INVALID_REQUEST", f"The header {header} is required: 1 to 128 of A-Z a-z 0-9 . _ : -")
     return value

@@ -1,5 +1,6 @@
 """Bodies judged against JSON Schema, with a pointer at what is wrong, and the parts that schemas share."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from jsonschema.validators import extend
 from setpieces.problems import Problem, invalid
 
 MAX_BODY_BYTES = 32 * 1024
+MAX_BATCH_BYTES = 256 * 1024
 MAX_ERRORS = 10
 MAX_ID_LENGTH = 128
 ID_PATTERN = r"\A[A-Za-z0-9][A-Za-z0-9._:-]*\Z"
@@ -87,12 +89,17 @@ def listing(items: dict[str, Any], minimum: int = 0) -> dict[str, Any]:
     return {"type": "array", "items": items, "minItems": minimum, "maxItems": LINES_LIMIT}
 
 
-def validate(body: Any, schema: dict[str, Any]) -> None:
-    """Raises ``Problem`` 400 with a JSON pointer at each of the first ten faults of ``body``."""
+def validate(body: Any, schema: dict[str, Any], status: int = 400) -> None:
+    """Raises ``Problem`` ``status`` with a JSON pointer at each of the first ten faults of ``body``."""
     errors = list(islice(_Validator(schema).iter_errors(body), MAX_ERRORS))
     if errors:
         found = [{"pointer": _pointer(error), "message": _message(error)} for error in errors]
-        raise Problem(400, "INVALID_REQUEST", f"{found[0]['pointer']} {found[0]['message']}", errors=found)
+        raise Problem(status, "INVALID_REQUEST", f"{found[0]['pointer']} {found[0]['message']}", errors=found)
+
+
+def is_id(value: str) -> bool:
+    """Whether a record can have this as its id."""
+    return bool(re.match(ID_PATTERN, value)) and len(value) <= MAX_ID_LENGTH
 
 
 def same(body: dict[str, Any], name: str, expected: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from partner_operations import Conflict, Entry, Stored, ledger_collection, ledger_prefix
+from partner_operations import Conflict, Stored, Write, ledger_collection, ledger_prefix
 
 from setpieces.aws import client
 from setpieces.settings import setting
@@ -57,30 +57,29 @@ class TableStore:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def write(
-        self, collection: str, key: str, document: dict[str, Any], replaces: Stored | None, entry: Entry | None
-    ) -> None:
-        """Store ``document`` and the ledger ``entry``, both or neither.
+    def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]:
+        """Those of up to 100 records that exist, as they are now."""
+        found: dict[str, Stored] = {}
+        asked = {self._table: {"Keys": [_key(collection, key) for key in keys], "ConsistentRead": True}} if keys else {}
+        while asked:
+            answer = client("dynamodb").batch_get_item(RequestItems=asked)
+            for item in answer["Responses"].get(self._table, []):
+                found[item["key"]["S"]] = Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"]))
+            asked = answer["UnprocessedKeys"]
+        return found
 
-        Raises ``Conflict`` if the stored record is no longer ``replaces``.
+    def write(self, *writes: Write) -> None:
+        """Store documents and their ledger entries, all or none of up to 100.
+
+        Raises ``Conflict`` if one of the stored records is no longer what it ``replaces``.
         """
-        put: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": _item(collection, key, document, replaces.revision + 1 if replaces else 1),
-            "ConditionExpression": "attribute_not_exists(#c)",
-            "ExpressionAttributeNames": {"#c": "collection"},
-        }
-        if replaces:
-            put |= {
-                "ConditionExpression": "#r = :revision",
-                "ExpressionAttributeNames": {"#r": "revision"},
-                "ExpressionAttributeValues": {":revision": {"N": str(replaces.revision)}},
-            }
-        puts = [put]
-        if entry:
-            line = f"{ledger_prefix(entry.key)}{entry.content['recorded_at']}#{uuid4().hex}"
-            item = _item(ledger_collection(entry.ledger), line, entry.content, 1)
-            puts.append({"TableName": self._table, "Item": item})
+        puts = []
+        for write in writes:
+            puts.append(self._put(write))
+            for entry in write.entries:
+                line = f"{ledger_prefix(entry.key)}{entry.content['recorded_at']}#{uuid4().hex}"
+                item = _item(ledger_collection(entry.ledger), line, entry.content, 1)
+                puts.append({"TableName": self._table, "Item": item})
         try:
             client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except ClientError as error:
@@ -88,6 +87,23 @@ class TableStore:
             if reasons and {reason["Code"] for reason in reasons} <= _OTHERS_WERE_FASTER:
                 raise Conflict from error
             raise
+
+    def _put(self, write: Write) -> dict[str, Any]:
+        revision = write.replaces.revision + 1 if write.replaces else 1
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": _item(write.collection, write.key, write.document, revision),
+        }
+        if write.replaces:
+            return put | {
+                "ConditionExpression": "#r = :revision",
+                "ExpressionAttributeNames": {"#r": "revision"},
+                "ExpressionAttributeValues": {":revision": {"N": str(write.replaces.revision)}},
+            }
+        return put | {
+            "ConditionExpression": "attribute_not_exists(#c)",
+            "ExpressionAttributeNames": {"#c": "collection"},
+        }
 
 
 def _key(collection: str, key: str) -> dict[str, Any]:

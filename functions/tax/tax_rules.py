@@ -9,6 +9,7 @@ Amounts are in minor units, prices without tax, rates in basis points.
 import re
 from typing import Any
 
+from setpieces.postal import COUNTRY
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
@@ -18,7 +19,6 @@ BASIS_POINTS = 10_000
 _MEMBERS = ("order_number", "currency", "ship_to", "lines")
 _LINE = ("sku", "quantity", "unit_price")
 _BOUNDS = {"quantity": (1, 100_000), "unit_price": (0, 10**12)}
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -32,7 +32,7 @@ def asked(request: Request) -> dict[str, Any]:
     _check(_matches(_CURRENCY, sent.get("currency")), "/currency", "must be a currency code (ISO 4217)")
     ship_to: Any = sent.get("ship_to")
     _check(isinstance(ship_to, dict), "/ship_to", "must be an address")
-    _check(_matches(_COUNTRY, ship_to.get("country")), "/ship_to/country", "must be a country code (ISO 3166-1)")
+    _check(_matches(COUNTRY, ship_to.get("country")), "/ship_to/country", "must be a country code (ISO 3166-1)")
     postal_code = ship_to.get("postal_code")
     _check(isinstance(postal_code, str) and 1 <= len(postal_code) <= 20, "/ship_to/postal_code", "must be a text")
     lines: Any = sent.get("lines")

@@ -88,11 +88,12 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Deployment:
-    """All that is deployed: service to API, key value to key, plan id to plan."""
+    """All that is deployed: service to API, key value to key, plan id to plan, and the CDN's domain name, if there is one."""
 
     apis: Mapping[str, Api] = field(default_factory=dict)
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     plans: Mapping[str, UsagePlan] = field(default_factory=dict)
+    cdn: str = ""
 
 
 def assemble(

@@ -133,7 +133,10 @@ class Integrator:
         body = request.body
         binary = matches_media_type(request.content_type, binary_types)
         if template is not None:
-            rendered = mapping.render(template, text, sources.params, sources.context, sources.stage_variables)
+            try:
+                rendered = mapping.render(template, text, sources.params, sources.context, sources.stage_variables)
+            except mapping.PayloadTooLarge as error:
+                raise GatewayError("REQUEST_TOO_LARGE", reason=f"mapping template: {error}") from None
             body = json_text.encode(rendered)
         elif integration.content_handling == "CONVERT_TO_BINARY" and not binary:
             body = _decoded(body)

@@ -20,9 +20,9 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from local.gateway import java, json_text, jsonpaths
-from local.gateway.velocity import Template, TemplateFault
+from local.gateway.velocity import PayloadTooLarge, Template, TemplateFault
 
-__all__ = ["Input", "TemplateFault", "Util", "escape_javascript", "render"]
+__all__ = ["Input", "PayloadTooLarge", "TemplateFault", "Util", "escape_javascript", "render"]
 
 
 @lru_cache(maxsize=1024)

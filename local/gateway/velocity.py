@@ -26,6 +26,10 @@ class TemplateFault(Exception):
     """The template cannot be read, or a method that it called threw."""
 
 
+class PayloadTooLarge(TemplateFault):
+    """The output is more than API Gateway sends on."""
+
+
 class _Stop(Exception):
     """#stop: what was written so far is the output."""
 
@@ -65,17 +69,18 @@ class _Scope:
     def write(self, text: str) -> None:
         self.size += len(text)
         if self.size > MAX_OUTPUT:
-            raise TemplateFault("the output is larger than a payload can be")
+            raise PayloadTooLarge("the output is larger than a payload can be")
         self.out.append(text)
 
     def captured(self, writer: _Writer) -> str:
         """What `writer` writes, as text instead of output."""
         kept, self.out = self.out, []
+        size = self.size
         try:
             writer(self)
             return "".join(self.out)
         finally:
-            self.out = kept
+            self.out, self.size = kept, size
 
 
 _Writer = Callable[[_Scope], None]

@@ -6,16 +6,25 @@ import re
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from local import routing
+from local import architecture, routing
 from local.settings import ROOT
 
 KINDS = sorted(path.stem.replace(".", "/").upper() for path in routing.SCHEMAS.glob("*.json"))
 # The other platform may tell of updates over the topic as well; the bus hears of those from the shop.
-WAYS = {"CUSTOMER/PROFILE/CREATED": {"customer topic"}, "CUSTOMER/PROFILE/UPDATED": {"customer topic", "bus"}}
+WAYS = {
+    "CUSTOMER/PROFILE/CREATED": {"customer topic"},
+    "CUSTOMER/PROFILE/UPDATED": {"customer topic", "bus"},
+    "VOUCHER/BATCH/COMPLETE": {"voucher topic"},
+    "VOUCHER/BATCH/FAILED": {"voucher topic"},
+}
 
 
 def test_the_page_is_what_the_templates_say():
     assert routing.PAGE.read_text() == routing.page(), "run python -m local.routing"
+
+
+def test_the_live_map_is_what_the_templates_say():
+    assert architecture.PAGE.read_text() == architecture.page(), "run python -m local.architecture"
 
 
 def test_every_schema_has_a_sample_and_every_sample_a_schema():
@@ -56,12 +65,14 @@ def test_only_known_events_are_declared():
 
 
 def publishers() -> set[str]:
-    """Services with a function that may put events on the bus or messages on a topic of its own."""
+    """Services with a function that may put events on the bus or messages on a topic of its own; alarms are no events."""
     return {
         service
         for service in routing.templates()
         for function in routing.resources(service, "AWS::Serverless::Function").values()
-        if re.search(r"events:PutEvents|sns:Publish", json.dumps(function.get("Policies", [])))
+        for policy in function.get("Policies", [])
+        for statement in map(json.dumps, policy["Statement"])
+        if re.search(r"events:PutEvents|sns:Publish", statement) and "AlarmTopicArn" not in statement
     }
 
 

@@ -15,6 +15,7 @@ from local.gateway.document import Document, Operation
 from local.settings import ROOT
 from local.shop import Shop, eventually, unique
 from tests.hostile import sample
+from tests.integration.members import sign_in
 
 # Path parameters of routes without a function, which therefore have no sample event.
 KNOWN = {"sequence": "order", "order_number": "T100000000"}
@@ -163,15 +164,7 @@ def newcomer(shop: Shop) -> dict[str, str]:
 
 def signed_in(shop: Shop, person: dict[str, str]) -> str:
     """A session token."""
-
-    def token() -> str:
-        answer = shop.call(
-            "POST", "/login/v1/sessions", json={"email": person["email"], "password": person["password"]}
-        )
-        assert answer.status_code == 201, answer.text
-        return answer.json()["session_token"]
-
-    return eventually(token)
+    return eventually(lambda: sign_in(shop, person["email"], person["password"]))
 
 
 def _route(service: str, method: str, operation: Operation, document: Document) -> Route:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from local.shop import Shop, eventually, unique
+from tests.integration.members import sign_in
 
 LEGACY = {"name": "Old Name", "phone": "+41 44 000 00 00", "addresses": [{"city": "Bern"}], "language": "de"}
 
@@ -62,10 +63,7 @@ def written(shop: Shop, name: str) -> list[dict[str, Any]]:
 
 def session(shop: Shop, who: str) -> dict[str, str]:
     sample = shop.samples[who]
-    credentials = {"email": sample["email"], "password": sample["password"]}
-    answer = shop.call("POST", "/login/v1/sessions", json=credentials)
-    assert answer.status_code == 201, answer.text
-    return {"Authorization": f"Bearer {answer.json()['session_token']}"}
+    return {"Authorization": f"Bearer {sign_in(shop, sample['email'], sample['password'])}"}
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Shells start background jobs with SIGINT ignored, and so would be what a test in one starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines: list[str] = []
     # Lines are added one by one, so that a test can wait for them.
@@ -38,7 +40,10 @@ def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
+            try:
+                process.wait(timeout=20)
+            finally:
+                process.kill()
         follower.join(timeout=20)
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from local.shop import Shop, eventually, unique
+from tests.integration.members import sign_in, sign_up
 from tests.integration.spokes import drained
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
@@ -53,8 +54,7 @@ def inside(shop: Shop, number: str) -> dict[str, Any]:
 
 
 def session_of(shop: Shop, person: str) -> str:
-    credentials = {name: shop.samples[person][name] for name in ("email", "password")}
-    return shop.call("POST", "/login/v1/sessions", json=credentials).json()["session_token"]
+    return sign_in(shop, shop.samples[person]["email"], shop.samples[person]["password"])
 
 
 @pytest.fixture
@@ -212,6 +212,42 @@ def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: 
     answer = status(shop, number)
     assert (answer.status_code, answer.json()["code"]) == (410, "ORDER_EXPIRED")
     assert status(shop, number, session_of(shop, "customer")).status_code == 404
+
+
+def history(shop: Shop, session: str | None, query: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {session}"} if session else {}
+    return shop.call("GET", f"/orders/v1/orders{query}", headers=headers)
+
+
+def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dict):
+    member = sign_up(shop)
+    mine = member.token
+    assert history(shop, mine).json() == {"items": []}
+    numbers = []
+    for _ in range(2):
+        sent = body(fill_basket(shop, product), customer_id=member.customer_id)
+        numbers.insert(0, submit(shop, sent, mine).json()["order_number"])
+    guests = submit(shop, body(fill_basket(shop, product), customer_id=member.customer_id)).json()["order_number"]
+    for number in numbers:
+        assert ended(shop, number, mine)["status"] == "Complete"
+    answer = history(shop, mine)
+    assert answer.headers["cache-control"] == "private, no-store"
+    shown = answer.json()["items"]
+    assert [order["order_number"] for order in shown] == numbers
+    assert guests not in answer.text
+    assert {order["status"] for order in shown} == {"Complete"}
+    assert {(order["amount"] > 0, order["currency"]) for order in shown} == {(True, "EUR")}
+    assert set(shown[0]) == {"order_number", "status", "updated_at", "amount", "currency"}
+    older = history(shop, mine, f"?page_token={numbers[0]}").json()["items"]
+    assert [order["order_number"] for order in older] == numbers[1:]
+    assert numbers[0] not in history(shop, session_of(shop, "customer")).text
+
+
+def test_guests_have_no_history(shop: Shop):
+    answer = history(shop, None)
+    assert (answer.status_code, answer.json()["code"]) == (401, "NO_SESSION")
+    refused = history(shop, session_of(shop, "customer"), "?page_token=x")
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_PAGE_TOKEN")
 
 
 def invoke(shop: Shop, function: str, event: Any) -> Any:

@@ -4,7 +4,13 @@ correction is there. A test that fails on ``plain`` says that a newer emulator n
 ``make parity`` finds the test of a correction by its name: ``test_nested_sam`` for ``nested-sam``.
 """
 
+import gzip
+import inspect
+import io
 import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +24,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from ministack.core import lambda_runtime
+from ministack.services import alb
 
 from local import corrections
-from local.settings import ACCOUNT_ID, REGION
+from local.settings import ACCOUNT_ID, REGION, ROOT
 from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
 
@@ -129,6 +136,226 @@ def test_reserved_concurrency(plain: Cloud, corrected: Cloud):
     assert reserved(corrected) == 3
 
 
+def test_concurrency_by_parameter(plain: Cloud, corrected: Cloud):
+    def most(cloud: Cloud) -> Any:
+        _, queue = cloud.queue()
+        mapping = {
+            "FunctionName": cloud.function("def handler(event, context): pass"),
+            "EventSourceArn": queue,
+            "Enabled": False,
+            "ScalingConfig": {"MaximumConcurrency": {"Ref": "Most"}},
+        }
+        resources = {"Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}}
+        _, status = cloud.stack({"Parameters": {"Most": {"Type": "Number"}}, "Resources": resources}, Most="3")
+        assert status == "CREATE_COMPLETE"
+        # As it is sent: the SDK makes a number of it.
+        api, sent = cloud.aws("lambda"), []
+        event = "before-parse.lambda.ListEventSourceMappings"
+        api.meta.events.register(event, lambda response_dict, **_: sent.append(json.loads(response_dict["body"])))
+        api.list_event_source_mappings(FunctionName=mapping["FunctionName"])
+        return sent[0]["EventSourceMappings"][0]["ScalingConfig"]["MaximumConcurrency"]
+
+    assert most(plain) == "3"
+    assert most(corrected) == 3
+
+
+def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
+    code = (
+        "def handler(event, context):\n"
+        "    def judged(r): return r | {'result': 'ProcessingFailed' if r['data'] == 'Ymxh' else 'Ok'}\n"
+        "    return {'records': [judged(record) for record in event['records']]}"
+    )
+
+    def kept(cloud: Cloud) -> tuple[dict[str, list[bytes]], str]:
+        """(objects by folder once the good records are there, the answer to a batch that is too large)"""
+        s3, firehose, name = cloud.aws("s3"), cloud.aws("firehose"), unique("stream")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        to = {"BucketARN": f"arn:aws:s3:::{name}", "RoleARN": cloud.role("firehose"), "CompressionFormat": "GZIP"}
+        judge = [{"ParameterName": "LambdaArn", "ParameterValue": cloud.function(code)}]
+        firehose.create_delivery_stream(
+            DeliveryStreamName=name,
+            ExtendedS3DestinationConfiguration=to
+            | {
+                "Prefix": "good/",
+                "ErrorOutputPrefix": "bad/",
+                "ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": judge}]},
+                "S3BackupMode": "Enabled",
+                "S3BackupConfiguration": to | {"Prefix": "source/"},
+            },
+        )
+        records = [{"Data": data} for data in (b"one\n", b"bla", b"two\n")]
+        firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+
+        def objects() -> dict[str, list[bytes]]:
+            found: dict[str, list[bytes]] = {}
+            for each in s3.list_objects_v2(Bucket=name).get("Contents", []):
+                content = s3.get_object(Bucket=name, Key=each["Key"])["Body"].read()
+                plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+                found.setdefault(each["Key"].partition("/")[0], []).append(plain)
+            # Objects of the plain one have names of chance, and so no order.
+            return found if b"".join(sorted(found.get("good", []))) == b"one\ntwo\n" else {}
+
+        large = [{"Data": b"x" * 1_000_000}] * 5
+        return eventually(objects), error_code(firehose.put_record_batch, DeliveryStreamName=name, Records=large)
+
+    objects, refusal = kept(plain)
+    assert sorted(objects) == ["good"]
+    assert len(objects["good"]) == 2
+    assert refusal == ""
+    objects, refusal = kept(corrected)
+    assert objects["good"] == [b"one\ntwo\n"]
+    assert objects["source"] == [b"one\nblatwo\n"]
+    assert [json.loads(content)["rawData"] for content in objects["bad"]] == ["Ymxh"]
+    assert refusal == "InvalidArgumentException"
+
+
+def load_balancer(cloud: Cloud) -> str:
+    """The name of a new one, with a function behind it that answers with the query as it was handed to it."""
+    ec2, elb = cloud.aws("ec2"), cloud.aws("elbv2")
+    code = (
+        "import json\ndef handler(event, context):\n"
+        "    return {'statusCode': 200, 'body': json.dumps(event['multiValueQueryStringParameters'])}"
+    )
+    function, name = cloud.function(code), unique("lb")
+    arn = cloud.aws("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    zones = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate("ab")
+    ]
+    group = {
+        "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "Properties": {
+            "TargetType": "lambda",
+            "Targets": [{"Id": arn}],
+            "TargetGroupAttributes": [{"Key": "lambda.multi_value_headers.enabled", "Value": "true"}],
+        },
+    }
+    stack, status = cloud.stack({"Resources": {"Group": group}})
+    assert status == "CREATE_COMPLETE"
+    [deployed] = cloud.aws("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    balancer = elb.create_load_balancer(Name=name[:32], Subnets=zones)["LoadBalancers"][0]["LoadBalancerArn"]
+    forward = {"Type": "forward", "TargetGroupArn": deployed["PhysicalResourceId"]}
+    elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[forward])
+    return f"{cloud.endpoint}/_alb/{name[:32]}"
+
+
+def test_declared_targets(plain: Cloud, corrected: Cloud):
+    assert httpx.get(load_balancer(plain) + "/").status_code == 503
+    assert httpx.get(load_balancer(corrected) + "/").status_code == 200
+
+
+def test_raw_queries(corrected: Cloud):
+    """The plain one answers nothing at all (declared-targets): what its code does is looked at."""
+    answer = httpx.get(load_balancer(corrected) + "/?a=%2541&a=b%20c&d")
+    assert answer.json() == {"a": ["%2541", "b%20c"], "d": [""]}
+    assert (
+        "raw_query_string"
+        not in inspect.getsource(alb._invoke_lambda_target).partition("multiValueQueryString")[2][:120]
+    )
+
+
+def counted(correction: str, code: str) -> tuple[int, int]:
+    """What ``code`` prints, within the plain emulator's modules and within the corrected ones: work is counted, not timed."""
+    apply = (
+        f"from local import corrections; next(c for c in corrections.CORRECTIONS if c.name == '{correction}').apply()"
+    )
+
+    def printed(source: str) -> int:
+        command = [sys.executable, "-c", source]
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split()[-1])
+
+    return printed(code), printed(f"{apply}\n{code}")
+
+
+def test_deep_queues():
+    """How many messages a receive takes from the list until it has one."""
+    plain, corrected = counted(
+        "deep-queues",
+        """
+from ministack.services import sqs
+class Counted(list):
+    taken = 0
+    def __iter__(self):
+        for message in super().__iter__():
+            Counted.taken += 1
+            yield message
+message = {"body": "", "visible_at": 0, "receive_count": 0, "receipt_handle": None, "sent_at": 0}
+messages = Counted(dict(message) for _ in range(1000))
+[received] = sqs._collect_msgs({"messages": messages, "is_fifo": False, "attributes": {}}, 1, 30)
+print(Counted.taken)
+""",
+    )
+    assert plain >= 1000
+    assert corrected == 1
+
+
+def test_private_origins():
+    """Is a VPC origin reached over HTTP, whatever the viewer came over?"""
+    assert counted(
+        "private-origins",
+        """
+from xml.etree.ElementTree import fromstring
+from ministack.services import cloudfront
+origin = "<Origin><Id>o</Id><DomainName>d</DomainName><VpcOriginConfig><VpcOriginId>v</VpcOriginId></VpcOriginConfig></Origin>"
+print(int(cloudfront._dataplane_origin(fromstring(origin))["protocol_policy"] == "http-only"))
+""",
+    ) == (0, 1)
+
+
+def test_ipv6_networks():
+    """Whether a network says the block of its subnets."""
+    assert counted(
+        "ipv6-networks",
+        """
+from ministack.services.cloudformation import provisioners
+_, said = provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"]["create"]("Vpc", {"CidrBlock": "10.0.0.0/16"}, "stack")
+print(int("Ipv6CidrBlocks" in said))
+""",
+    ) == (0, 1)
+
+
+def test_container_secrets():
+    """How many of a container's secrets can be found."""
+    assert counted(
+        "container-secrets",
+        """
+from ministack.services.cloudformation import provisioners
+(made,) = provisioners._normalize_container_defs([{"Name": "c", "Secrets": [{"Name": "A", "ValueFrom": "/a"}]}])
+print(sum(secret.get("valueFrom") == "/a" for secret in made["secrets"]))
+""",
+    ) == (0, 1)
+
+
+def test_long_partitions():
+    """How often a query evaluates its condition that finds three items of a thousand."""
+    plain, corrected = counted(
+        "long-partitions",
+        """
+import json
+from ministack.services import dynamodb
+keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("p", "HASH"), ("s", "RANGE"))]
+attributes = [{"AttributeName": name, "AttributeType": "S"} for name in "ps"]
+table = {"TableName": "table", "KeySchema": keys, "AttributeDefinitions": attributes, "BillingMode": "PAY_PER_REQUEST"}
+assert dynamodb._create_table(table)[0] == 200
+for number in range(1000):
+    item = {"p": {"S": "p"}, "s": {"S": f"{number // 3:04}-{number}"}}
+    assert dynamodb._put_item({"TableName": "table", "Item": item})[0] == 200
+evaluate, calls = dynamodb._evaluate_condition, []
+dynamodb._evaluate_condition = lambda *given, **named: calls.append(1) or evaluate(*given, **named)
+query = {"TableName": "table", "KeyConditionExpression": "p = :p AND begins_with(s, :s)"}
+query |= {"ExpressionAttributeValues": {":p": {"S": "p"}, ":s": {"S": "0200-"}}}
+found = json.loads(dynamodb._query(query)[2])["Items"]
+assert [item["s"]["S"] for item in found] == ["0200-600", "0200-601", "0200-602"], found
+print(len(calls))
+""",
+    )
+    assert plain >= 1000
+    assert corrected <= 10
+
+
 def test_sqs_batches(plain: Cloud, corrected: Cloud):
     def refused(cloud: Cloud) -> str:
         url, arn = cloud.queue()
@@ -150,6 +377,69 @@ def test_event_source(plain: Cloud, corrected: Cloud):
     assert refused(plain, "service-mine") == "AccessDeniedException"
     assert refused(corrected, "service-mine") == ""
     assert refused(corrected, "service-anothers") == "AccessDeniedException"
+
+
+def test_events_in_logs(plain: Cloud, corrected: Cloud):
+    def sent(cloud: Cloud) -> tuple[Any, str]:
+        """Asks for the events in the log of a rule that took one, which a queue of the same rule has got."""
+        name, logs = unique("log"), cloud.aws("logs")
+        logs.create_log_group(logGroupName=name)
+        url, arn = cloud.queue()
+        rule(cloud, {"Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{name}"}, {"Arn": arn})
+        eventually(lambda: cloud.received(url))
+        return logs, name
+
+    logs, name = sent(plain)
+    assert logs.filter_log_events(logGroupName=name)["events"] == []
+    logs, name = sent(corrected)
+    [event] = eventually(lambda: logs.filter_log_events(logGroupName=name)["events"])
+    assert json.loads(event["message"])["detail-type"] == "probe"
+
+
+def test_shared_layers(plain: Cloud, corrected: Cloud):
+    def folders(cloud: Cloud) -> set[str]:
+        """Where two functions find the module of their layer."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("python/carried.py", "")
+        layer = cloud.aws("lambda").publish_layer_version(
+            LayerName=unique("layer"), Content={"ZipFile": archive.getvalue()}
+        )["LayerVersionArn"]
+        code = "import carried\ndef handler(event, context): return carried.__file__"
+        return {cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)}
+
+    assert len(folders(plain)) == 2
+    assert len(folders(corrected)) == 1
+
+
+def test_mail_sender(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud, sender: str) -> str:
+        identities = f"arn:aws:ses:{REGION}:{ACCOUNT_ID}:identity/*"
+        session = cloud.session(allow("ses:SendEmail", identities, StringEquals={"ses:FromAddress": "a@example.com"}))
+        mail = {"Simple": {"Subject": {"Data": "probe"}, "Body": {"Text": {"Data": "probe"}}}}
+        to = {"ToAddresses": ["b@example.com"]}
+        return error_code(cloud.aws("sesv2", session).send_email, FromEmailAddress=sender, Destination=to, Content=mail)
+
+    assert refused(plain, "a@example.com") == "AccessDeniedException"
+    # Allowed, and then not verified.
+    assert refused(corrected, "a@example.com") == "MessageRejected"
+    assert refused(corrected, "c@example.com") == "AccessDeniedException"
+
+
+def test_secure_transport(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> str:
+        name = unique("bucket").lower()
+        s3 = cloud.aws("s3")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        insecure = {"Bool": {"aws:SecureTransport": "false"}}
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [deny | {"Condition": insecure}]}
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        session = cloud.session(allow("s3:PutObject", f"arn:aws:s3:::{name}/*"))
+        return error_code(cloud.aws("s3", session).put_object, Bucket=name, Key="probe", Body=b"")
+
+    assert refused(plain) == "AccessDenied"
+    assert refused(corrected) == ""
 
 
 def test_clean_interpreter(plain: Cloud, corrected: Cloud):

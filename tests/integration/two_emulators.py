@@ -126,7 +126,8 @@ def running(module: str, home: Path) -> Iterator[Cloud]:
         port = str(free.getsockname()[1])
     _lambda_runtime()
     (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
-    own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home)}
+    (home / "tmp").mkdir()
+    own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home), "TMPDIR": str(home / "tmp")}
     own |= {"STATE_DIR": str(home / "state"), "S3_DATA_DIR": str(home / "s3"), "PERSIST_STATE": "0", "S3_PERSIST": "0"}
     environment = EMULATOR.environment() | own
     with (home / "log").open("w") as log:

@@ -16,16 +16,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from local.events import listening, received
-from local.processes import EMULATOR
 from local.shop import Shop, eventually, unique
 from setpieces.events import parse
+from tests.resilience.workers import kill_workers
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
+# So many events wait for their repetition: it comes after others that were published later.
+LATE_EVENTS = 5
 # After all workers were killed, a machine with two cores needs a while until it answers again.
 PATIENCE_SECONDS = 300
 SETTLE_SECONDS = 240 + ORDERS
@@ -55,14 +56,21 @@ class Chaos:
         self.stopped = threading.Event()
 
     def repeat_events(self) -> None:
-        """Take note of every event, and put some of them on the bus again, later and in another order."""
+        """Take note of every event, and put every fifth on the bus once more, later and in another order."""
+        known: set[str] = set()
+        waiting: list[dict[str, Any]] = []
         while not self.stopped.is_set():
-            new = received(self.shop, self.queue, wait_seconds=1)
-            self.events += new
-            chosen = [event for event in self.events[-200:] if self.random.random() < 0.1 * len(new) / 10]
-            self.random.shuffle(chosen)
-            for event in chosen[:10]:
-                self._put(event)
+            arrived = received(self.shop, self.queue, wait_seconds=1)
+            self.events += arrived
+            # By the event's own id, so that a repeat is not taken for news and repeated for ever.
+            new = {event["detail"]["event"]["meta_data"]["event_id"]: event for event in arrived}
+            waiting += [event for key, event in new.items() if key not in known and self.random.random() < 0.2]
+            known |= set(new)
+            self.random.shuffle(waiting)
+            while len(waiting) > LATE_EVENTS:
+                self._put(waiting.pop())
+        for event in waiting:
+            self._put(event)
 
     def _put(self, event: dict[str, Any]) -> None:
         entry = {
@@ -115,19 +123,6 @@ def recovered(shop: Shop) -> bool:
             disturbed.append(partner)
             shop.call("DELETE", path)
     return not disturbed
-
-
-def kill_workers() -> int:
-    """Kill every process in which a function runs; only those of our own emulator."""
-    emulator = EMULATOR.running()
-    assert emulator
-    killed = 0
-    for child in emulator.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # ended by itself, or waits for the emulator to notice that it has
-            if "_worker.py" in " ".join(child.cmdline()):
-                child.kill()
-                killed += 1
-    return killed
 
 
 def place(shop: Shop, order: Order, basket: str, twice: bool) -> None:

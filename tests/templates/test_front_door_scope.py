@@ -25,6 +25,7 @@ API = {"Body", "EndpointConfiguration", "Name", "Parameters", "Policy", "Tags"}
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 EXTENSIONS = {
     "x-amazon-apigateway-any-method",
+    "x-amazon-apigateway-api-key-source",
     "x-amazon-apigateway-authorizer",
     "x-amazon-apigateway-authtype",
     "x-amazon-apigateway-binary-media-types",

@@ -104,7 +104,7 @@ def read(case: Mapped, text: str) -> Any:
         kind = sent.strip("'") or "application/json"
     if media_type(kind) == "application/x-www-form-urlencoded":
         return {"form": parse_qsl(text, keep_blank_values=True, strict_parsing=True)}
-    assert media_type(kind).endswith("json"), f"{kind}: say here how to read it"
+    assert re.search(r"[/+](json|x-amz-json-1\.[01])$", media_type(kind)), f"{kind}: say here how to read it"
     return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
 
 
@@ -163,6 +163,7 @@ def good_requests(case: Mapped) -> list[Any]:
     bodies = [
         body,
         *({k: v for k, v in body.items() if k != left_out} for left_out in body if left_out not in required),
+        *(body | {name: []} for name, value in body.items() if isinstance(value, list)),
     ]
     values = ["", *literals(case.template)]
     return [
@@ -222,14 +223,20 @@ def paths(template: str) -> set[str]:
 
 
 def answer(case: Mapped, value: str) -> dict[str, Any]:
-    """A backend's answer with ``value`` wherever the template looks; DynamoDB's numbers and booleans stay what they are."""
+    """A backend's answer with ``value`` wherever the template looks; numbers, booleans and lists stay what they are."""
     document: dict[str, Any] = {}
+    kinds = {
+        "N": "2000000000",
+        "BOOL": True,
+        "FailedPutCount": 1,
+        "RequestResponses": [{"RecordId": value}, {"ErrorCode": value}],
+    }
     for path in paths(case.template):
         *steps, last = path.split(".")
         inner = document
         for step in steps:
             inner = inner.setdefault(step, {})
-        inner[last] = {"N": "2000000000", "BOOL": True}.get(last, value)
+        inner[last] = kinds.get(last, value)
     return document
 
 
@@ -250,7 +257,7 @@ def respond(case: Mapped, stored: str, sent: str) -> tuple[int, Any]:
 @cache
 def branches(case: Mapped) -> dict[Any, tuple[str, str]]:
     """Each shape that good input gives, with a (stored, sent) that gives it."""
-    texts = literals(case.template)
+    texts = ["", *literals(case.template)]
     return {shape(respond(case, stored, sent)[1]): (stored, sent) for stored in texts for sent in texts}
 
 

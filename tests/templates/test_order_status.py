@@ -16,6 +16,7 @@ from setpieces.items import to_item
 
 NOW = 1_800_000_000
 PATHS = yaml.safe_load((ROOT / "schemas" / "api" / "orders.yaml").read_text())["paths"]
+HISTORY = "/v1/orders"
 STATUS, INTERNAL = "/v1/orders/{order_number}/status", "/v1/internal/orders/{order_number}"
 ORDER = {
     "order_number": "T100000001",
@@ -45,7 +46,12 @@ def asked(path: str, number: str) -> dict[str, Any]:
 
 def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW):
     """(status, headers, body) of the answer to what DynamoDB found."""
-    found = json.dumps({"Item": to_item(order)} if order else {})
+    found = {"Item": to_item(order)} if order else {}
+    return rendered(path, found, caller, {"path": {"order_number": number}}, now)
+
+
+def rendered(path: str, found: dict[str, Any], caller: str, parameters: dict[str, dict[str, str]], now: int = NOW):
+    """(status, headers, body) of what the response template makes of DynamoDB's answer."""
     override: dict[str, Any] = {"header": {}}
     context = {
         "requestTimeEpoch": now * 1000 + 321,
@@ -54,7 +60,7 @@ def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number
         "responseOverride": override,
     }
     template = integration(path)["responses"]["default"]["responseTemplates"]["application/json"]
-    body = json.loads(render(template, found, {"path": {"order_number": number}}, context, {}))
+    body = json.loads(render(template, json.dumps(found), parameters, context, {}))
     return override.get("status", 200), override["header"], body
 
 
@@ -163,3 +169,61 @@ def test_services_are_told_of_an_order_whatever_it_lacks(name: str):
 def test_services_are_told_that_there_is_no_such_order():
     status, _, body = answered(INTERNAL, None)
     assert (status, body["code"]) == (404, "ORDER_NOT_FOUND")
+
+
+# --- the history ---
+def history_asked(caller: str, token: str) -> dict[str, Any]:
+    """What DynamoDB is asked with for a page of the history."""
+    template = integration(HISTORY)["requestTemplates"]["application/json"]["Fn::Sub"].replace("${Table}", "orders")
+    context = {"authorizer": {"customer_id": caller}}
+    return json.loads(render(template, "", {"querystring": {"page_token": token}}, context, {}))
+
+
+def history(orders: list[dict[str, Any]], caller: str = "C1", token: str = "", last: str = ""):
+    """(status, body) of the answer to what DynamoDB found; ``last`` is the last number of a page that is not the end."""
+    found: dict[str, Any] = {"Items": [to_item(order) for order in orders]}
+    if last:
+        found["LastEvaluatedKey"] = to_item({"history_of": caller, "order_number": last})
+    status, _, body = rendered(HISTORY, found, caller, {"querystring": {"page_token": token}})
+    return status, body
+
+
+def test_a_history_is_asked_for_newest_first_and_from_where_the_page_before_ended():
+    first = {
+        "TableName": "orders",
+        "IndexName": "history",
+        "KeyConditionExpression": "history_of = :owner",
+        "ExpressionAttributeValues": {":owner": {"S": "C1"}},
+        "ScanIndexForward": False,
+        "Limit": 20,
+    }
+    assert history_asked("C1", "") == first
+    start = {"history_of": {"S": "C1"}, "order_number": {"S": "T100000001"}}
+    assert history_asked("C1", "T100000001") == first | {"ExclusiveStartKey": start}
+
+
+@pytest.mark.parametrize(("caller", "token"), [("", ""), ("", "T100000001"), ("C1", 'T1"}'), ("C1", "key#a")])
+def test_guests_and_garbage_ask_for_nobodys_orders(caller: str, token: str):
+    asked_with = history_asked(caller, token)
+    assert asked_with["ExpressionAttributeValues"] == {":owner": {"S": " "}}
+    assert "ExclusiveStartKey" not in asked_with
+    status, body = history([], caller, token)
+    assert (status, body["code"]) == ((401, "NO_SESSION") if not caller else (400, "INVALID_PAGE_TOKEN"))
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_history_shows_the_public_status(name: str):
+    shown = {"order_number": "T100000001", "status": STATUSES[name].public, "updated_at": ORDER["updated_at"]}
+    assert history([ORDER | {"backend_status": name}]) == (200, {"items": [shown]})
+    more = {"amount": 4758, "currency": "EUR", "reason_code": "PAYMENT_DECLINED"}
+    assert history([ORDER | PAID | more | {"backend_status": name}]) == (200, {"items": [shown | more]})
+
+
+def test_a_history_goes_on_and_leaves_out_what_has_expired():
+    orders = [ORDER | {"order_number": f"T10000000{number}"} for number in range(4)]
+    for number, left in ((0, 0), (2, -5)):
+        orders[number]["expires_at"] = NOW + left
+    status, body = history(orders, last="T100000003")
+    assert (status, body["next_page_token"]) == (200, "T100000003")
+    assert [item["order_number"] for item in body["items"]] == ["T100000001", "T100000003"]
+    assert history([]) == (200, {"items": []})

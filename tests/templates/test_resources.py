@@ -14,6 +14,9 @@ from tests.templates.grants import several
 # Tables whose loss costs nothing: no point-in-time recovery.
 MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}
 
+# APIs whose traces would tell what nobody may know; those of their functions do not.
+UNTRACED = {"vouchers": "a segment of API Gateway holds the whole address, and with it codes and tokens"}
+
 
 def operations() -> list[Any]:
     return [
@@ -115,7 +118,9 @@ def test_a_log_ends_and_is_encrypted(piece: Piece, name: str, group: dict[str, A
 @pytest.mark.parametrize(("piece", "name", "function"), given("AWS::Lambda::Function"))
 def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, name: str, function: dict[str, Any]):
     folder, module, _ = function["Handler"].split(".")
-    assert function["FunctionName"] == f"setpieces-local-{piece.service}-{folder.replace('_', '-')}"
+    # A template that is nested more than once says of its functions which one they are of.
+    which = "-product" if "FeedType" in piece.source["Parameters"] else ""
+    assert function["FunctionName"] == f"setpieces-local-{piece.service}-{folder.replace('_', '-')}{which}"
     assert (ROOT / "functions" / piece.service / folder / f"{module}.py").exists()
     assert function["TracingConfig"] == {"Mode": "Active"}
     # SAM's default of 3 s, or any other that nobody chose.
@@ -151,10 +156,12 @@ def test_a_method_validates_and_passes_nothing_through(piece: Piece, operation: 
 
 @pytest.mark.parametrize(("piece", "operation"), operations())
 def test_a_model_refuses_unknown_fields(piece: Piece, operation: Operation):
+    """But for what is a producer's own, which says so."""
     schemas = next(iter(piece.apis.values())).schemas
     for model in operation.models.values():
         for schema in objects(model, schemas):
-            assert schema.get("additionalProperties") is False
+            declared = schema.get("additionalProperties")
+            assert declared is False or (declared is True and "properties" not in schema)
 
 
 def objects(schema: Any, schemas: Any) -> list[dict[str, Any]]:
@@ -171,7 +178,7 @@ def objects(schema: Any, schemas: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
 def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: dict[str, Any]):
-    assert stage["TracingEnabled"]
+    assert stage["TracingEnabled"] or piece.service in UNTRACED
     whole = [setting for setting in stage["MethodSettings"] if setting["HttpMethod"] == "*"]
     assert whole[0]["ThrottlingRateLimit"] > 0
     assert whole[0]["ThrottlingBurstLimit"] > 0

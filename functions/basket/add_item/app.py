@@ -3,10 +3,11 @@
 import time
 
 from basket_products import find
-from basket_requests import basket_id, body, entity_tag, idempotency, if_match
+from basket_requests import basket_id, body, idempotency, if_match
 from basket_rules import Answer, Basket, add_once, answered
 from basket_table import read, write
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 

@@ -3,10 +3,11 @@
 import time
 
 from basket_products import find
-from basket_requests import basket_id, body, entity_tag, if_match, sku_in_path
+from basket_requests import basket_id, body, if_match, sku_in_path
 from basket_rules import changed, line_for
 from basket_table import set_line
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 

@@ -2,9 +2,10 @@
 
 import time
 
-from basket_requests import basket_id, entity_tag, if_match, sku_in_path
+from basket_requests import basket_id, if_match, sku_in_path
 from basket_table import remove_line
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 

@@ -2,10 +2,11 @@
 
 import time
 
-from basket_requests import basket_id, entity_tag, no_such_basket
+from basket_requests import basket_id, no_such_basket
 from basket_rules import shown
 from basket_table import read
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from setpieces import observability
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, tracer
+from setpieces.sessions import Session, bearer_token, find_session
 
 
 class Unauthorized(Exception):
@@ -45,6 +46,15 @@ def authorizer_handler(function: Callable[[AuthorizerRequest], dict[str, Any]]) 
     return tracer.capture_lambda_handler(
         metrics.log_metrics(logger.inject_lambda_context(handler), raise_on_empty_metrics=False), capture_response=False
     )
+
+
+def require_session(request: AuthorizerRequest) -> Session:
+    """The session that ``Authorization`` names. Raises ``Unauthorized`` if it names none, or one that has ended."""
+    token = bearer_token(request.headers.get("authorization", ""))
+    session = find_session(token) if token else None
+    if session is None:
+        raise Unauthorized
+    return session
 
 
 def policy(principal: str, effect: str, resource: str, **context: str) -> dict[str, Any]:

@@ -25,6 +25,12 @@ def client(service: str) -> Any:
     return boto3.client(service, config=CONFIG)
 
 
+@cache
+def patient_client(service: str) -> Any:
+    """For bulk work that nobody waits for: to begin a chunk anew costs more than a slow answer."""
+    return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
+
+
 def error_code(error: Exception) -> str:
     """The service's own code of a ``botocore.exceptions.ClientError``, e.g. ``ConditionalCheckFailedException``."""
     return getattr(error, "response", {}).get("Error", {}).get("Code", "")

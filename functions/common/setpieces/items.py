@@ -35,5 +35,7 @@ def _plain(value: Any) -> Any:
             return {key: _plain(inner) for key, inner in value.items()}
         case list():
             return [_plain(inner) for inner in value]
+        case set():
+            return {_plain(inner) for inner in value}
         case _:
             return value

@@ -18,6 +18,10 @@ from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
 
 _pool = urllib3.PoolManager(maxsize=16)
 
+# What our own callers are advised to wait, in seconds: if the system gave no advice, and at most.
+RETRY_SECONDS = 2
+MAX_RETRY_SECONDS = 60
+
 
 class OutsideUnavailable(Exception):
     """The system gave no usable answer in time: a time-out, a refused connection, a 429 or a 5xx.
@@ -31,6 +35,11 @@ class OutsideUnavailable(Exception):
         self.system = system
         self.timed_out = timed_out
         self.retry_after = retry_after
+
+    @property
+    def advice(self) -> int:
+        """``Retry-After`` for whoever called us: the system's own within bounds."""
+        return min(self.retry_after or RETRY_SECONDS, MAX_RETRY_SECONDS)
 
 
 @dataclass(frozen=True)

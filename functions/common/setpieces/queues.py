@@ -146,11 +146,15 @@ def _fail(record: Record, error: Exception) -> None:
     if not isinstance(error, Later):
         logger.exception("record failed", extra={"message_id": record.message_id})
         return
-    told = {"message_id": record.message_id, "seconds": error.seconds, "detail": str(error)}
-    logger.warning("record put off", extra=told)
+    put_off(record, error.seconds, str(error))
+
+
+def put_off(record: Record, seconds: int, detail: str = "") -> None:
+    """Have the record, which stays on the queue, delivered again in ``seconds``; needs what ``Later`` needs."""
+    logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
     try:
         client("sqs").change_message_visibility(
-            QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle, VisibilityTimeout=error.seconds
+            QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle, VisibilityTimeout=seconds
         )
     except ClientError:
         # It comes back all the same, when the queue's own visibility timeout is over.

@@ -8,6 +8,7 @@ its text, so that nothing internal leaks.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -17,6 +18,7 @@ from setpieces import observability
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, observed
 from setpieces.problems import MEDIA_TYPE, Problem, invalid, unavailable
 
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 # As on the gateway's own answers: any page may read them. Sessions are bearer tokens, which no browser sends by itself.
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -62,6 +64,13 @@ class Request:
         if not isinstance(body, dict):
             raise invalid("", "The body must be a JSON object")
         return body
+
+    def idempotency_key(self) -> str | None:
+        """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise Problem(400, "INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+        return key
 
 
 @dataclass(frozen=True)

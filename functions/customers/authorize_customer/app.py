@@ -6,9 +6,8 @@ from customer_decision import Verdict
 from customer_grants import grant, is_kept, judge
 from customer_platforms import held_identities
 
-from setpieces.authorizers import AuthorizerRequest, Unauthorized, authorizer_handler
+from setpieces.authorizers import AuthorizerRequest, authorizer_handler, require_session
 from setpieces.observability import logger
-from setpieces.sessions import bearer_token, find_session
 
 
 class IdentityUnavailable(Exception):
@@ -17,10 +16,7 @@ class IdentityUnavailable(Exception):
 
 @authorizer_handler
 def handler(request: AuthorizerRequest) -> dict[str, Any]:
-    token = bearer_token(request.headers.get("authorization", ""))
-    session = find_session(token) if token else None
-    if session is None:
-        raise Unauthorized
+    session = require_session(request)
     asked = request.path_parameters.get("customer_id", "")
     verdict = judge(session, asked, is_kept(request.method_arn), held_identities)
     if verdict is Verdict.IDENTITY_UNAVAILABLE:

@@ -1,9 +1,10 @@
 """GET /v1/customers/{customer_id}/profile."""
 
 from customer_platforms import Platforms, no_profile, within_reach
-from customer_profile import entity_tag, shown
+from customer_profile import shown
 from customer_requests import caller
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 
@@ -14,4 +15,4 @@ def handler(request: Request) -> Response:
         customer = Platforms.of(request).customer(customer_id)
     if customer is None:
         raise no_profile()
-    return Response(200, shown(customer), {"ETag": entity_tag(customer)})
+    return Response(200, shown(customer), {"ETag": entity_tag(customer["version"])})

@@ -2,9 +2,10 @@
 
 from customer_changes import change
 from customer_platforms import Platforms, within_reach
-from customer_profile import entity_tag, shown
+from customer_profile import shown
 from customer_requests import caller, if_match, profile_patch
 
+from setpieces.entity_tags import entity_tag
 from setpieces.rest import Request, Response, rest_handler
 
 
@@ -13,4 +14,4 @@ def handler(request: Request) -> Response:
     customer_id, versions, patch = caller(request), if_match(request), profile_patch(request)
     with within_reach():
         customer = change(customer_id, patch, versions, Platforms.of(request))
-    return Response(200, shown(customer), {"ETag": entity_tag(customer)})
+    return Response(200, shown(customer), {"ETag": entity_tag(customer["version"])})

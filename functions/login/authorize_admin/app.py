@@ -2,15 +2,11 @@
 
 from typing import Any
 
-from setpieces.authorizers import AuthorizerRequest, Unauthorized, authorizer_handler, policy
-from setpieces.sessions import bearer_token, find_session
+from setpieces.authorizers import AuthorizerRequest, authorizer_handler, policy, require_session
 
 
 @authorizer_handler
 def handler(request: AuthorizerRequest) -> dict[str, Any]:
-    token = bearer_token(request.headers.get("authorization", ""))
-    session = find_session(token) if token else None
-    if session is None:
-        raise Unauthorized
+    session = require_session(request)
     effect = "Allow" if "admin" in session.roles else "Deny"
     return policy(session.identity_id, effect, request.method_arn, roles=",".join(session.roles))

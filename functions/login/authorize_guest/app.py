@@ -6,18 +6,14 @@ be keyed by a header that may be absent.
 
 from typing import Any
 
-from setpieces.authorizers import AuthorizerRequest, Unauthorized, authorizer_handler, policy
-from setpieces.sessions import bearer_token, find_session
+from setpieces.authorizers import AuthorizerRequest, authorizer_handler, policy, require_session
 
 
 @authorizer_handler
 def handler(request: AuthorizerRequest) -> dict[str, Any]:
     if "authorization" not in request.headers:
         return policy("guest", "Allow", request.method_arn, customer_id="", roles="")
-    token = bearer_token(request.headers["authorization"])
-    session = find_session(token) if token else None
-    if session is None:
-        raise Unauthorized
+    session = require_session(request)
     principal = session.customer_id or session.identity_id
     return policy(
         principal, "Allow", request.method_arn, customer_id=session.customer_id, roles=",".join(session.roles)

@@ -17,4 +17,5 @@ def handler(request: Request) -> Response:
     token, session = begin_session(identity, int(time.time()))
     announce(session)
     expires_at = datetime.fromtimestamp(session.expires_at, UTC).isoformat()
-    return Response(201, {"session_token": token, "customer_id": session.customer_id or None, "expires_at": expires_at})
+    body = {"session_token": token, "customer_id": session.customer_id or None, "expires_at": expires_at}
+    return Response(201, body | {"roles": list(session.roles)})

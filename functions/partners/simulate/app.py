@@ -1,12 +1,13 @@
 """ANY /v1/{proxy+}: every outside system of the shop, with faults on demand and a ledger of what really happened."""
 
 import time
+from functools import partial
 from typing import Any
 
 from partner_faults import NONE, latency_seconds
 from partner_operations import Call, Operation, now, perform
 from partner_routes import SIMULATED, find
-from partner_schemas import MAX_BODY_BYTES
+from partner_schemas import MAX_BATCH_BYTES, MAX_BODY_BYTES
 from partner_store import TableStore
 
 from setpieces.problems import Problem
@@ -18,10 +19,12 @@ STORE = TableStore()
 @rest_handler
 def handler(request: Request) -> Response:
     operation, ids = find(request.method, request.path_parameters.get("proxy", ""))
-    latency = latency_seconds(_fault(operation), operation)
+    fault = _fault(operation)
+    latency = latency_seconds(fault | {"error_rate": 0}, operation)
     delay = 0.0
     try:
-        outcome = perform(operation, _call(request, operation, ids), STORE)
+        strike = partial(latency_seconds, fault, operation)
+        outcome = perform(operation, _call(request, operation, ids), STORE, strike)
         delay = outcome.delay_seconds
     finally:
         # After the effect, so that a caller who gave up waiting has caused it all the same.
@@ -35,11 +38,12 @@ def _fault(operation: Operation) -> dict[str, Any]:
 
 
 def _call(request: Request, operation: Operation, ids: dict[str, str]) -> Call:
-    body = _body(request) if operation.schema is not None else {}
+    body = _body(request, operation) if operation.schema is not None else {}
     return Call(ids, request.query, request.headers, body, now())
 
 
-def _body(request: Request) -> dict[str, Any]:
-    if len(request.raw_body.encode(errors="replace")) > MAX_BODY_BYTES:
-        raise Problem(413, "REQUEST_TOO_LARGE", f"The body has more than {MAX_BODY_BYTES} bytes")
+def _body(request: Request, operation: Operation) -> dict[str, Any]:
+    most = MAX_BATCH_BYTES if operation.each else MAX_BODY_BYTES
+    if len(request.raw_body.encode(errors="replace")) > most:
+        raise Problem(413, "REQUEST_TOO_LARGE", f"The body has more than {most} bytes")
     return request.json()

@@ -7,13 +7,12 @@ from typing import Any
 
 import basket_products
 import basket_table
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from setpieces import aws, outside
+from setpieces import outside
 from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.tables import mocked_table
 
 CONTEXT = SimpleNamespace(
     function_name="f",
@@ -55,20 +54,9 @@ def platform(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("TABLE_NAME", "baskets")
-    aws.client.cache_clear()
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="baskets",
-            AttributeDefinitions=[{"AttributeName": "basket_id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "basket_id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield aws.client("dynamodb")
-    aws.client.cache_clear()
+    with mocked_table(monkeypatch, "baskets", "basket_id") as client:
+        yield client
 
 
 def send(function: str, body: Any = None, sku: str | None = None, basket: str = "b1", **headers: str):

@@ -192,7 +192,17 @@ def test_entity_tags_are_compared_weakly(header, known):
 
 @pytest.mark.parametrize(
     ("change", "available"),
-    [({}, True), ({"available": False}, False), ({"status": "retired"}, False), ({"available": "yes"}, False)],
+    [
+        ({}, True),
+        ({"available": False}, False),
+        ({"status": "retired"}, False),
+        ({"available": "yes"}, False),
+        ({"stock": 0}, False),
+        ({"stock": 1}, True),
+        ({"stock": None}, False),
+        ({"stock": "9"}, False),
+        ({"stock": True}, False),
+    ],
 )
 def test_available_is_what_can_be_bought_now(change, available):
     assert catalog_views.summary(PRODUCT | change)["available"] is available

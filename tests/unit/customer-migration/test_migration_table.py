@@ -1,27 +1,16 @@
 """One lease at a time, and what is remembered of a migration."""
 
-import boto3
 import migration_table as table
 import pytest
-from moto import mock_aws
 
-from setpieces import aws
+from tests.unit.tables import mocked_table
 
 
 @pytest.fixture(autouse=True)
 def _table(monkeypatch):
-    with mock_aws():
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        monkeypatch.setenv("TABLE_NAME", "migrations")
-        aws.client.cache_clear()
-        boto3.client("dynamodb").create_table(
-            TableName="migrations",
-            AttributeDefinitions=[{"AttributeName": "customer_id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "customer_id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    monkeypatch.setenv("TABLE_NAME", "migrations")
+    with mocked_table(monkeypatch, "migrations", "customer_id"):
         yield
-        aws.client.cache_clear()
 
 
 def remembered() -> dict:

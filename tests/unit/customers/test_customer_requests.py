@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from customer_requests import ADDRESS, MAX_ADDRESSES, if_match, new_customer, profile_patch
+from customer_requests import MAX_ADDRESSES, if_match, new_customer, profile_patch
 
+from setpieces.postal import LONGEST
 from setpieces.problems import Problem
 from setpieces.rest import Request
 
@@ -95,7 +96,7 @@ def test_what_may_be_changed_to(patch):
 @pytest.mark.parametrize("letter", ["a", "é", "漢", "😀"])
 def test_whatever_passes_fits_into_a_request_to_the_platform(letter: str):
     """Every field as long as it may be, with fewer and fewer addresses until it passes."""
-    full = {name: letter * longest for name, longest in ADDRESS.items()} | {"country": "DE"}
+    full = {name: letter * longest for name, longest in LONGEST.items()} | {"country": "DE"}
     for count in range(MAX_ADDRESSES, 0, -1):
         patch = {"name": letter * 200, "phone": "+" + "1" * 39, "addresses": [full] * count}
         fault = fault_of(patch)

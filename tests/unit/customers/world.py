@@ -14,7 +14,7 @@ from typing import Any
 import customer_events
 import pytest
 from botocore.exceptions import ClientError
-from partner_operations import Call, Conflict, Entry, Stored, now, perform
+from partner_operations import Call, Conflict, Stored, Write, now, perform
 from partner_routes import find
 
 from setpieces import internal, outside
@@ -42,12 +42,15 @@ class Memory:
             (key, stored.document) for (kind, key), stored in self.documents_by_key.items() if kind == collection
         )
 
-    def write(
-        self, collection: str, key: str, document: dict[str, Any], replaces: Stored | None, entry: Entry | None
-    ) -> None:
-        if self.read(collection, key) != replaces:
+    def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]:
+        return {key: stored for key in keys if (stored := self.read(collection, key))}
+
+    def write(self, *writes: Write) -> None:
+        if any(self.read(write.collection, write.key) != write.replaces for write in writes):
             raise Conflict
-        self.documents_by_key[collection, key] = Stored(replaces.revision + 1 if replaces else 1, document)
+        for write in writes:
+            revision = write.replaces.revision + 1 if write.replaces else 1
+            self.documents_by_key[write.collection, write.key] = Stored(revision, write.document)
 
 
 @dataclass

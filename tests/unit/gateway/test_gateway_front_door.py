@@ -14,7 +14,7 @@ from local.front_door import Catalog, FrontDoor, application
 from local.gateway.deployment import Api, Deployment, Stage
 from local.gateway.document import read
 from local.gateway.messages import Request, Response
-from local.gateway.ports import EmulatorDown
+from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.routes import Routes
 
 DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
@@ -51,7 +51,18 @@ class World:
             return self.deployed
 
         self.catalog = Catalog(source, lambda: self.now)
-        self.door = FrontDoor(self.catalog, self.executor, lambda: self.forgot.append(True), threads=4)  # type: ignore[arg-type]
+        self.fetched: list[tuple[Any, ...]] = []
+        self.from_cdn: Answer | Exception = Answer(
+            301, (("Location", "/new"), ("X-Cache", "Miss from cloudfront")), b""
+        )
+
+        def fetch(*request: Any) -> Answer:
+            self.fetched.append(request)
+            if isinstance(self.from_cdn, Exception):
+                raise self.from_cdn
+            return self.from_cdn
+
+        self.door = FrontDoor(self.catalog, self.executor, lambda: self.forgot.append(True), fetch, threads=4)  # type: ignore[arg-type]
         self.app = application(self.door)
 
     def send(
@@ -128,7 +139,7 @@ def test_no_content(world: World) -> None:
 
 
 def test_listing_and_health(world: World) -> None:
-    status, _, body = world.send("GET", "/")
+    status, _, body = world.send("GET", "/_front_door/apis")
     found = json.loads(body)["apis"][0]
     assert (status, found["service"], found["routes"]) == (200, "shop", ["ANY /v1/{p+}"])
     assert found["url"] == "http://127.0.0.1:8080/shop"
@@ -145,6 +156,37 @@ def test_unknown_service_looks_again_once_a_second(world: World) -> None:
     world.deployed = Deployment({"shop": API, "nope": API})
     assert world.send("GET", "/nope/v1")[0] == 201
     assert world.read == 2
+
+
+@pytest.mark.parametrize(
+    "target", ["/old/page?a=%2F&a=b", "/%2e%2e//x", "/shop.html", "/nope/v2/x", "/v1/", "/", "/shop", "/shop/1"]
+)
+def test_what_is_no_services_is_the_cdns(world: World, target: str) -> None:
+    world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
+    world.catalog.reload()
+    status, headers, body = world.send("GET", target, headers={"Accept-Language": "de"})
+    assert (status, dict(headers)["location"], body) == (301, "/new", b"")
+    [(cdn, method, sent, passed, content)] = world.fetched
+    assert (cdn, method, sent, content) == ("d1.cloudfront.net", "GET", target, b"")
+    assert ("Accept-Language", "de") in passed
+    # Once as it began: for a path that is no API's nothing is read again.
+    assert world.read == 1
+
+
+def test_services_come_before_the_cdn(world: World) -> None:
+    world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
+    world.catalog.reload()
+    assert world.send("GET", "/shop/v1/x")[0] == 201
+    assert world.send("GET", "/nope/v1/x")[0] == 404
+    assert world.fetched == []
+
+
+def test_a_cdn_that_does_not_answer_is_said_so(world: World) -> None:
+    world.deployed = Deployment({}, cdn="d1.cloudfront.net")
+    world.catalog.reload()
+    world.from_cdn = EmulatorDown("refused")
+    status, _, body = world.send("GET", "/old")
+    assert (status, json.loads(body)["code"]) == (503, "LOCAL_CLOUD_DOWN")
 
 
 def test_reload(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.mapping import TemplateFault, escape_javascript, render
+from local.gateway.mapping import PayloadTooLarge, TemplateFault, escape_javascript, render
 
 BODY = json.dumps(
     {
@@ -106,6 +106,16 @@ def test_an_empty_body(body: str) -> None:
 def test_faults(template: str, body: str) -> None:
     with pytest.raises(TemplateFault):
         out(template, body)
+
+
+def test_a_text_that_is_only_kept_does_not_count_for_the_output() -> None:
+    template = """#set($a = "$input.body$input.body")$input.body"""
+    assert len(out(template, "x" * 4_000_000)) == 4_000_000
+
+
+def test_more_than_a_payload_is_too_large() -> None:
+    with pytest.raises(PayloadTooLarge):
+        out("$input.body$input.body", "x" * 6_000_000)
 
 
 def test_overrides_reach_the_context() -> None:

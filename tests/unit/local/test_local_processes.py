@@ -3,11 +3,12 @@
 import os
 import socket
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from local import processes
-from local.processes import CannotStart, Process
+from local.processes import CannotStart, Process, answering
 
 
 @pytest.fixture
@@ -25,9 +26,8 @@ def port() -> int:
 
 def server(port: int, module: str = "http.server") -> Process:
     arguments = (str(port), "--bind", "127.0.0.1")
-    return Process(
-        "probe", module, arguments, port, f"http://127.0.0.1:{port}/README.md", lambda: {"PATH": os.environ["PATH"]}
-    )
+    ready = partial(answering, f"http://127.0.0.1:{port}/README.md")
+    return Process("front-door", module, arguments, port, ready, lambda: {"PATH": os.environ["PATH"]})
 
 
 def test_start_twice_is_harmless_and_stop_leaves_nothing(state, port):

@@ -7,23 +7,16 @@ from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import login_events
 import login_identity
 import pytest
-from moto import mock_aws
 
-from setpieces import aws, outside
+from setpieces import outside
 from setpieces.events import PublishFailed
 from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.tables import mocked_table
 
-CONTEXT = SimpleNamespace(
-    function_name="f",
-    memory_limit_in_mb=128,
-    invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:f",
-    aws_request_id="r",
-    get_remaining_time_in_millis=lambda: 5000,
-)
 ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
 ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
 CREDENTIALS = {"email": "ada@example.com", "password": "correct horse"}
@@ -52,24 +45,12 @@ def world(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(outside, "call", call)
     monkeypatch.setattr(login_events, "publish", publish)
     for name, value in {
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
         "SESSIONS_TABLE_NAME": "sessions",
         "SESSION_MINUTES": str(MINUTES),
     }.items():
         monkeypatch.setenv(name, value)
-    aws.client.cache_clear()
-    with mock_aws():
-        state.dynamodb = boto3.client("dynamodb")
-        state.dynamodb.create_table(
-            TableName="sessions",
-            AttributeDefinitions=[{"AttributeName": "session_hash", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "session_hash", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    with mocked_table(monkeypatch, "sessions", "session_hash") as state.dynamodb:
         yield state
-    aws.client.cache_clear()
 
 
 def stored(world: Any) -> list[dict[str, Any]]:

@@ -154,3 +154,10 @@ def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
     assert order_table.postpone(number, found["check_at"])
     assert not order_table.postpone(number, found["check_at"])
     assert order_table.stuck(10) == []
+
+
+@pytest.mark.parametrize(("owner", "listed"), [("C1", {"history_of": {"S": "C1"}}), ("", {})])
+def test_an_order_is_in_the_history_of_its_owner_and_guests_have_none(table, owner: str, listed: dict):
+    order_table.place("T100000001", FACTS | {"owner": owner}, None)
+    stored = table.get_item(TableName="orders", Key={"order_number": {"S": "T100000001"}})["Item"]
+    assert {name: value for name, value in stored.items() if name == "history_of"} == listed

@@ -1,9 +1,7 @@
 """The simulators from the HTTP event to the table: one effect, one ledger entry, clear refusals."""
 
-import importlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from urllib.parse import quote
 
 import boto3
@@ -12,17 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from setpieces import aws
+from tests.unit.simulator import call
 
-CONTEXT = SimpleNamespace(
-    function_name="simulate",
-    memory_limit_in_mb=1024,
-    invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:simulate",
-    aws_request_id="1",
-    get_remaining_time_in_millis=lambda: 29_000,
-)
 PRODUCT = {"name": "Tower", "unit_price": 1999, "currency": "EUR", "version": 3}
 CHARGE = {"amount": 4200, "currency": "EUR", "payment_token": "tok_ok", "order_number": "T100000000"}
 ORDER = {"customer_id": "C1", "lines": [{"sku": "S-1", "quantity": 2}], "totals": {"net": 10}, "status": "placed"}
@@ -35,46 +26,6 @@ QUOTATION = {
     "lines": [{"sku": "S-1", "quantity": 3, "unit_price": 333}],
 }
 LOGIN = {"email": "ada@example.com", "password": "correct horse"}
-
-
-@pytest.fixture
-def app(monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("TABLE_NAME", "partners")
-    aws.client.cache_clear()
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="partners",
-            AttributeDefinitions=[
-                {"AttributeName": "collection", "AttributeType": "S"},
-                {"AttributeName": "key", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "collection", "KeyType": "HASH"},
-                {"AttributeName": "key", "KeyType": "RANGE"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        module = importlib.import_module("simulate.app")
-        monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
-        yield module
-    aws.client.cache_clear()
-
-
-def call(app, method, path, body=None, *, query=None, raw=None, **headers):
-    event = {
-        "httpMethod": method,
-        "path": f"/v1/{path}",
-        "pathParameters": {"proxy": path},
-        "queryStringParameters": query,
-        "headers": {name.replace("_", "-"): value for name, value in headers.items()},
-        "body": raw if raw is not None else json.dumps(body) if body is not None else None,
-        "requestContext": {"requestId": "r"},
-    }
-    answer = app.handler(event, CONTEXT)
-    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None, answer["headers"]
 
 
 def ledger(app, name, key):

@@ -5,6 +5,7 @@ import stat
 
 import httpx
 import partner_commerce
+import partner_products
 import partner_rewards
 import pytest
 from partner_schemas import validate
@@ -20,7 +21,7 @@ def test_products_are_the_same_each_time_and_another_seed_gives_others():
 def test_products_fit_the_platform_and_have_distinct_skus_and_names():
     products = samples.products()
     for product in products:
-        validate(product, partner_commerce.PRODUCT)
+        validate(product, partner_products.PRODUCT)
     assert len(products) == samples.PRODUCTS
     assert len({product["sku"] for product in products}) == samples.PRODUCTS
     assert len({product["name"] for product in products}) == samples.PRODUCTS

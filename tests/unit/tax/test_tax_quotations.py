@@ -1,11 +1,9 @@
 """A quotation whatever happens: the circuit in its table (moto), shared by all instances, and a tax system that fails."""
 
-import boto3
 import pytest
 import tax_default_rates
 import tax_system
 import tax_table
-from moto import mock_aws
 from refresh_rates.app import handler as refresh
 from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD
 from tax_quotations import quotation
@@ -14,6 +12,7 @@ from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
@@ -48,23 +47,14 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch):
-    for name, value in {"AWS_DEFAULT_REGION": "eu-central-1", "TABLE_NAME": "tax"}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TABLE_NAME", "tax")
     world = World()
     monkeypatch.setattr(tax_system.outside, "call", world.call)
-    aws.client.cache_clear()
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="tax",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    with mocked_table(monkeypatch, "tax", "id"):
         monkeypatch.setattr(tax_table.time, "time", lambda: world.now)
         monkeypatch.setattr(tax_table.time, "monotonic", lambda: world.now)
         world.another_instance()
         yield world
-    aws.client.cache_clear()
 
 
 def opened(world: World) -> None:

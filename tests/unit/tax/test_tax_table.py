@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import boto3
 import pytest
 import tax_quotations
 import tax_system
 import tax_table
 from botocore.exceptions import ClientError, ReadTimeoutError
-from moto import mock_aws
 from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD, Admission, Circuit
 
 from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem
+from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 
 NOW = 1_800_000_000.0
@@ -74,18 +73,9 @@ class Instances:
 
 @pytest.fixture
 def instances(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("TABLE_NAME", "tax")
-    aws.client.cache_clear()
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="tax",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    with mocked_table(monkeypatch, "tax", "id"):
         yield Instances(monkeypatch)
-    aws.client.cache_clear()
 
 
 def test_a_busy_instance_reads_on_and_sees_what_others_found(instances: Instances):

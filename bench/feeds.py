@@ -1,0 +1,62 @@
+"""Feed records through the pipeline with 1 % poison, against one message at a time.
+
+Target: at least 5 times the rate. One at a time is what a consumer without batches does with the same messages and the same
+platform: receive one, send it, delete it. Runs alternate with others' load on the machine; the ratio counts.
+"""
+
+import json
+import time
+from typing import Any
+
+from bench.report import report
+from local import feed_samples, feeds
+from local.shop import Shop, eventually, unique
+
+RECORDS = 3000
+SINGLE = 200
+
+
+def run() -> None:
+    shop = Shop.from_environment()
+    admin = feeds.admin(shop)
+    feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(20)))
+    started = time.perf_counter()
+    shown = feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(RECORDS)), timeout=600)
+    pipeline = RECORDS / (time.perf_counter() - started)
+    single = _one_at_a_time(shop)
+    rows: list[dict[str, Any]] = [
+        {
+            "way": "pipeline, from PUT to accounted",
+            "records": RECORDS,
+            "per second": pipeline,
+            "ratio": pipeline / single,
+        },
+        {"way": "one message at a time", "records": SINGLE, "per second": single, "ratio": 1.0},
+    ]
+    report("feeds", f"{shown['failed']} of {RECORDS} refused by the platform, none lost; target: 5 times", rows)
+
+
+def _feed(count: int) -> bytes:
+    """Every hundredth record is one that the platform refuses."""
+    records = feed_samples.records("product", count, series=unique("B").upper())
+    poisoned = (record | ({"name": "x" * 150} if number % 100 == 99 else {}) for number, record in enumerate(records))
+    return feed_samples.as_json(poisoned)
+
+
+def _one_at_a_time(shop: Shop) -> float:
+    """Records per second of a consumer that takes one message after the other."""
+    sqs = shop.aws("sqs")
+    url = sqs.create_queue(QueueName=unique("bench"))["QueueUrl"]
+    for record in json.loads(_feed(SINGLE)):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record))
+    started, done = time.perf_counter(), 0
+    while done < SINGLE:
+        [message] = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []))
+        body = {"updates": [json.loads(message["Body"])]}
+        answer = shop.call("POST", "/partners/v1/commerce/product-updates/product", json=body)
+        answer.raise_for_status()
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        done += 1
+    seconds = time.perf_counter() - started
+    sqs.delete_queue(QueueUrl=url)
+    return SINGLE / seconds

@@ -1,0 +1,97 @@
+"""Redirects: decisions a second as rules become more, and how much of the traffic a cache before them takes.
+
+Exact rules and prefixes should cost the same however many there are. The cache is a real one (RFC 9111) before the running
+shop; addresses are asked for as links to a moved site are followed, few of them often and many seldom (Zipf).
+"""
+
+import itertools
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import hishel
+from hishel.httpx import CacheClient
+
+from bench.report import report
+from local.settings import ROOT
+from local.shop import Shop
+
+sys.path.append(str(ROOT / "functions" / "redirects"))
+from redirect_rules import RuleSet, compile_rules
+
+SITE = "www.shop.example"
+SIZES = (10, 1_000, 100_000)
+EXPRESSIONS = (10, 100, 1_000)
+SECONDS = 1.0
+REQUESTS = 400
+PAGES = 60
+
+
+def run() -> None:
+    rows: list[dict[str, Any]] = []
+    for match, sizes in (("exact", SIZES), ("prefix", SIZES), ("regex", EXPRESSIONS)):
+        rates = {count: _rate(match, count) for count in sizes}
+        few = rates[sizes[0]]
+        rows += [
+            {"match": match, "rules": count, "decisions/s": round(rate), "time against fewest": few / rate}
+            for count, rate in rates.items()
+        ]
+    report("redirects", "Decisions a second by number of rules; target: exact and prefix do not grow", rows)
+    report(
+        "redirects_cdn", f"{REQUESTS} requests for {PAGES} old addresses (Zipf) through an RFC 9111 cache", [_hits()]
+    )
+
+
+def _rules(match: str, count: int) -> RuleSet:
+    given = {
+        "exact": lambda number: {"from": f"/old/section-{number % 97}/page-{number}", "to": f"/new/{number}"},
+        "prefix": lambda number: {
+            "from": f"/old/section-{number % 97}/shelf-{number}",
+            "to": f"/new/{number}/{{rest}}",
+        },
+        "regex": lambda number: {"from": f"/old/shelf-{number}/([a-z0-9-]+)", "to": f"/new/{number}/{{1}}"},
+    }[match]
+    rules = [{"id": f"r{number}", "match": match, **given(number)} for number in range(count)]
+    return compile_rules({"rules": rules}, [SITE], [])
+
+
+def _rate(match: str, count: int) -> float:
+    rules, chance = _rules(match, count), random.Random(1)
+    chosen = [chance.randrange(count) for _ in range(1_000)]
+    paths = {
+        "exact": [f"/old/section-{number % 97}/page-{number}" for number in chosen],
+        "prefix": [f"/old/section-{number % 97}/shelf-{number}/a/b" for number in chosen],
+        "regex": [f"/old/shelf-{number}/a-b" for number in chosen],
+    }[match]
+    assert all(rules.decide(SITE, path, ()) for path in paths)
+    started = time.perf_counter()
+    for done, path in enumerate(itertools.cycle(paths), start=1):
+        rules.decide(SITE, path, ())
+        if done % 500 == 0 and time.perf_counter() - started > SECONDS:
+            return done / (time.perf_counter() - started)
+    raise AssertionError("a cycle has no end")
+
+
+def _hits() -> dict[str, Any]:
+    shop, chance = Shop.from_environment(), random.Random(1)
+    weights = [1 / rank for rank in range(1, PAGES + 1)]
+    asked = chance.choices(range(PAGES), weights, k=REQUESTS)
+    took: dict[bool, list[float]] = {True: [], False: []}
+    with tempfile.TemporaryDirectory() as folder:
+        storage = hishel.SqliteStorage(database_path=Path(folder) / "cache.db")
+        with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cdn:
+            for page in asked:
+                started = time.perf_counter()
+                answer = cdn.get(shop.url(f"/p/{10_000 + page}"))
+                assert answer.status_code == 308
+                took[bool(answer.extensions["caching"]["from_cache"])].append(time.perf_counter() - started)
+    return {
+        "hits": len(took[True]),
+        "hit share": len(took[True]) / REQUESTS,
+        "ms hit": 1000 * sum(took[True]) / len(took[True]),
+        "ms miss": 1000 * sum(took[False]) / len(took[False]),
+        "invocations": len(took[False]),
+    }

@@ -1,0 +1,143 @@
+"""Vouchers: codes against random ones, and batches end to end against the speed at which the store takes the same items.
+
+Targets: codes at least 5 times as fast as `secrets`-based random ones with a set to find collisions; a million vouchers in at
+most 1.3 times what a bare `BatchWriteItem` loop of a role takes for the same items at saturation; memory flat.
+``SETPIECES_BENCH_VOUCHERS`` (default 1000,10000,100000,1000000) says which counts.
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from bench.report import report
+from local.memory import Memory
+from local.settings import REGION, ROOT
+from local.shop import Shop, unique
+from tests.integration.members import sign_in
+from tests.integration.voucher_batches import ask, complete
+
+COUNTS = [int(count) for count in os.environ.get("SETPIECES_BENCH_VOUCHERS", "1000,10000,100000,1000000").split(",")]
+CODES = 200_000
+RUNS = 5
+WRITERS = 8
+FUNCTIONS = tuple(f"vouchers-{name}" for name in ("create-batch", "lease-range", "generate-chunk", "store-file"))
+
+
+def run() -> None:
+    _codes()
+    _batches(Shop.from_environment())
+
+
+def _codes() -> None:
+    """Runs alternate, so that both meet the same weather; the best of each counts."""
+    sys.path.insert(0, str(ROOT / "functions" / "vouchers"))
+    import voucher_codes
+    from voucher_chunks import CHUNK
+    from voucher_permutation import Permutation
+
+    def ours() -> None:
+        permutation = Permutation(bytes(32), voucher_codes.RADIX, voucher_codes.HALF)
+        for first in range(1, CODES, CHUNK):
+            voucher_codes.make(permutation, 1, first, CHUNK)
+
+    def drawn() -> None:
+        seen: set[str] = set()
+        while len(seen) < CODES:
+            seen.add("".join(secrets.choice(voucher_codes.ALPHABET) for _ in range(voucher_codes.LENGTH)))
+
+    pairs = [(_seconds(ours), _seconds(drawn)) for _ in range(RUNS)]
+    made, random = (min(times) for times in zip(*pairs, strict=True))
+    rows: list[dict[str, Any]] = [
+        {"codes": "permuted numbers", "per second": round(CODES / made), "times random": random / made},
+        {"codes": "random, with a set", "per second": round(CODES / random), "times random": 1.0},
+    ]
+    report("voucher_codes", f"{CODES:,} codes in chunks of {CHUNK:,}, best of {RUNS}; target: 5 times", rows)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def _batches(shop: Shop) -> None:
+    person = shop.samples["admin"]
+    admin = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+    complete(shop, admin, ask(shop, admin, count=1))
+    rows = []
+    for count in COUNTS:
+        with Memory(FUNCTIONS) as memory:
+            started = time.perf_counter()
+            batch = complete(shop, admin, ask(shop, admin, count=count), timeout=1800)
+            ours = time.perf_counter() - started
+        bare = _bare(shop, count, batch["batch_id"])
+        rows.append(
+            {
+                "vouchers": count,
+                "seconds": ours,
+                "per second": round(count / ours),
+                "bare writes s": bare,
+                "ratio": ours / bare,
+                **{f"{function.removeprefix('vouchers-')} MB": memory.peak.get(function, 0) for function in FUNCTIONS},
+            }
+        )
+    report(
+        "vouchers",
+        f"From POST to COMPLETE against {WRITERS} threads of bare BatchWriteItem; target at a million: 1.3, memory flat",
+        rows,
+    )
+
+
+def _bare(shop: Shop, count: int, batch_id: str) -> float:
+    """Seconds for the same items in a table of their own, written by a role: root's requests are not judged by any policy."""
+    root = shop.aws("dynamodb")
+    table = unique("bench")
+    root.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "code", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "code", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    arn = root.describe_table(TableName=table)["Table"]["TableArn"]
+    writer = _writer(shop, table, arn).client(
+        "dynamodb", endpoint_url=shop.endpoint, config=Config(max_pool_connections=WRITERS)
+    )
+
+    def write(first: int) -> None:
+        items = [
+            {"code": {"S": f"{number:014}"}, "batch_id": {"S": batch_id}, "purge_at": {"N": "1900000000"}}
+            for number in range(first, min(first + 25, count))
+        ]
+        writer.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in items]})
+
+    try:
+        with ThreadPoolExecutor(WRITERS) as writers:
+            started = time.perf_counter()
+            list(writers.map(write, range(0, count, 25)))
+            return time.perf_counter() - started
+    finally:
+        root.delete_table(TableName=table)
+
+
+def _writer(shop: Shop, name: str, table: str) -> boto3.Session:
+    """A session of a role that may do what the bare loop does, and nothing else."""
+    account = shop.aws("sts").get_caller_identity()["Account"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    may = {"Effect": "Allow", "Action": "dynamodb:BatchWriteItem", "Resource": table}
+    version = {"Version": "2012-10-17"}
+    role = shop.aws("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps(version | {"Statement": [trust]})
+    )
+    shop.aws("iam").put_role_policy(
+        RoleName=name, PolicyName="write", PolicyDocument=json.dumps(version | {"Statement": [may]})
+    )
+    keys = shop.aws("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="bench")["Credentials"]
+    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)

@@ -1,0 +1,118 @@
+"""One stretch of a feed: its records judged, passed on to the queue or entered in the error file, until the time is up."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from feed_errors import ErrorFile
+from feed_queue import Outbox
+from feed_reader import Rejection, Unreadable
+from feed_records import checked
+
+from setpieces.observability import logger
+
+# How many records go by between two looks at the clock.
+LOOK = 1000
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A run of a feed: the same content is the same run, so a run that is repeated sends what it sent before."""
+
+    feed_id: str
+    type: str
+    run: str
+    purge_at: int
+
+    def message(self, number: int, record: dict[str, Any]) -> dict[str, Any]:
+        facts = {"feed_id": self.feed_id, "type": self.type, "run": self.run, "purge_at": self.purge_at}
+        return facts | {"number": number, "record": record}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What became of the records from ``first`` up to, not including, ``end``; ``done`` if no more follow.
+
+    ``unreadable`` is why reading ended before the feed did.
+    """
+
+    first: int
+    end: int
+    rejected: int
+    reasons: dict[str, int]
+    error_key: str
+    done: bool
+    unreadable: str = ""
+
+
+def feed_id(key: str) -> str:
+    """The id of the feed uploaded as ``<type>/in/yyyy/mm/dd/<feed_id>[.json][.gz]``; made up where no feed can have that."""
+    stem = re.sub(r"(\.(json|ndjson|jsonl))?(\.gz)?$", "", PurePosixPath(key).name)
+    return stem if _ID.fullmatch(stem) else hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+def run_id(feed: str, etag: str) -> str:
+    """The id of the run of ``feed`` over the content with this entity tag."""
+    return hashlib.sha256(f"{feed}/{etag}".encode()).hexdigest()[:24]
+
+
+def transform(
+    feed: Feed,
+    records: Iterator[dict[str, Any] | Rejection],
+    first: int,
+    time_left: Callable[[], bool],
+) -> Stretch:
+    """Pass on the records from number ``first``. Raises what sending and reading raise; then nothing of it is accounted for."""
+    key = f"{feed.type}/errors/{feed.feed_id}/{feed.run}-{first:010d}.ndjson.gz"
+    end, done, unreadable = 0, True, ""
+    with Outbox() as outbox, ErrorFile(key) as errors:
+        try:
+            for record in records:
+                if end >= first:
+                    if end > first and end % LOOK == 0 and not time_left():
+                        done = False
+                        break
+                    judged = record if isinstance(record, Rejection) else checked(feed.type, record)
+                    if isinstance(judged, Rejection):
+                        errors.add(end, judged)
+                    else:
+                        outbox.add(feed.message(end, judged))
+                end += 1
+        except Unreadable as error:
+            logger.warning("feed ends early", extra={"feed_id": feed.feed_id, "reason": error.reason})
+            unreadable = str(error)
+    return Stretch(first, end, errors.count, errors.reasons, errors.key if errors.count else "", done, unreadable)
+
+
+def walk(stretches: dict[str, dict[str, Any]]) -> list[Stretch]:
+    """The stretches that lead from the first record to the last, by their first numbers.
+
+    A stretch that was repeated may have ended elsewhere, and with it all that follow: those of the other way are left out.
+    """
+    way: list[Stretch] = []
+    at = "0"
+    while at in stretches:
+        way.append(Stretch(**stretches[at]))
+        at = "" if way[-1].done else str(way[-1].end)
+    return way
+
+
+def summary(way: list[Stretch]) -> dict[str, Any]:
+    """{received, transformed, rejected, reasons, error_keys, unreadable?} of a whole feed."""
+    rejected = sum(stretch.rejected for stretch in way)
+    reasons: Counter[str] = Counter()
+    for stretch in way:
+        reasons.update(stretch.reasons)
+    return {
+        "received": way[-1].end,
+        "transformed": way[-1].end - rejected,
+        "rejected": rejected,
+        "rejected_reasons": dict(reasons),
+        "error_keys": [stretch.error_key for stretch in way if stretch.error_key],
+        "unreadable": way[-1].unreadable or None,
+    }

@@ -1,0 +1,37 @@
+"""Every minute, if the circuit is open: one message is tried, and if the platform answers, the circuit is closed."""
+
+from typing import Any
+
+from feed_circuit import close_circuit, is_open
+from feed_updates import update
+
+from setpieces.aws import client
+from setpieces.observability import logger, observed
+from setpieces.queues import Record
+from setpieces.settings import setting
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """{"circuit": "closed", "open" or "closed again"}."""
+    if not is_open():
+        return {"circuit": "closed"}
+    queue = {"QueueUrl": setting("QUEUE_URL")}
+    received = client("sqs").receive_message(**queue, MessageSystemAttributeNames=["ApproximateReceiveCount"])
+    for message in received.get("Messages", []):
+        record = Record(
+            message_id=message["MessageId"],
+            receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+            group_id=None,
+            attributes={},
+            body=message["Body"],
+            receipt_handle=message["ReceiptHandle"],
+        )
+        waiting, answered = update([record])
+        if not waiting:
+            client("sqs").delete_message(**queue, ReceiptHandle=record.receipt_handle)
+        if answered:
+            close_circuit()
+            return {"circuit": "closed again"}
+    logger.info("circuit stays open", extra={"tried": len(received.get("Messages", []))})
+    return {"circuit": "open"}

@@ -1,0 +1,60 @@
+"""An uploaded feed: each record is checked and put on the queue, or entered in the error file.
+
+Goes on in another invocation of itself when the time is up.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+from feed_reader import records
+from feed_runs import KEPT_SECONDS, begin, enter
+from feed_source import Replaced, Stream, Uploaded
+from feed_transform import Feed, feed_id, run_id, transform
+
+from setpieces import observability
+from setpieces.aws import client
+from setpieces.observability import logger, metrics, observed
+from setpieces.settings import setting
+
+# What has to be left for the messages under way, the error file and the table.
+RESERVE_MS = 90_000
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """``event`` is S3's Object Created, or {feed, uploaded, first} of a run that goes on. Returns {feed_id, end, done}."""
+    feed, uploaded, first = _work(event)
+    observability.begin(feed.feed_id)
+    told = {"feed_id": feed.feed_id, "type": feed.type, "run": feed.run, "first": first}
+    if first == 0 and not begin(feed, uploaded):
+        logger.info("nothing to do: done before, or replaced", extra=told)
+        return told
+    try:
+        stretch = transform(
+            feed, records(Stream(uploaded)), first, lambda: context.get_remaining_time_in_millis() > RESERVE_MS
+        )
+    except Replaced:
+        logger.info("replaced while it was read", extra=told)
+        return told
+    enter(feed, stretch)
+    if not stretch.done:
+        payload = {"feed": asdict(feed), "uploaded": asdict(uploaded), "first": stretch.end}
+        client("lambda").invoke(
+            FunctionName=context.function_name, InvocationType="Event", Payload=json.dumps(payload).encode()
+        )
+    metrics.add_dimension(name="feed", value=feed.type)
+    metrics.add_metric(name="Transformed", unit="Count", value=stretch.end - first - stretch.rejected)
+    metrics.add_metric(name="RejectedRecords", unit="Count", value=stretch.rejected)
+    logger.info("transformed", extra=told | {"end": stretch.end, "rejected": stretch.rejected, "done": stretch.done})
+    return told | {"end": stretch.end, "done": stretch.done}
+
+
+def _work(event: dict[str, Any]) -> tuple[Feed, Uploaded, int]:
+    if "first" in event:
+        return Feed(**event["feed"]), Uploaded(**event["uploaded"]), event["first"]
+    found, bucket = event["detail"]["object"], event["detail"]["bucket"]["name"]
+    uploaded = Uploaded(bucket, found["key"], found["etag"], found["size"], found["sequencer"])
+    name = feed_id(uploaded.key)
+    return Feed(name, setting("FEED_TYPE"), run_id(name, uploaded.etag), int(time.time()) + KEPT_SECONDS), uploaded, 0

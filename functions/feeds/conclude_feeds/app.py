@@ -1,0 +1,51 @@
+"""Every minute: feeds whose records are all accounted for get their manifest in the store, and are told about if need be."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from feeds_manifest import faults, manifest
+from feeds_table import COMPLETE, FAILED, conclude, due, now, stamp
+
+from setpieces.aws import client
+from setpieces.observability import logger, metrics, observed
+from setpieces.settings import setting
+
+# Records that were given up can be redriven as long as they lie on the dead-letter queue; the manifest follows.
+LOOK_AGAIN = timedelta(hours=1)
+REDRIVABLE = timedelta(days=14)
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """{"concluded": how many feeds}."""
+    concluded = sum(_conclude(feed) for feed in due())
+    metrics.add_metric(name="ConcludedFeeds", unit="Count", value=concluded)
+    return {"concluded": concluded}
+
+
+def _conclude(feed: dict[str, Any]) -> int:
+    shown = manifest(feed)
+    if shown["status"] not in (COMPLETE, FAILED):
+        return 0
+    first = "concluded_at" not in feed
+    shown.setdefault("concluded_at", stamp(now()))
+    key = f"{feed['type']}/results/{feed['feed_id']}.json"
+    client("s3").put_object(
+        Bucket=setting("BUCKET_NAME"),
+        Key=key,
+        Body=json.dumps(shown, indent=2).encode(),
+        ContentType="application/json",
+    )
+    if first and (faults(shown) or "unreadable" in shown):
+        # Told before it is entered: a crash in between tells it once more.
+        client("sns").publish(
+            TopicArn=setting("ALARM_TOPIC_ARN"),
+            Subject=f"Feed with faults: {feed['feed_id']}"[:100],
+            Message=json.dumps(shown, indent=2),
+        )
+    redrivable = shown["failed"] and stamp(now() - REDRIVABLE) < shown["concluded_at"]
+    conclude(feed, shown["status"], stamp(now() + LOOK_AGAIN) if redrivable else None)
+    told = {name: shown[name] for name in ("feed_id", "type", "received", "updated", "rejected", "failed")}
+    logger.info("feed concluded", extra=told | {"status": shown["status"]})
+    return int(first)

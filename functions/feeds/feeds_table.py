@@ -1,0 +1,94 @@
+"""Feeds as their table holds them; runs are entered by ``feed-pipeline`` (feed_runs), the rest here.
+
+An open feed has {open: "1", look_at: RFC 3339}: when somebody has to look how far it is.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from setpieces.aws import client, error_code
+from setpieces.items import from_item, to_item
+from setpieces.settings import setting
+
+AWAITING_UPLOAD, TRANSFORMING, UPDATING = "AWAITING_UPLOAD", "TRANSFORMING", "UPDATING"
+COMPLETE, FAILED = "COMPLETE", "FAILED"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 with milliseconds, as it sorts."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+def expect(feed_type: str, feed_id: str, requested_by: str, purge_at: int) -> None:
+    """Enter a feed that is about to be uploaded."""
+    item = {
+        "feed": f"{feed_type}/{feed_id}",
+        "type": feed_type,
+        "feed_id": feed_id,
+        "status": AWAITING_UPLOAD,
+        "requested_by": requested_by,
+        "created_at": stamp(now()),
+        "updated_at": stamp(now()),
+        "purge_at": purge_at,
+    }
+    client("dynamodb").put_item(
+        TableName=setting("FEEDS_TABLE_NAME"), Item=to_item(item), ConditionExpression="attribute_not_exists(feed)"
+    )
+
+
+def read(feed_type: str, feed_id: str) -> dict[str, Any] | None:
+    """The feed; None if there is none."""
+    answer = client("dynamodb").get_item(
+        TableName=setting("FEEDS_TABLE_NAME"), Key=to_item({"feed": f"{feed_type}/{feed_id}"}), ConsistentRead=True
+    )
+    return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def due() -> Iterator[dict[str, Any]]:
+    """Open feeds that have to be looked at, longest due first."""
+    pages = (
+        client("dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=setting("FEEDS_TABLE_NAME"),
+            IndexName="open",
+            KeyConditionExpression="#open = :open AND look_at <= :now",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues=to_item({":open": "1", ":now": stamp(now())}),
+        )
+    )
+    for page in pages:
+        for item in page["Items"]:
+            feed = read(*from_item(item)["feed"].split("/", 1))
+            if feed:
+                yield feed
+
+
+def conclude(feed: dict[str, Any], status: str, look_at: str | None) -> bool:
+    """Enter how a run ended; ``look_at`` is when to look again, None for never. False if the feed was uploaded anew."""
+    values = {":run": feed["run"], ":status": status, ":now": stamp(now())}
+    again = "SET look_at = :look_at, " if look_at else "SET "
+    if look_at:
+        values[":look_at"] = look_at
+    try:
+        client("dynamodb").update_item(
+            TableName=setting("FEEDS_TABLE_NAME"),
+            Key=to_item({"feed": feed["feed"]}),
+            UpdateExpression=f"{again}#status = :status, concluded_at = if_not_exists(concluded_at, :now), updated_at = :now"
+            + ("" if look_at else " REMOVE #open"),
+            ConditionExpression="#run = :run",
+            ExpressionAttributeNames={"#run": "run", "#status": "status"} | ({} if look_at else {"#open": "open"}),
+            ExpressionAttributeValues=to_item(values),
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""A processing function: events by type, date and hour, as Athena and DuckDB read them (``analytics/type=.../date=.../``)."""
+
+import gzip
+import hashlib
+import json
+from collections import defaultdict
+from typing import Any
+
+from ingestion_lines import Corrupt, events, hour
+from ingestion_objects import Delivered, read
+
+from setpieces.aws import client
+from setpieces.observability import logger, observed
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """``event`` is {bucket, key, etag}. Returns {files}."""
+    delivered = Delivered(**event)
+    parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in events(read(delivered)):
+        if not isinstance(line, Corrupt):
+            date, _, clock = hour(line).partition("T")
+            parts[f"type={line['event']['type']}/date={date}/hour={clock}"].append(line)
+    # The same object is the same file: a repeat writes what is there.
+    name = hashlib.sha256(delivered.identity.encode()).hexdigest()[:32]
+    for part, lines in parts.items():
+        client("s3").put_object(
+            Bucket=delivered.bucket,
+            Key=f"analytics/{part}/{name}.json.gz",
+            Body=_file(lines),
+            ContentType="application/gzip",
+        )
+    logger.info("partitioned", extra=delivered.payload() | {"files": len(parts)})
+    return {"files": len(parts)}
+
+
+def _file(lines: list[dict[str, Any]]) -> bytes:
+    """One flat object for each event: columns are easier to query than what is nested."""
+    rows = (
+        json.dumps({"received_at": line["received_at"], "request_id": line.get("request_id"), **line["event"]})
+        for line in lines
+    )
+    return gzip.compress("\n".join(rows).encode() + b"\n", mtime=0)

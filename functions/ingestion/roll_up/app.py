@@ -1,0 +1,22 @@
+"""A processing function: events per type and hour, each object counted once however often it is told of."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from ingestion_counts import add
+from ingestion_lines import Corrupt, events, hour
+from ingestion_objects import Delivered, read
+
+from setpieces.observability import logger, metrics, observed
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """``event`` is {bucket, key, etag}. Returns {counted}."""
+    delivered = Delivered(**event)
+    lines = (line for line in events(read(delivered)) if not isinstance(line, Corrupt))
+    counted = add(delivered.identity, Counter((line["event"]["type"], hour(line)) for line in lines), datetime.now(UTC))
+    metrics.add_metric(name="EventsCounted", unit="Count", value=counted)
+    logger.info("counted", extra=delivered.payload() | {"counted": counted})
+    return {"counted": counted}

@@ -1,0 +1,114 @@
+"""Sitemap files as the protocol wants them: https://www.sitemaps.org/protocol.html. Pure, one line of memory a URL.
+
+The same entries give the same bytes, and the name of a file holds the hash of its content: nothing is published twice, and an
+index never names a file whose content is another run's.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+MAX_URLS = 50_000
+MAX_BYTES = 50 * 1024 * 1024
+MAX_FILES = 50_000
+# "Less than 2,048 characters", as it stands in the file.
+MAX_LOCATION = 2_047
+
+_NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_QUOTES = {"'": "&apos;", '"': "&quot;"}
+# W3C Datetime, as a date or with a time and zone: https://www.w3.org/TR/NOTE-datetime
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?")
+
+
+class BadEntry(ValueError):
+    """A location that no sitemap may have; the message says why."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """``path`` is the decoded path of a page, ``changed`` the W3C date of its last change, empty if nobody knows."""
+
+    path: str
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """``changed`` is the latest change of a page in it, empty if one of them has none."""
+
+    name: str
+    content: bytes
+    urls: int
+    changed: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def location(origin: str, path: str) -> str:
+    """The absolute URL of a page, escaped for a URI (RFC 3986) and not yet for XML. Raises ``BadEntry``."""
+    if not path.startswith("/") or path.startswith("//"):
+        raise BadEntry(f"'{path[:100]}' is no path of this site")
+    try:
+        encoded = origin + quote(path, safe="/:@!$'()*+,;=-._~?&")
+    except UnicodeEncodeError as error:
+        raise BadEntry("holds half a character") from error
+    if len(escape(encoded, _QUOTES)) > MAX_LOCATION:
+        raise BadEntry(f"'{path[:100]}...' is longer than {MAX_LOCATION} characters")
+    return encoded
+
+
+def files(
+    kind: str, origin: str, entries: Iterable[Entry], most: int = MAX_URLS, largest: int = MAX_BYTES
+) -> Iterator[File]:
+    """The sitemaps of ``entries`` in their order, each within the protocol's limits; none for no entries.
+
+    Raises ``BadEntry`` for a page that no sitemap may name.
+    """
+    head, tail = _frame("urlset")
+    lines: list[bytes] = []
+    dates: list[str] = []
+    size, number = len(head) + len(tail), 1
+    for entry in entries:
+        line = _line("url", location(origin, entry.path), entry.changed)
+        if lines and (len(lines) == most or size + len(line) > largest):
+            yield _file(f"{kind}-{number}", "urlset", lines, dates)
+            lines, dates, size, number = [], [], len(head) + len(tail), number + 1
+        lines.append(line)
+        dates.append(entry.changed)
+        size += len(line)
+    if lines:
+        yield _file(f"{kind}-{number}", "urlset", lines, dates)
+
+
+def index(origin: str, parts: Iterable[tuple[str, str]]) -> bytes:
+    """The index of files, (name, date of the last change) each, by name. Raises ``BadEntry`` if there are too many."""
+    lines = [_line("sitemap", f"{origin}/sitemaps/{name}", changed) for name, changed in sorted(parts)]
+    if len(lines) > MAX_FILES:
+        raise BadEntry(f"an index names at most {MAX_FILES} files, not {len(lines)}")
+    head, tail = _frame("sitemapindex")
+    return head + b"".join(lines) + tail
+
+
+def _file(stem: str, root: str, lines: list[bytes], dates: list[str]) -> File:
+    head, tail = _frame(root)
+    content = head + b"".join(lines) + tail
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    # Dates in UTC of one form compare as text; a page without one may have changed at any time.
+    changed = max(dates) if all(dates) else ""
+    return File(f"{stem}-{digest}.xml", content, len(lines), changed)
+
+
+def _frame(root: str) -> tuple[bytes, bytes]:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">\n'.encode(), f"</{root}>\n".encode()
+
+
+def _line(element: str, url: str, changed: str) -> bytes:
+    if changed and not _DATE.fullmatch(changed):
+        raise BadEntry(f"'{changed[:40]}' is no W3C date")
+    date = f"<lastmod>{changed}</lastmod>" if changed else ""
+    return f"<{element}><loc>{escape(url, _QUOTES)}</loc>{date}</{element}>\n".encode()

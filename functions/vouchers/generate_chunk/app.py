@@ -1,0 +1,29 @@
+"""A step of the workflow, once for each chunk: its codes, into the voucher table and into a part of the file.
+
+{batch_id, chunk: {index, first, count}} -> nothing. The same again makes the same codes. Raises ``BatchOver``, ``StoreBusy``.
+"""
+
+from typing import Any
+
+from voucher_batches import GENERATING, BatchOver, chunk_done, read
+from voucher_codes import HALF, RADIX, make
+from voucher_files import store_part
+from voucher_keys import code_key
+from voucher_permutation import Permutation
+from voucher_runs import run_step
+from voucher_store import store
+
+# Left for the part and for what is entered on the batch.
+RESERVE_SECONDS = 10
+
+
+@run_step
+def handler(event: dict[str, Any], remaining_seconds: float) -> None:
+    chunk, batch = event["chunk"], read(event["batch_id"])
+    if batch is None or batch["status"] != GENERATING:
+        raise BatchOver(event["batch_id"])
+    version = batch["key_version"]
+    codes = make(Permutation(code_key(version), RADIX, HALF), version, chunk["first"], chunk["count"])
+    store(codes, batch["batch_id"], batch["purge_at"], remaining_seconds - RESERVE_SECONDS)
+    store_part(batch["batch_id"], chunk["index"], codes)
+    chunk_done(batch["batch_id"], chunk["index"])

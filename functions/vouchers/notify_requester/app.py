@@ -1,0 +1,57 @@
+"""Messages of the voucher topic: whoever asked for a batch gets a mail, with a link that is signed just before it is sent."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from voucher_batches import COMPLETE, FAILED, NOTIFYING, Batch, read, remember
+from voucher_downloads import link
+from voucher_mail import Mail, failure, success
+from voucher_messages import told
+from voucher_views import utc_now
+
+from setpieces import observability
+from setpieces.aws import client, error_code
+from setpieces.queues import Later, Record, Reject, growing, queue_handler
+from setpieces.settings import SITE_ID, setting
+
+# What SES says of mails that it will never take. https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+REFUSALS = ("MessageRejected", "BadRequestException", "MailFromDomainNotVerifiedException", "AccountSuspendedException")
+
+
+def process(body: dict[str, Any], record: Record) -> None:
+    event = told(body)
+    observability.begin(event.correlation_id)
+    batch = read(event.data["batch_id"])
+    if batch is None:
+        raise Reject("UNKNOWN_BATCH")
+    mail = _mail(batch)
+    if mail is None or "notified_at" in batch:
+        return
+    _send(mail, batch["notify"], record)
+    # A crash before this sends the mail once more, which is better than never.
+    remember(batch["batch_id"], notified_at=utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _mail(batch: Batch) -> Mail | None:
+    """What there is to say of the batch as it is now; None for one that was cancelled, or is being made once more."""
+    if batch["status"] in (NOTIFYING, COMPLETE):
+        return success(batch, link(batch, int(setting("LINK_SECONDS"))), SITE_ID)
+    return failure(batch, SITE_ID) if batch["status"] == FAILED else None
+
+
+def _send(mail: Mail, recipient: str, record: Record) -> None:
+    content = {"Subject": {"Data": mail.subject}, "Body": {"Text": {"Data": mail.text}}}
+    try:
+        client("sesv2").send_email(
+            FromEmailAddress=setting("SENDER"),
+            Destination={"ToAddresses": [recipient]},
+            Content={"Simple": content},
+        )
+    except ClientError as error:
+        # The service's own text names the recipient.
+        if error_code(error) in REFUSALS:
+            raise Reject("MAIL_REFUSED", error_code(error)) from None
+        raise Later(growing(record.receive_count), error_code(error)) from None
+
+
+handler = queue_handler(process)

@@ -1,0 +1,27 @@
+"""A step of the workflow: the parts of all chunks become one file with a manifest.
+
+{batch_id} -> nothing. Raises ``BatchOver``, ``CountMismatch``.
+"""
+
+from typing import Any
+
+from voucher_batches import NOTIFYING, STORING, BatchOver, advance
+from voucher_chunks import chunks
+from voucher_files import file_key, remove_parts, store_file
+from voucher_runs import run_step
+
+
+@run_step
+def handler(event: dict[str, Any], remaining_seconds: float) -> None:
+    batch = advance(event["batch_id"], STORING)
+    if batch is None:
+        raise BatchOver(event["batch_id"])
+    parts = len(chunks(batch["first"], batch["count"]))
+    if "sha256" not in batch:
+        manifest = store_file(batch["batch_id"], parts, batch["count"])
+        batch |= {"file_key": file_key(batch["batch_id"]), "sha256": manifest.sha256, "bytes": manifest.bytes}
+    facts = {name: batch[name] for name in ("file_key", "sha256", "bytes")}
+    if advance(batch["batch_id"], NOTIFYING, **facts) is None:
+        raise BatchOver(batch["batch_id"])
+    # Last, and only when the file is known: a run that broke off before needs them again.
+    remove_parts(batch["batch_id"], parts)

@@ -1,0 +1,71 @@
+"""``make mail``: the mails that the shop has sent, which the local cloud keeps and nobody gets."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from local.settings import AWS_ENDPOINT
+from local.shop import Shop
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail in plain text, as it was sent."""
+
+    sent_at: datetime
+    sender: str
+    to: tuple[str, ...]
+    subject: str
+    text: str
+
+
+def outbox(shop: Shop, to: str = "") -> list[Mail]:
+    """Mails that the shop has sent, oldest first; those to one address if it is given."""
+    answer = httpx.get(f"{shop.endpoint or AWS_ENDPOINT}/_ministack/ses/messages", timeout=10)
+    found = mails(answer.raise_for_status().json())
+    return [mail for mail in found if not to or to in mail.to]
+
+
+def mails(answer: dict[str, Any]) -> list[Mail]:
+    """What the emulator's list of messages holds: {"messages": {account: [{Source, To, Subject, BodyText, Timestamp}]}}."""
+    found = [
+        Mail(
+            datetime.fromtimestamp(message["Timestamp"], UTC),
+            message["Source"],
+            tuple(message["To"]),
+            message["Subject"],
+            message["BodyText"],
+        )
+        for messages in answer["messages"].values()
+        for message in messages
+    ]
+    return sorted(found, key=lambda mail: mail.sent_at)
+
+
+def panel(mail: Mail) -> Panel:
+    """A mail as a reader of the terminal sees it; links stay in one piece, to be copied."""
+    head = f"{mail.sent_at:%Y-%m-%d %H:%M:%S} UTC   from {mail.sender}   to {', '.join(mail.to)}"
+    body = Text(mail.text.strip(), overflow="fold")
+    return Panel(body, title=Text(mail.subject), subtitle=Text(head), title_align="left", subtitle_align="left")
+
+
+def main() -> None:
+    """Print the outbox."""
+    try:
+        sent = outbox(Shop.from_environment())
+    except httpx.HTTPError as error:
+        raise SystemExit(f"The local cloud does not answer ({error}). Start it with: make start") from error
+    for mail in sent:
+        console.print(panel(mail))
+    console.print(f"{len(sent)} mails" if sent else "No mail was sent yet. Try: make demo")
+
+
+if __name__ == "__main__":
+    main()

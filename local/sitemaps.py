@@ -1,0 +1,58 @@
+"""Make the sitemaps now: ``make sitemaps [DRY_RUN=1] [FORCE=1]``, as every night does. docs/set-pieces/sitemaps.md
+
+Works on AWS as well (SETPIECES_STAGE=dev, ADMIN_EMAIL, ADMIN_PASSWORD).
+"""
+
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+
+from local.feeds import admin
+from local.shop import Shop, eventually
+
+PATH = "/sitemaps/v1/sitemaps/runs"
+GOOD = ("RELEASED", "UNCHANGED", "CHECKED")
+# A run may wait for another, and a large shop has many pages.
+PATIENCE_SECONDS = 7200
+
+console = Console(highlight=False)
+
+
+def start(shop: Shop, session: dict[str, str], **options: bool) -> str:
+    """Ask for a run; its path."""
+    answer = shop.call("POST", PATH, json=options, headers=session)
+    return str(answer.raise_for_status().headers["Location"])
+
+
+def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = 120) -> dict[str, Any]:
+    """The run once it has ended."""
+
+    def over() -> dict[str, Any]:
+        answer = shop.call("GET", path, headers=session).raise_for_status()
+        return {} if "Retry-After" in answer.headers else answer.json()
+
+    return eventually(over, timeout=timeout, every=0.3)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Make and check everything, release nothing.")
+@click.option("--force", is_flag=True, help="Release also what has lost more than a fifth of the URLs.")
+def main(dry_run: bool, force: bool) -> None:
+    """Make the sitemaps and release them."""
+    try:
+        shop = Shop.from_environment()
+        session = admin(shop)
+        with console.status("making sitemaps"):
+            run = ended(shop, session, start(shop, session, dry_run=dry_run, force=force), PATIENCE_SECONDS)
+    except (httpx.HTTPError, OSError, KeyError) as error:
+        raise SystemExit(f"The shop does not answer ({error}). Start it with: make start") from error
+    counts = f", {run['urls']:,} URLs in {run['files']} files" if "urls" in run else ""
+    console.print(f"{run['run_id']}: {run['status']}{counts}", soft_wrap=True)
+    if run["status"] not in GOOD:
+        raise SystemExit(f"Not released: {run.get('reason', 'see the log')}. docs/runbooks/refused-sitemaps.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The storefront as ECS would run it: with what its deployed task definition says, behind the deployed load balancer.
+
+There is no Docker here, so the container is a process of this machine, and the session store one that speaks its protocol.
+"""
+
+import sys
+from typing import Any
+
+import boto3
+from fakeredis import TcpFakeServer
+
+from local.settings import HOST, SESSIONS_PORT, STAGE, STOREFRONT_PORT
+
+NAME = f"setpieces-{STAGE}-storefront"
+
+
+def environment(session: boto3.Session, endpoint: str) -> dict[str, str]:
+    """The container's environment, its secrets read from where they are; sessions and cookies without TLS, as all here."""
+    ecs = session.client("ecs", endpoint_url=endpoint)
+    (container,) = ecs.describe_task_definition(taskDefinition=NAME)["taskDefinition"]["containerDefinitions"]
+    found = {each["name"]: each["value"] for each in container["environment"]}
+    for secret in container["secrets"]:
+        found[secret["name"]] = _secret(session, endpoint, secret["valueFrom"])
+    return found | {"SESSIONS_URL": f"redis://{HOST}:{SESSIONS_PORT}/0", "SECURE_COOKIES": "false"}
+
+
+def _secret(session: boto3.Session, endpoint: str, address: str) -> str:
+    """A parameter's name or a secret's ARN, as ECS takes them."""
+    if address.startswith("arn:"):
+        secrets = session.client("secretsmanager", endpoint_url=endpoint)
+        return str(secrets.get_secret_value(SecretId=address)["SecretString"])
+    return str(session.client("ssm", endpoint_url=endpoint).get_parameter(Name=address)["Parameter"]["Value"])
+
+
+def register(balancing: Any, port: int = STOREFRONT_PORT) -> None:
+    """What ECS does once a container runs: the load balancer sends requests there. Again is harmless."""
+    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
+    balancing.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": HOST, "Port": port}])
+
+
+def deregister(balancing: Any, port: int) -> None:
+    """What ECS does before a container ends."""
+    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
+    balancing.deregister_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": HOST, "Port": port}])
+
+
+if __name__ == "__main__":
+    # The session store.
+    TcpFakeServer((HOST, int(sys.argv[1])), server_type="valkey").serve_forever()

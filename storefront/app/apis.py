@@ -1,0 +1,86 @@
+"""The shop's public APIs, as any client calls them. What they refuse is a ``Refused`` with their code and detail."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+# API Gateway gives up after 29 s, a reader much earlier.
+TIMEOUT = httpx.Timeout(8.0, connect=2.0)
+
+
+class Refused(Exception):
+    """An answer that is none of 2xx, as problem details (RFC 9457); status 503 also for no answer at all."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail, self.retry_after = status, code, detail, retry_after
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: the decoded body, {} without one."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+class Apis:
+    """One client for all services; ``urls`` by service."""
+
+    def __init__(self, urls: Mapping[str, str], transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._urls = urls
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        json: Any = None,
+        query: Mapping[str, str] | None = None,
+        key: str = "",
+        match: str = "",
+    ) -> Answer:
+        """Call ``/v1/<path>`` of a service. Raises ``Refused``.
+
+        ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed.
+        """
+        headers = {"X-Correlation-Id": str(uuid.uuid4())}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if key:
+            headers["Idempotency-Key"] = key
+        if match:
+            headers["If-Match"] = match
+        url = f"{self._urls[service]}/v1/{path}"
+        try:
+            answer = await self._http.request(method, url, json=json, params=query, headers=headers)
+        except httpx.HTTPError as error:
+            raise Refused(503, "UNREACHABLE", f"{service} does not answer") from error
+        if answer.is_success:
+            return Answer(answer.status_code, answer.json() if answer.content else {}, answer.headers)
+        raise _refused(answer)
+
+
+def _refused(answer: httpx.Response) -> Refused:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    known = problem if isinstance(problem, dict) else {}
+    advice = answer.headers.get("retry-after", "")
+    return Refused(
+        answer.status_code,
+        str(known.get("code", "UNKNOWN")),
+        str(known.get("detail") or known.get("title") or ""),
+        int(advice) if advice.isdigit() else None,
+    )

@@ -1,0 +1,109 @@
+"""From a basket to an order, and the order's way until it is complete."""
+
+import secrets
+from urllib.parse import quote
+
+from app.apis import Refused
+from app.pages import session_of, show, site_of, to
+from app.shop_pages import BASKET, basket_id, read_basket
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+# Tokens of the payment simulator; on AWS the provider's own page in the browser would give one.
+CARDS = {"tok_ok": "A card that is accepted", "tok_declined": "A card that is declined"}
+ADDRESS = ("name", "street", "postal_code", "city", "country")
+# What is told while nothing is known, in seconds.
+ADVICE = 1
+FINAL = ("Complete", "Failed")
+
+
+async def checkout_form(request: Request) -> Response:
+    """GET /checkout"""
+    found = await read_basket(request)
+    if not found["items"]:
+        return to("/basket")
+    session = await session_of(request)
+    address = dict.fromkeys(ADDRESS, "") | {"country": "DE"}
+    if session and session.customer_id:
+        address |= await _known_address(request, session.customer_id, session.token)
+    return await _form(request, found, address, "", "")
+
+
+async def _known_address(request: Request, customer_id: str, token: str) -> dict[str, str]:
+    try:
+        profile = await site_of(request).apis.call("customers", "GET", f"customers/{customer_id}/profile", token=token)
+    except Refused:
+        # Typing an address is better than not buying.
+        return {}
+    known = profile.body.get("addresses") or [{}]
+    return {name: known[0][name] for name in ADDRESS if name in known[0]}
+
+
+async def _form(
+    request: Request, found: dict[str, object], address: dict[str, str], voucher: str, error: str, status: int = 200
+) -> Response:
+    values = {"basket": found, "address": address, "cards": CARDS, "voucher": voucher, "error": error}
+    # One form is one order, however often it is sent.
+    return await show(request, "checkout.html", status, form_key=secrets.token_urlsafe(18), **values)
+
+
+async def place_order(request: Request) -> Response:
+    """POST /checkout {address fields, card, voucher, form}"""
+    form = await request.form()
+    address = {name: str(form.get(name, "")).strip() for name in ADDRESS}
+    voucher, session = str(form.get("voucher", "")).strip(), await session_of(request)
+    order = {
+        "basket_id": basket_id(request),
+        "customer_id": session.customer_id if session and session.customer_id else "guest",
+        "payment_token": str(form.get("card", "")),
+        "ship_to": {name: text for name, text in address.items() if text},
+    }
+    apis, token = site_of(request).apis, session.token if session and session.customer_id else ""
+    try:
+        if voucher:
+            await apis.call("vouchers", "GET", f"vouchers/{quote(voucher, safe='')}", token=token)
+        placed = await apis.call("orders", "POST", "orders", token=token, json=order, key=str(form.get("form", "")))
+        number = str(placed.body["order_number"])
+        if voucher:
+            await apis.call(
+                "vouchers",
+                "POST",
+                f"vouchers/{quote(voucher, safe='')}/redemptions",
+                token=token,
+                json={"order_number": number},
+                key=number,
+            )
+    except Refused as error:
+        if error.status in (400, 403, 404, 409, 410, 422):
+            return await _form(
+                request, await read_basket(request), address, voucher, error.detail or error.code, error.status
+            )
+        raise
+    response = to(f"/orders/{number}")
+    response.delete_cookie(BASKET, httponly=True, samesite="lax", secure=site_of(request).secure_cookies)
+    return response
+
+
+async def order(request: Request) -> Response:
+    """GET /orders/{number}: reloads itself without scripts until the order has come to its end."""
+    status, advice = await _status(request)
+    final = status["status"] in FINAL
+    return await show(request, "order.html", order=status, final=final, reload_after=max(2, advice))
+
+
+async def order_status(request: Request) -> Response:
+    """GET /orders/{number}/status, for the page's script: {order_number, status, reason_code?} and Retry-After."""
+    status, advice = await _status(request)
+    headers = {"Cache-Control": "private, no-store"}
+    if status["status"] not in FINAL:
+        headers["Retry-After"] = str(advice)
+    return JSONResponse(status, headers=headers)
+
+
+async def _status(request: Request) -> tuple[dict[str, str], int]:
+    session = await session_of(request)
+    token = session.token if session and session.customer_id else ""
+    number = quote(request.path_params["number"], safe="")
+    answer = await site_of(request).apis.call("orders", "GET", f"orders/{number}/status", token=token)
+    advice = answer.headers.get("retry-after", "")
+    return answer.body, int(advice) if advice.isdigit() else ADVICE

@@ -1,0 +1,104 @@
+"""The storefront: server-rendered pages that call the shop's public APIs and nothing else.
+
+uvicorn app.main:create --factory --port 8081
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
+from app.apis import Apis, Refused
+from app.pages import Site, from_elsewhere, refused, show
+from app.sessions import Sessions
+from app.settings import Settings
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+async def health(request: Request) -> Response:
+    """GET /healthz, for the load balancer: this process answers."""
+    return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
+
+
+ROUTES = [
+    Route("/", shop_pages.home),
+    Route("/healthz", health),
+    Route("/products", shop_pages.products),
+    Route("/products/{sku}", shop_pages.product),
+    Route("/pictures/{sku}.svg", pictures.picture),
+    Route("/basket", shop_pages.basket),
+    Route("/basket", shop_pages.add_to_basket, methods=["POST"]),
+    Route("/basket/items/{sku}", shop_pages.change_basket, methods=["POST"]),
+    Route("/sign-in", account_pages.sign_in_form),
+    Route("/sign-in", account_pages.sign_in, methods=["POST"]),
+    Route("/sign-up", account_pages.sign_up_form),
+    Route("/sign-up", account_pages.sign_up, methods=["POST"]),
+    Route("/sign-out", account_pages.sign_out, methods=["POST"]),
+    Route("/account", account_pages.account),
+    Route("/account", account_pages.change_profile, methods=["POST"]),
+    Route("/checkout", checkout_pages.checkout_form),
+    Route("/checkout", checkout_pages.place_order, methods=["POST"]),
+    Route("/orders/{number}", checkout_pages.order),
+    Route("/orders/{number}/status", checkout_pages.order_status),
+    Route("/admin", admin_pages.overview),
+    Route("/admin/architecture", map_pages.architecture),
+    Route("/admin/vouchers", admin_pages.batch_form),
+    Route("/admin/vouchers", admin_pages.order_batch, methods=["POST"]),
+    Route("/admin/vouchers/{batch_id}", admin_pages.batch),
+    Route("/admin/vouchers/{batch_id}/status", admin_pages.batch_status),
+    Route("/admin/feeds", admin_pages.put_feed, methods=["POST"]),
+    Route("/admin/feeds/{type}/{feed_id}", admin_pages.feed),
+    Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
+]
+
+
+class OwnForms(BaseHTTPMiddleware):
+    """Forms of other sites are refused."""
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        if request.method not in SAFE and from_elsewhere(request):
+            return PlainTextResponse("This form is another site's.", 403)
+        return await call_next(request)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return await refused(request, error)
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = await show(request, "no_page.html", error.status_code, code=error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def create(settings: Settings | None = None) -> Starlette:
+    """The ASGI application."""
+    found = settings or Settings.from_environment()
+    apis = Apis(found.apis)
+    sessions = Sessions.at(found.sessions_url, secure=found.secure_cookies)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await apis.close()
+        await sessions.close()
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[Middleware(OwnForms)],
+        exception_handlers={Refused: _refused, HTTPException: _no_page},
+    )
+    app.state.site = Site(found.site_name, apis, sessions, found.secure_cookies)
+    return app

@@ -1,0 +1,123 @@
+"""Browse, search, look at a product, and fill a basket."""
+
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+from app.apis import Refused
+from app.pages import own_path, show, site_of, to
+from starlette.requests import Request
+from starlette.responses import Response
+
+BASKET = "basket"
+BASKET_DAYS = 30
+MAX_QUERY = 100
+
+
+async def home(request: Request) -> Response:
+    """GET /"""
+    page = await _products(request, {})
+    return await show(request, "home.html", products=page["items"][:8])
+
+
+async def products(request: Request) -> Response:
+    """GET /products?query=&page_token="""
+    query = request.query_params.get("query", "").strip()[:MAX_QUERY]
+    token = request.query_params.get("page_token", "")
+    page = await _products(request, {"query": query} if query else {}, token)
+    return await show(
+        request, "products.html", products=page["items"], query=query, next_token=page.get("next_page_token", "")
+    )
+
+
+async def _products(request: Request, search: dict[str, str], token: str = "") -> dict[str, Any]:
+    asked = search | ({"page_token": token} if token else {})
+    return (await site_of(request).apis.call("catalog", "GET", "products", query=asked)).body
+
+
+async def product(request: Request) -> Response:
+    """GET /products/{sku}"""
+    path = f"products/{quote(request.path_params['sku'], safe='')}"
+    found = (await site_of(request).apis.call("catalog", "GET", path)).body
+    message = request.query_params.get("message", "")
+    return await show(request, "product.html", product=found, message=message, form_key=secrets.token_urlsafe(18))
+
+
+# --- basket ---
+
+
+def basket_id(request: Request) -> str:
+    """The reader's basket, "" if they have none yet."""
+    return request.cookies.get(BASKET, "")
+
+
+async def read_basket(request: Request) -> dict[str, Any]:
+    """The basket with the products in it: {items: [{sku, quantity, unit_price, name}], totals}; empty without one."""
+    apis, identifier = site_of(request).apis, basket_id(request)
+    empty: dict[str, Any] = {"items": [], "totals": {"lines": 0, "quantity": 0, "amount": 0, "currency": "EUR"}}
+    if not identifier:
+        return empty
+    try:
+        basket = (await apis.call("basket", "GET", f"baskets/{quote(identifier, safe='')}")).body
+    except Refused as error:
+        if error.status == 404:
+            return empty
+        raise
+    for item in basket["items"]:
+        try:
+            item["name"] = (await apis.call("catalog", "GET", f"products/{quote(item['sku'], safe='')}")).body["name"]
+        except Refused:
+            # Its name is not worth a basket that cannot be seen.
+            item["name"] = item["sku"]
+    return basket
+
+
+async def basket(request: Request) -> Response:
+    """GET /basket"""
+    return await show(
+        request, "basket.html", basket=await read_basket(request), message=request.query_params.get("message", "")
+    )
+
+
+async def add_to_basket(request: Request) -> Response:
+    """POST /basket {sku, quantity, form}; ``form`` makes a form that is sent twice one item."""
+    form = await request.form()
+    sku, quantity = str(form.get("sku", "")), str(form.get("quantity", "1"))
+    identifier = basket_id(request) or secrets.token_urlsafe(24)
+    line = {"sku": sku, "quantity": int(quantity) if quantity.isdigit() else 0}
+    try:
+        await site_of(request).apis.call(
+            "basket", "POST", f"baskets/{quote(identifier, safe='')}/items", json=line, key=str(form.get("form", ""))
+        )
+    except Refused as error:
+        if error.status in (400, 404, 409, 422):
+            return to(f"/products/{quote(sku, safe='')}?message={error.code}")
+        raise
+    response = to("/basket")
+    response.set_cookie(
+        BASKET,
+        identifier,
+        max_age=BASKET_DAYS * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=site_of(request).secure_cookies,
+    )
+    return response
+
+
+async def change_basket(request: Request) -> Response:
+    """POST /basket/items/{sku} {quantity}; 0 takes the line out."""
+    form = await request.form()
+    quantity = str(form.get("quantity", ""))
+    path = f"baskets/{quote(basket_id(request), safe='')}/items/{quote(request.path_params['sku'], safe='')}"
+    apis = site_of(request).apis
+    try:
+        if quantity == "0":
+            await apis.call("basket", "DELETE", path)
+        else:
+            await apis.call("basket", "PATCH", path, json={"quantity": int(quantity) if quantity.isdigit() else -1})
+    except Refused as error:
+        if error.status in (400, 404, 409, 412, 422):
+            return to(f"/basket?message={error.code}")
+        raise
+    return to(own_path(str(form.get("next", "")), "/basket"))

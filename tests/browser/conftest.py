@@ -1,0 +1,62 @@
+"""A real browser: Chromium, through Playwright. Screenshots of every test are left in .local/screenshots."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from local.settings import STATE
+from local.shop import Shop
+
+SCREENSHOTS = STATE / "screenshots"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# Longer than an order takes on a busy machine.
+PATIENCE = 60_000
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's, or whatever Chromium this machine has; without one, Playwright's own."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with sync_playwright() as playwright:
+        # Root, as in containers, has no sandbox; the only site that is visited is our own.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How the browser is set up; a test names another by ``parametrize(..., indirect=True)``."""
+    return getattr(request, "param", {})
+
+
+@pytest.fixture
+def context(chromium: Browser, shop: Shop, look: dict[str, Any]) -> Iterator[BrowserContext]:
+    """A browser of somebody who was never here."""
+    context = chromium.new_context(base_url=shop.front_door, reduced_motion="reduce", **look)
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A tab. Errors of its scripts, and what its content policy refuses, fail the test."""
+    page, troubles = context.new_page(), []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda said: troubles.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{Path(request.node.name).name}.png", full_page=True)
+    assert troubles == []
+
+
+def accessible(page: Page) -> None:
+    """No violation of WCAG 2.2 AA, nor of the best practices that a machine can see."""
+    found = Axe().run(page).response["violations"]
+    assert [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found] == []

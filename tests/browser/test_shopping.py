@@ -1,0 +1,206 @@
+"""What people do in the shop, in a real browser."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from local.shop import Shop, unique
+from tests.browser.conftest import PATIENCE, accessible
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+LOOKS = {
+    "phone": PHONE,
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark"},
+    "without-scripts": {"java_script_enabled": False},
+}
+STATUS = "#status"
+
+
+def sign_in(page: Page, shop: Shop, who: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(shop.samples[who]["email"])
+    page.get_by_label("Password").fill(shop.samples[who]["password"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def put_into_basket(page: Page, product: dict[str, Any]) -> None:
+    page.goto(f"/products/{product['sku']}")
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.get_by_role("heading", name="Basket")).to_be_visible()
+
+
+def fill_in_checkout(page: Page, card: str = "accepted", voucher: str = "") -> None:
+    page.goto("/checkout")
+    for label, text in (("Name", "Ada Sample"), ("Postal code", "10115"), ("City", "Berlin")):
+        page.get_by_label(label).fill(text)
+    page.get_by_label(re.compile(card)).check()
+    page.get_by_label("Voucher").fill(voucher)
+
+
+def buy(page: Page, **how: str) -> None:
+    fill_in_checkout(page, **how)
+    page.get_by_role("button", name="Buy now").click()
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS, indirect=True)
+def test_somebody_new_buys_something_and_watches_it(shop: Shop, page: Page, products: list[dict]):
+    product = products[0]
+    page.goto("/")
+    page.get_by_label("Search products").fill(product["name"])
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name=product["name"]).first.click()
+    page.get_by_role("button", name="Add to basket").click()
+    page.get_by_role("link", name="Checkout").click()
+    with shop.faults("payments", latency_ms=1500):
+        buy(page)
+        expect(page.get_by_role("heading", name="Order")).to_be_visible()
+        expect(page.locator(STATUS)).to_have_text("Processing")
+    expect(page.locator(STATUS)).to_have_text("Complete", timeout=PATIENCE)
+
+
+def test_a_declined_card_says_so_and_charges_nothing(page: Page, products: list[dict]):
+    put_into_basket(page, products[0])
+    buy(page, card="declined")
+    expect(page.locator(STATUS)).to_have_text("Failed", timeout=PATIENCE)
+    expect(page.get_by_text("Nothing was charged")).to_be_visible()
+
+
+def test_one_basket_in_two_tabs(context: BrowserContext, page: Page, products: list[dict]):
+    first, second = products[:2]
+    other = context.new_page()
+    put_into_basket(page, first)
+    put_into_basket(other, second)
+    expect(other.get_by_role("rowheader")).to_have_count(3)  # both, and the total
+    # The first tab shows what was there before; what it changes counts all the same.
+    page.get_by_label(f"Quantity of {first['name']}").fill("4")
+    page.get_by_role("button", name="Change").first.click()
+    expect(page.get_by_role("rowheader")).to_have_count(3)
+    other.reload()
+    expect(other.get_by_label(f"Quantity of {first['name']}")).to_have_value("4")
+
+
+def test_a_batch_of_vouchers_is_made_downloaded_and_one_redeemed(
+    shop: Shop, page: Page, context: BrowserContext, products: list[dict], tmp_path: Path
+):
+    sign_in(page, shop, "admin")
+    page.get_by_role("link", name="Administration").click()
+    page.get_by_role("link", name="New batch").click()
+    page.get_by_label("Campaign").fill(unique("Browser"))
+    page.get_by_label("How many").fill("500")
+    page.get_by_role("button", name="Make the vouchers").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.locator(STATUS)).to_have_text("COMPLETE", timeout=PATIENCE)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download 500 codes").click()
+    file = tmp_path / "codes.csv"
+    download.value.save_as(file)
+    lines = file.read_text().split()
+    codes = [line.split(",")[0] for line in lines if any(sign.isdigit() for sign in line)]
+    assert len(codes) >= 500
+    page.get_by_role("button", name="Sign out").click()
+
+    put_into_basket(page, products[0])
+    buy(page, voucher=codes[-1])
+    expect(page.locator(STATUS)).to_have_text("Complete", timeout=PATIENCE)
+    put_into_basket(page, products[0])
+    buy(page, voucher=codes[-1])
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_the_live_map_shows_a_checkout_as_it_goes(
+    shop: Shop, page: Page, context: BrowserContext, products: list[dict]
+):
+    sign_in(page, shop, "admin")
+    page.get_by_role("link", name="Administration").click()
+    page.get_by_role("link", name="Live map").click()
+    expect(page.get_by_role("img", name="Set pieces around the bus")).to_be_visible()
+    shopper = context.new_page()
+    put_into_basket(shopper, products[0])
+    buy(shopper)
+    expect(shopper.locator(STATUS)).to_have_text("Complete", timeout=PATIENCE)
+    number = shopper.url.rpartition("/")[2]
+    shopper.close()
+    page.bring_to_front()
+    # Nobody reloads the page.
+    expect(page.locator("ol > li").filter(has_text=number).first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("ol > li").filter(has_text="CHECKOUT/ORDER/COMPLETE")).to_be_visible(timeout=PATIENCE)
+
+
+def test_an_old_address_leads_to_the_product_in_one_hop(page: Page):
+    hops = []
+    page.on("response", lambda answer: hops.append(answer.status) if 300 <= answer.status < 400 else None)
+    page.goto("/p/10001-old-name")
+    expect(page).to_have_url(re.compile(r"/products/SP-10001$"))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert len(hops) == 1
+
+
+def test_a_checkout_by_keyboard_alone(page: Page, products: list[dict]):
+    def to(name: str) -> None:
+        """Go on with the tab key until the named control has the focus."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            label = page.evaluate(
+                "() => { const e = document.activeElement; return (e.labels?.[0]?.textContent || e.textContent || '').trim() }"
+            )
+            if label.startswith(name):
+                return
+        raise AssertionError(f"{name} is never reached")
+
+    page.goto(f"/products/{products[0]['sku']}")
+    to("Skip to content")
+    page.keyboard.press("Enter")
+    to("Add to basket")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/basket")
+    to("Checkout")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/checkout")
+    for name, text in (("Name", "Ada Sample"), ("Postal code", "10115"), ("City", "Berlin")):
+        to(name)
+        page.keyboard.type(text)
+    to("A card that is accepted")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    to("Buy now")
+    page.keyboard.press("Enter")
+    expect(page.locator(STATUS)).to_have_text("Complete", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("look", [PHONE, PHONE | {"color_scheme": "dark"}], ids=["light", "dark"], indirect=True)
+def test_every_page_is_accessible_and_fits_a_phone(shop: Shop, page: Page, products: list[dict]):
+    def check() -> None:
+        accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is too wide"
+
+    for path in (
+        "/",
+        "/products",
+        "/products?query=nothing-of-the-kind",
+        "/basket",
+        "/sign-in",
+        "/sign-up",
+        "/nowhere",
+    ):
+        page.goto(path)
+        check()
+    put_into_basket(page, products[0])
+    check()
+    fill_in_checkout(page, card="declined")
+    check()
+    page.get_by_role("button", name="Buy now").click()
+    expect(page.locator(STATUS)).to_have_text("Failed", timeout=PATIENCE)
+    check()
+    sign_in(page, shop, "customer")
+    page.goto("/account")
+    check()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, shop, "admin")
+    for path in ("/admin", "/admin/vouchers", "/admin/architecture"):
+        page.goto(path)
+        check()

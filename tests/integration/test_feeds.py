@@ -1,0 +1,242 @@
+"""Feeds from the upload to the catalogue: every record accounted for, whatever is wrong with some."""
+
+import gzip
+import json
+import random
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from local import feed_samples, feeds
+from local.dead_letters import looking, queues, redrive
+from local.shop import Shop, eventually, unique
+
+TYPES = ("product", "pricing", "sku")
+
+
+@pytest.fixture(scope="module")
+def admin(shop: Shop) -> dict[str, str]:
+    return feeds.admin(shop)
+
+
+def series() -> str:
+    """Products that no other test knows."""
+    return unique("F").upper()
+
+
+def run(shop: Shop, admin: dict[str, str], feed_type: str, content: bytes, timeout: float = 90) -> dict[str, Any]:
+    """The manifest of a feed, once all of it is accounted for."""
+    feed_id = feeds.put(shop, admin, feed_type, content)
+    shown = feeds.accounted(shop, admin, feed_type, feed_id, timeout=timeout)
+    assert shown["received"] == shown["transformed"] + shown["rejected"]
+    assert shown["transformed"] == sum(shown[name] for name in ("updated", "unchanged", "stale", "failed", "pending"))
+    return shown
+
+
+def sample(feed_type: str, name: str, count: int = 3, version: int = 1) -> list[dict[str, Any]]:
+    return list(feed_samples.records(feed_type, count, version=version, series=name))
+
+
+def as_array(records: list[dict[str, Any]]) -> bytes:
+    return json.dumps(records).encode()
+
+
+def as_lines(records: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def platform(shop: Shop, sku: str) -> dict[str, Any]:
+    return shop.call("GET", f"/partners/v1/commerce/products/{sku}").json()
+
+
+def test_three_feeds_make_a_product_that_can_be_bought(shop: Shop, admin: dict[str, str]):
+    name = series()
+    for feed_type, form in zip(
+        TYPES, (as_array, as_lines, lambda records: gzip.compress(as_lines(records))), strict=True
+    ):
+        shown = run(shop, admin, feed_type, form(sample(feed_type, name)))
+        assert (shown["status"], shown["updated"]) == ("COMPLETE", 3)
+    sku = f"{name}-000001"
+    product, price = sample("product", name)[0], sample("pricing", name)[0]
+    found = shop.call("GET", f"/catalog/v1/products/{sku}").json()
+    assert (found["name"], found["unit_price"], found["available"]) == (product["name"], price["unit_price"], True)
+    added = shop.call("POST", f"/basket/v1/baskets/{unique('b')}/items", json={"sku": sku, "quantity": 2})
+    assert added.status_code == 201
+    assert added.json()["item"]["unit_price"] == price["unit_price"]
+
+
+def test_the_same_feed_again_and_an_older_one_change_nothing(shop: Shop, admin: dict[str, str]):
+    name = series()
+    for feed_type in ("product", "pricing"):
+        run(shop, admin, feed_type, as_array(sample(feed_type, name, version=5)))
+    before = platform(shop, f"{name}-000002"), shop.ledger("products", f"{name}-000002")
+    again = run(shop, admin, "pricing", as_array(sample("pricing", name, version=5)))
+    assert (again["unchanged"], again["updated"]) == (3, 0)
+    older = run(shop, admin, "pricing", as_array(sample("pricing", name, version=4)))
+    assert (older["stale"], older["updated"]) == (3, 0)
+    assert (platform(shop, f"{name}-000002"), shop.ledger("products", f"{name}-000002")) == before
+
+
+def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop, admin: dict[str, str]):
+    name = series()
+    good = sample("product", name, 4)
+    lines = [
+        json.dumps(good[0]),
+        "{broken",
+        json.dumps(good[1]),
+        json.dumps(good[2] | {"name": ""}),
+        json.dumps(good[3] | {"name": "x" * 150}),
+    ]
+    shown = run(shop, admin, "product", "\n".join(lines).encode())
+    assert (shown["received"], shown["rejected"], shown["updated"], shown["failed"]) == (5, 2, 2, 1)
+    assert shown["reasons"] == {"INVALID_JSON": 1, "INVALID_RECORD": 1, "INVALID_REQUEST": 1}
+    [file] = shown["errors"]
+    told = [json.loads(line) for line in gzip.decompress(httpx.get(file["url"]).content).splitlines()]
+    assert [(line["record"], line["reason"]) for line in told] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
+    assert told[1]["pointer"] == "/name"
+    [queue] = queues(shop, "feed-pipeline-records-product-dlq")
+    with looking(shop, queue) as letters:
+        [letter] = [letter for letter in letters if f"{name}-000004" in letter.message["Body"]]
+        assert letter.reason == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "EMPTY"),
+        (b"sku;name\n1;x\n", "INVALID_JSON"),
+        (b'{\n"lines": []}', "NO_ITEMS"),
+        (b"\x1f\x8bx", "INVALID_GZIP"),
+    ],
+)
+def test_a_feed_that_cannot_be_read_fails_with_the_reason(
+    shop: Shop, admin: dict[str, str], content: bytes, reason: str
+):
+    shown = run(shop, admin, "sku", content)
+    assert (shown["status"], shown["received"]) == ("FAILED", 0)
+    assert shown["unreadable"].startswith(reason)
+
+
+def test_a_feed_without_records_is_complete(shop: Shop, admin: dict[str, str]):
+    assert run(shop, admin, "sku", b"[]")["status"] == "COMPLETE"
+
+
+def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
+    name = series()
+    feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
+    eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
+    run(shop, admin, "product", as_array(sample("product", name)))
+    shown = feeds.accounted(shop, admin, "pricing", feed_id, timeout=120)
+    assert (shown["updated"], shown["failed"]) == (3, 0)
+
+
+def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dict[str, str]):
+    name = series()
+    run(shop, admin, "product", as_array(sample("product", name, 1)))
+    poison = [record | {"currency": "XAU"} for record in sample("pricing", name, 1)]
+    shown = run(shop, admin, "pricing", as_array(poison))
+    assert (shown["failed"], shown["updated"]) == (1, 0)
+    [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
+    sqs = shop.aws("sqs")
+    with looking(shop, queue) as letters:
+        [letter] = [letter for letter in letters if name in letter.message["Body"]]
+        sqs.send_message(QueueUrl=queue, MessageBody=letter.message["Body"].replace("XAU", "EUR"))
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter.message["ReceiptHandle"])
+    assert redrive(shop, queue, rate=20) >= 1
+    mended = lambda: feeds.manifest(shop, admin, "pricing", shown["feed_id"])  # noqa: E731
+    eventually(lambda: (mended()["failed"], mended()["updated"]) == (0, 1))
+
+
+def test_a_blocked_feed_holds_up_no_other(shop: Shop, admin: dict[str, str]):
+    """Pricing is down altogether; products and stock are through meanwhile, and pricing catches up by itself."""
+    name, count = series(), 60
+    run(shop, admin, "product", as_array(sample("product", name, count)))
+    with shop.faults("commerce", outage=True, operations=["update_pricing"]):
+        blocked = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name, count)))
+        eventually(lambda: feeds.manifest(shop, admin, "pricing", blocked).get("pending") == count)
+        for feed_type in ("product", "sku"):
+            through = run(shop, admin, feed_type, as_array(sample(feed_type, name, count, version=2)))
+            assert through["updated"] == count
+        shown = feeds.manifest(shop, admin, "pricing", blocked)
+        assert (shown["pending"], shown["failed"]) == (count, 0)
+        mapping = shop.address("feed-pipeline", "pricing-mapping-id")
+        state = lambda: shop.aws("lambda").get_event_source_mapping(UUID=mapping)["State"]  # noqa: E731
+        eventually(lambda: state() == "Disabled", timeout=60)
+    shown = feeds.accounted(shop, admin, "pricing", blocked, timeout=240)
+    assert (shown["updated"], shown["failed"]) == (count, 0)
+    eventually(lambda: state() == "Enabled", timeout=10)
+
+
+def test_the_platform_never_sees_more_requests_at_once_than_are_configured(shop: Shop, admin: dict[str, str]):
+    name = series()
+    since = int(time.time() * 1000) - 1000
+    with shop.faults("commerce", latency_ms=300, operations=["update_product"]):
+        run(shop, admin, "product", as_array(sample("product", name, 120)))
+    mapping = shop.address("feed-pipeline", "product-mapping-id")
+    most = shop.aws("lambda").get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
+    assert 1 <= at_once(shop, since) <= most
+
+
+def at_once(shop: Shop, since: int) -> int:
+    """The most requests for product updates that were under way at one time, by the platform's access log."""
+    mark = "/" + unique("no-such-path")
+    shop.call("GET", f"/partners/v1/commerce{mark}")
+    lines = eventually(lambda: written_until(shop, since, mark))
+    moments = []
+    for at, line in lines:
+        if line["path"].endswith("/product-updates/product"):
+            moments += [(at - int(line["latency_ms"]), 1), (at, -1)]
+    running = most = 0
+    for _, change in sorted(moments, key=lambda moment: (moment[0], moment[1])):
+        running += change
+        most = max(most, running)
+    return most
+
+
+def written_until(shop: Shop, since: int, mark: str) -> list[tuple[int, dict[str, Any]]]:
+    """Times and lines of the platform's access log, empty until the line of `mark` is there: lines arrive late, in order."""
+    group = f"/setpieces/{shop.stage}/api/partners"
+    pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+    lines = [(event["timestamp"], json.loads(event["message"])) for page in pages for event in page["events"]]
+    return lines if any(line["path"].endswith(mark) for _, line in lines) else []
+
+
+def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str]):
+    name = series()
+    shown = run(shop, admin, "product", as_array(sample("product", name, 20)))
+    bucket = shop.address("feeds", "bucket-name")
+    head = shop.aws("s3").head_object(Bucket=bucket, Key=shown["source_key"])
+    found = {
+        "key": shown["source_key"],
+        "etag": head["ETag"].strip('"'),
+        "size": head["ContentLength"],
+        "sequencer": "F" * 16,
+    }
+    event = shop.event("feed-pipeline/transform_feed.json")
+    event["detail"] |= {"bucket": {"name": bucket}, "object": found}
+    answer = shop.aws("lambda").invoke(
+        FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
+    )
+    assert "done" not in json.load(answer["Payload"])
+    assert feeds.manifest(shop, admin, "product", shown["feed_id"])["updated"] == 20
+
+
+def test_the_manifest_is_kept_in_the_store(shop: Shop, admin: dict[str, str]):
+    name = series()
+    shown = run(shop, admin, "product", as_array(random.Random(1).sample(sample("product", name, 5), 5)))
+    shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-feeds-conclude-feeds", Payload=b"{}")
+    key = f"product/results/{shown['feed_id']}.json"
+    bucket = shop.address("feeds", "bucket-name")
+    kept = json.load(eventually(lambda: shop.aws("s3").get_object(Bucket=bucket, Key=key))["Body"])
+    assert (kept["status"], kept["updated"]) == ("COMPLETE", 5)
+
+
+def test_feeds_are_an_admins(shop: Shop):
+    assert shop.call("POST", "/feeds/v1/feeds/product").status_code == 401
+    person = shop.samples["customer"]
+    answer = shop.call("POST", "/login/v1/sessions", json={"email": person["email"], "password": person["password"]})
+    session = {"Authorization": f"Bearer {answer.json()['session_token']}"}
+    assert shop.call("POST", "/feeds/v1/feeds/product", headers=session).status_code == 403
+    assert shop.call("GET", "/feeds/v1/feeds/product/x", headers=session).status_code == 403

@@ -1,0 +1,372 @@
+"""Events from the API to the bucket and to whoever processes them; no function runs before the stream has them."""
+
+import base64
+import gzip
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import count, islice
+from typing import Any
+
+import httpx
+import pytest
+
+from local.dead_letters import looking, queues, redrive
+from local.declared import pieces
+from local.shop import Shop, eventually, unique
+from tests.hostile import BROKEN, mutations
+
+EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
+CLIENTS = 8
+BATCH = 40
+ONE, MANY = "/ingestion/v1/events", "/ingestion/v1/events/batch"
+
+
+@pytest.fixture(scope="module")
+def key(shop: Shop) -> dict[str, str]:
+    return {"x-api-key": shop.samples["ingest_api_key"], "Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def bucket(shop: Shop) -> str:
+    return shop.address("ingestion", "bucket-name")
+
+
+def made(name: str, number: Any = 0, **fields: Any) -> dict[str, Any]:
+    """An event whose type no other test has."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"event_id": f"{name}-{number}", "type": name, "occurred_at": now, "data": {"number": 1}} | fields
+
+
+def objects(shop: Shop, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for page in shop.aws("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            content = shop.aws("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+            yield found["Key"], gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+
+def delivered(shop: Shop, bucket: str, name: str, prefix: str = "events/") -> list[dict[str, Any]]:
+    """The lines of all events that mention ``name``."""
+    mentioned = (
+        line for _, content in objects(shop, bucket, prefix) for line in content.split(b"\n") if name.encode() in line
+    )
+    return [json.loads(line) for line in mentioned]
+
+
+def failed(shop: Shop, bucket: str, name: str) -> set[bytes]:
+    """The records of the error prefix that mention ``name``, as they were sent."""
+    rows = (row for _, content in objects(shop, bucket, "errors/processing-failed/") for row in content.splitlines())
+    records = {base64.b64decode(json.loads(row).get("rawData", "")) for row in rows}
+    return {record for record in records if name.encode() in record}
+
+
+def counted(shop: Shop, name: str) -> int:
+    """What the roll-up says of a type, over all hours."""
+    table = shop.address("ingestion", "counts-table-name")
+    pages = shop.aws("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return sum(int(item["events"]["N"]) for page in pages for item in page["Items"] if item.get("type") == {"S": name})
+
+
+def put(shop: Shop, bucket: str, content: bytes, prefix: str = "events/2026/01/01/00/") -> str:
+    path = prefix + unique("object")
+    shop.aws("s3").put_object(Bucket=bucket, Key=path, Body=content)
+    return path
+
+
+def line(event: dict[str, Any]) -> str:
+    return json.dumps({"received_at": 1767225600000, "request_id": "r", "event": event})
+
+
+# --- what is kept ---
+
+
+def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, str], bucket: str):
+    """Singles, batches and hostile bodies, all mixed; every refusal has a reason."""
+    name = unique("kept")
+    requests = list(traffic(name))
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(lambda request: send(shop, key, *request), requests))
+    expected: dict[str, Any] = {}
+    seen = Counter(answer.status_code for answer in answers)
+    for (path, body), answer in zip(requests, answers, strict=True):
+        if answer.status_code == 202:
+            sent = json.loads(body)
+            events = sent["events"] if path == MANY else [sent]
+            expected |= {event["event_id"]: event for event in events}
+            assert answer.json()["accepted"] == len(events)
+        else:
+            assert 400 <= answer.status_code < 500, (body[:300], answer.text)
+            assert answer.json()["code"]
+            assert answer.json()["title"]
+    assert len(expected) >= EVENTS
+    assert seen[202] < len(answers), "nothing was refused"
+
+    def kept() -> dict[str, dict[str, Any]]:
+        lines = {each["event"]["event_id"]: each for each in delivered(shop, bucket, name)}
+        assert len(lines) == len(expected)
+        return lines
+
+    lines = eventually(kept, timeout=120, every=1)
+    assert {event_id: each["event"] for event_id, each in lines.items()} == expected
+    assert all(set(each) == {"received_at", "request_id", "event"} for each in lines.values())
+    backed_up = {each["event"]["event_id"] for each in delivered(shop, bucket, name, "source/")}
+    assert backed_up == set(expected)
+
+
+def traffic(name: str) -> Iterator[tuple[str, bytes]]:
+    """(path, body): EVENTS events that are taken, half of them alone, and a hostile body after every fifth request."""
+    rng, number = random.Random(1), count()
+    hostile = refused(name, number)
+    requests: list[tuple[str, bytes]] = []
+    alone = EVENTS // 2
+    requests += [(ONE, json.dumps(event(name, next(number), rng)).encode()) for _ in range(alone)]
+    left = EVENTS - alone
+    while left > 0:
+        size = min(BATCH, left)
+        events = [event(name, next(number), rng) for _ in range(size)]
+        requests.append((MANY, json.dumps({"events": events}).encode()))
+        left -= size
+    rng.shuffle(requests)
+    for turn, request in enumerate(requests):
+        yield request
+        if turn % 5 == 4:
+            yield next(hostile)
+
+
+def event(name: str, number: int, rng: random.Random) -> dict[str, Any]:
+    texts = (
+        "plain",
+        'a "quote"',
+        "back\\slash",
+        "line\nend",
+        "\u2028",
+        "ünïcødé 🧱",
+        "$input.body",
+        "${x}",
+        "#set($a=1)",
+        "",
+    )
+    data = {"text": rng.choice(texts), "price": rng.choice([0, -1, 1.5, 12345678901234567890, 1e-7]), "none": None}
+    return made(name, number, data=data | {"deep": {"list": [rng.random() < 0.5, {}, [], [rng.choice(texts)]]}})
+
+
+def refused(name: str, number: Iterator[int]) -> Iterator[tuple[str, bytes]]:
+    """Broken bodies, and members of hostile kinds and sizes; of those some may fit the model and are kept."""
+    while True:
+        yield from ((path, bytes(body)) for body in BROKEN for path in (ONE, MANY))
+        for changed, _ in mutations(made(name, next(number))):
+            yield ONE, json.dumps(renumbered(name, changed, next(number))).encode()
+            events = [made(name, next(number)), renumbered(name, changed, next(number))]
+            yield MANY, json.dumps({"events": events}).encode()
+
+
+def renumbered(name: str, body: Any, number: int) -> Any:
+    """What may be kept has an id of its own: within a batch of the stream the same id is the same event."""
+    known = isinstance(body, dict) and str(body.get("event_id")).startswith(name)
+    return body | {"event_id": f"{name}-{number}"} if known else body
+
+
+def send(shop: Shop, key: dict[str, str], path: str, body: bytes) -> httpx.Response:
+    return shop.call("POST", path, content=body, headers=key)
+
+
+def test_no_function_runs_between_the_api_and_the_stream():
+    [document] = pieces()["ingestion"].apis.values()
+    operations = [operation for methods in document.resources.values() for operation in methods.values()]
+    targets = {
+        operation.integration.uri.partition(":firehose:")[2] for operation in operations if operation.integration
+    }
+    assert targets == {"action/PutRecord", "action/PutRecordBatch"}
+    assert not any(operation.authorizer for operation in operations)
+    assert all(operation.api_key_required for operation in operations)
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        (ONE, made("x", data="x" * 1_030_000) | {"data": {"text": "x" * 1_030_000}}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [made("x", data={"text": "x" * 1_030_000})]}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(5)]}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(9)]}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(12)]}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [made("x", n) for n in range(501)]}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": []}, 400, "INVALID_REQUEST"),
+        (MANY, {}, 400, "INVALID_BODY"),
+        (MANY, [made("x")], 400, "INVALID_BODY"),
+        (ONE, made("x", occurred_at="yesterday"), 400, "INVALID_BODY"),
+        (ONE, made("../x"), 400, "INVALID_BODY"),
+        (ONE, made("x", data=[]), 400, "INVALID_BODY"),
+        (ONE, made("x", more=1), 400, "INVALID_BODY"),
+    ],
+    ids=[
+        "large",
+        "large-in-batch",
+        "large-batch",
+        "large-as-it-is-sent-on",
+        "large-request",
+        "many",
+        "none",
+        "no-events",
+        "no-object",
+        "no-time",
+        "type",
+        "data",
+        "more",
+    ],
+)
+def test_what_the_stream_cannot_take_is_refused(
+    shop: Shop, key: dict[str, str], path: str, body: Any, status: int, code: str
+):
+    answer = send(shop, key, path, json.dumps(body).encode())
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_the_most_that_a_batch_may_have_is_taken(shop: Shop, key: dict[str, str]):
+    name = unique("full")
+    answer = send(shop, key, MANY, json.dumps({"events": [made(name, n) for n in range(500)]}).encode())
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["failed"]) == (202, 500, 0)
+    assert [result["index"] for result in answer.json()["results"]] == list(range(500))
+    eventually(lambda: counted(shop, name) == 500, timeout=60)
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
+def test_callers_need_a_key(shop: Shop, headers: dict[str, str]):
+    answer = send(shop, headers | {"Content-Type": "application/json"}, ONE, json.dumps(made("x")).encode())
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-amz-json-1.1"])
+def test_only_json_is_taken(shop: Shop, key: dict[str, str], kind: str):
+    answer = send(shop, key | {"Content-Type": kind}, ONE, json.dumps(made("x")).encode())
+    assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+# --- what becomes of it ---
+
+
+def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], bucket: str):
+    name = unique("processed")
+    for start in range(0, 60, 20):
+        events = [made(name, number) for number in range(start, start + 20)]
+        assert send(shop, key, MANY, json.dumps({"events": events}).encode()).status_code == 202
+    eventually(lambda: counted(shop, name) == 60, timeout=60)
+
+    def rows() -> list[str]:
+        found = [content for path, content in objects(shop, bucket, f"analytics/type={name}/")]
+        return [json.loads(row)["event_id"] for content in found for row in content.splitlines()]
+
+    eventually(lambda: sorted(rows()) == sorted(f"{name}-{number}" for number in range(60)), timeout=60)
+
+
+@pytest.mark.parametrize("between", ["\n", ""], ids=["lines", "no-lines"])
+@pytest.mark.parametrize("zipped", [True, False], ids=["gzip", "plain"])
+def test_objects_of_many_records_are_read_in_every_form(shop: Shop, bucket: str, between: str, zipped: bool):
+    name = unique("object")
+    content = between.join(line(made(name, number)) for number in range(250)).encode()
+    put(shop, bucket, gzip.compress(content) if zipped else content)
+    eventually(lambda: counted(shop, name) == 250, timeout=60)
+
+
+def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bucket: str):
+    name = unique("corrupt")
+    path = put(shop, bucket, "\n".join([line(made(name, 1)), '{"broken', line(made(name, 2))]).encode())
+    eventually(lambda: counted(shop, name) == 2, timeout=60)
+
+    def aside() -> list[bytes]:
+        return [content for _, content in objects(shop, bucket, f"errors/corrupt/{path}")]
+
+    [content] = eventually(aside)
+    assert json.loads(content) == {"object": path, "line": 2, "reason": "INVALID_JSON", "text": '{"broken'}
+
+
+def test_an_object_that_is_told_of_again_is_counted_once(shop: Shop, bucket: str):
+    name = unique("again")
+    path = put(shop, bucket, line(made(name)).encode())
+    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    etag = shop.aws("s3").head_object(Bucket=bucket, Key=path)["ETag"].strip('"')
+    told = {"detail": {"bucket": {"name": bucket}, "object": {"key": path, "etag": etag, "size": 1, "sequencer": "1"}}}
+    for _ in range(2):
+        assert invoke(shop, "fan-out", shop.event("ingestion/fan_out.json") | told)["events"] == 1
+        assert invoke(shop, "roll-up", {"bucket": bucket, "key": path, "etag": etag}) == {"counted": 0}
+    assert counted(shop, name) == 1
+
+
+def invoke(shop: Shop, function: str, event: dict[str, Any]) -> Any:
+    answer = shop.aws("lambda").invoke(
+        FunctionName=f"setpieces-{shop.stage}-ingestion-{function}", Payload=json.dumps(event).encode()
+    )
+    assert "FunctionError" not in answer
+    return json.load(answer["Payload"])
+
+
+def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bucket: str):
+    """Whoever may write to the stream can do so without the API."""
+    name = unique("junk")
+    stream = shop.address("ingestion", "stream-name")
+    good = line(made(name)) + "\n"
+    junk = [f"{name} \xff".encode("latin-1"), f'{{"event": "{name}"}}'.encode()]
+    records = [{"Data": data} for data in (*junk, good.encode(), good.encode())]
+    shop.aws("firehose").put_record_batch(DeliveryStreamName=stream, Records=records)
+
+    eventually(lambda: failed(shop, bucket, name) == set(junk))
+    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    sources = [content for _, content in objects(shop, bucket, "source/")]
+    assert sum(content.count(name.encode()) for content in sources) >= 4
+
+
+def test_objects_of_the_error_prefix_are_processed_by_nobody(shop: Shop, bucket: str):
+    name = unique("error")
+    put(shop, bucket, line(made(name)).encode(), "errors/processing-failed/2026/01/01/00/")
+    put(shop, bucket, line(made(name)).encode(), "source/2026/01/01/00/")
+    good = unique("good")
+    put(shop, bucket, line(made(good)).encode())
+    eventually(lambda: counted(shop, good) == 1, timeout=60)
+    assert counted(shop, name) == 0
+
+
+def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_can_be_redriven(shop: Shop, bucket: str):
+    """The function may not read what is outside of ``events/``: a fault that lasts until somebody puts it right."""
+    name = unique("letter")
+    function = f"setpieces-{shop.stage}-ingestion-roll-up"
+    payload = {"bucket": bucket, "key": f"elsewhere/{name}", "etag": "0"}
+    shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload).encode())
+    [queue] = queues(shop, "ingestion-errors")
+
+    def letter() -> dict[str, Any]:
+        with looking(shop, queue) as letters:
+            return next((found.message for found in letters if name in found.message["Body"]), {})
+
+    body = eventually(letter, timeout=240)["Body"]
+    assert function in json.loads(body)["requestContext"]["functionArn"]
+    # Put right: the object is where the function may read it. Its arrival is counted first.
+    path = put(shop, bucket, line(made(name)).encode())
+    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    sqs = shop.aws("sqs")
+    with looking(shop, queue) as letters:
+        [found] = [found for found in letters if name in found.message["Body"]]
+        assert found.call
+        sqs.send_message(QueueUrl=queue, MessageBody=body.replace(f"elsewhere/{name}", path))
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=found.message["ReceiptHandle"])
+    assert redrive(shop, queue) >= 1
+    # The letter tells of another version, by its etag.
+    eventually(lambda: counted(shop, name) == 2, timeout=60)
+
+
+def test_hostile_types_never_become_keys(shop: Shop, bucket: str):
+    name = unique("type")
+    hostile = [
+        made(name, number) | {"type": text} for number, text in enumerate(("../../x", "a/b", "", "x" * 65, "a\nb"))
+    ]
+    path = put(shop, bucket, "\n".join(map(line, hostile)).encode())
+    eventually(lambda: list(islice(objects(shop, bucket, f"errors/corrupt/{path}"), 1)), timeout=60)
+    keys = [key for key, _ in objects(shop, bucket, "analytics/")]
+    assert not any(part in key for key in keys for part in ("../", "a/b", "type=/"))

@@ -1,0 +1,113 @@
+"""The live map: what waits, what was told on the bus, and one checkout on its way, over HTTP and as a page."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from local.feeds import admin
+from local.shop import Shop, eventually, unique
+from tests.integration.test_orders import body, ended, fill_basket, session_of, submit
+from tests.integration.test_storefront import browser, sign_in, words
+
+ARCHITECTURE, EVENTS = "/operations/v1/architecture", "/operations/v1/events"
+
+
+@pytest.fixture(scope="module")
+def session(shop: Shop) -> dict[str, str]:
+    return admin(shop)
+
+
+@pytest.fixture
+def checkout(shop: Shop, products: list[dict]) -> str:
+    """The correlation id of an order that is complete."""
+    correlation_id = unique("traced")
+    sent = body(fill_basket(shop, products[0]))
+    answer = submit(shop, sent, **{"X-Correlation-Id": correlation_id})
+    assert ended(shop, answer.json()["order_number"])["status"] == "Complete"
+    return correlation_id
+
+
+def queues(shop: Shop, session: dict[str, str]) -> dict[str, dict[str, Any]]:
+    answer = shop.call("GET", ARCHITECTURE, headers=session)
+    assert answer.status_code == 200, answer.text
+    return {queue["name"]: queue for service in answer.json()["services"] for queue in service["queues"]}
+
+
+def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, str]):
+    prefix = f"setpieces-{shop.stage}-"
+    pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=prefix)
+    there = {url.rpartition("/")[2].removeprefix(prefix) for page in pages for url in page.get("QueueUrls", [])}
+    assert set(queues(shop, session)) == there
+
+
+def test_a_dead_letter_is_seen_and_not_taken(shop: Shop, session: dict[str, str]):
+    sqs, name = shop.aws("sqs"), "orders-payment-dlq"
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{name}")["QueueUrl"]
+    before = queues(shop, session)[name]["waiting"]
+    sent = sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"note": unique("dead")}))
+    try:
+        eventually(lambda: queues(shop, session)[name]["waiting"] == before + 1, timeout=60)
+        found = queues(shop, session)[name]
+        assert (found["dead_letters"], found["in_work"]) == (True, 0)
+    finally:
+        remove(sqs, url, sent["MessageId"])
+
+
+def remove(sqs: Any, url: str, message_id: str) -> None:
+    def gone() -> bool:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5).get("Messages", [])
+        mine = [message for message in found if message["MessageId"] == message_id]
+        for message in mine:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bool(mine)
+
+    eventually(gone, timeout=60, every=1)
+
+
+def test_one_checkout_from_spoke_to_spoke(shop: Shop, session: dict[str, str], checkout: str):
+    def told() -> list[dict[str, Any]]:
+        answer = shop.call("GET", f"{EVENTS}?correlation_id={checkout}", headers=session)
+        assert answer.status_code == 200, answer.text
+        events = answer.json()["events"]
+        return events if len(events) >= 3 else []
+
+    events = eventually(told, timeout=60)
+    assert [event["event"] for event in events] == [
+        "CHECKOUT/ORDER/COMPLETE",
+        "CHECKOUT/PAYMENT/AUTHORIZED",
+        "CHECKOUT/ORDER/SUBMIT",
+    ]
+    assert {event["correlation_id"] for event in events} == {checkout}
+    latest = shop.call("GET", EVENTS, headers=session).json()["events"]
+    assert latest == sorted(latest, key=lambda event: event["occurred_at"], reverse=True)
+    assert len(latest) <= 50
+
+
+@pytest.mark.parametrize("path", [ARCHITECTURE, EVENTS])
+def test_the_map_is_for_admins(shop: Shop, path: str):
+    token = session_of(shop, "customer")
+    assert shop.call("GET", path).status_code == 401
+    assert shop.call("GET", path, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+
+
+def test_what_is_no_correlation_id_is_refused(shop: Shop, session: dict[str, str]):
+    answer = shop.call("GET", f"{EVENTS}?correlation_id=%22%20a", headers=session)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/correlation_id")
+
+
+def test_the_page_shows_all_this(shop: Shop, checkout: str):
+    with browser(shop.front_door) as client:
+        sign_in(client, shop, "admin", "/admin")
+
+        def shown() -> httpx.Response | None:
+            page = client.get("/admin/architecture", params={"checkout": checkout})
+            return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in words(page) else None
+
+        page = eventually(shown, timeout=60, every=0.5)
+    text = words(page)
+    assert checkout in text
+    assert "heard by payments" in text
+    assert "orders-payment-dlq (dead letters)" in text
+    assert page.text.count("<g class=") >= 20

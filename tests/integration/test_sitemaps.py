@@ -1,0 +1,283 @@
+"""Sitemaps from the products to crawlers, through the workflow, the schedule, the bucket and the CDN."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import hishel
+import httpx
+import pytest
+from hishel.httpx import CacheClient
+from sitemap_check import locations, problems
+
+from local.feeds import admin
+from local.shop import Shop, eventually, unique
+from local.sitemaps import PATH, ended, start
+from tests.integration.test_catalog import put_product
+from tests.integration.test_orders import session_of
+
+# A run may wait for another, and the shop holds whatever all tests have put there.
+PATIENCE = 180
+CRAWLERS = 4
+
+
+@pytest.fixture(scope="module")
+def session(shop: Shop) -> dict[str, str]:
+    return admin(shop)
+
+
+@pytest.fixture(scope="module")
+def origin(shop: Shop) -> str:
+    return f"https://{shop.address('edge', 'site-host')}"
+
+
+@pytest.fixture(scope="module")
+def bucket(shop: Shop) -> str:
+    return shop.address("edge", "files-bucket-name")
+
+
+def run(shop: Shop, session: dict[str, str], **options: bool) -> dict[str, Any]:
+    return ended(shop, session, start(shop, session, **options), PATIENCE)
+
+
+def get(shop: Shop, url: str, status: int = 200) -> httpx.Response:
+    """The answer of the edge for a URL of the site."""
+    answer = shop.call("GET", urlsplit(url).path)
+    assert answer.status_code == status, f"{url}: {answer.status_code} {answer.text[:200]}"
+    return answer
+
+
+def crawl(shop: Shop, origin: str) -> list[str]:
+    """All URLs, as a crawler finds them from robots.txt on; every file is valid."""
+    [line] = [line for line in get(shop, "/robots.txt").text.splitlines() if line.startswith("Sitemap:")]
+    files = [get(shop, line.removeprefix("Sitemap: "))]
+    files += [get(shop, url) for url in locations(files[0].content)]
+    for file in files:
+        assert file.headers["content-type"] == "application/xml"
+        assert problems(file.content, origin) == []
+    return [url for file in files[1:] for url in locations(file.content)]
+
+
+def dates(shop: Shop, url: str) -> str:
+    """The day on which a page last changed, as the sitemap that names it says."""
+    index = get(shop, "/sitemap.xml").content
+    texts = (get(shop, file).text for file in locations(index))
+    line = next(line for text in texts for line in text.splitlines() if f"<loc>{url}</loc>" in line)
+    return line.partition("<lastmod>")[2].partition("<")[0]
+
+
+def today() -> str:
+    return str(datetime.now(UTC).date())
+
+
+def test_every_page_is_released_and_answers(shop: Shop, session: dict[str, str], origin: str):
+    product = put_product(shop, name="Châtelet & <Söhne>")
+    retired = put_product(shop, status="retired")
+    released = run(shop, session)
+    assert released["status"] == "RELEASED"
+    urls = crawl(shop, origin)
+    assert len(urls) == len(set(urls)) == released["urls"]
+    assert {f"{origin}/", f"{origin}/products", f"{origin}/products/{product['sku']}"} <= set(urls)
+    assert f"{origin}/products/{retired['sku']}" not in urls
+    assert dates(shop, f"{origin}/products/{product['sku']}") == today()
+    with ThreadPoolExecutor(CRAWLERS) as crawlers:
+        statuses = list(crawlers.map(lambda url: (url, shop.call("GET", urlsplit(url).path).status_code), urls))
+    assert [found for found in statuses if found[1] != 200] == []
+
+
+def test_what_did_not_change_is_not_released_again(shop: Shop, session: dict[str, str]):
+    def unchanged() -> bool:
+        # What the tests before have bought may still change what is available.
+        return run(shop, session)["status"] == "UNCHANGED"
+
+    eventually(unchanged, timeout=PATIENCE)
+    before = get(shop, "/sitemap.xml")
+    eventually(unchanged, timeout=PATIENCE)
+    after = get(shop, "/sitemap.xml")
+    assert (after.content, after.headers["last-modified"]) == (before.content, before.headers["last-modified"])
+
+
+def test_a_dry_run_releases_nothing(shop: Shop, session: dict[str, str], origin: str):
+    product = put_product(shop)
+    before = get(shop, "/sitemap.xml").content
+    checked = run(shop, session, dry_run=True)
+    assert (checked["status"], checked["changed"]) == ("CHECKED", True)
+    assert get(shop, "/sitemap.xml").content == before
+    assert f"{origin}/products/{product['sku']}" not in crawl(shop, origin)
+
+
+@contextmanager
+def alarms(shop: Shop) -> Iterator[list[str]]:
+    """What is said on the alarm topic; read when the block ends."""
+    sqs, sns, heard = shop.aws("sqs"), shop.aws("sns"), []
+    topic = shop.address("foundation", "alarm-topic-arn")
+    url = sqs.create_queue(QueueName=unique("alarms"))["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+            }
+        ],
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    subscription = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+    )["SubscriptionArn"]
+    try:
+        yield heard
+        heard += [message["Body"] for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]]
+    finally:
+        sns.unsubscribe(SubscriptionArn=subscription)
+        sqs.delete_queue(QueueUrl=url)
+
+
+def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session: dict[str, str], bucket: str):
+    """As if the last release had had ten times as many: the platform suddenly lists a tenth."""
+    s3, manifest = shop.aws("s3"), "release/manifest.json"
+    known = json.load(s3.get_object(Bucket=bucket, Key=manifest)["Body"])
+    before = get(shop, "/sitemap.xml").content
+    s3.put_object(Bucket=bucket, Key=manifest, Body=json.dumps(known | {"urls": known["urls"] * 10}))
+    put_product(shop)
+    with alarms(shop) as heard:
+        refused = run(shop, session)
+    assert refused["status"] == "REFUSED"
+    assert f"and {known['urls'] * 10} were released: fewer than 80% of them" in refused["reason"]
+    assert get(shop, "/sitemap.xml").content == before
+    assert [json.loads(text)["error"] for text in heard if refused["run_id"] in text] == ["Refused"]
+
+    assert run(shop, session, force=True)["status"] == "RELEASED"
+    assert json.load(s3.get_object(Bucket=bucket, Key=manifest)["Body"])["urls"] < known["urls"] * 2
+
+
+def test_a_platform_that_is_away_leaves_the_release_as_it_is(shop: Shop, session: dict[str, str], origin: str):
+    before = get(shop, "/sitemap.xml").content
+    with shop.faults("commerce", outage=True, operations=["list_products"]):
+        path = start(shop, session)
+        eventually(lambda: retried(shop, path), timeout=PATIENCE)
+        assert get(shop, "/sitemap.xml").content == before
+    # It is back in time for one of the retries.
+    assert ended(shop, session, path, PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    crawl(shop, origin)
+
+
+def retried(shop: Shop, path: str) -> bool:
+    """Has a step of a run failed, and is to be made again?"""
+    machine = shop.address("sitemaps", "state-machine-arn")
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{path.rpartition('/')[2]}"
+    pages = shop.aws("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=execution)
+    return any(event["type"] in ("TaskFailed", "LambdaFunctionFailed") for page in pages for event in page["events"])
+
+
+def test_two_runs_do_not_work_at_once(shop: Shop, session: dict[str, str], origin: str):
+    products = [put_product(shop) for _ in range(2)]
+    paths = [start(shop, session) for _ in products]
+    statuses = [ended(shop, session, path, PATIENCE)["status"] for path in paths]
+    assert set(statuses) <= {"RELEASED", "UNCHANGED"}
+    assert "RELEASED" in statuses
+    assert {f"{origin}/products/{product['sku']}" for product in products} <= set(crawl(shop, origin))
+
+
+def test_the_schedule_starts_a_run(shop: Shop):
+    """Its target, role and input, not at three o'clock but now."""
+    scheduler, steps = shop.aws("scheduler"), shop.aws("stepfunctions")
+    nightly = scheduler.get_schedule(Name=f"setpieces-{shop.stage}-sitemaps")
+    assert nightly["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30}
+    machine, name, begun = shop.address("sitemaps", "state-machine-arn"), unique("now"), datetime.now(UTC)
+    known = {each["executionArn"] for each in executions(steps, machine)}
+    scheduler.create_schedule(
+        Name=name,
+        ScheduleExpression=f"at({begun + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=nightly["Target"],
+    )
+    try:
+        [execution] = eventually(
+            lambda: [each for each in executions(steps, machine) if each["executionArn"] not in known], timeout=90
+        )
+    finally:
+        scheduler.delete_schedule(Name=name)
+
+    def over() -> str:
+        status = steps.describe_execution(executionArn=execution["executionArn"])["status"]
+        return status if status != "RUNNING" else ""
+
+    assert eventually(over, timeout=PATIENCE) == "SUCCEEDED"
+
+
+def executions(steps: Any, machine: str) -> list[dict[str, Any]]:
+    return steps.list_executions(stateMachineArn=machine, maxResults=1000)["executions"]
+
+
+# --- the API ---
+def test_a_run_is_for_admins(shop: Shop, session: dict[str, str]):
+    token = session_of(shop, "customer")
+    assert shop.call("POST", PATH, json={}).status_code == 401
+    assert shop.call("POST", PATH, json={}, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    assert shop.call("GET", f"{PATH}/nobody", headers=session).json()["code"] == "RUN_NOT_FOUND"
+
+
+def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
+    headers = session | {"Idempotency-Key": unique("key")}
+    first, again = (shop.call("POST", PATH, json={"dry_run": True}, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.headers["location"] == again.headers["location"]
+    other = shop.call("POST", PATH, json={}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert ended(shop, session, first.headers["location"], PATIENCE)["status"] == "CHECKED"
+
+
+@pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"what": True}, [], "x", None])
+def test_what_nobody_can_mean_is_refused(shop: Shop, session: dict[str, str], body: Any):
+    answer = shop.call("POST", PATH, content=json.dumps(body), headers=session | {"Content-Type": "application/json"})
+    assert answer.status_code == 400
+
+
+# --- the edge ---
+def test_a_cache_asks_once(shop: Shop, origin: str, tmp_path: Path):
+    """RFC 9111, as a cache for many: files for ever, the index for a day, or until the CDN is told."""
+    crawl(shop, origin)
+    storage = hishel.SqliteStorage(database_path=tmp_path / "cache.db")
+    [file, *_] = locations(get(shop, "/sitemap.xml").content)
+    with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cache:
+        for path in ("/sitemap.xml", "/robots.txt", urlsplit(file).path):
+            first, second = (cache.get(shop.url(path)) for _ in range(2))
+            assert (first.extensions["caching"]["from_cache"], second.extensions["caching"]["from_cache"]) == (
+                False,
+                True,
+            )
+            assert second.content == first.content
+    assert get(shop, file).headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert get(shop, "/sitemap.xml").headers["cache-control"] == "public, max-age=300, s-maxage=86400"
+
+
+def test_the_cdn_is_told_of_a_new_index(shop: Shop, session: dict[str, str]):
+    put_product(shop)
+    released = run(shop, session)
+    cdn, distribution = shop.aws("cloudfront"), shop.address("edge", "distribution-id")
+    pages = cdn.get_paginator("list_invalidations").paginate(DistributionId=distribution)
+    ids = [each["Id"] for page in pages for each in page["InvalidationList"].get("Items", [])]
+    batches = (
+        cdn.get_invalidation(DistributionId=distribution, Id=each)["Invalidation"]["InvalidationBatch"] for each in ids
+    )
+    [paths] = [batch["Paths"]["Items"] for batch in batches if batch["CallerReference"] == released["run_id"]]
+    assert sorted(paths) == ["/robots.txt", "/sitemap.xml"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/manifest.json", "/release/manifest.json", "/work/", "/sitemaps/../manifest.json", "/sitemaps/none.xml"]
+)
+def test_nothing_else_of_the_bucket_can_be_had(shop: Shop, path: str):
+    answer = shop.call("GET", path)
+    assert answer.status_code in (400, 403, 404)
+    assert "run_id" not in answer.text

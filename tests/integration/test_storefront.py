@@ -1,0 +1,225 @@
+"""The shop's pages as a browser gets them: through the CDN and the load balancer, forms and cookies included."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hishel
+import httpx
+import pytest
+from hishel.httpx import CacheClient
+
+from local import storefront
+from local.cloud import session as cloud_session
+from local.processes import SESSIONS, STOREFRONT, answering
+from local.settings import AWS_ENDPOINT, HOST, ROOT
+from local.shop import Shop, eventually, unique
+
+ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
+
+
+def browser(base: str) -> httpx.Client:
+    """Keeps cookies and follows redirects, as a browser does."""
+    return httpx.Client(base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30)
+
+
+@pytest.fixture
+def guest(shop: Shop) -> Iterator[httpx.Client]:
+    with browser(shop.front_door) as client:
+        yield client
+
+
+def words(answer: httpx.Response) -> str:
+    """What stands on the page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition("<main")[2]).split())
+
+
+def form_key(answer: httpx.Response) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', answer.text)
+    assert found, words(answer)
+    return found[1]
+
+
+def sign_in(client: httpx.Client, shop: Shop, who: str, to: str = "/") -> httpx.Response:
+    person = shop.samples[who]
+    return client.post("/sign-in", data={"email": person["email"], "password": person["password"], "next": to})
+
+
+def fill_basket(client: httpx.Client, sku: str, quantity: int = 1) -> httpx.Response:
+    page = client.get(f"/products/{sku}")
+    return client.post("/basket", data={"sku": sku, "quantity": str(quantity), "form": form_key(page)})
+
+
+def buy(client: httpx.Client, card: str = "tok_ok", voucher: str = "") -> httpx.Response:
+    key = form_key(client.get("/checkout"))
+    return client.post("/checkout", data=ADDRESS | {"card": card, "voucher": voucher, "form": key})
+
+
+def outcome(client: httpx.Client, page: httpx.Response) -> dict[str, str]:
+    """The order of a page, once its status is final: then the shop no longer advises when to ask again."""
+
+    def final() -> dict[str, str] | None:
+        answer = client.get(f"{page.url.path}/status")
+        return None if "retry-after" in answer.headers else answer.json()
+
+    return eventually(final, timeout=60, every=0.5)
+
+
+def test_a_guest_buys_something(guest: httpx.Client, products: list[dict]):
+    sku = products[0]["sku"]
+    assert products[0]["name"] in words(guest.get("/products", params={"query": products[0]["name"]}))
+    assert guest.get(f"/pictures/{sku}.svg").headers["content-type"].startswith("image/svg+xml")
+    assert fill_basket(guest, sku, 2).url.path == "/basket"
+    page = buy(guest)
+    assert page.url.path.startswith("/orders/")
+    assert outcome(guest, page)["status"] == "Complete"
+    assert "Complete" in words(guest.get(page.url.path))
+    assert guest.get("/checkout").url.path == "/basket", "the basket is empty now"
+
+
+def test_a_declined_card_fails_the_order_with_its_reason(guest: httpx.Client, products: list[dict]):
+    fill_basket(guest, products[0]["sku"])
+    page = buy(guest, card="tok_declined")
+    assert outcome(guest, page)["status"] == "Failed"
+    assert "Nothing was charged" in words(guest.get(page.url.path))
+
+
+def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, products: list[dict]):
+    sku = products[0]["sku"]
+    line = {"sku": sku, "quantity": "1", "form": form_key(guest.get(f"/products/{sku}"))}
+    for _ in range(2):
+        guest.post("/basket", data=line)
+    assert 'value="1"' in guest.get("/basket").text
+    order = ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(guest.get("/checkout"))}
+    basket = guest.cookies["basket"]
+    first = guest.post("/checkout", data=order)
+    guest.cookies.set("basket", basket, domain=guest.base_url.host)
+    assert guest.post("/checkout", data=order).url.path == first.url.path
+
+
+def test_who_signs_in_goes_on_where_they_were_and_sees_their_account(
+    guest: httpx.Client, shop: Shop, products: list[dict]
+):
+    fill_basket(guest, products[0]["sku"])
+    assert sign_in(guest, shop, "customer", "/checkout").url.path == "/checkout"
+    page = buy(guest)
+    number = page.url.path.rpartition("/")[2]
+    account = guest.get("/account")
+    assert number in account.text
+    assert "points" in words(account)
+    assert guest.post("/sign-out").url.path == "/"
+    assert guest.get("/account").url.path == "/sign-in"
+
+
+def test_a_wrong_password_and_a_foreign_target_lead_nowhere(guest: httpx.Client, shop: Shop):
+    wrong = guest.post("/sign-in", data={"email": shop.samples["customer"]["email"], "password": "no", "next": "/"})
+    assert wrong.status_code == 401
+    assert sign_in(guest, shop, "customer", "https://evil.example/").url.host == guest.base_url.host
+
+
+def test_forms_of_other_sites_are_refused(guest: httpx.Client):
+    answer = guest.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+
+
+def test_pages_are_nobody_elses_to_keep_and_show_nothing_foreign(guest: httpx.Client):
+    page = guest.get("/")
+    assert page.headers["cache-control"] == "private, no-store"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert not re.findall(r"""(?:src|href|action)=["'](?:https?:)?//""", page.text)
+
+
+def test_a_cache_between_keeps_pictures_and_no_page(shop: Shop, products: list[dict], tmp_path: Path):
+    """RFC 9111, as a cache for many."""
+    sku = products[0]["sku"]
+    storage = hishel.SqliteStorage(database_path=tmp_path / "cache.db")
+    with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cache:
+
+        def kept(path: str) -> bool:
+            answers = [cache.get(shop.url(path)) for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [200, 200]
+            return bool(answers[1].extensions["caching"]["from_cache"])
+
+        assert [kept(path) for path in ("/", "/products", f"/products/{sku}", "/basket", "/sign-in")] == [False] * 5
+        assert kept(f"/pictures/{sku}.svg")
+
+
+def test_what_is_not_there_is_404_and_garbage_is_refused(guest: httpx.Client):
+    assert guest.get(f"/products/{unique('NO')}").status_code == 404
+    assert guest.get("/orders/garbage").status_code in (400, 404)
+    assert guest.get("/products/%00%ff").status_code in (400, 404)
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/vouchers", "/admin/feeds/product/none", "/admin/architecture"])
+def test_only_the_shops_own_people_see_the_administration(shop: Shop, guest: httpx.Client, path: str):
+    assert guest.get(path).status_code == 404
+    sign_in(guest, shop, "customer")
+    assert guest.get(path).status_code == 404
+
+
+def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, guest: httpx.Client, products: list[dict]):
+    sign_in(guest, shop, "admin")
+    page = guest.get("/admin/vouchers")
+    fields = dict(re.findall(r'name="(\w+)"[^>]*? value="([^"]*)"', page.text))
+    batch = guest.post("/admin/vouchers", data=fields | {"campaign": unique("Pages"), "count": "3"})
+    assert batch.url.path.startswith("/admin/vouchers/"), words(batch)
+    eventually(lambda: guest.get(f"{batch.url.path}/status").json()["ended"], timeout=60)
+    link = re.search(r'href="([^"]+)" download', guest.get(batch.url.path).text)
+    assert link
+    lines = httpx.get(link[1].replace("&amp;", "&")).text.split()
+    code = next(line for line in lines if re.search(r"\d", line)).split(",")[0]
+    with browser(shop.front_door) as customer:
+        fill_basket(customer, products[0]["sku"])
+        page = buy(customer, voucher=code)
+        assert page.url.path.startswith("/orders/"), words(page)
+        fill_basket(customer, products[0]["sku"])
+        again = buy(customer, voucher=code)
+        assert again.status_code in (409, 410, 422), words(again)
+
+
+@contextmanager
+def another_process(sessions_url: str) -> Iterator[str]:
+    """The address of one more process of the storefront, not behind the load balancer."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    told = storefront.environment(cloud_session(), AWS_ENDPOINT) | {"SESSIONS_URL": sessions_url}
+    command = [sys.executable, "-m", "uvicorn", *STOREFRONT.arguments[:3], str(ROOT / "storefront")]
+    with subprocess.Popen(
+        [*command, "--host", HOST, "--port", str(port)], env={"PATH": os.environ["PATH"]} | told
+    ) as process:
+        address = f"http://{HOST}:{port}"
+        try:
+            eventually(lambda: answering(f"{address}/healthz"), timeout=30)
+            yield address
+        finally:
+            process.terminate()
+
+
+def test_two_processes_share_sessions(shop: Shop, guest: httpx.Client):
+    sign_in(guest, shop, "customer")
+    with another_process(f"redis://{HOST}:{SESSIONS.port}/0") as address, browser(address) as other:
+        other.cookies.set("session", guest.cookies["session"])
+        assert other.get("/account").url.path == "/account"
+        other.post("/sign-out")
+        assert guest.get("/account").url.path == "/sign-in"
+
+
+def test_without_the_session_store_everybody_is_a_guest(shop: Shop, products: list[dict]):
+    with socket.socket() as nobody:
+        nobody.bind((HOST, 0))  # and does not listen
+        away = f"redis://{HOST}:{nobody.getsockname()[1]}/0"
+        with another_process(away) as address, browser(address) as client:
+            client.cookies.set("session", "anything")
+            assert client.get("/").status_code == 200
+            assert client.get("/account").url.path == "/sign-in"
+            refused = sign_in(client, shop, "customer")
+            assert refused.status_code == 503
+            assert "go on as a guest" in words(refused)
+            fill_basket(client, products[0]["sku"])
+            assert buy(client).url.path.startswith("/orders/")

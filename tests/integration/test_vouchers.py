@@ -1,0 +1,228 @@
+"""Vouchers as an admin, a customer and an onlooker meet them: over HTTP, by mail, in the tables, the logs and the histories."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from local.mail import outbox
+from local.shop import Shop, eventually, unique
+from tests.integration.members import sign_in
+from tests.integration.voucher_batches import ask, complete, download, request
+
+SIZES = (1, 24, 5_001)
+
+
+@pytest.fixture(scope="module")
+def admin(shop: Shop) -> dict[str, str]:
+    person = shop.samples["admin"]
+    return {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+
+
+@pytest.fixture(scope="module")
+def batches(shop: Shop, admin: dict[str, str]) -> dict[int, dict[str, Any]]:
+    """One complete batch of each size, as the API shows it."""
+    asked = {count: ask(shop, admin, count=count) for count in SIZES}
+    return {count: complete(shop, admin, path) for count, path in asked.items()}
+
+
+@pytest.fixture
+def codes(batches: dict[int, dict[str, Any]]) -> list[str]:
+    return download(batches[24]).decode().split()
+
+
+def stored(shop: Shop, codes: list[str]) -> int:
+    """How many of these codes the voucher table holds."""
+    table, dynamodb = shop.address("vouchers", "table-name"), shop.aws("dynamodb")
+    found = 0
+    for start in range(0, len(codes), 100):
+        keys = [{"code": {"S": code}} for code in codes[start : start + 100]]
+        found += len(dynamodb.batch_get_item(RequestItems={table: {"Keys": keys}})["Responses"][table])
+    return found
+
+
+def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches: dict[int, dict[str, Any]]):
+    every: list[str] = []
+    bucket, s3 = shop.address("vouchers", "bucket-name"), shop.aws("s3")
+    for count, batch in batches.items():
+        content = download(batch)
+        lines = content.decode().splitlines()
+        manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"release/{batch['batch_id']}.json")["Body"].read())
+        assert len(lines) == batch["generated"] == manifest["count"] == stored(shop, lines) == count
+        assert hashlib.sha256(content).hexdigest() == batch["sha256"] == manifest["sha256"]
+        every += lines
+    assert len(set(every)) == sum(SIZES)
+    assert not s3.list_objects_v2(Bucket=bucket, Prefix=f"work/{batches[24]['batch_id']}/").get("Contents")
+
+
+def test_the_same_key_again_creates_nothing(shop: Shop, admin: dict[str, str]):
+    headers, body = admin | {"Idempotency-Key": unique("batch")}, request(count=1)
+    first = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
+    again = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
+    other = shop.call("POST", "/vouchers/v1/voucher-batches", json=body | {"count": 2}, headers=headers)
+    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 409)
+    assert first.json()["batch_id"] == again.json()["batch_id"]
+    assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+    complete(shop, admin, first.headers["location"])
+
+
+def test_batches_are_an_admins(shop: Shop, batches: dict[int, dict[str, Any]]):
+    person = shop.samples["customer"]
+    customer = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+    path = "/vouchers/v1/voucher-batches"
+    for method, url in (
+        ("POST", path),
+        ("GET", f"{path}/{batches[24]['batch_id']}"),
+        ("POST", f"{path}/{batches[24]['batch_id']}/cancellation"),
+    ):
+        assert shop.call(method, url, json=request()).status_code == 401
+        assert shop.call(method, url, json=request(), headers=customer).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer"),
+    [
+        ({"count": 0}, "/count"),
+        ({"count": 1_000_001}, "/count"),
+        ({"count": "10"}, "/count"),
+        ({"valid_to": "2020-01-01"}, "/valid_to"),
+        ({"campaign": "=HYPERLINK(1)"}, "/campaign"),
+        ({"notify": "nobody"}, "/notify"),
+    ],
+)
+def test_what_is_wrong_is_named(shop: Shop, admin: dict[str, str], changed: dict[str, Any], pointer: str):
+    answer = shop.call("POST", "/vouchers/v1/voucher-batches", json=request(**changed), headers=admin)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def test_a_link_is_for_one_file_and_ends(shop: Shop, admin: dict[str, str], batches: dict[int, dict[str, Any]]):
+    path = f"/vouchers/v1/voucher-batches/{batches[24]['batch_id']}"
+    link = shop.call("GET", f"{path}?link_seconds=3", headers=admin).json()["download"]
+    assert httpx.get(link["url"]).status_code == 200
+    other = link["url"].replace(batches[24]["batch_id"], batches[1]["batch_id"], 1)
+    assert httpx.get(other).status_code == 403
+    assert httpx.get(link["url"].partition("?")[0]).status_code == 403
+    assert eventually(lambda: httpx.get(link["url"]).status_code == 403, timeout=10)
+    assert datetime.fromisoformat(link["expires_at"]) <= datetime.now(UTC)
+    # A fresh one each time.
+    assert httpx.get(shop.call("GET", path, headers=admin).json()["download"]["url"]).status_code == 200
+
+
+def test_the_signer_may_read_one_file_only(shop: Shop, batches: dict[int, dict[str, Any]]):
+    """Even with the signature made anew: the credentials in a link are of a session that is narrowed to the file."""
+    roles = shop.aws("iam").get_paginator("list_roles").paginate()
+    (role,) = [r["Arn"] for page in roles for r in page["Roles"] if "Vouchers" in r["Arn"] and "SignerRole" in r["Arn"]]
+    statements = shop.aws("iam").get_role_policy(RoleName=role.rpartition("/")[2], PolicyName="download")
+    actions = [s["Action"] for s in statements["PolicyDocument"]["Statement"]]
+    assert actions == ["s3:GetObject", "kms:Decrypt"]
+
+
+def test_a_link_that_works_once_works_once(shop: Shop, admin: dict[str, str]):
+    batch = complete(shop, admin, ask(shop, admin, count=1, one_time=True))
+    first = httpx.get(batch["download"]["url"], follow_redirects=False)
+    assert first.status_code == 303
+    assert hashlib.sha256(httpx.get(first.headers["location"]).content).hexdigest() == batch["sha256"]
+    assert httpx.get(batch["download"]["url"]).status_code == 404
+
+
+def test_one_of_many_redemptions_at_once_is_the_one(shop: Shop, codes: list[str]):
+    path = f"/vouchers/v1/vouchers/{codes[0]}/redemptions"
+
+    def redeem(n: int) -> int:
+        # A machine that is busy with the others may ask for patience, which decides nothing.
+        def answered() -> int:
+            status = shop.call("POST", path, json={"order_number": f"T{n:09}"}).status_code
+            return 0 if status in (429, 500, 502, 503, 504) else status
+
+        return eventually(answered, timeout=60)
+
+    with ThreadPoolExecutor(64) as clients:
+        answers = Counter(clients.map(redeem, range(64)))
+    # 200 is a client whose first answer was lost on the way.
+    assert answers[201] + answers[200] == 1
+    assert answers[409] == 63
+    assert shop.call("GET", f"/vouchers/v1/vouchers/{codes[0]}").json()["status"] == "REDEEMED"
+
+
+def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: list[str]):
+    code = codes[1]
+    typed = f"{code[:4]}-{code[4:9]}-{code[9:]}".lower()
+    assert shop.call("GET", f"/vouchers/v1/vouchers/{typed}").json()["status"] == "ACTIVE"
+    for wrong in (code[:-1] + ("2" if code[-1] != "2" else "3"), "ABC", "3" * 14):
+        answer = shop.call("GET", f"/vouchers/v1/vouchers/{wrong}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "VOUCHER_NOT_FOUND")
+
+
+def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str]):
+    tomorrow = str((datetime.now(UTC) + timedelta(days=2)).date())
+    path = ask(shop, admin, count=2, valid_from=tomorrow)
+    early = complete(shop, admin, path)
+    code = download(early).decode().split()[0]
+    answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_NOT_YET_VALID")
+    assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
+    answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_CANCELLED")
+    assert httpx.get(early["download"]["url"]).status_code == 404
+    assert "download" not in shop.call("GET", path, headers=admin).json()
+
+
+def test_one_mail_brings_the_link_and_no_code(shop: Shop, admin: dict[str, str]):
+    to = f"{unique('admin')}@example.com"
+    path = ask(shop, admin, count=3, notify=to)
+    batch = complete(shop, admin, path)
+    (mail,) = eventually(lambda: outbox(shop, to))
+    (link,) = [line for line in mail.text.splitlines() if line.startswith("http")]
+    content = httpx.get(link).content
+    assert hashlib.sha256(content).hexdigest() == batch["sha256"]
+    assert not [code for code in content.decode().split() if code in mail.text]
+    assert batch["batch_id"] in mail.text
+    assert eventually(lambda: "notified_at" in shop.call("GET", path, headers=admin).json())
+    # The same message once more.
+    event = json.loads(sample_message(batch["batch_id"]))
+    shop.aws("sns").publish(TopicArn=shop.address("vouchers", "topic-arn"), Message=json.dumps(event))
+    eventually(lambda: waiting(shop) == 0)
+    assert len(outbox(shop, to)) == 1
+
+
+def sample_message(batch_id: str) -> str:
+    meta_data = {"site_id": "Brick Shop", "type": "VOUCHER", "subtype": "BATCH", "status": "COMPLETE", "version": "1"}
+    meta_data |= {"event_id": "00000000-0000-4000-8000-000000000001", "correlation_id": "again"}
+    meta_data["occurred_at"] = "2026-01-01T12:00:00.000+00:00"
+    return json.dumps({"event": {"meta_data": meta_data, "data": {"batch_id": batch_id}}})
+
+
+def waiting(shop: Shop) -> int:
+    """Messages of the notification queue that are not done."""
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-vouchers-notifications")["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
+
+
+def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches: dict[int, dict[str, Any]]):
+    """Codes, links, tokens and addresses; after every other test of this module has left its traces."""
+    logs, states = shop.aws("logs"), shop.aws("stepfunctions")
+    told = ""
+    for prefix in (f"/aws/lambda/setpieces-{shop.stage}-vouchers-", f"/setpieces/{shop.stage}/api/vouchers"):
+        groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+        for group in [group["logGroupName"] for page in groups for group in page["logGroups"]]:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            told += "".join(event["message"] for page in pages for event in page["events"])
+    machine = shop.address("vouchers", "state-machine-arn")
+    for execution in states.list_executions(stateMachineArn=machine, maxResults=20)["executions"]:
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
+        told += "".join(json.dumps(page["events"], default=str) for page in pages)
+    assert "GenerateChunks" in told
+    for batch in batches.values():
+        assert batch["batch_id"] in told
+        assert not [code for code in download(batch).decode().split() if code in told]
+    for secret in ("X-Amz-Signature", r"voucher-downloads/(?!\{token\})", r'@example\.com"'):
+        assert not re.search(secret, told)

@@ -1,0 +1,105 @@
+"""A feed with everything wrong with it at once: malformed, refused and failing records, doubled messages, killed workers.
+
+``SETPIECES_FEED`` says how many records (default 2,000; 100,000 takes forty minutes). 1 % are malformed, 1 % refused by the
+platform, 5 % of all updates fail for the time being. Afterwards the manifest is right to the record, the platform is in the
+expected state, and the same feed again and an older one change nothing.
+"""
+
+import json
+import os
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from local import feed_samples, feeds
+from local.shop import Shop, eventually, unique
+from tests.resilience.workers import kill_workers
+
+RECORDS = int(os.environ.get("SETPIECES_FEED", "2000"))
+SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
+TIMEOUT = 300 + RECORDS // 40
+VERSION = 2
+
+
+@pytest.mark.timeout(TIMEOUT * 4)
+def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
+    admin, series, chance = feeds.admin(shop), unique("C").upper(), random.Random(SEED)
+    records = list(feed_samples.records("product", RECORDS, version=VERSION, series=series))
+    malformed = set(chance.sample(range(RECORDS), RECORDS // 100))
+    refused = set(chance.sample(sorted(set(range(RECORDS)) - malformed), RECORDS // 100))
+    lines = [line(record, number in malformed, number in refused) for number, record in enumerate(records)]
+    expected = {
+        "received": RECORDS,
+        "rejected": len(malformed),
+        "failed": len(refused),
+        "updated": RECORDS - len(malformed) - len(refused),
+        "pending": 0,
+    }
+    good = [record for number, record in enumerate(records) if number not in malformed | refused]
+
+    with shop.faults("commerce", error_rate=0.05, operations=["update_product"]):
+        feed_id = feeds.put(shop, admin, "product", b"\n".join(lines))
+        eventually(lambda: feeds.manifest(shop, admin, "product", feed_id).get("updated"), timeout=TIMEOUT)
+        doubled = double_messages(shop, chance)
+        assert kill_workers()
+        shown = feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
+    # A worker that is killed between update and account finds its record unchanged when it is delivered again.
+    again = shown.pop("unchanged")
+    assert {name: shown[name] for name in expected} == expected | {"updated": expected["updated"] - again}
+    assert again <= 20 * (1 + doubled)
+
+    check_state(shop, good)
+    before = effects(shop, good)
+    assert set(before.values()) == {1}
+
+    same = put(shop, admin, lines)
+    assert (same["unchanged"], same["updated"]) == (len(good), 0)
+    older = put(shop, admin, [line(record | {"version": 1}) for record in records])
+    assert (older["stale"], older["updated"]) == (len(good), len(malformed | refused))
+    assert effects(shop, good) == before
+
+
+def line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
+    """A record as a line; the platform refuses names of more than 120 characters, the feed's schema 200."""
+    text = json.dumps(record | ({"name": "x" * 150} if refused else {}))
+    return (text[:-2] if malformed else text).encode()
+
+
+def put(shop: Shop, admin: dict[str, str], lines: list[bytes]) -> dict[str, Any]:
+    feed_id = feeds.put(shop, admin, "product", b"\n".join(lines))
+    return feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
+
+
+def double_messages(shop: Shop, chance: random.Random) -> int:
+    """Send again what lies on the queue, some of it and shuffled, as at-least-once delivery may; how many messages."""
+    sqs = shop.aws("sqs")
+    url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-feed-pipeline-records-product")["QueueUrl"]
+    seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get("Messages", [])
+    bodies = [message["Body"] for message in seen] * 2
+    chance.shuffle(bodies)
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    return len(bodies)
+
+
+def check_state(shop: Shop, good: list[dict[str, Any]]) -> None:
+    """The platform knows each record as it was; read from its table, which also holds what has no price yet."""
+    table = shop.address("partners", "table-name")
+
+    def found(record: dict[str, Any]) -> dict[str, Any]:
+        key = {"collection": {"S": "products"}, "key": {"S": record["sku"]}}
+        item = shop.aws("dynamodb").get_item(TableName=table, Key=key)["Item"]
+        return json.loads(item["document"]["S"])
+
+    with ThreadPoolExecutor(8) as readers:
+        for record, known in zip(good, readers.map(found, good), strict=True):
+            assert record.items() <= known.items()
+
+
+def effects(shop: Shop, good: list[dict[str, Any]]) -> Counter[str]:
+    """How often each of a hundred records had an effect."""
+    chosen = random.Random(SEED).sample(good, 100)
+    return Counter({record["sku"]: len(shop.ledger("products", record["sku"])) for record in chosen})

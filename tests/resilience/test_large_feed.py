@@ -1,0 +1,44 @@
+"""A feed that is larger than the function that reads it may be. ``SETPIECES_FEED_MB`` says how large (default 40)."""
+
+import json
+import os
+import random
+import string
+import tempfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local import feed_samples, feeds
+from local.memory import Memory
+from local.shop import Shop, unique
+
+MEGABYTES = int(os.environ.get("SETPIECES_FEED_MB", "40"))
+# Of each record the platform is told what it knows; the rest is what suppliers add.
+SPECIFICATION = 50_000
+RECORDS = MEGABYTES * 1_000_000 // SPECIFICATION
+PEAK_MB = 256
+TRANSFORM = "feed-pipeline-transform-feed-product"
+
+
+@pytest.mark.timeout(300 + 4 * MEGABYTES)
+def test_the_memory_of_a_large_feed_is_that_of_a_small_one(shop: Shop, tmp_path: Path):
+    admin, series = feeds.admin(shop), unique("L").upper()
+    text = "".join(random.Random(1).choices(string.ascii_letters, k=SPECIFICATION))
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        file.write(b"[\n")
+        for number, record in enumerate(feed_samples.records("product", RECORDS, series=series)):
+            file.write(b",\n" * bool(number) + json.dumps(record | {"specification": text}).encode())
+        file.write(b"\n]")
+        size = file.tell()
+        file.seek(0)
+        assert size >= MEGABYTES * 1_000_000
+        expected = shop.call("POST", "/feeds/v1/feeds/product", headers=admin).raise_for_status().json()
+        with Memory((TRANSFORM,)) as memory:
+            httpx.put(
+                expected["upload"]["url"], content=file, headers={"Content-Length": str(size)}, timeout=300
+            ).raise_for_status()
+            shown = feeds.accounted(shop, admin, "product", expected["feed_id"], timeout=240 + 3 * MEGABYTES)
+    assert (shown["updated"], shown["rejected"], shown["failed"]) == (RECORDS, 0, 0)
+    assert 0 < memory.peak[TRANSFORM] < PEAK_MB

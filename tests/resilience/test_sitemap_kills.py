@@ -1,0 +1,86 @@
+"""A run that is stopped in any state leaves the release before, or its own, whole; the next run is not in its way."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.feeds import admin
+from local.settings import ROOT
+from local.shop import Shop, eventually, unique
+from local.sitemaps import ended, start
+from tests.integration.test_catalog import put_product
+from tests.integration.test_sitemaps import PATIENCE, crawl
+
+# States of a run that releases something, in their order.
+BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "CopyManifest", "CopyIndex"]
+AFTER_THE_INDEX = ["Invalidate", "Verify", "MarkReleased", "CleanUp"]
+HELD = "Held"
+
+
+def held(definition: dict[str, Any], state: str) -> dict[str, Any]:
+    """The workflow, which waits before ``state``."""
+    states = {name: redirected(each, state) for name, each in definition["States"].items()}
+    return definition | {"States": states | {HELD: {"Type": "Wait", "Seconds": 600, "Next": state}}}
+
+
+def redirected(value: Any, state: str) -> Any:
+    if isinstance(value, list):
+        return [redirected(each, state) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: HELD if name in ("Next", "Default") and each == state else redirected(each, state)
+            for name, each in value.items()
+        }
+    return value
+
+
+@contextmanager
+def holding(shop: Shop, state: str) -> Iterator[None]:
+    """Runs that are started in the block wait before ``state``."""
+    steps, arn = shop.aws("stepfunctions"), shop.address("sitemaps", "state-machine-arn")
+    deployed = steps.describe_state_machine(stateMachineArn=arn)["definition"]
+    steps.update_state_machine(stateMachineArn=arn, definition=json.dumps(held(json.loads(deployed), state)))
+    try:
+        yield
+    finally:
+        steps.update_state_machine(stateMachineArn=arn, definition=deployed)
+
+
+def last_entered(shop: Shop, arn: str) -> str:
+    pages = shop.aws("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+    events = [event for page in pages for event in page["events"] if "stateEnteredEventDetails" in event]
+    return events[-1]["stateEnteredEventDetails"]["name"] if events else ""
+
+
+@pytest.mark.parametrize("state", BEFORE_THE_INDEX + AFTER_THE_INDEX)
+def test_a_run_stopped_in_any_state_leaves_a_whole_release(shop: Shop, state: str):
+    session, steps = admin(shop), shop.aws("stepfunctions")
+    origin = f"https://{shop.address('edge', 'site-host')}"
+    assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    before = set(crawl(shop, origin))
+    after = before | {f"{origin}/products/{put_product(shop, sku=unique('KILLED'))['sku']}"}
+
+    with holding(shop, state):
+        path = start(shop, session)
+        machine = shop.address("sitemaps", "state-machine-arn")
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{path.rpartition('/')[2]}"
+        eventually(lambda: last_entered(shop, arn) == HELD, timeout=PATIENCE)
+        steps.stop_execution(executionArn=arn)
+    assert set(crawl(shop, origin)) == (before if state in BEFORE_THE_INDEX else after)
+    shown = ended(shop, session, path, PATIENCE)
+    assert (shown["status"], shown.get("reason")) == (
+        ("RELEASED", None) if state == "CleanUp" else ("FAILED", "ABORTED")
+    )
+
+    assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    assert set(crawl(shop, origin)) == after
+
+
+def test_the_states_are_those_of_the_workflow():
+    machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
+    work = {name for name, state in machine["States"].items() if state["Type"] in ("Task", "Map")}
+    others = {"MarkUnchanged", "MarkChecked", "MarkFailed", "NotifyOfFailure"}
+    assert work == {*BEFORE_THE_INDEX, *AFTER_THE_INDEX} | others

@@ -1,0 +1,72 @@
+"""A batch whose workers are killed again and again ends with the file that an undisturbed run makes, byte for byte.
+
+``SETPIECES_VOUCHERS`` says how many (default 20,000; 1,000,000 takes some minutes).
+"""
+
+import hashlib
+import os
+import time
+
+import pytest
+
+from local.shop import Shop, eventually
+from tests.integration.members import sign_in
+from tests.integration.voucher_batches import ask, complete, download
+from tests.resilience.workers import kill_workers
+
+VOUCHERS = int(os.environ.get("SETPIECES_VOUCHERS", "20000"))
+# A step that was killed is tried again after 2 s, 4 s ...; the rest is what the machine takes.
+TIMEOUT = 300 + VOUCHERS // 1000
+
+
+@pytest.mark.timeout(TIMEOUT * 3)
+def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
+    person = shop.samples["admin"]
+    admin = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+    path = ask(shop, admin, count=VOUCHERS)
+    batch_id = path.rpartition("/")[2]
+
+    killed = 0
+    for share in (0, 1 / 3, 2 / 3):
+        eventually(lambda least=share * VOUCHERS: begun(shop, batch_id, least), timeout=TIMEOUT, every=0.05)
+        killed += kill_workers()
+    assert killed
+    disturbed = complete(shop, admin, path, timeout=TIMEOUT)
+    content = download(disturbed)
+    codes = content.decode().split()
+    assert len(codes) == len(set(codes)) == VOUCHERS
+
+    # Once more from the start, with the same numbers and the same key, and nobody disturbs it.
+    forget(shop, batch_id)
+    shop.aws("stepfunctions").start_execution(
+        stateMachineArn=shop.address("vouchers", "state-machine-arn"),
+        name=f"{batch_id}-again",
+        input=f'{{"batch_id": "{batch_id}", "correlation_id": "again-{int(time.time())}"}}',
+    )
+    eventually(lambda: batch(shop, batch_id)["status"]["S"] != "FAILED")
+    undisturbed = complete(shop, admin, path, timeout=TIMEOUT)
+    assert undisturbed["sha256"] == disturbed["sha256"] == hashlib.sha256(download(undisturbed)).hexdigest()
+    assert download(undisturbed) == content
+
+
+def begun(shop: Shop, batch_id: str, least: float) -> bool:
+    """Whether chunks are being made, and so many vouchers are stored."""
+    item = batch(shop, batch_id)
+    return item["status"]["S"] != "PENDING" and 5_000 * len(item.get("chunks_done", {}).get("NS", [])) >= least
+
+
+def batch(shop: Shop, batch_id: str) -> dict:
+    table = shop.address("vouchers", "batches-table-name")
+    answer = shop.aws("dynamodb").get_item(TableName=table, Key={"batch_id": {"S": batch_id}}, ConsistentRead=True)
+    return answer["Item"]
+
+
+def forget(shop: Shop, batch_id: str) -> None:
+    """All that a batch remembers of having been made, but for its numbers."""
+    shop.aws("dynamodb").update_item(
+        TableName=shop.address("vouchers", "batches-table-name"),
+        Key={"batch_id": {"S": batch_id}},
+        UpdateExpression="SET #status = :failed REMOVE chunks_done, file_key, sha256, #bytes",
+        ExpressionAttributeNames={"#status": "status", "#bytes": "bytes"},
+        ExpressionAttributeValues={":failed": {"S": "FAILED"}},
+    )

@@ -1,0 +1,86 @@
+"""What reaches the CDN of a request, and what of its answer comes back."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from local import edge
+from local.gateway.ports import EmulatorDown
+
+
+class Cdn(BaseHTTPRequestHandler):
+    """Answers anything, and remembers it."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.seen.append((self.requestline, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(200)
+        for name, value in (
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+            ("Connection", "close"),
+            ("Content-Length", "2"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    Cdn.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cdn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("target", ["/", "/a/../b//c", "/%2f%2E%2e/x?a=%41&a=b%20c&&d", "/a%zz", "/caf\u00e9"])
+def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
+    edge.fetch(endpoint, "d1.cloudfront.net", "GET", target, (), b"")
+    [(line, _, _)] = Cdn.seen
+    assert line == f"GET {target.replace(chr(233), '%E9')} HTTP/1.1"
+
+
+def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
+    sent = (("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html"))
+    answer = edge.fetch(endpoint, "d1.cloudfront.net", "POST", "/form", sent, b"a=b")
+    [(_, headers, body)] = Cdn.seen
+    assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
+        "d1.cloudfront.net",
+        "https",
+        "text/html",
+    )
+    assert "connection" not in headers
+    assert body == b"a=b"
+    assert [value for name, value in answer.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+    assert not {"connection", "content-length", "date", "server"} & {name.lower() for name, _ in answer.headers}
+
+
+def test_a_cloud_that_is_down_is_said_so():
+    with pytest.raises(EmulatorDown):
+        edge.fetch("http://127.0.0.1:1", "d1.cloudfront.net", "GET", "/", (), b"")
+
+
+def test_the_cdn_is_found_by_what_its_template_publishes():
+    def parameter(name: str, value: str) -> dict[str, object]:
+        return {"type": "AWS::SSM::Parameter", "properties": {"Name": name, "Value": value}}
+
+    resources = [
+        {"type": "AWS::S3::Bucket", "properties": {}},
+        parameter("/setpieces/dev/edge/distribution-domain", "other.cloudfront.net"),
+        parameter("/setpieces/local/edge/distribution-domain", "d1.cloudfront.net"),
+    ]
+    assert edge.distribution(resources, "local") == "d1.cloudfront.net"
+    assert edge.distribution(resources[:2], "local") == ""

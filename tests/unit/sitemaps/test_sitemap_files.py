@@ -1,0 +1,188 @@
+"""Files within the protocol's limits, the same bytes for the same pages, and a check that shares no code with the writer."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sitemap_changes import Page, dated, fingerprint
+from sitemap_check import locations, problems, shrunk
+from sitemap_files import MAX_BYTES, MAX_LOCATION, MAX_URLS, BadEntry, Entry, File, files, index, location
+
+ORIGIN = "https://www.shop.example"
+NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+PATHS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40).map(lambda text: "/p/" + text)
+
+
+def pages(count: int) -> Iterator[Entry]:
+    return (Entry(f"/products/SP-{number:06}", "2026-01-01") for number in range(count))
+
+
+def made(count: int) -> list[File]:
+    return list(files("products", ORIGIN, pages(count)))
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (0, []),
+        (1, [1]),
+        (MAX_URLS, [MAX_URLS]),
+        (MAX_URLS + 1, [MAX_URLS, 1]),
+        (120_000, [MAX_URLS, MAX_URLS, 20_000]),
+    ],
+)
+def test_as_many_files_as_the_protocol_wants(count: int, sizes: list[int]):
+    found = made(count)
+    assert [file.urls for file in found] == sizes
+    assert all(problems(file.content, ORIGIN) == [] for file in found)
+    named = [url for file in found for url in locations(file.content)]
+    assert named == [f"{ORIGIN}{entry.path}" for entry in pages(count)]
+    whole = index(ORIGIN, [(file.name, file.changed) for file in found])
+    assert locations(whole) == [f"{ORIGIN}/sitemaps/{file.name}" for file in found]
+
+
+def test_a_file_ends_before_it_is_too_large():
+    long = [Entry(f"/{number}" + "x" * 1_900) for number in range(60)]
+    found = list(files("pages", ORIGIN, long, largest=20_000))
+    assert sum(file.urls for file in found) == 60
+    assert all(len(file.content) <= 20_000 for file in found)
+    assert MAX_URLS * (MAX_LOCATION + 80) > MAX_BYTES, "otherwise the size would not matter"
+
+
+def test_the_same_pages_are_the_same_bytes_under_the_same_name():
+    assert made(1_000) == made(1_000)
+    assert made(1_000)[0].name != made(999)[0].name
+
+
+@given(st.lists(PATHS, unique=True, min_size=1, max_size=30))
+@settings(max_examples=200)
+def test_every_path_comes_back_as_it_was(paths: list[str]):
+    [file] = files("pages", ORIGIN, map(Entry, paths))
+    root = ElementTree.fromstring(file.content)
+    read = [unquote(found.text or "") for found in root.iter(f"{NAMESPACE}loc")]
+    assert [url.removeprefix(ORIGIN) for url in read] == [unquote(path.replace("%", "%25")) for path in paths]
+    assert all(url.startswith(f"{ORIGIN}/p/") for url in read)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a&b", "/a&b"),
+        ("/größe", "/gr%C3%B6%C3%9Fe"),
+        ("/a b", "/a%20b"),
+        ("/\U0001f9f1", "/%F0%9F%A7%B1"),
+        ('/"<>', "/%22%3C%3E"),
+        ("/]]>", "/%5D%5D%3E"),
+        ("/a\x0bb", "/a%0Bb"),
+        ("/a#b", "/a%23b"),
+        ("/100%", "/100%25"),
+    ],
+)
+def test_what_a_url_must_not_hold_is_escaped(path: str, expected: str):
+    assert location(ORIGIN, path) == ORIGIN + expected
+
+
+@pytest.mark.parametrize("path", ["", "a", "//evil.example/", "https://evil.example/", "/\ud800", "/" + "x" * 2_048])
+def test_a_path_that_no_sitemap_may_name(path: str):
+    with pytest.raises(BadEntry):
+        location(ORIGIN, path)
+
+
+def test_the_longest_location():
+    room = MAX_LOCATION - len(ORIGIN) - 1
+    assert len(location(ORIGIN, "/" + "x" * room)) == MAX_LOCATION
+    with pytest.raises(BadEntry):
+        # An ampersand counts as it stands in the file.
+        location(ORIGIN, "/" + "x" * (room - 1) + "&")
+
+
+@pytest.mark.parametrize(
+    ("dates", "changed"),
+    [
+        (["2026-01-01", "2026-03-01", "2026-02-01"], "2026-03-01"),
+        (["2026-01-01", ""], ""),
+        (["2026-01-01T10:00:00Z"], "2026-01-01T10:00:00Z"),
+    ],
+)
+def test_a_file_has_changed_when_its_last_page_has(dates: list[str], changed: str):
+    [file] = files("pages", ORIGIN, [Entry(f"/{number}", date) for number, date in enumerate(dates)])
+    assert file.changed == changed
+
+
+def test_a_date_is_a_w3c_date():
+    with pytest.raises(BadEntry):
+        list(files("pages", ORIGIN, [Entry("/a", "yesterday")]))
+
+
+# --- the check ---
+
+
+def urlset(*urls: str, more: str = "") -> bytes:
+    inner = "".join(f"<url><loc>{url}</loc></url>" for url in urls)
+    return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{inner}{more}</urlset>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no XML"),
+        (b"<urlset>", "no XML"),
+        (urlset(f"{ORIGIN}/a")[:-5], "no XML"),
+        (b'<!DOCTYPE urlset [<!ENTITY a "b">]>' + urlset(f"{ORIGIN}/a"), "declaration"),
+        (urlset(), "names nothing"),
+        (urlset(f"{ORIGIN}/a", f"{ORIGIN}/a"), "twice"),
+        (urlset("https://evil.example/a"), "outside"),
+        (urlset("http://www.shop.example/a"), "outside"),
+        (urlset("https://www.shop.example.evil.example/a"), "outside"),
+        (urlset(f"{ORIGIN}/a#b"), "outside"),
+        (urlset(f"{ORIGIN}/" + "x" * 2_048), "too long"),
+        (urlset(f"{ORIGIN}/ä"), "not escaped"),
+        (urlset(f"{ORIGIN}/a b"), "not escaped"),
+        (urlset(*(f"{ORIGIN}/{number}" for number in range(MAX_URLS + 1))), "more than 50000"),
+        (urlset(f"{ORIGIN}/a", more="<priority>1</priority>"), "where none may be"),
+        (urlset(f"{ORIGIN}/a", more='<url x="1"><loc>https://www.shop.example/b</loc></url>'), "does not know"),
+        (b"<urlset><url><loc>https://www.shop.example/a</loc></url></urlset>", "does not know"),
+        (b" " * (MAX_BYTES + 1), "bytes large"),
+    ],
+)
+def test_what_may_not_be_released(content: bytes, reason: str):
+    assert any(reason in problem for problem in problems(content, ORIGIN))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [(0, 0, False), (0, 5, False), (100, 80, False), (100, 79, True), (100, 0, True), (1, 0, True), (100, 1000, False)],
+)
+def test_a_release_does_not_shrink_unnoticed(before: int, now: int, refused: bool):
+    assert bool(shrunk(before, now)) == refused
+
+
+# --- changes ---
+
+
+def test_the_order_of_members_changes_nothing():
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1}) != fingerprint({"a": 1, "b": [3]})
+
+
+@given(
+    st.dictionaries(st.text(max_size=3).map("/{}".format), st.sampled_from("xyz")),
+    st.dictionaries(st.text(max_size=3).map("/{}".format), st.sampled_from("xyz")),
+)
+def test_a_page_keeps_its_day_until_it_shows_something_else(before: dict[str, str], now: dict[str, str]):
+    known = [Page(path, shown, "2026-01-01") for path, shown in sorted(before.items())]
+    found = list(dated(sorted(now.items()), known, "2026-06-01"))
+    assert [(page.path, page.fingerprint) for page in found] == sorted(now.items())
+    same = {path for path in now if before.get(path) == now[path]}
+    assert {page.path for page in found if page.changed == "2026-01-01"} == same
+
+
+def test_of_two_of_the_same_path_the_first_counts():
+    assert [page.fingerprint for page in dated([("/a", "x"), ("/a", "y")], [], "2026-01-01")] == ["x"]
+
+
+def test_what_is_out_of_order_is_a_fault():
+    with pytest.raises(ValueError, match="/a comes after /b"):
+        list(dated([("/b", "x"), ("/a", "y")], [], "2026-01-01"))

@@ -1,0 +1,388 @@
+"""The steps of a run against AWS as moto has it, in the order of the workflow; and what is asked of runs over HTTP."""
+
+import importlib
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+import sitemap_files
+import sitemap_pages
+import sitemap_runs
+import sitemap_store as store
+from moto.core import DEFAULT_ACCOUNT_ID
+from sitemap_check import locations
+
+from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.tables import mocked_table
+
+ORIGIN = "https://shop.example"
+MACHINE = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}})
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch):
+    """The bucket, the table, a state machine, and a platform with ``products``; ``asked`` are the page tokens."""
+    state: Any = SimpleNamespace(products={}, asked=[], page=2, broken=None)
+
+    def call(system: str, method: str, path: str, *, query: dict[str, str], timeout: float) -> Answer:
+        assert (system, method, path) == ("commerce", "GET", "products")
+        state.asked.append(query.get("page_token", ""))
+        if state.broken:
+            return state.broken
+        skus = sorted(sku for sku in state.products if sku > query.get("page_token", ""))
+        body: dict[str, Any] = {"items": [{"sku": sku} | state.products[sku] for sku in skus[: state.page]]}
+        if skus[state.page :]:
+            body["next_page_token"] = skus[state.page - 1]
+        return Answer(200, body)
+
+    monkeypatch.setattr(sitemap_pages.outside, "call", call)
+    with mocked_table(monkeypatch, "runs", "run_id"):
+        state.s3 = boto3.client("s3")
+        state.s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        state.steps = boto3.client("stepfunctions")
+        state.machine = state.steps.create_state_machine(
+            name="generate", definition=MACHINE, roleArn=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/machine"
+        )["stateMachineArn"]
+        for name, value in {
+            "TABLE_NAME": "runs",
+            "BUCKET_NAME": "files",
+            "ORIGIN": ORIGIN,
+            "PAGES": "/,/products",
+            "STATE_MACHINE_ARN": state.machine,
+            "EXECUTION_ARN_PREFIX": state.machine.replace(":stateMachine:", ":execution:"),
+            "DISTRIBUTION_ID": "E1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        stock(state, 3)
+        yield state
+
+
+def stock(world: Any, count: int, **shown: Any) -> None:
+    """The platform sells ``count`` products."""
+    world.products = {f"SP-{number:05}": {"name": f"Set {number}"} | shown for number in range(count)}
+
+
+def step(function: str, run_id: str, **more: Any) -> Any:
+    return importlib.import_module(f"{function}.app").handler({"run_id": run_id, **more}, CONTEXT)
+
+
+def planned(run_id: str, day: str = "2026-01-02", dry_run: bool = False, force: bool = False) -> int:
+    """Plan and generate, as the workflow does; the number of chunks."""
+    execution = f"{os.environ['EXECUTION_ARN_PREFIX']}:{run_id}"
+    arguments = {"execution": execution, "started_at": f"{day}T03:00:00Z", "dry_run": dry_run, "force": force}
+    plan = {"chunk": 1, "token": "", "after": "", "more": True}
+    while plan.pop("more"):
+        plan = step("plan_pages", run_id, **arguments, **plan)
+    for chunk in range(1, plan["chunk"] + 1):
+        step("write_files", run_id, chunk=chunk)
+    return plan["chunk"]
+
+
+def checked(run_id: str, force: bool = False, **how: Any) -> dict[str, Any]:
+    chunks = planned(run_id, force=force, **how)
+    return step("check_release", run_id, chunks=chunks, force=force) | {"chunks": chunks}
+
+
+def copy(world: Any, run_id: str, made: dict[str, Any], most: int | None = None) -> None:
+    """What the workflow copies, the index last; not more than ``most``."""
+    names = [*(f"sitemaps/{name}" for name in made["names"]), "robots.txt", "manifest.json", "sitemap.xml"]
+    for name in names[:most]:
+        world.s3.copy_object(Bucket="files", CopySource=f"files/work/{run_id}/{name}", Key=f"release/{name}")
+
+
+def released(world: Any, run_id: str, **how: Any) -> dict[str, Any]:
+    made = checked(run_id, **how)
+    copy(world, run_id, made)
+    step("verify_release", run_id, chunks=made["chunks"])
+    step("clean_up", run_id)
+    return made
+
+
+def urls(prefix: str = "release/") -> list[str]:
+    """All locations that the index leads to."""
+    found = []
+    for file in locations(store.read(f"{prefix}sitemap.xml") or b""):
+        found += locations(store.read(prefix + file.removeprefix(f"{ORIGIN}/")) or b"")
+    return found
+
+
+def keys(world: Any, prefix: str = "") -> list[str]:
+    return [each["Key"] for each in world.s3.list_objects_v2(Bucket="files", Prefix=prefix).get("Contents", [])]
+
+
+def test_a_run_releases_every_page(world):
+    made = released(world, "run-1")
+    assert (made["urls"], made["files"], made["changed"]) == (5, 1, True)
+    assert urls() == [f"{ORIGIN}{path}" for path in ("/", "/products", *(f"/products/{sku}" for sku in world.products))]
+    robots = store.read("release/robots.txt").decode()
+    assert f"Sitemap: {ORIGIN}/sitemap.xml" in robots
+    assert "Disallow: /admin" in robots
+
+
+def test_the_same_pages_are_the_same_bytes_on_another_day(world):
+    released(world, "run-1", day="2026-01-02")
+    before = store.read("release/sitemap.xml")
+    assert checked("run-2", day="2026-01-03")["changed"] is False
+    assert store.read("work/run-2/sitemap.xml") == before
+
+
+def test_only_what_changed_has_the_day_of_the_run(world):
+    released(world, "run-1", day="2026-01-02")
+    world.products["SP-00001"]["name"] = "Another name"
+    made = released(world, "run-2", day="2026-01-03")
+    [name] = made["names"]
+    content = store.read(f"release/sitemaps/{name}").decode()
+    assert content.count("<lastmod>2026-01-03</lastmod>") == 1
+    assert f"<loc>{ORIGIN}/products/SP-00001</loc><lastmod>2026-01-03</lastmod>" in content
+    assert content.count("<lastmod>2026-01-02</lastmod>") == 4
+
+
+def test_a_chunk_ends_where_a_file_must_end(world, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
+    monkeypatch.setattr(sitemap_files, "MAX_URLS", 4)
+    stock(world, 7)
+    made = released(world, "run-1")
+    assert (made["chunks"], made["urls"], made["files"]) == (3, 9, 3)
+    assert len(set(urls())) == 9
+    assert [name.split("-")[1] for name in made["names"]] == ["1", "2", "3"]
+    # A page of the list that two chunks share is read for both, and named in one.
+    assert world.asked.count("SP-00001") == 2
+
+
+def test_exactly_a_chunk_is_one(world, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 5)
+    assert planned("run-1") == 1
+
+
+@pytest.mark.parametrize("broken", [Answer(503, {}), Answer(200, "garbage")])
+def test_a_platform_that_does_not_answer_ends_no_list(world, broken):
+    world.broken = broken
+    with pytest.raises(OutsideUnavailable):
+        planned("run-1")
+
+
+def refused(run_id: str) -> str:
+    """Why the run was refused."""
+    run = sitemap_runs.find(run_id)
+    assert run["status"] == "REFUSED"
+    return run["reason"]
+
+
+def test_no_page_at_all_is_refused(world, monkeypatch):
+    monkeypatch.setenv("PAGES", "")
+    stock(world, 0)
+    with pytest.raises(Exception, match="names nothing"):
+        checked("run-1")
+    assert "names nothing" in refused("run-1")
+
+
+def test_a_shop_that_shrank_is_refused_unless_forced(world):
+    stock(world, 18)
+    released(world, "run-1")
+    before = store.read("release/sitemap.xml")
+    stock(world, 13)
+    with pytest.raises(Exception, match="15 URLs, and 20 were released"):
+        checked("run-2")
+    assert refused("run-2") == "15 URLs, and 20 were released: fewer than 80% of them"
+    assert store.read("release/sitemap.xml") == before
+    assert released(world, "run-3", force=True)["urls"] == 15
+
+
+def test_a_file_that_somebody_changed_is_refused(world):
+    chunks = planned("run-1")
+    [key] = keys(world, "work/run-1/sitemaps/")
+    world.s3.put_object(Bucket="files", Key=key, Body=b"<urlset/>")
+    with pytest.raises(Exception, match="is not what was written"):
+        step("check_release", "run-1", chunks=chunks, force=False)
+    assert "is not what was written" in refused("run-1")
+
+
+def test_every_step_may_be_repeated(world):
+    chunks = planned("run-1")
+    assert planned("run-1") == chunks
+    first = step("check_release", "run-1", chunks=chunks, force=False)
+    assert step("check_release", "run-1", chunks=chunks, force=False) == first
+    copy(world, "run-1", first)
+    copy(world, "run-1", first)
+    for _ in range(2):
+        step("verify_release", "run-1", chunks=chunks)
+        step("clean_up", "run-1")
+    assert len(urls()) == 5
+
+
+@pytest.mark.parametrize("copied", range(6))
+def test_a_copy_that_ends_anywhere_leaves_a_whole_release(world, monkeypatch, copied):
+    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
+    stock(world, 7)
+    released(world, "run-1")
+    before = urls()
+    world.products["SP-00000"]["name"] = "Another name"
+    world.products["SP-00009"] = {"name": "New"}
+    copy(world, "run-2", checked("run-2"), copied)
+    assert urls() == before
+    released(world, "run-3")
+    assert urls() == [*before, f"{ORIGIN}/products/SP-00009"]
+
+
+@pytest.mark.parametrize("lost", ["sitemap.xml", "sitemaps/"])
+def test_a_release_that_is_not_whole_is_seen(world, lost):
+    made = checked("run-1")
+    copy(world, "run-1", made)
+    for key in keys(world, f"release/{lost}"):
+        world.s3.delete_object(Bucket="files", Key=key)
+    with pytest.raises(Exception, match=r"\.xml"):
+        step("verify_release", "run-1", chunks=made["chunks"])
+
+
+def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(world, monkeypatch):
+    made = [released(world, "run-1")]
+    for number in (2, 3):
+        world.products["SP-00001"]["name"] = f"Name {number}"
+        made.append(released(world, f"run-{number}", day=f"2026-01-0{number + 1}"))
+    names = [each["names"][0] for each in made]
+    assert len({*names}) == 3
+    assert all(f"release/sitemaps/{name}" in keys(world) for name in names), "a week has not gone by"
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(UTC) + timedelta(days=8)
+
+    monkeypatch.setattr(importlib.import_module("clean_up.app"), "datetime", Later)
+    step("clean_up", "run-3")
+    assert keys(world, "release/sitemaps/") == sorted(f"release/sitemaps/{name}" for name in names[1:])
+    assert {key.split("/")[1] for key in keys(world, "work/")} == {"run-2", "run-3"}
+    assert len(urls()) == 5
+
+
+# --- one at a time ---
+def started(world: Any, name: str) -> str:
+    return world.steps.start_execution(stateMachineArn=world.machine, name=name, input="{}")["executionArn"]
+
+
+def test_only_one_run_is_at_work(world):
+    mine, other = started(world, "mine"), started(world, "other")
+    sitemap_runs.take(mine)
+    sitemap_runs.take(mine)
+    with pytest.raises(sitemap_runs.Busy):
+        sitemap_runs.take(other)
+    world.steps.stop_execution(executionArn=mine)
+    sitemap_runs.take(other)
+
+
+def test_a_run_that_nobody_remembers_holds_nothing(world):
+    sitemap_runs.take(f"{world.machine.replace(':stateMachine:', ':execution:')}:forgotten")
+    sitemap_runs.take(started(world, "other"))
+
+
+def test_of_two_that_see_the_same_run_gone_one_is_first(world, monkeypatch):
+    mine, other = started(world, "mine"), started(world, "other")
+    sitemap_runs.take(other)
+    monkeypatch.setattr(sitemap_runs, "find", lambda _: {"execution": "gone"})
+    monkeypatch.setattr(sitemap_runs, "_execution", lambda _: "")
+    with pytest.raises(sitemap_runs.Busy):
+        sitemap_runs.take(mine)
+
+
+# --- over HTTP ---
+def call(function: str, body: Any = None, *, key: str = "", run_id: str = ""):
+    """(status, headers, body) of an API function."""
+    event = {
+        "httpMethod": "POST",
+        "path": "/v1/sitemaps/runs",
+        "headers": {"content-type": "application/json"} | ({"idempotency-key": key} if key else {}),
+        "pathParameters": {"run_id": run_id},
+        "queryStringParameters": None,
+        "requestContext": {
+            "requestId": "r",
+            "path": "/sitemaps/v1/sitemaps/runs",
+            "authorizer": {"principalId": "grace"},
+        },
+        "body": json.dumps(body) if body is not None else None,
+    }
+    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+
+
+def test_a_run_is_started_and_shown(world):
+    status, headers, run = call("start_run")
+    assert (status, run["status"], run["dry_run"], run["force"]) == (202, "PENDING", False, False)
+    assert headers["Location"] == f"/sitemaps/v1/sitemaps/runs/{run['run_id']}"
+    [execution] = world.steps.list_executions(stateMachineArn=world.machine)["executions"]
+    assert execution["name"] == run["run_id"]
+    asked = world.steps.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(asked) == {"dry_run": False, "force": False}
+    status, headers, shown = call("show_run", run_id=run["run_id"])
+    assert (status, shown, headers["Retry-After"]) == (200, run, "1")
+    sitemap_runs.note(run["run_id"], status="RELEASED", urls=5)
+    status, headers, shown = call("show_run", run_id=run["run_id"])
+    assert (shown["status"], shown["urls"], "Retry-After" in headers) == ("RELEASED", 5, False)
+    assert "purge_at" not in shown
+
+
+def test_the_same_key_is_the_same_run(world):
+    first, again = (call("start_run", {"dry_run": True}, key="k")[2] for _ in range(2))
+    assert first["run_id"] == again["run_id"]
+    assert len(world.steps.list_executions(stateMachineArn=world.machine)["executions"]) == 1
+    status, _, problem = call("start_run", {"dry_run": False}, key="k")
+    assert (status, problem["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert call("start_run", {"dry_run": True}, key="l")[2]["run_id"] != first["run_id"]
+
+
+@pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"force": 1}, {"what": True}, [], "x"])
+def test_what_nobody_can_mean_is_refused(world, body):
+    assert call("start_run", body)[0] == 400
+    assert world.steps.list_executions(stateMachineArn=world.machine)["executions"] == []
+
+
+@pytest.mark.parametrize(("run_id", "status"), [("nobody", 404), ("LOCK", 404), ("a b", 400), ("x" * 81, 400)])
+def test_runs_that_nobody_knows(world, run_id, status):
+    sitemap_runs.take(started(world, "mine"))
+    assert call("show_run", run_id=run_id)[0] == status
+
+
+def test_a_run_that_was_stopped_from_outside_has_failed(world):
+    run_id = call("start_run")[2]["run_id"]
+    [execution] = world.steps.list_executions(stateMachineArn=world.machine)["executions"]
+    world.steps.stop_execution(executionArn=execution["executionArn"])
+    _, headers, shown = call("show_run", run_id=run_id)
+    assert (shown["status"], shown["reason"], "Retry-After" in headers) == ("FAILED", "ABORTED", False)
+
+
+def test_a_run_whose_start_was_lost_is_pending_until_it_is_asked_for_again(world):
+    run_id = importlib.import_module("sitemap_requests").new_run_id("grace", "k")
+    sitemap_runs.note(run_id, status="PENDING", dry_run=False, force=False)
+    assert call("show_run", run_id=run_id)[2]["status"] == "PENDING"
+    assert call("start_run", {}, key="k")[2]["run_id"] == run_id
+    assert len(world.steps.list_executions(stateMachineArn=world.machine)["executions"]) == 1
+
+
+def test_the_cdn_asks_for_the_index_again_once(world):
+    cdn = boto3.client("cloudfront")
+    origin = {
+        "Id": "o",
+        "DomainName": "files.s3.eu-central-1.amazonaws.com",
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    behaviour = {"TargetOriginId": "o", "ViewerProtocolPolicy": "https-only"}
+    distribution = cdn.create_distribution(
+        DistributionConfig={
+            "CallerReference": "c",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": behaviour,
+        }
+    )["Distribution"]["Id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTRIBUTION_ID", distribution)
+        step("invalidate_index", "run-1")
+    [made] = cdn.list_invalidations(DistributionId=distribution)["InvalidationList"]["Items"]
+    batch = cdn.get_invalidation(DistributionId=distribution, Id=made["Id"])["Invalidation"]["InvalidationBatch"]
+    assert batch["Paths"]["Items"] == ["/sitemap.xml", "/robots.txt"]
+    assert batch["CallerReference"] == "run-1"

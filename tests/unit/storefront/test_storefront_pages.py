@@ -1,0 +1,60 @@
+"""Where a reader is sent, whose forms are taken, and what is told of a refusal."""
+
+from xml.etree.ElementTree import fromstring
+
+import pytest
+from app.pages import from_elsewhere, money, own_path
+from app.pictures import drawn
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/basket", "/basket"),
+        ("/products?query=a&b=c", "/products?query=a&b=c"),
+        ("", "/"),
+        ("basket", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/a\r\nSet-Cookie: x=y", "/"),
+        ("/\t/evil.example", "/"),
+    ],
+)
+def test_a_reader_stays_on_the_site(target: str, expected: str):
+    assert own_path(target) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "elsewhere"),
+    [
+        ({"sec-fetch-site": "same-origin"}, False),
+        ({"sec-fetch-site": "none"}, False),
+        ({"sec-fetch-site": "same-site"}, True),
+        ({"sec-fetch-site": "cross-site"}, True),
+        ({"sec-fetch-site": "cross-site", "origin": "https://shop.example"}, True),
+        ({"origin": "https://shop.example"}, False),
+        ({"origin": "https://evil.example"}, True),
+        ({"origin": "null"}, True),
+        ({}, False),
+    ],
+)
+def test_forms_of_other_sites(headers: dict[str, str], elsewhere: bool):
+    raw = [(name.encode(), value.encode()) for name, value in ({"host": "shop.example"} | headers).items()]
+    assert from_elsewhere(Request({"type": "http", "method": "POST", "path": "/", "headers": raw})) == elsewhere
+
+
+@pytest.mark.parametrize(("cents", "text"), [(0, "0.00 EUR"), (5, "0.05 EUR"), (123456, "1,234.56 EUR")])
+def test_money(cents: int, text: str):
+    assert money(cents, "EUR") == text
+
+
+@given(st.text(max_size=40))
+def test_every_sku_has_a_picture_of_its_own(sku: str):
+    assert fromstring(drawn(sku)).tag.endswith("svg")
+    assert drawn(sku) == drawn(sku)
+    assert drawn(sku) != drawn(sku + "x")

@@ -1,0 +1,144 @@
+"""Codes: unique by construction, unguessable, forgiving to whoever types them, and unforgiving to typing errors."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voucher_chunks import CHUNK, Chunk, chunks, made
+from voucher_codes import ALPHABET, HALF, KEY_VERSIONS, LENGTH, RADIX, key_version, make, normalised, number
+from voucher_permutation import Permutation
+
+KEY = bytes(range(32))
+PERMUTATION = Permutation(KEY, RADIX, HALF)
+HIGHEST = RADIX ** (2 * HALF) - 1
+NUMBERS = st.integers(0, HIGHEST)
+
+
+@pytest.mark.parametrize(
+    ("key", "radix", "plain", "cipher"),
+    [
+        # NIST's own samples of FF1 with an empty tweak, for AES-128, 192 and 256.
+        # https://csrc.nist.gov/CSRC/media/Projects/Cryptographic-Standards-and-Guidelines/documents/examples/FF1samples.pdf
+        ("2B7E151628AED2A6ABF7158809CF4F3C", 10, "0123456789", "2433477484"),
+        ("2B7E151628AED2A6ABF7158809CF4F3CEF4359D8D580AA4F", 10, "0123456789", "2830668132"),
+        ("2B7E151628AED2A6ABF7158809CF4F3CEF4359D8D580AA4F7F036D6F04FC6A94", 10, "0123456789", "6657667009"),
+    ],
+)
+def test_the_permutation_is_that_of_the_standard(key, radix, plain, cipher):
+    permutation = Permutation(bytes.fromhex(key), radix, len(plain) // 2)
+    assert permutation.permute([int(plain)]) == [int(cipher)]
+    assert permutation.restore([int(cipher)]) == [int(plain)]
+
+
+@pytest.mark.parametrize(("radix", "half"), [(2, 1), (3, 2), (31, 1), (10, 2), (31, 2)])
+def test_the_permutation_reaches_every_number_of_a_small_domain_once(radix, half):
+    domain = range(radix ** (2 * half))
+    permutation = Permutation(KEY, radix, half)
+    permuted = permutation.permute(domain)
+    assert sorted(permuted) == list(domain)
+    assert permutation.restore(permuted) == list(domain)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=20))
+def test_numbers_come_back(numbers):
+    permuted = PERMUTATION.permute(numbers)
+    assert all(0 <= value <= HIGHEST for value in permuted)
+    assert PERMUTATION.restore(permuted) == numbers
+
+
+@given(NUMBERS, st.integers(1, 50))
+def test_a_number_has_one_code_whoever_else_is_made_with_it(first, count):
+    first = min(first, HIGHEST - count)
+    together = PERMUTATION.permute(range(first, first + count))
+    assert together == [PERMUTATION.permute([first + offset])[0] for offset in range(count)]
+
+
+def test_a_domain_too_large_for_one_block_a_round_is_refused():
+    with pytest.raises(ValueError, match="four bytes"):
+        Permutation(KEY, 31, 7)
+
+
+def test_codes_are_distinct_well_formed_and_say_what_they_were_made_from():
+    codes = make(PERMUTATION, 1, 1, 20_000)
+    assert len(set(codes)) == 20_000
+    for offset in (0, 1, 4_999, 19_999):
+        assert normalised(codes[offset]) == codes[offset]
+        assert (key_version(codes[offset]), number(PERMUTATION, codes[offset])) == (1, 1 + offset)
+    assert {len(code) for code in codes} == {LENGTH}
+    assert set("".join(codes)) == set(ALPHABET)
+
+
+def test_chunks_make_the_codes_of_the_whole():
+    whole = make(PERMUTATION, 1, 7, 12_000)
+    assert whole == [code for chunk in chunks(7, 12_000) for code in make(PERMUTATION, 1, chunk.first, chunk.count)]
+
+
+@given(st.integers(1, 999_999_998))
+def test_neighbouring_numbers_have_unrelated_codes(value):
+    """Two codes drawn at random share eight symbols or more in the same places once in a thousand million times."""
+    here, next_one = make(PERMUTATION, 1, value, 2)
+    assert sum(a == b for a, b in zip(here[1:-1], next_one[1:-1], strict=True)) <= 7
+
+
+def test_every_symbol_is_as_frequent_as_every_other_in_each_place():
+    codes = make(PERMUTATION, 1, 1, 31_000)
+    for place in range(1, LENGTH):
+        counts = [sum(code[place] == symbol for code in codes) for symbol in ALPHABET]
+        # 1,000 each, with a standard deviation of 31.
+        assert all(800 < count < 1_200 for count in counts)
+
+
+def test_codes_of_different_keys_never_meet():
+    other = Permutation(bytes(32), RADIX, HALF)
+    assert set(make(PERMUTATION, 1, 1, 1000)).isdisjoint(make(other, 2, 1, 1000))
+    assert make(PERMUTATION, 1, 1, 10) != [f"3{code[1:]}" for code in make(other, 1, 1, 10)]
+
+
+@pytest.mark.parametrize("version", [0, KEY_VERSIONS + 1, -1])
+def test_there_are_thirty_key_versions(version):
+    with pytest.raises(ValueError, match="key versions"):
+        make(PERMUTATION, version, 1, 1)
+
+
+CODES = st.builds(lambda value, version: make(PERMUTATION, version, value, 1)[0], NUMBERS, st.integers(1, KEY_VERSIONS))
+
+
+@given(CODES)
+def test_one_wrong_symbol_is_noticed(code):
+    for place, right in enumerate(code):
+        for wrong in ALPHABET.replace(right, ""):
+            assert normalised(code[:place] + wrong + code[place + 1 :]) is None
+
+
+@given(CODES)
+def test_two_symbols_that_changed_places_are_noticed(code):
+    for one, other in combinations(range(LENGTH), 2):
+        symbols = list(code)
+        symbols[one], symbols[other] = symbols[other], symbols[one]
+        assert normalised("".join(symbols)) == (code if code[one] == code[other] else None)
+
+
+@given(CODES)
+def test_a_code_may_be_typed_with_hyphens_blanks_and_small_letters(code):
+    assert normalised(f" {code[:5]}-{code[5:9]} {code[9:]} ".lower()) == code
+
+
+@given(st.text(max_size=40))
+def test_anything_else_is_no_code(text):
+    found = normalised(text)
+    assert found is None or (len(found) == LENGTH and set(found) <= set(ALPHABET))
+
+
+def test_a_batch_is_divided_into_chunks():
+    assert chunks(11, 12_000) == [Chunk(0, 11, CHUNK), Chunk(1, 5_011, CHUNK), Chunk(2, 10_011, 2_000)]
+    assert chunks(11, 12_000, {0, 2}) == [Chunk(1, 5_011, CHUNK)]
+    assert chunks(1, 1) == [Chunk(0, 1, 1)]
+
+
+@given(st.integers(1, 30_000), st.data())
+def test_what_is_made_and_what_is_left_add_up(count, data):
+    every = chunks(1, count)
+    done = data.draw(st.sets(st.sampled_from([chunk.index for chunk in every])))
+    assert made(count, done) + sum(chunk.count for chunk in chunks(1, count, done)) == count
+    assert sum(chunk.count for chunk in every) == count

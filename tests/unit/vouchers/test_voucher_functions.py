@@ -1,0 +1,603 @@
+"""The functions against AWS as moto has it: what is stored, what happens twice, and what breaks in between."""
+
+import importlib
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+import voucher_batches
+import voucher_files
+import voucher_keys
+import voucher_store
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto.core import DEFAULT_ACCOUNT_ID
+from voucher_batches import (
+    CANCELLED,
+    COMPLETE,
+    FAILED,
+    GENERATING,
+    NOTIFYING,
+    PENDING,
+    STORING,
+    BatchOver,
+    advance,
+    chunk_done,
+    read,
+    remember,
+)
+
+from local.settings import ROOT
+from setpieces import aws, internal
+from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.tables import mocked_table
+from tests.unit.vouchers.test_voucher_requests import GOOD
+
+FIRST = 100_000_000
+SENDER = "vouchers@example.com"
+SLOW = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 60_000})
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch):
+    """Every table, the bucket, the key, the topic; ``leases`` is how often numbers were leased, ``leasing`` may break that."""
+    state: Any = SimpleNamespace(leases=0, leasing=None, started=[])
+
+    def lease(service: str, method: str, path: str, body: Any, timeout: float) -> Answer:
+        assert (service, method, path) == ("sequences", "POST", "/v1/sequences/voucher/lease")
+        if state.leasing:
+            raise state.leasing
+        state.leases += 1
+        first = FIRST * state.leases
+        return Answer(
+            200, {"sequence": "voucher", "first": first, "last": first + body["count"] - 1, "count": body["count"]}
+        )
+
+    monkeypatch.setattr(internal, "call", lease)
+    voucher_keys.code_key.cache_clear()
+    with mocked_table(monkeypatch, "vouchers", "code") as state.dynamodb:
+        tables = {"redemptions": "code", "downloads": "token_hash"}
+        for name, key in tables.items():
+            state.dynamodb.create_table(
+                TableName=name,
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        state.dynamodb.create_table(
+            TableName="batches",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("batch_id", "open", "updated_at")
+            ],
+            KeySchema=[{"AttributeName": "batch_id", "KeyType": "HASH"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "open",
+                    "KeySchema": [
+                        {"AttributeName": "open", "KeyType": "HASH"},
+                        {"AttributeName": "updated_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        state.s3 = boto3.client("s3")
+        state.s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        key = boto3.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        role = boto3.client("iam").create_role(RoleName="signer", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        machine = boto3.client("stepfunctions").create_state_machine(
+            name="generate",
+            definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+            roleArn=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/machine",
+        )["stateMachineArn"]
+        boto3.client("ses").verify_email_identity(EmailAddress=SENDER)
+        boto3.client("ssm").put_parameter(
+            Name="/setpieces/local/vouchers/api-url", Value="https://shop.example/vouchers", Type="String"
+        )
+        for name, value in {
+            "VOUCHERS_TABLE_NAME": "vouchers",
+            "REDEMPTIONS_TABLE_NAME": "redemptions",
+            "DOWNLOADS_TABLE_NAME": "downloads",
+            "BATCHES_TABLE_NAME": "batches",
+            "BUCKET_NAME": "files",
+            "BUCKET_ARN": "arn:aws:s3:::files",
+            "KMS_KEY_ARN": key,
+            "CODE_KEY_ARN": key,
+            "CODE_KEY_VERSION": "1",
+            "SIGNER_ROLE_ARN": role,
+            "STATE_MACHINE_ARN": machine,
+            "TOPIC_ARN": boto3.client("sns").create_topic(Name="vouchers")["TopicArn"],
+            "QUEUE_URL": boto3.client("sqs").create_queue(QueueName="notifications")["QueueUrl"],
+            "DEAD_LETTER_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="dlq")["QueueUrl"],
+            "SENDER": SENDER,
+            "LINK_SECONDS": "3600",
+        }.items():
+            monkeypatch.setenv(name, value)
+        state.machine = machine
+        yield state
+    voucher_keys.code_key.cache_clear()
+
+
+def call(function: str, body: Any = None, *, key: str = "", query: Any = None, customer: str = "", **path: str):
+    """(status, headers, body) of an API function."""
+    event = {
+        "httpMethod": "POST",
+        "path": "/v1/things",
+        "headers": {"content-type": "application/json"} | ({"idempotency-key": key} if key else {}),
+        "pathParameters": path,
+        "queryStringParameters": query,
+        "requestContext": {
+            "requestId": "r",
+            "path": "/vouchers/v1/voucher-batches",
+            "authorizer": {"principalId": "grace", "customer_id": customer},
+        },
+        "body": json.dumps(body) if body is not None else None,
+    }
+    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else {}
+
+
+def wanted(**changed: Any) -> dict[str, Any]:
+    today = datetime.now(UTC).date()
+    return GOOD | {"valid_from": str(today), "valid_to": str(today + timedelta(days=30))} | changed
+
+
+def step(function: str, batch_id: str, **more: Any) -> Any:
+    event = {"batch_id": batch_id, "correlation_id": "sample-1", **more}
+    return importlib.import_module(f"{function}.app").handler(event, SLOW)
+
+
+def asked(**changed: Any) -> str:
+    """The id of a batch that was asked for."""
+    status, _, body = call("create_batch", wanted(**changed))
+    assert (status, body["status"]) == (202, PENDING)
+    return body["batch_id"]
+
+
+def run(batch_id: str) -> None:
+    """What the workflow does, but for the mail."""
+    for chunk in step("lease_range", batch_id)["chunks"]:
+        step("generate_chunk", batch_id, chunk=chunk)
+    step("store_file", batch_id)
+
+
+def made(**changed: Any) -> str:
+    """The id of a batch that is complete."""
+    batch_id = asked(**changed)
+    run(batch_id)
+    complete(batch_id)
+    return batch_id
+
+
+def complete(batch_id: str) -> None:
+    boto3.client("dynamodb").update_item(
+        TableName="batches",
+        Key={"batch_id": {"S": batch_id}},
+        UpdateExpression="SET #s = :s REMOVE #o",
+        ExpressionAttributeNames={"#s": "status", "#o": "open"},
+        ExpressionAttributeValues={":s": {"S": COMPLETE}},
+    )
+
+
+def file_of(world: Any, batch_id: str) -> bytes:
+    return world.s3.get_object(Bucket="files", Key=f"release/{batch_id}.csv")["Body"].read()
+
+
+def codes(world: Any, batch_id: str) -> list[str]:
+    return file_of(world, batch_id).decode().split()
+
+
+def keys(world: Any) -> list[str]:
+    return [entry["Key"] for entry in world.s3.list_objects_v2(Bucket="files").get("Contents", [])]
+
+
+def executions(world: Any) -> list[str]:
+    return [
+        e["name"] for e in boto3.client("stepfunctions").list_executions(stateMachineArn=world.machine)["executions"]
+    ]
+
+
+# --- asking for a batch ---
+
+
+def test_a_batch_is_stored_and_started(world):
+    status, headers, body = call("create_batch", wanted())
+    assert (status, body["status"]) == (202, PENDING)
+    assert headers["Location"] == f"/vouchers/v1/voucher-batches/{body['batch_id']}"
+    assert executions(world) == [f"{body['batch_id']}-0"]
+    execution = boto3.client("stepfunctions").list_executions(stateMachineArn=world.machine)["executions"][0]
+    begun = boto3.client("stepfunctions").describe_execution(executionArn=execution["executionArn"])["input"]
+    assert set(json.loads(begun)) == {"batch_id", "correlation_id"}
+
+
+def test_the_same_key_creates_nothing_and_another_body_is_refused(world):
+    first = call("create_batch", wanted(), key="k")
+    again = call("create_batch", wanted(), key="k")
+    assert again[0] == 202
+    assert again[2]["batch_id"] == first[2]["batch_id"]
+    assert call("create_batch", wanted(count=25), key="k")[2]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert len(world.dynamodb.scan(TableName="batches")["Items"]) == 1
+    assert len(executions(world)) == 1
+
+
+def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweeper(world, monkeypatch):
+    def down(batch: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://states")
+
+    app = importlib.import_module("create_batch.app")
+    monkeypatch.setattr(app, "start", down)
+    batch_id = asked()
+    assert executions(world) == []
+    assert sweep() == 0
+    remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+    assert sweep() == 1
+    assert executions(world) == [f"{batch_id}-1"]
+
+
+def test_a_batch_that_stands_still_is_started_again_and_then_given_up(world):
+    batch_id = asked()
+    step("lease_range", batch_id)
+    for attempt in (1, 2, 3):
+        remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+        assert sweep() == 1
+        assert f"{batch_id}-{attempt}" in executions(world)
+        assert sweep() == 0
+    remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+    assert sweep() == 1
+    batch = read(batch_id)
+    assert (batch["status"], batch["reason"]) == (FAILED, "STALLED")
+    assert sweep() == 0
+
+
+def sweep() -> int:
+    return importlib.import_module("sweep_batches.app").handler({}, CONTEXT)["swept"]
+
+
+# --- making it ---
+
+
+@pytest.mark.parametrize("count", [1, 24, 5_001])
+def test_file_table_manifest_and_status_agree(world, count):
+    batch_id = made(count=count)
+    content = codes(world, batch_id)
+    assert len(content) == len(set(content)) == count
+    stored = {item["code"]["S"] for page in pages(world, "vouchers") for item in page["Items"]}
+    assert stored == set(content)
+    manifest = json.loads(world.s3.get_object(Bucket="files", Key=f"release/{batch_id}.json")["Body"].read())
+    status, _, shown = call("show_batch", batch_id=batch_id)
+    assert (status, shown["status"], shown["generated"], shown["count"]) == (200, COMPLETE, count, count)
+    assert manifest == {
+        "batch_id": batch_id,
+        "count": count,
+        "bytes": len(file_of(world, batch_id)),
+        "sha256": shown["sha256"],
+    }
+    assert keys(world) == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
+    assert "notify" not in shown
+
+
+def pages(world: Any, table: str) -> Any:
+    return world.dynamodb.get_paginator("scan").paginate(TableName=table)
+
+
+def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(world):
+    batch_id = asked(count=12_000)
+    first, second, third = step("lease_range", batch_id)["chunks"]
+    step("generate_chunk", batch_id, chunk=second)
+    voucher_store.store(["3LEFTOVER"], batch_id, 0, 10)
+    # A second run: the numbers stay, and what is done stays done.
+    assert step("lease_range", batch_id)["chunks"] == [first, third]
+    step("generate_chunk", batch_id, chunk=first)
+    step("generate_chunk", batch_id, chunk=first)
+    step("generate_chunk", batch_id, chunk=second)
+    step("generate_chunk", batch_id, chunk=third)
+    step("store_file", batch_id)
+    file = file_of(world, batch_id)
+    # A third, although all is done.
+    assert step("lease_range", batch_id)["chunks"] == []
+    step("store_file", batch_id)
+    assert file_of(world, batch_id) == file
+    assert world.leases == 1
+    assert len(file.split()) == 12_000
+
+
+def test_numbers_are_leased_once_although_two_runs_ask(world, monkeypatch):
+    batch_id = asked()
+    app = importlib.import_module("lease_range.app")
+    real = app.internal.call
+
+    def twice(*arguments: Any, **named: Any) -> Answer:
+        voucher_batches.lease(batch_id, 7, 30)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(app.internal, "call", twice)
+    assert step("lease_range", batch_id)["chunks"][0]["first"] == 7
+
+
+def test_without_numbers_the_step_fails_by_a_name_of_its_own(world):
+    batch_id = asked()
+    world.leasing = OutsideUnavailable("sequences", "down")
+    with pytest.raises(importlib.import_module("lease_range.app").SequencesUnavailable):
+        step("lease_range", batch_id)
+
+
+def test_a_file_with_a_part_missing_a_line_is_not_stored(world):
+    batch_id = asked(count=5_001)
+    for chunk in step("lease_range", batch_id)["chunks"]:
+        step("generate_chunk", batch_id, chunk=chunk)
+    voucher_files.store_part(batch_id, 1, [])
+    with pytest.raises(voucher_files.CountMismatch):
+        step("store_file", batch_id)
+    assert not [key for key in keys(world) if key.startswith("release/")]
+    assert world.s3.list_multipart_uploads(Bucket="files").get("Uploads", []) == []
+
+
+def test_what_the_table_leaves_unprocessed_is_written_again(world, monkeypatch):
+    real, left = aws.patient_client("dynamodb").batch_write_item, [3, 1]
+
+    def some(RequestItems: Any) -> Any:
+        number = left.pop() if left else 0
+        requests = RequestItems["vouchers"]
+        real(RequestItems={"vouchers": requests[number:]})
+        return {"UnprocessedItems": {"vouchers": requests[:number]} if number else {}}
+
+    monkeypatch.setattr(aws.patient_client("dynamodb"), "batch_write_item", some)
+    voucher_store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    assert sum(page["Count"] for page in pages(world, "vouchers")) == 30
+
+
+def test_a_table_that_takes_nothing_ends_the_step_in_time(world, monkeypatch):
+    monkeypatch.setattr(
+        aws.patient_client("dynamodb"), "batch_write_item", lambda RequestItems: {"UnprocessedItems": RequestItems}
+    )
+    with pytest.raises(voucher_store.StoreBusy):
+        voucher_store.store(["CODE"], "VB1", 0, 0.2)
+
+
+def test_a_cancelled_batch_ends_every_step(world):
+    batch_id = asked(count=6_000)
+    first, second = step("lease_range", batch_id)["chunks"]
+    step("generate_chunk", batch_id, chunk=first)
+    assert call("cancel_batch", batch_id=batch_id)[2]["status"] == CANCELLED
+    with pytest.raises(BatchOver):
+        step("generate_chunk", batch_id, chunk=second)
+    with pytest.raises(BatchOver):
+        chunk_done(batch_id, 1)
+    with pytest.raises(BatchOver):
+        step("store_file", batch_id)
+    with pytest.raises(BatchOver):
+        step("lease_range", batch_id)
+
+
+ORDER = (PENDING, GENERATING, STORING, NOTIFYING, COMPLETE, FAILED, CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("to", "allowed"),
+    [
+        (GENERATING, {PENDING, GENERATING, STORING, NOTIFYING, FAILED}),
+        (STORING, {GENERATING, STORING}),
+        (NOTIFYING, {STORING, NOTIFYING}),
+        (FAILED, {PENDING, GENERATING, STORING, NOTIFYING}),
+        (CANCELLED, {PENDING, GENERATING, STORING, NOTIFYING, COMPLETE, FAILED}),
+    ],
+)
+def test_a_status_follows_only_what_it_may_follow(world, to, allowed):
+    for before in ORDER:
+        batch_id = asked()
+        remember(batch_id, status=before)
+        moved = advance(batch_id, to)
+        assert (moved is not None) == (before in allowed), before
+        assert read(batch_id)["status"] == (to if moved else before)
+
+
+def test_a_batch_that_nobody_knows_stays_unknown(world):
+    assert advance("VB" + "0" * 24, GENERATING) is None
+    remember("VB" + "0" * 24, notified_at="now")
+    assert read("VB" + "0" * 24) is None
+
+
+# --- looking at it, downloading it ---
+
+
+def test_a_link_is_fresh_and_says_how_long_it_lasts(world):
+    batch_id = made()
+    download = call("show_batch", batch_id=batch_id, query={"link_seconds": "60"})[2]["download"]
+    life = datetime.fromisoformat(download["expires_at"]) - datetime.now(UTC)
+    assert timedelta(seconds=50) < life <= timedelta(seconds=61)
+    assert "X-Amz-Expires=60" in download["url"]
+    assert f"release/{batch_id}.csv" in download["url"]
+
+
+def test_there_is_no_link_before_the_end_and_none_after_cancellation(world):
+    batch_id = asked()
+    status, headers, body = call("show_batch", batch_id=batch_id)
+    assert (status, headers["Retry-After"], "download" in body) == (200, "1", False)
+    run(batch_id)
+    complete(batch_id)
+    assert "download" in call("show_batch", batch_id=batch_id)[2]
+    assert call("cancel_batch", batch_id=batch_id)[0] == 200
+    assert call("cancel_batch", batch_id=batch_id)[2]["status"] == CANCELLED
+    assert "download" not in call("show_batch", batch_id=batch_id)[2]
+    assert f"release/{batch_id}.csv" not in keys(world)
+
+
+def test_unknown_batches_are_not_found(world):
+    for function in ("show_batch", "cancel_batch"):
+        assert call(function, batch_id="VB" + "0" * 24)[2]["code"] == "BATCH_NOT_FOUND"
+        assert call(function, batch_id="x")[0] == 400
+
+
+def test_a_link_that_works_once_works_once(world):
+    batch_id = made(one_time=True)
+    url = call("show_batch", batch_id=batch_id)[2]["download"]["url"]
+    api, _, token = url.rpartition("/")
+    assert api == "https://shop.example/vouchers/v1/voucher-downloads"
+    assert token not in json.dumps(world.dynamodb.scan(TableName="downloads")["Items"])
+    status, headers, _ = call("exchange_link", token=token)
+    assert status == 303
+    assert "X-Amz-Expires=60" in httpx.URL(headers["Location"]).query.decode()
+    assert call("exchange_link", token=token)[2]["code"] == "DOWNLOAD_NOT_FOUND"
+
+
+def test_an_expired_unknown_or_malformed_token_leads_nowhere(world):
+    batch_id = made(one_time=True)
+    url = call("show_batch", batch_id=batch_id, query={"link_seconds": "1"})[2]["download"]["url"]
+    item = world.dynamodb.scan(TableName="downloads")["Items"][0]
+    world.dynamodb.put_item(TableName="downloads", Item=item | {"expires_at": {"N": "1"}})
+    for token in (url.rpartition("/")[2], "A" * 43, "", "x" * 200):
+        assert call("exchange_link", token=token)[0] == 404
+
+
+# --- redeeming ---
+
+
+def test_a_voucher_is_worth_something_once(world):
+    code = codes(world, made())[0]
+    assert call("show_voucher", code=code)[2] | {"valid_from": "", "valid_to": ""} == {
+        "status": "ACTIVE",
+        "value": 1000,
+        "currency": "EUR",
+        "valid_from": "",
+        "valid_to": "",
+    }
+    order = {"order_number": "T000000001"}
+    status, _, first = call("redeem_voucher", order, code=code.lower())
+    assert (status, first["status"], first["value"]) == (201, "REDEEMED", 1000)
+    assert call("redeem_voucher", order, code=f"{code[:4]}-{code[4:]}")[::2] == (200, first)
+    assert call("redeem_voucher", {"order_number": "T000000002"}, code=code)[2]["code"] == "VOUCHER_REDEEMED"
+    assert call("redeem_voucher", code=code)[0] == 409
+    assert call("show_voucher", code=code)[2]["status"] == "REDEEMED"
+
+
+def test_the_same_key_of_the_same_caller_is_the_same_redemption(world):
+    code = codes(world, made())[0]
+    assert call("redeem_voucher", {}, code=code, key="k", customer="C1")[0] == 201
+    assert call("redeem_voucher", {}, code=code, key="k", customer="C1")[0] == 200
+    assert call("redeem_voucher", {}, code=code, key="k", customer="C2")[0] == 409
+    assert call("redeem_voucher", {}, code=code, key="other", customer="C1")[0] == 409
+
+
+def test_making_a_chunk_again_does_not_undo_a_redemption(world):
+    batch_id = made()
+    code = codes(world, batch_id)[0]
+    assert call("redeem_voucher", code=code)[0] == 201
+    batch = read(batch_id)
+    voucher_store.store(codes(world, batch_id), batch_id, batch["purge_at"], 10)
+    assert call("redeem_voucher", code=code)[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"status": CANCELLED}, "VOUCHER_CANCELLED"),
+        ({"valid_from": "2099-01-01T00:00:00Z"}, "VOUCHER_NOT_YET_VALID"),
+        ({"valid_to": "2020-01-01T00:00:00Z"}, "VOUCHER_EXPIRED"),
+    ],
+)
+def test_vouchers_that_do_not_count(world, facts, code):
+    batch_id = made()
+    remember(batch_id, **facts)
+    voucher = codes(world, batch_id)[0]
+    status, _, problem = call("redeem_voucher", code=voucher)
+    assert (status, problem["code"]) == (409, code)
+    assert call("show_voucher", code=voucher)[2]["status"] == code.removeprefix("VOUCHER_")
+    assert world.dynamodb.scan(TableName="redemptions")["Items"] == []
+
+
+@pytest.mark.parametrize("status", [PENDING, GENERATING, STORING, FAILED])
+def test_vouchers_of_a_batch_that_is_not_complete_are_not_found(world, status):
+    batch_id = made()
+    remember(batch_id, status=status)
+    voucher = codes(world, batch_id)[0]
+    assert call("show_voucher", code=voucher)[2]["code"] == "VOUCHER_NOT_FOUND"
+    assert call("redeem_voucher", code=voucher)[0] == 404
+
+
+def test_what_is_no_code_is_not_looked_for(world, monkeypatch):
+    made()
+
+    def never(**request: Any) -> None:
+        raise AssertionError("a table was read")
+
+    monkeypatch.setattr(aws.client("dynamodb"), "get_item", never)
+    for code in ("ABC", "3YARV3TPEBPBV9", "%00", "a" * 500, "O0O0O0O0O0O0O0"):
+        assert call("show_voucher", code=code)[0] == 404
+        assert call("redeem_voucher", code=code)[0] == 404
+
+
+# --- telling whoever asked ---
+
+
+def notify(batch_id: str, outcome: str = "COMPLETE") -> list[Any]:
+    """What the function leaves on the queue."""
+    sample = json.loads((ROOT / "events" / "bus" / f"voucher.batch.{outcome.lower()}.json").read_text())
+    sample["event"]["data"]["batch_id"] = batch_id
+    record = {"messageId": "m", "receiptHandle": "h", "body": json.dumps(sample), "attributes": {}}
+    app = importlib.import_module("notify_requester.app")
+    return app.handler({"Records": [record]}, CONTEXT)["batchItemFailures"]
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch, world: Any) -> Any:
+    state: Any = SimpleNamespace(sent=[], failure=None)
+
+    def send(**mail: Any) -> None:
+        if state.failure:
+            raise ClientError({"Error": {"Code": state.failure, "Message": "grace.sample@example.com"}}, "SendEmail")
+        state.sent.append(mail)
+
+    monkeypatch.setattr(aws.client("sesv2"), "send_email", send)
+    return state
+
+
+def test_one_mail_goes_to_whoever_asked(world, mails):
+    batch_id = made()
+    assert notify(batch_id) == []
+    assert notify(batch_id) == []
+    (mail,) = mails.sent
+    assert (mail["FromEmailAddress"], mail["Destination"]) == (SENDER, {"ToAddresses": [GOOD["notify"]]})
+    text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+    assert not [code for code in codes(world, batch_id) if code in text]
+    (link,) = [line for line in text.splitlines() if line.startswith("http")]
+    assert f"release/{batch_id}.csv" in link
+    assert read(batch_id)["sha256"] in text
+    assert "notified_at" in read(batch_id)
+
+
+def test_a_failed_batch_is_told_of_and_a_cancelled_one_is_not(world, mails):
+    failed, cancelled = asked(), asked()
+    advance(failed, FAILED, reason="StoreBusy")
+    advance(cancelled, CANCELLED)
+    assert notify(failed, "FAILED") == notify(cancelled) == []
+    (mail,) = mails.sent
+    assert "StoreBusy" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+
+
+def test_a_mail_that_cannot_be_sent_now_is_sent_later(world, mails):
+    batch_id = made()
+    mails.failure = "TooManyRequestsException"
+    assert notify(batch_id) == [{"itemIdentifier": "m"}]
+    mails.failure = None
+    assert notify(batch_id) == []
+    assert len(mails.sent) == 1
+
+
+def test_a_mail_that_is_refused_is_a_dead_letter_that_names_no_address(world, mails):
+    mails.failure = "MessageRejected"
+    assert notify(made()) == []
+    queue = boto3.client("sqs").get_queue_url(QueueName="dlq")["QueueUrl"]
+    (letter,) = boto3.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "MAIL_REFUSED"
+    assert GOOD["notify"] not in json.dumps(letter)
+
+
+def test_a_message_about_no_batch_is_a_dead_letter(world, mails):
+    assert notify("VB" + "0" * 24) == []
+    assert mails.sent == []

@@ -4,8 +4,10 @@ The same tests run against the local cloud and against an account: ``SETPIECES_S
 """
 
 import sys
+import threading
 
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 
 from local.settings import ROOT
 from local.shop import Shop, eventually
@@ -42,3 +44,15 @@ def products(shop: Shop) -> list[dict]:
 def _event_schemas(monkeypatch: pytest.MonkeyPatch):
     """Tests run from the sources: the layer is not built, so the event schemas are where the layer's build takes them from."""
     monkeypatch.setattr(events, "_SCHEMAS", ROOT / "schemas" / "events")
+
+
+@pytest.fixture(autouse=True)
+def _moto_calls_are_atomic(monkeypatch: pytest.MonkeyPatch):
+    """One call to moto at a time: its transactions copy and restore tables that other threads write, which AWS's do not."""
+    lock, process = threading.RLock(), BotocoreStubber.process_request
+
+    def process_alone(stubber, request):
+        with lock:
+            return process(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", process_alone)

@@ -51,8 +51,8 @@ sitemaps: $(VENV) ## Make the sitemaps now: make sitemaps [DRY_RUN=1] [FORCE=1]
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: test lint format test-unit test-templates test-contract test-integration test-browser test-resilience chromium bench
-test: lint test-unit test-templates test-contract test-integration test-browser test-resilience ## Check everything
+.PHONY: iam-report test lint format test-unit test-templates test-contract test-integration test-browser test-resilience chromium bench
+test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
@@ -76,6 +76,8 @@ chromium: $(VENV)
 	  || $(RUN) playwright install chromium
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
+iam-report: start ## What roles may do that no test used and no template needs: make iam-report [ALL=1]
+	@$(RUN) local.iam_report $(if $(ALL),--all)
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
 

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from local import corrections
+from local.iam_usage import Recorder
 from local.settings import AWS_PORT, HOST, REGION, aws_environment
 
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
@@ -215,8 +216,9 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Correct the emulator, then serve."""
+    """Correct the emulator, watch its decisions, then serve."""
     corrections.apply()
+    Recorder().install()
     asyncio.run(serve())
 
 

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from local.declared import Piece, every, name_of, pieces
-from tests.templates.grants import (
+from local.grants import (
     grants,
     role_documents,
     role_grants,

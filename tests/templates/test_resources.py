@@ -8,8 +8,8 @@ import pytest
 
 from local.declared import Piece, every, name_of, pieces
 from local.gateway.document import Operation
+from local.grants import several
 from local.settings import ROOT
-from tests.templates.grants import several
 
 # Tables whose loss costs nothing: no point-in-time recovery.
 MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}

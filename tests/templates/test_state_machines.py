@@ -12,8 +12,8 @@ import pytest
 from cfnlint.api import lint_all
 
 from local.declared import Piece, definition, pieces
+from local.grants import role_grants
 from local.settings import ROOT
-from tests.templates.grants import role_grants
 
 MACHINES = [
     (piece, name)

@@ -5,6 +5,8 @@ from typing import Any
 
 from local.declared import Piece, name_of
 
+Policy = tuple[str, dict[str, Any]]
+
 
 def several(value: Any) -> list[Any]:
     """A policy writes one item or a list of them."""
@@ -24,16 +26,21 @@ def grants(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
                     yield action, resource
 
 
-def role_documents(piece: Piece, role: str) -> list[dict[str, Any]]:
-    """The inline and attached policies of a role of this template, by its name or ARN."""
+def role_policies(piece: Piece, role: str) -> list[Policy]:
+    """(name, document) of the inline and attached policies of a role of this template, by its name or ARN."""
     name = name_of(role)
-    inline = [policy["PolicyDocument"] for policy in piece.of_type("AWS::IAM::Role")[name].get("Policies", [])]
+    inline = piece.of_type("AWS::IAM::Role")[name].get("Policies", [])
     attached = [
-        policy["PolicyDocument"]
+        policy
         for policy in piece.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy").values()
         if name in map(name_of, policy.get("Roles", []))
     ]
-    return inline + attached
+    return [(policy["PolicyName"], policy["PolicyDocument"]) for policy in inline + attached]
+
+
+def role_documents(piece: Piece, role: str) -> list[dict[str, Any]]:
+    """The inline and attached policies of a role of this template."""
+    return [document for _, document in role_policies(piece, role)]
 
 
 def role_grants(piece: Piece, role: str) -> set[tuple[str, str]]:

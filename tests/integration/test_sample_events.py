@@ -1,0 +1,112 @@
+"""Every function takes its sample: by ``make invoke``, by ``sam remote invoke``, by ``sam local invoke`` as far as Docker."""
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from local.cloud import cli
+from local.declared import every
+from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
+from local.shop import Shop
+
+# (physical name, sample event) of every function. Of a template that is nested more than once, the first.
+SAMPLES = {
+    function["FunctionName"]: ROOT / "events" / piece.service / f"{function['Handler'].split('.')[0]}.json"
+    for piece, _, function in every("AWS::Lambda::Function")
+}
+# Samples name things that a shop need not hold. What a function then owes its caller: an error that it acts upon.
+UNAUTHORIZED = "Unauthorized"  # how a request authorizer says 401
+NOT_THERE = "NoSuchBucket"  # after two attempts the event is among the dead letters
+OVER = "BatchOver"  # the workflow of a batch that was cancelled ends
+OWED = {
+    "customers-authorize-customer": UNAUTHORIZED,
+    "login-authorize-admin": UNAUTHORIZED,
+    "feed-pipeline-transform-feed-product": NOT_THERE,
+    "ingestion-fan-out": NOT_THERE,
+    "ingestion-partition-events": NOT_THERE,
+    "ingestion-roll-up": NOT_THERE,
+    "sitemaps-check-release": "",  # finds the release of the last run, if there was one
+    "sitemaps-verify-release": "NotReleased",
+    "vouchers-generate-chunk": OVER,
+    "vouchers-lease-range": OVER,
+    "vouchers-store-file": OVER,
+}
+# A message about somebody or something unknown goes back to the queue: the item is named as failed.
+BACK_TO_THE_QUEUE = {"customer-migration-migrate-customer", "shipping-ship-order"}
+ENVIRONMENT = os.environ | aws_environment() | {"SAM_CLI_TELEMETRY": "0"}
+
+
+def is_well(function: str, payload: Any) -> bool:
+    """An answer below 500, of a batch no failed item; or what the function owes its caller."""
+    name = function.removeprefix(f"{STACK}-")
+    if not isinstance(payload, dict):
+        return True
+    if "errorType" in payload:
+        return payload["errorType"] == OWED.get(name)
+    return payload.get("statusCode", 200) < 500 and (not payload.get("batchItemFailures") or name in BACK_TO_THE_QUEUE)
+
+
+@pytest.mark.parametrize("function", sorted(SAMPLES))
+def test_a_function_takes_its_sample(shop: Shop, function: str):
+    """By ``make invoke``."""
+    answer = CliRunner().invoke(cli, ["invoke", "--function", function, "--event", str(SAMPLES[function])])
+    payload = json.loads(answer.output)
+    assert is_well(function, payload), answer.output
+    assert answer.exit_code == (1 if isinstance(payload, dict) and "errorType" in payload else 0)
+
+
+def test_sam_remote_invoke_takes_every_sample(shop: Shop):
+    def invoked(function: str) -> str:
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function}"
+        command = [str(SAM), "remote", "invoke", arn, "--event-file", str(SAMPLES[function]), "--output", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT, timeout=120)
+        if done.returncode:
+            return f"{function}: {done.stderr}"
+        payload = json.loads(json.loads(done.stdout)["Payload"])
+        return "" if is_well(function, payload) else f"{function}: {payload}"
+
+    with ThreadPoolExecutor(3) as workers:
+        assert [wrong for wrong in workers.map(invoked, sorted(SAMPLES)) if wrong] == []
+
+
+def test_sam_remote_invoke_finds_a_function_by_its_path_in_the_shop(shop: Shop):
+    command = [str(SAM), "remote", "invoke", "Basket/ShowBasketFunction", "--stack-name", STACK]
+    command += ["--event-file", "events/basket/show_basket.json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["statusCode"] in (200, 404)
+
+
+# What `sam local invoke` reads before it starts a container: which function, its code, its layers, its handler.
+READ = """
+import json, sys
+from pathlib import Path
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1])
+for function in SamFunctionProvider(stacks).get_all():
+    file = Path(function.codeuri) / (function.handler.rsplit(".", 1)[0].replace(".", "/") + ".py")
+    layers = all(Path(layer.codeuri).is_dir() for layer in function.layers if layer.codeuri)
+    print(json.dumps([function.full_path, function.functionname, file.is_file(), layers]))
+"""
+
+
+def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
+    """With Docker it goes on from here: README, "Debug one function"."""
+    template = STATE / "build" / "shop" / "template.yaml"
+    done = subprocess.run(
+        [str(SAM.parent / "python"), "-c", READ, str(template)], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [function for function in found if not all(function[2:])] == []
+    assert len({path.split("/", 1)[1] for path, *_ in found}) == len(SAMPLES)
+    command = [str(SAM), "local", "invoke", "Basket/ShowBasketFunction", "-t", str(template)]
+    command += ["-e", "events/basket/show_basket.json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0 or "container runtime" in done.stderr, done.stderr

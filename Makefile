@@ -13,17 +13,19 @@ RUN := .venv/bin/python -m
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-$(VENV): requirements-dev.txt requirements-sam.txt
+$(VENV): requirements-dev.txt requirements-sam.txt requirements-policy.txt
 	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Set Pieces needs Python 3.11 or newer; this is " + sys.version.split()[0])'
-	@echo "Installing what is needed into .venv and .venv-sam ..."
+	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
 	@python3 -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-sam
 	@.venv/bin/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements-sam.txt
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-policy
+	@.venv/bin/uv pip install --quiet --python .venv-policy/bin/python --requirement requirements-policy.txt
 	@touch $@
 
-.PHONY: start stop reset status logs invoke demo events mail feed redirects sitemaps parity
+.PHONY: start stop reset status logs invoke demo events trace mail feed redirects sitemaps parity
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cloud start
 stop: ## Stop it; the state is kept
@@ -40,6 +42,8 @@ demo: $(VENV) ## Walk one customer through every set piece
 	@$(RUN) local.demo
 events: $(VENV) ## Watch the bus live, coloured by checkout
 	@$(RUN) local.events
+trace: $(VENV) ## One order's way through the system: make trace ORDER=T123456789
+	@$(RUN) local.trace "$(ORDER)"
 mail: $(VENV) ## The mails that the shop has sent, newest last
 	@$(RUN) local.mail
 feed: $(VENV) ## Put a feed: make feed TYPE=product|pricing|sku [FILE=feed.json]
@@ -53,10 +57,11 @@ parity: $(VENV) ## Every difference between the local cloud and AWS, its reason 
 
 .PHONY: iam-report test lint format test-unit test-templates test-contract test-integration test-browser test-resilience chromium bench
 test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
-lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate
+lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
 	@.venv/bin/cfn-lint templates/*.yaml
+	@.venv-policy/bin/checkov --config-file .checkov.yaml && echo "checkov: no finding"
 	@ls templates/*.yaml | xargs -P 2 -I{} .venv-sam/bin/sam validate --lint --config-file $(CURDIR)/samconfig.toml --template {} >/dev/null && echo "sam validate: all templates are valid"
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
@@ -81,7 +86,9 @@ iam-report: start ## What roles may do that no test used and no template needs: 
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
 
-.PHONY: deploy build image lock
+.PHONY: bootstrap deploy build image lock
+bootstrap: $(VENV) ## Prepare an account, once, as its administrator: make bootstrap ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
+	@$(RUN) local.deploy --env "$(ENV)" --piece delivery --repository "$(REPOSITORY)" $(if $(OIDC_PROVIDER),--oidc-provider "$(OIDC_PROVIDER)")
 deploy: $(VENV) ## Deploy to AWS: make deploy ENV=dev [PIECE=basket]
 	@$(RUN) local.deploy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying
@@ -93,3 +100,4 @@ image: ## Build the storefront's image and push it: make image ENV=dev (needs Do
 lock: ## Pin the requirements again
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-sam.in --output-file requirements-sam.txt
+	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-policy.in --output-file requirements-policy.txt

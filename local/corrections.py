@@ -97,6 +97,7 @@ LEFT_OUT = {
     "AWS::Events::Archive": "archives exist in the API only; the replay test makes its own through it",
     "AWS::CloudFront::VpcOrigin": "the CDN here reaches a load balancer by its name",
     "AWS::WAFv2::WebACLAssociation": "no web ACL is enforced here",
+    "AWS::CloudTrail::Trail": "calls are not recorded here, but for those that roles make (make iam-report)",
     "AWS::EC2::VPCCidrBlock": "no network is emulated",
     "AWS::EC2::EgressOnlyInternetGateway": "no network is emulated",
 }

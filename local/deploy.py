@@ -2,6 +2,8 @@
 
     python -m local.deploy --env dev                  sam build, sam deploy --config-env dev of templates/shop.yaml
     python -m local.deploy --env dev --piece basket   the same for one piece, as stack setpieces-dev-basket
+    python -m local.deploy --env dev --piece delivery --repository owner/name
+                                                      what the account needs first, with an administrator's credentials
 
 A piece's parameters come from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
 """
@@ -24,6 +26,7 @@ from local.settings import ROOT, SAM, STATE, aws_environment
 
 CONFIG = ROOT / "samconfig.toml"
 STAGES = ("local", "dev", "test", "prod")
+DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
 
 
 class DeployFailed(Exception):
@@ -103,17 +106,19 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
     return target / "template.yaml"
 
 
-def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None = None) -> None:
-    """Build and deploy ``piece`` to ``stage``. Raises ``DeployFailed``."""
+def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None = None, *extra_overrides: str) -> None:
+    """Build and deploy ``piece`` to ``stage``, with parameters ``Name=value`` of its own. Raises ``DeployFailed``."""
     environment = environment if environment is not None else dict(os.environ)
     session = _session(stage, environment)
     check_account(stage, session)
     built = build(stage, piece, environment)
-    arguments = ["deploy", "--template-file", str(built), "--config-env", stage]
+    # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
+    arguments = ["deploy", "--template-file", str(built), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
     stack = f"setpieces-{stage}"
     if piece != "shop":
         stack = f"{stack}-{piece}"
-        arguments += ["--stack-name", stack, "--parameter-overrides", *overrides(stage, piece, session)]
+        arguments += ["--stack-name", stack, "--parameter-overrides"]
+        arguments += [*overrides(stage, piece, session), *extra_overrides]
     started = datetime.now(UTC)
     try:
         _sam(arguments, environment, "sam deploy")
@@ -159,12 +164,19 @@ def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
 @click.command()
 @click.option("--env", "stage", type=click.Choice(STAGES), required=True, help="The stage to deploy to.")
 @click.option("--piece", default="shop", show_default=True, help="One set piece, or the whole shop.")
-def main(stage: str, piece: str) -> None:
+@click.option("--repository", help="For delivery: the GitHub repository that may deploy, owner/name.")
+@click.option("--oidc-provider", help="For delivery: the ARN of GitHub's identity provider, if the account has it.")
+def main(stage: str, piece: str, repository: str | None, oidc_provider: str | None) -> None:
     """Build and deploy with SAM CLI."""
+    if piece == DELIVERY and not repository:
+        raise SystemExit("Say which GitHub repository may deploy: make bootstrap ENV=dev REPOSITORY=owner/name")
+    if stage == "prod" and sys.stdin.isatty():
+        click.confirm(f"Deploy {piece} to prod?", abort=True)
     STATE.mkdir(exist_ok=True)
     environment = dict(os.environ) | (aws_environment() if stage == "local" else {})
+    own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     try:
-        deploy(stage, piece, environment)
+        deploy(stage, piece, environment, *(f"{name}={value}" for name, value in own.items() if value))
     except DeployFailed as failure:
         raise SystemExit(str(failure)) from failure
     if piece in ("shop", "sequences"):

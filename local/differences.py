@@ -381,6 +381,19 @@ DIFFERENCES = (
         on_aws="the load balancer's name does not answer from outside; the web ACL's sampled requests",
     ),
     Difference(
+        "permissions-boundary",
+        "permissions",
+        aws="no role can do more than the boundary of its stage",
+        local="CloudFormation here ignores PermissionsBoundary, and delivery is not deployed",
+        reason="an account is bootstrapped by an administrator, of which there is none here",
+        tests=(
+            f"{PROBE}permissions_boundary",
+            f"{POLICIES}every_role_of_the_shop_is_within_the_boundary",
+            f"{POLICIES}the_boundary_has_what_roles_are_granted",
+        ),
+        on_aws="a policy with iam:CreateUser on any role of the shop: the call is still denied",
+    ),
+    Difference(
         "containers",
         "edge",
         aws="ECS runs the image of the task definition, and registers it with the load balancer",

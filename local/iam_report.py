@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import iam_usage, publish
-from local.declared import Piece, definition, every, name_of, pieces
+from local.declared import Piece, definition, name_of, pieces
 from local.grants import role_policies, several, statements
 from local.settings import STACK
 
@@ -85,6 +85,11 @@ class Granted:
     where: tuple[str, int, int, int]
 
 
+def shop() -> list[Piece]:
+    """Every template but the one that people and the pipeline work with, which nothing of the shop runs under."""
+    return [piece for service, piece in pieces().items() if service != "delivery"]
+
+
 def granted(piece: Piece) -> Iterator[Granted]:
     """Everything that the roles of a template may do, AWS's own policies aside."""
     for role in piece.of_type("AWS::IAM::Role"):
@@ -115,7 +120,17 @@ class Need:
 
 def needs(piece: Piece) -> list[Need]:
     """What resources of the template need of its roles, where nothing here enforces that."""
-    derived = (_event_sources, _state_machines, _targets, _authorizers, _streams, _containers, _failures, _keys)
+    derived = (
+        _event_sources,
+        _state_machines,
+        _targets,
+        _authorizers,
+        _streams,
+        _containers,
+        _failures,
+        _keys,
+        _trails,
+    )
     return [need for derive in derived for need in derive(piece)]
 
 
@@ -182,6 +197,14 @@ def _containers(piece: Piece) -> Iterator[Need]:
         yield from (Need(role, action, "", f"starting {name}") for action in STARTS_CONTAINERS)
 
 
+def _trails(piece: Piece) -> Iterator[Need]:
+    for name, trail in piece.of_type("AWS::CloudTrail::Trail").items():
+        role = name_of(trail["CloudWatchLogsRoleArn"])
+        yield from (
+            Need(role, action, "", f"log of {name}") for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+        )
+
+
 def _failures(piece: Piece) -> Iterator[Need]:
     """Where Lambda sends what a function could not do, with the function's own role."""
     for resource in piece.resources.values():
@@ -236,18 +259,13 @@ def used(deployed: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, int, 
 
 def wildcards() -> list[str]:
     """Actions with a ``*``: no role has one. Wide resources are checked in tests/templates/test_policies.py."""
-    return [
-        f"{one.service} {one.role} {one.action}"
-        for piece in pieces().values()
-        for one in granted(piece)
-        if "*" in one.action
-    ]
+    return [f"{one.service} {one.role} {one.action}" for piece in shop() for one in granted(piece) if "*" in one.action]
 
 
 def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Granted, str]:
     """Every grant and what explains it; an empty text for those that nothing does."""
     result = {}
-    for piece in pieces().values():
+    for piece in shop():
         needed = needs(piece)
         for one in granted(piece):
             reason = REASONS.get((one.service, one.role, one.action), "")
@@ -272,7 +290,7 @@ def main(everything: bool) -> None:
     counts: dict[str, int] = defaultdict(int)
     for why in report.values():
         counts["used" if why == "used" else "needed by the template" if why else "unexplained"] += 1
-    roles = sum(1 for _ in every("AWS::IAM::Role"))
+    roles = len({(one.service, one.role) for one in report})
     console.print(f"{len(report)} grants of {roles} roles: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     stale = sorted(set(REASONS) - {(one.service, one.role, one.action) for one in report})
     for wrong in [*wildcards(), *(f"no such grant: {reason}" for reason in stale)]:

@@ -3,11 +3,13 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from local import trace
 from local.shop import Shop, eventually, unique
 from tests.integration.members import sign_in, sign_up
 from tests.integration.spokes import drained
@@ -336,7 +338,7 @@ CHECKOUT = (
 
 
 def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dict):
-    correlation = unique("trace")
+    correlation, started = unique("trace"), datetime.now(UTC)
     sent = body(fill_basket(shop, product))
     number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
     assert ended(shop, number)["status"] == "Complete"
@@ -353,6 +355,10 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
             return False
 
         eventually(logged, timeout=120, every=2)
+    way = trace.steps(shop, trace.correlation_of(shop, number), started)
+    assert {step.where for step in way} >= {*CHECKOUT, "checkout-bus"}
+    told = [step.what.split()[0] for step in way if step.level == "EVENT"]
+    assert told == ["CHECKOUT/ORDER/SUBMIT", "CHECKOUT/PAYMENT/AUTHORIZED", "CHECKOUT/ORDER/COMPLETE"]
     # X-Ray has no API in the local cloud; the segments that functions send are kept beside it.
     eventually(lambda: traced(shop, correlation) >= {"orders", "tax", "payments", "shipping", "data-sync"})
 

@@ -457,6 +457,24 @@ def test_role_trust(plain: Cloud):
     assert plain.invoke(function) == "ran"
 
 
+def test_permissions_boundary(plain: Cloud):
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    properties = {
+        "RoleName": unique("bounded"),
+        "AssumeRolePolicyDocument": trust,
+        "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/none",
+    }
+    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}
+    assert plain.stack(template)[1] == "CREATE_COMPLETE"
+    role = plain.aws("iam").get_role(RoleName=properties["RoleName"])["Role"]
+    assert "PermissionsBoundary" not in role
+
+
 def test_state_machine_roles(plain: Cloud):
     url, _ = plain.queue()
     send = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}

@@ -30,7 +30,7 @@ OWED = {
     "ingestion-fan-out": NOT_THERE,
     "ingestion-partition-events": NOT_THERE,
     "ingestion-roll-up": NOT_THERE,
-    "sitemaps-check-release": "",  # finds the release of the last run, if there was one
+    "sitemaps-check-release": "Refused",  # unless it finds the release of an earlier run
     "sitemaps-verify-release": "NotReleased",
     "vouchers-generate-chunk": OVER,
     "vouchers-lease-range": OVER,

@@ -5,6 +5,7 @@ service call another (``make parity``), so a missing permission would show on AW
 """
 
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -47,7 +48,10 @@ ASSUMED_BY = {
     ("AWS::ApiGateway::RestApi", "credentials"): "apigateway.amazonaws.com",
     ("AWS::ApiGateway::RestApi", "authorizerCredentials"): "apigateway.amazonaws.com",
     ("AWS::ApiGateway::Account", "CloudWatchRoleArn"): "apigateway.amazonaws.com",
+    ("AWS::CloudTrail::Trail", "CloudWatchLogsRoleArn"): "cloudtrail.amazonaws.com",
 }
+# Bootstraps an account: CloudFormation must be able to make whatever templates declare. What it makes is bounded, see below.
+BOOTSTRAP = "delivery"
 PIECES = [pytest.param(piece, id=service) for service, piece in pieces().items()]
 
 
@@ -56,6 +60,7 @@ def identity_policies() -> list[tuple[str, str, str]]:
     return [
         (f"{piece.service} {name}", action, resource)
         for piece, name, _ in every("AWS::IAM::Role")
+        if piece.service != BOOTSTRAP
         for document in role_documents(piece, name)
         for action, resource in grants(document)
     ]
@@ -114,6 +119,49 @@ def test_a_resource_policy_names_who_may_and_on_whose_behalf():
 def test_every_function_has_a_role_of_its_own():
     roles = [(piece.service, function["Role"]) for piece, _, function in every("AWS::Lambda::Function")]
     assert len(roles) == len(set(roles))
+
+
+# --- the boundary ---
+
+
+def test_every_role_of_the_shop_is_within_the_boundary():
+    """The role that CloudFormation works with can make no other."""
+    outside = [
+        f"{piece.service} {name}"
+        for piece, name, role in every("AWS::IAM::Role")
+        if piece.service != BOOTSTRAP and not role.get("PermissionsBoundary", "").endswith("/setpieces-local-boundary")
+    ]
+    assert outside == []
+
+
+def test_the_boundary_has_what_roles_are_granted():
+    (policy,) = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy").values()
+    allowed = [action for action, _ in grants(policy["PolicyDocument"])]
+    beyond = {action for _, action, _ in identity_policies() if not any(fnmatchcase(action, one) for one in allowed)}
+    assert beyond == set()
+
+
+def test_the_boundary_and_the_role_of_cloudformation_let_nobody_out():
+    delivery = pieces()[BOOTSTRAP]
+    (boundary,) = delivery.of_type("AWS::IAM::ManagedPolicy").values()
+    assert not any(action.startswith("iam:") for action, _ in grants(boundary["PolicyDocument"]))
+    makes_roles = [
+        statement
+        for document in role_documents(delivery, "CloudFormationRole")
+        for statement in statements(document)
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(several(statement["Action"]))
+    ]
+    assert [statement["Condition"] for statement in makes_roles] == [
+        {"ArnEquals": {"iam:PermissionsBoundary": "Boundary"}}
+    ]
+
+
+def test_the_pipeline_deploys_from_its_environment_only():
+    for role in ("DeployRole", "IntegrationTestRole"):
+        (trust,) = statements(pieces()[BOOTSTRAP].of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"])
+        tests = trust["Condition"]["StringEquals"]
+        assert tests["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+        assert tests["token.actions.githubusercontent.com:sub"] == "repo:Repository:environment:local"
 
 
 # --- as much as is needed, where the emulator does not look ---
@@ -233,7 +281,7 @@ def test_every_function_may_write_its_log():
 
 def test_every_service_that_delivers_into_something_encrypted_may_use_the_key():
     """The emulator does not read key policies; on AWS, without these the deliveries fail silently."""
-    key = next(properties for _, _, properties in every("AWS::KMS::Key"))
+    key = pieces()["foundation"].of_type("AWS::KMS::Key")["DataKey"]
     allowed = {
         service: set(several(statement["Action"]))
         for statement in statements(key["KeyPolicy"])

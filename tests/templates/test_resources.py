@@ -14,6 +14,13 @@ from local.settings import ROOT
 # Tables whose loss costs nothing: no point-in-time recovery.
 MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}
 
+UNWATCHED = {"partners": "the simulators fail and are slow because somebody asked them to"}
+WITHOUT_DASHBOARD = {
+    "shop": "foundation has the overview",
+    "audit": "nothing happens in it that has a metric",
+    "delivery": "nothing runs in it",
+}
+
 # APIs whose traces would tell what nobody may know; those of their functions do not.
 UNTRACED = {"vouchers": "a segment of API Gateway holds the whole address, and with it codes and tokens"}
 
@@ -83,7 +90,30 @@ def test_a_consumer_names_what_failed_and_never_floods_what_is_behind_it(
 @pytest.mark.parametrize(("piece", "name", "alarm"), given("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"))
 def test_an_alarm_tells_somebody_why(piece: Piece, name: str, alarm: dict[str, Any]):
     assert alarm["AlarmActions"]
-    assert alarm["AlarmDescription"]
+    description = alarm["AlarmDescription"]
+    runbook = re.search(r"; runbook (docs/runbooks/[a-z-]+\.md)\.$", description)
+    assert runbook, f"{description!r} does not lead to a runbook"
+    assert (ROOT / runbook[1]).exists()
+
+
+def test_every_api_has_alarms_for_errors_and_latency():
+    for piece, name, _ in every("AWS::ApiGateway::Stage"):
+        watched = {
+            alarm["MetricName"]
+            for alarm in piece.of_type("AWS::CloudWatch::Alarm").values()
+            if alarm["Namespace"] == "AWS/ApiGateway"
+        }
+        assert piece.service in UNWATCHED or watched >= {"5XXError", "Latency"}, (piece.service, name)
+
+
+def test_every_set_piece_has_a_dashboard_that_shows_something():
+    for service, piece in pieces().items():
+        dashboards = [json.loads(one["DashboardBody"]) for one in piece.of_type("AWS::CloudWatch::Dashboard").values()]
+        if service not in WITHOUT_DASHBOARD:
+            assert dashboards, service
+        for dashboard in dashboards:
+            assert dashboard["widgets"]
+            assert all(widget["properties"]["metrics"] for widget in dashboard["widgets"])
 
 
 # --- data ---
@@ -183,6 +213,13 @@ def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: 
     assert whole[0]["ThrottlingRateLimit"] > 0
     assert whole[0]["ThrottlingBurstLimit"] > 0
     assert json.loads(stage["AccessLogSetting"]["Format"])["request_id"] == "$context.requestId"
+
+
+@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
+def test_a_stage_is_behind_the_web_acl(piece: Piece, name: str, stage: dict[str, Any]):
+    (association,) = piece.of_type("AWS::WAFv2::WebACLAssociation").values()
+    assert association["ResourceArn"].endswith(f"/restapis/Api/stages/{name}")
+    assert association["WebACLArn"] == "WebAclArn"
 
 
 @pytest.mark.parametrize(("piece", "name", "api"), given("AWS::ApiGateway::RestApi"))

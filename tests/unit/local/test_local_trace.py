@@ -1,0 +1,64 @@
+"""make trace: lines of logs become steps; what is not ours is left out."""
+
+import json
+
+import pytest
+
+from local import trace
+
+LINE = {
+    "level": "WARNING",
+    "location": "handler:1",
+    "message": "taxed with cached rates",
+    "timestamp": "2026-01-01T13:00:00.250+01:00",
+    "service": "orders",
+    "correlation_id": "c-1",
+    "order_number": "T100000001",
+    "function_name": "setpieces-dev-orders-process-order",
+}
+EVENT = {
+    "source": "service-order-dev",
+    "detail": {
+        "event": {
+            "meta_data": {
+                "type": "CHECKOUT",
+                "subtype": "ORDER",
+                "status": "COMPLETE",
+                "occurred_at": "2026-01-01T12:00:01.000+00:00",
+            },
+            "data": {"order_number": "T100000001"},
+        }
+    },
+}
+
+
+def function_step(**changes):
+    return trace.step_of_function("/aws/lambda/setpieces-dev-orders-process-order", "dev", json.dumps(LINE | changes))
+
+
+def test_a_line_says_when_where_and_what():
+    assert function_step() == trace.Step(
+        "2026-01-01T12:00:00.250+00:00",
+        "orders-process-order",
+        "taxed with cached rates  order_number=T100000001",
+        "WARNING",
+    )
+    assert function_step(exception_name="Throttled").what.endswith("  Throttled")
+
+
+@pytest.mark.parametrize("line", ["START RequestId: 1", "[]", "{}", json.dumps({"_aws": {}, "message": "metrics"})])
+def test_what_is_no_line_of_ours_is_no_step(line):
+    assert trace.step_of_function("/aws/lambda/setpieces-dev-x", "dev", line) is None
+    assert trace.step_of_bus(line) is None
+
+
+def test_an_event_is_a_step_of_the_bus():
+    step = trace.step_of_bus(json.dumps(EVENT))
+    assert (step.where, step.level) == ("checkout-bus", "EVENT")
+    assert step.what == "CHECKOUT/ORDER/COMPLETE  order_number=T100000001  from service-order-dev"
+
+
+def test_steps_are_printed_with_the_time_since_the_first():
+    first, second = (line.plain for line in trace.printed([function_step(), trace.step_of_bus(json.dumps(EVENT))]))
+    assert first.startswith("12:00:00.250    +0.000 s")
+    assert second.startswith("12:00:01.000    +0.750 s")

@@ -86,11 +86,13 @@ iam-report: start ## What roles may do that no test used and no template needs: 
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
 
-.PHONY: bootstrap deploy build image lock
+.PHONY: bootstrap deploy destroy build image lock
 bootstrap: $(VENV) ## Prepare an account, once, as its administrator: make bootstrap ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
 	@$(RUN) local.deploy --env "$(ENV)" --piece delivery --repository "$(REPOSITORY)" $(if $(OIDC_PROVIDER),--oidc-provider "$(OIDC_PROVIDER)")
 deploy: $(VENV) ## Deploy to AWS: make deploy ENV=dev [PIECE=basket]
 	@$(RUN) local.deploy --env "$(ENV)" --piece "$(PIECE)"
+destroy: $(VENV) ## What would go and stay, then delete it: make destroy ENV=dev [PIECE=basket] [CONFIRM=<stack>]
+	@$(RUN) local.destroy --env "$(ENV)" --piece "$(PIECE)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying
 	@PIP="$(CURDIR)/.venv/bin/python -m pip" .venv-sam/bin/sam build --config-file $(CURDIR)/samconfig.toml --template templates/$(PIECE).yaml --build-dir .aws-sam/$(PIECE)
 image: ## Build the storefront's image and push it: make image ENV=dev (needs Docker and AWS CLI)

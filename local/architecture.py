@@ -17,7 +17,7 @@ def services() -> list[dict[str, Any]]:
     return [
         {"name": name, "description": document["Description"], "tells": _told_by(name)}
         for name, document in found
-        if name != "shop"
+        if name not in ("shop", "delivery")
     ]
 
 

@@ -98,6 +98,8 @@ LEFT_OUT = {
     "AWS::CloudFront::VpcOrigin": "the CDN here reaches a load balancer by its name",
     "AWS::WAFv2::WebACLAssociation": "no web ACL is enforced here",
     "AWS::CloudTrail::Trail": "calls are not recorded here, but for those that roles make (make iam-report)",
+    "AWS::CodeDeploy::Application": "functions change at once here",
+    "AWS::CodeDeploy::DeploymentGroup": "functions change at once here",
     "AWS::EC2::VPCCidrBlock": "no network is emulated",
     "AWS::EC2::EgressOnlyInternetGateway": "no network is emulated",
 }

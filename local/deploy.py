@@ -109,7 +109,7 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
 def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None = None, *extra_overrides: str) -> None:
     """Build and deploy ``piece`` to ``stage``, with parameters ``Name=value`` of its own. Raises ``DeployFailed``."""
     environment = environment if environment is not None else dict(os.environ)
-    session = _session(stage, environment)
+    session = session_for(stage)
     check_account(stage, session)
     built = build(stage, piece, environment)
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
@@ -144,7 +144,8 @@ def failed_resources(stack: str, session: boto3.Session, since: datetime) -> lis
     ]
 
 
-def _session(stage: str, environment: dict[str, str]) -> boto3.Session:
+def session_for(stage: str) -> boto3.Session:
+    """With the credentials of the environment; for the local cloud its own."""
     if stage == "local":
         os.environ.update(aws_environment())
     return boto3.Session(region_name=stage_settings(stage)["region"])
@@ -180,7 +181,7 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
     except DeployFailed as failure:
         raise SystemExit(str(failure)) from failure
     if piece in ("shop", "sequences"):
-        session = _session(stage, environment)
+        session = session_for(stage)
         raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)
     click.echo(f"Deployed {piece} to {stage}.")
 

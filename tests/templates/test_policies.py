@@ -34,6 +34,7 @@ MANAGED = {
     "AWSLambdaBasicExecutionRole": "SAM adds it: writing logs",
     "AWSLambdaVPCAccessExecutionRole": "SAM adds it to functions in a VPC",
     "AWSXrayWriteOnlyAccess": "SAM adds it for Tracing: Active",
+    "AWSCodeDeployRoleForLambdaLimited": "how CodeDeploy shifts requests between versions, and back",
     "AmazonAPIGatewayPushToCloudWatchLogs": "the one role through which API Gateway writes access logs",
     "AmazonECSTaskExecutionRolePolicy": "how ECS starts a task",
 }

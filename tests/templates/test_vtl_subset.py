@@ -98,7 +98,7 @@ def _subs(value: Any) -> Iterator[str]:
 
 def test_every_substitution_of_a_document_names_something_of_its_template():
     for service, text in substitutions():
-        source = pieces()[service].source
-        known = {*source["Resources"], *source.get("Parameters", {})}
+        piece = pieces()[service]
+        known = {*piece.resources, *piece.source.get("Parameters", {})}
         for name in re.findall(r"\$\{([^}]+)\}", text):
             assert name.partition(".")[0] in known or name.startswith("AWS::"), f"{service}: ${{{name}}}"

@@ -1,0 +1,60 @@
+"""Runs one handler of the open file in this process, against the running local cloud: for breakpoints without Docker.
+
+    python -m local.debug functions/basket/add_item/app.py [events/basket/add_item.json]
+
+The environment is that of the deployed function; the rights are those of the account's root, not of the function's role.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import click
+
+from local.declared import every
+from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
+
+
+def function_of(file: Path) -> dict[str, Any]:
+    """What the template says of the function whose handler is in ``file``. Raises ``click.UsageError`` if none is."""
+    service, function = file.resolve().parts[-3:-1]
+    for piece, _, properties in every("AWS::Lambda::Function"):
+        if (piece.service, properties["Handler"].split(".")[0]) == (service, function):
+            return properties
+    raise click.UsageError(f"{file} is no handler; open functions/<service>/<function>/app.py")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("event", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+def main(file: Path, event: Path | None) -> None:
+    """Invoke the handler in FILE with EVENT, by default its sample event."""
+    properties = function_of(file)
+    service, function = file.resolve().parts[-3:-1]
+    os.environ.update(aws_environment())
+    deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
+    os.environ.update(deployed.get("Environment", {}).get("Variables", {}))
+    os.environ.update(AWS_LAMBDA_FUNCTION_NAME=properties["FunctionName"], POWERTOOLS_TRACE_DISABLED="true")
+    sys.path[:0] = [str(ROOT / "functions" / service), str(ROOT / "functions" / "common")]
+    handler = importlib.import_module(f"{function}.app").handler
+    sample = event or ROOT / "events" / service / f"{function}.json"
+    context = SimpleNamespace(
+        function_name=properties["FunctionName"],
+        function_version="$LATEST",
+        invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{properties['FunctionName']}",
+        memory_limit_in_mb=properties["MemorySize"],
+        aws_request_id="debug",
+        log_group_name=f"/aws/lambda/{properties['FunctionName']}",
+        log_stream_name="debug",
+        get_remaining_time_in_millis=lambda: 300_000,
+    )
+    click.echo(json.dumps(handler(json.loads(sample.read_text()), context), indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()

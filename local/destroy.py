@@ -1,0 +1,113 @@
+"""``make destroy``: delete a stage's shop or one of its pieces, after saying what goes and what is retained.
+
+python -m local.destroy --env dev                  what would go and what would stay, then asks for the stack's name
+python -m local.destroy --env dev --confirm setpieces-dev
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import boto3
+import click
+from botocore.exceptions import WaiterError
+from rich.console import Console
+from rich.table import Table
+from samtranslator.yaml_helper import yaml_parse
+
+from local.deploy import STAGES, DeployFailed, check_account, failed_resources, session_for
+from local.settings import ROOT
+
+RETAINED = ("Retain", "RetainExceptOnCreate")
+NESTED = "AWS::CloudFormation::Stack"
+# What is retained is retained for these reasons.
+WHY = {
+    "AWS::DynamoDB::Table": "data; import it into a new stack, or delete it",
+    "AWS::S3::Bucket": "files; empty it with all versions before it can be deleted",
+    "AWS::KMS::Key": "what is encrypted with it, backups too, cannot be read without it",
+    "AWS::Logs::LogGroup": "who did what",
+    "AWS::Lambda::LayerVersion": "functions of other stacks may use it",
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    stack: str
+    name: str
+    kind: str
+    physical: str
+    retained: bool
+
+
+def resources(client, stack: str) -> Iterator[Resource]:  # type: ignore[no-untyped-def]
+    """Every resource of a stack and of those nested in it, with what its template says becomes of it."""
+    body = client.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
+    template = yaml_parse(body) if isinstance(body, str) else body
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for one in page["StackResourceSummaries"]:
+            if one["ResourceType"] == NESTED:
+                yield from resources(client, one["PhysicalResourceId"])
+                continue
+            policy = template["Resources"].get(one["LogicalResourceId"], {}).get("DeletionPolicy")
+            physical = one.get("PhysicalResourceId", "")
+            yield Resource(
+                stack_name(stack), one["LogicalResourceId"], one["ResourceType"], physical, policy in RETAINED
+            )
+
+
+def stack_name(stack: str) -> str:
+    """The name of a stack, given that or its ARN."""
+    return stack.split("/")[1] if stack.startswith("arn:") else stack
+
+
+def explain(found: list[Resource]) -> Table:
+    """What stays, one row each, and how much goes."""
+    table = Table("stack", "retained", "type", "name", "why")
+    for one in sorted((one for one in found if one.retained), key=lambda one: (one.stack, one.name)):
+        table.add_row(one.stack, one.name, one.kind, one.physical, WHY.get(one.kind, "the template says so"))
+    table.caption = f"{sum(not one.retained for one in found)} other resources go. See docs/runbooks/teardown.md."
+    return table
+
+
+def destroy(stack: str, session: boto3.Session) -> None:
+    """Delete a stack and wait. Raises ``DeployFailed`` with what CloudFormation could not delete."""
+    client, started = session.client("cloudformation"), datetime.now(UTC)
+    client.delete_stack(StackName=stack)
+    try:
+        client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 2, "MaxAttempts": 1800})
+    except WaiterError as error:
+        reasons = failed_resources(stack, session, started)
+        raise DeployFailed("\n".join([f"{stack} is not gone:", *(reasons or [str(error)])])) from error
+
+
+@click.command()
+@click.option("--env", "stage", type=click.Choice(STAGES), required=True, help="The stage to delete from.")
+@click.option("--piece", default="shop", show_default=True, help="One set piece, or the whole shop.")
+@click.option("--confirm", help="The name of the stack, instead of typing it.")
+def main(stage: str, piece: str, confirm: str | None) -> None:
+    """Delete a stack; what holds data is retained."""
+    if not (ROOT / "templates" / f"{piece}.yaml").exists():
+        raise SystemExit(f"There is no set piece {piece!r}.")
+    stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
+    session = session_for(stage)
+    try:
+        check_account(stage, session)
+        client = session.client("cloudformation")
+        try:
+            found = list(resources(client, stack))
+        except client.exceptions.ClientError as error:
+            raise DeployFailed(f"There is no stack {stack}: {error.response['Error']['Message']}") from error
+        Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(explain(found))
+        if confirm is None and sys.stdin.isatty():
+            confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
+        if confirm != stack:
+            raise SystemExit("Nothing was deleted. To delete it, say its name: CONFIRM=" + stack)
+        destroy(stack, session)
+    except DeployFailed as failure:
+        raise SystemExit(str(failure)) from failure
+    click.echo(f"Deleted {stack}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ $(VENV): requirements-dev.txt requirements-sam.txt requirements-policy.txt
 	@.venv/bin/uv pip install --quiet --python .venv-policy/bin/python --requirement requirements-policy.txt
 	@touch $@
 
-.PHONY: start stop reset status logs invoke demo events trace mail feed redirects sitemaps parity
+.PHONY: start stop reset status logs invoke demo events trace mail feed redirects sitemaps reference parity
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cloud start
 stop: ## Stop it; the state is kept
@@ -52,10 +52,12 @@ redirects: $(VENV) ## Check and publish redirect rules: make redirects FILE=rule
 	@$(RUN) local.redirects $(FILE) $(if $(DRY_RUN),--dry-run)
 sitemaps: $(VENV) ## Make the sitemaps now: make sitemaps [DRY_RUN=1] [FORCE=1]
 	@$(RUN) local.sitemaps $(if $(DRY_RUN),--dry-run) $(if $(FORCE),--force)
+reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collection, problems) and the diagrams
+	@$(RUN) local.reference && $(RUN) local.diagrams
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report test lint format test-unit test-templates test-contract test-integration test-browser test-resilience chromium bench
+.PHONY: iam-report test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench
 test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -73,6 +75,11 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
+# What is about this machine, not about the shop.
+LOCAL_ONLY := deploy_path events_tail operations parity sample_events storefront redirects sitemaps update
+test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev
+	@SETPIECES_STAGE=$(ENV) $(RUN) local.seed
+	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)
 test-browser: start chromium ## What people do, in a real browser; screenshots in .local/screenshots
 	@$(RUN) pytest tests/browser
 chromium: $(VENV)

@@ -99,8 +99,8 @@ def _start() -> None:
             publish.local_addresses(client("ssm"), publish.resources())
             httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
             raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
-            seed.seed(FRONT_DOOR, STATE / "samples.json")
             shop = Shop.from_environment()
+            seed.seed(shop, STATE / "samples.json")
             redirects.publish_samples(shop)
             # Nobody waits for it: the shop sells without sitemaps.
             sitemaps.start(shop, feeds.admin(shop))

@@ -5,8 +5,9 @@ domain.
 
 It routes a path to the API that is deployed under that name, which `local.gateway` executes, and what is under no
 service's name to the deployed CDN; it holds no logic of any service. Besides, `GET /_front_door/apis` lists the APIs,
-`GET /healthz` is up once it answers, and `POST /_front_door/reload` reads what is deployed again (a service that is not
-known makes it look by itself, at most once a second).
+`GET /_front_door/reference` is a page to browse them and try them out, `GET /healthz` is up once it answers, and
+`POST /_front_door/reload` reads what is deployed again (a service that is not known makes it look by itself, at most
+once a second).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+from swagger_ui import api_doc
 
 from local import edge
 from local.gateway.backends import Emulator, HttpPool
@@ -44,9 +46,11 @@ from local.gateway.messages import Request, Response
 from local.gateway.models import MAX_BODY
 from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.telemetry import CloudWatch
+from local.settings import ROOT
 
 LOG = logging.getLogger("local.front_door")
 
+REFERENCE = ROOT / "docs" / "api" / "openapi.json"
 THREADS = 64
 RELOAD_INTERVAL = 1.0  # seconds between reloads that an unknown service causes
 
@@ -301,6 +305,7 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
         ],
         lifespan=lifespan,
     )
+    api_doc(app, config_path=str(REFERENCE), url_prefix="/_front_door/reference", title="Set Pieces: APIs")
     # Not a route: those match no path with a line break in it, and an API answers any path.
     app.router.default = _AnyMethod(front_door.api)
     return app

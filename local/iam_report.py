@@ -13,6 +13,7 @@ A grant is one action on one resource of one role of the templates. It is explai
 
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +72,47 @@ STARTS_CONTAINERS = (
     "kms:Decrypt",
 )
 # (service, role, action): why it is granted though neither a test nor a template shows it.
-REASONS: dict[tuple[str, str, str], str] = {}
+ABSENT = "what is not there is 404 only to who may list; the local cloud answers 404 to everybody"
+LATE = "a message is put off when its receiver sheds load"
+REASONS: dict[tuple[str, str, str], str] = {
+    ("customer-migration", "MigrateCustomerFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
+    (
+        "feed-pipeline",
+        "ProbePlatformFunctionRole",
+        "lambda:UpdateEventSourceMapping",
+    ): "the local cloud does not check it",
+    (
+        "feed-pipeline",
+        "UpdatePlatformFunctionRole",
+        "lambda:UpdateEventSourceMapping",
+    ): "the local cloud does not check it",
+    ("feed-pipeline", "ProbePlatformFunctionRole", "sqs:ChangeMessageVisibility"): "the platform is still away",
+    (
+        "feed-pipeline",
+        "ProbePlatformFunctionRole",
+        "sqs:SendMessage",
+    ): "the platform refuses just the record that it is tried with",
+    ("feed-pipeline", "TransformFeedFunctionRole", "lambda:InvokeFunction"): "a feed takes longer than 15 minutes",
+    (
+        "operations",
+        "ListEventsFunctionRole",
+        "logs:FilterLogEvents",
+    ): "AWS wants the ARN with its end, the local cloud without",
+    ("orders", "CompleteOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
+    ("orders", "ProcessOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
+    (
+        "orders",
+        "ProcessOrderFunctionRole",
+        "ssm:GetParameter",
+    ): "a paid order that its completion has lost is finished here",
+    ("sitemaps", "CheckReleaseFunctionRole", "s3:ListBucket"): ABSENT,
+    ("sitemaps", "PlanPagesFunctionRole", "s3:ListBucket"): ABSENT,
+    ("sitemaps", "VerifyReleaseFunctionRole", "s3:ListBucket"): ABSENT,
+    ("sitemaps", "CleanUpFunctionRole", "s3:DeleteObject"): "files have to be weeks old before they go",
+    ("vouchers", "LeaseRangeFunctionRole", "dynamodb:GetItem"): "two runs of a batch lease at the same time",
+    ("vouchers", "NotifyRequesterFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
+    ("vouchers", "StoreFileFunctionRole", "s3:AbortMultipartUpload"): "a file's upload fails half-way",
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -278,7 +319,7 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
 @click.option("--all", "everything", is_flag=True, help="Every grant, not only those that nothing explains.")
 def main(everything: bool) -> None:
     """What roles may do, beside what they did and need."""
-    console = Console(highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     report = explained(used(publish.resources()))
     unexplained = [one for one, why in report.items() if not why]
     shown = sorted(report if everything else unexplained)

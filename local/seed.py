@@ -1,5 +1,7 @@
 """Sample data for the running shop: products, one customer and one admin, through the partners' own API.
 
+    SETPIECES_STAGE=dev python -m local.seed    seeds the simulators of a deployed stage, as make test-deployed does
+
 May be run as often as one likes: what is there stays as it is. Passwords are made on this machine and kept in the samples
 file, which only its owner can read.
 """
@@ -12,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 
 from local import samples
-from local.settings import REGION, STAGE, aws_environment
+from local.settings import STATE
+from local.shop import Shop
 
 CLIENTS = 4
 TRIES = 5
@@ -39,8 +41,8 @@ class Person:
 PEOPLE = (Person("customer", "C000000001", "Ada Sample"), Person("admin", "C000000002", "Grace Sample", ("admin",)))
 
 
-def seed(front_door: str, samples_file: Path) -> dict[str, Any]:
-    """Seed through ``front_door`` (``http://127.0.0.1:8080``) and write ``samples_file``; returns what it holds:
+def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
+    """Seed a running shop and write ``samples_file``; returns what it holds:
 
         {"customer": {email, password, customer_id}, "admin": {email, password, customer_id}, "ingest_api_key": ""}
 
@@ -48,10 +50,10 @@ def seed(front_door: str, samples_file: Path) -> dict[str, Any]:
     """
     known = json.loads(samples_file.read_text()) if samples_file.exists() else {}
     contents = {person.role: known.get(person.role) or _credentials(person) for person in PEOPLE}
-    contents["ingest_api_key"] = ingest_api_key()
+    contents["ingest_api_key"] = ingest_api_key(shop)
     # Before anything is created: passwords that were lost could not be had again.
     _write_private(samples_file, contents)
-    with httpx.Client(base_url=f"{front_door}/partners/v1/", timeout=35) as http:
+    with httpx.Client(base_url=shop.url("/partners/v1/"), timeout=35) as http:
         with ThreadPoolExecutor(CLIENTS) as clients:
             list(clients.map(lambda product: _put_product(http, product), samples.products()))
         for person in PEOPLE:
@@ -59,13 +61,11 @@ def seed(front_door: str, samples_file: Path) -> dict[str, Any]:
     return contents
 
 
-def ingest_api_key() -> str:
+def ingest_api_key(shop: Shop) -> str:
     """The API key of the ingestion service, "" if there is none."""
-    environment = aws_environment()
-    session = boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
-    apigateway = session.client("apigateway", endpoint_url=environment["AWS_ENDPOINT_URL"])
-    keys = apigateway.get_api_keys(nameQuery=f"setpieces-{STAGE}-ingestion", includeValues=True)["items"]
-    return next((key["value"] for key in keys if key["name"].startswith(f"setpieces-{STAGE}-ingestion")), "")
+    name = f"setpieces-{shop.stage}-ingestion"
+    keys = shop.aws("apigateway").get_api_keys(nameQuery=name, includeValues=True)["items"]
+    return next((key["value"] for key in keys if key["name"].startswith(name)), "")
 
 
 def _credentials(person: Person) -> dict[str, str]:
@@ -134,3 +134,7 @@ def _write_private(path: Path, contents: dict[str, Any]) -> None:
         json.dump(contents, file, indent=2)
         file.write("\n")
     partial.replace(path)
+
+
+if __name__ == "__main__":
+    seed(Shop.from_environment(), STATE / "samples.json")

@@ -129,10 +129,13 @@ def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
     batch = shop.event("event-relay/relay_batch.json")
     record = batch["Records"][1]
     record |= {"messageId": unique("m"), "body": json.dumps(customer(name, 3))}
+    poison = record | {"messageId": unique("m"), "body": json.dumps({"kind": "unheard of", "id": name})}
     answer = shop.aws("lambda").invoke(
-        FunctionName=f"setpieces-{shop.stage}-event-relay-relay-batch", Payload=json.dumps({"Records": [record]})
+        FunctionName=f"setpieces-{shop.stage}-event-relay-relay-batch",
+        Payload=json.dumps({"Records": [record, poison]}),
     )
     assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    assert eventually(lambda: dead_letters(shop, [], (name,)))
     (entry,) = eventually(lambda: shop.ledger("customers", name))
     assert entry["data"]["version"] == 3
 

@@ -465,13 +465,13 @@ def test_permissions_boundary(plain: Cloud):
         ],
     }
     properties = {
-        "RoleName": unique("bounded"),
         "AssumeRolePolicyDocument": trust,
         "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/none",
     }
-    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}
-    assert plain.stack(template)[1] == "CREATE_COMPLETE"
-    role = plain.aws("iam").get_role(RoleName=properties["RoleName"])["Role"]
+    name, status = plain.stack({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}})
+    assert status == "CREATE_COMPLETE"
+    made = plain.aws("cloudformation").describe_stack_resource(StackName=name, LogicalResourceId="Role")
+    role = plain.aws("iam").get_role(RoleName=made["StackResourceDetail"]["PhysicalResourceId"])["Role"]
     assert "PermissionsBoundary" not in role
 
 

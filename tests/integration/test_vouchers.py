@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from local.mail import outbox
 from local.shop import Shop, eventually, unique
 from tests.integration.members import sign_in
-from tests.integration.voucher_batches import ask, complete, download, request
+from tests.integration.voucher_batches import PATH, ask, complete, download, request
 
 SIZES = (1, 24, 5_001)
 
@@ -226,3 +227,25 @@ def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches
         assert not [code for code in download(batch).decode().split() if code in told]
     for secret in ("X-Amz-Signature", r"voucher-downloads/(?!\{token\})", r'@example\.com"'):
         assert not re.search(secret, told)
+
+
+@pytest.mark.parametrize(("attempts", "end"), [(0, "COMPLETE"), (3, "FAILED")])
+def test_a_batch_that_nobody_works_on_is_started_again_or_given_up(
+    shop: Shop, admin: dict[str, str], batches: dict[int, dict[str, Any]], attempts: int, end: str
+):
+    table, dynamodb = shop.address("vouchers", "batches-table-name"), shop.aws("dynamodb")
+    item = dynamodb.get_item(TableName=table, Key={"batch_id": {"S": batches[1]["batch_id"]}})["Item"]
+    left = {
+        name: value for name, value in item.items() if name in {*request(), "one_time", "created_at", "correlation_id"}
+    }
+    left |= {name: item[name] for name in ("key_version", "purge_at") if name in item}
+    name, since = f"VB{uuid4().hex[:24]}", (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    left |= {"batch_id": {"S": name}, "status": {"S": "PENDING"}, "open": {"S": "open"}, "updated_at": {"S": since}}
+    dynamodb.put_item(TableName=table, Item=left | {"attempts": {"N": str(attempts)}})
+    sweep = f"setpieces-{shop.stage}-vouchers-sweep-batches"
+
+    def ended() -> bool:
+        shop.aws("lambda").invoke(FunctionName=sweep, Payload=b"{}")
+        return shop.call("GET", f"{PATH}/{name}", headers=admin).json()["status"] == end
+
+    assert eventually(ended, timeout=60, every=1)

@@ -3,6 +3,7 @@
 import json
 import stat
 
+import boto3
 import httpx
 import partner_commerce
 import partner_products
@@ -11,6 +12,9 @@ import pytest
 from partner_schemas import validate
 
 from local import samples, seed
+from local.shop import Shop
+
+FRONT_DOOR = Shop("local", boto3.Session(), None, "http://front.door")
 
 
 def test_products_are_the_same_each_time_and_another_seed_gives_others():
@@ -54,26 +58,26 @@ def requests(monkeypatch):
         return client(transport=httpx.MockTransport(answer), **options)
 
     monkeypatch.setattr(seed.httpx, "Client", local_client)
-    monkeypatch.setattr(seed, "ingest_api_key", lambda: "")
+    monkeypatch.setattr(seed, "ingest_api_key", lambda shop: "")
     return seen
 
 
 def test_seeding_twice_keeps_the_passwords_in_a_private_file(requests, tmp_path):
     file = tmp_path / "samples.json"
-    first = seed.seed("http://front.door", file)
-    assert seed.seed("http://front.door", file) == first == json.loads(file.read_text())
+    first = seed.seed(FRONT_DOOR, file)
+    assert seed.seed(FRONT_DOOR, file) == first == json.loads(file.read_text())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert set(first) == {"customer", "admin", "ingest_api_key"}
     assert first["customer"]["email"].endswith("@example.com")
 
 
 def test_passwords_differ_between_machines(requests, tmp_path):
-    here, there = (seed.seed("http://front.door", tmp_path / name / "samples.json") for name in ("here", "there"))
+    here, there = (seed.seed(FRONT_DOOR, tmp_path / name / "samples.json") for name in ("here", "there"))
     assert here["customer"]["password"] != there["customer"]["password"]
 
 
 def test_only_the_admin_gets_the_role(requests, tmp_path):
-    seed.seed("http://front.door", tmp_path / "samples.json")
+    seed.seed(FRONT_DOOR, tmp_path / "samples.json")
     identities = [json.loads(request.content) for request in requests if request.url.path.endswith("/identities")]
     assert [identity["roles"] for identity in identities] == [[], ["admin"]]
 
@@ -81,6 +85,6 @@ def test_only_the_admin_gets_the_role(requests, tmp_path):
 def test_a_refusal_names_the_request(monkeypatch, tmp_path):
     refusing, client = httpx.MockTransport(lambda request: httpx.Response(503, text="down")), httpx.Client
     monkeypatch.setattr(seed.httpx, "Client", lambda **options: client(transport=refusing, **options))
-    monkeypatch.setattr(seed, "ingest_api_key", lambda: "")
+    monkeypatch.setattr(seed, "ingest_api_key", lambda shop: "")
     with pytest.raises(seed.SeedFailed, match=r"PUT commerce/products/SP-.* 503: down"):
-        seed.seed("http://front.door", tmp_path / "samples.json")
+        seed.seed(FRONT_DOOR, tmp_path / "samples.json")

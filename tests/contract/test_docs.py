@@ -1,0 +1,82 @@
+"""Documents are true: links lead somewhere, what is made from the templates is current, pages say what they must."""
+
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from markdown_it import MarkdownIt
+
+from local import diagrams, reference
+from local.declared import pieces
+from local.settings import ROOT
+
+PAGES = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+)
+# What stands in backticks and looks like a file of the repository.
+NAMED = re.compile(
+    r"^(?:docs|functions|local|schemas|statemachines|templates|tests|bench|events|\.github)/[\w./-]+\.\w+$"
+)
+
+
+def links(page: Path) -> list[str]:
+    """Every link and image of a page."""
+    inline = [child for token in MarkdownIt().enable("table").parse(page.read_text()) for child in token.children or []]
+    return [str(target) for one in inline for name in ("href", "src") if (target := one.attrGet(name))]
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links, as GitHub makes it of them."""
+    tokens = MarkdownIt().parse(page.read_text())
+    headings = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    for link in links(page):
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+        assert target.exists(), f"{page.relative_to(ROOT)}: {link}"
+        if parts.fragment:
+            assert parts.fragment in anchors(target), f"{page.relative_to(ROOT)}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path):
+    for name in re.findall(r"`([^`\n]+)`", page.read_text()):
+        if NAMED.match(name):
+            assert (ROOT / name).exists(), f"{page.relative_to(ROOT)}: {name}"
+
+
+@pytest.mark.parametrize("page", diagrams.documents(), ids=lambda page: page.stem)
+def test_diagrams_are_what_the_templates_say(page: Path):
+    assert page.read_text() == diagrams.documents()[page], "run python -m local.diagrams"
+
+
+@pytest.mark.parametrize("service", sorted(set(pieces()) - {"shop"}))
+def test_a_set_piece_says_when_to_use_it_and_what_it_costs(service: str):
+    headings = anchors(diagrams.page(service))
+    assert {"when-to-use-it", "cost", "from-the-template"} <= headings
+
+
+def test_every_runbook_is_reached_from_an_alarm_or_a_page():
+    linked = {
+        (page.parent / urlsplit(link).path).resolve()
+        for page in PAGES
+        for link in links(page)
+        if "/runbooks" not in str(page)
+    }
+    assert {page for page in PAGES if page.parent.name == "runbooks"} <= linked
+
+
+def test_the_reference_is_what_the_templates_say():
+    for path, text in reference.documents().items():
+        assert path.read_text() == text, "run make reference"

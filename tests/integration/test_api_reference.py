@@ -1,0 +1,104 @@
+"""What callers are given is true: the page is served, and every request of the collection is one that its API knows."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from local.reference import COLLECTION, OPENAPI
+from local.shop import Shop
+from tests.integration.members import sign_in
+
+FOLDERS = json.loads(COLLECTION.read_text())["item"]
+REQUESTS = [
+    pytest.param(folder["name"], item, id=f"{folder['name']}-{item['name']}")
+    for folder in FOLDERS
+    for item in folder["item"]
+]
+
+
+@pytest.fixture(scope="module")
+def variables(shop: Shop) -> dict[str, str]:
+    people = {role: shop.samples[role] for role in ("customer", "admin")}
+    tokens = {role: sign_in(shop, person["email"], person["password"]) for role, person in people.items()}
+    return {
+        "customerEmail": people["customer"]["email"],
+        "customerPassword": people["customer"]["password"],
+        "sessionToken": tokens["customer"],
+        "adminToken": tokens["admin"],
+        "ingestApiKey": shop.samples["ingest_api_key"],
+    }
+
+
+def filled(text: str, variables: dict[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: variables[match[1]], text)
+
+
+def headers(request: dict[str, Any], variables: dict[str, str]) -> dict[str, str]:
+    sent = {one["key"]: one["value"] for one in request["header"] if not one.get("disabled")}
+    auth = request["auth"]
+    match auth["type"]:
+        case "bearer":
+            sent["Authorization"] = "Bearer " + filled(auth["bearer"][0]["value"], variables)
+        case "apikey":
+            sent["x-api-key"] = filled(auth["apikey"][1]["value"], variables)
+    return sent
+
+
+@pytest.mark.parametrize(("service", "item"), REQUESTS)
+def test_a_request_of_the_collection_is_answered_as_documented(
+    shop: Shop, variables: dict[str, str], service: str, item: dict[str, Any]
+):
+    request = item["request"]
+    if item["name"] == "endSession":
+        variables = variables | {
+            "sessionToken": sign_in(shop, variables["customerEmail"], variables["customerPassword"])
+        }
+    path = request["url"]["raw"].partition("}}")[2]
+    for one in request["url"]["variable"]:
+        path = path.replace(f":{one['key']}", one["value"])
+    answer = shop.call(
+        request["method"],
+        f"/{service}{path}",
+        content=filled(request["body"]["raw"], variables) if "body" in request else None,
+        headers=headers(request, variables),
+        sign=request["auth"]["type"] == "awsv4",
+    )
+    template = re.sub(r":(\w+)", r"{\1}", request["url"]["raw"].partition("}}")[2].partition("?")[0])
+    documented = json.loads(OPENAPI.read_text())["paths"][f"/{service}{template}"][request["method"].lower()][
+        "responses"
+    ]
+    assert str(answer.status_code) in documented or "default" in documented, answer.text
+    assert answer.status_code < 500
+    if answer.status_code == 403:
+        assert answer.json()["code"] != "MISSING_AUTHENTICATION_TOKEN", "no API knows this request"
+
+
+def test_every_operation_is_in_the_document_and_in_the_collection(shop: Shop):
+    apis = httpx.get(shop.url("/_front_door/apis")).json()["apis"]
+    routes = {
+        f"{one['service']} {route}"
+        for one in apis
+        for route in one["routes"]
+        if not route.startswith(("OPTIONS", "ANY"))
+    }
+    paths = json.loads(OPENAPI.read_text())["paths"]
+    documented = {
+        f"{path.split('/')[1]} {method.upper()} /{path.split('/', 2)[2]}"
+        for path, item in paths.items()
+        for method in item
+        if method != "parameters"
+    }
+    assert documented == routes
+    assert len(REQUESTS) == len(documented)
+
+
+def test_the_page_shows_the_document(shop: Shop):
+    page = httpx.get(shop.url("/_front_door/reference"))
+    assert page.status_code == 200
+    (config,) = set(re.findall(r'url: "([^"]+)"', page.text))
+    assert httpx.get(shop.url(config)).json()["paths"] == json.loads(OPENAPI.read_text())["paths"]
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert httpx.get(shop.url(asset)).status_code == 200, asset

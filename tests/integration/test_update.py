@@ -1,0 +1,131 @@
+"""A running shop of the state before is updated to this one: nothing is lost, and nothing that holds data is made anew."""
+
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.settings import HOST, REGION, ROOT
+from local.shop import Shop, eventually, unique
+from tests.integration.test_orders import body, ended, fill_basket, status, submit
+
+DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
+WHAT_DEPLOYS = ("templates", "functions", "schemas", "statemachines")
+
+
+def git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+
+
+def commit_before() -> str:
+    """The commit before the last one that changed what is deployed; the first one there is, where history is cut off."""
+    last = git("rev-list", "--max-count=1", "HEAD", "--", *WHAT_DEPLOYS).decode().strip()
+    return git("rev-list", "--max-count=2", last).decode().split()[-1]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return one.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Other:
+    """A second local cloud, with ports and state of its own."""
+
+    state: Path
+    ports: dict[str, int]
+
+    def run(self, checkout: Path, command: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SETPIECES_"))}
+        environment |= {name: str(port) for name, port in self.ports.items()} | {"SETPIECES_STATE": str(self.state)}
+        done = subprocess.run(
+            [sys.executable, "-m", "local.cloud", command],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def shop(self) -> Shop:
+        session = boto3.Session("test", "test", region_name=REGION)
+        endpoint, door = (f"http://{HOST}:{self.ports[f'SETPIECES_{name}_PORT']}" for name in ("AWS", "FRONT_DOOR"))
+        return Shop("local", session, endpoint, door)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Other]:
+    names = ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
+    cloud = Other(tmp_path / "state", {f"SETPIECES_{name}_PORT": free_port() for name in names})
+    yield cloud
+    cloud.run(ROOT, "reset")
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """A checkout of the commit before, which works with the libraries of this one."""
+    checkout = tmp_path / "before"
+    with tarfile.open(fileobj=BytesIO(git("archive", commit_before()))) as files:
+        files.extractall(checkout, filter="data")
+    for environment in (".venv", ".venv-sam"):
+        (checkout / environment).symlink_to(ROOT / environment)
+    return checkout
+
+
+def holding_data(shop: Shop) -> dict[tuple[str, str], str]:
+    """{(template, logical id): physical id} of every table, bucket and key of the shop."""
+    client = shop.aws("cloudformation")
+    found = {}
+    for stack in client.get_paginator("describe_stacks").paginate().search("Stacks[]"):
+        for one in (
+            client.get_paginator("list_stack_resources")
+            .paginate(StackName=stack["StackName"])
+            .search("StackResourceSummaries[]")
+        ):
+            if one["ResourceType"] in DATA:
+                found[stack["StackName"], one["LogicalResourceId"]] = one["PhysicalResourceId"]
+    return found
+
+
+def next_number(shop: Shop) -> str:
+    return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["number"]
+
+
+@pytest.mark.timeout(900)
+def test_an_update_loses_nothing(other: Other, before: Path):
+    other.run(before, "start")
+    shop = other.shop
+    products = eventually(
+        lambda: [one for one in shop.call("GET", "/catalog/v1/products").json()["items"] if one["available"]]
+    )
+    basket = fill_basket(shop, products[0], 2)
+    number = submit(shop, body(fill_basket(shop, products[0]))).json()["order_number"]
+    assert ended(shop, number)["status"] == "Complete"
+    kept: dict[str, Any] = shop.call("GET", f"/basket/v1/baskets/{basket}").json()
+    stores, last = holding_data(shop), next_number(shop)
+    other.run(before, "stop")
+
+    other.run(ROOT, "start")
+    after = holding_data(shop)
+    assert stores
+    assert {name: after.get(name) for name in stores} == stores
+    assert shop.call("GET", f"/basket/v1/baskets/{basket}").json() == kept
+    assert status(shop, number).json()["status"] == "Complete"
+    assert next_number(shop) > last
+    # What was begun before can be ended after.
+    assert (
+        ended(shop, submit(shop, body(basket), **{"Idempotency-Key": unique("k")}).json()["order_number"])["status"]
+        == "Complete"
+    )

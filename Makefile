@@ -57,7 +57,7 @@ reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collectio
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench
+.PHONY: iam-report iam-mutation test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench
 test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -90,6 +90,8 @@ test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
 iam-report: start ## What roles may do that no test used and no template needs: make iam-report [ALL=1]
 	@$(RUN) local.iam_report $(if $(ALL),--all)
+iam-mutation: start ## Take statements from live roles, one at a time; a test must notice: make iam-mutation [SAMPLE=20] [SEED=1]
+	@$(RUN) local.iam_mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
 

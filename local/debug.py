@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import click
+from botocore.exceptions import EndpointConnectionError
 
 from local.declared import every
 from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
@@ -37,7 +38,10 @@ def main(file: Path, event: Path | None) -> None:
     properties = function_of(file)
     service, function = file.resolve().parts[-3:-1]
     os.environ.update(aws_environment())
-    deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
+    try:
+        deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
+    except EndpointConnectionError as error:
+        raise click.ClickException("The local cloud does not run: make start") from error
     os.environ.update(deployed.get("Environment", {}).get("Variables", {}))
     os.environ.update(AWS_LAMBDA_FUNCTION_NAME=properties["FunctionName"], POWERTOOLS_TRACE_DISABLED="true")
     sys.path[:0] = [str(ROOT / "functions" / service), str(ROOT / "functions" / "common")]

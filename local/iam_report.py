@@ -280,17 +280,26 @@ def _role_of(piece: Piece, function: Any) -> str:
 # --- what was used ---
 
 
-def used(deployed: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, int, int, int]]]:
-    """(service, role, where) of the grants that let a call through, in any of the stacks of a template."""
+def roles_by_service(deployed: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(physical name, service) of every deployed role."""
     nested = {
         f"{STACK}-{name}": resource["Properties"]["Location"].removesuffix(".yaml")
         for name, resource in pieces()["shop"].source["Resources"].items()
     }
-    roles = {}
     for resource in deployed:
         if resource["type"] == "AWS::IAM::Role":
             stack = max((name for name in nested if resource["stack"].startswith(name)), key=len, default="")
-            roles[resource["physical_id"]] = (nested.get(stack, ""), resource["logical_id"])
+            yield resource["physical_id"], nested.get(stack, "")
+
+
+def used(deployed: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, int, int, int]]]:
+    """(service, role, where) of the grants that let a call through, in any of the stacks of a template."""
+    services = dict(roles_by_service(deployed))
+    roles = {
+        one["physical_id"]: (services[one["physical_id"]], one["logical_id"])
+        for one in deployed
+        if one["physical_id"] in services
+    }
     return {
         (*roles[role], (policy, number, action, resource))
         for role, policy, number, action, resource in iam_usage.read()
@@ -330,7 +339,8 @@ def main(everything: bool) -> None:
         console.print(table)
     counts: dict[str, int] = defaultdict(int)
     for why in report.values():
-        counts["used" if why == "used" else "needed by the template" if why else "unexplained"] += 1
+        known = "with a reason" if why in REASONS.values() else "needed by the template"
+        counts["used" if why == "used" else known if why else "unexplained"] += 1
     roles = len({(one.service, one.role) for one in report})
     console.print(f"{len(report)} grants of {roles} roles: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     stale = sorted(set(REASONS) - {(one.service, one.role, one.action) for one in report})

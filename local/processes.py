@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -254,3 +255,15 @@ STOREFRONT = Process(
     ("storefront/**/*.*", "local/storefront.py", "local/settings.py", "requirements-dev.txt"),
 )
 ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)
+
+
+def kill_workers() -> int:
+    """Kill every process in which a function runs, only those of our own emulator; how many there were."""
+    emulator = EMULATOR.running()
+    killed = 0
+    for child in emulator.children(recursive=True) if emulator else ():
+        with suppress(psutil.NoSuchProcess):  # ended by itself, or waits for the emulator to notice that it has
+            if "_worker.py" in " ".join(child.cmdline()):
+                child.kill()
+                killed += 1
+    return killed

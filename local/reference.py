@@ -48,7 +48,9 @@ def documents() -> dict[Path, str]:
 
 def bundle() -> dict[str, Any]:
     """All APIs as one OpenAPI document, without what only API Gateway reads."""
-    paths, schemas, used = {}, {}, set()
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    used: set[str] = set()
     for piece, body in bodies():
         prefix = "".join(word.title() for word in piece.service.split("-"))
         document = _plain(body, prefix)
@@ -289,7 +291,7 @@ def _raised(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
         constants = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
         named = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
         if name == "invalid":
-            yield str(named.get("code", "INVALID_REQUEST")), int(named.get("status", 400)), ""
+            yield str(named.get("code", "INVALID_REQUEST")), int(str(named.get("status", 400))), ""
         elif name in _RAISED and len(constants) > _RAISED[name] and isinstance(code := constants[_RAISED[name]], str):
             detail = constants[_RAISED[name] + 1] if len(constants) > _RAISED[name] + 1 else ""
             status = constants[0] if name == "Problem" else 503

@@ -192,20 +192,3 @@ def test_what_no_customer_can_have_as_id_is_refused_with_a_pointer(shop: Shop, a
 def test_an_unknown_migration_is_404(shop: Shop, admin):
     answer = shop.call("GET", path(unique("C")), headers=admin)
     assert (answer.status_code, answer.json()["code"]) == (404, "MIGRATION_NOT_FOUND")
-
-
-def test_what_is_no_message_of_the_topic_becomes_a_dead_letter_with_its_reason(shop: Shop):
-    sqs, nonsense = shop.aws("sqs"), unique("no json")
-    migrations, letters = (
-        sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-customer-migration-{name}")["QueueUrl"]
-        for name in ("migrations", "migrations-dlq")
-    )
-    sqs.send_message(QueueUrl=migrations, MessageBody=nonsense)
-
-    def buried() -> dict[str, Any] | None:
-        answer = sqs.receive_message(QueueUrl=letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-        return next((one for one in answer.get("Messages", []) if one["Body"] == nonsense), None)
-
-    letter = eventually(buried)
-    assert letter["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
-    sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])

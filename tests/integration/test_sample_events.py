@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -110,3 +111,21 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
     command += ["-e", "events/basket/show_basket.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0 or "container runtime" in done.stderr, done.stderr
+
+
+def test_a_handler_runs_in_a_debugger_against_the_running_shop():
+    """What VS Code launches for the handler that is open."""
+    handler = ROOT / "functions" / "basket" / "show_basket" / "app.py"
+    command = [sys.executable, "-m", "local.debug", str(handler)]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout[done.stdout.index("\n{\n") if "\n{\n" in done.stdout else 0 :])["statusCode"] in (
+        200,
+        404,
+    )
+
+
+def test_the_debugger_takes_handlers_only():
+    command = [sys.executable, "-m", "local.debug", str(ROOT / "local" / "debug.py")]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is no handler" in done.stderr

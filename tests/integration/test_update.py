@@ -99,8 +99,8 @@ def holding_data(shop: Shop) -> dict[tuple[str, str], str]:
     return found
 
 
-def next_number(shop: Shop) -> str:
-    return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["number"]
+def next_number(shop: Shop) -> int:
+    return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["value"]
 
 
 @pytest.mark.timeout(900)

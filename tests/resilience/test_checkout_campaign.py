@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from local.events import listening, received
+from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
 from setpieces.events import parse
-from tests.resilience.workers import kill_workers
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from local import feed_samples, feeds
+from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
-from tests.resilience.workers import kill_workers
 
 RECORDS = int(os.environ.get("SETPIECES_FEED", "2000"))
 SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))

@@ -2,9 +2,9 @@
 
 import json
 
+from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
 from tests.integration.test_ingestion import MANY, ONE, counted, delivered, failed, made, send
-from tests.resilience.workers import kill_workers
 
 ROUNDS = 6
 BATCH = 25

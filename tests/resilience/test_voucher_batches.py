@@ -9,10 +9,10 @@ import time
 
 import pytest
 
+from local.processes import kill_workers
 from local.shop import Shop, eventually
 from tests.integration.members import sign_in
 from tests.integration.voucher_batches import ask, complete, download
-from tests.resilience.workers import kill_workers
 
 VOUCHERS = int(os.environ.get("SETPIECES_VOUCHERS", "20000"))
 # A step that was killed is tried again after 2 s, 4 s ...; the rest is what the machine takes.

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from local import iam_report
 from local.declared import Piece, every, name_of, pieces
 from local.grants import (
     grants,
@@ -305,3 +306,44 @@ def delivering() -> set[str]:
         if alarm.get("AlarmActions"):
             services.add("cloudwatch.amazonaws.com")
     return services
+
+
+# --- what make iam-report derives, because nothing here enforces it ---
+
+# The key's own policy lets everybody of the account use it through S3.
+BY_THE_KEY = "objects that are encrypted"
+
+
+def unmet(piece: Piece, grants: list[iam_report.Granted]) -> list[iam_report.Need]:
+    """What resources of a template need and nothing grants."""
+    found = [need for need in iam_report.needs(piece) if need.why != BY_THE_KEY]
+    return [need for need in found if not any(need.met_by(grant) for grant in grants)]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_what_the_resources_of_a_template_need_is_granted(piece: Piece):
+    assert unmet(piece, list(iam_report.granted(piece))) == []
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_needed_grant_can_be_taken_away_unseen(piece: Piece):
+    granted = list(iam_report.granted(piece))
+    for need in iam_report.needs(piece):
+        if need.why != BY_THE_KEY:
+            without = [grant for grant in granted if not need.met_by(grant)]
+            assert need in unmet(piece, without)
+
+
+def nothing_at(value: object, path: str = "") -> list[str]:
+    """Where a template says nothing: a list item or a value that somebody forgot to write."""
+    if value is None:
+        return [path]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, inner in items for found in nothing_at(inner, f"{path}/{key}")]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_policy_has_an_empty_place(piece: Piece):
+    found = nothing_at(piece.source["Resources"])
+    # A parameter of an EventBridge rule or a document may be null on purpose; a part of a policy never is.
+    assert [path for path in found if "Polic" in path or "Statement" in path] == []

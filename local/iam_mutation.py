@@ -1,0 +1,104 @@
+"""``make iam-mutation``: take statements away from live roles, one at a time, and see that a test notices.
+
+    python -m local.iam_mutation --sample 20 --seed 1    20 statements that the last test run used; exits 1 if one is not missed
+
+The statement is taken from the role in the running local cloud, the tests of its service run until one fails, and the
+statement is put back. What templates need and the local cloud does not enforce is checked likewise, all of it, by
+tests/templates/test_policies.py.
+"""
+
+import copy
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+
+from local import iam_report, iam_usage, publish
+from local.declared import pieces
+from local.processes import kill_workers
+from local.settings import ROOT
+from local.shop import Shop
+
+# Where the flows of a service are tested, if not under its own name.
+TESTS = {
+    "feed-pipeline": ("test_feeds",),
+    "edge": ("test_redirects", "test_storefront"),
+    "partners": ("test_partners", "test_payments"),
+    "payments": ("test_payments", "test_orders"),
+    "orders": ("test_orders", "test_payments"),
+    "sequences": ("test_sequences", "test_vouchers"),
+    "foundation": ("test_operations",),
+    "event-bus": ("test_archive_replay", "test_operations"),
+}
+# (physical role, policy name, index of the statement)
+Statement = tuple[str, str, int]
+
+
+def statements() -> list[tuple[str, Statement]]:
+    """(service, statement) of every statement that let a call through."""
+    roles = {one["physical_id"]: one for one in publish.resources() if one["type"] == "AWS::IAM::Role"}
+    services = dict(iam_report.roles_by_service(list(roles.values())))
+    used = {(role, policy, number) for role, policy, number, _, _ in iam_usage.read() if role in roles}
+    return sorted((services[role], (role, policy, number)) for role, policy, number in used if role in services)
+
+
+@contextmanager
+def without(iam: Any, statement: Statement) -> Iterator[dict[str, Any]]:
+    """The statement, which its role does not have for the duration of the block."""
+    role, policy, number = statement
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    left = copy.deepcopy(document)
+    taken = left["Statement"].pop(number)
+    try:
+        if left["Statement"]:
+            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(left))
+        else:
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+        kill_workers()  # warm functions remember what they were allowed to read before
+        yield taken
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def missed_by(service: str) -> str:
+    """The first test of the service that fails now, "" if none does."""
+    own = f"test_{service.replace('-', '_')}"
+    files = [ROOT / "tests" / "integration" / f"{name}.py" for name in TESTS.get(service, (own,))]
+    samples = ROOT / "tests" / "integration" / "test_sample_events.py"
+    for arguments in ([*map(str, files)], [str(samples), "-k", f"{service}- and takes_its_sample"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        failed = [line.split(" ")[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        if failed:
+            return failed[0].removeprefix("tests/integration/")
+    return ""
+
+
+@click.command()
+@click.option("--sample", default=20, show_default=True, help="How many statements.")
+@click.option("--seed", default=1, show_default=True, help="Which ones.")
+def main(sample: int, seed: int) -> None:
+    """Take statements away, one at a time, and see that a test notices."""
+    console, iam = Console(width=200, highlight=False), Shop.from_environment().aws("iam")
+    found = [one for one in statements() if one[0] in pieces()]
+    survived = 0
+    for service, statement in random.Random(seed).sample(found, min(sample, len(found))):
+        with without(iam, statement) as taken:
+            test = missed_by(service)
+        survived += not test
+        actions = taken["Action"] if isinstance(taken["Action"], str) else ", ".join(taken["Action"])
+        console.print(f"{service:20} {actions:70} {'missed by ' + test if test else '[red]nothing noticed[/]'}")
+    console.print(f"{sample - survived} of {sample} were noticed (seed {seed}).")
+    raise SystemExit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()

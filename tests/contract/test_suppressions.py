@@ -1,0 +1,58 @@
+"""What linters are told to overlook: little, and each with its reason."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from local.settings import ROOT
+
+MOST_INLINE_SKIPS = 20
+MOST_GLOBAL_SKIPS = 6
+MOST_IN_CODE = 20
+
+
+def lines(*patterns: str) -> list[tuple[str, str]]:
+    """(file, line) of every line of tracked files of these names."""
+    names = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    return [(name, line) for name in names for line in (ROOT / name).read_text().splitlines()]
+
+
+def test_templates_say_why_a_policy_check_does_not_fit():
+    skips = [(name, line) for name, line in lines("templates/*.yaml") if "checkov:skip" in line]
+    for name, line in skips:
+        assert re.search(r"# checkov:skip=CKV2?_AWS_\d+:\w.{15,}", line), f"{name}: {line.strip()}"
+    assert len(skips) <= MOST_INLINE_SKIPS
+
+
+def test_checks_that_are_skipped_everywhere_are_few_and_each_has_its_reason():
+    text = (ROOT / ".checkov.yaml").read_text()
+    skips = yaml.safe_load(text)["skip-check"]
+    assert len(skips) <= MOST_GLOBAL_SKIPS
+    for skip in skips:
+        assert re.search(rf"^  # .{{20,}}\n  - {skip}$", text, re.MULTILINE), skip
+
+
+def test_cfn_lint_is_told_to_overlook_nothing():
+    assert not list(ROOT.glob(".cfnlintrc*"))
+    assert [
+        (name, line) for name, line in lines("templates/*.yaml") if re.search(r"cfn-lint|ignore_checks", line)
+    ] == []
+
+
+@pytest.mark.parametrize("marker", ["noqa", "type: ignore"])
+def test_code_names_the_rule_it_breaks(marker: str):
+    found = [
+        (name, line) for name, line in lines("functions/*.py", "local/*.py", "storefront/*.py") if f"# {marker}" in line
+    ]
+    for name, line in found:
+        assert re.search(r"# noqa: [A-Z]+\d+|# type: ignore\[[\w-]+\]", line), f"{name}: {line.strip()}"
+    assert len(found) <= MOST_IN_CODE
+
+
+def test_no_test_is_skipped():
+    marks = re.compile(r"pytest\.(skip|xfail|importorskip)\(|@pytest\.mark\.(skip|skipif|xfail)")
+    assert [(name, line) for name, line in lines("tests/*.py") if marks.search(line) and "re.compile" not in line] == []

@@ -1,0 +1,86 @@
+"""What make destroy says and does, on a stack of moto."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner
+from moto import mock_aws
+
+from local import destroy
+
+STACK = "setpieces-dev-basket"
+TEMPLATE = {
+    "Resources": {
+        "Table": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "RetainExceptOnCreate",
+            "Properties": {
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            },
+        },
+        "Topic": {"Type": "AWS::SNS::Topic"},
+    }
+}
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch):
+    with mock_aws():
+        session = boto3.Session("test", "test", region_name="eu-central-1")
+        session.client("cloudformation").create_stack(StackName=STACK, TemplateBody=json.dumps(TEMPLATE))
+        monkeypatch.setattr(destroy, "session_for", lambda stage: session)
+        monkeypatch.setattr(destroy, "check_account", lambda stage, session: None)
+        yield session
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "basket", *arguments])
+
+
+def stacks(session: boto3.Session) -> list[str]:
+    return [stack["StackName"] for stack in session.client("cloudformation").describe_stacks()["Stacks"]]
+
+
+def test_without_a_confirmation_it_says_what_stays_and_deletes_nothing(session):
+    result = run()
+    assert result.exit_code == 1
+    assert "Table" in result.output
+    assert "data; import it" in result.output
+    assert "1 other resources go" in result.output
+    assert f"CONFIRM={STACK}" in result.output
+    assert stacks(session) == [STACK]
+
+
+def test_another_name_is_no_confirmation(session):
+    assert run("--confirm", "setpieces-dev").exit_code == 1
+    assert stacks(session) == [STACK]
+
+
+def test_confirmed_the_stack_goes(session):
+    result = run("--confirm", STACK)
+    assert result.exit_code == 0, result.output
+    assert stacks(session) == []
+
+
+def test_a_stack_that_is_not_there_is_named(session):
+    result = CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "tax"])
+    assert result.exit_code == 1
+    assert "There is no stack setpieces-dev-tax" in result.output
+
+
+def test_there_is_no_such_piece(session):
+    assert "no set piece 'nonsense'" in CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "nonsense"]).output
+
+
+def test_another_account_is_refused(session, monkeypatch: pytest.MonkeyPatch):
+    def refuse(stage: str, session: boto3.Session) -> None:
+        raise destroy.DeployFailed("another account")
+
+    monkeypatch.setattr(destroy, "check_account", refuse)
+    result = run("--confirm", STACK)
+    assert result.exit_code == 1
+    assert stacks(session) == [STACK]

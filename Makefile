@@ -59,11 +59,12 @@ parity: $(VENV) ## Every difference between the local cloud and AWS, its reason 
 
 .PHONY: iam-report iam-mutation test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench
 test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
-lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov
+lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
 	@.venv/bin/cfn-lint templates/*.yaml
 	@.venv-policy/bin/checkov --config-file .checkov.yaml && echo "checkov: no finding"
+	@.venv-policy/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml >/dev/null && echo "workflows: valid"
 	@ls templates/*.yaml | xargs -P 2 -I{} .venv-sam/bin/sam validate --lint --config-file $(CURDIR)/samconfig.toml --template {} >/dev/null && echo "sam validate: all templates are valid"
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

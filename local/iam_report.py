@@ -215,6 +215,16 @@ def _targets(piece: Piece) -> Iterator[Need]:
             yield from (Need(role, action, "", f"encrypted dead letters of {name}") for action in _KEY_TO_SEND)
 
 
+# Why S3 needs a key. The key's own policy lets everybody of the account use it through S3, so a role need not have it too.
+BY_THE_KEY = "objects that are encrypted"
+
+
+def unmet(piece: Piece, grants: list[Granted]) -> list[Need]:
+    """What resources of a template need and none of ``grants`` gives."""
+    found = [need for need in needs(piece) if need.why != BY_THE_KEY]
+    return [need for need in found if not any(need.met_by(grant) for grant in grants)]
+
+
 _KEY_TO_SEND = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
@@ -268,9 +278,9 @@ def _keys(piece: Piece) -> Iterator[Need]:
     for grant in granted(piece):
         if any(bucket in grant.resource for bucket in encrypted):
             if grant.action == "s3:GetObject":
-                yield Need(grant.role, "kms:Decrypt", "", "objects that are encrypted")
+                yield Need(grant.role, "kms:Decrypt", "", BY_THE_KEY)
             elif grant.action == "s3:PutObject":
-                yield from (Need(grant.role, action, "", "objects that are encrypted") for action in _KEY_TO_SEND)
+                yield from (Need(grant.role, action, "", BY_THE_KEY) for action in _KEY_TO_SEND)
 
 
 def _role_of(piece: Piece, function: Any) -> str:

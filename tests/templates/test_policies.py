@@ -310,28 +310,19 @@ def delivering() -> set[str]:
 
 # --- what make iam-report derives, because nothing here enforces it ---
 
-# The key's own policy lets everybody of the account use it through S3.
-BY_THE_KEY = "objects that are encrypted"
-
-
-def unmet(piece: Piece, grants: list[iam_report.Granted]) -> list[iam_report.Need]:
-    """What resources of a template need and nothing grants."""
-    found = [need for need in iam_report.needs(piece) if need.why != BY_THE_KEY]
-    return [need for need in found if not any(need.met_by(grant) for grant in grants)]
-
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_the_resources_of_a_template_need_is_granted(piece: Piece):
-    assert unmet(piece, list(iam_report.granted(piece))) == []
+    assert iam_report.unmet(piece, list(iam_report.granted(piece))) == []
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_no_needed_grant_can_be_taken_away_unseen(piece: Piece):
     granted = list(iam_report.granted(piece))
     for need in iam_report.needs(piece):
-        if need.why != BY_THE_KEY:
+        if need.why != iam_report.BY_THE_KEY:
             without = [grant for grant in granted if not need.met_by(grant)]
-            assert need in unmet(piece, without)
+            assert need in iam_report.unmet(piece, without)
 
 
 def nothing_at(value: object, path: str = "") -> list[str]:

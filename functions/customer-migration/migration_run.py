@@ -8,7 +8,7 @@ from migration_merge import BadSource, merge
 from migration_platforms import Deleted, Refused, legacy_customer, new_customer, update
 from migration_table import FAILED, MIGRATED, NOT_FOUND
 
-from setpieces.observability import logger
+from setpieces.observability import count, logger
 from setpieces.outside import OutsideUnavailable
 from setpieces.queues import Later, Reject, growing
 from setpieces.settings import setting
@@ -49,6 +49,8 @@ def migrate(customer_id: str, receives: int) -> None:
         table.finish(lease, FAILED, reason=reject.reason)
         raise
     table.finish(lease, outcome.status, outcome.source_version, outcome.reason)
+    if outcome.status == MIGRATED:
+        count("CustomerMigrated")
     logger.info("migration", extra={"status": outcome.status, "reason": outcome.reason, "receives": receives})
 
 

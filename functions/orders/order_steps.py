@@ -18,7 +18,7 @@ from order_statuses import (
 )
 from order_table import advance, read
 
-from setpieces.observability import logger
+from setpieces.observability import count, logger
 from setpieces.queues import Reject
 
 Order = dict[str, Any]
@@ -51,6 +51,8 @@ def _validate(order: Order) -> Order:
     except Invalid as invalid:
         logger.info("order is invalid", extra={"order_number": number, "reason": invalid.reason})
         moved = advance(number, VALIDATION_FAILED, reason_code=invalid.reason)
+        if moved:
+            count("OrderFailed")
     else:
         moved = advance(number, PAYMENT_PROCESSING, **price)
     # Another delivery may have been faster, with another state of the basket: what is stored counts.
@@ -64,4 +66,5 @@ def finish(order: Order) -> None:
     tell_platform(order)
     # Told before the status is terminal: after a crash in between it is told again, with the same id.
     tell(COMPLETE, order, "order")
-    advance(order["order_number"], SENT_TO_FULFILLMENT)
+    if advance(order["order_number"], SENT_TO_FULFILLMENT):
+        count("OrderCompleted")

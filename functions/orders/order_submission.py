@@ -12,7 +12,7 @@ from order_statuses import VALIDATING
 from order_table import numbered_before, place, read
 
 from setpieces import internal
-from setpieces.observability import correlation_id, logger, metrics
+from setpieces.observability import correlation_id, count, logger, metrics
 from setpieces.outside import OutsideUnavailable
 from setpieces.problems import unavailable
 
@@ -35,6 +35,7 @@ def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) ->
         if not earlier:
             raise unavailable("ORDER_BUSY", "This order is being placed by another request", retry_after=1)
         return _again(earlier)
+    count("OrderAccepted")
     _process(number, correlation_id())
     return number
 

@@ -10,7 +10,7 @@ from tax_circuit import Admission
 from tax_rules import from_rates
 from tax_system import NotQuoted
 
-from setpieces.observability import logger, metrics
+from setpieces.observability import count, logger, metrics
 from setpieces.outside import OutsideUnavailable
 from setpieces.problems import Problem
 
@@ -24,6 +24,7 @@ def quotation(request: dict[str, Any]) -> dict[str, Any]:
     if answer is None:
         metrics.add_metric(name="FallbackUsed", unit="Count", value=1)
         answer = from_rates(request, *tax_table.rates())
+    count("QuotationGiven")
     return answer | {"quoted_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 

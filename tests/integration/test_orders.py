@@ -64,6 +64,26 @@ def product(products: list[dict]) -> dict:
     return products[0]
 
 
+def counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
+    """Has a function of the service counted this outcome since then?"""
+    group = f"/aws/lambda/setpieces-{shop.stage}-orders-{function}"
+    logs = shop.aws("logs").get_paginator("filter_log_events")
+    pages = logs.paginate(logGroupName=group, startTime=int(since * 1000), filterPattern=f'"{outcome}"')
+    return any('"CloudWatchMetrics"' in event["message"] for page in pages for event in page["events"])
+
+
+@pytest.mark.parametrize(
+    ("token", "function", "outcome"),
+    [("tok_ok", "complete-order", "OrderCompleted"), ("tok_declined", "complete-order", "OrderFailed")],
+)
+def test_what_becomes_of_orders_is_counted(shop: Shop, product: dict, token: str, function: str, outcome: str):
+    since = time.time() - 1
+    number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
+    ended(shop, number)
+    assert eventually(lambda: counted(shop, "submit-order", "OrderAccepted", since))
+    assert eventually(lambda: counted(shop, function, outcome, since))
+
+
 def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
     accepted = submit(shop, body(fill_basket(shop, product, 2)))
     assert accepted.status_code == 202

@@ -130,6 +130,22 @@ def test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it(
     assert {"DeletionPolicy", "UpdateReplacePolicy"} <= set(piece.resources[name])
 
 
+def test_buckets_are_spoken_to_over_tls_only():
+    for piece, name, _ in every("AWS::S3::Bucket"):
+        statements = [
+            statement
+            for policy in piece.of_type("AWS::S3::BucketPolicy").values()
+            if name_of(policy["Bucket"]) == name
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+        (tls,) = [
+            one for one in statements if one["Effect"] == "Deny" and "aws:SecureTransport" in str(one["Condition"])
+        ]
+        assert tls["Principal"] == "*"
+        assert tls["Action"] == "s3:*"
+        assert len(tls["Resource"]) == 2, f"{piece.service} {name}: the bucket and what is in it"
+
+
 def test_buckets_are_encrypted_and_private():
     for _, name, bucket in every("AWS::S3::Bucket"):
         assert bucket["BucketEncryption"], name

@@ -8,6 +8,7 @@ from basket_rules import Answer, Basket, add_once, answered
 from basket_table import read, write
 
 from setpieces.entity_tags import entity_tag
+from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
 
 
@@ -25,5 +26,6 @@ def handler(request: Request) -> Response:
             return add_once(basket, product, sent["quantity"], precondition, once, now)
 
         answer = write(stored, change, now)
+        count("ItemAdded", sent["quantity"])
     location = f"{request.path.removesuffix('/')}/{sent['sku']}"
     return Response(answer.status, answer.body, {"ETag": entity_tag(answer.body["version"]), "Location": location})

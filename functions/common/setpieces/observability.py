@@ -37,6 +37,11 @@ def observed(handler: Callable[[dict[str, Any], Any], Any]) -> Callable[[dict[st
     )
 
 
+def count(outcome: str, value: float = 1) -> None:
+    """Count an outcome that the business asks after, once it is stored. A repeat after a crash may count it again."""
+    metrics.add_metric(name=outcome, unit="Count", value=value)
+
+
 def begin(correlation_id: str | None) -> str:
     """Start the work of one request or record under ``correlation_id``; a missing or malformed one is replaced."""
     global _correlation_id

@@ -8,6 +8,7 @@ from login_identity import authenticate
 from login_requests import credentials
 from login_sessions import begin_session
 
+from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
 
 
@@ -15,6 +16,7 @@ from setpieces.rest import Request, Response, rest_handler
 def handler(request: Request) -> Response:
     identity = authenticate(credentials(request), request)
     token, session = begin_session(identity, int(time.time()))
+    count("SessionStarted")
     announce(session)
     expires_at = datetime.fromtimestamp(session.expires_at, UTC).isoformat()
     body = {"session_token": token, "customer_id": session.customer_id or None, "expires_at": expires_at}

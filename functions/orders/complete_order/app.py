@@ -6,7 +6,7 @@ from order_table import advance
 
 from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event
-from setpieces.observability import logger
+from setpieces.observability import count, logger
 from setpieces.outside import OutsideUnavailable
 from setpieces.queues import Later, Record, Reject, growing
 
@@ -19,6 +19,8 @@ def process(event: Event, record: Record) -> None:
         order = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"], payment_token=None)
     else:
         order = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED, payment_token=None)
+        if order:
+            count("OrderFailed")
     if not order:
         logger.info("late or repeated result of a payment", extra={"order_number": number, "status": event.kind[2]})
         order = order_of(number)

@@ -6,7 +6,7 @@ from typing import Any
 import sitemap_store as store
 
 from setpieces import observability
-from setpieces.observability import observed
+from setpieces.observability import count, observed
 
 
 class NotReleased(Exception):
@@ -25,3 +25,4 @@ def handler(event: dict[str, Any], context: Any) -> None:
             content = store.read(store.RELEASE + store.FILES + file["name"]) or b""
             if hashlib.sha256(content).hexdigest() != file["sha256"]:
                 raise NotReleased(file["name"])
+    count("SitemapsReleased")

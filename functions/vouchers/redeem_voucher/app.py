@@ -8,6 +8,7 @@ from voucher_requests import redemption
 from voucher_table import find, redeem
 from voucher_views import ACTIVE, REDEEMED, known, redemption_view, refused, same, state, utc_now
 
+from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
 
 
@@ -28,4 +29,6 @@ def handler(request: Request) -> Response:
     earlier = redeem(str(code), facts)
     if earlier and not same(asked, earlier):
         raise refused(REDEEMED)
+    if not earlier:
+        count("VoucherRedeemed")
     return Response(200 if earlier else 201, redemption_view(batch, earlier or facts))

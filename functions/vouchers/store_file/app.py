@@ -10,6 +10,8 @@ from voucher_chunks import chunks
 from voucher_files import file_key, remove_parts, store_file
 from voucher_runs import run_step
 
+from setpieces.observability import count
+
 
 @run_step
 def handler(event: dict[str, Any], remaining_seconds: float) -> None:
@@ -23,5 +25,6 @@ def handler(event: dict[str, Any], remaining_seconds: float) -> None:
     facts = {name: batch[name] for name in ("file_key", "sha256", "bytes")}
     if advance(batch["batch_id"], NOTIFYING, **facts) is None:
         raise BatchOver(batch["batch_id"])
+    count("VouchersMade", batch["count"])
     # Last, and only when the file is known: a run that broke off before needs them again.
     remove_parts(batch["batch_id"], parts)

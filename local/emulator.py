@@ -8,7 +8,7 @@
                                  {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",
                                   "action", "resource"}
                                  -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
-    PUT, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
+    PUT, POST, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
 
 Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
 """
@@ -173,6 +173,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             answer = dict(_calls)
         case "PUT", "/_setpieces/faults":
             answer = _faults.begin(json.loads(await _body(receive)))
+        case "POST", "/_setpieces/faults":
+            answer = _faults.next_turn()
         case "GET", "/_setpieces/faults":
             answer = _faults.report()
         case "DELETE", "/_setpieces/faults":

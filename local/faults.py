@@ -1,16 +1,19 @@
 """AWS calls that fail on purpose, in the emulator's own process: those of deployed roles, never the developer's or a test's.
 
-    PUT    /_setpieces/faults   {"seed", "kinds": [...], "calm"?: 0, "after"?: 0, "pairs"?: [[caller, operation]]}, a new plan
+    PUT    /_setpieces/faults   begins with a plan: {"seed", "kinds": [...], "most"?, "calm"?, "after"?, "pairs"?: [[...]]}
+    POST   /_setpieces/faults   begins the plan's next turn
     GET    /_setpieces/faults   {"seed", "kinds", "injected": [...], "waiting": [...], "seen": [...]}
     DELETE /_setpieces/faults   no more faults; what was injected can still be read
 
-A caller is a function, or an API or another role that AWS assumes; an operation is what it calls ("dynamodb:PutItem"). Each pair
-of them fails once under a plan, with one of its kinds, drawn by the seed. A plan without kinds only sees. ``calm`` seconds lie
-between two faults of one caller: one failure is to be mended before the next, as what is tried three times cannot bear four.
-``after`` lets up to so many calls of a pair through first, as the seed says; ``pairs`` names the only ones to fail.
+A caller is a function, or an API or another role that AWS assumes; an operation is what it calls ("dynamodb:PutItem"). Each
+pair of them fails once under a plan, with one of its kinds, drawn by the seed. A plan without kinds only sees.
 
-A fault hits one call of an SDK, all its attempts, so that the function meets the error; kinds that end in ``-once`` hit only the
-first attempt, and the SDK's own repetition meets what it left behind.
+One failure is to be mended before the next: what is tried three times cannot bear four. So a caller meets at most ``most``
+faults in one turn, and ``calm`` seconds lie between two. ``after`` lets up to so many calls of a pair through first, by the
+seed. Only ``pairs``, [caller, operation] each, fail if there are any.
+
+A fault hits one call of an SDK, all its attempts, so that the function meets the error; kinds that end in ``-once`` hit only
+the first attempt, and the SDK's own repetition meets what it left behind.
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 """
 
@@ -100,12 +103,14 @@ class Plan:
     pairs: frozenset[Pair] | None = None
     after: int = 0
     calm: float = 0
+    most: int = 1000
     clock: Callable[[], float] = time.monotonic
     injected: list[dict[str, Any]] = field(default_factory=list)
     _seen: dict[Pair, int] = field(default_factory=dict)
     _hit: dict[Pair, dict[str, Any]] = field(default_factory=dict)
     _invocations: dict[str, str] = field(default_factory=dict)
-    _disturbed: dict[str, float] = field(default_factory=dict)
+    # Caller to when it met its faults of this turn.
+    _disturbed: dict[str, list[float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -115,10 +120,18 @@ class Plan:
         if unknown := set(kinds) - KINDS.keys():
             raise ValueError(f"no kinds of faults: {sorted(unknown)}; there are {sorted(KINDS)}")
         pairs = document.get("pairs")
-        chosen = None if pairs is None else frozenset((str(caller), str(operation)) for caller, operation in pairs)
         return cls(
-            int(document.get("seed", 0)), kinds, chosen, int(document.get("after", 0)), float(document.get("calm", 0))
+            seed=int(document.get("seed", 0)),
+            kinds=kinds,
+            pairs=None if pairs is None else frozenset((str(caller), str(operation)) for caller, operation in pairs),
+            after=int(document.get("after", 0)),
+            calm=float(document.get("calm", 0)),
+            most=int(document.get("most", cls.most)),
         )
+
+    def next_turn(self) -> None:
+        with self._lock:
+            self._disturbed.clear()
 
     def decide(self, call: Call) -> str | None:
         """The kind of fault that this attempt meets."""
@@ -139,14 +152,15 @@ class Plan:
                 "attempts": 1,
             }
             self.injected.append(self._hit[call.pair])
-            self._disturbed[call.caller] = self.clock()
+            self._disturbed.setdefault(call.caller, []).append(self.clock())
             self._invocations[call.invocation] = kind
             return kind
 
     def _is_due(self, pair: Pair) -> bool:
         if not self.kinds or pair in self._hit or not (self.pairs is None or pair in self.pairs):
             return False
-        if self.clock() - self._disturbed.get(pair[0], float("-inf")) < self.calm:
+        before = self._disturbed.get(pair[0], [])
+        if len(before) >= self.most or (before and self.clock() - before[-1] < self.calm):
             return False
         return self._seen[pair] > random.Random(f"{self.seed}/after/{pair}").randint(0, self.after)
 
@@ -173,6 +187,10 @@ class Faults:
     def begin(self, document: Mapping[str, Any]) -> dict[str, Any]:
         self._last = self._plan = Plan.of(document)
         self._callers = callers(self._deployed())
+        return self.report()
+
+    def next_turn(self) -> dict[str, Any]:
+        self._last.next_turn()
         return self.report()
 
     def end(self) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def customers_are_created_and_migrated_once(shop: Shop, promises: Promises) -> V
         migrations = [entry for entry in writes if entry["origin"] == "migration"]
         if (len(created), len(migrations)) != (1, 1):
             yield f"customer {name} was created {len(created)} and migrated {len(migrations)} times"
+        if len(writes) != 2 + customer.changes:
+            yield f"customer {name} was written {len(writes)} times, and changed {customer.changes} times by themselves"
         now = shop.call("GET", f"/partners/v1/commerce/customers/{name}").raise_for_status().json()
         wrong = [field for field, value in (customer.legacy | customer.own).items() if now.get(field) != value]
         if wrong:

@@ -205,7 +205,7 @@ def rename(client: Client, customer: Customer, session: dict[str, str]) -> None:
         profile = client.call("GET", path, 200, headers=session)
         headers = session | {"If-Match": profile.headers["etag"]}
         if client.call("PATCH", path, 200, 412, json={"name": name}, headers=headers).status_code == 200:
-            customer.own["name"] = name
+            customer.own["name"], customer.changes = name, customer.changes + 1
             return
 
 
@@ -218,7 +218,7 @@ def sign_out(client: Client, session: dict[str, str]) -> None:
 def bearer(client: Client) -> None:
     """Redeems vouchers that others have been given before: each for one order, then in vain for another."""
     admin = client.admin()
-    for batch_id in list(client.promises.batches):
+    for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
         path = f"{voucher_batches.PATH}/{batch_id}"
         batch = client.call("GET", path, 200, headers=admin).json()
         if batch["status"] != "COMPLETE":
@@ -273,6 +273,7 @@ def issue_vouchers(client: Client) -> None:
             client.promises.cancelled.add(batch_id)
             continue
         client.promises.batches[batch_id] = body["count"]
+        client.promises.once |= {batch_id} if wish == "one_time" else set()
         batch = until(client, path, admin)
         if batch["status"] != "COMPLETE":
             continue

@@ -42,6 +42,8 @@ class Customer:
     customer_id: str
     legacy: dict[str, Any]
     own: dict[str, Any]
+    # How often they changed it since.
+    changes: int = 0
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Promises:
     # Batch to the number of vouchers; those that were cancelled are not among them.
     batches: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    # Batches whose link works once.
+    once: set[str] = field(default_factory=set)
     # Voucher to the one order that it was accepted for.
     redemptions: dict[str, str] = field(default_factory=dict)
     feeds: list[Feed] = field(default_factory=list)

@@ -17,6 +17,7 @@ import pytest
 from local import feed_samples, feeds
 from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
+from tests.resilience.journeys import feed_line
 
 RECORDS = int(os.environ.get("SETPIECES_FEED", "2000"))
 SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
@@ -30,7 +31,7 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
     records = list(feed_samples.records("product", RECORDS, version=VERSION, series=series))
     malformed = set(chance.sample(range(RECORDS), RECORDS // 100))
     refused = set(chance.sample(sorted(set(range(RECORDS)) - malformed), RECORDS // 100))
-    lines = [line(record, number in malformed, number in refused) for number, record in enumerate(records)]
+    lines = [feed_line(record, number in malformed, number in refused) for number, record in enumerate(records)]
     expected = {
         "received": RECORDS,
         "rejected": len(malformed),
@@ -57,15 +58,9 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
 
     same = put(shop, admin, lines)
     assert (same["unchanged"], same["updated"]) == (len(good), 0)
-    older = put(shop, admin, [line(record | {"version": 1}) for record in records])
+    older = put(shop, admin, [feed_line(record | {"version": 1}) for record in records])
     assert (older["stale"], older["updated"]) == (len(good), len(malformed | refused))
     assert effects(shop, good) == before
-
-
-def line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
-    """A record as a line; the platform refuses names of more than 120 characters, the feed's schema 200."""
-    text = json.dumps(record | ({"name": "x" * 150} if refused else {}))
-    return (text[:-2] if malformed else text).encode()
 
 
 def put(shop: Shop, admin: dict[str, str], lines: list[bytes]) -> dict[str, Any]:

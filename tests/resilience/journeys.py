@@ -1,0 +1,455 @@
+"""Clients who walk through the whole shop over HTTP, each patient as a good client is, and write down what they were promised.
+
+A journey is a function of a client. What happens in it is drawn from the client's own generator, so a seed gives the same walk;
+names are new in every run, as a shop remembers them.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from local import feed_samples
+from local.publish import resources
+from local.shop import Shop, unique
+from tests.integration import voucher_batches
+from tests.resilience.promises import Customer, Feed, Order, Promises
+
+ADDRESS = {"city": "Berlin", "postal_code": "10115", "country": "DE"}
+# How long a client asks again before it gives up. After all workers were killed, a machine with two cores needs a while.
+PATIENCE_SECONDS = 300
+# How long it waits for one answer, and at most between two.
+ANSWER_SECONDS = 35
+PAUSE_SECONDS = 2.0
+# No answer, or one that asks for patience.
+AGAIN = frozenset({0, 429, 500, 502, 503, 504})
+SEQUENCES = "/sequences/v1/sequences"
+FEED_RECORDS = 40
+EVENTS = 20
+
+
+class Refused(AssertionError):
+    """A client was answered what it should not have been, or gave up."""
+
+
+class Client:
+    """One client: whoever it is asked to be. ``promises`` are shared by all clients of a run."""
+
+    def __init__(self, shop: Shop, promises: Promises, seed: str | int) -> None:
+        self.shop, self.promises, self.chance = shop, promises, random.Random(seed)
+
+    def call(self, method: str, path: str, *expected: int, **options: Any) -> httpx.Response:
+        """The first answer that is one of ``expected``; the same request again while there is none, or one of ``AGAIN``."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            status, answer = self.ask(method, path, **options)
+            if answer is not None and status in expected:
+                return answer
+            told = f"{method} {path} was answered {status}: {answer.text[:300] if answer is not None else ''}"
+            if status not in AGAIN:
+                raise Refused(told)
+            if time.monotonic() > deadline:
+                raise Refused(f"{told}; for {PATIENCE_SECONDS} s")
+            advised = answer.headers.get("retry-after", "") if answer is not None else ""
+            pause = min(float(advised) if advised.isdigit() else 0.3, PAUSE_SECONDS)
+            time.sleep(pause * self.chance.uniform(0.5, 1))
+
+    def ask(self, method: str, path: str, **options: Any) -> tuple[int, httpx.Response | None]:
+        """One request: (status, answer), or (0, None) if there was no answer."""
+        try:
+            answer = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
+        except httpx.HTTPError:
+            self.promises.answered(path, 0)
+            return 0, None
+        is_problem = answer.headers.get("content-type") == "application/problem+json"
+        self.promises.answered(path, answer.status_code, answer.json().get("code", "") if is_problem else "")
+        return answer.status_code, answer
+
+    def secret(self, prefix: str) -> str:
+        """A new text that no log may hold."""
+        text = unique(prefix)
+        self.promises.keep_private(text)
+        return text
+
+    def sign_in(self, email: str, password: str) -> dict[str, str]:
+        """The headers of a new session."""
+        self.promises.keep_private(email, password)
+        answer = self.call("POST", "/login/v1/sessions", 201, json={"email": email, "password": password})
+        token = answer.json()["session_token"]
+        self.promises.keep_private(token)
+        return {"Authorization": f"Bearer {token}"}
+
+    def admin(self) -> dict[str, str]:
+        person = self.shop.samples["admin"]
+        return self.sign_in(person["email"], person["password"])
+
+
+# --- customers ---
+
+
+def browse(client: Client) -> dict[str, Any]:
+    """Looks around on the pages and in the catalogue; a product that can be bought."""
+    for page in ("/", "/products"):
+        client.call("GET", page, 200)
+    items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
+    product = client.chance.choice([item for item in items if item["available"]])
+    client.call("GET", f"/products/{product['sku']}", 200)
+    return client.call("GET", f"/catalog/v1/products/{product['sku']}", 200).json()
+
+
+def fill_basket(client: Client, product: dict[str, Any]) -> str:
+    """A new basket that holds two of a product: clicked twice, thrown out, and then one and one more."""
+    basket, sku = unique("basket"), product["sku"]
+    items = f"/basket/v1/baskets/{basket}/items"
+    one = {"json": {"sku": sku, "quantity": 1}}
+    first = {"headers": {"Idempotency-Key": unique("add")}} | one
+    before = client.call("POST", items, 201, **first)
+    if client.call("POST", items, 201, **first).json() != before.json():
+        raise Refused(f"the same key was answered differently for {basket}")
+    client.call("PATCH", f"{items}/{sku}", 200, json={"quantity": 3})
+    # Gone by the first request, if its answer was lost.
+    client.call("DELETE", f"{items}/{sku}", 204, 404)
+    client.call("POST", items, 201, headers={"Idempotency-Key": unique("add")}, **one)
+    client.call("POST", items, 200, headers={"Idempotency-Key": unique("add")}, **one)
+    client.call("GET", f"/basket/v1/baskets/{basket}", 200)
+    client.promises.baskets[basket] = {sku: 2}
+    return basket
+
+
+def place(
+    client: Client,
+    basket: str,
+    payment_token: str = "tok_ok",
+    customer_id: str = "C000000001",
+    session: dict[str, str] | None = None,
+    twice: bool = False,
+) -> Order:
+    """Order what is in a basket; ``twice`` as who does not believe the first answer."""
+    session = session or {}
+    headers = session | {"Idempotency-Key": unique("order")}
+    ship_to = ADDRESS | {"name": client.secret("Name"), "street": client.secret("Street")}
+    body = {"basket_id": basket, "customer_id": customer_id, "payment_token": payment_token, "ship_to": ship_to}
+    number = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers).json()["order_number"]
+    order = Order(number, payment_token, session)
+    client.promises.orders.append(order)
+    client.promises.keep_private(payment_token)
+    look(client, order)
+    again = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
+    if again and again.json()["order_number"] != number:
+        raise Refused(f"the same key gave two orders: {number}, {again.json()['order_number']}")
+    return order
+
+
+def look(client: Client, order: Order) -> None:
+    """Ask once for the status of an order that is known."""
+    answer = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
+    if answer.status_code == 404:
+        order.unknown = True
+    else:
+        order.shown.append(answer.json()["status"])
+
+
+def wait(client: Client, order: Order, seconds: float = 60) -> None:
+    """Ask for the status as long as it is in progress, as often as the API advises, and not for ever."""
+    deadline = time.monotonic() + seconds
+    while not order.ended and not order.unknown and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS / 4)
+        look(client, order)
+
+
+def guest(client: Client) -> None:
+    """Buys without an account: one order that is paid, one that is declined."""
+    product = browse(client)
+    paid = place(client, fill_basket(client, product), twice=True)
+    declined = place(client, fill_basket(client, product), "tok_declined")
+    for order in (paid, declined):
+        wait(client, order)
+
+
+def member(client: Client) -> None:
+    """Signs up, is migrated, renames themselves, buys, and signs out."""
+    new = {
+        "email": f"{client.secret('mail')}@example.com",
+        "password": client.secret("password"),
+        "name": client.secret("Name"),
+    }
+    customer_id = client.call("POST", "/customers/v1/customers", 201, json=new).json()["customer_id"]
+    legacy = {
+        "source_version": client.chance.randrange(1, 8),
+        "phone": client.secret("+49"),
+        "addresses": [{"line": client.secret("Street"), "city": "Bern"}],
+        "language": client.chance.choice(("de", "fr", "it")),
+    }
+    client.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 200, 201, json=legacy)
+    customer = Customer(customer_id, legacy, {"name": new["name"], "email": new["email"]})
+    client.promises.customers.append(customer)
+    # The first attempt may have been before the legacy platform knew them.
+    client.call("POST", f"/customer-migration/v1/migrations/{customer_id}", 202, headers=client.admin())
+    session = client.sign_in(new["email"], new["password"])
+    rename(client, customer, session)
+    client.call("GET", f"/customers/v1/customers/{customer_id}/rewards", 200, headers=session)
+    order = place(client, fill_basket(client, browse(client)), customer_id=customer_id, session=session)
+    sign_out(client, client.sign_in(new["email"], new["password"]))
+    wait(client, order)
+
+
+def rename(client: Client, customer: Customer, session: dict[str, str]) -> None:
+    """Change the name in a form that was made from the newest profile; the migration may always be faster."""
+    path, name = f"/customers/v1/customers/{customer.customer_id}/profile", client.secret("Name")
+    while True:
+        profile = client.call("GET", path, 200, headers=session)
+        headers = session | {"If-Match": profile.headers["etag"]}
+        if client.call("PATCH", path, 200, 412, json={"name": name}, headers=headers).status_code == 200:
+            customer.own["name"], customer.changes = name, customer.changes + 1
+            return
+
+
+def sign_out(client: Client, session: dict[str, str]) -> None:
+    """End a session: afterwards it opens nothing."""
+    client.call("DELETE", "/login/v1/sessions/current", 204, 401, headers=session)
+    client.call("GET", "/orders/v1/orders/T000000001/status", 401, headers=session)
+
+
+def bearer(client: Client) -> None:
+    """Redeems vouchers that others have been given before: each for one order, then in vain for another."""
+    admin = client.admin()
+    for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
+        path = f"{voucher_batches.PATH}/{batch_id}"
+        batch = client.call("GET", path, 200, headers=admin).json()
+        if batch["status"] != "COMPLETE":
+            continue
+        for code in client.chance.sample(codes(client, batch), 2):
+            redeem(client, code)
+
+
+def codes(client: Client, batch: dict[str, Any]) -> list[str]:
+    """The vouchers of a batch that is complete."""
+    client.promises.keep_link_private(batch["download"]["url"])
+    found = voucher_batches.download(batch).decode().split()
+    client.promises.keep_private(*found)
+    return found
+
+
+def redeem(client: Client, code: str) -> None:
+    client.call("GET", f"/vouchers/v1/vouchers/{code}", 200)
+    path, numbers = f"/vouchers/v1/vouchers/{code}/redemptions", [f"T{client.chance.randrange(10**9):09}" for _ in "ab"]
+    for number in numbers:
+        answer = client.call(
+            "POST", path, 200, 201, 409, json={"order_number": number}, headers={"Idempotency-Key": unique("redeem")}
+        )
+        if answer.status_code == 409:
+            continue
+        if client.promises.redemptions.setdefault(code, number) != number:
+            raise Refused(f"a voucher was redeemed for {client.promises.redemptions[code]} and for {number}")
+
+
+def old_link(client: Client) -> None:
+    """Follows addresses of the old shop."""
+    for path, status in (("/p/10001-coral-beacon", 308), ("/club", 410), ("/no/such/page", 404)):
+        client.call("GET", path, status)
+
+
+# --- the shop's own people, and other systems ---
+
+
+def issue_vouchers(client: Client) -> None:
+    """Asks for three batches: one to hand out, one whose link works once, one that is not wanted after all."""
+    admin = client.admin()
+    for wish in ("kept", "one_time", "cancelled"):
+        body = voucher_batches.request(
+            count=client.chance.randrange(20, 60), notify=f"{client.secret('mail')}@example.com"
+        )
+        body |= {"one_time": True} if wish == "one_time" else {}
+        headers = admin | {"Idempotency-Key": unique("batch")}
+        batch_id = client.call("POST", voucher_batches.PATH, 202, json=body, headers=headers).json()["batch_id"]
+        path = f"{voucher_batches.PATH}/{batch_id}"
+        if wish == "cancelled":
+            client.call("POST", f"{path}/cancellation", 200, headers=admin)
+            client.promises.cancelled.add(batch_id)
+            continue
+        client.promises.batches[batch_id] = body["count"]
+        client.promises.once |= {batch_id} if wish == "one_time" else set()
+        batch = until(client, path, admin)
+        if batch["status"] != "COMPLETE":
+            continue
+        if wish == "one_time":
+            exchange(client, path, admin)
+        else:
+            redeem(client, client.chance.choice(codes(client, batch)))
+
+
+def until(client: Client, path: str, admin: dict[str, str], seconds: float = 60) -> dict[str, Any]:
+    """What is behind ``path`` once it advises to come back no more, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = client.call("GET", path, 200, headers=admin)
+        if "retry-after" not in answer.headers or time.monotonic() > deadline:
+            return answer.json()
+        time.sleep(PAUSE_SECONDS / 4)
+
+
+def exchange(client: Client, path: str, admin: dict[str, str]) -> None:
+    """Follow a link that works once; whoever lost the answer gets another link from the shop."""
+    while True:
+        link = client.call("GET", path, 200, headers=admin).json()["download"]["url"]
+        url = httpx.URL(link)
+        client.promises.keep_private(url.path.rpartition("/")[2])
+        answer = client.call("GET", url.raw_path.decode(), 303, 404)
+        if answer.status_code == 303:
+            client.promises.keep_link_private(answer.headers["location"])
+            return
+
+
+def supply(client: Client) -> None:
+    """A supplier's feeds of new products: what they are, some of it malformed or refused, then prices and stock."""
+    admin, series = client.admin(), unique("S").upper()
+    odd = client.chance.sample(range(FEED_RECORDS), 4)
+    for feed_type in ("product", "pricing", "sku"):
+        records = list(feed_samples.records(feed_type, FEED_RECORDS, series=series))
+        malformed, refused = (set(odd[:2]), set(odd[2:])) if feed_type == "product" else (set(), set())
+        if feed_type != "product":
+            records = [record for number, record in enumerate(records) if number not in odd]
+        lines = [feed_line(record, number in malformed, number in refused) for number, record in enumerate(records)]
+        good = len(records) - len(malformed) - len(refused)
+        client.promises.explained.update(records[number]["sku"] for number in refused)
+        answer = client.call("POST", f"/feeds/v1/feeds/{feed_type}", 202, headers=admin).json()
+        client.promises.keep_link_private(answer["upload"]["url"])
+        upload(answer["upload"], b"\n".join(lines))
+        client.promises.feeds.append(Feed(feed_type, answer["feed_id"], good, len(malformed), len(refused)))
+        client.call("GET", f"/feeds/v1/feeds/{feed_type}/{answer['feed_id']}", 200, headers=admin)
+
+
+def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
+    """A record as a line; the platform refuses names of more than 120 characters, the feed's schema 200."""
+    text = json.dumps(record | ({"name": "x" * 150} if refused else {}))
+    return (text[:-2] if malformed else text).encode()
+
+
+def upload(place: dict[str, Any], content: bytes) -> None:
+    """Put an object where a signed link says."""
+    answer = httpx.request(place["method"], place["url"], content=content, headers=place["headers"], timeout=300)
+    if answer.status_code != 200:
+        raise Refused(f"a feed could not be put: {answer.status_code}")
+
+
+def produce(client: Client) -> None:
+    """A producer of events: one alone and many together; what the stream did not keep is sent again."""
+    name = unique("campaign")
+    key = {"x-api-key": client.shop.samples["ingest_api_key"]}
+    client.promises.keep_private(key["x-api-key"])
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    events = [
+        {"event_id": f"{name}-{n}", "type": name, "occurred_at": now, "data": {"number": n}} for n in range(EVENTS)
+    ]
+    accepted = client.promises.events.setdefault(name, set())
+    client.call("POST", "/ingestion/v1/events", 202, json=events[0], headers=key)
+    accepted.add(events[0]["event_id"])
+    left = events[1:]
+    while left:
+        answer = client.call("POST", "/ingestion/v1/events/batch", 202, 207, json={"events": left}, headers=key)
+        failed = {result["index"] for result in answer.json()["results"] if "error_code" in result}
+        accepted.update(event["event_id"] for n, event in enumerate(left) if n not in failed)
+        left = [left[n] for n in sorted(failed)]
+
+
+def publish_sitemaps(client: Client) -> None:
+    """Has a new product told to search engines: looked at first, then in earnest."""
+    admin, sku = client.admin(), unique("SKU")
+    product = {"sku": sku, "name": "Campaign Tower", "unit_price": 1999, "currency": "EUR", "version": 1}
+    client.call("PUT", f"/partners/v1/commerce/products/{sku}", 200, 201, json=product | {"available": False})
+    for dry_run in (True, False):
+        headers = admin | {"Idempotency-Key": unique("run")}
+        answer = client.call("POST", "/sitemaps/v1/sitemaps/runs", 202, json={"dry_run": dry_run}, headers=headers)
+        client.promises.sitemaps.append(answer.headers["location"])
+        until(client, answer.headers["location"], admin)
+
+
+def operate(client: Client) -> None:
+    """Looks at the live map."""
+    admin = client.admin()
+    for path in ("/operations/v1/architecture", "/operations/v1/events"):
+        client.call("GET", path, 200, headers=admin)
+
+
+def update_from_platform(client: Client) -> None:
+    """The commerce platform tells of orders of its own, on the queue that it was given."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for _ in range(3):
+        customer_id, number = (
+            unique("C"),
+            client.call("POST", f"{SEQUENCES}/order/next", 200, sign=True).json()["formatted"],
+        )
+        order = {
+            "order_number": number,
+            "customer_id": customer_id,
+            "status": "Complete",
+            "lines": [{"sku": "SP-10001", "quantity": 1, "unit_price": 3999}],
+            "totals": {"amount": 3999, "currency": "EUR"},
+            "ship_to": ADDRESS,
+        }
+        client.call("PUT", f"/partners/v1/commerce/orders/{number}", 200, 201, json=order)
+        update = {"kind": "order", "id": number, "update": "complete", "customer_id": customer_id, "occurred_at": now}
+        client.shop.aws("sqs").send_message(
+            QueueUrl=client.shop.address("event-relay", "queue-url"),
+            MessageBody=json.dumps(update),
+            MessageGroupId=number,
+        )
+        client.promises.updates[customer_id] = number
+
+
+def strike_the_hour(client: Client) -> None:
+    """Everything that a schedule starts, now; what its schedule has just started as well."""
+    for function in scheduled():
+        client.shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+
+
+def scheduled() -> list[str]:
+    """The functions that rules and schedules start."""
+    deployed = list(resources())
+    functions = {each["physical_id"] for each in deployed if each["type"] == "AWS::Lambda::Function"}
+    found = set()
+    for resource in deployed:
+        properties = resource["properties"]
+        if resource["type"] in ("AWS::Events::Rule", "AWS::Scheduler::Schedule") and "ScheduleExpression" in properties:
+            targets = properties.get("Targets") or [properties.get("Target", {})]
+            found |= {str(target.get("Arn", "")).partition(":function:")[2].partition(":")[0] for target in targets}
+    return sorted(found & functions)
+
+
+Journey = Callable[[Client], Any]
+JOURNEYS: tuple[Journey, ...] = (
+    guest,
+    member,
+    issue_vouchers,
+    bearer,
+    supply,
+    produce,
+    update_from_platform,
+    strike_the_hour,
+    publish_sitemaps,
+    operate,
+    old_link,
+)
+
+
+def walk(
+    shop: Shop, promises: Promises, seed: int, times: int = 1, clients: int = 8, journeys: Iterable[Journey] = JOURNEYS
+) -> None:
+    """Every journey ``times`` over, many at once, in an order of the seed. What went wrong is in ``promises.complaints``."""
+    turns = [(journey, number) for journey in journeys for number in range(times)]
+    random.Random(seed).shuffle(turns)
+
+    def go(turn: tuple[Journey, int]) -> None:
+        journey, number = turn
+        try:
+            journey(Client(shop, promises, f"{seed}/{journey.__name__}/{number}"))
+        except Exception as error:
+            promises.complaints.append(f"{journey.__name__} {number}: {type(error).__name__}: {error}"[:600])
+
+    with ThreadPoolExecutor(clients) as people:
+        list(people.map(go, turns))

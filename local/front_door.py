@@ -31,6 +31,7 @@ import uvicorn
 from botocore.config import Config
 from botocore.credentials import Credentials
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -47,6 +48,7 @@ from local.gateway.models import MAX_BODY
 from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.telemetry import CloudWatch
 from local.settings import ROOT
+from local.wire import IDLE, Wire
 
 LOG = logging.getLogger("local.front_door")
 
@@ -281,8 +283,10 @@ class _AnyMethod:
         self._handle = handle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._handle(HttpRequest(scope, receive, send))
-        await response(scope, receive, send)
+        # Whoever goes away in the middle of a request needs no answer.
+        with contextlib.suppress(ClientDisconnect):
+            response = await self._handle(HttpRequest(scope, receive, send))
+            await response(scope, receive, send)
 
 
 def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> Starlette:
@@ -345,12 +349,12 @@ def main() -> None:
         app,
         host=options.host,
         port=options.port,
-        http="httptools",
+        http=Wire,
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
-        # Longer than clients keep an idle connection, so that it is never closed under a request on its way.
-        timeout_keep_alive=75,
+        timeout_keep_alive=IDLE,
     )
 
 

@@ -170,14 +170,11 @@ def fit(case: schemathesis.Case, called: Route, turn: int) -> None:
 
 def modest(case: schemathesis.Case, route: Route) -> None:
     """No more work than one campaign should make."""
-    if (
-        isinstance(case.body, dict)
-        and isinstance(case.body.get("count"), int)
-        and MANY < case.body["count"] <= 1_000_000
-    ):
-        case.body = case.body | {"count": MANY}
-    if route.operation.operation_name == "startRun" and len(case.headers.get("Idempotency-Key", "")) <= 255:
-        case.headers["Idempotency-Key"] = one_run()
+    match route.operation.operation_name, case.body:
+        case "createBatch" | "leaseVoucherNumbers", {"count": int(count)} if MANY < count <= 1_000_000:
+            case.body = case.body | {"count": MANY}
+        case "startRun", _ if len(case.headers.get("Idempotency-Key", "")) <= 255:
+            case.headers["Idempotency-Key"] = one_run()
 
 
 @cache

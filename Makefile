@@ -57,8 +57,8 @@ reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collectio
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench
-test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench
+test: lint test-unit test-templates test-contract test-integration test-abuse test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
@@ -76,6 +76,8 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
+test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection: make test-abuse [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
+	@$(RUN) pytest tests/abuse
 # What is about this machine, not about the shop.
 LOCAL_ONLY := deploy_path events_tail operations parity sample_events storefront redirects sitemaps update
 test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev

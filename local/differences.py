@@ -139,6 +139,21 @@ DIFFERENCES = (
         on_aws="`ThrottledRequests` of the account under the load of a dev stage",
     ),
     Difference(
+        "http-limits",
+        "APIs",
+        aws="heads are limited by whom they reach: API Gateway takes 10,240 bytes, CloudFront 32 KB; slow requests are ended "
+        "after a time that is not published",
+        local="10,240 bytes for all (431); 10 seconds for a head, 20 for a body (408); other hosts are refused (421)",
+        reason="one server stands for all of them; what passes here passes there",
+        where="local/wire.py:Wire",
+        tests=(
+            "tests/abuse/test_http.py::test_what_is_too_large_is_refused",
+            "tests/abuse/test_http.py::test_who_is_slow_is_sent_away_and_keeps_nobody_waiting",
+            "tests/abuse/test_http.py::test_a_host_that_is_not_this_shop_is_refused",
+        ),
+        on_aws='`curl -sI -H "X-A: $(printf %012000d 0)" https://<domain>/catalog/v1/products`',
+    ),
+    Difference(
         "header-names",
         "APIs",
         aws="a REST API passes header names on as the client wrote them",

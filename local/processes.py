@@ -234,7 +234,7 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
-    ("local/front_door.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
+    ("local/front_door.py", "local/wire.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
 )
 SESSIONS = Process(
     "sessions",

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from operator import or_
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -90,7 +92,7 @@ class Route:
 
     def call(self, shop: Shop, attempt: Attempt, sign: bool = True) -> httpx.Response:
         """The answer, which is never 429 or 503: then it is asked again."""
-        path = self._path(attempt.path) + attempt.suffix
+        path = self.address(attempt.path) + attempt.suffix
         headers = {name: text for name, text in (self.headers | attempt.headers).items() if text is not None}
         signed = sign and self.operation.iam
 
@@ -105,7 +107,9 @@ class Route:
         found = answer()
         return eventually(patient) if found.status_code in TRY_AGAIN else found
 
-    def _path(self, hostile: dict[str, str]) -> str:
+    def address(self, hostile: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The path with its parameters, ``hostile`` ones in place of the sample's."""
+
         def value(match: re.Match[str]) -> str:
             name = match[1]
             return quote(hostile[name], safe="") if name in hostile else quote(self.path[name], safe="/?=")

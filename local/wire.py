@@ -1,0 +1,153 @@
+"""HTTP on the wire, as the front door takes it: bounded in size and time, and with one meaning only.
+
+What API Gateway, and the CDN before it, refuse before any API sees it is refused here; llhttp beneath has refused already what
+is not HTTP. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: the request line and all header values.
+MAX_HEAD = 10_240  # bytes
+IDLE = 75  # seconds; longer than clients keep an idle connection, so that it is never closed under a request on its way
+# How long each part may take from its first byte on, in seconds; for a body of 10 MB that is still a slow line.
+_SECONDS = {"nothing yet": IDLE, "idle": 10, "head": 10, "body": 20}
+# Nothing else is this machine; a page of another name that leads here (DNS rebinding) has no business with the shop.
+_HOST = re.compile(rb"(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.I)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.I)
+
+
+class Refused(Exception):
+    """The request is answered with this status, and the connection ends."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+class Wire(HttpToolsProtocol):
+    """One connection. `_part` is the part of a request that is being read, "" between requests."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._part = ""
+        self._size = 0  # of the head, as far as it has come
+        self._refused: Refused | None = None
+        self._awaited = "nothing yet"
+        self._timer = self.loop.call_later(_SECONDS[self._awaited], self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._part
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._part == "head":
+            self._size = self._size + len(data) if before == "head" else len(data)
+            if self._size > MAX_HEAD:
+                self._refused = _too_large()
+                self.send_400_response("")
+                return
+        # A request that is complete at once, as almost every one is, needs no timer: uvicorn's takes over after the answer.
+        self._await(self._part or ("" if self._busy() else "idle"))
+
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await(self, part: str) -> None:
+        """Gives what is awaited its time, once: more bytes of the same do not make it longer."""
+        if part != self._awaited:
+            self._awaited = part
+            self._timer.cancel()
+            if part:
+                self._timer = self.loop.call_later(_SECONDS[part], self._late)
+
+    def _late(self) -> None:
+        """What is awaited has not come."""
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            # It was not read because the answer before it takes its time, which is not the client's fault.
+            self._timer = self.loop.call_later(_SECONDS[self._awaited], self._late)
+        elif self._part:
+            self._refused = Refused(HTTPStatus.REQUEST_TIMEOUT, f"the {self._part} of the request did not come")
+            self.send_400_response("")
+        else:
+            self.transport.close()
+
+    # --- what the parser has found ---
+
+    def on_message_begin(self) -> None:
+        self._part, self._size = "head", 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What follows a body in chunks is no header: a session there would be one that nothing on the way has seen.
+        if self._part == "head":
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        try:
+            self._judge()
+        except Refused as refused:
+            self._refused = refused
+            raise
+        self._part = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._part = ""
+        super().on_message_complete()
+
+    def _judge(self) -> None:
+        """Refuses what API Gateway and the CDN refuse, and what two readers might read in two ways."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            raise _too_large()
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise Refused(HTTPStatus.BAD_REQUEST, "HTTP/1.1 is spoken here")
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (version == "1.1" and not hosts):
+            raise Refused(HTTPStatus.BAD_REQUEST, "there must be one Host")
+        absolute = _ABSOLUTE.match(self.url)
+        if not all(_HOST.fullmatch(host) for host in [*hosts, *([absolute[1]] if absolute else [])]):
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "no such host is served here")
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            raise Refused(HTTPStatus.BAD_REQUEST, "the only Transfer-Encoding is chunked, in HTTP/1.1")
+
+    # --- what it is answered with ---
+
+    def send_400_response(self, msg: str) -> None:
+        """The problem instead of an answer; only the end of the connection if an answer has begun, or one before is due."""
+        refused = self._refused or Refused(HTTPStatus.BAD_REQUEST, "this is not HTTP")
+        begun = self.cycle.response_started if self._part == "body" else self._busy()
+        if self.pipeline or begun:
+            self.transport.close()
+            return
+        problem: dict[str, Any] = {
+            "type": "about:blank",
+            "title": refused.status.phrase,
+            "status": refused.status.value,
+        }
+        body = json.dumps(problem | {"code": refused.status.name, "detail": refused.detail}).encode()
+        head = (
+            f"HTTP/1.1 {refused.status.value} {refused.status.phrase}\r\n"
+            f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def _too_large() -> Refused:
+    return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"request line and headers are over {MAX_HEAD:,} bytes")

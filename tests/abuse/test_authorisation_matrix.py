@@ -1,0 +1,236 @@
+"""Who may call what: every operation of every document by every kind of caller, and nobody is shown another customer's values.
+
+What is expected follows from the document's security; what a document cannot say, because a function or a mapping decides it,
+is in two small tables. Everything that a path can name is customer A's. Baskets are no exception to be closed: whoever knows a
+basket's id, which clients choose at random, may see and change it, and there is nothing personal in it.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from local.shop import Shop, eventually, unique
+from tests.integration.members import Member, sign_in, sign_up
+from tests.integration.routes import TRY_AGAIN, Route, routes
+
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+
+# --- who calls ---
+
+
+@dataclass(frozen=True)
+class Caller:
+    """``signs`` is whose signature, if any, a request bears."""
+
+    name: str
+    headers: dict[str, str]
+    signs: boto3.Session | None = None
+
+
+CALLERS = ("nobody", "garbage", "ended", "B", "A", "admin", "key", "stranger", "signer")
+
+
+@pytest.fixture(scope="module")
+def alice(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+@pytest.fixture(scope="module")
+def bob(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+@pytest.fixture(scope="module")
+def callers(shop: Shop, alice: Member, bob: Member) -> dict[str, Callable[[], Caller]]:
+    """Sessions are made when they are needed: some requests end theirs."""
+    iam, user, admin = shop.aws("iam"), unique("stranger"), shop.samples["admin"]
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    powerless = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
+
+    def in_session(name: str, email: str, password: str) -> Caller:
+        return Caller(name, {"Authorization": f"Bearer {sign_in(shop, email, password)}"})
+
+    def ended() -> Caller:
+        caller = in_session("ended", bob.email, bob.password)
+        assert shop.call("DELETE", "/login/v1/sessions/current", headers=caller.headers).status_code == 204
+        return caller
+
+    return {
+        "nobody": lambda: Caller("nobody", {}),
+        "garbage": lambda: Caller("garbage", {"Authorization": "Bearer " + "g" * 43, "x-api-key": "g" * 40}),
+        "ended": ended,
+        "B": lambda: in_session("B", bob.email, bob.password),
+        "A": lambda: in_session("A", alice.email, alice.password),
+        "admin": lambda: in_session("admin", admin["email"], admin["password"]),
+        "key": lambda: Caller("key", {"x-api-key": shop.samples["ingest_api_key"]}),
+        "stranger": lambda: Caller("stranger", {}, powerless),
+        "signer": lambda: Caller("signer", {}, shop.session),
+    }
+
+
+# --- what may be ---
+
+TAKEN = "taken"
+UNKNOWN = (401,)
+REFUSED = (403,)
+# Without a signature API Gateway cannot tell a path from one that does not exist.
+UNSIGNED = (403, 404)
+
+
+def wanted(route: Route) -> str:
+    """What the document asks for: a kind of credential, or "" for none."""
+    operation = route.operation
+    return "signature" if operation.iam else "key" if operation.api_key_required else route.authorizer
+
+
+def by_document(route: Route, caller: str) -> Any:
+    """TAKEN, or the statuses of a refusal."""
+    match wanted(route):
+        case "":
+            return TAKEN
+        case "guest":
+            return UNKNOWN if caller in ("garbage", "ended", "stranger", "signer") else TAKEN
+        case "key":
+            return TAKEN if caller == "key" else REFUSED
+        case "signature":
+            return TAKEN if caller == "signer" else REFUSED if caller == "stranger" else UNSIGNED
+        case "admin":
+            return TAKEN if caller == "admin" else REFUSED if caller in ("A", "B") else UNKNOWN
+        case "customer" | "customerNow":
+            return TAKEN if caller == "A" else REFUSED if caller in ("B", "admin") else UNKNOWN
+    raise AssertionError(f"{route} asks for {wanted(route)}, of which this matrix knows nothing")
+
+
+# What functions and mappings decide: {operation: {caller: statuses or TAKEN}}.
+DECIDED: dict[str, dict[str, Any]] = {
+    # The sample's person does not exist.
+    "createSession": dict.fromkeys(CALLERS, UNKNOWN),
+    # The session that ends is the one that is shown.
+    "endSession": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
+    # Guests have no history.
+    "listOrders": dict.fromkeys(("nobody", "key"), UNKNOWN),
+    # In a session one orders and redeems for oneself. Guests say whom it is for, and are believed: it gives them nothing.
+    "submitOrder": dict.fromkeys(("B", "admin"), REFUSED),
+    "redeemVoucher": dict.fromkeys(("B", "admin"), REFUSED),
+    # An order of somebody else is an order that there is not.
+    "showOrderStatus": dict.fromkeys(("nobody", "B", "admin", "key"), (404,)),
+}
+
+
+def expected(route: Route, caller: str) -> Any:
+    return DECIDED.get(str(route.operation.operation_name), {}).get(caller, by_document(route, caller))
+
+
+# --- the requests ---
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """``path`` and ``body`` are what names something of A's; ``secrets`` is what nobody else may be shown."""
+
+    path: dict[str, str]
+    body: dict[str, Any]
+    secrets: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def belongings(shop: Shop, alice: Member, products: list[dict]) -> Belongings:
+    """A has a profile, points, a basket and an order that was placed in a session."""
+    basket = unique("b")
+    item = {"sku": products[0]["sku"], "quantity": 1}
+    added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json=item)
+    assert added.status_code == 201, added.text
+    body = {"basket_id": basket, "customer_id": alice.customer_id}
+    order = body | {"payment_token": "tok_ok", "ship_to": ADDRESS | {"street": unique("Street")}}
+    placed = shop.call("POST", "/orders/v1/orders", json=order, headers=alice.session)
+    assert placed.status_code == 202, placed.text
+    path = {"customer_id": alice.customer_id, "order_number": placed.json()["order_number"], "basket_id": basket}
+    secrets = (*alice.secrets, alice.token, order["ship_to"]["street"])
+    return Belongings(path, body, secrets)
+
+
+def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.Response:
+    """The answer to the sample of a route, with what is A's in it; 429 and 503 are asked again."""
+    own = replace(route, path=route.path | {name: owned.path[name] for name in route.path if name in owned.path})
+    body = route.body
+    if isinstance(body, dict):
+        body = body | {name: value for name, value in owned.body.items() if name in body}
+        if route.operation.operation_name == "redeemVoucher":
+            body = body | {"customer_id": owned.body["customer_id"]}
+
+    def answer() -> httpx.Response:
+        found = shop.call(
+            route.method,
+            own.address(),
+            content=None if body is None else json.dumps(body),
+            headers=route.headers | caller.headers,
+            sign=caller.signs is not None,
+            session=caller.signs,
+            timeout=60,
+        )
+        assert found.status_code not in TRY_AGAIN, found.text
+        return found
+
+    return eventually(answer)
+
+
+def test_what_is_looked_for_would_be_found(shop: Shop, alice: Member, belongings: Belongings):
+    """A's values are in what A is shown, so that a leak would show."""
+    profile = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/profile", headers=alice.session).text
+    assert {alice.email, belongings.secrets[0]} <= {secret for secret in belongings.secrets if secret in profile}
+    rewards = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/rewards", headers=alice.session).text
+    assert any(secret in rewards for secret in alice.secrets)
+
+
+ROUTES = [route for route in routes() if route.method != "OPTIONS"]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_who_may_call_it(shop: Shop, route: Route, callers: dict[str, Callable[[], Caller]], belongings: Belongings):
+    """A last: what A may, A may end."""
+    found, told = {}, []
+    for name in sorted(CALLERS, key="A".__eq__):
+        answer = send(shop, route, callers[name](), belongings)
+        allowed = expected(route, name)
+        fits = answer.status_code not in (401, 403) and answer.status_code < 500 if allowed is TAKEN else None
+        if not (answer.status_code in allowed if fits is None else fits):
+            found[name] = (allowed, answer.status_code, answer.text[:200])
+        if name not in ("A", "signer") and wanted(route) != "admin":
+            told += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
+    assert not found
+    # The simulators stand for systems outside, which know their own data and ask nobody here who they are.
+    assert not told or route.service == "partners"
+
+
+def test_the_matrix_is_whole():
+    """Every route of every document is in it, preflights aside, which every browser may send without anything."""
+    left_out = [route for route in routes() if route not in ROUTES]
+    assert all(route.method == "OPTIONS" and route.operation.integration.kind == "mock" for route in left_out)
+    assert all(wanted(route) == "" for route in left_out)
+    assert set(DECIDED) <= {route.operation.operation_name for route in ROUTES}
+    # Whatever names a customer or an order in its path asks who calls.
+    named = [route for route in ROUTES if {"customer_id", "order_number"} & set(route.declared("path"))]
+    assert named
+    assert all(wanted(route) for route in named)
+
+
+def test_a_history_is_ones_own(shop: Shop, alice: Member, bob: Member, belongings: Belongings):
+    """What A has ordered A is shown, and nobody else: not by B's session, by no page of it, and by no number."""
+    number = belongings.path["order_number"]
+
+    def history(member: Member, query: str = "") -> str:
+        answer = shop.call("GET", f"/orders/v1/orders{query}", headers=member.session)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    assert number in history(alice)
+    before = f"T{int(number[1:]) + 1:09}"
+    for query in ("", f"?page_token={number}", f"?page_token={before}", f"?customer_id={alice.customer_id}"):
+        assert number not in history(bob, query)
+    assert shop.call("GET", f"/orders/v1/orders/{number}/status", headers=alice.session).status_code == 200

@@ -1,0 +1,298 @@
+"""HTTP that is too large, too slow, cut off, ambiguous or none, at the front door: refused or hung up on, never a 5xx.
+
+Raw sockets, because no library sends such things. A request smuggled behind another would show: as an answer too many, or as
+what it would have done.
+"""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+
+import pytest
+
+from local import wire
+from local.processes import FRONT_DOOR_PROCESS
+from local.settings import FRONT_DOOR_PORT, HOST
+from local.shop import Shop, eventually
+from tests.abuse.seed import LONG
+from tests.integration.members import sign_in
+
+PRODUCT = b"/catalog/v1/products/SP-10001"
+HOST_LINE = b"Host: %s:%d\r\n" % (HOST.encode(), FRONT_DOOR_PORT)
+# For a connection: more than the front door gives the slowest part of a request.
+PATIENCE = 40
+SLOW_CONNECTIONS = 40 if LONG else 8
+SMUGGLED = b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\n"
+
+
+def request(head: bytes, *lines: bytes, body: bytes = b"", host: bytes = HOST_LINE) -> bytes:
+    """``head`` is the request line without its version if that is 1.1."""
+    line = head if b"HTTP/" in head else head + b" HTTP/1.1"
+    return line + b"\r\n" + host + b"".join(one + b"\r\n" for one in (*lines, b"Connection: close")) + b"\r\n" + body
+
+
+def login(*lines: bytes, body: bytes = b"{}") -> bytes:
+    """A POST whose body is refused as soon as it is read."""
+    return request(b"POST /login/v1/sessions", b"Content-Type: application/json", *lines, body=body)
+
+
+CHUNKED = b"Transfer-Encoding: chunked"
+CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
+MEANT_TWICE = {
+    "length and chunks": login(b"Content-Length: 4", CHUNKED, body=CHUNKS + SMUGGLED),
+    "chunks and length": login(CHUNKED, b"Content-Length: 4", body=CHUNKS + SMUGGLED),
+    "two lengths": login(b"Content-Length: 2", b"Content-Length: %d" % (2 + len(SMUGGLED)), body=b"{}" + SMUGGLED),
+    "the same length twice": login(b"Content-Length: 2", b"Content-Length: 2", body=b"{}" + SMUGGLED),
+    "a list of lengths": login(b"Content-Length: 2, 2", body=b"{}" + SMUGGLED),
+    "a length with a sign": login(b"Content-Length: +2", body=b"{}" + SMUGGLED),
+    "a length below zero": login(b"Content-Length: -1"),
+    "a length in hex": login(b"Content-Length: 0x2"),
+    "a length beyond counting": login(b"Content-Length: 99999999999999999999999999"),
+    "chunks within gzip": login(b"Transfer-Encoding: gzip, chunked", body=CHUNKS),
+    "chunks, and then identity": login(CHUNKED, b"Transfer-Encoding: identity", body=CHUNKS + SMUGGLED),
+    "identity": login(b"Transfer-Encoding: identity"),
+    "no such coding": login(b"Transfer-Encoding: xchunked", body=CHUNKS),
+    "a blank before the colon": login(b"Transfer-Encoding : chunked", body=CHUNKS),
+    "a coding that is folded": login(b"Transfer-Encoding:\r\n chunked", body=CHUNKS),
+    "chunks in 1.0": request(b"POST /login/v1/sessions HTTP/1.0", CHUNKED, body=CHUNKS),
+    "a chunk of no number": login(CHUNKED, body=b"zz\r\n{}\r\n0\r\n\r\n"),
+    "a chunk below zero": login(CHUNKED, body=b"-2\r\n{}\r\n0\r\n\r\n"),
+    "a chunk beyond counting": login(CHUNKED, body=b"ffffffffffffffffff\r\n{}\r\n0\r\n\r\n"),
+    "a chunk longer than its size": login(CHUNKED, body=b"1\r\n{}\r\n0\r\n\r\n"),
+    "a chunk without its end": login(CHUNKED, body=b"2\r\n{}0\r\n\r\n" + SMUGGLED),
+    "a line feed in an extension": login(CHUNKED, body=b'2;a="\n"\r\n{}\r\n0\r\n\r\n'),
+}
+NO_HTTP = {
+    "TLS": bytes.fromhex("160301020001000001fc0303"),
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/0.9": b"GET " + PRODUCT + b"\r\n\r\n",
+    "HTTP/0.9, said": request(b"GET " + PRODUCT + b" HTTP/0.9"),
+    "HTTP/2.0, said": request(b"GET " + PRODUCT + b" HTTP/2.0"),
+    "HTTP/9.9": request(b"GET " + PRODUCT + b" HTTP/9.9"),
+    "no version": request(b"GET " + PRODUCT + b" HTTP/"),
+    "no method": request(b" " + PRODUCT),
+    "a method of no token": request(b"GE(T " + PRODUCT),
+    "no such method": request(b"STEAL " + PRODUCT),
+    "CONNECT": request(b"CONNECT evil.example:443"),
+    "only line feeds": b"GET " + PRODUCT + b" HTTP/1.1\nHost: 127.0.0.1\nConnection: close\n\n",
+    "a folded line": request(b"GET " + PRODUCT, b"X-Correlation-Id: a\r\n b"),
+    "a line without a name": request(b"GET " + PRODUCT, b": a"),
+    "a line without a colon": request(b"GET " + PRODUCT, b"a"),
+    "a blank in a name": request(b"GET " + PRODUCT, b"X A: b"),
+    "a return in a value": request(b"GET " + PRODUCT, b"X-Correlation-Id: a\rSet-Cookie: b=c"),
+    "a zero byte in a value": request(b"GET " + PRODUCT, b"X-Amzn-Trace-Id: a\x00b"),
+    "a control character in a value": request(b"GET " + PRODUCT, b"X-Amzn-Trace-Id: a\x01b"),
+    "a control character in a path": request(b"GET /catalog/v1/products/\x01"),
+    "bytes in a path": request(b"GET /catalog/v1/products/\xff"),
+    "bytes in a query": request(b"GET /catalog/v1/products?query=\xff"),
+}
+NO_HOST = {
+    "none": request(b"GET " + PRODUCT, host=b""),
+    "an empty one": request(b"GET " + PRODUCT, host=b"Host:\r\n"),
+    "two": request(b"GET " + PRODUCT, b"Host: evil.example"),
+    "the same twice": request(b"GET " + PRODUCT, HOST_LINE.strip()),
+    "a foreign one": request(b"GET " + PRODUCT, host=b"Host: evil.example\r\n"),
+    "one that begins well": request(b"GET " + PRODUCT, host=b"Host: 127.0.0.1.evil.example\r\n"),
+    "one with a user": request(b"GET " + PRODUCT, host=b"Host: 127.0.0.1:80@evil.example\r\n"),
+    "no name at all": request(b"GET " + PRODUCT, host=b'Host: a b"<script>\r\n'),
+    "a port of letters": request(b"GET " + PRODUCT, host=b"Host: 127.0.0.1:a\r\n"),
+    "a foreign one in the target": request(b"GET http://evil.example" + PRODUCT),
+    "a user in the target": request(b"GET http://127.0.0.1@evil.example" + PRODUCT),
+    "a target of a host only": request(b"GET http://evil.example"),
+    "a target over TLS": request(b"GET https://evil.example" + PRODUCT),
+}
+TOO_LARGE = {
+    "a header": request(b"GET " + PRODUCT, b"X-A: " + b"a" * 2_000_000),
+    "a header's name": request(b"GET " + PRODUCT, b"a" * 2_000_000 + b": a"),
+    "many headers": request(b"GET " + PRODUCT, *(b"X-%d: a" % number for number in range(20_000))),
+    "a header a little": request(b"GET " + PRODUCT, b"X-A: " + b"a" * wire.MAX_HEAD),
+    "a query": request(b"GET " + PRODUCT + b"?" + b"a" * 200_000),
+    "a path": request(b"GET " + PRODUCT + b"a" * 20_000),
+    "a header to the CDN": request(b"GET /", b"Cookie: " + b"a" * 200_000),
+    "no end of a line": b"G" * 2_000_000,
+    "no end of a target": b"GET /" + b"a" * 2_000_000,
+    "no end of headers": b"GET / HTTP/1.1\r\n" + b"X-A: a\r\n" * 200_000,
+    "a body": login(b"Content-Length: 11000000", body=b" " * 11_000_000),
+    "a body in chunks": login(CHUNKED, body=(b"10000\r\n" + b" " * 65_536 + b"\r\n") * 168 + b"0\r\n\r\n"),
+}
+
+
+def send(raw: bytes) -> bytes:
+    """All that comes back before the connection ends; "" if it is reset. Fails if it does not end."""
+    with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
+        received = b""
+        # Whoever is refused before the end of a request may be hung up on while still sending.
+        with suppress(ConnectionError):
+            connection.sendall(raw)
+        with suppress(ConnectionError):
+            while found := connection.recv(65_536):
+                received += found
+        return received
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
+
+
+def refused(raw: bytes) -> list[int]:
+    """The status of the one answer, if there was one, to what no server should take."""
+    found = statuses(send(raw))
+    assert len(found) <= 1, found
+    assert all(400 <= status < 500 for status in found), found
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _the_same_process_serves_on() -> Iterator[None]:
+    """Whatever was sent, the next one is served."""
+    before = FRONT_DOOR_PROCESS.pid()
+    yield
+    assert statuses(send(request(b"GET /healthz"))) == [200]
+    assert before
+    assert FRONT_DOOR_PROCESS.pid() == before
+
+
+@pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in MEANT_TWICE.items()])
+def test_a_body_whose_end_is_doubtful_is_refused(raw: bytes):
+    refused(raw)
+
+
+@pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in NO_HTTP.items()])
+def test_what_is_not_http_is_refused(raw: bytes):
+    refused(raw)
+
+
+@pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in NO_HOST.items()])
+def test_a_host_that_is_not_this_shop_is_refused(raw: bytes):
+    assert refused(raw) in ([400], [421])
+
+
+@pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in TOO_LARGE.items()])
+def test_what_is_too_large_is_refused(raw: bytes):
+    assert refused(raw) in ([], [400], [413], [431])
+
+
+def test_as_much_as_api_gateway_takes_is_taken():
+    room = wire.MAX_HEAD - 1_000
+    assert statuses(send(request(b"GET " + PRODUCT, b"X-A: " + b"a" * room))) == [200]
+
+
+def test_an_upgrade_is_not_taken():
+    websocket = (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13")
+    for lines in ((*websocket, b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), (b"Upgrade: h2c",)):
+        assert statuses(send(request(b"GET " + PRODUCT, *lines))) == [200]
+
+
+def test_requests_one_behind_the_other_are_answered_in_their_order():
+    one = b"GET %s HTTP/1.1\r\n" % PRODUCT + HOST_LINE + b"\r\n"
+    nowhere = b"GET /catalog/v1/nowhere HTTP/1.1\r\n" + HOST_LINE + b"\r\n"
+    assert statuses(send(one + nowhere + one + request(b"GET /healthz"))) == [200, 404, 200, 200]
+
+
+def test_what_is_malformed_behind_a_request_gets_no_answer_of_its_own():
+    """It would be taken for the answer to the request before."""
+    one = b"GET %s HTTP/1.1\r\n" % PRODUCT + HOST_LINE + b"\r\n"
+    assert statuses(send(one + b"\x00\x00\r\n\r\n")) in ([], [200])
+
+
+def test_a_request_within_a_body_is_a_body():
+    length = b"Content-Length: %d" % len(SMUGGLED)
+    assert statuses(send(request(b"GET " + PRODUCT, length, body=SMUGGLED))) == [200]
+    assert statuses(send(login(length, body=SMUGGLED))) == [400]
+    assert statuses(send(request(b"GET " + PRODUCT, body=SMUGGLED))) == [200]
+
+
+def test_what_follows_a_body_in_chunks_is_no_header(shop: Shop):
+    """Such a session nobody on the way has seen; a host there would be one too many."""
+    person = shop.samples["customer"]
+    token = sign_in(shop, person["email"], person["password"])
+    trailers = b"".join(
+        b"%s: %s\r\n" % trailer
+        for trailer in (
+            (b"Authorization", b"Bearer " + token.encode()),
+            (b"Host", b"evil.example"),
+            (b"X-Forwarded-For", b"10.0.0.1"),
+        )
+    )
+    head = request(b"DELETE /login/v1/sessions/current", CHUNKED, b"Trailer: Authorization")
+    assert statuses(send(head + b"2\r\n{}\r\n0\r\n" + trailers + b"\r\n")) == [401]
+    ended = shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": f"Bearer {token}"})
+    assert ended.status_code == 204
+
+
+@pytest.mark.parametrize("target", ["%0d%0aSet-Cookie:%20a=b", "%0aSet-Cookie:a=b", "%E5%98%8D%E5%98%8ASet-Cookie:a=b"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%s",
+        "/p/%s",
+        "/sale?utm_source=%s",
+        "/catalog/v1/products/%s",
+        "/catalog/v1/products?query=%s",
+        "/basket/v1/baskets/%s",
+    ],
+)
+def test_a_line_break_in_an_address_stays_in_it(path: str, target: str):
+    received = send(request(b"GET " + (path % target).encode()))
+    (status,) = statuses(received)
+    assert status < 500
+    assert b"set-cookie: a=b" not in received.partition(b"\r\n\r\n")[0].lower()
+    assert b"\nset-cookie" not in received.lower()
+
+
+# --- time ---
+
+
+def outlasted(head: bytes, rest: bytes) -> list[int]:
+    """The statuses with which the front door ends a request that goes on, byte by byte, for as long as it may."""
+    deadline, received = time.monotonic() + PATIENCE, b""
+    with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=0.25) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(head)
+            for place in range(len(rest)):
+                with suppress(TimeoutError):
+                    while found := connection.recv(65_536):
+                        received += found
+                    return statuses(received)
+                assert time.monotonic() < deadline, f"still taken after {PATIENCE} s"
+                connection.sendall(rest[place : place + 1])
+        return statuses(received)
+
+
+SLOW = {
+    "a head": (b"GET " + PRODUCT + b" HTTP/1.1\r\nX-A: ", b"a" * 1_000, [408]),
+    "a body": (login(b"Content-Length: 1000", body=b'{"email": "'), b"a" * 989, [408]),
+    "a body in chunks": (login(CHUNKED, body=b""), b"1\r\n \r\n" * 300, [408]),
+    "a body to the CDN": (request(b"POST /", b"Content-Length: 1000"), b"a" * 1_000, [408]),
+    "nothing but line ends": (b"\r\n", b"\r\n" * 500, []),
+}
+
+
+def test_who_is_slow_is_sent_away_and_keeps_nobody_waiting():
+    slow = [SLOW[name] for name in SLOW for _ in range(max(1, SLOW_CONNECTIONS // len(SLOW)))]
+    with ThreadPoolExecutor(len(slow)) as connections:
+        ends = [connections.submit(outlasted, head, rest) for head, rest, _ in slow]
+        served = 0
+        while wait(ends, timeout=0.5).not_done:
+            served += eventually(lambda: statuses(send(request(b"GET " + PRODUCT))) == [200])
+    assert served
+    assert [end.result() for end in ends] == [expected for *_, expected in slow]
+
+
+@pytest.mark.parametrize(
+    "raw", [login(b"Content-Length: 200"), login(CHUNKED, body=b"5\r\n{"), b"GET / HTTP/1.1\r\nHos"]
+)
+def test_who_stops_in_the_middle_is_hung_up_on(raw: bytes):
+    """Also who says that nothing more will come; and whoever goes away altogether is no fault worth a traceback."""
+    faults = FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback")
+    with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        assert all(status < 500 for status in statuses(connection.recv(65_536)))
+    with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
+        connection.sendall(raw)
+    assert statuses(send(request(b"GET " + PRODUCT))) == [200]
+    assert FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback") == faults

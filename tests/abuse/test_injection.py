@@ -1,0 +1,257 @@
+"""Values that try to be more: an expression, a path of a state machine, a formula, markup, a line of a log, an address.
+
+What matters is not the status but what is stored, written, logged and followed. Mapping templates are tried in
+tests/templates/test_mapping_templates.py, rules of redirects in tests/integration/test_redirects.py.
+"""
+
+import gzip
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import quote, unquote, urljoin, urlsplit
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from app.pages import own_path
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from sitemap_files import BadEntry, Entry, files
+
+from local import feeds
+from local.mail import outbox
+from local.shop import Shop, eventually, unique
+from tests.abuse.seed import LONG, SEED
+from tests.abuse.test_http import request as raw_request
+from tests.abuse.test_http import send, statuses
+from tests.integration import voucher_batches
+from tests.integration.members import Member, sign_up
+from tests.integration.test_orders import ADDRESS, body, fill_basket
+
+# What expressions of DynamoDB, paths and functions of state machines, and mapping templates are made of.
+EXPRESSIONS = (
+    "attribute_exists(id) OR :one = :one",
+    "SET #owner = :owner REMOVE expires_at",
+    '"}, ":owner": {"S": "C000000001',
+    "#lines.#sku",
+)
+PATHS = ("$.batch_id", "$$.Execution.Input", "States.Format('{}', $.batch_id)", "{% $states.input %}", "$.a[?(@.b)]")
+TEMPLATES = ("$input.json('$')", "#set($x = 1)$x", "${Table}", "$context.authorizer.customer_id", '\\", \\"x\\": \\"')
+MARKUP = ("<script>alert(1)</script>", "</loc><loc>https://evil.example/</loc>", "]]>&x;<!ENTITY y SYSTEM 'file:///'>")
+TEXTS = (*EXPRESSIONS, *PATHS, *TEMPLATES, *MARKUP)
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    " =1",
+    "\uff1d1",
+    '=HYPERLINK("https://evil.example")',
+    "=cmd|' /C calc'!A0",
+)
+MARK = unique("forged")
+# As a line of its own, and as the end of the text that it stands in.
+LINES = (
+    f'\n{{"level": "CRITICAL", "message": "{MARK}", "forged": true}}\n',
+    f'", "level": "CRITICAL", "forged": "{MARK}',
+    f"\r\n{MARK}\r\n",
+    f"\u2028{MARK}\u0085",
+)
+campaign = settings(
+    max_examples=2_000 if LONG else 200, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def member(shop: Shop) -> Member:
+    return sign_up(shop)
+
+
+@pytest.fixture(scope="module")
+def admin(shop: Shop) -> dict[str, str]:
+    return feeds.admin(shop)
+
+
+def patched(shop: Shop, member: Member, change: dict[str, Any]) -> dict[str, Any]:
+    """The profile after a change."""
+    path = f"/customers/v1/customers/{member.customer_id}/profile"
+
+    def taken() -> dict[str, Any]:
+        answer = shop.call("PATCH", path, json=change, headers=member.session)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return eventually(taken)
+
+
+def test_a_profile_keeps_texts_as_they_are_and_changes_in_nothing_else(shop: Shop, member: Member):
+    before = patched(shop, member, {"marketing_opt_in": True})
+    for text in TEXTS:
+        assert patched(shop, member, {"name": text}) == before | {"name": text}
+
+
+def order(shop: Shop, product: dict[str, Any], text: str | None) -> dict[str, Any]:
+    """What is stored of an order with a text in every place that takes one."""
+    sent = body(fill_basket(shop, product), ship_to=ADDRESS | ({} if text is None else dict.fromkeys(PLACES, text)))
+    headers = {} if text is None else {"Idempotency-Key": re.sub(r"[^!-~]", "_", text) + unique("-")}
+    answer = shop.call("POST", "/orders/v1/orders", json=sent, headers=headers)
+    assert answer.status_code == 202, answer.text
+    key = {"order_number": {"S": answer.json()["order_number"]}}
+    table = shop.address("orders", "table-name")
+    stored = shop.aws("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    return stored | {"sent": sent}
+
+
+PLACES = ("name", "street", "city")
+
+
+def test_an_order_is_stored_with_texts_as_they_are_and_with_nothing_else(shop: Shop, products: list[dict]):
+    plain = order(shop, products[0], None)
+    for text in EXPRESSIONS + TEMPLATES:
+        found = order(shop, products[0], text)
+        assert set(found) <= set(plain) | {"idempotency_key", "amount", "currency", "reason_code"}
+        assert {name: text_of(found["ship_to"])[name] for name in PLACES} == dict.fromkeys(PLACES, text)
+        assert found["backend_status"]["S"] in (
+            "Validating",
+            "Payment processing",
+            "Payment authorized",
+            "Sent to fulfillment",
+        )
+
+
+def text_of(stored: dict[str, Any]) -> dict[str, str]:
+    """A map as DynamoDB has it, or as JSON."""
+    return json.loads(stored["S"]) if "S" in stored else {name: value["S"] for name, value in stored["M"].items()}
+
+
+def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]):
+    """In the batch, in its mail and in its file, which has codes and nothing else."""
+    texts = (*PATHS, TEMPLATES[1], MARKUP[0])
+    notified = {text: f"{unique('voucher')}@example.com" for text in texts}
+    asked = {text: voucher_batches.ask(shop, admin, count=2, campaign=text, notify=notified[text]) for text in texts}
+    for text, path in asked.items():
+        batch = voucher_batches.complete(shop, admin, path)
+        assert (batch["campaign"], batch["generated"]) == (text, 2)
+        assert re.fullmatch(r"([0-9A-Z]+\n){2}", voucher_batches.download(batch).decode())
+        [mail] = eventually(lambda to=notified[text]: outbox(shop, to))
+        assert mail.subject.endswith(text)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_spreadsheet_is_given_a_formula(shop: Shop, admin: dict[str, str], formula: str):
+    body = voucher_batches.request(count=1, campaign=formula)
+    answer = shop.call("POST", voucher_batches.PATH, json=body, headers=admin)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/campaign")
+
+
+def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict[str, str]):
+    """Whatever line breaks and quotation marks are in it."""
+    poison = [{"sku": text, "name": text, text: text} for text in (*LINES, *FORMULAS, *MARKUP)]
+    feed = feeds.put(shop, admin, "product", json.dumps(poison).encode())
+    shown = feeds.accounted(shop, admin, "product", feed)
+    assert shown["rejected"] == len(poison)
+    errors = feeds.manifest(shop, admin, "product", feed)["errors"]
+    content = b"".join(gzip.decompress(httpx.get(error["url"]).content) for error in errors)
+    lines = content.decode().removesuffix("\n").split("\n")
+    assert len(lines) == len(poison)
+    assert all(isinstance(json.loads(line), dict) and "forged" not in json.loads(line) for line in lines)
+
+
+@seed(SEED)
+@campaign
+@given(st.lists(st.text().map("/{}".format) | st.sampled_from(MARKUP).map("/{}".format), min_size=1, max_size=20))
+def test_a_sitemap_names_the_paths_that_it_was_given(paths: list[str]):
+    """Read by a parser: no path is two, none leads to another host, none is lost."""
+    origin, named = "https://shop.example", []
+    for path in paths:
+        try:
+            list(files("pages", origin, [Entry(path)]))
+            named.append(path)
+        except BadEntry:
+            assert path.startswith("//") or len(quote(path, errors="replace")) > 500 or not path.isascii()
+    found = [
+        element.text or ""
+        for file in files("pages", origin, map(Entry, named))
+        for element in ElementTree.fromstring(file.content).iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
+    ]
+    assert all(urlsplit(url).netloc == "shop.example" for url in found)
+    assert [unquote(url.removeprefix(origin)) for url in found] == named
+
+
+@seed(SEED)
+@campaign
+@given(st.text("/\\.:@?#%;\t\r\n ae\u2028") | st.text())
+def test_who_has_signed_in_goes_on_within_the_shop(target: str):
+    """As browsers read addresses: without tabs and line breaks, and with / for \\ (https://url.spec.whatwg.org/#url-parsing)."""
+    followed = re.sub(r"[\t\r\n]", "", own_path(target).strip("".join(map(chr, range(33))))).replace("\\", "/")
+    assert urlsplit(urljoin("https://shop.example/sign-in", followed)).netloc == "shop.example"
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example"]
+)
+def test_a_form_leads_to_no_other_host(shop: Shop, target: str):
+    person = shop.samples["customer"]
+    form = {"email": person["email"], "password": person["password"], "next": target}
+    answer = httpx.post(shop.url("/sign-in"), data=form, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+# --- logs ---
+
+
+def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[str, str], products: list[dict]):
+    since = int(time.time() * 1000) - 1_000
+    for line in LINES:
+        visible = re.sub(r"[^ -~]", "", line)
+        header = {"X-Correlation-Id": visible, "User-Agent": visible}
+        spelled = quote(line, safe="")
+        patched(shop, member, {"name": line.strip() or MARK} if line.isprintable() else {"marketing_opt_in": False})
+        for method, path, sent in (
+            ("GET", f"/catalog/v1/products/{spelled}", None),
+            ("GET", f"/catalog/v1/products?query={spelled}", None),
+            ("GET", f"/catalog/v1/{spelled}", None),
+            ("GET", f"/orders/v1/orders/{spelled}/status", None),
+            ("GET", f"/vouchers/v1/vouchers/{spelled}", None),
+            ("GET", f"/p/{spelled}?utm_source={spelled}", None),
+            ("POST", "/login/v1/sessions", {"email": f"{line}@example.com", "password": line}),
+            ("POST", f"/basket/v1/baskets/{unique('b')}/items", {"sku": line, "quantity": line, line: line}),
+            ("POST", "/orders/v1/orders", body("b", customer_id=line, ship_to=ADDRESS | {"name": line})),
+            ("POST", "/customers/v1/customers", {"email": line, "password": line, "name": line}),
+        ):
+            assert shop.call(method, path, json=sent, headers=header).status_code < 500
+        answer = shop.call("POST", voucher_batches.PATH, json=voucher_batches.request(campaign=line), headers=admin)
+        assert answer.status_code in (202, 400)
+        event = {"event_id": unique("e"), "type": "a", "occurred_at": "2026-01-01T00:00:00Z", "data": {line: line}}
+        key = {"x-api-key": shop.samples["ingest_api_key"]}
+        assert shop.call("POST", "/ingestion/v1/events", json=event, headers=key | header).status_code == 202
+    # What no library sends: an address that is not percent-encoded.
+    for place in ('", "forged": "%s', "\\", "<%s>"):
+        address = "/catalog/v1/products/" + place.replace("%s", MARK).replace(" ", "")
+        assert statuses(send(raw_request(b"GET " + address.encode()))) == [400]
+    last = unique("last")
+    assert shop.call("GET", f"/catalog/v1/{last}").status_code == 404
+    eventually(lambda: any(last in line for line in logged(shop, "/setpieces/local/api/catalog", since)))
+    groups = shop.aws("logs").get_paginator("describe_log_groups").paginate()
+    seen = 0
+    for group in (group["logGroupName"] for page in groups for group in page["logGroups"]):
+        for line in logged(shop, group, since):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                # The runtime's own lines, START, REPORT and tracebacks; it writes nothing that was sent.
+                assert group.startswith("/aws/lambda/"), f"{group}: {line}"
+                assert MARK not in line, f"{group}: {line}"
+                continue
+            assert isinstance(entry, dict), f"{group}: {line}"
+            assert "forged" not in entry, f"{group}: {line}"
+            assert entry.get("level") != "CRITICAL", f"{group}: {line}"
+            seen += MARK in line
+    assert seen, "the texts are in no log at all, so that nothing was tried"
+
+
+def logged(shop: Shop, group: str, since: int) -> list[str]:
+    pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+    return [event["message"] for page in pages for event in page["events"]]

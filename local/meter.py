@@ -35,12 +35,17 @@ class Meter:
         from ministack import app
         from ministack.services import dynamodb
 
-        dispatch, answer = app._dispatch_service_request, dynamodb.handle_request
+        dispatch, mail, answer = app._dispatch_service_request, app._handle_ses_v2_request, dynamodb.handle_request
 
         async def dispatched(method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str) -> Any:
             if self._on:
                 _caller.set(self._counted(method, path, headers, body, query))
             return await dispatch(method, path, headers, body, query, request_id)
+
+        async def mailed(method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str) -> Any:
+            if self._on and path.startswith("/v2/email/"):
+                self._counted(method, path, headers, body, query)
+            return await mail(method, path, headers, body, query, request_id)
 
         async def answered(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
             action = headers.get("x-amz-target", "").rpartition(".")[2]
@@ -54,7 +59,9 @@ class Meter:
                 self._charged(role, action, json.loads(content))
             return status, sent, content
 
-        app._dispatch_service_request, dynamodb.handle_request = dispatched, answered
+        # Mail takes a way of its own through the emulator.
+        app._dispatch_service_request, app._handle_ses_v2_request = dispatched, mailed
+        dynamodb.handle_request = answered
 
     def _counted(self, method: str, path: str, headers: Any, body: bytes, query: Any) -> str:
         """The name of the role that sent a request, which is counted; "" if it was none."""

@@ -1,7 +1,7 @@
 """``make cost``: what the shop costs and what it bears, from measured calls. Writes docs/capacity-and-cost.md.
 
-    make cost             from bench/operations.json; nothing has to run
-    make cost MEASURE=1   measures the operations of the running shop first
+make cost             from bench/operations.json; nothing has to run
+make cost MEASURE=1   measures the operations of the running shop first
 """
 
 import click

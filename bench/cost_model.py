@@ -66,7 +66,9 @@ class Templates:
         for piece, name, function in every("AWS::Lambda::Function"):
             memory[f"{piece.service}/{name}"] = function.get("MemorySize", 128) / 1024
         for piece, _, mapping in every("AWS::Lambda::EventSourceMapping"):
-            at_once = int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", quotas.value("lambda_concurrency")))
+            at_once = int(
+                mapping.get("ScalingConfig", {}).get("MaximumConcurrency", quotas.value("lambda_concurrency"))
+            )
             consumers[f"{piece.service}/{name_of(mapping['FunctionName'])}"] = at_once, int(mapping["BatchSize"])
         for piece, _, stage in every("AWS::ApiGateway::Stage"):
             for setting in stage.get("MethodSettings", []):

@@ -24,7 +24,15 @@ LEASE = 100
 
 
 def page(model: Model) -> str:
-    parts = (_preface(model), _operations(model), _bill(model), _binding(model), _answers(model), _simulation(model), _sources())
+    parts = (
+        _preface(model),
+        _operations(model),
+        _bill(model),
+        _binding(model),
+        _answers(model),
+        _simulation(model),
+        _sources(),
+    )
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
@@ -48,7 +56,12 @@ tiers, volume discounts, data transfer, storage, support, and the simulators of 
 {load()["peak_factor"]} times the average ({load()["peak_why"].removeprefix("Assumption: ").rstrip(".")}).
 """
     rows = [
-        (name, f"{entry['count']:,}", *(_rate(model.rate(name, multiple)) for multiple in load()["multiples"]), entry["why"])
+        (
+            name,
+            f"{entry['count']:,}",
+            *(_rate(model.rate(name, multiple)) for multiple in load()["multiples"]),
+            entry["why"],
+        )
         for name, entry in load()["a_day"].items()
     ]
     heads = [f"peak/s at {multiple:,}×" for multiple in load()["multiples"]]
@@ -110,7 +123,9 @@ What the peak second asks of a limit, over the limit. Above 100 % it binds. The 
     for multiple in load()["multiples"]:
         limit, used = ranked(model, multiple)[0]
         asks = f"asks {_number(limit.demand(model, multiple))} of {_number(limit.allowed)} {limit.measure}"
-        verdict = "nothing binds" if used < 1 else f"**{sum(one >= 1 for _, one in ranked(model, multiple))} limits bind**"
+        verdict = (
+            "nothing binds" if used < 1 else f"**{sum(one >= 1 for _, one in ranked(model, multiple))} limits bind**"
+        )
         yield f"* **{multiple:,}×**: {verdict}; the first is **{limit.name}**, which {asks} ({used:.0%})."
     yield ""
     multiples = load()["multiples"]
@@ -201,14 +216,19 @@ Simulated with a fixed seed (`bench/saturation.py`), as it cannot be run here; `
         wanted = model.rate("place an order", multiple)
         for lease in (1, LEASE):
             result = saturation.counter(wanted, quota, lease)
-            rows.append((f"{multiple:,}×", _rate(wanted), f"{lease:,}", _rate(result.writes_a_second), f"{result.refused:.1%}"))
+            rows.append(
+                (f"{multiple:,}×", _rate(wanted), f"{lease:,}", _rate(result.writes_a_second), f"{result.refused:.1%}")
+            )
     yield from _table(("load", "numbers/s", "a write", "writes/s", "refused"), rows)
     yield f"""
 **Queues**: the average, and for a minute {load()["peak_factor"]} times that. How deep the queue gets, how old its oldest message, and how long until
 it is empty again. ∞: the average alone is more than the maximum bears; then the queue grows until somebody raises it, and what is older than
 the queue's retention (four days) would be lost: its age alarm goes off after five minutes.
 """
-    yield from _table(("queue", "load", "average/s", "at most/s", "deepest", "oldest s", "empty after s", "fluid: deepest"), _queues(model))
+    yield from _table(
+        ("queue", "load", "average/s", "at most/s", "deepest", "oldest s", "empty after s", "fluid: deepest"),
+        _queues(model),
+    )
     yield from _chart(model)
     yield """
 **Lambda** takes up to 1,000 instances more every ten seconds for each function, and 1,000 of all in an account that has not asked for more. A step
@@ -223,8 +243,13 @@ from the average to the peak, for the busiest function:
         for account in (quotas.value("lambda_concurrency"), 10 * quotas.value("lambda_concurrency")):
             result = saturation.ramp(peak / load()["peak_factor"], peak, each, quotas.value("lambda_scaling"), account)
             until = "∞" if math.isinf(result.seconds) else f"{result.seconds:.1f}"
-            rows.append((f"{multiple:,}×", busiest, f"{peak * each:,.0f}", f"{account:,.0f}", f"{result.refused:.1%}", until))
-    yield from _table(("load", "function", "needed at once", "account allows", "refused in the first minute", "until none is, s"), rows)
+            rows.append(
+                (f"{multiple:,}×", busiest, f"{peak * each:,.0f}", f"{account:,.0f}", f"{result.refused:.1%}", until)
+            )
+    yield from _table(
+        ("load", "function", "needed at once", "account allows", "refused in the first minute", "until none is, s"),
+        rows,
+    )
 
 
 def _queues(model: Model) -> Iterator[tuple[str, ...]]:
@@ -278,20 +303,37 @@ Prices: {price_table()["note"]}
 Quotas: {quotas.table()["note"]}
 """
     rows = [
-        (name, f"{entry['price']:g} per {entry['per']:,}", entry.get("unit", ""), _source(entry), "seen" in entry and "yes" or "")
+        (
+            name,
+            f"{entry['price']:g} per {entry['per']:,}",
+            entry.get("unit", ""),
+            _source(entry),
+            "seen" in entry and "yes" or "",
+        )
         for name, entry in price_table()["prices"].items()
     ]
     yield from _table(("price", "US dollars", "of", "source", "read somewhere"), rows)
     yield ""
     rows = [
-        (name, f"{entry['value']:,}", entry["unit"], "yes" if entry["adjustable"] else "no", _source(entry), "seen" in entry and "yes" or "")
+        (
+            name,
+            f"{entry['value']:,}",
+            entry["unit"],
+            "yes" if entry["adjustable"] else "no",
+            _source(entry),
+            "seen" in entry and "yes" or "",
+        )
         for name, entry in quotas.table()["quotas"].items()
     ]
     yield from _table(("quota", "value", "unit", "can be raised", "source", "read somewhere"), rows)
 
 
 def _source(entry: dict[str, Any]) -> str:
-    return f"[AWS]({entry['source']})" + (f", read at [this page]({entry['seen']})" if entry.get("seen", "").startswith("https://") and " " not in entry["seen"] else "")
+    return f"[AWS]({entry['source']})" + (
+        f", read at [this page]({entry['seen']})"
+        if entry.get("seen", "").startswith("https://") and " " not in entry["seen"]
+        else ""
+    )
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -316,4 +358,6 @@ def _number(amount: float) -> str:
 
 def _share(used: float) -> str:
     text = f"{used:,.0%}" if used >= 0.01 else "<1 %"
-    return f"**{text.replace('%', ' %').replace('  ', ' ')}**" if used >= 1 else text.replace("%", " %").replace("  ", " ")
+    return (
+        f"**{text.replace('%', ' %').replace('  ', ' ')}**" if used >= 1 else text.replace("%", " %").replace("  ", " ")
+    )

@@ -147,8 +147,10 @@ def _of_aws() -> Iterator[Limit]:
     )
     yield Limit(
         "index of open feeds",
-        lambda model, multiple: model.per_second(multiple, "feed-pipeline", "units", "write feeds/FeedsTable/open")
-        + model.per_second(multiple, "feeds", "units", "write feeds/FeedsTable/open"),
+        lambda model, multiple: (
+            model.per_second(multiple, "feed-pipeline", "units", "write feeds/FeedsTable/open")
+            + model.per_second(multiple, "feeds", "units", "write feeds/FeedsTable/open")
+        ),
         "writes of the index a feed of 100 records",
         "Feeds are larger then, not more: a feed may have any size. Transform is retried by Lambda.",
         quota="dynamodb_partition_writes",
@@ -185,7 +187,8 @@ def _of_aws() -> Iterator[Limit]:
     yield Limit(
         "StartExecution",
         lambda model, multiple: sum(
-            model.per_second(multiple, service, "calls", "states:StartExecution") for service in ("vouchers", "sitemaps")
+            model.per_second(multiple, service, "calls", "states:StartExecution")
+            for service in ("vouchers", "sitemaps")
         ),
         "one a batch of 5,000 vouchers, one a night",
         "The stored batch is its own outbox: the sweeper starts it within two minutes.",

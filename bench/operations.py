@@ -239,11 +239,11 @@ def _page(world: World) -> None:
 
 OPERATIONS = (
     Operation("list products", "catalog", lambda world: world.call("GET", "/catalog/v1/products?query=sp-", 200)),
-    Operation("look at a product", "catalog", lambda world: world.call("GET", f"/catalog/v1/products/{world.sku}", 200)),
-    Operation("look at a page", "storefront", _page),
     Operation(
-        "follow an old address", "redirects", lambda world: world.call("GET", "/p/10001-coral-beacon", 308)
+        "look at a product", "catalog", lambda world: world.call("GET", f"/catalog/v1/products/{world.sku}", 200)
     ),
+    Operation("look at a page", "storefront", _page),
+    Operation("follow an old address", "redirects", lambda world: world.call("GET", "/p/10001-coral-beacon", 308)),
     Operation(
         "add to a basket",
         "basket",
@@ -260,9 +260,7 @@ OPERATIONS = (
     Operation(
         "lease a thousand numbers",
         "sequences",
-        lambda world: world.call(
-            "POST", "/sequences/v1/sequences/order/lease", 200, json={"count": 1000}, sign=True
-        ),
+        lambda world: world.call("POST", "/sequences/v1/sequences/order/lease", 200, json={"count": 1000}, sign=True),
     ),
     Operation("quote tax", "tax", _tax),
     Operation("sign in", "login", lambda world: world.session(world.shop.samples["customer"]), tail=True),
@@ -294,7 +292,8 @@ OPERATIONS = (
 def scheduled() -> set[tuple[str, str]]:
     """(service, logical id) of the functions that a schedule invokes."""
     found = {
-        (piece.service, name_of(properties["Target"]["Arn"])) for piece, _, properties in every("AWS::Scheduler::Schedule")
+        (piece.service, name_of(properties["Target"]["Arn"]))
+        for piece, _, properties in every("AWS::Scheduler::Schedule")
     }
     for piece, _, properties in every("AWS::Events::Rule"):
         if "ScheduleExpression" in properties:
@@ -402,7 +401,9 @@ class Measurement:
     @property
     def _consumed(self) -> list[str]:
         """Queues that a function reads; dead letters stay where they are."""
-        sources = {one["properties"].get("EventSourceArn", "") for one in self.deployed._of("AWS::Lambda::EventSourceMapping")}
+        sources = {
+            one["properties"].get("EventSourceArn", "") for one in self.deployed._of("AWS::Lambda::EventSourceMapping")
+        }
         names = {arn.rpartition(":")[2] for arn in sources if ":sqs:" in arn}
         return [url for url in self.deployed.queues if url.rpartition("/")[2] in names]
 
@@ -487,9 +488,7 @@ class Measurement:
         for group, (service, name) in self.deployed.logs.items():
             owner = (service, name.removesuffix("Log") + "Function")
             if owner in self._scheduled:
-                told = [
-                    text for at, text in lines[group] if any(window.begin <= at <= window.end for window in quiet)
-                ]
+                told = [text for at, text in lines[group] if any(window.begin <= at <= window.end for window in quiet)]
                 usage = used["/".join(owner)]
                 usage.log_bytes += sum(len(text.encode()) + 26 for text in told)
                 usage.invocations[owner[1]] += sum(text.startswith("REPORT") for text in told)

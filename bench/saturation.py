@@ -19,7 +19,9 @@ class Counter:
     refused: float
 
 
-def counter(wanted: float, allowed: float, lease: int = 1, seconds: float = 60, tries: int = 3, seed: int = 1) -> Counter:
+def counter(
+    wanted: float, allowed: float, lease: int = 1, seconds: float = 60, tries: int = 3, seed: int = 1
+) -> Counter:
     """``wanted`` numbers a second, each ``lease`` of them one write to one item that takes ``allowed`` writes a second.
 
     A throttled write is tried again after 50 to 150 ms, then twice as late, and refused after ``tries``; the bucket holds one
@@ -67,7 +69,14 @@ class Queue:
 
 
 def queue(
-    usual: float, spike: float, at_once: int, each: float, begin: float = 60, length: float = 60, end: float = 600, seed: int = 1
+    usual: float,
+    spike: float,
+    at_once: int,
+    each: float,
+    begin: float = 60,
+    length: float = 60,
+    end: float = 600,
+    seed: int = 1,
 ) -> Queue:
     """Messages at ``usual`` a second, at ``spike`` for ``length`` seconds from ``begin``, read ``at_once``, ``each`` seconds.
 

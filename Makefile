@@ -77,7 +77,7 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
 # What is about this machine, not about the shop.
-LOCAL_ONLY := deploy_path events_tail operations parity sample_events storefront redirects sitemaps update
+LOCAL_ONLY := deploy_path events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
 test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)

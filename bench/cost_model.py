@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import operations, quotas
-from bench.prices import firehose_gigabytes, price, table as price_table
+from bench.prices import firehose_gigabytes, price
 from local.declared import every, name_of, pieces
 
 DAY, MONTH_DAYS, MONTH_HOURS = 86_400, 30.4, 730
@@ -59,6 +59,8 @@ class Templates:
     consumers: Mapping[str, tuple[int, int]]
     fifo: frozenset[str]
     throttles: Mapping[str, float]
+    # Functions that somebody waits for.
+    requests: frozenset[str]
 
     @classmethod
     def declared(cls) -> "Templates":
@@ -75,7 +77,12 @@ class Templates:
                 if setting["ResourcePath"] == "/*":
                     throttles[piece.service] = float(setting["ThrottlingRateLimit"])
         fifo = {piece.service for piece, _, queue in every("AWS::SQS::Queue") if queue.get("FifoQueue")}
-        return cls(memory, consumers, frozenset(fifo), throttles)
+        requests = {
+            f"{piece.service}/{name_of(permission['FunctionName']).removesuffix('Aliaslive')}"
+            for piece, _, permission in every("AWS::Lambda::Permission")
+            if permission["Principal"] == "apigateway.amazonaws.com"
+        }
+        return cls(memory, consumers, frozenset(fifo), throttles, frozenset(requests))
 
 
 def seconds(function: str, templates: Templates) -> float:
@@ -176,7 +183,7 @@ class Model:
         return dict(sorted(bill.items()))
 
     def schedules_a_month(self) -> dict[str, float]:
-        """US dollars of what schedules run, by function, each at its rate. Not measured: functions that did not run meanwhile."""
+        """US dollars of what schedules run, by function, each every minute; without those that did not run meanwhile."""
         found = {}
         for function, used in self.measured["schedules"].items():
             service, name = function.split("/")
@@ -223,6 +230,16 @@ class Model:
             most, _ = self.templates.consumers.get(function, (at_once, 0))
             total += at_once if waiting else min(at_once, most)
         return total
+
+    def busiest(self, multiple: float) -> tuple[str, float]:
+        """The function that most run of at once at the peak, of those that somebody waits for; how many."""
+        found = {
+            name: rate * seconds(name, self.templates)
+            for name, rate in self.invocations(multiple).items()
+            if name in self.templates.requests
+        }
+        name = max(found, key=lambda one: found[one])
+        return name, found[name]
 
     def invocations(self, multiple: float) -> dict[str, float]:
         """A second at the peak, by function."""
@@ -289,7 +306,3 @@ def _ours(piece: Any) -> bool:
 def _measured(alarm: Mapping[str, Any]) -> list[Any]:
     """The metrics that an alarm is charged for; expressions over them are not."""
     return [metric for metric in alarm.get("Metrics", []) if "MetricStat" in metric]
-
-
-def prices_as_of() -> str:
-    return f"{price_table()['region']}, {price_table()['as_of']}"

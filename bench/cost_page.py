@@ -1,16 +1,28 @@
-"""docs/capacity-and-cost.md, made from the model: ``make cost``."""
+"""docs/capacity-and-cost.md: the words of ``capacity-and-cost.md.in``, the numbers of the model."""
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from string import Template
 from typing import Any
 
-from bench import quotas, saturation
-from bench.cost_model import DAY, GROUPS, MONTH_DAYS, Model, a_day, dollars, fixed, grouped, load, prices_as_of, seconds
+from bench import prices, quotas, saturation
+from bench.cost_model import (
+    GROUPS,
+    IDLE_POLLS_A_MINUTE,
+    MONTH_DAYS,
+    Model,
+    dollars,
+    fixed,
+    grouped,
+    load,
+    seconds,
+)
 from bench.limits import PARTITIONS_IN_PROGRESS, Limit, binds_at, limits, ranked
-from bench.prices import table as price_table
 from local.settings import ROOT
 
 PAGE = ROOT / "docs" / "capacity-and-cost.md"
+WORDS = Path(__file__).with_name("capacity-and-cost.md.in")
 # The queues whose waiting is worth a look: customers feel it, or money is behind it.
 QUEUES = (
     "orders/ProcessOrderFunction",
@@ -21,235 +33,158 @@ QUEUES = (
 SPIKE_MULTIPLES = (100, 1000, 10_000)
 CHART = ("orders/ProcessOrderFunction", 1000)
 LEASE = 100
+# What nobody comes near is named, not listed.
+FAR = 100_000
 
 
 def page(model: Model) -> str:
-    parts = (
-        _preface(model),
-        _operations(model),
-        _bill(model),
-        _binding(model),
-        _answers(model),
-        _simulation(model),
-        _sources(),
-    )
-    return "\n".join(line for part in parts for line in part) + "\n"
+    parts = {**_facts(model), **_money_tables(model), **_limit_tables(model), **_simulations(model), **_sources()}
+    return Template(WORDS.read_text()).substitute(parts)
 
 
-def _preface(model: Model) -> Iterator[str]:
-    measured = model.measured
-    yield f"""# Capacity and cost
+def _facts(model: Model) -> dict[str, Any]:
+    limit = {one.name: one for one in limits(model)}
+    counter, index = limit["counter of order numbers (one item)"], limit["index of orders in progress"]
+    return {
+        "measured": model.measured["measured"],
+        "commit": model.measured["commit"][:12],
+        "prices": f"{prices.table()['region']}, {prices.table()['as_of']}",
+        "quotas": f"{quotas.table()['region']}, {quotas.table()['as_of']}",
+        "region": quotas.table()["region"],
+        "request_ms": load()["milliseconds"]["request"],
+        "consumer_ms": load()["milliseconds"]["consumer"],
+        "idle_polls": IDLE_POLLS_A_MINUTE,
+        "peak_factor": load()["peak_factor"],
+        "month_days": MONTH_DAYS,
+        "most_load": f"{load()['multiples'][-1]:,}",
+        "event_bytes": load()["event_bytes"],
+        "parameters": load()["parameters_of_an_instance"],
+        "parameters_bind": _number(binds_at(limit["Parameter Store"], model)),
+        "stream_events": _number(quotas.value("firehose_bytes") / load()["event_bytes"]),
+        "put_events": _number(limit["PutEvents"].demand(model, load()["multiples"][-1])),
+        "index_writes": _number(index.demand(model, 1) / model.rate("place an order", 1)),
+        "index_keys": PARTITIONS_IN_PROGRESS,
+        "counter": _number(counter.allowed),
+        "lease": LEASE,
+        "leased": _number(counter.allowed * LEASE),
+        "partition": _number(quotas.value("dynamodb_partition_writes")),
+    }
 
-Made by `make cost` from `bench/operations.json` (calls of each operation, measured {measured["measured"]} in the running shop at commit
-`{measured["commit"][:12]}`), `bench/load.json` (load), `bench/prices.json` ({prices_as_of()}) and `bench/quotas.json`
-({quotas.table()["region"]}, {quotas.table()["as_of"]}). `make cost MEASURE=1` measures anew; `tests/integration/test_operation_calls.py`
-fails when the shop no longer calls what is written here. Both tables of AWS's numbers come from second hand where they say so: there was
-no way to AWS's own pages. Look there before you count on them.
 
-**What is measured, and what is not.** Calls, DynamoDB units (with indexes and transactions), invocations, events, states and bytes of logs
-are counted in the local cloud, which runs the templates that deploy. How long a function runs on AWS cannot be measured here: it is a
-parameter ({load()["milliseconds"]["request"]} ms behind an API, {load()["milliseconds"]["consumer"]} ms behind a queue, others in `bench/load.json`).
-What Lambda's pollers ask SQS is a formula: a receive and a delete for each invocation, and {15} receives a minute and idle queue. Left out: free
-tiers, volume discounts, data transfer, storage, support, and the simulators of outside systems, which production does not have.
-
-**1×** is what `bench/load.json` says; numbers of the talk are marked, all others are assumptions. The busiest seconds are taken as
-{load()["peak_factor"]} times the average ({load()["peak_why"].removeprefix("Assumption: ").rstrip(".")}).
-"""
-    rows = [
-        (
-            name,
-            f"{entry['count']:,}",
-            *(_rate(model.rate(name, multiple)) for multiple in load()["multiples"]),
-            entry["why"],
-        )
+def _money_tables(model: Model) -> dict[str, str]:
+    multiples = load()["multiples"]
+    heads = [f"peak/s at {multiple:,}×" for multiple in multiples]
+    day = [
+        (name, f"{entry['count']:,}", *(_rate(model.rate(name, multiple)) for multiple in multiples), entry["why"])
         for name, entry in load()["a_day"].items()
     ]
-    heads = [f"peak/s at {multiple:,}×" for multiple in load()["multiples"]]
-    yield from _table(("operation", "a day at 1×", *heads, "from"), rows)
-
-
-def _operations(model: Model) -> Iterator[str]:
-    yield """
-## What a million costs
-
-US dollars for a million of each operation, by the set piece that they are spent in. Operations that are made of many (records, events,
-vouchers) are counted one by one.
-"""
-    rows = []
+    million = []
     for service, operation, used in model.per_million():
-        groups = grouped(used)
-        cells = [_money(groups[group]) if groups[group] >= 0.005 else "" for group in GROUPS]
-        rows.append((service, operation, _money(dollars(used)), *cells))
-    yield from _table(("set piece", "operation", "a million", *GROUPS), rows)
-    orders = [(service, used) for service, operation, used in model.per_million() if operation == "place an order"]
-    total = sum(dollars(used) for _, used in orders)
-    shares = " + ".join(f"{service} {dollars(used):.2f}" for service, used in orders)
-    yield f"""
-**An order, end to end**: {shares} = **{total:.2f}** a million, {total / 10_000:.4f} cents each. API requests between services are
-part of it: sequences, basket and tax are called over their APIs."""
-
-
-def _bill(model: Model) -> Iterator[str]:
-    multiples = load()["multiples"]
+        cells = (_money(amount) if amount >= 0.005 else "" for amount in grouped(used).values())
+        million.append((service, operation, _money(dollars(used)), *cells))
+    order = [
+        (service, dollars(used)) for service, operation, used in model.per_million() if operation == "place an order"
+    ]
+    total = sum(amount for _, amount in order)
     bills = [model.a_month(multiple) for multiple in multiples]
     standing, scheduled = fixed(), model.schedules_a_month()
-    yield f"""
-## The bill of a month
-
-Use: price of one × operations a day × {MONTH_DAYS} days. What is there whether or not somebody comes is below.
-"""
-    rows = [(service, *(_money(bill[service]) for bill in bills)) for service in bills[0]]
     base = sum(amount for amount, _ in standing.values()) + sum(scheduled.values())
+    rows = [(service, *(_money(bill[service]) for bill in bills)) for service in bills[0]]
     rows.append(("**use**", *(f"**{_money(sum(bill.values()))}**" for bill in bills)))
     rows.append(("standing, below", *(_money(base) for _ in bills)))
     rows.append(("**all**", *(f"**{_money(sum(bill.values()) + base)}**" for bill in bills)))
-    yield from _table(("set piece", *(f"{multiple:,}×" for multiple in multiples)), rows)
-    yield ""
-    rows = [(name, _money(amount), of) for name, (amount, of) in standing.items()]
-    rows.append(("schedules", _money(sum(scheduled.values())), f"{len(scheduled)} functions, every minute"))
-    yield from _table(("standing", "a month", "what"), rows)
-    most = max(bills[-1], key=lambda service: bills[-1][service])
-    yield f"""
-At {multiples[-1]:,}× {most} is the largest part. Containers and the load balancer grow with pages too (at most 20 containers, from the template);
-that is a few hundred dollars and left out."""
+    below = [(name, _money(amount), of) for name, (amount, of) in standing.items()]
+    below.append(("schedules", _money(sum(scheduled.values())), f"{len(scheduled)} functions, every minute"))
+    return {
+        "load": _table(("operation", "a day at 1×", *heads, "from"), day),
+        "operations": _table(("set piece", "operation", "a million", *GROUPS), million),
+        "order_sum": " + ".join(f"{service} {amount:.2f}" for service, amount in order),
+        "order_total": f"{total:.2f}",
+        "order_cents": f"{total / 10_000:.4f}",
+        "bill": _table(("set piece", *(f"{multiple:,}×" for multiple in multiples)), rows),
+        "standing": _table(("standing", "a month", "what"), below),
+        "most_service": max(bills[-1], key=lambda service: bills[-1][service]),
+    }
 
 
-def _binding(model: Model) -> Iterator[str]:
-    yield """
-## Which limit binds first
-
-What the peak second asks of a limit, over the limit. Above 100 % it binds. The last column is the multiple of the load at which it would.
-"""
-    for multiple in load()["multiples"]:
-        limit, used = ranked(model, multiple)[0]
-        asks = f"asks {_number(limit.demand(model, multiple))} of {_number(limit.allowed)} {limit.measure}"
-        verdict = (
-            "nothing binds" if used < 1 else f"**{sum(one >= 1 for _, one in ranked(model, multiple))} limits bind**"
-        )
-        yield f"* **{multiple:,}×**: {verdict}; the first is **{limit.name}**, which {asks} ({used:.0%})."
-    yield ""
+def _limit_tables(model: Model) -> dict[str, str]:
     multiples = load()["multiples"]
-    rows = []
+    first = []
+    for multiple in multiples:
+        limit, used = ranked(model, multiple)[0]
+        binding = sum(share >= 1 for _, share in ranked(model, multiple))
+        verdict = f"**{binding} limits bind**" if binding else "nothing binds"
+        asks = f"asks {_number(limit.demand(model, multiple))} of {_number(limit.allowed)} {limit.measure}"
+        first.append(f"* **{multiple:,}×**: {verdict}; the first is **{limit.name}**, which {asks} ({_share(used)}).")
+    rows, far = [], []
     for limit in sorted(limits(model), key=lambda one: binds_at(one, model)):
         at = binds_at(limit, model)
-        # What nobody comes near is left out.
-        if at < 100_000:
-            shares = (_share(limit.used(model, multiple)) for multiple in multiples)
-            rows.append((limit.name, f"{_number(limit.allowed)} {limit.measure}", *shares, f"{_number(at)}×"))
+        if at >= FAR:
+            far.append(limit.name)
+            continue
+        shares = (_bold(_share(used), used >= 1) for used in (limit.used(model, multiple) for multiple in multiples))
+        rows.append((limit.name, f"{_number(limit.allowed)} {limit.measure}", *shares, f"{_number(at)}×"))
     heads = (f"{multiple:,}×" for multiple in multiples)
-    yield from _table(("limit", "allowed", *heads, "binds at"), rows)
-    others = ", ".join(sorted(limit.name for limit in limits(model) if binds_at(limit, model) >= 100_000))
-    yield f"\nBeyond 100,000×: {others}."
-    yield _instances(model)
+    answers: dict[str, list[str]] = {}
+    for limit, used in ranked(model, multiples[-1]):
+        if used >= 1:
+            answers.setdefault(limit.then, []).append(_arithmetic(model, limit, multiples[-1]))
+    at_once = (
+        f"{model.concurrency(multiple):,.0f} at {multiple:,}× "
+        f"({model.concurrency(multiple, waiting=True):,.0f} if no queue held anything back)"
+        for multiple in multiples
+    )
+    asked = (("<br>".join(sums), then) for then, sums in answers.items())
+    return {
+        "first": "\n".join(first),
+        "limits": _table(("limit", "allowed", *heads, "binds at"), rows),
+        "others": ", ".join(sorted(far)),
+        "at_once": "; ".join(at_once),
+        "answers": _table(("limit: demand ÷ allowed", "what happens, and what to do"), asked),
+    }
 
 
-def _instances(model: Model) -> str:
-    parts = []
-    for multiple in load()["multiples"]:
-        at_once, wanted = model.concurrency(multiple), model.concurrency(multiple, waiting=True)
-        parts.append(f"{at_once:,.0f} at {multiple:,}× ({wanted:,.0f} if no queue held anything back)")
-    return f"\nFunctions at once at the peak, Σ invocations/s × seconds: {'; '.join(parts)}."
-
-
-def _answers(model: Model) -> Iterator[str]:
-    multiple = load()["multiples"][-1]
-    yield f"""
-## The arithmetic, and what the design does then
-
-At {multiple:,}×, for every limit that binds there.
-"""
-    rows = [
-        (
-            limit.name,
-            f"{limit.why}: {_number(limit.demand(model, multiple))} ÷ {_number(limit.allowed)} = {used:.1f}",
-            _needed(model, limit, multiple) + limit.then,
-        )
-        for limit, used in ranked(model, multiple)
-        if used >= 1
-    ]
-    yield from _table(("limit", "demand ÷ allowed", "what happens, and what to do"), rows)
-    counter = next(limit for limit in limits(model) if limit.name.startswith("counter"))
-    index = next(limit for limit in limits(model) if limit.name.startswith("index of orders"))
-    new = load()["parameters_of_an_instance"]
-    yield f"""
-What the model found:
-
-* **The index of orders in progress** was one key. An order writes to it {_number(index.demand(model, 1) / model.rate("place an order", 1))} times, so
-  1,000 write units a second were 250 orders a second, and an index that is throttled throttles its table. It has {PARTITIONS_IN_PROGRESS} keys now.
-* **Parameter Store** gives 40 reads a second to a whole account. Processes keep addresses for five minutes, so requests hardly ask; instances that
-  begin do, {new} each. It binds at {_number(binds_at(_named(model, "Parameter Store"), model))}×: an account that expects a sale
-  switches the higher throughput on. It is a setting of the account that CloudFormation does not have.
-* **The stream of ingestion** takes 1 MiB and 1,000 calls a second in {quotas.table()["region"]}, less than in us-east-1: of
-  {load()["event_bytes"]} bytes, {_number(quotas.value("firehose_bytes") / load()["event_bytes"])} events a second before Firehose raises it.
-* **Order numbers come one by one**, so that they have no gaps: {_number(counter.allowed)} orders a second. A lease of {LEASE} makes it
-  {_number(counter.allowed * LEASE)}; vouchers lease 5,000 at a time already.
-* **Maxima of queues are what binds first**, as they should: they are set to what the systems behind them bear, not to what AWS bears. They are
-  parameters or a line of a template, and rise with those systems."""
-
-
-def _named(model: Model, name: str) -> Limit:
-    return next(limit for limit in limits(model) if limit.name == name)
-
-
-def _needed(model: Model, limit: Limit, multiple: float) -> str:
-    """For a queue: how large its maximum would have to be."""
+def _arithmetic(model: Model, limit: Limit, multiple: float) -> str:
+    demand = limit.demand(model, multiple)
+    sums = f"**{limit.name}**: {limit.why}: {_number(demand)} ÷ {_number(limit.allowed)} = {demand / limit.allowed:.1f}"
     function = limit.name.removeprefix("workers of ") + "Function"
     if function not in model.templates.consumers:
-        return ""
-    each = seconds(function, model.templates)
-    peak = math.ceil(limit.demand(model, multiple) * each)
-    usual = math.ceil(limit.demand(model, multiple) / load()["peak_factor"] * each)
-    return f"{usual:,} at once keep up with the average, {peak:,} with the peak. "
+        return sums
+    at_once = demand * seconds(function, model.templates)
+    usual = math.ceil(at_once / load()["peak_factor"])
+    return f"{sums}; {usual:,} at once keep up with the average, {math.ceil(at_once):,} with the peak"
 
 
-def _simulation(model: Model) -> Iterator[str]:
-    quota = quotas.value("dynamodb_partition_writes")
-    yield f"""
-## What happens at the limit
-
-Simulated with a fixed seed (`bench/saturation.py`), as it cannot be run here; `tests/unit/bench/test_saturation.py` holds it against closed forms.
-
-**One counter item** of {quota:,.0f} writes a second, three tries with back-off, for a minute. Refused is answered 429 or 503.
-"""
-    rows = []
+def _simulations(model: Model) -> dict[str, str]:
+    counters, ramps = [], []
     for multiple in load()["multiples"]:
         wanted = model.rate("place an order", multiple)
         for lease in (1, LEASE):
-            result = saturation.counter(wanted, quota, lease)
-            rows.append(
-                (f"{multiple:,}×", _rate(wanted), f"{lease:,}", _rate(result.writes_a_second), f"{result.refused:.1%}")
-            )
-    yield from _table(("load", "numbers/s", "a write", "writes/s", "refused"), rows)
-    yield f"""
-**Queues**: the average, and for a minute {load()["peak_factor"]} times that. How deep the queue gets, how old its oldest message, and how long until
-it is empty again. ∞: the average alone is more than the maximum bears; then the queue grows until somebody raises it, and what is older than
-the queue's retention (four days) would be lost: its age alarm goes off after five minutes.
-"""
-    yield from _table(
-        ("queue", "load", "average/s", "at most/s", "deepest", "oldest s", "empty after s", "fluid: deepest"),
-        _queues(model),
-    )
-    yield from _chart(model)
-    yield """
-**Lambda** takes up to 1,000 instances more every ten seconds for each function, and 1,000 of all in an account that has not asked for more. A step
-from the average to the peak, for the busiest function:
-"""
-    rows = []
-    for multiple in load()["multiples"]:
-        calls = model.invocations(multiple)
-        behind_apis = [name for name in calls if name not in model.templates.consumers]
-        busiest = max(behind_apis, key=lambda name: calls[name] * seconds(name, model.templates))
-        each, peak = seconds(busiest, model.templates), calls[busiest]
+            told = saturation.counter(wanted, quotas.value("dynamodb_partition_writes"), lease)
+            numbers = (_rate(wanted), f"{lease:,}", _rate(told.writes_a_second), f"{told.refused:.1%}")
+            counters.append((f"{multiple:,}×", *numbers))
+        busiest, at_once = model.busiest(multiple)
+        each = seconds(busiest, model.templates)
+        peak = at_once / each
         for account in (quotas.value("lambda_concurrency"), 10 * quotas.value("lambda_concurrency")):
-            result = saturation.ramp(peak / load()["peak_factor"], peak, each, quotas.value("lambda_scaling"), account)
-            until = "∞" if math.isinf(result.seconds) else f"{result.seconds:.1f}"
-            rows.append(
-                (f"{multiple:,}×", busiest, f"{peak * each:,.0f}", f"{account:,.0f}", f"{result.refused:.1%}", until)
-            )
-    yield from _table(
-        ("load", "function", "needed at once", "account allows", "refused in the first minute", "until none is, s"),
-        rows,
+            step = saturation.ramp(peak / load()["peak_factor"], peak, each, quotas.value("lambda_scaling"), account)
+            numbers = (f"{at_once:,.0f}", f"{account:,.0f}", f"{step.refused:.1%}", _endless(step.seconds, 1))
+            ramps.append((f"{multiple:,}×", busiest.removesuffix("Function"), *numbers))
+    waiting = ("queue", "load", "average/s", "at most/s", "deepest", "oldest s", "empty after s", "deepest as a fluid")
+    refused = (
+        "load",
+        "function",
+        "needed at once",
+        "account allows",
+        "refused in the first minute",
+        "until none is, s",
     )
+    return {
+        "counters": _table(("load", "numbers/s", "numbers a write", "writes/s", "refused"), counters),
+        "queues": _table(waiting, _queues(model)),
+        "chart": _chart(model),
+        "ramps": _table(refused, ramps),
+    }
 
 
 def _queues(model: Model) -> Iterator[tuple[str, ...]]:
@@ -257,91 +192,60 @@ def _queues(model: Model) -> Iterator[tuple[str, ...]]:
         at_once, _ = model.templates.consumers[function]
         each = seconds(function, model.templates)
         for multiple in SPIKE_MULTIPLES:
-            usual, capacity = _average(model, function, multiple), at_once / each
+            usual, most = _average(model, function, multiple), at_once / each
+            row = (function.removesuffix("Function"), f"{multiple:,}×", _rate(usual), _rate(most))
+            if usual >= most:
+                yield (*row, "∞", "∞", "∞", "∞")
+                continue
             spike = usual * load()["peak_factor"]
-            result = saturation.queue(usual, spike, at_once, each)
-            growing = usual >= capacity
-            fluid = max(0.0, spike - capacity) * 60
-            yield (
-                function.removesuffix("Function"),
-                f"{multiple:,}×",
-                _rate(usual),
-                _rate(capacity),
-                "∞" if growing else f"{result.deepest:,}",
-                "∞" if growing else f"{result.oldest:,.1f}",
-                "∞" if growing or math.isinf(result.drained) else f"{result.drained:,.0f}",
-                "∞" if growing else f"{fluid:,.0f}",
-            )
+            told = saturation.queue(usual, spike, at_once, each)
+            fluid = max(0.0, spike - most) * 60
+            yield (*row, f"{told.deepest:,}", f"{told.oldest:,.1f}", _endless(told.drained, 0), f"{fluid:,.0f}")
 
 
 def _average(model: Model, function: str, multiple: float) -> float:
     return model.invocations(multiple)[function] / load()["peak_factor"]
 
 
-def _chart(model: Model) -> Iterator[str]:
+def _chart(model: Model) -> str:
     function, multiple = CHART
     at_once, _ = model.templates.consumers[function]
     usual = _average(model, function, multiple)
-    result = saturation.queue(usual, usual * load()["peak_factor"], at_once, seconds(function, model.templates))
+    told = saturation.queue(usual, usual * load()["peak_factor"], at_once, seconds(function, model.templates))
     moments = range(0, 601, 30)
-    yield f"""
-```mermaid
+    return f"""```mermaid
 xychart-beta
   title "Messages that wait for {function.removesuffix("Function")} at {multiple:,}×, spike from 60 s to 120 s"
   x-axis "seconds" [{", ".join(str(at) for at in moments)}]
   y-axis "messages"
-  line [{", ".join(str(result.depth(at)) for at in moments)}]
+  line [{", ".join(str(told.depth(at)) for at in moments)}]
 ```"""
 
 
-def _sources() -> Iterator[str]:
-    yield f"""
-## Prices and quotas
-
-Prices: {price_table()["note"]}
-
-Quotas: {quotas.table()["note"]}
-"""
-    rows = [
-        (
-            name,
-            f"{entry['price']:g} per {entry['per']:,}",
-            entry.get("unit", ""),
-            _source(entry),
-            "seen" in entry and "yes" or "",
-        )
-        for name, entry in price_table()["prices"].items()
-    ]
-    yield from _table(("price", "US dollars", "of", "source", "read somewhere"), rows)
-    yield ""
-    rows = [
-        (
-            name,
-            f"{entry['value']:,}",
-            entry["unit"],
-            "yes" if entry["adjustable"] else "no",
-            _source(entry),
-            "seen" in entry and "yes" or "",
-        )
-        for name, entry in quotas.table()["quotas"].items()
-    ]
-    yield from _table(("quota", "value", "unit", "can be raised", "source", "read somewhere"), rows)
+def _sources() -> dict[str, str]:
+    costs, allowed = [], []
+    for name, entry in prices.table()["prices"].items():
+        costs.append((name, f"{entry['price']:g} per {entry['per']:,}", entry.get("unit", ""), *_read(entry)))
+    for name, entry in quotas.table()["quotas"].items():
+        raised = "yes" if entry["adjustable"] else "no"
+        allowed.append((name, f"{entry['value']:,}", entry["unit"], raised, *_read(entry)))
+    return {
+        "prices_note": prices.table()["note"],
+        "quotas_note": quotas.table()["note"],
+        "price_table": _table(("price", "US dollars", "of", "source", "read at"), costs),
+        "quota_table": _table(("quota", "value", "unit", "can be raised", "source", "read at"), allowed),
+    }
 
 
-def _source(entry: dict[str, Any]) -> str:
-    return f"[AWS]({entry['source']})" + (
-        f", read at [this page]({entry['seen']})"
-        if entry.get("seen", "").startswith("https://") and " " not in entry["seen"]
-        else ""
-    )
+def _read(entry: dict[str, Any]) -> tuple[str, str]:
+    seen = entry.get("seen", "from memory, not certain")
+    return f"[AWS]({entry['source']})", f"[this page]({seen})" if " " not in seen else seen
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = list(heads)
-    yield f"| {' | '.join(names)} |"
-    yield f"|{'|'.join('---' for _ in names)}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _money(amount: float) -> str:
@@ -357,7 +261,12 @@ def _number(amount: float) -> str:
 
 
 def _share(used: float) -> str:
-    text = f"{used:,.0%}" if used >= 0.01 else "<1 %"
-    return (
-        f"**{text.replace('%', ' %').replace('  ', ' ')}**" if used >= 1 else text.replace("%", " %").replace("  ", " ")
-    )
+    return f"{used * 100:,.0f} %" if used >= 0.01 else "<1 %"
+
+
+def _bold(text: str, really: bool) -> str:
+    return f"**{text}**" if really else text
+
+
+def _endless(amount: float, digits: int) -> str:
+    return "∞" if math.isinf(amount) else f"{amount:,.{digits}f}"

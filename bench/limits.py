@@ -1,4 +1,4 @@
-"""Which limit the shop meets first, and what the design does then. Each limit: what the peak second asks of it, over what it is.
+"""Which limit the shop meets first, and what the design does then: what the peak second asks of each, over what is allowed.
 
 Demands come from the model (measured calls times load), limits from AWS's quotas or from our own templates.
 """
@@ -14,6 +14,8 @@ from local.declared import pieces
 # tax circuit (functions/tax).
 ADDRESS_SECONDS, CIRCUIT_SECONDS = 300, 2
 # One pass of relay-events: receive ten, publish, delete; it works 40 s of every minute.
+# A peak takes so long to build up.
+RAMP_SECONDS = 10
 PARTITIONS_IN_PROGRESS = 10  # functions/orders/order_table.py
 RELAY_BATCH, RELAY_PASS_SECONDS, RELAY_BUSY_SECONDS = 10, 0.06, 40
 
@@ -68,9 +70,8 @@ def binds_at(limit: Limit, model: Model) -> float:
 
 
 def _new_instances(model: Model, multiple: float) -> float:
-    """Instances a second that begin while the peak builds up in ten seconds from the day's average."""
-    running = model.concurrency(multiple)
-    return running * (1 - 1 / load()["peak_factor"]) / 10
+    """Instances a second that begin while the peak builds up from the day's average."""
+    return model.concurrency(multiple) * (1 - 1 / load()["peak_factor"]) / RAMP_SECONDS
 
 
 def _parameters(model: Model, multiple: float) -> float:
@@ -100,41 +101,37 @@ def _of_aws() -> Iterator[Limit]:
         "API Gateway, whole account",
         lambda model, multiple: model.per_second(multiple, "", "api"),
         "requests of all APIs, those between services included",
-        "429 with Retry-After; clients of ours retry with back-off. Raise the quota before the sale; pages from the CDN do not count.",
+        "429 with Retry-After; callers of ours retry with back-off. Raise the quota before the sale.",
         quota="api_gateway_account",
     )
     yield Limit(
         "Lambda concurrency, whole account",
         lambda model, multiple: model.concurrency(multiple),
         "invocations/s × seconds, functions behind queues at most at their maximum",
-        "Functions behind queues keep to their maximum, so requests have the rest; beyond it a request is refused (429, 502), a message waits.",
+        "Functions behind queues keep to their maximum, so requests have the rest; what is more is refused.",
         quota="lambda_concurrency",
     )
     yield Limit(
         "new instances of the busiest function",
-        lambda model, multiple: max(
-            rate * seconds(name, model.templates) * (1 - 1 / load()["peak_factor"]) / 10
-            for name, rate in model.invocations(multiple).items()
-            if name not in model.templates.consumers
-        ),
-        "the way from the average to the peak in ten seconds",
-        "Requests beyond it are refused for some seconds; provisioned concurrency (`ProvisionedConcurrency`) takes the first step.",
+        lambda model, multiple: model.busiest(multiple)[1] * (1 - 1 / load()["peak_factor"]) / RAMP_SECONDS,
+        f"the way from the average to the peak in {RAMP_SECONDS} s",
+        "Requests beyond it are refused for some seconds; `ProvisionedConcurrency` takes the first step.",
         quota="lambda_scaling",
     )
     yield Limit(
         "counter of order numbers (one item)",
         _counter,
         "one write an order",
-        "Callers that need many lease: one write for 1,000 numbers. Orders take one each so that numbers have no gaps; a caller that "
-        "leases 100 and forgets the rest raises the ceiling to 100,000 orders/s.",
+        "Callers that need many lease: one write for 1,000 numbers. Orders take one each so that numbers have no gaps; callers "
+        "that lease 100, and forget the rest when they end, bring the ceiling to 100,000 orders/s.",
         quota="dynamodb_partition_writes",
     )
     yield Limit(
         "index of orders in progress",
         _in_progress,
         "writes of the index an order: it enters, changes its status, leaves",
-        "Ten keys by the last digit of the number (with one, as it was, it would bind at a tenth). A throttled index throttles its "
-        "table: placing an order is then answered 503 with Retry-After.",
+        "Ten keys, by the last digit of the number. A throttled index throttles its table: placing an order is then answered "
+        "503 with Retry-After.",
         most=quotas.value("dynamodb_partition_writes") * PARTITIONS_IN_PROGRESS,
         unit=f"write units/s, {PARTITIONS_IN_PROGRESS} keys of {quotas.value('dynamodb_partition_writes'):,.0f}",
     )
@@ -227,21 +224,21 @@ def _of_aws() -> Iterator[Limit]:
         "records of the stream",
         _stream_records,
         "one an event",
-        "503 with Retry-After for what was refused, record by record (207); producers send it again. Ask for more before the sale.",
+        "503, or 207 that tells record by record, with Retry-After; producers send it again. Ask for more before the sale.",
         quota="firehose_records",
     )
     yield Limit(
         "calls of the stream",
         lambda model, multiple: model.per_second(multiple, "ingestion", "calls", "firehose:PutRecordBatch"),
         "one a batch of 100 events; one by one it would be a hundred times as many",
-        "As above; batches of up to 500 are one call.",
+        "503 with Retry-After; batches of up to 500 are one call.",
         quota="firehose_requests",
     )
     yield Limit(
         "bytes of the stream",
         lambda model, multiple: _stream_records(model, multiple) * load()["event_bytes"],
         f"{load()['event_bytes']} bytes an event with its envelope",
-        "As above; Firehose raises a stream that is throttled by itself.",
+        "503 with Retry-After; Firehose raises a stream that is throttled by itself.",
         quota="firehose_bytes",
     )
     yield Limit(
@@ -269,8 +266,8 @@ def _of_tables(model: Model) -> Iterator[Limit]:
                     f"{kind}s of {table}",
                     lambda model, multiple, kind=kind, table=table: model.table_units(multiple, kind, table),
                     "measured units × operations/s, all keys together",
-                    "Throttled calls are retried by the SDK within the function's time, then by the queue or the client (503). A new table "
-                    f"takes {quotas.value('dynamodb_new_table_writes'):,.0f} writes/s at first and doubles: warm it, or ask for more.",
+                    "Throttled calls are retried by the SDK within the function's time, then by the queue or the client (503). "
+                    f"A new table takes {quotas.value('dynamodb_new_table_writes'):,.0f} writes/s at first: warm it.",
                     quota=quota,
                 )
 
@@ -282,7 +279,7 @@ def _of_apis(model: Model) -> Iterator[Limit]:
                 f"throttle of the {service} API",
                 lambda model, multiple, service=service: model.per_second(multiple, service, "api"),
                 "requests, those of other services included",
-                "429 with Retry-After: the template's own throttle (`ThrottlingRateLimit`) keeps one API from taking the account's rate.",
+                "429 with Retry-After: the template's own `ThrottlingRateLimit` keeps one API from taking the account's rate.",
                 most=rate,
                 unit="requests/s, from the template",
             )
@@ -296,7 +293,7 @@ def _of_queues(model: Model) -> Iterator[Limit]:
             yield Limit(
                 f"workers of {function.removesuffix('Function')}",
                 lambda model, multiple, function=function: model.invocations(multiple)[function],
-                f"invocations, in batches of up to {batch}",
+                f"invocations as measured, of up to {batch} message(s) each",
                 "Messages wait: that is what the maximum is for, it protects what is behind. See the simulation for how long.",
                 most=copies * at_once / each,
                 unit=f"invocations/s: {f'{copies} × ' if copies > 1 else ''}{at_once} at once ÷ {each:g} s",

@@ -112,7 +112,7 @@ class World:
 
 @dataclass(frozen=True)
 class Operation:
-    """``run`` does it; ``of`` is how many of what ``name`` says that makes. With a ``tail`` it goes on after it was answered."""
+    """``run`` does it; ``of`` is how many of what ``name`` says that makes. One with a ``tail`` goes on once answered."""
 
     name: str
     service: str

@@ -75,7 +75,7 @@ def queue(
     each: float,
     begin: float = 60,
     length: float = 60,
-    end: float = 600,
+    end: float = 1800,
     seed: int = 1,
 ) -> Queue:
     """Messages at ``usual`` a second, at ``spike`` for ``length`` seconds from ``begin``, read ``at_once``, ``each`` seconds.
@@ -96,7 +96,8 @@ def queue(
     for at, change in changes:
         depth += change
         deepest = max(deepest, depth)
-        if at > empty and depth == 0 and drained is None:
+        # After ``end`` nothing arrives any more; a queue that is empty then has not kept up.
+        if empty < at <= end and depth == 0 and drained is None:
             drained = at - empty
     return Queue(tuple(waits), deepest, drained if drained is not None else float("inf"))
 

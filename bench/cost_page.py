@@ -86,6 +86,7 @@ def _money_tables(model: Model) -> dict[str, str]:
         (service, dollars(used)) for service, operation, used in model.per_million() if operation == "place an order"
     ]
     total = sum(amount for _, amount in order)
+    poll = {service: dollars(used) for service, operation, used in model.per_million() if operation == "poll an order"}
     bills = [model.a_month(multiple) for multiple in multiples]
     standing, scheduled = fixed(), model.schedules_a_month()
     base = sum(amount for amount, _ in standing.values()) + sum(scheduled.values())
@@ -101,6 +102,8 @@ def _money_tables(model: Model) -> dict[str, str]:
         "order_sum": " + ".join(f"{service} {amount:.2f}" for service, amount in order),
         "order_total": f"{total:.2f}",
         "order_cents": f"{total / 10_000:.4f}",
+        "poll": f"{sum(poll.values()):.2f}",
+        "poll_authorizer": f"{poll['login']:.2f}",
         "bill": _table(("set piece", *(f"{multiple:,}×" for multiple in multiples)), rows),
         "standing": _table(("standing", "a month", "what"), below),
         "most_service": max(bills[-1], key=lambda service: bills[-1][service]),

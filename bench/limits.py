@@ -161,7 +161,7 @@ def _of_aws() -> Iterator[Limit]:
             / CIRCUIT_SECONDS,
         ),
         "instances ÷ 2 s, as each keeps what it has read",
-        "A read that fails counts as closed: the tax system is asked.",
+        "What was seen last counts, or that it is closed: the tax system is asked.",
         quota="dynamodb_partition_reads",
     )
     yield Limit(
@@ -209,7 +209,7 @@ def _of_aws() -> Iterator[Limit]:
         "publications to topics",
         lambda model, multiple: model.per_second(multiple, "customers", "calls", "sns:Publish"),
         "one a sign-up",
-        "The call is retried; a migration can be asked for again.",
+        "503 `NOT_PASSED_ON`: what was asked for is stored, and repeating the request passes it on.",
         quota="sns_publish",
     )
     yield Limit(

@@ -10,7 +10,14 @@ from bench.operations import Measurement, scheduled
 from local.shop import Shop
 
 # What caches, retries, polls and the hour of the day decide.
-VARIES = ("ssm:", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "dynamodb:GetItem", "s3:", "states:DescribeExecution")
+VARIES = (
+    "ssm:",
+    "sqs:ReceiveMessage",
+    "sqs:ChangeMessageVisibility",
+    "dynamodb:GetItem",
+    "s3:",
+    "states:DescribeExecution",
+)
 # Its work depends on what others did to the shop: which records and pages are new. Its calls are those of a feed as it comes.
 DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
 CHECKED = tuple(operation for operation in operations.OPERATIONS if operation.name not in DEPENDS)

@@ -1,6 +1,7 @@
 """What the meter makes of DynamoDB's answers."""
 
 import json
+import time
 
 import pytest
 
@@ -40,3 +41,12 @@ def test_a_read_is_charged_by_four_kilobytes(meter: Meter, length: int, steps: i
 
 def test_reading_is_json(meter: Meter):
     assert json.loads(json.dumps(meter.read())) == {"calls": {}, "units": {}}
+
+
+def test_it_counts_only_while_somebody_asks(meter: Meter, monkeypatch: pytest.MonkeyPatch):
+    assert not meter._on
+    meter.read()
+    assert meter._on
+    later = time.monotonic() + 400
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not meter._on

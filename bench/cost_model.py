@@ -26,6 +26,8 @@ MILLION = 1_000_000
 GIGABYTE = 1024**3
 # Lambda asks an idle queue with five long polls of 20 s. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 IDLE_POLLS_A_MINUTE = 15
+# SQS, SNS and DynamoDB ask KMS for a data key, and to open one, every five minutes at most.
+DATA_KEYS_AN_HOUR = 2 * 12
 # Not ours in production.
 SIMULATORS = "partners"
 # How prices are told in tables, and which entries of the price list belong there.
@@ -183,14 +185,12 @@ class Model:
         return dict(sorted(bill.items()))
 
     def schedules_a_month(self) -> dict[str, float]:
-        """US dollars of what schedules run, by function, each every minute; without those that did not run meanwhile."""
+        """US dollars of what schedules run every minute, by function."""
         found = {}
         for function, used in self.measured["schedules"].items():
-            service, name = function.split("/")
-            runs = used.get("invocations", {}).get(name, 0)
-            if runs:
-                one = {unit: count / runs for unit, count in units(service, used, self.templates).items()}
-                found[function] = (dollars(Counter(one)) + price("scheduler_invocation", 1)) * 60 * MONTH_HOURS
+            service, _, name = function.partition("/")
+            minute = dollars(units(service, used, self.templates))
+            found[function] = (minute + price("scheduler_invocation", used["invocations"][name])) * 60 * MONTH_HOURS
         return found
 
     # --- load ---
@@ -275,11 +275,17 @@ def fixed() -> dict[str, tuple[float, str]]:
     tasks = int(pieces()["storefront"].source["Parameters"]["Tasks"]["Default"])
     vcpu, gb = int(task["Cpu"]) / 1024, int(task["Memory"]) / 1024
     nodes = next(properties for _, _, properties in every("AWS::ElastiCache::ReplicationGroup"))["NumCacheClusters"]
+    encrypted = sum("KmsMasterKeyId" in one for _, _, one in every("AWS::SQS::Queue", "AWS::SNS::Topic"))
+    encrypted += sum(table["SSESpecification"]["SSEType"] == "KMS" for _, _, table in every("AWS::DynamoDB::Table"))
     queues = len(Templates.declared().consumers) + 2  # the feed pipeline is there three times
     return {
         "alarms": (price("alarm_month", alarms), f"{alarms} metrics of alarms"),
         "dashboards": (price("dashboard_month", boards), f"{boards} dashboards"),
         "keys": (price("kms_key_month", keys), f"{keys} keys"),
+        "data keys": (
+            price("kms_request", encrypted * DATA_KEYS_AN_HOUR * MONTH_HOURS),
+            f"{encrypted} queues, topics and tables with a key of ours, {DATA_KEYS_AN_HOUR} requests an hour each",
+        ),
         "web ACLs": (
             price("web_acl_month", len(acls)) + price("web_acl_rule_month", rules),
             f"{len(acls)} web ACLs with {rules} rules",

@@ -35,6 +35,8 @@ CHART = ("orders/ProcessOrderFunction", 1000)
 LEASE = 100
 # What nobody comes near is named, not listed.
 FAR = 100_000
+# What is used by so much is raised before a sale.
+SOON = 0.5
 
 
 def page(model: Model) -> str:
@@ -131,25 +133,33 @@ def _limit_tables(model: Model) -> dict[str, str]:
     answers: dict[str, list[str]] = {}
     for limit, used in ranked(model, multiples[-1]):
         if used >= 1:
-            answers.setdefault(limit.then, []).append(_arithmetic(model, limit, multiples[-1]))
+            sums = _arithmetic(model, limit, multiples[-1])
+            answers.setdefault(limit.then, []).append(f"**{limit.name}**: {sums}")
     at_once = (
         f"{model.concurrency(multiple):,.0f} at {multiple:,}× "
         f"({model.concurrency(multiple, waiting=True):,.0f} if no queue held anything back)"
         for multiple in multiples
     )
+    sale = multiples[1]
+    soon = [(limit, used) for limit, used in ranked(model, sale) if used >= SOON]
     asked = (("<br>".join(sums), then) for then, sums in answers.items())
     return {
         "first": "\n".join(first),
         "limits": _table(("limit", "allowed", *heads, "binds at"), rows),
         "others": ", ".join(sorted(far)),
         "at_once": "; ".join(at_once),
+        "sale_load": f"{sale:,}",
+        "sale": _table(
+            ("limit", "used", "demand ÷ allowed"),
+            ((limit.name, _bold(_share(used), used >= 1), _arithmetic(model, limit, sale)) for limit, used in soon),
+        ),
         "answers": _table(("limit: demand ÷ allowed", "what happens, and what to do"), asked),
     }
 
 
 def _arithmetic(model: Model, limit: Limit, multiple: float) -> str:
     demand = limit.demand(model, multiple)
-    sums = f"**{limit.name}**: {limit.why}: {_number(demand)} ÷ {_number(limit.allowed)} = {demand / limit.allowed:.1f}"
+    sums = f"{limit.why}: {_number(demand)} ÷ {_number(limit.allowed)} = {demand / limit.allowed:.1f}"
     function = limit.name.removeprefix("workers of ") + "Function"
     if function not in model.templates.consumers:
         return sums

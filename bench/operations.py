@@ -37,6 +37,8 @@ FILE = Path(__file__).with_suffix(".json")
 VOUCHERS, RECORDS, EVENTS = 5_000, 100, 100
 # Nothing has moved for so long: an operation is over.
 QUIET_SECONDS = 1.5
+# Most schedules run every minute.
+SCHEDULES_SECONDS = 62
 # The front door sends its access log every three seconds.
 LOGS_ARE_LATE_SECONDS = 4
 _PREFIX = f"setpieces-{STAGE}-"
@@ -358,14 +360,13 @@ class Measurement:
         self.world = World.of(shop)
 
     def run(self, operations: Iterable[Operation] = OPERATIONS) -> dict[str, dict[str, Usage]]:
-        """Usage by operation and set piece; what schedules ran is under ``schedules``."""
+        """Usage by operation and set piece, without what schedules ran meanwhile."""
         read_calls()
         self._settle()
         begin, windows = time.time(), [self._window(operation) for operation in operations]
         time.sleep(LOGS_ARE_LATE_SECONDS)
         lines = self._lines(begin)
-        used = {window.operation.name: self._used(window, lines) for window in windows}
-        return used | {"schedules": self._schedules(windows, lines)}
+        return {window.operation.name: self._used(window, lines) for window in windows}
 
     def _window(self, operation: Operation) -> Window:
         before, begin = read_calls(), time.time()
@@ -473,25 +474,27 @@ class Measurement:
                         if task["resourceType"] == "sns":
                             used[service].messages += 1
 
-    def _schedules(self, windows: list[Window], lines: dict[str, list[tuple[float, str]]]) -> dict[str, Usage]:
-        """What each scheduled function used while operations of others ran; a run is an invocation."""
+    def schedules(self) -> dict[str, Usage]:
+        """What each scheduled function used in a minute in which nothing else happened: {"service/Function": usage}."""
+        self._settle()
+        window = self._window(Operation("wait", "", lambda _: time.sleep(SCHEDULES_SECONDS)))
+        lines = self._lines(window.begin)
         used: dict[str, Usage] = defaultdict(Usage)
-        quiet = [window for window in windows if window.operation.service != "event-relay"]
-        for window in quiet:
-            for counted, into in ((window.calls, "calls"), (window.units, "units")):
-                for (role, name), count in counted.items():
-                    if self._by_schedule(role):
-                        service, function = self.deployed.roles[role]
-                        kind, _, table = name.partition(" ")
-                        name = f"{kind} {self.deployed.table(table)}" if into == "units" else name
-                        getattr(used[f"{service}/{function.removesuffix('Role')}"], into)[name] += count
+        for counted, into in ((window.calls, "calls"), (window.units, "units")):
+            for (role, name), count in counted.items():
+                if self._by_schedule(role):
+                    service, function = self.deployed.roles[role]
+                    kind, _, table = name.partition(" ")
+                    name = f"{kind} {self.deployed.table(table)}" if into == "units" else name
+                    getattr(used[f"{service}/{function.removesuffix('Role')}"], into)[name] += count
         for group, (service, name) in self.deployed.logs.items():
-            owner = (service, name.removesuffix("Log") + "Function")
-            if owner in self._scheduled:
-                told = [text for at, text in lines[group] if any(window.begin <= at <= window.end for window in quiet)]
-                usage = used["/".join(owner)]
+            function = name.removesuffix("Log") + "Function"
+            told = [text for at, text in lines[group] if window.begin <= at <= window.end]
+            runs = sum(text.startswith("REPORT") for text in told)
+            if (service, function) in self._scheduled and runs:
+                usage = used[f"{service}/{function}"]
                 usage.log_bytes += sum(len(text.encode()) + 26 for text in told)
-                usage.invocations[owner[1]] += sum(text.startswith("REPORT") for text in told)
+                usage.invocations[function] += runs
         return used
 
 
@@ -506,10 +509,10 @@ def read_calls() -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
 
 
 def measure(shop: Shop) -> dict[str, Any]:
-    """The document that is checked in: a round to warm up, and one that counts."""
+    """The document that is checked in: a round to warm up, one that counts, and a minute for the schedules."""
     measurement = Measurement(shop)
     measurement.run()
-    used = measurement.run()
+    used, scheduled_ones = measurement.run(), measurement.schedules()
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     return {
         "measured": datetime.now(UTC).date().isoformat(),
@@ -522,7 +525,7 @@ def measure(shop: Shop) -> dict[str, Any]:
             }
             for operation in OPERATIONS
         },
-        "schedules": {name: usage.document() for name, usage in sorted(used["schedules"].items())},
+        "schedules": {name: usage.document() for name, usage in sorted(scheduled_ones.items())},
     }
 
 

@@ -134,3 +134,10 @@ def test_every_operation_of_the_load_was_measured(monkeypatch: pytest.MonkeyPatc
     measured = operations.table()["operations"]
     assert set(cost_model.load()["a_day"]) <= set(measured)
     assert {operation.name for operation in operations.OPERATIONS} == set(measured)
+
+
+def test_schedules_run_every_minute_of_a_month():
+    used = {"invocations": {"SubmitFunction": 1}}
+    measured = {"operations": {}, "schedules": {"orders/SubmitFunction": used}}
+    minute = dollars(units("orders", used, TEMPLATES)) + prices.price("scheduler_invocation", 1)
+    assert Model(measured, TEMPLATES).schedules_a_month() == {"orders/SubmitFunction": pytest.approx(minute * 43_800)}

@@ -83,7 +83,6 @@ class World:
     basket: str
     order: str = ""
     voucher: str = ""
-    legacy: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, shop: Shop) -> "World":
@@ -128,18 +127,6 @@ def _sign_up(world: World) -> None:
     customer_id = world.call("POST", "/customers/v1/customers", 201, json=new).json()["customer_id"]
     legacy = {"source_version": 1, "phone": "+49 30 1234", "addresses": [{"city": "Berlin", "country": "DE"}]}
     world.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 201, json=legacy)
-    tables = resources()
-    table = next(
-        one["physical_id"]
-        for one in tables
-        if one["type"] == "AWS::DynamoDB::Table" and "-CustomerMigration-" in one["stack"]
-    )
-
-    def over() -> bool:
-        found = world.shop.aws("dynamodb").get_item(TableName=table, Key={"customer_id": {"S": customer_id}})
-        return found.get("Item", {}).get("status", {}).get("S") == "MIGRATED"
-
-    eventually(over, timeout=90, every=0.3)
 
 
 def _place_order(world: World) -> None:

@@ -67,6 +67,7 @@ def _facts(model: Model) -> dict[str, Any]:
         "index_writes": _number(index.demand(model, 1) / model.rate("place an order", 1)),
         "index_keys": PARTITIONS_IN_PROGRESS,
         "counter": _number(counter.allowed),
+        "process_most": _number(limit["workers of orders/ProcessOrder"].allowed),
         "lease": LEASE,
         "leased": _number(counter.allowed * LEASE),
         "partition": _number(quotas.value("dynamodb_partition_writes")),

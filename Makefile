@@ -57,7 +57,7 @@ reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collectio
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench cost
 test: lint test-unit test-templates test-contract test-integration test-abuse test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -79,7 +79,7 @@ test-integration: start ## Every flow over HTTP against the running shop
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection: make test-abuse [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
 # What is about this machine, not about the shop.
-LOCAL_ONLY := deploy_path events_tail operations parity sample_events storefront redirects sitemaps update
+LOCAL_ONLY := deploy_path events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
 test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)
@@ -101,6 +101,8 @@ iam-mutation: start ## Take statements from live roles, one at a time; a test mu
 	@$(RUN) local.iam_mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 bench: start ## Measure; tables on the screen, JSON in bench/results
 	@$(RUN) bench
+cost: $(VENV) ## What it costs and which limit binds first, from measured calls: make cost [MEASURE=1 of the running shop]
+	@$(RUN) bench.cost $(if $(MEASURE),--measure)
 
 .PHONY: bootstrap deploy destroy build image lock
 bootstrap: $(VENV) ## Prepare an account, once, as its administrator: make bootstrap ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]

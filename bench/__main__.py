@@ -10,7 +10,19 @@ import sys
 
 import bench
 
-TOOLS = {"__main__", "prices", "report", "variant"}
+TOOLS = {
+    "__main__",
+    "cost",
+    "cost_model",
+    "cost_page",
+    "limits",
+    "operations",
+    "prices",
+    "quotas",
+    "report",
+    "saturation",
+    "variant",
+}
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
-    GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12}
+    GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12};
+                                 ?by=role: what each role called, and DynamoDB's units, since somebody asked (local.meter)
     GET  /_setpieces/traces      the X-Ray segments that functions sent, newest last; ?correlation_id= for one checkout
     POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
                                  {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",
@@ -26,10 +27,12 @@ from urllib.parse import parse_qs, quote
 
 from local import corrections
 from local.iam_usage import Recorder
+from local.meter import Meter
 from local.settings import AWS_PORT, HOST, REGION, aws_environment
 
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
 _calls: Counter[str] = Counter()
+_meter = Meter()
 _segments: deque[dict[str, Any]] = deque(maxlen=20_000)
 
 Scope = MutableMapping[str, Any]
@@ -163,7 +166,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             query = parse_qs(scope["query_string"].decode("latin-1"))
             answer = traces(query.get("correlation_id", [""])[0])
         case "GET", "/_setpieces/calls":
-            answer = dict(_calls)
+            answer = _meter.read() if b"by=role" in scope["query_string"] else dict(_calls)
         case "POST", "/_setpieces/authorize":
             request = json.loads(await _body(receive))
             # The emulator keeps the request under check in context variables: each check gets a context of its own.
@@ -219,6 +222,7 @@ def main() -> None:
     """Correct the emulator, watch its decisions, then serve."""
     corrections.apply()
     Recorder().install()
+    _meter.install()
     asyncio.run(serve())
 
 

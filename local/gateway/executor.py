@@ -145,6 +145,10 @@ class Executor:
         """Drops what was cached of the former deployment. Buckets and quotas go on counting."""
         self._grants.clear()
 
+    def scale_throttles(self, share: float) -> None:
+        """From now on, this share of every throttle counts."""
+        self._buckets.share = share
+
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
         """The response to `request`, always one; EmulatorDown if there is no emulated AWS to ask."""
         exchange = _Exchange(api, request, self._clock)

@@ -10,7 +10,7 @@ import sys
 
 import bench
 
-TOOLS = {"__main__", "prices", "report", "variant"}
+TOOLS = {"__main__", "black_friday_users", "prices", "report", "variant"}
 
 
 def main() -> None:

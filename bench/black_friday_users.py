@@ -26,7 +26,7 @@ TRIES = 8
 PAUSE_SECONDS = 5.0
 POLLS = 30
 
-_journal = Path(SETTINGS["journal"]).open("w", buffering=1)  # noqa: SIM115: open as long as the process lives
+_journal = Path(SETTINGS["journal"]).open("w", buffering=1)  # noqa: SIM115
 _numbers = iter(range(1_000_000))
 
 

@@ -32,9 +32,7 @@ class Verdict:
     reason: str = ""
 
 
-def report(
-    name: str, title: str, rows: list[dict[str, Any]], verdicts: Iterable[Verdict] = (), **more: Any
-) -> None:
+def report(name: str, title: str, rows: list[dict[str, Any]], verdicts: Iterable[Verdict] = (), **more: Any) -> None:
     """Print ``rows`` (all with the same keys) as a table and write them to ``bench/results/<name>.json``."""
     verdicts = list(verdicts)
     table = Table(*rows[0], title=title, title_justify="left")

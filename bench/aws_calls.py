@@ -1,8 +1,8 @@
 """AWS calls of one warm request, against the least that the contract allows. Target: equal, on every path of every API.
 
 Counted are the calls of the roles that answer: of the function and its authorizer, or of the API itself where there is no
-function, as the emulator tells them. What happens after the answer is not part of the request (``bench/orders.py`` counts all of
-an order), nor is what Lambda, X-Ray and logs cost every function alike. Outside systems are no AWS calls.
+function, as the emulator tells them. What happens after the answer is not part of the request (``bench/orders.py`` counts a
+whole order), nor is what Lambda, X-Ray and logs cost every function alike. Outside systems are no AWS calls.
 """
 
 import itertools
@@ -344,6 +344,16 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         ("vouchers/RedeemVoucher", GUEST),
         {"the voucher": 1, "its batch": 1, "the voucher, spent": 1},
         lambda: call("POST", f"/vouchers/v1/vouchers/{next(codes)}/redemptions", json={"order_number": "T000000001"}),
+    )
+    links = iter(
+        [complete(shop, admin, ask(shop, admin, count=1, one_time=True))["download"]["url"] for _ in range(FEW + 2)]
+    )
+    yield Case(
+        "GET voucher download (a link that works once)",
+        ("vouchers/ExchangeLink",),
+        {"the link, used": 1, "the batch": 1},
+        lambda: httpx.get(next(links), timeout=35),
+        FEW,
     )
     batches = iter([complete(shop, admin, ask(shop, admin, count=1))["batch_id"] for _ in range(FEW + 2)])
     yield Case(

@@ -3,6 +3,7 @@
 The same figures give the same files, byte for byte. Text in plots stays text: a reader's browser brings the font.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -124,6 +125,8 @@ def _cell(value: Any) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "Nothing yet.\n\n"
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
 
@@ -171,7 +174,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     if took:
         total = sum(run["seconds"] for run in runs().values())
         text += f"## How long it takes\n\n{total / 60:.0f} minutes, one after the other.\n\n" + _table(took)
-    return text.rstrip("\n") + "\n"
+    # "1.25 x": times.
+    return re.sub(r"(?<=\d) x\b", " \N{MULTIPLICATION SIGN}", text.rstrip("\n") + "\n")
 
 
 def main() -> None:

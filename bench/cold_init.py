@@ -16,7 +16,7 @@ import yaml
 from bench.report import Verdict, report
 from local.settings import LAMBDA_PYTHON, REGION, ROOT, STATE
 
-RUNS = 15
+RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25
 # The simulators are no part of the shop.
 NOT_THE_SHOP = {"partners"}

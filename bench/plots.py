@@ -102,7 +102,9 @@ def _black_friday(result: dict[str, Any]) -> Figure:
     for phase in result["phases"]:
         for axes in (rates, latency):
             axes.axvline(begin, color="black", linewidth=0.6, linestyle=":")
-        rates.text(begin, 1.02, f" {phase['name']}: {phase['users']}", transform=rates.get_xaxis_transform())
+        rates.text(
+            begin, 1.02, f" {phase['name']}: {phase['users']}", transform=rates.get_xaxis_transform(), fontsize=7
+        )
         begin += phase["seconds"]
     rates.legend(loc="upper right")
     latency.legend(loc="upper right")

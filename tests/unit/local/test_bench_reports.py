@@ -1,4 +1,4 @@
-"""What benchmarks make of their figures: phases of a Black Friday, verdicts, and a page that is the same for the same figures."""
+"""What benchmarks make of their figures: phases of a Black Friday, verdicts, and a page that is the same for the same."""
 
 import json
 from pathlib import Path

@@ -71,9 +71,9 @@ class World:
         self.customer, self.session = person["customer_id"], {"Authorization": f"Bearer {token}"}
         items = self.shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
         self.skus = [item["sku"] for item in items if item["available"]]
-        # Service of each role.
+        # Nested stack and logical id of each role.
         self._roles = {
-            one["physical_id"]: (one["stack"].split("/")[1], one["logical_id"])
+            one["physical_id"]: (one["stack"], one["logical_id"])
             for one in resources()
             if one["type"] == "AWS::IAM::Role"
         }

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ from local.settings import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 
-console = Console(highlight=False)
+# Tables have many columns; what is no terminal has room for them.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,13 @@ NOT_COUNTED = ("lambda:", "sts:", "logs:", "xray:", "cloudwatch:")
 
 @dataclass
 class Point:
-    """What so many items cost; ``calls`` is none where no AWS is called."""
+    """What so many items cost; ``calls``, and the DynamoDB ``units`` charged, are none where no AWS is called."""
 
     items: int
     seconds: float
     calls: float | None = None
     megabytes: int | None = None
+    units: float | None = None
 
     def each(self) -> tuple[float, float | None]:
         return self.seconds / self.items, None if self.calls is None else self.calls / self.items
@@ -81,19 +82,23 @@ class World:
     @contextmanager
     def cost(self, items: int, *stacks: str, watchers: tuple[str, ...] = ()) -> Iterator[Point]:
         """The cost of the block: time, and calls of roles of these nested stacks but for those of ``watchers``."""
-        before, began, point = self._calls(stacks, watchers), time.perf_counter(), Point(items, 0)
+        calls, units = self._told(stacks, watchers)
+        began, point = time.perf_counter(), Point(items, 0)
         yield point
         point.seconds = time.perf_counter() - began
-        point.calls = (self._calls(stacks, watchers) - before).total()
+        calls_after, units_after = self._told(stacks, watchers)
+        point.calls, point.units = calls_after - calls, units_after - units
 
-    def _calls(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> Counter[str]:
+    def _told(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
+        """(calls, DynamoDB units) since the emulator was first asked."""
         answer = httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status().json()
         found: Counter[str] = Counter()
-        for role, counted in answer["calls"].items():
-            stack, name = self._roles.get(role, ("", ""))
-            if any(f"-{wanted}-" in stack for wanted in stacks) and name not in watchers:
-                found.update({action: count for action, count in counted.items() if not action.startswith(NOT_COUNTED)})
-        return found
+        for kind, by_role in answer.items():
+            for role, counted in by_role.items():
+                stack, name = self._roles.get(role, ("", ""))
+                if any(f"-{wanted}-" in stack for wanted in stacks) and name not in watchers:
+                    found[kind] += sum(count for what, count in counted.items() if not what.startswith(NOT_COUNTED))
+        return found["calls"], found["units"]
 
 
 # --- through the shop ---
@@ -164,7 +169,7 @@ def _history(world: World, orders: int) -> Point:
         with world.cost(pages, "Orders", "Login") as point:
             for _ in range(pages):
                 answer = world.shop.call("GET", "/orders/v1/orders", headers=world.session).raise_for_status()
-        assert len(answer.json()["items"]) == min(orders, 20), answer.text
+        assert len(answer.json()["items"]) >= min(orders, 20), answer.text
     finally:
         _write(dynamodb, table, [{"DeleteRequest": {"Key": key}} for key in keys])
     return point
@@ -229,19 +234,37 @@ def sized(base: int, times: tuple[int, ...] = TIMES) -> tuple[int, ...]:
 
 
 CURVES = (
-    Curve("vouchers", "voucher of a batch", sized(100), _vouchers, note="each batch has one workflow, mail and link"),
+    Curve("vouchers", "voucher of a batch", sized(100), _vouchers, "each batch has one workflow, one file, one mail"),
     Curve(
-        "feeds",
+        "feed records",
         "record of a feed",
         sized(10),
         _feeds,
-        note="counted in batches; the platform is asked by a limited number",
+        "records travel in batches, to a platform that is asked by few",
     ),
-    Curve("redirects", "exact rule, compiled and asked", sized(100), _apart("redirects")),
-    Curve("sitemaps", "URL, written and checked", sized(100), _apart("sitemaps"), note="a file holds 50,000"),
-    Curve("sequences", "value, by clients at once", (1, 10, 100), _sequences),
-    Curve("basket", "change, by lines in the basket", (1, 10, 30), _basket, note="a basket is one item of DynamoDB"),
-    Curve("history", "page, by orders of the customer", sized(1), _history, note="a page has 20 orders"),
+    Curve(
+        "redirect rules",
+        "rule, compiled and asked for once",
+        sized(100),
+        _apart("redirects"),
+        "a rule takes a kilobyte",
+    ),
+    Curve(
+        "sitemap URLs",
+        "URL, written and checked",
+        sized(100),
+        _apart("sitemaps"),
+        "a file, and so the memory, ends at 50,000",
+    ),
+    Curve("sequence clients", "value, by clients at once", (1, 10, 100), _sequences, "all of them share two cores"),
+    Curve(
+        "basket lines",
+        "change, by lines in the basket",
+        (1, 10, 25),
+        _basket,
+        "a basket is one item: its units grow with its size",
+    ),
+    Curve("orders of a customer", "page, by orders of the customer", sized(1), _history, "a page has 20 orders"),
 )
 
 
@@ -263,13 +286,13 @@ def _row(curve: Curve, size: int, point: Point) -> dict[str, Any]:
     seconds, calls = point.each()
     return {
         "curve": curve.name,
-        "item": curve.unit,
         "size": size,
         "times": size // curve.sizes[0],
         "seconds": round(point.seconds, 3),
         "ms per item": round(seconds * 1000, 4),
         "AWS calls": "-" if point.calls is None else round(point.calls),
         "calls per item": "-" if calls is None else round(calls, 4),
+        "units per item": "-" if not point.units else round(point.units / point.items, 4),
         "peak MB": point.megabytes if point.megabytes is not None else "-",
     }
 

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench.report import Verdict, report
+from bench.report import Verdict, console, report
 from local.settings import FRONT_DOOR, ROOT, STATE
 from local.shop import Shop, eventually
 
@@ -242,12 +243,26 @@ def run() -> None:
         operations=_operations(day),
         timeline=_timeline(day),
         phases=load.phases(),
+        told=told(day),
     )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     with REPORT.open("w") as file:
-        for out in (Console(highlight=False), Console(file=file, width=140, highlight=False)):
+        for out in (console, Console(file=file, width=140, highlight=False)):
             _print(out, title, rows if out.file is file else [], day, outcome, broken)
     assert not broken, invariants.readable(broken)
+
+
+def told(day: Day) -> dict[str, int]:
+    """How often which answer was no success, by operation, status and code."""
+    found = Counter(
+        f"{one['name']}: {one['status']} {_code(one['problem'])}".rstrip() for one in day.answers if not one["good"]
+    )
+    return dict(found.most_common())
+
+
+def _code(problem: str) -> str:
+    """Of an answer that may be cut off, or a page."""
+    return problem.partition('"code":')[2].partition('"')[2].partition('"')[0]
 
 
 def _phase(day: Day, phase: dict[str, Any]) -> dict[str, Any]:
@@ -351,6 +366,7 @@ def _print(
             for line in lines:
                 table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in line.values()))
             out.print(table)
+    out.print(f"What clients were told: {told(day)}", soft_wrap=True)
     for error in day.errors()[:10]:
         out.print(f"error: {error['name']} {error['status']} {error['problem']}", soft_wrap=True)
     if broken:

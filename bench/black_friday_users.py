@@ -35,13 +35,13 @@ def note(kind: str, **facts: Any) -> None:
 
 
 class Phases(LoadTestShape):
-    """As many customers as the phase has; all of them come at once."""
+    """As many customers as the phase has; all of them come at once, and go at once."""
 
     def tick(self) -> tuple[int, float] | None:
         left = self.get_run_time()
         for phase in PHASES:
             if left < phase["seconds"]:
-                return phase["users"], max(1.0, phase["users"])
+                return phase["users"], max(each["users"] for each in PHASES)
             left -= phase["seconds"]
         return None
 

@@ -66,6 +66,8 @@ class Load:
     # This share of the deployed throttles counts.
     throttles: float = 0.01
     think_seconds: float = THINK_SECONDS
+    # To eleven times that they do something else.
+    check_outs: int = 1
 
     def phases(self) -> list[dict[str, Any]]:
         users, seconds = min(self.users, MOST_USERS), min(self.minutes, MOST_MINUTES) * 60
@@ -174,6 +176,7 @@ def spend(shop: Shop, load: Load) -> Day:
         "skus": [item["sku"] for item in items if item["available"]],
         "journal": str(journal),
         "think_seconds": load.think_seconds,
+        "check_outs": load.check_outs,
     }
     users = Path(__file__).with_name("black_friday_users.py")
     command = [sys.executable, "-m", "locust", "--locustfile", str(users), "--headless", "--host", FRONT_DOOR]

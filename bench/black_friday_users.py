@@ -1,6 +1,6 @@
 """Customers of a Black Friday, for locust: they look around, fill baskets, buy and wait for their orders.
 
-``bench/black_friday.py`` runs this file and says in ``SETPIECES_LOAD`` how: {seed, phases, skus, journal, think_seconds}. Every
+``bench/black_friday.py`` runs this file and says in ``SETPIECES_LOAD`` how: {seed, phases, skus, journal, think_seconds, check_outs}. Every
 answer and every order that was accepted becomes a line of the journal. What a customer does is drawn from a generator of their
 own, so a seed gives the same customers; how far they get depends on the shop.
 """
@@ -75,7 +75,7 @@ class Customer(FastHttpUser):
         if self.add(self.chance.choice(SETTINGS["skus"])):
             self.ask("GET", f"/basket/v1/baskets/{self.basket}", "show basket", 200)
 
-    @task(1)
+    @task(SETTINGS["check_outs"])
     def check_out(self) -> None:
         if not self.add(SETTINGS["skus"][0]):
             return

@@ -18,7 +18,7 @@ from tests.resilience.invariants import every_event_on_the_bus_is_valid, hold
 from tests.resilience.promises import Order, Promises
 
 # Twenty customers at most, for twenty seconds; so little is let through that some of them are shed on any machine.
-SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.002, think_seconds=0.3)
+SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.003, think_seconds=0.3, check_outs=11)
 SETTLE_SECONDS = 240
 
 

@@ -1,8 +1,8 @@
 """Customers of a Black Friday, for locust: they look around, fill baskets, buy and wait for their orders.
 
-``bench/black_friday.py`` runs this file and says in ``SETPIECES_LOAD`` how: {seed, phases, skus, journal, think_seconds, check_outs}. Every
-answer and every order that was accepted becomes a line of the journal. What a customer does is drawn from a generator of their
-own, so a seed gives the same customers; how far they get depends on the shop.
+``bench/black_friday.py`` runs this file and says in ``SETPIECES_LOAD`` how: {seed, phases, skus, journal, think_seconds,
+check_outs}. Every answer and every order that was accepted becomes a line of the journal. What a customer does is drawn from a
+generator of their own, so a seed gives the same customers; how far they get depends on the shop.
 """
 
 import json

@@ -39,6 +39,19 @@ with times of the same run (a ratio and what it is against), and what is counted
     make bench-docs                            # this page and its plots
 
 """
+READING = """## How to read this
+
+* **Scaling.** A curve that stays level is work that costs the same however much there is of it; where it falls, a fixed beginning
+  (a workflow, a mail, a cold start) is shared by more items. Calls and units are what AWS would charge; they do not depend on the
+  machine. Redirect rules are held in memory, a kilobyte each; a basket is one DynamoDB item, so a change of a larger one is
+  charged more.
+* **Black Friday.** A share of the deployed throttles counts, as one machine carries a share of the load; API Gateway's part of the
+  front door answers 429 before a function is reached, and functions answer 503 when what they need answers nothing in time. Both
+  say when to ask again, and customers do as they are told. Latencies are of what was served. What was accepted is followed to its
+  end: complete, charged once, shipped once (`tests/resilience/invariants.py`).
+* **Missed targets** stand in the table with the reason. They are not left out, and not measured again until they fit.
+
+"""
 Draw = Callable[[dict[str, Any]], Figure]
 
 
@@ -167,11 +180,14 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     for of, file, caption, _ in FIGURES:
         if of in found:
             text += f"![{caption}](bench/{file}.svg)\n\n*{caption}.*\n\n"
-    text += "## All figures\n\n"
+    text += READING + "## All figures\n\n"
     for name, result in found.items():
         text += f"### {name}\n\n{result['title']}.\n\n{_table(result['rows'])}"
         if "outcome" in result:
-            text += _table([result["outcome"]]) + _table(result["operations"])
+            told = [
+                {"what clients were told, other than success": what, "times": n} for what, n in result["told"].items()
+            ]
+            text += _table([result["outcome"]]) + _table(result["operations"]) + _table(told)
     took = [{"benchmark": name, "seconds": run["seconds"]} for name, run in runs().items()]
     if took:
         total = sum(run["seconds"] for run in runs().values())

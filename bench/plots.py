@@ -41,14 +41,14 @@ with times of the same run (a ratio and what it is against), and what is counted
 """
 READING = """## How to read this
 
-* **Scaling.** A curve that stays level is work that costs the same however much there is of it; where it falls, a fixed beginning
-  (a workflow, a mail, a cold start) is shared by more items. Calls and units are what AWS would charge; they do not depend on the
-  machine. Redirect rules are held in memory, a kilobyte each; a basket is one DynamoDB item, so a change of a larger one is
-  charged more.
-* **Black Friday.** A share of the deployed throttles counts, as one machine carries a share of the load; API Gateway's part of the
-  front door answers 429 before a function is reached, and functions answer 503 when what they need answers nothing in time. Both
-  say when to ask again, and customers do as they are told. Latencies are of what was served. What was accepted is followed to its
-  end: complete, charged once, shipped once (`tests/resilience/invariants.py`).
+* **Scaling.** A curve that stays level is work that costs the same however much there is of it; where it falls, a fixed
+  beginning (a workflow, a mail, a cold start) is shared by more items. Calls and units are what AWS would charge; they
+  do not depend on the machine. Redirect rules are held in memory, a kilobyte each; a basket is one DynamoDB item, so a
+  change of a larger one is charged more.
+* **Black Friday.** A share of the deployed throttles counts, as one machine carries a share of the load; API Gateway's
+  part of the front door answers 429 before a function is reached, and functions answer 503 when what they need answers
+  nothing in time. Both say when to ask again, and customers do as they are told. Latencies are of what was served. What
+  was accepted is followed to its end: complete, charged once, shipped once (`tests/resilience/invariants.py`).
 * **Missed targets** stand in the table with the reason. They are not left out, and not measured again until they fit.
 
 """

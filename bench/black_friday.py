@@ -365,7 +365,8 @@ def _print(
 ) -> None:
     for name, lines in ((title, rows), ("By operation", _operations(day)), ("Afterwards", [outcome])):
         if lines:
-            table = Table(*lines[0], title=name, title_justify="left")
+            out.print(f"[bold]{name}[/]", soft_wrap=True)
+            table = Table(*lines[0])
             for line in lines:
                 table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in line.values()))
             out.print(table)

@@ -37,7 +37,8 @@ class Verdict:
 def report(name: str, title: str, rows: list[dict[str, Any]], verdicts: Iterable[Verdict] = (), **more: Any) -> None:
     """Print ``rows`` (all with the same keys) as a table and write them to ``bench/results/<name>.json``."""
     verdicts = list(verdicts)
-    table = Table(*rows[0], title=title, title_justify="left")
+    console.print(f"[bold]{title}[/]", soft_wrap=True)
+    table = Table(*rows[0])
     for row in rows:
         table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()))
     console.print(table)

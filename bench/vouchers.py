@@ -108,7 +108,8 @@ def _batches(shop: Shop) -> None:
 def _verdicts(rows: list[dict[str, Any]]) -> list[Verdict]:
     most, ratio = rows[-1], rows[-1]["ratio"]
     flat = [name for name in most if name.endswith(" MB")]
-    grown = max(most[name] / rows[-2][name] for name in flat if rows[-2][name]) if len(rows) > 1 else 1.0
+    seen = [name for name in flat if len(rows) > 1 and rows[-2][name]]
+    grown = max((most[name] / rows[-2][name] for name in seen), default=float("nan"))
     return [
         Verdict(
             f"{most['vouchers']:,} vouchers end to end, against bare BatchWriteItem of the same items",
@@ -122,7 +123,7 @@ def _verdicts(rows: list[dict[str, Any]]) -> list[Verdict]:
             f"flat (≤ {FLAT} x)",
             f"{grown:.2f} x at {most['vouchers']:,}, {max(most[name] for name in flat)} MB at most",
             grown <= FLAT,
-            "" if len(rows) > 1 else "only one count was measured",
+            "" if seen else "no two counts took long enough for their memory to be seen",
         ),
     ]
 

@@ -185,7 +185,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         text += f"### {name}\n\n{result['title']}.\n\n{_table(result['rows'])}"
         if "outcome" in result:
             told = [
-                {"what clients were told, other than success": what, "times": n} for what, n in result["told"].items()
+                {"what clients were told, other than success": what, "times": n}
+                for what, n in result.get("told", {}).items()
             ]
             text += _table([result["outcome"]]) + _table(result["operations"]) + _table(told)
     took = [{"benchmark": name, "seconds": run["seconds"]} for name, run in runs().items()]

@@ -100,6 +100,7 @@ LEFT_OUT = {
     "AWS::CloudTrail::Trail": "calls are not recorded here, but for those that roles make (make iam-report)",
     "AWS::CodeDeploy::Application": "functions change at once here",
     "AWS::CodeDeploy::DeploymentGroup": "functions change at once here",
+    "AWS::XRay::ResourcePolicy": "topics have no traces of their own here",
     "AWS::EC2::VPCCidrBlock": "no network is emulated",
     "AWS::EC2::EgressOnlyInternetGateway": "no network is emulated",
 }

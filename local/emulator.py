@@ -3,7 +3,7 @@
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
     GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12};
-                                 ?by=role: what each role called, and DynamoDB's units, since somebody asked (local.meter)
+                                 ?by=role: what each role called, and DynamoDB's units, while somebody asks (local.meter)
     GET  /_setpieces/traces      the X-Ray segments that functions sent, newest last; ?correlation_id= for one checkout
     POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
                                  {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",

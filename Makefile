@@ -57,7 +57,7 @@ reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collectio
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report iam-mutation test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench bench-docs load
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-deployed test-browser test-resilience chromium bench bench-docs load cost
 test: lint test-unit test-templates test-contract test-integration test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -77,7 +77,7 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
 # What is about this machine, not about the shop.
-LOCAL_ONLY := deploy_path events_tail operations parity sample_events storefront redirects sitemaps update
+LOCAL_ONLY := deploy_path events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
 test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)
@@ -89,6 +89,10 @@ chromium: $(VENV)
 	  || $(RUN) playwright install chromium
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
+# The long campaigns: every kind of fault for every call, and large numbers. Hours on two cores.
+TORTURE := SETPIECES_TORTURE=1 SETPIECES_ORDERS=500 SETPIECES_SIGNUPS=1000 SETPIECES_FEED=20000 SETPIECES_VOUCHERS=200000
+torture: start ## The long campaigns, which tests/resilience are the short ones of: make torture [SEED=1]
+	@$(TORTURE) $(if $(SEED),SETPIECES_SEED=$(SEED)) $(RUN) pytest tests/resilience
 iam-report: start ## What roles may do that no test used and no template needs: make iam-report [ALL=1]
 	@$(RUN) local.iam_report $(if $(ALL),--all)
 iam-mutation: start ## Take statements from live roles, one at a time; a test must notice: make iam-mutation [SAMPLE=20] [SEED=1]
@@ -99,6 +103,8 @@ bench-docs: $(VENV) ## Write docs/bench.md and its plots from what was measured 
 	@$(RUN) bench.plots
 load: start ## Black Friday: ten times the customers for a while: make load [SEED=1] [MINUTES=3]
 	@$(if $(SEED),SETPIECES_LOAD_SEED=$(SEED)) $(if $(MINUTES),SETPIECES_LOAD_MINUTES=$(MINUTES)) $(RUN) bench black_friday
+cost: $(VENV) ## What it costs and which limit binds first, from measured calls: make cost [MEASURE=1 of the running shop]
+	@$(RUN) bench.cost $(if $(MEASURE),--measure)
 
 .PHONY: bootstrap deploy destroy build image lock
 bootstrap: $(VENV) ## Prepare an account, once, as its administrator: make bootstrap ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]

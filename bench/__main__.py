@@ -21,7 +21,22 @@ from bench.report import RESULTS, console
 from bench.summary import RUNS
 from local.settings import ROOT
 
-TOOLS = {"__main__", "black_friday_users", "operations", "plots", "prices", "report", "summary", "variant"}
+TOOLS = {
+    "__main__",
+    "black_friday_users",
+    "cost",
+    "cost_model",
+    "cost_page",
+    "limits",
+    "operations",
+    "plots",
+    "prices",
+    "quotas",
+    "report",
+    "saturation",
+    "summary",
+    "variant",
+}
 ON_REQUEST = {"black_friday"}
 # A benchmark that takes longer hangs.
 LIMIT_SECONDS = 1800

@@ -100,6 +100,7 @@ LEFT_OUT = {
     "AWS::CloudTrail::Trail": "calls are not recorded here, but for those that roles make (make iam-report)",
     "AWS::CodeDeploy::Application": "functions change at once here",
     "AWS::CodeDeploy::DeploymentGroup": "functions change at once here",
+    "AWS::XRay::ResourcePolicy": "topics have no traces of their own here",
     "AWS::EC2::VPCCidrBlock": "no network is emulated",
     "AWS::EC2::EgressOnlyInternetGateway": "no network is emulated",
 }
@@ -427,6 +428,20 @@ def _deliver_events_to_logs() -> None:
     )
 
 
+def _repeat_what_rules_invoke() -> None:
+    from ministack.services import eventbridge
+
+    _replace_in_function(
+        eventbridge,
+        eventbridge,
+        "_dispatch_to_lambda",
+        "    threading.Thread(\n"
+        "        target=lambda_svc._execute_function_with_config_scope, args=(exec_record, event), daemon=True\n"
+        "    ).start()\n",
+        "    lambda_svc.invoke_async_with_retry(exec_record, event)\n",
+    )
+
+
 def _unpack_layers_once() -> None:
     from ministack.core import lambda_runtime
 
@@ -633,6 +648,14 @@ CORRECTIONS = (
         "the target is accepted and gets nothing",
         "the bus has a catch-all log, which the live map reads",
         _deliver_events_to_logs,
+    ),
+    Correction(
+        "rule-retries",
+        "events and queues",
+        "a rule invokes a function asynchronously: one that fails is tried twice more, then its destination is told",
+        "it is invoked once, and what fails is lost",
+        "feeds and delivered events are told of by rules; that they survive a failed call is what campaigns look at",
+        _repeat_what_rules_invoke,
     ),
     Correction(
         "shared-layers",

@@ -66,26 +66,32 @@ def _with(path: Path, part: str) -> str:
 
 def overview() -> str:
     """README's picture: which set piece reaches which other one, the bus, and the outside systems."""
-    edges = set()
+    edges, public = set(), set()
     for piece in described():
         for a, b in _edges(piece):
             pair = _outward(piece, a), _outward(piece, b)
             if pair[0] != pair[1]:
                 edges.add(pair)
         methods = [methods for api in piece.apis.values() for methods in api.resources.values()]
-        public = any(not operation.iam for one in methods for operation in one.values())
-        if public or piece.of_type("AWS::CloudFront::Distribution"):
-            edges.add((CUSTOMERS, piece.service))
-    drawn = sorted({name for edge in edges for name in edge})
-    lines = ["```mermaid", "flowchart LR"]
-    lines += [f"  {_id(name)}{_OUTSIDE.get(name.split()[-1], '[%s]') % name}" for name in drawn]
+        if any(not operation.iam for one in methods for operation in one.values()) or piece.service == "edge":
+            public.add(piece.service)
+    public.discard(SIMULATORS)
+    outside = {name for edge in edges for name in edge if name.endswith(" system")}
+    others = {name for edge in edges for name in edge} - public - outside
+    lines = ["```mermaid", "flowchart LR", f"  people(({CUSTOMERS})) --> APIs", f"  subgraph APIs[{_APIS}]"]
+    lines += [f"    {_id(name)}[{name}]" for name in sorted(public)] + ["  end"]
+    lines += [f"  {_id(name)}{_OUTSIDE.get(name, '[%s]') % name}" for name in sorted(others)]
+    lines += ["  subgraph outside[outside systems]"]
+    lines += [f"    {_id(name)}[[{name.removesuffix(' system')}]]" for name in sorted(outside)] + ["  end"]
+    lines += [f"  outside -. in dev and test .-> {SIMULATORS}"]
     lines += [f"  {_id(a)} --> {_id(b)}" for a, b in sorted(edges)]
     return "\n".join([BEGIN, *lines, "```", END])
 
 
-CUSTOMERS = "customers and admins"
+SIMULATORS = "partners"
+CUSTOMERS, _APIS = "customers, admins and producers", "the front door: HTTPS APIs and the CDN"
 _SEEN_AS = {"load balancer": "edge"}
-_OUTSIDE = {"admins": "((%s))", BUS: "{{%s}}", "system": "[[%s]]", "AWS": "{{%s}}"}
+_OUTSIDE = {BUS: "{{%s}}", "events of AWS": "{{%s}}", "mail": "[[%s]]"}
 
 
 def _outward(piece: Piece, name: str) -> str:

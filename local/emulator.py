@@ -1,14 +1,15 @@
-"""MiniStack, corrected, in a process of our own, with four routes more that the front door, tests and benchmarks need.
+"""MiniStack, corrected, in a process of our own, with routes of ours that the front door, tests and benchmarks need.
 
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
     GET  /_setpieces/calls       how often each AWS operation was called since the start: {"dynamodb:UpdateItem": 12};
-                                 ?by=role: what each role called, and DynamoDB's units, since somebody asked (local.meter)
+                                 ?by=role: what each role called, and DynamoDB's units, while somebody asks (local.meter)
     GET  /_setpieces/traces      the X-Ray segments that functions sent, newest last; ?correlation_id= for one checkout
     POST /_setpieces/authorize   whether the signer of a request may do an action (SigV4 and IAM policies):
                                  {"method", "raw_path", "query": [[k, v]], "headers": [[k, v]], "body_base64",
                                   "action", "resource"}
                                  -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
+    PUT, POST, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
 
 Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
 """
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from local import corrections
+from local.faults import Faults
 from local.iam_usage import Recorder
 from local.meter import Meter
 from local.settings import AWS_PORT, HOST, REGION, aws_environment
@@ -150,14 +152,19 @@ def _refusal(status: int, code: str, message: str) -> dict[str, Any]:
     }
 
 
+_faults = Faults(deployed_resources)
+
+
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """The emulator's ASGI application with our routes in front of it."""
     from ministack.app import app
 
     if scope["type"] != "http" or not scope["path"].startswith("/_setpieces/"):
-        if scope["type"] == "http":
-            _count(scope)
-        await app(scope, receive, send)
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        _count(scope)
+        await _faults.through(app, scope, receive, send)
         return
     match scope["method"], scope["path"]:
         case "GET", "/_setpieces/resources":
@@ -167,6 +174,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             answer = traces(query.get("correlation_id", [""])[0])
         case "GET", "/_setpieces/calls":
             answer = _meter.read() if b"by=role" in scope["query_string"] else dict(_calls)
+        case "PUT", "/_setpieces/faults":
+            answer = _faults.begin(json.loads(await _body(receive)))
+        case "POST", "/_setpieces/faults":
+            answer = _faults.next_turn()
+        case "GET", "/_setpieces/faults":
+            answer = _faults.report()
+        case "DELETE", "/_setpieces/faults":
+            answer = _faults.end()
         case "POST", "/_setpieces/authorize":
             request = json.loads(await _body(receive))
             # The emulator keeps the request under check in context variables: each check gets a context of its own.

@@ -1,10 +1,11 @@
-"""What each role called, and the units that DynamoDB would charge for it: counted by the emulator once somebody has asked.
+"""What each role called, and the units that DynamoDB would charge for it: counted by the emulator while somebody asks.
 
-Reading it begins it: a shop that nobody measures does not pay for being measured.
+Reading begins it, and it ends when nobody has read for a while: a shop that is not measured does not pay for being measured.
 """
 
 import json
 import re
+import time
 from collections import Counter, defaultdict
 from contextvars import ContextVar
 from typing import Any
@@ -13,6 +14,7 @@ _ROLE = re.compile(r":assumed-role/([^/]+)/")
 _caller: ContextVar[str] = ContextVar("caller", default="")
 # DynamoDB charges a read for each 4 KB.
 _READ_BYTES = 4096
+_PATIENCE_SECONDS = 300
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 
 Counts = dict[str, Counter[str]]
@@ -22,25 +24,34 @@ class Meter:
     """``install`` puts it in place, in the emulator's own process."""
 
     def __init__(self) -> None:
-        self._on = False
+        self._until = 0.0
         self._calls: Counts = defaultdict(Counter)
         self._units: Counts = defaultdict(Counter)
 
     def read(self) -> dict[str, Counts]:
         """{"calls": {role: {"dynamodb:PutItem": 1}}, "units": {role: {"write <table>": 1, "write <table>/<index>": 1}}}"""
-        self._on = True
+        self._until = time.monotonic() + _PATIENCE_SECONDS
         return {"calls": dict(self._calls), "units": dict(self._units)}
+
+    @property
+    def _on(self) -> bool:
+        return time.monotonic() < self._until
 
     def install(self) -> None:
         from ministack import app
         from ministack.services import dynamodb
 
-        dispatch, answer = app._dispatch_service_request, dynamodb.handle_request
+        dispatch, mail, answer = app._dispatch_service_request, app._handle_ses_v2_request, dynamodb.handle_request
 
         async def dispatched(method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str) -> Any:
             if self._on:
                 _caller.set(self._counted(method, path, headers, body, query))
             return await dispatch(method, path, headers, body, query, request_id)
+
+        async def mailed(method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str) -> Any:
+            if self._on and path.startswith("/v2/email/"):
+                self._counted(method, path, headers, body, query)
+            return await mail(method, path, headers, body, query, request_id)
 
         async def answered(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
             action = headers.get("x-amz-target", "").rpartition(".")[2]
@@ -54,7 +65,9 @@ class Meter:
                 self._charged(role, action, json.loads(content))
             return status, sent, content
 
-        app._dispatch_service_request, dynamodb.handle_request = dispatched, answered
+        # Mail takes a way of its own through the emulator.
+        app._dispatch_service_request, app._handle_ses_v2_request = dispatched, mailed
+        dynamodb.handle_request = answered
 
     def _counted(self, method: str, path: str, headers: Any, body: bytes, query: Any) -> str:
         """The name of the role that sent a request, which is counted; "" if it was none."""

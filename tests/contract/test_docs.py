@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 
+from bench import cost_page
+from bench.cost_model import Model
 from local import diagrams, reference
 from local.declared import pieces
 from local.settings import ROOT
@@ -80,3 +82,7 @@ def test_every_runbook_is_reached_from_an_alarm_or_a_page():
 def test_the_reference_is_what_the_templates_say():
     for path, text in reference.documents().items():
         assert path.read_text() == text, "run make reference"
+
+
+def test_capacity_and_cost_is_what_was_measured_and_the_templates_say():
+    assert cost_page.PAGE.read_text() == cost_page.page(Model.checked_in()), "run make cost"

@@ -56,3 +56,10 @@ def test_code_names_the_rule_it_breaks(marker: str):
 def test_no_test_is_skipped():
     marks = re.compile(r"pytest\.(skip|xfail|importorskip)\(|@pytest\.mark\.(skip|skipif|xfail)")
     assert [(name, line) for name, line in lines("tests/*.py") if marks.search(line) and "re.compile" not in line] == []
+
+
+def test_the_pipeline_runs_only_code_that_cannot_change():
+    """A tag of an action can be moved; a commit cannot."""
+    uses = [line for _, line in lines(".github/workflows/*.yml") if "uses:" in line and "uses: ./" not in line]
+    assert uses
+    assert [line for line in uses if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)] == []

@@ -396,6 +396,28 @@ def test_events_in_logs(plain: Cloud, corrected: Cloud):
     assert json.loads(event["message"])["detail-type"] == "probe"
 
 
+def test_rule_retries(plain: Cloud, corrected: Cloud):
+    """Without the correction nobody is told of a failure, and nothing is tried again."""
+    code = "def handler(event, context): raise ValueError"
+
+    def failed(cloud: Cloud) -> str:
+        """The queue that is told of failures, after a rule has invoked a function and it has failed."""
+        (url, arn), function = cloud.queue(), cloud.function(code)
+        lam, logs, group = cloud.aws("lambda"), cloud.aws("logs"), f"/aws/lambda/{function}"
+        destination = {"OnFailure": {"Destination": arn}}
+        lam.put_function_event_invoke_config(
+            FunctionName=function, MaximumRetryAttempts=0, DestinationConfig=destination
+        )
+        rule(cloud, {"Arn": lam.get_function(FunctionName=function)["Configuration"]["FunctionArn"]})
+        eventually(lambda: logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"])
+        eventually(lambda: "ValueError" in str(logs.filter_log_events(logGroupName=group)["events"]))
+        return url
+
+    url = failed(corrected)
+    assert eventually(lambda: corrected.received(url))
+    assert plain.received(failed(plain)) == []
+
+
 def test_shared_layers(plain: Cloud, corrected: Cloud):
     def folders(cloud: Cloud) -> set[str]:
         """Where two functions find the module of their layer."""

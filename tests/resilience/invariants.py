@@ -349,24 +349,27 @@ def violations(shop: Shop, promises: Promises, invariants: Iterable[Invariant] =
     return {name: lines for name, lines in found.items() if lines}
 
 
-def hold(
+def left(
     shop: Shop, promises: Promises, timeout: float, invariants: Iterable[Invariant] = INVARIANTS, every: float = 1
-) -> None:
-    """Wait until every invariant holds; fail with every violation that is left after ``timeout`` seconds."""
+) -> dict[str, Violations]:
+    """Wait until every invariant holds, all at the same time; what does not after ``timeout`` seconds."""
     invariants, deadline = list(invariants), time.monotonic() + timeout
     waiting = invariants
     while True:
         found = violations(shop, promises, waiting)
-        if not found and waiting == invariants:
-            return
+        if waiting == invariants and not found:
+            return {}
         if time.monotonic() > deadline:
-            found = violations(shop, promises, invariants)
-            if found:
-                pytest.fail(readable(found), pytrace=False)
-            return
-        # Only what did not hold is looked at again; once it does, everything is, once more and together.
+            return violations(shop, promises, invariants)
+        # Only what did not hold is looked at again; once it does, everything is.
         waiting = [invariant for invariant in invariants if invariant.__name__ in found] or invariants
         time.sleep(every if found else 0)
+
+
+def hold(shop: Shop, promises: Promises, timeout: float, invariants: Iterable[Invariant] = INVARIANTS) -> None:
+    """Fail with every violation that is ``left``, in one list."""
+    if found := left(shop, promises, timeout, invariants):
+        pytest.fail(readable(found), pytrace=False)
 
 
 def readable(found: dict[str, Violations], most: int = 20) -> str:

@@ -66,7 +66,8 @@ class Client:
         except httpx.HTTPError:
             self.promises.answered(path, 0)
             return 0, None
-        self.promises.answered(path, answer.status_code)
+        is_problem = answer.headers.get("content-type") == "application/problem+json"
+        self.promises.answered(path, answer.status_code, answer.json().get("code", "") if is_problem else "")
         return answer.status_code, answer
 
     def secret(self, prefix: str) -> str:
@@ -356,8 +357,10 @@ def produce(client: Client) -> None:
 
 
 def publish_sitemaps(client: Client) -> None:
-    """Asks for the sitemaps: looked at first, then in earnest."""
-    admin = client.admin()
+    """Has a new product told to search engines: looked at first, then in earnest."""
+    admin, sku = client.admin(), unique("SKU")
+    product = {"sku": sku, "name": "Campaign Tower", "unit_price": 1999, "currency": "EUR", "version": 1}
+    client.call("PUT", f"/partners/v1/commerce/products/{sku}", 200, 201, json=product | {"available": False})
     for dry_run in (True, False):
         headers = admin | {"Idempotency-Key": unique("run")}
         answer = client.call("POST", "/sitemaps/v1/sitemaps/runs", 202, json={"dry_run": dry_run}, headers=headers)

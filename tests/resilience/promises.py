@@ -87,8 +87,8 @@ class Promises:
     private: set[str] = field(default_factory=set)
     # What clients were told that they should not have been, and what they gave up.
     complaints: list[str] = field(default_factory=list)
-    # (service, status) to how often a client was answered so; status 0 is no answer.
-    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    # (service, status, code of a problem) to how often a client was answered so; status 0 is no answer.
+    answers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -96,9 +96,9 @@ class Promises:
         """None yet; what others have left on the queues is noted."""
         return cls(left_before=depths(shop))
 
-    def answered(self, path: str, status: int) -> None:
+    def answered(self, path: str, status: int, code: str = "") -> None:
         with self._lock:
-            self.answers[path.split("/")[1].partition("?")[0] or "storefront", status] += 1
+            self.answers[path.split("/")[1].partition("?")[0] or "storefront", status, code] += 1
 
     def keep_private(self, *texts: str) -> None:
         self.private.update(texts)

@@ -130,20 +130,36 @@ def test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it(
     assert {"DeletionPolicy", "UpdateReplacePolicy"} <= set(piece.resources[name])
 
 
-def test_buckets_are_spoken_to_over_tls_only():
-    for piece, name, _ in every("AWS::S3::Bucket"):
-        statements = [
-            statement
-            for policy in piece.of_type("AWS::S3::BucketPolicy").values()
-            if name_of(policy["Bucket"]) == name
-            for statement in policy["PolicyDocument"]["Statement"]
-        ]
-        (tls,) = [
-            one for one in statements if one["Effect"] == "Deny" and "aws:SecureTransport" in str(one["Condition"])
-        ]
-        assert tls["Principal"] == "*"
-        assert tls["Action"] == "s3:*"
-        assert len(tls["Resource"]) == 2, f"{piece.service} {name}: the bucket and what is in it"
+# What holds things: the type of its policies, and the property by which they name it.
+POLICIES = {
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+}
+
+
+def own_policies(piece: Piece, name: str) -> list[dict[str, Any]]:
+    """The documents of the policies of a bucket, queue or topic."""
+    kind, names = POLICIES[piece.resources[name]["Type"]]
+    return [
+        policy["PolicyDocument"]
+        for policy in piece.of_type(kind).values()
+        if name in map(name_of, several(policy[names]))
+    ]
+
+
+@pytest.mark.parametrize(("piece", "name", "found"), given(*POLICIES))
+def test_buckets_queues_and_topics_are_spoken_to_over_tls_only(piece: Piece, name: str, found: dict[str, Any]):
+    """By one policy: of two, CloudFormation would keep the one that it wrote last."""
+    (document,) = own_policies(piece, name)
+    (tls,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert tls["Principal"] == "*"
+    # All that a topic's own policy can be asked for; on a bucket, of what is in it as well.
+    service = piece.resources[name]["Type"].split("::")[1].lower()
+    assert tls["Action"] == ("sns:Publish" if service == "sns" else f"{service}:*")
+    resources = [one for one in several(tls["Resource"]) if name_of(one.removesuffix("/*")) == name]
+    assert len(resources) == (2 if service == "s3" else 1)
 
 
 def test_buckets_are_encrypted_and_private():

@@ -47,6 +47,7 @@ def is_unavailable(error: BaseException | None) -> bool:
             throttled = any(
                 word in error_code(error) for word in ("Throttl", "ThroughputExceeded", "RequestLimitExceeded")
             )
-            return throttled or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return throttled or status == 429 or status >= 500
         case _:
             return is_unavailable(error.__cause__)

@@ -161,3 +161,22 @@ def test_an_order_is_in_the_history_of_its_owner_and_guests_have_none(table, own
     order_table.place("T100000001", FACTS | {"owner": owner}, None)
     stored = table.get_item(TableName="orders", Key={"order_number": {"S": "T100000001"}})["Item"]
     assert {name: value for name, value in stored.items() if name == "history_of"} == listed
+
+
+def test_stuck_orders_are_found_under_every_key_of_the_index_the_oldest_first(table, monkeypatch):
+    numbers = [f"T10000000{digit}" for digit in (3, 0, 9, 5)]
+    now = time.time()
+    for age, number in enumerate(numbers):
+        monkeypatch.setattr(order_table.time, "time", lambda age=age: now + age)
+        order_table.place(number, FACTS, None)
+    keys = {order_table.read(number)["in_progress"] for number in numbers}
+    assert len(keys) == len(numbers)
+    assert keys <= set(order_table.PARTITIONS)
+    # An order from before the index was spread.
+    old = order_table.to_item(
+        order_table.read(numbers[0]) | {"order_number": "T200000000", "in_progress": "in-progress"}
+    )
+    table.put_item(TableName="orders", Item=old)
+    monkeypatch.setattr(order_table.time, "time", lambda: now + 400)
+    assert {order["order_number"] for order in order_table.stuck(2)} == {numbers[0], "T200000000"}
+    assert [order["order_number"] for order in order_table.stuck(10)][2:] == numbers[1:]

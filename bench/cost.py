@@ -1,0 +1,53 @@
+"""``make cost``: what the shop costs and what it bears, from measured calls. Writes docs/capacity-and-cost.md.
+
+make cost             from bench/operations.json; nothing has to run
+make cost MEASURE=1   measures the operations of the running shop first
+"""
+
+import click
+from rich.console import Console
+
+from bench import operations
+from bench.cost_model import Model, dollars, fixed, load
+from bench.cost_page import PAGE, page
+from bench.limits import ranked
+from bench.report import report
+from local.settings import ROOT
+from local.shop import Shop
+
+console = Console(highlight=False)
+
+
+@click.command()
+@click.option("--measure", is_flag=True, help="Measure the operations of the running shop first.")
+def main(measure: bool) -> None:
+    """Compute, print the summary, write the page."""
+    if measure:
+        with console.status(
+            "each operation twice, to warm up and to count, and a minute of schedules; three minutes in all"
+        ):
+            operations.write(operations.measure(Shop.from_environment()))
+        console.print(f"measured: {operations.FILE.relative_to(ROOT)}")
+    model = Model.checked_in()
+    report(
+        "cost",
+        f"US dollars for a million, simulators left out; calls of {model.measured['measured']}",
+        [
+            {"set piece": service, "operation": operation, "a million": dollars(units)}
+            for service, operation, units in model.per_million()
+        ],
+    )
+    standing = sum(amount for amount, _ in fixed().values()) + sum(model.schedules_a_month().values())
+    rows = []
+    for multiple in load()["multiples"]:
+        limit, used = ranked(model, multiple)[0]
+        use = sum(model.a_month(multiple).values())
+        row = {"load": f"{multiple:,}×", "use": use, "standing": standing, "all": use + standing}
+        rows.append(row | {"first limit": limit.name, "used": f"{used:.0%}"})
+    report("cost_month", "A month in US dollars, and the limit that is met first at the peak", rows)
+    PAGE.write_text(page(model))
+    console.print(f"All of it, with the arithmetic: {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The shop still calls what bench/operations.json says: docs/capacity-and-cost.md would be wrong otherwise."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bench import operations
+from bench.operations import Measurement, scheduled
+from local.shop import Shop
+
+# What caches, retries, polls and the hour of the day decide.
+VARIES = (
+    "ssm:",
+    "sqs:ReceiveMessage",
+    "sqs:ChangeMessageVisibility",
+    "dynamodb:GetItem",
+    "s3:",
+    "states:DescribeExecution",
+)
+# What they do depends on what others did to the shop: which records, events and pages are new or come together.
+DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
+# Simulators are asked for what caches do not have; a migration as often as it takes until the old site has the customer.
+LEFT_OUT = {"partners", "customer-migration"}
+CHECKED = tuple(operation for operation in operations.OPERATIONS if operation.name not in DEPENDS)
+
+
+def told(used: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a set piece's usage is the same each time."""
+    schedules = {name for _, name in scheduled()}
+    return {
+        "api": used.get("api", 0),
+        "events": used.get("events", 0),
+        "messages": used.get("messages", 0),
+        "transitions": used.get("transitions", 0),
+        "calls": {name: n for name, n in used.get("calls", {}).items() if not name.startswith(VARIES)},
+        "writes": {name: n for name, n in used.get("units", {}).items() if name.startswith("write")},
+        "invocations": {
+            name: n
+            for name, n in used.get("invocations", {}).items()
+            # Whether an authorizer is asked, a cache decides.
+            if name not in schedules and not name.startswith("Authorize")
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def measured(shop: Shop) -> dict[str, dict[str, Any]]:
+    """Everything once, so that it is warm, and once more."""
+    measurement = Measurement(shop)
+    used = measurement.run(CHECKED)
+    return {name: {piece: usage.document() for piece, usage in pieces.items()} for name, pieces in used.items()}
+
+
+@pytest.mark.parametrize("operation", CHECKED, ids=lambda operation: operation.name)
+def test_an_operation_calls_what_is_written(measured: dict[str, dict[str, Any]], operation: operations.Operation):
+    written = operations.table()["operations"][operation.name]["pieces"]
+    found = measured[operation.name]
+    for piece in (set(written) | set(found)) - LEFT_OUT:
+        assert told(found.get(piece, {})) == told(written.get(piece, {})), piece

@@ -1,0 +1,52 @@
+"""What the meter makes of DynamoDB's answers."""
+
+import json
+import time
+
+import pytest
+
+from local.meter import Meter
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
+
+
+def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
+    meter._charged("role", action, answer)
+    return dict(meter.read()["units"].get("role", {}))
+
+
+def test_a_write_is_told_from_its_indexes(meter: Meter):
+    indexes = {"by-day": {"CapacityUnits": 2.0}, "by-name": {"CapacityUnits": 1.0}}
+    consumed = {"TableName": "orders", "CapacityUnits": 4.0, "GlobalSecondaryIndexes": indexes}
+    found = units(meter, "UpdateItem", {"ConsumedCapacity": consumed})
+    assert found == {"write orders": 1.0, "write orders/by-day": 2.0, "write orders/by-name": 1.0}
+
+
+def test_a_transaction_is_told_by_table(meter: Meter):
+    consumed = [{"TableName": "orders", "CapacityUnits": 4.0}, {"TableName": "keys", "CapacityUnits": 2.0}]
+    assert units(meter, "TransactWriteItems", {"ConsumedCapacity": consumed}) == {
+        "write orders": 4.0,
+        "write keys": 2.0,
+    }
+
+
+@pytest.mark.parametrize(("length", "steps"), [(10, 1), (4_000, 1), (4_200, 2), (9_000, 3)])
+def test_a_read_is_charged_by_four_kilobytes(meter: Meter, length: int, steps: int):
+    answer = {"Item": {"a": {"S": "x" * length}}, "ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}
+    assert units(meter, "GetItem", answer) == {"read t": float(steps)}
+
+
+def test_reading_is_json(meter: Meter):
+    assert json.loads(json.dumps(meter.read())) == {"calls": {}, "units": {}}
+
+
+def test_it_counts_only_while_somebody_asks(meter: Meter, monkeypatch: pytest.MonkeyPatch):
+    assert not meter._on
+    meter.read()
+    assert meter._on
+    later = time.monotonic() + 400
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not meter._on

@@ -57,7 +57,7 @@ reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collectio
 parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
 	@$(RUN) local.parity
 
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench cost
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench bench-docs load cost
 test: lint test-unit test-templates test-contract test-integration test-abuse test-browser test-resilience iam-report ## Check everything
 lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -99,8 +99,12 @@ iam-report: start ## What roles may do that no test used and no template needs: 
 	@$(RUN) local.iam_report $(if $(ALL),--all)
 iam-mutation: start ## Take statements from live roles, one at a time; a test must notice: make iam-mutation [SAMPLE=20] [SEED=1]
 	@$(RUN) local.iam_mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
-bench: start ## Measure; tables on the screen, JSON in bench/results
-	@$(RUN) bench
+bench: start ## Measure against the targets: make bench [BENCH="vouchers scaling"|all]; JSON in bench/results
+	@$(RUN) bench $(BENCH)
+bench-docs: $(VENV) ## Write docs/bench.md and its plots from what was measured last
+	@$(RUN) bench.plots
+load: start ## Black Friday: ten times the customers for a while: make load [SEED=1] [MINUTES=3]
+	@$(if $(SEED),SETPIECES_LOAD_SEED=$(SEED)) $(if $(MINUTES),SETPIECES_LOAD_MINUTES=$(MINUTES)) $(RUN) bench black_friday
 cost: $(VENV) ## What it costs and which limit binds first, from measured calls: make cost [MEASURE=1 of the running shop]
 	@$(RUN) bench.cost $(if $(MEASURE),--measure)
 

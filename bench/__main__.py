@@ -1,38 +1,81 @@
-"""``make bench``: run every benchmark, or those named, against the running shop: ``python -m bench [name ...]``.
+"""``make bench``: benchmarks against the running shop, each in turn and in a process of its own.
+
+    python -m bench                    all but those that take long and are asked for by name: black_friday
+    python -m bench all                those, too
+    python -m bench <name> ...         these
+    python -m bench summary            every measure against its target, as last measured
 
 Absolute times differ between machines and hours; each benchmark prints ratios, and what they are against, measured in one run.
-Tables go to the screen, figures to ``bench/results/<name>.json``.
+Tables go to the screen, figures to ``bench/results/<name>.json``. A benchmark that fails is reported, and the others go on.
 """
 
 import importlib
+import json
 import pkgutil
+import subprocess
 import sys
+import time
 
 import bench
+from bench.report import RESULTS, console
+from bench.summary import RUNS
+from local.settings import ROOT
 
 TOOLS = {
     "__main__",
+    "black_friday_users",
     "cost",
     "cost_model",
     "cost_page",
     "limits",
     "operations",
+    "plots",
     "prices",
     "quotas",
     "report",
     "saturation",
+    "summary",
     "variant",
 }
+ON_REQUEST = {"black_friday"}
+# A benchmark that takes longer hangs.
+LIMIT_SECONDS = 1800
 
 
 def main() -> None:
     names = sorted({module.name for module in pkgutil.iter_modules(bench.__path__)} - TOOLS)
-    chosen = sys.argv[1:] or names
+    asked = sys.argv[1:]
+    if asked == ["summary"]:
+        importlib.import_module("bench.summary").show()
+        return
+    chosen = names if asked == ["all"] else asked or [name for name in names if name not in ON_REQUEST]
     unknown = set(chosen) - set(names)
     if unknown:
         raise SystemExit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(names)}.")
-    for name in chosen:
-        importlib.import_module(f"bench.{name}").run()
+    if len(asked) == 1 and chosen == asked:
+        importlib.import_module(f"bench.{chosen[0]}").run()
+        return
+    failures = {name: failure for name in chosen if (failure := _run(name))}
+    importlib.import_module("bench.summary").show()
+    for name, failure in failures.items():
+        console.print(f"[red]{name} failed[/]: {failure}", soft_wrap=True)
+    raise SystemExit(1 if failures else 0)
+
+
+def _run(name: str) -> str:
+    """Run one benchmark; why it failed, "" if it did not."""
+    console.rule(name)
+    began = time.monotonic()
+    try:
+        done = subprocess.run([sys.executable, "-m", "bench", name], cwd=ROOT, check=False, timeout=LIMIT_SECONDS)
+        failure = f"ended with {done.returncode}, see above" if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        failure = f"not done within {LIMIT_SECONDS} s"
+    RESULTS.mkdir(exist_ok=True)
+    runs = json.loads(RUNS.read_text()) if RUNS.exists() else {}
+    runs[name] = {"seconds": round(time.monotonic() - began), "failure": failure}
+    RUNS.write_text(json.dumps(runs, indent=2, sort_keys=True) + "\n")
+    return failure
 
 
 if __name__ == "__main__":

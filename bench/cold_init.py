@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from bench.report import report
+from bench.report import Verdict, report
 from local.settings import LAMBDA_PYTHON, REGION, ROOT, STATE
 
-RUNS = 15
+RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25
 # The simulators are no part of the shop.
 NOT_THE_SHOP = {"partners"}
@@ -101,4 +101,13 @@ def run() -> None:
                 f"at most {TARGET}": "yes" if function / floor <= TARGET else "NO",
             }
         )
-    report("cold_init", f"Cold init against a bare client, median of {RUNS} alternating runs", rows)
+    over = [f"{row['function']} {row['ratio']:.2f}" for row in rows if row["ratio"] > TARGET]
+    worst = max(rows, key=lambda row: row["ratio"])
+    verdict = Verdict(
+        "Cold init of every request-path function against a bare client",
+        f"≤ {TARGET} x",
+        f"{worst['ratio']:.2f} x at worst ({worst['function']}), {len(rows) - len(over)} of {len(rows)} within",
+        not over,
+        f"over it: {', '.join(over)}; processor time of a machine that others use" if over else "",
+    )
+    report("cold_init", f"Cold init against a bare client, median of {RUNS} alternating runs", rows, [verdict])

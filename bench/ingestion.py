@@ -16,7 +16,7 @@ import httpx
 
 from bench.aws_calls import calls
 from bench.prices import firehose_gigabytes, price, table
-from bench.report import report
+from bench.report import Verdict, report
 from bench.variant import variant
 from local.settings import STAGE
 from local.shop import Shop, unique
@@ -68,7 +68,14 @@ def run() -> None:
             }
         )
         costs.append({"way": name, **parts, "all": sum(parts.values())})
-    report("ingestion", f"{EVENTS} events one by one, alternating", rows)
+    times = {row["way"]: row["times codeless"] for row in rows}
+    verdict = Verdict(
+        "Codeless ingestion, against a function that puts the event",
+        "not slower, no invocation",
+        f"with a function {times['function']:.2f} x as long",
+        times["function"] >= 1 and rows[0]["Lambda calls/event"] == 0,
+    )
+    report("ingestion", f"{EVENTS} events one by one, alternating", rows, [verdict])
     listed = f"prices of {table()['region']}, {table()['as_of']}; transform and S3 cost both the same"
     report("ingestion_cost", f"US dollars per million events; {listed}", costs)
 

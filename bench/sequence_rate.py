@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
-from bench.report import report
+from bench.report import Verdict, report
 from local.shop import Shop
 
 NEXT = "/sequences/v1/sequences/order/next"
@@ -38,7 +38,23 @@ def run() -> None:
     blocks = sorted((answer["first"], answer["last"]) for answer in answers)
     overlaps = sum(before[1] >= after[0] for before, after in pairwise(blocks))
     rows.append(_row("lease of 1,000", 8, rate, rate * 1000, single, overlaps, 0))
-    report("sequence_rate", "Sequence values through the front door", rows)
+    most, lease = rows[-2], rows[-1]
+    verdicts = [
+        Verdict(
+            "Sequence values through the front door at 32 clients",
+            "no duplicate, no gap",
+            f"{most['duplicates']} duplicates, {most['gaps']} gaps among 1,000",
+            not most["duplicates"] and not most["gaps"],
+            "somebody else took values meanwhile" if most["gaps"] and not most["duplicates"] else "",
+        ),
+        Verdict(
+            "Leases of 1,000 against the best rate of single values",
+            "≥ 100 x",
+            f"{lease['times best single rate']:.0f} x, {lease['duplicates']} overlaps",
+            lease["times best single rate"] >= 100 and not lease["duplicates"],
+        ),
+    ]
+    report("sequence_rate", "Sequence values through the front door", rows, verdicts)
 
 
 def _row(

@@ -5,9 +5,10 @@ domain.
 
 It routes a path to the API that is deployed under that name, which `local.gateway` executes, and what is under no
 service's name to the deployed CDN; it holds no logic of any service. Besides, `GET /_front_door/apis` lists the APIs,
-`GET /_front_door/reference` is a page to browse them and try them out, `GET /healthz` is up once it answers, and
+`GET /_front_door/reference` is a page to browse them and try them out, `GET /healthz` is up once it answers,
 `POST /_front_door/reload` reads what is deployed again (a service that is not known makes it look by itself, at most
-once a second).
+once a second), and `PUT /_front_door/throttles {"share": 0.01}` makes a hundredth of every deployed throttle count, for
+load that is as much smaller than a region's (`bench/black_friday.py`).
 """
 
 from __future__ import annotations
@@ -193,6 +194,17 @@ class FrontDoor:
         self._forget()
         return JSONResponse({"apis": sorted(deployment.apis)})
 
+    async def throttles(self, request: HttpRequest) -> HttpResponse:
+        """PUT /_front_door/throttles"""
+        try:
+            share = float((await request.json())["share"])
+        except (KeyError, TypeError, ValueError):
+            share = 0.0
+        if not 0 < share <= 1:
+            return problem(400, "INVALID_SHARE", "Invalid share", "share is a number above 0 and at most 1.")
+        self._executor.scale_throttles(share)
+        return JSONResponse({"share": share})
+
     async def api(self, http: HttpRequest) -> HttpResponse:
         """Anything else: /<service>/v1/<path>, which on AWS is a host of its own, and all that is no API's the CDN's."""
         raw_path = http.scope.get("raw_path") or http.scope["path"].encode()
@@ -233,7 +245,9 @@ class FrontDoor:
 
 def _down(error: EmulatorDown) -> HttpResponse:
     LOG.warning("the local cloud does not answer: %s", error)
-    return problem(503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again.")
+    answer = problem(503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again.")
+    answer.headers["Retry-After"] = "1"
+    return answer
 
 
 async def _request(http: HttpRequest, public_path: str, path: str) -> Request:
@@ -313,6 +327,7 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
             Route("/_front_door/apis", front_door.listing, methods=["GET"]),
             Route("/healthz", front_door.health, methods=["GET"]),
             Route("/_front_door/reload", front_door.reload, methods=["POST"]),
+            Route("/_front_door/throttles", front_door.throttles, methods=["PUT"]),
         ],
         lifespan=lifespan,
     )

@@ -34,16 +34,18 @@ def find(run_id: str) -> dict[str, Any] | None:
     return from_item(answer["Item"]) if "Item" in answer else None
 
 
-def note(run_id: str, **facts: Any) -> None:
-    """Enter what is known of a run; what is said again replaces what was said before."""
+def note(run_id: str, **facts: Any) -> dict[str, Any]:
+    """Enter what is known of a run; what is said again replaces what was said before. The run as it is then."""
     facts |= {"updated_at": datetime.now(UTC).isoformat(), "purge_at": int(time.time()) + KEPT_SECONDS}
-    client("dynamodb").update_item(
+    answer = client("dynamodb").update_item(
         TableName=setting("TABLE_NAME"),
         Key={"run_id": {"S": run_id}},
         UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in facts),
         ExpressionAttributeNames={f"#{name}": name for name in facts},
         ExpressionAttributeValues={f":{name}": to_attribute(value) for name, value in facts.items()},
+        ReturnValues="ALL_NEW",
     )
+    return from_item(answer["Attributes"])
 
 
 def take(execution: str) -> None:

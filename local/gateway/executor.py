@@ -142,8 +142,13 @@ class Executor:
         self._quotas = Quotas(self._clock.now)
 
     def forget(self) -> None:
-        """Drops what was cached of the former deployment. Buckets and quotas go on counting."""
+        """Drops what was cached of the former deployment; throttles count in full. Buckets and quotas go on counting."""
         self._grants.clear()
+        self.scale_throttles(1)
+
+    def scale_throttles(self, share: float) -> None:
+        """From now on, or until the deployment is read again, this share of every throttle counts."""
+        self._buckets.share = share
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
         """The response to `request`, always one; EmulatorDown if there is no emulated AWS to ask."""

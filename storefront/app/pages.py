@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+# Asked again after so long, if an API that sheds load, or none that answers, gave no advice.
+RETRY_SECONDS = 2
 # No script, style or picture of anybody else, and nobody shows the shop in a frame of theirs.
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
@@ -75,8 +77,8 @@ async def refused(request: Request, error: Refused) -> HTMLResponse:
     """The page for what an API has refused and no other page deals with."""
     status = 503 if error.status >= 500 else error.status
     response = await show(request, "refused.html", status, error=error, code=status)
-    if error.retry_after:
-        response.headers["Retry-After"] = str(error.retry_after)
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     return response
 
 

@@ -95,3 +95,36 @@ def test_errors_are_documented_as_problems(body, document):
         for status, response in operation["responses"].items():
             if status >= "400":
                 assert set(response.get("content", {})) <= {"application/problem+json"}, (place, status)
+
+
+SHED = ("429", "503")
+
+
+@pytest.mark.parametrize(("body", "document"), DOCUMENTS)
+def test_what_is_refused_for_now_says_when_to_ask_again(body, document):
+    """Every 429 and 503, the gateway's own and an integration's, has Retry-After."""
+    own = body["x-amazon-apigateway-gateway-responses"]
+    assert own["THROTTLED"]["statusCode"] == own["QUOTA_EXCEEDED"]["statusCode"] == "429"
+    for kind, rule in own.items():
+        advice = rule["responseParameters"].get("gatewayresponse.header.Retry-After")
+        assert bool(advice) or rule.get("statusCode") not in SHED, kind
+    for place, operation in operations(body):
+        for rule in operation["x-amazon-apigateway-integration"].get("responses", {}).values():
+            assert rule["statusCode"] not in SHED or "method.response.header.Retry-After" in rule["responseParameters"]
+            for template in rule.get("responseTemplates", {}).values():
+                for branch in re.split(r"#(?:if|elseif|else|end)\b", template):
+                    if re.search(r"#set\(\$\S+ = (429|503)\)", branch):
+                        assert "$context.responseOverride.header.Retry-After" in branch, place
+
+
+def test_a_web_acl_that_sheds_load_says_when_to_ask_again():
+    blocked = [
+        rule["Action"]["Block"]["CustomResponse"]
+        for _, _, acl in every("AWS::WAFv2::WebACL")
+        for rule in acl["Rules"]
+        if "CustomResponse" in rule.get("Action", {}).get("Block", {})
+    ]
+    assert len(blocked) == 2
+    for response in blocked:
+        assert response["ResponseCode"] == 429
+        assert "Retry-After" in {header["Name"] for header in response["ResponseHeaders"]}

@@ -14,12 +14,14 @@ from setpieces.settings import setting
 @rest_handler
 def handler(request: Request) -> Response:
     wanted = options(request)
-    run_id = new_run_id(request.authorizer["principalId"], request.idempotency_key())
-    known = find(run_id)
-    if known and {name: known[name] for name in wanted} != wanted:
+    key = request.idempotency_key()
+    run_id = new_run_id(request.authorizer["principalId"], key)
+    # Without a key it is a run that nobody can have asked for before.
+    run = find(run_id) if key else None
+    if run and {name: run[name] for name in wanted} != wanted:
         raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another run")
-    if known is None:
-        note(run_id, status=PENDING, **wanted)
+    if run is None:
+        run = note(run_id, status=PENDING, **wanted)
     api = client("stepfunctions")
     try:
         # Of the same name there is only one: to start it again is harmless, and mends a start that was lost.
@@ -27,5 +29,4 @@ def handler(request: Request) -> Response:
     except api.exceptions.ClientError as error:
         if error_code(error) != "ExecutionAlreadyExists":
             raise
-    answer = view(find(run_id))
-    return Response(202, answer, {"Location": f"{request.path.removesuffix('/')}/{run_id}", "Retry-After": "1"})
+    return Response(202, view(run), {"Location": f"{request.path.removesuffix('/')}/{run_id}", "Retry-After": "1"})

@@ -424,6 +424,14 @@ def test_stage_throttling_by_method() -> None:
     assert [world.send("GET", "/a").status, world.send("GET", "/b").status] == [200, 200]
 
 
+def test_a_share_of_the_throttles_counts_until_the_deployment_is_read_again() -> None:
+    world = World({"/a": {"get": proxy()}}, stage=Stage("local", limits={("/*", "*"): Limits(1, 4)}))
+    world.executor.scale_throttles(0.5)
+    assert [world.send("GET", "/a").status for _ in range(3)] == [200, 200, 429]
+    world.executor.forget()
+    assert [world.send("GET", "/a").status for _ in range(5)] == [200, 200, 200, 200, 429]
+
+
 def test_the_order_of_the_checks() -> None:
     """A request that is wrong in every way is refused for the first reason; each one put right shows the next."""
     validators = {"all": {"validateRequestBody": True, "validateRequestParameters": True}}

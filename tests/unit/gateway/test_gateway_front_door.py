@@ -27,6 +27,10 @@ class FakeExecutor:
         self.response = Response(201, [("X-A", "1"), ("Set-Cookie", "a"), ("Set-Cookie", "b")], b"body")
         self.fault: Exception | None = None
         self.forgot = 0
+        self.shares: list[float] = []
+
+    def scale_throttles(self, share: float) -> None:
+        self.shares.append(share)
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
         self.requests.append(request)
@@ -194,6 +198,14 @@ def test_reload(world: World) -> None:
     assert (world.read, world.executor.forgot, world.forgot) == (1, 1, [True])
 
 
+def test_a_share_of_throttles(world: World) -> None:
+    answered = [world.send("PUT", "/_front_door/throttles", json.dumps({"share": s}).encode())[0] for s in (0.01, 1)]
+    assert (answered, world.executor.shares) == ([200, 200], [0.01, 1])
+    for body in (b"", b"[]", b'{"share": 0}', b'{"share": 1.1}', b'{"share": "x"}', b'{"share": NaN}'):
+        assert world.send("PUT", "/_front_door/throttles", body)[0] == 400
+    assert world.executor.shares == [0.01, 1]
+
+
 def test_the_local_cloud_is_down(world: World) -> None:
     world.deployed = EmulatorDown("refused")
     for method, path in (("GET", "/"), ("GET", "/shop/v1/x"), ("POST", "/_front_door/reload")):
@@ -201,6 +213,7 @@ def test_the_local_cloud_is_down(world: World) -> None:
         world.now += 2
         assert (status, dict(headers)["content-type"]) == (503, "application/problem+json")
         assert "make start" in json.loads(body)["detail"]
+        assert dict(headers)["retry-after"] == "1"
     world.deployed = Deployment({"shop": API})
     world.executor.fault = EmulatorDown("refused")
     assert world.send("GET", "/shop/v1/x")[0] == 503

@@ -67,6 +67,18 @@ def test_changed_limits_start_anew() -> None:
     assert buckets.take(("k",), Limits(1, 2))
 
 
+def test_a_share_of_every_limit():
+    clock = Clock()
+    buckets = Buckets(clock)
+    buckets.share = 0.01
+    assert [buckets.take(("k",), Limits(100, 200)) for _ in range(3)] == [True, True, False]
+    clock.at += 1
+    assert [buckets.take(("k",), Limits(100, 200)) for _ in range(2)] == [True, False]
+    # However small the share is, a request gets through now and then; where none may, none does.
+    assert [buckets.take(("small",), Limits(100, 10)) for _ in range(2)] == [True, False]
+    assert not buckets.take(("none",), Limits(100, 0))
+
+
 @pytest.mark.parametrize(
     ("period", "offset", "before", "after"),
     [

@@ -1,9 +1,12 @@
 """Where a reader is sent, whose forms are taken, and what is told of a refusal."""
 
+import asyncio
+from types import SimpleNamespace
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from app.pages import from_elsewhere, money, own_path
+from app.apis import Refused
+from app.pages import from_elsewhere, money, own_path, refused
 from app.pictures import drawn
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +61,24 @@ def test_every_sku_has_a_picture_of_its_own(sku: str):
     assert fromstring(drawn(sku)).tag.endswith("svg")
     assert drawn(sku) == drawn(sku)
     assert drawn(sku) != drawn(sku + "x")
+
+
+@pytest.mark.parametrize(
+    ("status", "advice", "shown", "retry_after"),
+    [
+        (429, 7, 429, "7"),
+        (429, None, 429, "2"),
+        (503, None, 503, "2"),
+        (500, None, 503, "2"),
+        (502, 3, 503, "3"),
+        (403, None, 403, None),
+    ],
+)
+def test_a_page_that_cannot_be_had_now_says_when_it_can(
+    status: int, advice: int | None, shown: int, retry_after: str | None
+):
+    app = SimpleNamespace(state=SimpleNamespace(site=SimpleNamespace(name="Shop")))
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "app": app, "query_string": b""})
+    request.state.session = None
+    answer = asyncio.run(refused(request, Refused(status, "CODE", "", advice)))
+    assert (answer.status_code, answer.headers.get("retry-after")) == (shown, retry_after)

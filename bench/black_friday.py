@@ -1,0 +1,381 @@
+"""Black Friday: customers who browse, fill baskets and buy through the front door, and in the middle ten times as many.
+
+    make load [SEED=1] [MINUTES=3]
+    python -m bench black_friday
+
+Reported for the time before, during and after the spike: requests, rates, latencies, errors, and load that was shed (429 and
+503, each has to say when to ask again); how long it takes until customers are served as before; and afterwards: queues drain,
+and every order that was accepted is complete, charged once and shipped once. Two cores do about a hundredth of what the
+deployed throttles allow, so a hundredth of them counts while it runs. Customers are locust's (``bench/black_friday_users.py``).
+
+Sizes: ``SETPIECES_LOAD_SEED`` (1), ``SETPIECES_LOAD_MINUTES`` (3), ``SETPIECES_LOAD_USERS`` (3 before the spike),
+``SETPIECES_LOAD_THROTTLES`` (0.01). Only loopback is ever asked.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from bench.report import Verdict, console, report
+from local.settings import FRONT_DOOR, ROOT, STATE
+from local.shop import Shop, eventually
+
+sys.path.append(str(ROOT / "functions" / "common"))
+from tests.resilience import invariants
+from tests.resilience.promises import Order, Promises
+
+REPORT = STATE / "reports" / "black_friday.txt"
+MOST_MINUTES, MOST_USERS = 15.0, 20
+SPIKE = 10
+# Shares of the time. Functions start cold: what is measured before the spike is a shop that runs.
+SHARES = {"warm-up": 0.15, "before": 0.25, "spike": 0.25, "after": 0.35}
+THINK_SECONDS = 1.0
+SHED = (429, 503)
+# Served as before: this often is looked, at so many seconds, with at most so many times the p95 of before.
+WINDOW_SECONDS, RECOVERED, SHED_SHARE = 5.0, 1.5, 0.02
+SETTLE_SECONDS = 300
+# Whoever leaves when the spike is over finishes what they do, unless it takes longer.
+LEAVE_SECONDS = 3
+HOLDS = (
+    invariants.no_order_is_lost,
+    invariants.statuses_never_regress,
+    invariants.orders_are_charged_at_most_once,
+    invariants.orders_are_shipped_once,
+    invariants.queues_are_drained,
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many customers for how long."""
+
+    seed: int = 1
+    minutes: float = 3.0
+    users: int = 3
+    # This share of the deployed throttles counts.
+    throttles: float = 0.01
+    think_seconds: float = THINK_SECONDS
+    # To eleven times that they do something else.
+    check_outs: int = 1
+
+    def phases(self) -> list[dict[str, Any]]:
+        users, seconds = min(self.users, MOST_USERS), min(self.minutes, MOST_MINUTES) * 60
+        return [
+            {"name": name, "seconds": seconds * share, "users": users * (SPIKE if name == "spike" else 1)}
+            for name, share in SHARES.items()
+        ]
+
+    @classmethod
+    def from_environment(cls) -> "Load":
+        def given(name: str, default: float) -> float:
+            return float(os.environ.get(f"SETPIECES_LOAD_{name}") or default)
+
+        return cls(
+            int(given("SEED", cls.seed)),
+            given("MINUTES", cls.minutes),
+            int(given("USERS", cls.users)),
+            given("THROTTLES", cls.throttles),
+        )
+
+
+@dataclass
+class Day:
+    """What happened: answers {name, at, ms, status, good, advised, problem}, times in seconds since the beginning."""
+
+    phases: list[dict[str, Any]]
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
+    gave_up: int = 0
+
+    @classmethod
+    def read(cls, journal: Path, phases: list[dict[str, Any]]) -> "Day":
+        day, began = cls(phases), 0.0
+        for text in journal.read_text().splitlines():
+            entry = json.loads(text)
+            if entry["kind"] == "began":
+                began = entry["at"]
+            elif entry["kind"] == "order":
+                day.orders.append(entry["number"])
+            elif entry["kind"] == "gave up":
+                day.gave_up += 1
+            else:
+                day.answers.append(entry | {"at": entry["at"] - began})
+        return day
+
+    def begins(self, phase: str) -> float:
+        names = [one["name"] for one in self.phases]
+        return sum(one["seconds"] for one in self.phases[: names.index(phase)])
+
+    def of(self, phase: str) -> list[dict[str, Any]]:
+        """Answers to what was asked in a phase; the last one has no end."""
+        names = [one["name"] for one in self.phases]
+        begin = self.begins(phase)
+        end = begin + self.phases[names.index(phase)]["seconds"] if phase != names[-1] else float("inf")
+        return [answer for answer in self.answers if begin <= answer["at"] < end]
+
+    def recovery_seconds(self) -> tuple[float | None, float | None]:
+        """From the end of the spike until the p95 of a window is as before, and until no more load is shed than before; none
+        if that never happens."""
+        before, end = self.of("before"), self.begins("after")
+        slow, shed = RECOVERED * percentile(before, 95), max(SHED_SHARE, _share(self.shed("before"), before))
+        windows = [
+            (at, [answer for answer in self.answers if end + at <= answer["at"] < end + at + WINDOW_SECONDS])
+            for at in range(int(self.phases[-1]["seconds"]))
+        ]
+        fast = (at for at, window in windows if served(window) and percentile(window, 95) <= slow)
+        open_again = (at for at, window in windows if window and _share(_shed(window), window) <= shed)
+        return next(fast, None), next(open_again, None)
+
+    def shed(self, phase: str = "") -> list[dict[str, Any]]:
+        return _shed(self.of(phase) if phase else self.answers)
+
+    def errors(self, phase: str = "") -> list[dict[str, Any]]:
+        """What is neither good nor shed."""
+        found = self.of(phase) if phase else self.answers
+        return [answer for answer in found if not answer["good"] and answer["status"] not in SHED]
+
+
+def _shed(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for answer in answers if answer["status"] in SHED]
+
+
+def _share(some: list[Any], of: list[Any]) -> float:
+    return len(some) / len(of) if of else 0.0
+
+
+def served(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for answer in answers if answer["good"]]
+
+
+def percentile(answers: Iterable[dict[str, Any]], percent: int) -> float:
+    """Milliseconds within which so many of a hundred good answers came."""
+    times = sorted(answer["ms"] for answer in served(answers))
+    return times[min(len(times) - 1, len(times) * percent // 100)] if times else float("nan")
+
+
+def spend(shop: Shop, load: Load) -> Day:
+    """The day itself: locust, in a process of its own, because it changes how a process waits."""
+    assert shop.front_door == FRONT_DOOR, "load goes to this machine only"
+    journal = STATE / "reports" / "black_friday.jsonl"
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    items = eventually(lambda: shop.call("GET", "/catalog/v1/products?query=sp-").raise_for_status().json()["items"])
+    settings = {
+        "seed": load.seed,
+        "phases": load.phases(),
+        "skus": [item["sku"] for item in items if item["available"]],
+        "journal": str(journal),
+        "think_seconds": load.think_seconds,
+        "check_outs": load.check_outs,
+    }
+    users = Path(__file__).with_name("black_friday_users.py")
+    command = [sys.executable, "-m", "locust", "--locustfile", str(users), "--headless", "--host", FRONT_DOOR]
+    command += [
+        "--stop-timeout",
+        str(LEAVE_SECONDS),
+        "--only-summary",
+        "--loglevel",
+        "WARNING",
+        "--exit-code-on-error",
+        "0",
+    ]
+    throttle(load.throttles)
+    try:
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"SETPIECES_LOAD": json.dumps(settings)},
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=min(load.minutes, MOST_MINUTES) * 60 + 120,
+        )
+    finally:
+        throttle(1)
+    return Day.read(journal, load.phases())
+
+
+def throttle(share: float) -> None:
+    httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": share}, timeout=30).raise_for_status()
+
+
+def settle(shop: Shop, kept: Promises, day: Day) -> tuple[float, dict[str, list[str]]]:
+    """(seconds until every promise was kept, what was not kept after all)"""
+    kept.orders += [Order(number, "tok_ok") for number in day.orders]
+    began = time.monotonic()
+    while True:
+        found = invariants.violations(shop, kept, HOLDS)
+        if not found or time.monotonic() - began > SETTLE_SECONDS:
+            return time.monotonic() - began, found
+        time.sleep(1)
+
+
+def run() -> None:
+    shop, load = Shop.from_environment(), Load.from_environment()
+    kept = Promises.of(shop)
+    day = spend(shop, load)
+    drained, broken = settle(shop, kept, day)
+    rows = [_phase(day, phase) for phase in load.phases() if phase["name"] != "warm-up"]
+    recovery, open_again = day.recovery_seconds()
+    unadvised = [answer for answer in day.shed() if not answer["advised"]]
+    outcome = {
+        "orders accepted": len(day.orders),
+        "promises broken": sum(map(len, broken.values())),
+        "as fast again after s": "never" if recovery is None else recovery,
+        "sheds nothing more after s": "never" if open_again is None else open_again,
+        "drained after s": drained,
+        "customers who gave up": day.gave_up,
+    }
+    title = f"Black Friday: {load.minutes:g} min, seed {load.seed}, {load.throttles:g} of the throttles"
+    report(
+        "black_friday",
+        title,
+        rows,
+        _verdicts(day, broken, recovery, unadvised),
+        outcome=outcome,
+        operations=_operations(day),
+        timeline=_timeline(day),
+        phases=load.phases(),
+        told=told(day),
+    )
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    with REPORT.open("w") as file:
+        for out in (console, Console(file=file, width=140, highlight=False)):
+            _print(out, title, rows if out.file is file else [], day, outcome, broken)
+    assert not broken, invariants.readable(broken)
+
+
+def told(day: Day) -> dict[str, int]:
+    """How often which answer was no success, by operation, status and code."""
+    found = Counter(
+        f"{one['name']}: {one['status']} {_code(one['problem'])}".rstrip() for one in day.answers if not one["good"]
+    )
+    return dict(found.most_common())
+
+
+def _code(problem: str) -> str:
+    """Of an answer that may be cut off, or a page."""
+    return problem.partition('"code":')[2].partition('"')[2].partition('"')[0]
+
+
+def _phase(day: Day, phase: dict[str, Any]) -> dict[str, Any]:
+    answers = day.of(phase["name"])
+    return {
+        "phase": phase["name"],
+        "users": phase["users"],
+        "requests": len(answers),
+        "requests/s": len(answers) / phase["seconds"],
+        "served/s": len(served(answers)) / phase["seconds"],
+        **{
+            f"p{percent} ms": round(percentile(answers, percent)) if served(answers) else "-"
+            for percent in (50, 95, 99)
+        },
+        "429": sum(answer["status"] == 429 for answer in answers),
+        "503": sum(answer["status"] == 503 for answer in answers),
+        "without Retry-After": sum(not answer["advised"] for answer in day.shed(phase["name"])),
+        "errors": len(day.errors(phase["name"])),
+    }
+
+
+def _operations(day: Day) -> list[dict[str, Any]]:
+    names = sorted({answer["name"] for answer in day.answers})
+    found = []
+    for name in names:
+        row: dict[str, Any] = {"operation": name}
+        for phase in SHARES:
+            answers = [answer for answer in day.of(phase) if answer["name"] == name]
+            if phase != "warm-up":
+                good = served(answers)
+                row[f"{phase}: served"] = f"{len(good)} of {len(answers)}"
+                row[f"{phase}: p95 ms"] = round(percentile(good, 95)) if good else "-"
+        found.append(row)
+    return found
+
+
+def _timeline(day: Day, step: float = 2.0) -> list[dict[str, float]]:
+    """For the plot: rates and p95 along the day."""
+    last = max((answer["at"] for answer in day.answers), default=0.0)
+    found = []
+    for number in range(int(last / step) + 1):
+        answers = [answer for answer in day.answers if number * step <= answer["at"] < (number + 1) * step]
+        good = served(answers)
+        found.append(
+            {
+                "at": number * step,
+                "served/s": len(good) / step,
+                "shed/s": sum(answer["status"] in SHED for answer in answers) / step,
+                "p95 ms": round(percentile(good, 95)) if good else 0,
+            }
+        )
+    return found
+
+
+def _verdicts(
+    day: Day, broken: dict[str, list[str]], recovery: float | None, unadvised: list[dict[str, Any]]
+) -> list[Verdict]:
+    lost = sum(map(len, broken.values()))
+    errors = day.errors()
+    return [
+        Verdict(
+            "10 x spike: orders accepted, complete, charged once, shipped once; queues drained",
+            "all",
+            f"{len(day.orders)} orders, {lost} broken promises",
+            not broken and bool(day.orders),
+        ),
+        Verdict(
+            "10 x spike: load that is shed says when to ask again",
+            "all",
+            f"{len(day.shed())} x 429 or 503, {len(unadvised)} without Retry-After",
+            not unadvised,
+        ),
+        Verdict(
+            "10 x spike: other errors",
+            "none",
+            f"{len(errors)} of {len(day.answers)} answers",
+            not errors,
+            ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors})),
+        ),
+        Verdict(
+            f"10 x spike: p95 back within {RECOVERED} x of before",
+            "before the day ends",
+            "never" if recovery is None else f"{recovery} s after the spike",
+            recovery is not None,
+            "" if recovery is not None else "two cores carry shop, partners, emulator and customers together",
+        ),
+    ]
+
+
+def _print(
+    out: Console,
+    title: str,
+    rows: list[dict[str, Any]],
+    day: Day,
+    outcome: dict[str, Any],
+    broken: dict[str, list[str]],
+) -> None:
+    for name, lines in ((title, rows), ("By operation", _operations(day)), ("Afterwards", [outcome])):
+        if lines:
+            out.print(f"[bold]{name}[/]", soft_wrap=True)
+            table = Table(*lines[0])
+            for line in lines:
+                table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in line.values()))
+            out.print(table)
+    out.print(f"What clients were told: {told(day)}", soft_wrap=True)
+    for error in day.errors()[:10]:
+        out.print(f"error: {error['name']} {error['status']} {error['problem']}", soft_wrap=True)
+    if broken:
+        out.print(invariants.readable(broken), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,327 @@
+"""How cost grows with the work: x1, x10, x100 and x1,000 of it. Time, AWS calls and peak memory, whole and per item.
+
+What should hold: the cost of an item does not grow. Where there is more of something else than items (clients, lines, orders),
+an item is what is asked of the shop meanwhile. AWS calls are those of the shop's roles, told by the emulator; watchers that
+poll are not among them, and neither are the partners. Pure work runs in a process of its own, so its memory is its own.
+
+``SETPIECES_BENCH_SCALE`` (default 1) multiplies every size; ``SETPIECES_BENCH_CURVES`` names some of the curves.
+"""
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from bench.report import Verdict, report
+from local import feed_samples, feeds
+from local.memory import Memory
+from local.publish import resources
+from local.settings import AWS_ENDPOINT, ROOT
+from local.shop import Shop, unique
+from tests.integration.voucher_batches import ask, complete
+
+TIMES = (1, 10, 100, 1_000)
+SCALE = float(os.environ.get("SETPIECES_BENCH_SCALE", "1"))
+# Per item, x1,000 may cost so many times what x10 does: x1 is all beginning. Times of a shared machine scatter, calls do not.
+FLAT = 1.5
+NOT_COUNTED = ("lambda:", "sts:", "logs:", "xray:", "cloudwatch:")
+
+
+@dataclass
+class Point:
+    """What so many items cost; ``calls``, and the DynamoDB ``units`` charged, are none where no AWS is called."""
+
+    items: int
+    seconds: float
+    calls: float | None = None
+    megabytes: int | None = None
+    units: float | None = None
+
+    def each(self) -> tuple[float, float | None]:
+        return self.seconds / self.items, None if self.calls is None else self.calls / self.items
+
+
+@dataclass(frozen=True)
+class Curve:
+    name: str
+    unit: str
+    sizes: tuple[int, ...]
+    measure: Callable[["World", int], Point]
+    note: str = ""
+
+
+@dataclass
+class World:
+    shop: Shop = field(default_factory=Shop.from_environment)
+
+    def __post_init__(self) -> None:
+        self.admin = feeds.admin(self.shop)
+        person = self.shop.samples["customer"]
+        credentials = {name: person[name] for name in ("email", "password")}
+        token = self.shop.call("POST", "/login/v1/sessions", json=credentials).json()["session_token"]
+        self.customer, self.session = person["customer_id"], {"Authorization": f"Bearer {token}"}
+        items = self.shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
+        self.skus = [item["sku"] for item in items if item["available"]]
+        # Nested stack and logical id of each role.
+        self._roles = {
+            one["physical_id"]: (one["stack"], one["logical_id"])
+            for one in resources()
+            if one["type"] == "AWS::IAM::Role"
+        }
+
+    @contextmanager
+    def cost(self, items: int, *stacks: str, watchers: tuple[str, ...] = ()) -> Iterator[Point]:
+        """The cost of the block: time, and calls of roles of these nested stacks but for those of ``watchers``."""
+        calls, units = self._told(stacks, watchers)
+        began, point = time.perf_counter(), Point(items, 0)
+        yield point
+        point.seconds = time.perf_counter() - began
+        calls_after, units_after = self._told(stacks, watchers)
+        point.calls, point.units = calls_after - calls, units_after - units
+
+    def _told(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
+        """(calls, DynamoDB units) since the emulator was first asked."""
+        answer = httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status().json()
+        found: Counter[str] = Counter()
+        for kind, by_role in answer.items():
+            for role, counted in by_role.items():
+                stack, name = self._roles.get(role, ("", ""))
+                if any(f"-{wanted}-" in stack for wanted in stacks) and name not in watchers:
+                    found[kind] += sum(count for what, count in counted.items() if not what.startswith(NOT_COUNTED))
+        return found["calls"], found["units"]
+
+
+# --- through the shop ---
+
+
+def _vouchers(world: World, count: int) -> Point:
+    functions = ("vouchers-create-batch", "vouchers-lease-range", "vouchers-generate-chunk", "vouchers-store-file")
+    with (
+        Memory(functions) as memory,
+        world.cost(count, "Vouchers", "Sequences", watchers=("ShowBatchFunctionRole",)) as point,
+    ):
+        complete(world.shop, world.admin, ask(world.shop, world.admin, count=count), timeout=900)
+    point.megabytes = max(memory.peak.values(), default=0) or None
+    return point
+
+
+def _feeds(world: World, count: int) -> Point:
+    records = feed_samples.records("product", count, series=unique("S").upper())
+    content = feed_samples.as_json(records)
+    functions = ("feed-pipeline-transform-feed", "feed-pipeline-update-platform")
+    with (
+        Memory(functions) as memory,
+        world.cost(count, "ProductFeed", "Feeds", watchers=("ShowFeedFunctionRole",)) as point,
+    ):
+        feeds.accounted(
+            world.shop, world.admin, "product", feeds.put(world.shop, world.admin, "product", content), timeout=900
+        )
+    point.megabytes = max(memory.peak.values(), default=0) or None
+    return point
+
+
+def _sequences(world: World, clients: int) -> Point:
+    """Values, taken by so many clients at once; an item is a value."""
+    values = max(300, 4 * clients)
+
+    def take(_: int) -> int:
+        answer = world.shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)
+        return int(answer.raise_for_status().json()["value"])
+
+    with ThreadPoolExecutor(clients) as pool, world.cost(values, "Sequences") as point:
+        taken = list(pool.map(take, range(values)))
+    assert len(set(taken)) == values, "a value was given twice"
+    return point
+
+
+def _basket(world: World, lines: int) -> Point:
+    """Changing one line of a basket that has so many; an item is a change."""
+    basket, changes = unique("scaling"), 30
+    path = f"/basket/v1/baskets/{basket}/items"
+    for sku in world.skus[:lines]:
+        world.shop.call("POST", path, json={"sku": sku, "quantity": 1}).raise_for_status()
+    with world.cost(changes, "Basket") as point:
+        for number in range(changes):
+            world.shop.call("PATCH", f"{path}/{world.skus[0]}", json={"quantity": 1 + number % 2}).raise_for_status()
+    return point
+
+
+def _history(world: World, orders: int) -> Point:
+    """A page of the history of a customer who has so many orders; an item is a page."""
+    table, owner, pages = world.shop.address("orders", "table-name"), world.customer, 20
+    dynamodb, number = world.shop.aws("dynamodb"), random.randrange(10**8)
+    keys = [{"order_number": {"S": f"T{900_000_000 + (number + n) % 10**8:09}"}} for n in range(orders)]
+    more = {"history_of": owner, "backend_status": "Sent to fulfillment", "updated_at": "2026-01-01T00:00:00Z"}
+    item = {name: {"S": text} for name, text in more.items()}
+    item |= {"expires_at": {"N": str(int(time.time()) + 3600)}}
+    _write(dynamodb, table, [{"PutRequest": {"Item": key | item}} for key in keys])
+    try:
+        with world.cost(pages, "Orders", "Login") as point:
+            for _ in range(pages):
+                answer = world.shop.call("GET", "/orders/v1/orders", headers=world.session).raise_for_status()
+        assert len(answer.json()["items"]) >= min(orders, 20), answer.text
+    finally:
+        _write(dynamodb, table, [{"DeleteRequest": {"Key": key}} for key in keys])
+    return point
+
+
+def _write(dynamodb: Any, table: str, requests: list[Any]) -> None:
+    for first in range(0, len(requests), 25):
+        dynamodb.batch_write_item(RequestItems={table: requests[first : first + 25]})
+
+
+# --- pure ---
+
+
+def _apart(curve: str) -> Callable[[World, int], Point]:
+    """Measured in a process of its own."""
+
+    def measured(_: World, count: int) -> Point:
+        command = [sys.executable, "-m", "bench.scaling", curve, str(count)]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        seconds, before, after = map(float, done.stdout.split())
+        return Point(count, seconds, None, round(after - before))
+
+    return measured
+
+
+def _redirects(count: int) -> float:
+    """Compiling exact rules and asking for each once."""
+    sys.path.append(str(ROOT / "functions" / "redirects"))
+    from redirect_rules import compile_rules
+
+    rules = [
+        {"id": f"r{n}", "match": "exact", "from": f"/old/section-{n % 97}/page-{n}", "to": f"/new/{n}"}
+        for n in range(count)
+    ]
+    began = time.process_time()
+    compiled = compile_rules({"rules": rules}, ["www.shop.example"], [])
+    for number in range(count):
+        assert compiled.decide("www.shop.example", f"/old/section-{number % 97}/page-{number}", ())
+    return time.process_time() - began
+
+
+def _sitemaps(count: int) -> float:
+    """Writing URLs into files and checking those."""
+    sys.path.append(str(ROOT / "functions" / "sitemaps"))
+    from sitemap_check import problems
+    from sitemap_files import Entry, files
+
+    origin, began = "https://www.shop.example", time.process_time()
+    entries = (Entry(f"/products/SP-{number:07}", "2026-01-02") for number in range(count))
+    for file in files("pages-1", origin, entries):
+        assert not list(problems(file.content, origin))
+    return time.process_time() - began
+
+
+def _peak() -> float:
+    """MB that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+
+
+def sized(base: int, times: tuple[int, ...] = TIMES) -> tuple[int, ...]:
+    return tuple(max(1, round(base * SCALE)) * factor for factor in times)
+
+
+CURVES = (
+    Curve("vouchers", "voucher of a batch", sized(100), _vouchers, "each batch has one workflow, one file, one mail"),
+    Curve(
+        "feed records",
+        "record of a feed",
+        sized(10),
+        _feeds,
+        "records travel in batches, to a platform that is asked by few",
+    ),
+    Curve(
+        "redirect rules",
+        "redirect rule, compiled and asked for once",
+        sized(100),
+        _apart("redirects"),
+        "a rule takes a kilobyte",
+    ),
+    Curve(
+        "sitemap URLs",
+        "URL, written and checked",
+        sized(100),
+        _apart("sitemaps"),
+        "a file, and so the memory, ends at 50,000",
+    ),
+    Curve("sequence clients", "value, by clients at once", (1, 10, 100), _sequences, "all of them share two cores"),
+    Curve(
+        "basket lines",
+        "change, by lines in the basket",
+        (1, 10, 25),
+        _basket,
+        "a basket is one item: its units grow with its size",
+    ),
+    Curve("orders of a customer", "page, by orders of the customer", sized(1), _history, "a page has 20 orders"),
+)
+
+
+def run() -> None:
+    wanted = os.environ.get("SETPIECES_BENCH_CURVES", "")
+    curves = [curve for curve in CURVES if not wanted or curve.name in wanted.split(",")]
+    world, rows, verdicts = World(), [], []
+    # The emulator counts from its first being asked.
+    httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status()
+    for curve in curves:
+        try:
+            curve.measure(world, curve.sizes[0])  # warms up
+            points = [curve.measure(world, size) for size in curve.sizes]
+        except (httpx.HTTPError, AssertionError, subprocess.CalledProcessError) as error:
+            # The other curves are worth having.
+            verdicts.append(Verdict(f"Cost of a {curve.unit}", f"flat (≤ {FLAT} x)", "failed", False, str(error)[:200]))
+            continue
+        rows += [_row(curve, size, point) for size, point in zip(curve.sizes, points, strict=True)]
+        verdicts.append(_verdict(curve, points))
+    assert rows, [verdict.reason for verdict in verdicts]
+    report("scaling", "Cost as work grows", rows, verdicts)
+
+
+def _row(curve: Curve, size: int, point: Point) -> dict[str, Any]:
+    seconds, calls = point.each()
+    return {
+        "curve": curve.name,
+        "size": size,
+        "times": size // curve.sizes[0],
+        "seconds": round(point.seconds, 3),
+        "ms per item": round(seconds * 1000, 4),
+        "AWS calls": "-" if point.calls is None else round(point.calls),
+        "calls per item": "-" if calls is None else round(calls, 4),
+        "units per item": "-" if not point.units else round(point.units / point.items, 4),
+        "peak MB": point.megabytes if point.megabytes is not None else "-",
+    }
+
+
+def _verdict(curve: Curve, points: list[Point]) -> Verdict:
+    """The last point against the second; the first is all beginning."""
+    (before, calls_before), (after, calls_after) = points[1].each(), points[-1].each()
+    time_grown = after / before
+    calls_grown = (calls_after / calls_before) if calls_before and calls_after is not None else 1.0
+    memory = [point.megabytes for point in points if point.megabytes is not None]
+    said = [f"time {time_grown:.2f} x", "no AWS call" if points[-1].calls is None else f"calls {calls_grown:.2f} x"]
+    said += [f"memory {memory[0]} → {memory[-1]} MB"] if memory else []
+    met = time_grown <= FLAT and calls_grown <= FLAT
+    return Verdict(
+        f"Cost of a {curve.unit}: {curve.sizes[1]:,} → {curve.sizes[-1]:,}",
+        f"flat (≤ {FLAT} x)",
+        ", ".join(said),
+        met,
+        curve.note,
+    )
+
+
+if __name__ == "__main__":
+    work, size = {"redirects": _redirects, "sitemaps": _sitemaps}[sys.argv[1]], int(sys.argv[2])
+    start = _peak()
+    print(work(size), start, _peak())

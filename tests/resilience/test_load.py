@@ -1,0 +1,77 @@
+"""More customers than the shop carries: what it cannot serve it sheds, in a way that clients understand, and nothing is lost.
+
+`make load` is the long form, with phases, latencies and recovery (bench/black_friday.py); here no time is looked at.
+"""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from bench import black_friday
+from bench.black_friday import Load
+from local.publish import resources
+from local.shop import Shop, unique
+from tests.resilience.invariants import every_event_on_the_bus_is_valid, hold
+from tests.resilience.promises import Order, Promises
+
+# Twenty customers at most, for twenty seconds; so little is let through that some of them are shed on any machine.
+SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.003, think_seconds=0.3, check_outs=11)
+SETTLE_SECONDS = 240
+
+
+@pytest.fixture(autouse=True)
+def _all_throttles_afterwards():
+    yield
+    black_friday.throttle(1)
+
+
+@pytest.mark.timeout(SETTLE_SECONDS * 2)
+def test_what_a_spike_is_promised_is_kept(shop: Shop):
+    kept = Promises.of(shop)
+    day = black_friday.spend(shop, SMOKE)
+    kept.orders += [Order(number, "tok_ok") for number in day.orders]
+    statuses = Counter(answer["status"] for answer in day.answers)
+    assert day.orders, statuses
+    assert statuses[429], "nothing was shed"
+    assert not [answer for answer in day.shed() if not answer["advised"]]
+    assert not day.errors(), day.errors()[:5]
+    hold(shop, kept, SETTLE_SECONDS, (*black_friday.HOLDS, every_event_on_the_bus_is_valid))
+
+
+def test_every_api_sheds_load_as_a_problem_that_says_when_to_ask_again(shop: Shop):
+    """One request each ten seconds is let through, so of twelve at once some are shed, whatever they would be answered."""
+    paths = {
+        "basket": f"/baskets/{unique('shed')}",
+        "catalog": "/products/SP-10001",
+        "login": "/sessions",
+        "orders": "/orders/T100000001/status",
+        "vouchers": "/vouchers/AAAA-AAAA",
+    }
+    assert set(paths) <= {one["properties"]["Name"].rpartition("-")[2] for one in resources() if _is_api(one)}
+    black_friday.throttle(0.0001)
+    for service, path in paths.items():
+        method = "POST" if service == "login" else "GET"
+        url = shop.url(f"/{service}/v1{path}")
+        with ThreadPoolExecutor(12) as clients:
+            answers = list(
+                clients.map(lambda _, method=method, url=url: httpx.request(method, url, timeout=60), range(12))
+            )
+        shed = [answer for answer in answers if answer.status_code == 429]
+        assert shed, (service, [answer.status_code for answer in answers])
+        for answer in shed:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["retry-after"].isdigit()
+            assert answer.headers["access-control-allow-origin"] == "*"
+            problem = json.loads(answer.text)
+            assert (problem["status"], problem["code"], problem["instance"]) == (
+                429,
+                "THROTTLED",
+                f"/{service}/v1{path}",
+            )
+
+
+def _is_api(one: dict) -> bool:
+    return one["type"] == "AWS::ApiGateway::RestApi"

@@ -1,0 +1,120 @@
+"""What benchmarks make of their figures: phases of a Black Friday, verdicts, and a page that is the same for the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import plots, summary
+from bench import report as reports
+from bench.black_friday import Day, Load, percentile
+from bench.report import Verdict, report
+
+PHASES = [
+    {"name": "warm-up", "seconds": 10, "users": 1},
+    {"name": "before", "seconds": 10, "users": 1},
+    {"name": "spike", "seconds": 10, "users": 10},
+    {"name": "after", "seconds": 30, "users": 1},
+]
+
+
+def answer(at: float, ms: float = 10, status: int = 200, advised: bool = False) -> dict[str, Any]:
+    return {
+        "name": "GET",
+        "at": at,
+        "ms": ms,
+        "status": status,
+        "good": status == 200,
+        "advised": advised,
+        "problem": "",
+    }
+
+
+def day(*answers: dict[str, Any]) -> Day:
+    return Day(PHASES, list(answers))
+
+
+def test_percentiles_are_of_good_answers():
+    answers = [answer(0, ms) for ms in range(1, 101)] + [answer(0, 9999, 503)]
+    assert [percentile(answers, percent) for percent in (50, 95, 99)] == [51, 96, 100]
+
+
+def test_an_answer_belongs_to_the_phase_in_which_it_was_asked_for():
+    spent = day(answer(0), answer(10), answer(19.9), answer(20), answer(30), answer(100))
+    assert [len(spent.of(phase["name"])) for phase in PHASES] == [1, 2, 1, 2]
+
+
+def test_shed_is_no_error_and_an_error_is_not_shed():
+    spent = day(
+        answer(1),
+        answer(1, status=429, advised=True),
+        answer(1, status=503),
+        answer(1, status=500),
+        answer(1, status=0),
+    )
+    assert [one["status"] for one in spent.shed()] == [429, 503]
+    assert [one["status"] for one in spent.errors()] == [500, 0]
+
+
+@pytest.mark.parametrize(
+    ("slow_until", "shed_until", "recovered"),
+    [(30, 30, (0, 0)), (38, 30, (8, 0)), (30, 41, (0, 11)), (100, 100, (None, None))],
+)
+def test_recovery_is_as_fast_as_before_and_sheds_no_more_than_before(
+    slow_until: int, shed_until: int, recovered: tuple
+):
+    before = [answer(at) for at in range(10, 20)]
+    after = [answer(at, 15 if at >= slow_until else 200) for at in range(30, 60)]
+    shed = [answer(at, 1, 429) for at in range(30, 60) if at < shed_until]
+    assert day(*before, *after, *shed).recovery_seconds() == recovered
+
+
+def test_load_is_bounded_whatever_was_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SETPIECES_LOAD_MINUTES", "600")
+    monkeypatch.setenv("SETPIECES_LOAD_USERS", "5000")
+    phases = Load.from_environment().phases()
+    assert sum(phase["seconds"] for phase in phases) == pytest.approx(15 * 60)
+    assert max(phase["users"] for phase in phases) == 200
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results and page of their own."""
+    for module, name, path in (
+        (reports, "RESULTS", "results"),
+        (summary, "RESULTS", "results"),
+        (summary, "RUNS", "results/runs.json"),
+        (plots, "PAGE", "bench.md"),
+        (plots, "PLOTS", "plots"),
+    ):
+        monkeypatch.setattr(module, name, tmp_path / path)
+    return tmp_path
+
+
+def test_what_was_missed_is_on_the_page_with_its_reason(kept: Path):
+    report(
+        "feeds", "Feeds", [{"way": "a|b", "n": 1234, "r": 0.5}], [Verdict("rate", "5 x", "4 x", False, "a slow day")]
+    )
+    (kept / "results" / "runs.json").write_text(json.dumps({"vouchers": {"seconds": 60, "failure": "ended with 1"}}))
+    plots.main()
+    page = (kept / "bench.md").read_text()
+    assert "| rate | 5 \N{MULTIPLICATION SIGN} | 4 \N{MULTIPLICATION SIGN} | **no** | a slow day |" in page
+    assert "| a\\|b | 1,234 | 0.50 |" in page
+    assert "**vouchers failed** when it was last run: ended with 1." in page
+
+
+def test_the_same_figures_give_the_same_plots(kept: Path):
+    rows = [
+        {"curve": "feeds", "size": size, "ms per item": 2.0, "calls per item": calls}
+        for size, calls in ((1, "-"), (10, 0.5))
+    ]
+    report("scaling", "Scaling", rows)
+    plots.main()
+    first = {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
+    plots.main()
+    assert set(first) == {"time.svg", "calls.svg"}
+    assert first == {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
+    # Text is text, and no font is part of the file.
+    assert b">ms per item</text>" in first["time.svg"]
+    assert b"@font-face" not in first["time.svg"]

@@ -93,8 +93,9 @@ test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
 # The long campaigns: every kind of fault for every call, and large numbers. Hours on two cores.
 TORTURE := SETPIECES_TORTURE=1 SETPIECES_ORDERS=500 SETPIECES_SIGNUPS=1000 SETPIECES_FEED=20000 SETPIECES_VOUCHERS=200000
-torture: start ## The long campaigns, which tests/resilience are the short ones of: make torture [SEED=1]
-	@$(TORTURE) $(if $(SEED),SETPIECES_SEED=$(SEED)) $(RUN) pytest tests/resilience
+torture: start ## The long campaigns, of which tests/resilience and tests/abuse are the short ones: make torture [SEED=1]
+	@$(TORTURE) $(if $(SEED),SETPIECES_SEED=$(SEED)) $(RUN) pytest tests/resilience tests/abuse
+	@$(RUN) local.iam_mutation $(if $(SEED),--seed $(SEED))
 iam-report: start ## What roles may do that no test used and no template needs: make iam-report [ALL=1]
 	@$(RUN) local.iam_report $(if $(ALL),--all)
 iam-mutation: start ## Take statements from live roles, one at a time; a test must notice: make iam-mutation [SAMPLE=20] [SEED=1]

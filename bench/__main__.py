@@ -53,7 +53,7 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(names)}.")
     if len(asked) == 1 and chosen == asked:
-        importlib.import_module(f"bench.{chosen[0]}").run()
+        _here(asked[0])
         return
     failures = {name: failure for name in chosen if (failure := _run(name))}
     importlib.import_module("bench.summary").show()
@@ -63,19 +63,33 @@ def main() -> None:
 
 
 def _run(name: str) -> str:
-    """Run one benchmark; why it failed, "" if it did not."""
+    """Run one benchmark in a process of its own; why it failed, "" if it did not."""
     console.rule(name)
     began = time.monotonic()
     try:
         done = subprocess.run([sys.executable, "-m", "bench", name], cwd=ROOT, check=False, timeout=LIMIT_SECONDS)
-        failure = f"ended with {done.returncode}, see above" if done.returncode else ""
     except subprocess.TimeoutExpired:
-        failure = f"not done within {LIMIT_SECONDS} s"
+        _note(name, began, f"not done within {LIMIT_SECONDS} s")
+        return f"not done within {LIMIT_SECONDS} s"
+    return f"ended with {done.returncode}, see above" if done.returncode else ""
+
+
+def _here(name: str) -> None:
+    """Run one benchmark, and note how long it took, or why it failed."""
+    began = time.monotonic()
+    try:
+        importlib.import_module(f"bench.{name}").run()
+    except BaseException as error:
+        _note(name, began, f"{type(error).__name__}: {error}".strip()[:200])
+        raise
+    _note(name, began, "")
+
+
+def _note(name: str, began: float, failure: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     runs = json.loads(RUNS.read_text()) if RUNS.exists() else {}
     runs[name] = {"seconds": round(time.monotonic() - began), "failure": failure}
     RUNS.write_text(json.dumps(runs, indent=2, sort_keys=True) + "\n")
-    return failure
 
 
 if __name__ == "__main__":

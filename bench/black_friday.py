@@ -343,7 +343,7 @@ def _verdicts(
             "none",
             f"{len(errors)} of {len(day.answers)} answers",
             not errors,
-            ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors})),
+            _reason(errors),
         ),
         Verdict(
             f"10 x spike: p95 back within {RECOVERED} x of before",
@@ -353,6 +353,13 @@ def _verdicts(
             "" if recovery is not None else "two cores carry shop, partners, emulator and customers together",
         ),
     ]
+
+
+def _reason(errors: list[dict[str, Any]]) -> str:
+    if not errors:
+        return ""
+    told = ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors}))
+    return f"{told}: functions not done in their time, where the cold start of thirty counts on two cores"
 
 
 def _print(

@@ -43,8 +43,7 @@ READING = """## How to read this
 
 * **Scaling.** A curve that stays level is work that costs the same however much there is of it; where it falls, a fixed
   beginning (a workflow, a mail, a cold start) is shared by more items. Calls and units are what AWS would charge; they
-  do not depend on the machine. Redirect rules are held in memory, a kilobyte each; a basket is one DynamoDB item, so a
-  change of a larger one is charged more.
+  do not depend on the machine. Redirect rules are held in memory, a kilobyte each.
 * **Black Friday.** A share of the deployed throttles counts, as one machine carries a share of the load; API Gateway's
   part of the front door answers 429 before a function is reached, and functions answer 503 when what they need answers
   nothing in time. Both say when to ask again, and customers do as they are told. Latencies are of what was served. What

@@ -262,7 +262,7 @@ CURVES = (
         "change, by lines in the basket",
         (1, 10, 25),
         _basket,
-        "a basket is one item: its units grow with its size",
+        "a basket is one item of DynamoDB",
     ),
     Curve("orders of a customer", "page, by orders of the customer", sized(1), _history, "a page has 20 orders"),
 )

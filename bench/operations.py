@@ -395,9 +395,17 @@ class Measurement:
         names = {arn.rpartition(":")[2] for arn in sources if ":sqs:" in arn}
         return [url for url in self.deployed.queues if url.rpartition("/")[2] in names]
 
-    def _by_schedule(self, role: str) -> bool:
+    def _owner(self, role: str) -> tuple[str, str]:
+        """The function whose role it is."""
         service, name = self.deployed.roles.get(role, ("", ""))
-        return (service, name.removesuffix("Role")) in self._scheduled
+        return service, name.removesuffix("Role")
+
+    def _by_schedule(self, role: str) -> bool:
+        return self._owner(role) in self._scheduled
+
+    def _aside(self, owner: tuple[str, str], operation: Operation) -> bool:
+        """Was it a schedule that ran this meanwhile? Relaying is what one schedule is for."""
+        return owner in self._scheduled and not owner[0] == operation.service == "event-relay"
 
     def _lines(self, begin: float) -> dict[str, list[tuple[float, str]]]:
         """(when, what) by log group, since ``begin``."""
@@ -409,19 +417,18 @@ class Measurement:
 
     def _used(self, window: Window, lines: dict[str, list[tuple[float, str]]]) -> dict[str, Usage]:
         used: dict[str, Usage] = defaultdict(Usage)
-        relays = window.operation.service == "event-relay"
         for (role, action), count in window.calls.items():
             service = self.deployed.roles.get(role, ("", ""))[0]
-            if service and (relays or not self._by_schedule(role)) and not action.startswith(_NOT_COUNTED):
+            if service and not self._aside(self._owner(role), window.operation) and not action.startswith(_NOT_COUNTED):
                 used[service].calls[action] += count
         for (role, name), units in window.units.items():
-            if relays or not self._by_schedule(role):
+            if not self._aside(self._owner(role), window.operation):
                 kind, _, table = name.partition(" ")
                 service = self.deployed.roles.get(role, ("shop", ""))[0]
                 used[service].units[f"{kind} {self.deployed.table(table)}"] += units
         for group, (service, name) in self.deployed.logs.items():
             owner = (service, name.removesuffix("Log") + "Function")
-            if owner in self._scheduled and not relays:
+            if self._aside(owner, window.operation):
                 continue
             told = [text for at, text in lines[group] if window.begin <= at <= window.end]
             used[service].log_bytes += sum(len(text.encode()) + 26 for text in told)

@@ -102,8 +102,8 @@ class Wire(HttpToolsProtocol):
         except Refused as refused:
             self._refused = refused
             raise
-        self._part = "body"
         super().on_headers_complete()
+        self._part = "body"
 
     def on_message_complete(self) -> None:
         self._part = ""

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
 
 from local.reference import bundle
 from local.settings import REGION
@@ -161,7 +162,8 @@ def test_answers_are_those_of_the_document(case: schemathesis.Case, callers: Cal
 
 def fit(case: schemathesis.Case, called: Route, turn: int) -> None:
     """What the request works on is there; a body of known names becomes the sample, or keeps one member as it is."""
-    if case.path_parameters:
+    part = case.meta.components.get(ParameterLocation.PATH) if case.meta else None
+    if case.path_parameters and not (part and part.mode.is_negative):
         case.path_parameters = {name: called.path[name] for name in case.path_parameters}
     if isinstance(case.body, dict) and isinstance(called.body, dict) and set(case.body) <= set(called.body):
         kept = sorted(case.body)[turn % len(case.body)] if case.body and turn % 3 else None

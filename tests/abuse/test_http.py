@@ -147,10 +147,11 @@ def refused(raw: bytes) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def _the_same_process_serves_on() -> Iterator[None]:
-    """Whatever was sent, the next one is served."""
-    before = FRONT_DOOR_PROCESS.pid()
+    """Whatever was sent, the next one is served; and nothing that is sent is a fault worth a traceback."""
+    before, faults = FRONT_DOOR_PROCESS.pid(), FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback")
     yield
     assert statuses(send(request(b"GET /healthz"))) == [200]
+    assert FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback") == faults
     assert before
     assert FRONT_DOOR_PROCESS.pid() == before
 
@@ -286,8 +287,7 @@ def test_who_is_slow_is_sent_away_and_keeps_nobody_waiting():
     "raw", [login(b"Content-Length: 200"), login(CHUNKED, body=b"5\r\n{"), b"GET / HTTP/1.1\r\nHos"]
 )
 def test_who_stops_in_the_middle_is_hung_up_on(raw: bytes):
-    """Also who says that nothing more will come; and whoever goes away altogether is no fault worth a traceback."""
-    faults = FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback")
+    """Also who says that nothing more will come, and who goes away altogether."""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
@@ -295,4 +295,3 @@ def test_who_stops_in_the_middle_is_hung_up_on(raw: bytes):
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         connection.sendall(raw)
     assert statuses(send(request(b"GET " + PRODUCT))) == [200]
-    assert FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback") == faults

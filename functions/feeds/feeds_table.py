@@ -38,9 +38,17 @@ def expect(feed_type: str, feed_id: str, requested_by: str, purge_at: int) -> No
         "updated_at": stamp(now()),
         "purge_at": purge_at,
     }
-    client("dynamodb").put_item(
-        TableName=setting("FEEDS_TABLE_NAME"), Item=to_item(item), ConditionExpression="attribute_not_exists(feed)"
-    )
+    try:
+        client("dynamodb").put_item(
+            TableName=setting("FEEDS_TABLE_NAME"),
+            Item=to_item(item),
+            ConditionExpression="attribute_not_exists(feed)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        # The SDK repeats a call whose answer was lost, and finds what the first attempt stored.
+        if error_code(error) != "ConditionalCheckFailedException" or from_item(error.response["Item"]) != item:
+            raise
 
 
 def read(feed_type: str, feed_id: str) -> dict[str, Any] | None:

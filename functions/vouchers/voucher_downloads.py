@@ -28,19 +28,23 @@ def link(batch: dict[str, Any], seconds: int) -> dict[str, str]:
 
 def use(token: str) -> str | None:
     """The id of the batch that a token is for; None if it was used, is over or never was one. Nobody else can use it then."""
+    # The SDK repeats a call whose answer was lost: by this it is known that the first attempt was ours.
+    mine = secrets.token_hex(8)
     try:
         answer = client("dynamodb").update_item(
             TableName=setting("DOWNLOADS_TABLE_NAME"),
             Key=to_item({"token_hash": _hash(token)}),
             UpdateExpression="SET used = :used",
             ConditionExpression="attribute_exists(token_hash) AND attribute_not_exists(used) AND expires_at > :now",
-            ExpressionAttributeValues=to_item({":used": True, ":now": int(time.time())}),
+            ExpressionAttributeValues=to_item({":used": mine, ":now": int(time.time())}),
             ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        return None
+        stored = from_item(error.response.get("Item", {}))
+        return str(stored["batch_id"]) if stored.get("used") == mine else None
     return str(from_item(answer["Attributes"])["batch_id"])
 
 

@@ -154,7 +154,7 @@ def look(client: Client, order: Order) -> None:
         order.shown.append(answer.json()["status"])
 
 
-def wait(client: Client, order: Order, seconds: float = 60) -> None:
+def wait(client: Client, order: Order, seconds: float = 30) -> None:
     """Ask for the status as long as it is in progress, as often as the API advises, and not for ever."""
     deadline = time.monotonic() + seconds
     while not order.ended and not order.unknown and time.monotonic() < deadline:
@@ -283,7 +283,7 @@ def issue_vouchers(client: Client) -> None:
             redeem(client, client.chance.choice(codes(client, batch)))
 
 
-def until(client: Client, path: str, admin: dict[str, str], seconds: float = 60) -> dict[str, Any]:
+def until(client: Client, path: str, admin: dict[str, str], seconds: float = 30) -> dict[str, Any]:
     """What is behind ``path`` once it advises to come back no more, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:

@@ -4,12 +4,15 @@ import json
 import re
 from typing import Any
 
+import login_identity
+import order_submission
 import pytest
 
 from local.declared import Piece, every, name_of, pieces
 from local.gateway.document import Operation
 from local.grants import several
 from local.settings import ROOT
+from setpieces import aws
 
 # Tables whose loss costs nothing: no point-in-time recovery.
 MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}
@@ -191,6 +194,20 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
     logs = {group["LogGroupName"] for group in piece.of_type("AWS::Logs::LogGroup").values()}
     assert f"/aws/lambda/{function['FunctionName']}" in logs
     json.loads((ROOT / "events" / piece.service / f"{folder}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "seconds"),
+    [
+        pytest.param("login", "CreateSessionFunction", login_identity.CALL_SECONDS, id="a bus keeps nobody out"),
+        pytest.param("orders", "SubmitOrderFunction", order_submission.NUMBER_SECONDS, id="a table's silence is a 503"),
+    ],
+)
+def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: str, name: str, seconds: float):
+    """The fault campaign met both: with 5 s the function was over before its answer."""
+    silence = aws.CONFIG.retries["total_max_attempts"] * aws.CONFIG.read_timeout
+    cold_start = 2
+    assert pieces()[service].of_type("AWS::Lambda::Function")[name]["Timeout"] >= seconds + silence + cold_start
 
 
 # --- APIs ---

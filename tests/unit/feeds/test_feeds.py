@@ -10,9 +10,11 @@ import boto3
 import feeds_links
 import pytest
 from feeds_requests import new_feed_id, upload_key
+from feeds_table import expect
 
 from setpieces import aws, feed_accounts
 from setpieces.items import to_item
+from tests.unit.lost_answers import repeat
 
 CONTEXT = SimpleNamespace(
     function_name="feeds",
@@ -232,3 +234,15 @@ def test_a_feed_that_is_uploaded_anew_is_not_concluded_for_the_old_run(cloud):
     store(cloud, run="r-2", status="TRANSFORMING")
     assert old
     assert not enter(old, "COMPLETE", None)
+
+
+def test_a_new_feed_is_one_even_if_the_sdk_had_to_repeat_itself(cloud, monkeypatch: pytest.MonkeyPatch):
+    repeat(monkeypatch, cloud.table, "put_item")
+    expect("product", "feed-1", "C1", 2_000_000_000)
+    assert len(cloud.table.scan(TableName="feeds")["Items"]) == 1
+
+
+def test_a_feed_of_somebody_else_is_not_replaced(cloud):
+    expect("product", "feed-1", "C1", 2_000_000_000)
+    with pytest.raises(cloud.table.exceptions.ConditionalCheckFailedException):
+        expect("product", "feed-1", "C2", 2_000_000_000)

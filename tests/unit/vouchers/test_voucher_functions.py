@@ -34,6 +34,7 @@ from local.settings import ROOT
 from setpieces import aws, internal
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 from tests.unit.vouchers.test_voucher_requests import GOOD
 
@@ -444,6 +445,15 @@ def test_a_link_that_works_once_works_once(world):
     assert status == 303
     assert "X-Amz-Expires=60" in httpx.URL(headers["Location"]).query.decode()
     assert call("exchange_link", token=token)[2]["code"] == "DOWNLOAD_NOT_FOUND"
+
+
+def test_a_link_whose_use_the_sdk_had_to_repeat_works(world, monkeypatch: pytest.MonkeyPatch):
+    batch_id = made(one_time=True)
+    token = call("show_batch", batch_id=batch_id)[2]["download"]["url"].rpartition("/")[2]
+    with monkeypatch.context() as lossy:
+        repeat(lossy, aws.client("dynamodb"), "update_item")
+        assert call("exchange_link", token=token)[0] == 303
+    assert call("exchange_link", token=token)[0] == 404
 
 
 def test_an_expired_unknown_or_malformed_token_leads_nowhere(world):

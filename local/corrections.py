@@ -42,11 +42,15 @@ class Correction:
     apply: Callable[[], None]
 
 
+def source_of(function: Any) -> str:
+    """The text of a function; one that was corrected before carries it, as the file shows only the original."""
+    return getattr(function, "corrected_source", None) or textwrap.dedent(inspect.getsource(function))
+
+
 def _replace_in_function(module: ModuleType, owner: Any, name: str, old: str, new: str) -> None:
     """Recompile ``owner.name`` with ``old`` replaced by ``new``; ``old`` must occur exactly once."""
     function = getattr(owner, name)
-    # A function that was corrected before carries its text: the file shows only the original.
-    source = getattr(function, "corrected_source", None) or textwrap.dedent(inspect.getsource(function))
+    source = source_of(function)
     if source.count(old) != 1:
         raise NoLongerNeeded(f"{module.__name__}.{name} does not contain {old!r} exactly once")
     scope: dict[str, Any] = {}

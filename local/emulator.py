@@ -9,6 +9,7 @@
                                   "action", "resource"}
                                  -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
     PUT, POST, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
+    PUT, GET, DELETE /_setpieces/deliveries   messages twice and out of order, wrong clocks, see ``local.deliveries``
 
 Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
 """
@@ -25,7 +26,7 @@ from contextvars import copy_context
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from local import corrections
+from local import corrections, deliveries
 from local.faults import Faults
 from local.iam_usage import Recorder
 from local.settings import AWS_PORT, HOST, REGION, aws_environment
@@ -183,6 +184,12 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             request = json.loads(await _body(receive))
             # The emulator keeps the request under check in context variables: each check gets a context of its own.
             answer = copy_context().run(authorize, request)
+        case "GET" | "PUT" | "DELETE", "/_setpieces/deliveries":
+            try:
+                answer = deliveries.request(scope["method"], json.loads(await _body(receive) or "{}"))
+            except (TypeError, ValueError) as error:
+                await _respond(send, 400, {"message": str(error)})
+                return
         case _:
             await _respond(send, 404, {"message": f"no route {quote(scope['path'])}"})
             return
@@ -233,6 +240,7 @@ async def serve() -> None:
 def main() -> None:
     """Correct the emulator, watch its decisions, then serve."""
     corrections.apply()
+    deliveries.install()
     Recorder().install()
     asyncio.run(serve())
 

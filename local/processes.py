@@ -221,7 +221,10 @@ EMULATOR = Process(
     AWS_PORT,
     partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
-    ("local/emulator.py", "local/corrections.py", "local/faults.py", "local/settings.py", "requirements-dev.txt"),
+    (
+        *("local/emulator.py", "local/corrections.py", "local/deliveries.py", "local/faults.py"),
+        *("local/settings.py", "requirements-dev.txt"),
+    ),
     SCRATCH,
 )
 FRONT_DOOR_PROCESS = Process(

@@ -58,7 +58,8 @@ class Cloud:
 
     def queue(self, **attributes: str) -> tuple[str, str]:
         """(URL, ARN) of a new queue."""
-        url = self.aws("sqs").create_queue(QueueName=unique("queue"), Attributes=attributes)["QueueUrl"]
+        name = unique("queue") + (".fifo" if "FifoQueue" in attributes else "")
+        url = self.aws("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{url.rsplit('/', 1)[-1]}"
 
     def received(self, url: str) -> list[dict[str, Any]]:

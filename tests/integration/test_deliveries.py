@@ -1,0 +1,95 @@
+"""Disturbed deliveries, seen by a function: it is given each message twice, in another order, and its clock is wrong.
+
+In a cloud of its own: the shop's deliveries are not disturbed.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from local.shop import eventually
+from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
+
+# It tells what it was given and what time it is.
+WITNESS = """
+import json, os, time
+import boto3
+
+def handler(event, context):
+    for record in event["Records"]:
+        seen = {"body": record["body"], "time": time.time()}
+        boto3.client("sqs").send_message(QueueUrl=os.environ["SEEN"], MessageBody=json.dumps(seen))
+    return {"batchItemFailures": []}
+"""
+SENT = [f"{number:02}" for number in range(12)]
+SKEW = 240
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(CORRECTED, tmp_path_factory.mktemp("deliveries")) as cloud:
+        yield cloud
+
+
+def disturb(cloud: Cloud, method: str, **wanted: Any) -> dict[str, Any]:
+    return httpx.request(method, f"{cloud.endpoint}/_setpieces/deliveries", json=wanted).raise_for_status().json()
+
+
+def witnessed(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
+    """What a function saw of SENT, until it has seen everything twice and the queue is empty."""
+    seen, _ = cloud.queue()
+    url, arn = cloud.queue(VisibilityTimeout="30", **attributes)
+    role = cloud.role("lambda", allow("sqs:*"))
+    function = cloud.function(WITNESS, Role=role, Timeout=5, Environment={"Variables": {"SEEN": seen}})
+    ordered = "FifoQueue" in attributes
+    for body in SENT:
+        group = {"MessageGroupId": "one", "MessageDeduplicationId": body} if ordered else {}
+        cloud.aws("sqs").send_message(QueueUrl=url, MessageBody=body, **group)
+    cloud.aws("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function, BatchSize=3)
+    found: list[dict[str, Any]] = []
+
+    def complete() -> bool:
+        for message in cloud.received(seen):
+            found.append(json.loads(message["Body"]))
+            cloud.aws("sqs").delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
+        return len(found) >= 2 * len(SENT)
+
+    eventually(complete, timeout=60)
+    return found
+
+
+@pytest.fixture
+def disturbed(cloud: Cloud) -> Iterator[Cloud]:
+    disturb(cloud, "PUT", seed=3, late_seconds=1, clock_skew_seconds=SKEW)
+    yield cloud
+    disturb(cloud, "DELETE")
+
+
+def test_a_function_is_given_every_message_twice_out_of_order_and_by_a_wrong_clock(disturbed: Cloud):
+    before = time.time()
+    found = witnessed(disturbed)
+    bodies = [one["body"] for one in found]
+    assert sorted(bodies) == sorted(SENT * 2)
+    assert bodies != sorted(bodies)
+    off = [one["time"] - before for one in found]
+    assert all(SKEW <= one <= SKEW + 120 or -SKEW <= one <= 120 - SKEW for one in off), off
+    assert disturb(disturbed, "GET")["done"]["doubled"] == len(SENT)
+
+
+def test_a_fifo_queue_keeps_the_order_of_a_group_and_has_each_message_done_again(disturbed: Cloud):
+    bodies = [one["body"] for one in witnessed(disturbed, FifoQueue="true")]
+    assert sorted(bodies) == sorted(SENT * 2)
+    # A message may be done again, but never after a later one was begun.
+    assert [body for number, body in enumerate(bodies) if body not in bodies[:number]] == SENT
+
+
+def test_settings_that_are_none_are_refused(cloud: Cloud):
+    answer = httpx.put(f"{cloud.endpoint}/_setpieces/deliveries", json={"twice": 3})
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "twice is 0 to 1, late_seconds 0 to 60, clock_skew_seconds 0 to 299",
+    )

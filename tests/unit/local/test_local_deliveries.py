@@ -1,0 +1,136 @@
+"""The rules of disturbed deliveries, over queues as the emulator has them."""
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from local import deliveries
+from local.deliveries import NONE, Deliveries, Disturbance, request
+
+NOW = 1000.0
+
+
+def disturbed(**wanted: Any) -> Deliveries:
+    made = Deliveries()
+    made.change(Disturbance(**wanted))
+    return made
+
+
+def message(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "body": name, "visible_at": NOW, "receive_count": 0, "receipt_handle": None, **more}
+
+
+def queue(*messages: dict[str, Any], fifo: bool = False) -> dict[str, Any]:
+    return {"is_fifo": fifo, "messages": list(messages)}
+
+
+def bodies(shown: dict[str, Any]) -> list[str]:
+    """In the order in which they will be due."""
+    return [one["body"] for one in sorted(shown["messages"], key=lambda one: one["visible_at"])]
+
+
+def test_nothing_happens_unless_asked():
+    standard, fifo = queue(message("a"), message("b")), queue(message("a", receipt_handle="1"), fifo=True)
+    quiet = Deliveries()
+    quiet.before_receive(standard, NOW)
+    assert standard == queue(message("a"), message("b"))
+    assert quiet.before_delete(fifo, {"1"}, NOW) == {"1"}
+    assert quiet.clocked("script") == "script"
+
+
+def test_every_message_comes_twice_late_and_in_another_order():
+    names = [f"{number:02}" for number in range(20)]
+    standard = queue(*map(message, names))
+    disturbed(late_seconds=2).before_receive(standard, NOW)
+    assert sorted(bodies(standard)) == sorted(names * 2)
+    assert bodies(standard) != sorted(names * 2)
+    assert all(NOW <= one["visible_at"] <= NOW + 2 for one in standard["messages"])
+
+
+def test_a_message_is_doubled_once():
+    rules, standard = disturbed(late_seconds=0), queue(message("a"))
+    for _ in range(3):
+        rules.before_receive(standard, NOW)
+    assert bodies(standard) == ["a", "a"]
+
+
+def test_what_is_not_due_yet_is_left_alone():
+    standard = queue(message("a", visible_at=NOW + 1))
+    disturbed().before_receive(standard, NOW)
+    assert standard == queue(message("a", visible_at=NOW + 1))
+
+
+def test_the_double_is_a_first_delivery_and_may_have_another_id():
+    standard = queue(*(message("a", receive_count=3, receipt_handle="held") for _ in range(20)))
+    disturbed().before_receive(standard, NOW)
+    doubles = [one for one in standard["messages"] if one["receipt_handle"] is None]
+    assert len(doubles) == 20
+    assert {one["receive_count"] for one in doubles} == {0}
+    assert {one["id"] == "a" for one in doubles} == {True, False}
+
+
+def test_a_share_of_messages_is_doubled():
+    standard = queue(*(message("a") for _ in range(100)))
+    disturbed(twice=0.2).before_receive(standard, NOW)
+    assert 105 <= len(standard["messages"]) <= 135
+
+
+def test_the_same_seed_disturbs_alike_and_another_does_not():
+    def due(seed: int) -> list[str]:
+        standard = queue(*(message(str(number)) for number in range(10)))
+        disturbed(seed=seed).before_receive(standard, NOW)
+        return bodies(standard)
+
+    assert due(1) == due(1)
+    assert due(1) != due(2)
+
+
+def test_an_ordered_queue_keeps_its_order_and_has_each_message_done_again():
+    rules = disturbed()
+    fifo = queue(message("a", receipt_handle="1", receive_count=1), message("b"), fifo=True)
+    rules.before_receive(fifo, NOW)
+    assert [one["body"] for one in fifo["messages"]] == ["a", "b"]
+    assert rules.before_delete(fifo, {"1"}, NOW) == set()
+    # Still in front of the one behind it, and on its way to a function: its group waits.
+    assert [one["body"] for one in fifo["messages"]] == ["a", "b"]
+    assert fifo["messages"][0]["receive_count"] == 1
+    assert rules.before_delete(fifo, {"1"}, NOW) == {"1"}
+
+
+@pytest.mark.parametrize("off", [240, 60])
+def test_a_process_with_a_wrong_clock(monkeypatch, tmp_path, off):
+    monkeypatch.setattr(deliveries, "SCRATCH", tmp_path)
+    script = "import sys, time; print(time.time(), time.monotonic(), any('/clock' in one for one in sys.path))"
+    seen = set()
+    for seed in range(1, 9):
+        process = [sys.executable, "-c", disturbed(seed=seed, clock_skew_seconds=off).clocked(script)]
+        before = _clocks()
+        wall, steady, polluted = subprocess.run(process, capture_output=True, text=True, check=True).stdout.split()
+        after = _clocks()
+        assert before[1] <= float(steady) <= after[1]
+        assert polluted == "False"
+        seen.add(next(sign for sign in (-1, 1) if before[0] <= float(wall) - sign * off <= after[0]))
+    assert seen == {-1, 1}
+
+
+def _clocks() -> tuple[float, float]:
+    return time.time(), time.monotonic()
+
+
+def test_the_route_changes_shows_and_ends_it(monkeypatch):
+    monkeypatch.setattr(deliveries, "DELIVERIES", Deliveries())
+    shown = request("PUT", {"seed": 7, "twice": 0.5})
+    assert shown == {"seed": 7, "twice": 0.5, "late_seconds": 2.0, "clock_skew_seconds": 0, "done": {}}
+    assert request("GET", {}) == shown
+    request("DELETE", {})
+    assert deliveries.DELIVERIES.wanted == NONE
+
+
+@pytest.mark.parametrize("wrong", [{"twice": 2}, {"clock_skew_seconds": 300}, {"late_seconds": -1}, {"often": 1}])
+def test_settings_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"twice is|unknown"):
+        request("PUT", wrong)
+    assert request("GET", {})["twice"] == 0

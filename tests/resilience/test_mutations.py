@@ -1,0 +1,341 @@
+"""Builds that are broken on purpose: the invariants have to complain, or they would not notice it of a build that is meant.
+
+Each mutation changes the deployed code of the running shop by one text, or a deployed setting. A small campaign then runs with
+what provokes the fault: messages that come twice, a consumer that stands still, a partner that is down, events once more. One
+invariant is known to complain. The original is put back, and the same campaign holds every invariant.
+"""
+
+import functools
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from local import feeds
+from local.shop import Shop, eventually
+from tests.integration import voucher_batches
+from tests.integration.spokes import dead_letters
+from tests.integration.test_ingestion import delivered
+from tests.resilience import invariants
+from tests.resilience.disturbances import disturbed, mapping, repeat_events, settle, standing, waiting
+from tests.resilience.invariants import Invariant, Violations, hold, logged, violations
+from tests.resilience.journeys import Client, Refused, fill_basket, place, produce, redeem, update_from_platform
+from tests.resilience.promises import Order, Promises
+from tests.resilience.queues import depths, is_dead
+
+LIVE = "live"
+REPORT_FAILURES = ["ReportBatchItemFailures"]
+
+Campaign = Callable[[Client], None]
+
+
+# --- small campaigns ---
+
+
+def buy(client: Client) -> Order:
+    """One order that is to be Complete."""
+    items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
+    return place(client, fill_basket(client, next(item for item in items if item["available"])))
+
+
+def order(client: Client) -> None:
+    buy(client)
+
+
+def basket(client: Client) -> None:
+    items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
+    fill_basket(client, next(item for item in items if item["available"]))
+
+
+def twice(campaign: Campaign) -> Campaign:
+    """The campaign while every message comes twice and late."""
+
+    @functools.wraps(campaign)
+    def disturbed_campaign(client: Client) -> None:
+        with disturbed(client.shop, late_seconds=0.2):
+            campaign(client)
+            settle(client.shop, client.promises)
+
+    return disturbed_campaign
+
+
+@twice
+def results_wait(client: Client) -> None:
+    """An order whose payment is asked for twice before anybody has heard how it went."""
+    with standing(client.shop, "orders-payment"):
+        buy(client)
+        settle(client.shop, client.promises, "orders-submit", "payments-submitted")
+
+
+@twice
+def events_again(client: Client) -> None:
+    """All events of an order come again when it is complete, and the platform takes no order then."""
+    bought = buy(client)
+    eventually(lambda: settle(client.shop, client.promises) or bought.ended)
+    with client.shop.faults("commerce", outage=True, operations=["put_order"]):
+        repeat_events(client.shop, client.promises, client.chance)
+        eventually(lambda: shown_again(client, bought) or not waiting(client.shop, client.promises), timeout=60)
+
+
+def shown_again(client: Client, bought: Order) -> bool:
+    """Is an order in progress that was complete?"""
+    settle(client.shop, client.promises, "payments-submitted", "orders-submit")
+    return bought.shown[-1] == "Processing"
+
+
+def outage(system: str, function: str) -> Campaign:
+    """An order whose message has to be put off, because a partner is down when it comes. A double would make good its loss."""
+
+    def put_off(client: Client) -> bool:
+        group = f"/aws/lambda/setpieces-{client.shop.stage}-{function}"
+        return any("record put off" in message for message in logged(client.shop, group, client.promises.started))
+
+    def campaign(client: Client) -> None:
+        with client.shop.faults(system, outage=True):
+            buy(client)
+            eventually(lambda: put_off(client), timeout=60)
+
+    return campaign
+
+
+def vouchers(client: Client) -> None:
+    """A voucher of a new batch, redeemed for one order and then for another."""
+    admin = feeds.admin(client.shop)
+    batch = voucher_batches.complete(client.shop, admin, voucher_batches.ask(client.shop, admin, count=1))
+    redeem(client, voucher_batches.download(batch).decode().split()[0])
+
+
+@twice
+def updates(client: Client) -> None:
+    """Updates of the commerce platform, relayed at once and not when the minute is full."""
+    update_from_platform(client)
+    relay = f"setpieces-{client.shop.stage}-event-relay-relay-events"
+    client.shop.aws("lambda").invoke(FunctionName=relay, InvocationType="Event", Payload=b"{}")
+
+
+@twice
+def events(client: Client) -> None:
+    """Events whose delivered objects are told of twice."""
+    produce(client)
+    bucket = client.shop.address("ingestion", "bucket-name")
+    for name, accepted in client.promises.events.items():
+        eventually(lambda n=name, a=accepted: len(delivered(client.shop, bucket, n)) >= len(a), timeout=60)
+
+
+# --- mutations ---
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """In ``file`` of the deployed ``functions``, ``old`` becomes ``new``; ``complains`` is an invariant that notices it."""
+
+    name: str
+    functions: tuple[str, ...]
+    file: str
+    old: str
+    new: str
+    campaign: Campaign
+    complains: Invariant
+
+
+@dataclass(frozen=True)
+class Unreported:
+    """The mapping of ``queue`` has no partial batch responses any more: what a function gives back is taken for done."""
+
+    name: str
+    queue: str
+    campaign: Campaign
+    complains: Invariant
+
+
+ALWAYS = "(attribute_exists({0}) OR attribute_not_exists({0}))"
+
+MUTATIONS = (
+    Mutation(
+        "payments: a new idempotency key for each attempt",
+        ("payments-authorize-payment",),
+        "payment_provider.py",
+        '{"Idempotency-Key": order.order_number}',
+        '{"Idempotency-Key": __import__("uuid").uuid4().hex}',
+        results_wait,
+        invariants.orders_are_charged_at_most_once,
+    ),
+    Mutation(
+        "orders: a status is written whatever it was",
+        ("orders-process-order", "orders-complete-order"),
+        "order_table.py",
+        "ConditionExpression=f\"#{name} IN ({', '.join(expectations)})\",",
+        "ConditionExpression=f\"#{name} IN ({', '.join(expectations)}) OR attribute_exists(order_number)\",",
+        events_again,
+        invariants.statuses_never_regress,
+    ),
+    Mutation(
+        "orders: an accepted order is not sent on its way",
+        ("orders-submit-order",),
+        "order_submission.py",
+        "        enqueue(number, correlation_id)\n",
+        "        pass\n",
+        order,
+        invariants.no_order_is_lost,
+    ),
+    Mutation(
+        "orders: nobody is told that an order is complete",
+        ("orders-complete-order",),
+        "order_steps.py",
+        '    tell(COMPLETE, order, "order")\n',
+        "",
+        order,
+        invariants.orders_are_shipped_once,
+    ),
+    Mutation(
+        "payments: the handler gives back nothing",
+        ("payments-authorize-payment",),
+        "authorize_payment/app.py",
+        "handler = bus_handler(process)\n",
+        "consume = bus_handler(process)\n\n\ndef handler(event, context):\n    consume(event, context)\n",
+        outage("payments", "payments-authorize-payment"),
+        invariants.no_order_is_lost,
+    ),
+    Unreported(
+        "shipping: the mapping does not ask which records failed",
+        "shipping-shipments.fifo",
+        outage("sap", "shipping-ship-order"),
+        invariants.orders_are_shipped_once,
+    ),
+    Mutation(
+        "basket: the idempotency key is not looked at",
+        ("basket-add-item",),
+        "add_item/app.py",
+        "once = idempotency(request, sent)",
+        "once = None",
+        basket,
+        invariants.every_client_was_served,
+    ),
+    Mutation(
+        "vouchers: a voucher is redeemed whoever redeemed it before",
+        ("vouchers-redeem-voucher",),
+        "voucher_table.py",
+        'ConditionExpression="attribute_not_exists(code)"',
+        f'ConditionExpression="{ALWAYS.format("code")}"',
+        vouchers,
+        invariants.vouchers_are_redeemed_once,
+    ),
+    Mutation(
+        "data-sync: a sync has a new id each time",
+        ("data-sync-sync-customer",),
+        "data_sync_spokes.py",
+        'sync_id = derived_id("data-sync", spoke, event.event_id)',
+        'sync_id = __import__("uuid").uuid4().hex',
+        updates,
+        invariants.updates_of_the_platform_are_passed_on,
+    ),
+    Mutation(
+        "ingestion: an object is counted as often as it is told of",
+        ("ingestion-roll-up",),
+        "ingestion_counts.py",
+        '"ConditionExpression": "attribute_not_exists(#counter)"',
+        f'"ConditionExpression": "{ALWAYS.format("#counter")}"',
+        events,
+        invariants.every_event_is_kept_and_counted,
+    ),
+)
+
+
+@contextmanager
+def mutated(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None]:
+    """The shop with the mutation, for the duration of the block. Fails if it is stale."""
+    undo: list[Callable[[], Any]] = []
+    try:
+        if isinstance(mutation, Unreported):
+            undo.append(unreported(shop, mutation.queue))
+        else:
+            for function in mutation.functions:
+                undo.append(changed(shop, f"setpieces-{shop.stage}-{function}", mutation))
+        yield
+    finally:
+        for each in reversed(undo):
+            each()
+
+
+def unreported(shop: Shop, queue: str) -> Callable[[], Any]:
+    """Have the mapping ask for no failures; gives back what undoes it."""
+    known, api = mapping(shop, queue), shop.aws("lambda")
+    assert known["FunctionResponseTypes"] == REPORT_FAILURES, f"stale: {queue} does not report failures"
+    api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=[])
+    return lambda: api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=REPORT_FAILURES)
+
+
+def changed(shop: Shop, function: str, mutation: Mutation) -> Callable[[], Any]:
+    """Deploy a function with its text changed, under its alias if it has one; gives back what undoes it."""
+    api = shop.aws("lambda")
+    original = httpx.get(api.get_function(FunctionName=function)["Code"]["Location"]).raise_for_status().content
+    version = {alias["Name"]: alias["FunctionVersion"] for alias in api.list_aliases(FunctionName=function)["Aliases"]}
+    deploy(shop, function, rewritten(original, mutation), publish=bool(version))
+
+    def undo() -> None:
+        if version:
+            api.update_alias(FunctionName=function, Name=LIVE, FunctionVersion=version[LIVE])
+        deploy(shop, function, original, publish=False)
+
+    return undo
+
+
+def rewritten(original: bytes, mutation: Mutation) -> bytes:
+    """A function's zip with the mutation."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(original)) as before, zipfile.ZipFile(changed, "w") as after:
+        text = before.read(mutation.file).decode()
+        times = text.count(mutation.old)
+        assert times == 1, f"stale: {mutation.file} has {mutation.old!r} {times} times, say in MUTATIONS what it is now"
+        for name in before.namelist():
+            content = text.replace(mutation.old, mutation.new).encode() if name == mutation.file else before.read(name)
+            after.writestr(name, content)
+    return changed.getvalue()
+
+
+def deploy(shop: Shop, function: str, code: bytes, publish: bool) -> None:
+    api = shop.aws("lambda")
+    version = api.update_function_code(FunctionName=function, ZipFile=code, Publish=publish)["Version"]
+    eventually(lambda: api.get_function_configuration(FunctionName=function)["LastUpdateStatus"] == "Successful")
+    if publish:
+        api.update_alias(FunctionName=function, Name=LIVE, FunctionVersion=version)
+
+
+# --- the test ---
+
+
+def run(shop: Shop, campaign: Campaign) -> Promises:
+    """One campaign, until no work waits any more."""
+    promises = Promises.of(shop)
+    client = Client(shop, promises, campaign.__name__)
+    try:
+        campaign(client)
+    except Refused as refused:
+        promises.complaints.append(str(refused))
+    settle(shop, promises)
+    return promises
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_broken_build_is_caught(shop: Shop, mutation: Mutation | Unreported):
+    def complaints() -> Violations:
+        return violations(shop, promises, [mutation.complains]).get(mutation.complains.__name__, [])
+
+    with mutated(shop, mutation):
+        promises = run(shop, mutation.campaign)
+        found = eventually(complaints, timeout=20)
+    clear(shop, promises)
+    print(f"\n{mutation.name}: {found[0]}")
+    hold(shop, run(shop, mutation.campaign), timeout=60)
+
+
+def clear(shop: Shop, promises: Promises) -> None:
+    """Take away dead letters of a broken build."""
+    for queue in filter(is_dead, depths(shop)):
+        for order in promises.orders:
+            dead_letters(shop, queue.removeprefix(f"setpieces-{shop.stage}-"), order.number)

@@ -24,7 +24,7 @@ from tests.integration.test_ingestion import delivered
 from tests.resilience import invariants
 from tests.resilience.disturbances import disturbed, mapping, repeat_events, settle, standing, waiting
 from tests.resilience.invariants import Invariant, Violations, hold, logged, violations
-from tests.resilience.journeys import Client, Refused, fill_basket, place, produce, redeem, update_from_platform
+from tests.resilience.journeys import Client, Refused, fill_basket, look, place, produce, redeem, update_from_platform
 from tests.resilience.promises import Order, Promises
 from tests.resilience.queues import depths, is_dead
 
@@ -79,12 +79,11 @@ def events_again(client: Client) -> None:
     eventually(lambda: settle(client.shop, client.promises) or bought.ended)
     with client.shop.faults("commerce", outage=True, operations=["put_order"]):
         repeat_events(client.shop, client.promises, client.chance)
-        eventually(lambda: shown_again(client, bought) or not waiting(client.shop, client.promises), timeout=60)
+        eventually(lambda: in_progress(client, bought) or not waiting(client.shop, client.promises), timeout=60)
 
 
-def shown_again(client: Client, bought: Order) -> bool:
-    """Is an order in progress that was complete?"""
-    settle(client.shop, client.promises, "payments-submitted", "orders-submit")
+def in_progress(client: Client, bought: Order) -> bool:
+    look(client, bought)
     return bought.shown[-1] == "Processing"
 
 

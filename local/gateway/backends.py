@@ -43,6 +43,7 @@ CONTROL_TIMEOUT = 20.0  # seconds, for calls that are none of the client's integ
 POLICY_TTL = 30.0  # seconds that a function's policy is believed
 REFUSED_TTL = 1.0  # seconds that the lack of one is
 RENEWAL = 120.0  # seconds before their end that credentials are renewed
+UNKNOWN_KEY = (b"InvalidClientTokenId", b"UnrecognizedClientException")
 
 
 class HttpPool:
@@ -111,13 +112,13 @@ class Emulator:
             },
             payload,
         )
-        answer = self._send(request, self._credentials(role), timeout)
+        answer = self._send_as(role, request, timeout)
         error = next((value for name, value in answer.headers if name.lower() == "x-amz-function-error"), None)
         return Invocation(answer.status, answer.body, error)
 
     def call(self, request: ServiceRequest, *, role: str, timeout: float) -> Answer:
         """Any service, under `role`."""
-        return self._send(request, self._credentials(role), timeout)
+        return self._send_as(role, request, timeout)
 
     def function_policy(self, function_arn: str) -> Mapping[str, Any] | None:
         """Lambda's GetPolicy, believed for POLICY_TTL seconds."""
@@ -206,6 +207,14 @@ class Emulator:
             return self._http.send(request.method, url, headers, request.body, timeout=timeout)
         except BackendUnreachable as error:
             raise EmulatorDown(str(error)) from None
+
+    def _send_as(self, role: str | None, request: ServiceRequest, timeout: float) -> Answer:
+        answer = self._send(request, self._credentials(role), timeout)
+        if role is not None and answer.status in (400, 403) and any(code in answer.body for code in UNKNOWN_KEY):
+            # An emulator that was restarted knows no session of before, which AWS would.
+            self._roles.pop(role, None)
+            return self._send(request, self._credentials(role), timeout)
+        return answer
 
     def _credentials(self, role: str | None) -> Credentials:
         if role is None:

@@ -30,6 +30,7 @@ class FakeHttp:
         self.fault: Exception | None = None
         self.assumed = 0
         self.policy = Answer(404, (), b"{}")
+        self.unknown: set[str] = set()
 
     def send(self, method: str, url: str, headers: Pairs, body: bytes, *, timeout: float) -> Answer:
         self.sent.append((method, url, dict(headers), body))
@@ -47,6 +48,8 @@ class FakeHttp:
             inner = f"<AccessKeyId>ROLE{self.assumed}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
             inner += "<SessionToken>t</SessionToken><Expiration>1970-01-01T01:00:00Z</Expiration>"
             return Answer(200, (), f"<R xmlns='x'>{inner}</R>".encode())
+        if any(f"Credential={key}/" in dict(headers).get("Authorization", "") for key in self.unknown):
+            return Answer(400, (), b'{"__type": "UnrecognizedClientException"}')
         if url.endswith("/policy"):
             return self.policy
         if url.endswith("/invocations"):
@@ -86,6 +89,17 @@ def test_calls_are_signed_with_the_roles_credentials_until_they_expire() -> None
     assert world.http.assumed == 2
     world.emulator.forget()
     world.emulator.call(REQUEST, role=ROLE, timeout=1)
+    assert world.http.assumed == 3
+
+
+def test_an_emulator_that_was_restarted_is_asked_for_new_credentials_once() -> None:
+    world = World()
+    world.emulator.call(REQUEST, role=ROLE, timeout=1)
+    world.http.unknown = {"ROLE1"}
+    assert world.emulator.call(REQUEST, role=ROLE, timeout=1).status == 200
+    assert world.http.assumed == 2
+    world.http.unknown = {"ROLE2", "ROLE3"}
+    assert world.emulator.call(REQUEST, role=ROLE, timeout=1).status == 400
     assert world.http.assumed == 3
 
 

@@ -1,0 +1,202 @@
+"""Messages twice, late and out of order, wrong clocks, poison, partners that are down, killed workers, a restart of the cloud.
+
+Clients walk through the shop meanwhile. Afterwards dead letters are redriven and the bus' archive of the campaign is replayed,
+and what was promised holds, still. ``SETPIECES_SEED`` repeats a run, ``SETPIECES_TORTURE=1`` walks longer. The report is in
+``.local/reports/delivery-campaign.md``. docs/resilience.md
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from local import dead_letters
+from local.processes import EMULATOR, kill_workers
+from local.settings import STATE
+from local.shop import Shop, eventually, unique
+from tests.integration.test_poison import consumers
+from tests.resilience.disturbances import disturb, settle
+from tests.resilience.invariants import Violations, left, readable
+from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
+from tests.resilience.promises import Promises
+from tests.resilience.queues import depths, is_dead
+
+SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
+TORTURE = bool(os.environ.get("SETPIECES_TORTURE"))
+TIMES = 5 if TORTURE else 1
+SETTLE_SECONDS = 300 if TORTURE else 180
+REPORT = STATE / "reports" / "delivery-campaign.md"
+
+DELIVERIES = {"twice": 1, "late_seconds": 2, "clock_skew_seconds": 240}
+PARTNERS = ("commerce", "payments", "sap", "tax", "rewards", "identity")
+# How long a partner is down, and how long until the next one is. Workers are killed in between.
+OUTAGE_SECONDS, BETWEEN_SECONDS = 2, 3
+# A restart ends executions of state machines, which it would not do on AWS: whoever starts some walks before.
+AROUND_THE_RESTART: tuple[Journey, ...] = (guest, member, operate)
+
+
+@dataclass
+class Report:
+    """What was done, and what came of it, as a text for people."""
+
+    promises: Promises
+    started: float = field(default_factory=time.monotonic)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        self.lines.append(f"* {time.monotonic() - self.started:4.0f} s  {line}")
+
+    def write(self) -> None:
+        promised = ", ".join(f"{count} {what}" for what, count in self.promises.summary().items())
+        head = [f"# Delivery campaign, seed {SEED}{', long' if TORTURE else ''}", "", f"Promised: {promised}.", ""]
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_text("\n".join([*head, *self.lines]) + "\n")
+
+
+class Trouble:
+    """One partner after the other is down for a while; then every function's process is killed."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop, self.chance, self.over = shop, random.Random(SEED), threading.Event()
+        self.outages, self.killed = 0, 0
+
+    def go_on(self) -> None:
+        while not self.over.wait(BETWEEN_SECONDS):
+            partner = self.chance.choice(PARTNERS)
+            self.outages += self._tell("PUT", partner, json={"outage": True})
+            self.over.wait(OUTAGE_SECONDS)
+            self.killed += kill_workers()
+            eventually(lambda partner=partner: self._tell("DELETE", partner), timeout=120)
+
+    def _tell(self, method: str, partner: str, **options: Any) -> bool:
+        """Its process may just have been killed, or the cloud be on its way down."""
+        with suppress(httpx.HTTPError):
+            return self.shop.call(method, f"/partners/v1/faults/{partner}", **options).is_success
+        return False
+
+
+@contextmanager
+def trouble(shop: Shop) -> Iterator[Trouble]:
+    made = Trouble(shop)
+    thread = threading.Thread(target=made.go_on)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.over.set()
+        thread.join()
+
+
+@contextmanager
+def archived(shop: Shop) -> Iterator[str]:
+    """The ARN of an archive of the bus; in the local cloud the template's own is left out."""
+    bus, name = shop.aws("events"), unique("campaign")[:48]
+    arn = bus.create_archive(ArchiveName=name, EventSourceArn=shop.address("event-bus", "bus-arn"))["ArchiveArn"]
+    try:
+        yield arn
+    finally:
+        bus.delete_archive(ArchiveName=name)
+
+
+def poison(shop: Shop, promises: Promises) -> int:
+    """Something that is no message on the queue of every consumer; how many."""
+    sqs, nonsense = shop.aws("sqs"), unique("no json")
+    promises.explained.add(nonsense)
+    queues = sorted({consumer.values[0] for consumer in consumers()})
+    for queue in queues:
+        ordered = {"MessageGroupId": nonsense, "MessageDeduplicationId": nonsense} if queue.endswith(".fifo") else {}
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=nonsense, **ordered)
+    return len(queues)
+
+
+def restart(shop: Shop) -> None:
+    """As `make stop` and `make start`: the state is kept. The front door and the storefront go on."""
+    EMULATOR.stop()
+    EMULATOR.start(seconds=60)
+    disturb(shop, "PUT", seed=SEED + 1, **DELIVERIES)
+
+
+def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
+    """Every dead letter of the run goes back to work, as docs/runbooks/dead-letters.md says; how many of each queue."""
+    moved = {}
+    for url in dead_letters.queues(shop):
+        queue = dead_letters.name(url)
+        with dead_letters.looking(shop, url) as letters:
+            ours = [one for one in letters if any(text in one.message["Body"] for text in promises.explained)]
+        if ours and len(ours) == len(letters):
+            moved[queue] = dead_letters.redrive(shop, url)
+    return moved
+
+
+def replay(shop: Shop, archive: str, begin: datetime) -> int:
+    """Have the bus deliver everything since ``begin`` again; how many events the archive has."""
+    bus, name = shop.aws("events"), unique("replay")
+    bus.start_replay(
+        ReplayName=name,
+        EventSourceArn=archive,
+        EventStartTime=begin,
+        EventEndTime=datetime.now(UTC) + timedelta(seconds=1),
+        Destination={"Arn": shop.address("event-bus", "bus-arn")},
+    )
+    eventually(lambda: bus.describe_replay(ReplayName=name)["State"] == "COMPLETED", timeout=120)
+    return bus.describe_archive(ArchiveName=archive.rpartition("/")[2])["EventCount"]
+
+
+def take_away(shop: Shop, promises: Promises) -> None:
+    """The dead letters of this run, now that they were looked at."""
+    sqs = shop.aws("sqs")
+    for queue in filter(is_dead, depths(shop)):
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        with dead_letters.looking(shop, url) as letters:
+            for letter in letters:
+                if any(text in letter.message["Body"] for text in promises.explained):
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
+
+
+@pytest.mark.timeout(1800)
+def test_whatever_comes_twice_late_or_never_every_promise_is_kept(shop: Shop):
+    print(f"To repeat this: SETPIECES_SEED={SEED}{' SETPIECES_TORTURE=1' if TORTURE else ''}; report: {REPORT}")
+    promises, begin = Promises.of(shop), datetime.now(UTC) - timedelta(seconds=1)
+    report = Report(promises)
+    try:
+        with archived(shop) as archive:
+            disturb(shop, "PUT", seed=SEED, **DELIVERIES)
+            report.add(f"{poison(shop, promises)} poisonous messages")
+            with trouble(shop) as met:
+                walk(shop, promises, SEED, TIMES, journeys=[one for one in JOURNEYS if one is not publish_sitemaps])
+            report.add(f"walked: {met.outages} outages, {met.killed} workers killed, {disturb(shop, 'GET')['done']}")
+            keep(shop, promises, report, "settled")
+
+            restarting = threading.Thread(target=restart, args=(shop,))
+            restarting.start()
+            walk(shop, promises, SEED + 1, 2 * TIMES, journeys=AROUND_THE_RESTART)
+            restarting.join()
+            report.add(f"the cloud was restarted: {disturb(shop, 'GET')['done']} since then")
+            keep(shop, promises, report, "settled after the restart")
+
+            report.add(f"redriven: {redrive(shop, promises)}")
+            report.add(f"replayed: {replay(shop, archive, begin)} events")
+            settle(shop, promises, timeout=SETTLE_SECONDS)
+            keep(shop, promises, report, "settled after redrive and replay")
+            assert disturb(shop, "GET")["done"]["doubled"]
+    finally:
+        disturb(shop, "DELETE")
+        report.write()
+        take_away(shop, promises)
+    print(REPORT.read_text())
+
+
+def keep(shop: Shop, promises: Promises, report: Report, when: str) -> None:
+    """Every promise is kept, or the test fails."""
+    found: dict[str, Violations] = left(shop, promises, SETTLE_SECONDS)
+    report.add(f"{when}: {readable(found) if found else 'every promise is kept'}")
+    if found:
+        pytest.fail(f"seed {SEED}, {when}: {readable(found)}", pytrace=False)

@@ -37,8 +37,10 @@ REPORT = STATE / "reports" / "delivery-campaign.md"
 
 DELIVERIES = {"twice": 1, "late_seconds": 2, "clock_skew_seconds": 240}
 PARTNERS = ("commerce", "payments", "sap", "tax", "rewards", "identity")
-# How long a partner is down, and how long until the next one is. Workers are killed in between.
-OUTAGE_SECONDS, BETWEEN_SECONDS = 2, 3
+# How long a partner is down, and how long until the next one is.
+OUTAGE_SECONDS, BETWEEN_SECONDS = 2, 4
+# How often all workers are killed: each message that they hold is away for six times its function's timeout then.
+KILLS = 100 if TORTURE else 3
 # A restart ends executions of state machines, which it would not do on AWS: whoever starts some walks before.
 AROUND_THE_RESTART: tuple[Journey, ...] = (guest, member, operate)
 
@@ -62,18 +64,20 @@ class Report:
 
 
 class Trouble:
-    """One partner after the other is down for a while; then every function's process is killed."""
+    """One partner after the other is down for a while; when it is back, every function's process is killed."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.chance, self.over = shop, random.Random(SEED), threading.Event()
-        self.outages, self.killed = 0, 0
+        self.outages, self.kills, self.killed = 0, 0, 0
 
     def go_on(self) -> None:
         while not self.over.wait(BETWEEN_SECONDS):
             partner = self.chance.choice(PARTNERS)
             self.outages += self._tell("PUT", partner, json={"outage": True})
             self.over.wait(OUTAGE_SECONDS)
-            self.killed += kill_workers()
+            if self.kills < KILLS:
+                self.kills += 1
+                self.killed += kill_workers()
             eventually(lambda partner=partner: self._tell("DELETE", partner), timeout=120)
 
     def _tell(self, method: str, partner: str, **options: Any) -> bool:

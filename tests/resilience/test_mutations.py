@@ -20,7 +20,7 @@ from local import feeds
 from local.shop import Shop, eventually
 from tests.integration import voucher_batches
 from tests.integration.spokes import dead_letters
-from tests.integration.test_ingestion import delivered
+from tests.integration.test_ingestion import counted, delivered
 from tests.resilience import invariants
 from tests.resilience.disturbances import disturbed, mapping, repeat_events, settle, standing, waiting
 from tests.resilience.invariants import Invariant, Violations, hold, logged, violations
@@ -124,6 +124,7 @@ def events(client: Client) -> None:
     bucket = client.shop.address("ingestion", "bucket-name")
     for name, accepted in client.promises.events.items():
         eventually(lambda n=name, a=accepted: len(delivered(client.shop, bucket, n)) >= len(a), timeout=60)
+        eventually(lambda n=name, a=accepted: counted(client.shop, n) >= len(a), timeout=60)
 
 
 # --- mutations ---
@@ -328,6 +329,9 @@ def test_a_broken_build_is_caught(shop: Shop, mutation: Mutation | Unreported):
     with mutated(shop, mutation):
         promises = run(shop, mutation.campaign)
         found = eventually(complaints, timeout=20)
+        # Not only for the moment: nothing is on its way that would mend it.
+        settle(shop, promises)
+        assert complaints()
     clear(shop, promises)
     print(f"\n{mutation.name}: {found[0]}")
     hold(shop, run(shop, mutation.campaign), timeout=60)

@@ -1,7 +1,10 @@
 """One lease at a time, and what is remembered of a migration."""
 
+from datetime import timedelta
+
 import migration_table as table
 import pytest
+import time_machine
 
 from tests.unit.tables import mocked_table
 
@@ -35,6 +38,20 @@ def test_a_lease_that_is_over_can_be_taken_and_its_holder_has_no_say_any_more(mo
     assert remembered()["lease_owner"] == taken.owner
     table.finish(taken, table.MIGRATED, 3)
     assert remembered() == {"customer_id": "C1", "status": "MIGRATED", "attempts": 2, "source_version": 3}
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=4), timedelta(minutes=-4)])
+def test_a_holder_whose_clock_was_wrong_holds_up_nobody(off):
+    with time_machine.travel(off):
+        table.acquire("C1")
+    assert table.acquire("C1") is not None
+    assert table.acquire("C1") is None
+
+
+def test_a_little_drift_takes_no_lease_away():
+    with time_machine.travel(timedelta(seconds=3)):
+        table.acquire("C1")
+    assert table.acquire("C1") is None
 
 
 def test_giving_back_changes_nothing_else():

@@ -77,11 +77,26 @@ def _expand_nested_sam() -> None:
         provisioners,
         "_cfn_nested_stack_deploy",
         "template = _parse_template(template_body)\n",
-        "template = engine._apply_transforms(_parse_template(template_body))\n"
+        "given = [{'Key': k, 'Value': str(v)} for k, v in (props.get('Parameters') or {}).items()]\n"
+        "    template = engine._apply_transforms(_parse_template(template_body), given)\n"
         "    if isinstance(template, engine._TransformFailed):\n"
         "        raise ValueError(template.error)\n",
     )
     provisioners.__dict__["engine"] = engine
+
+
+def _expand_sam_with_parameters() -> None:
+    from ministack.services.cloudformation import changesets, engine, handlers
+
+    _replace_in_function(
+        engine,
+        engine,
+        "_apply_transforms",
+        "_sam_transform(copy.deepcopy(template), {}, ",
+        "_sam_transform(copy.deepcopy(template), _transform_parameters(template, provided_params, previous_params), ",
+    )
+    for module in (changesets, handlers):
+        module.__dict__["_apply_transforms"] = engine.__dict__["_apply_transforms"]
 
 
 def _keep_attributes_in_nested_updates() -> None:
@@ -515,6 +530,14 @@ CORRECTIONS = (
         "only the parent's transforms are expanded",
         "the shop nests its set pieces, and each is a SAM template",
         _expand_nested_sam,
+    ),
+    Correction(
+        "sam-parameters",
+        "deployment",
+        "SAM knows the values of parameters: another Release gives functions other versions",
+        "SAM knows no values, and refuses a function whose AutoPublishCodeSha256 is one",
+        "functions that somebody waits for are called through an alias, and Release is a parameter",
+        _expand_sam_with_parameters,
     ),
     Correction(
         "nested-updates",

@@ -8,6 +8,7 @@
 A piece's parameters come from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from local.settings import ROOT, SAM, STATE, aws_environment
 CONFIG = ROOT / "samconfig.toml"
 STAGES = ("local", "dev", "test", "prod")
 DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
+DEPLOYED = ("templates", "functions", "schemas", "statemachines")
 
 
 class DeployFailed(Exception):
@@ -60,10 +62,21 @@ def stage_settings(stage: str) -> dict[str, Any]:
     return tomllib.loads(CONFIG.read_text())[stage]["deploy"]["parameters"]
 
 
+def release() -> str:
+    """A digest of all that is deployed. SAM sees no change in a function whose layer comes by a parameter, so it is told."""
+    digest = hashlib.sha256()
+    for folder in DEPLOYED:
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
 def overrides(stage: str, piece: str, session: boto3.Session) -> list[str]:
     """``Name=value`` for every parameter of a piece that deploys alone. Raises ``DeployFailed`` if an address is missing."""
     declared = yaml.load(template(piece).read_text(), _Template).get("Parameters", {})
     settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+    settings["Release"] = release()
     chosen = {name: value for name, value in settings.items() if name in declared}
     ssm = session.client("ssm")
     for parameter, address in set_piece(piece)["Parameters"].items():
@@ -114,11 +127,9 @@ def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None =
     built = build(stage, piece, environment)
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
     arguments = ["deploy", "--template-file", str(built), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
-    stack = f"setpieces-{stage}"
-    if piece != "shop":
-        stack = f"{stack}-{piece}"
-        arguments += ["--stack-name", stack, "--parameter-overrides"]
-        arguments += [*overrides(stage, piece, session), *extra_overrides]
+    stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
+    arguments += ["--stack-name", stack, "--parameter-overrides"]
+    arguments += [*overrides(stage, piece, session), *extra_overrides]
     started = datetime.now(UTC)
     try:
         _sam(arguments, environment, "sam deploy")

@@ -67,6 +67,34 @@ def test_nested_sam(plain: Cloud, corrected: Cloud):
     assert corrected.stack(corrected.nested(table))[1] == "CREATE_COMPLETE"
 
 
+def test_sam_parameters(plain: Cloud, corrected: Cloud):
+    """A parameter says which release it is; another one has to reach whoever calls the alias."""
+    name = unique("aliased")
+    function = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "InlineCode": "def handler(event, context): pass",
+        "AutoPublishAlias": "live",
+        "AutoPublishCodeSha256": {"Ref": "Release"},
+    }
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"Release": {"Type": "String"}},
+        "Resources": {"Function": {"Type": "AWS::Serverless::Function", "Properties": function}},
+    }
+
+    def version() -> str:
+        return corrected.aws("lambda").get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+
+    assert plain.stack(template, Release="first")[1] == "REFUSED"
+    stack, status = corrected.stack(template, Release="first")
+    assert status == "CREATE_COMPLETE"
+    first = version()
+    assert corrected.stack(template, stack, Release="second")[1] == "UPDATE_COMPLETE"
+    assert version() != first
+
+
 def test_nested_updates(plain: Cloud, corrected: Cloud):
     """The parameter changes, the queue whose ARN it holds does not."""
     value = {"Fn::Join": ["", [{"Ref": "Text"}, {"Fn::GetAtt": ["Queue", "Arn"]}]]}

@@ -2,6 +2,7 @@
 
 import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -74,6 +75,27 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
         "WebAclArn=arn:acl",
         "AlarmTopicArn=arn:topic",
     ]
+
+
+def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Versions behind an alias keep their layer, and SAM sees no change in a function whose layer is a parameter."""
+    monkeypatch.setattr(deploy, "ROOT", tmp_path)
+    layer = tmp_path / "functions" / "common" / "setpieces" / "rest.py"
+    layer.parent.mkdir(parents=True)
+    layer.write_text("first")
+    first = deploy.release()
+    (layer.parent / "__pycache__").mkdir()
+    (layer.parent / "__pycache__" / "rest.pyc").write_text("compiled")
+    assert deploy.release() == first
+    layer.write_text("second")
+    assert deploy.release() != first
+
+
+@pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
+def test_whoever_has_aliases_is_told_of_the_release(session, piece: str):
+    for address in deploy.set_piece(piece)["Parameters"].values():
+        session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
+    assert f"Release={deploy.release()}" in deploy.overrides("dev", piece, session)
 
 
 def test_an_unknown_piece_is_named_with_those_there_are():

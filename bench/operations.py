@@ -17,6 +17,7 @@ What schedules run is kept apart: it costs the same whether somebody buys or not
 import json
 import statistics
 import subprocess
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -530,3 +531,15 @@ def write(document: dict[str, Any]) -> None:
 def table() -> dict[str, Any]:
     """What was measured, as checked in."""
     return json.loads(FILE.read_text())
+
+
+def main() -> None:
+    """``python -m bench.operations NAME …``: what each of these operations uses, once, as JSON."""
+    chosen = [operation for operation in OPERATIONS if operation.name in sys.argv[1:]]
+    used = Measurement(Shop.from_environment()).run(chosen)
+    documents = {name: {piece: usage.document() for piece, usage in of.items()} for name, of in used.items()}
+    print(json.dumps(documents))
+
+
+if __name__ == "__main__":
+    main()

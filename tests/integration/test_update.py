@@ -1,21 +1,17 @@
 """A running shop of the state before is updated to this one: nothing is lost, and nothing that holds data is made anew."""
 
-import os
-import socket
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from local.settings import HOST, REGION, ROOT
+from local.settings import ROOT
 from local.shop import Shop, eventually, unique
+from tests.integration.other_cloud import Other, other_cloud
 from tests.integration.test_orders import body, ended, fill_basket, status, submit
 
 DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
@@ -32,45 +28,10 @@ def commit_before() -> str:
     return git("rev-list", "--max-count=2", last).decode().split()[-1]
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return one.getsockname()[1]
-
-
-@dataclass(frozen=True)
-class Other:
-    """A second local cloud, with ports and state of its own."""
-
-    state: Path
-    ports: dict[str, int]
-
-    def run(self, checkout: Path, command: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SETPIECES_"))}
-        environment |= {name: str(port) for name, port in self.ports.items()} | {"SETPIECES_STATE": str(self.state)}
-        done = subprocess.run(
-            [sys.executable, "-m", "local.cloud", command],
-            cwd=checkout,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    @property
-    def shop(self) -> Shop:
-        session = boto3.Session("test", "test", region_name=REGION)
-        endpoint, door = (f"http://{HOST}:{self.ports[f'SETPIECES_{name}_PORT']}" for name in ("AWS", "FRONT_DOOR"))
-        return Shop("local", session, endpoint, door)
-
-
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Other]:
-    names = ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
-    cloud = Other(tmp_path / "state", {f"SETPIECES_{name}_PORT": free_port() for name in names})
-    yield cloud
-    cloud.run(ROOT, "reset")
+    with other_cloud(tmp_path) as cloud:
+        yield cloud
 
 
 @pytest.fixture
@@ -105,7 +66,7 @@ def next_number(shop: Shop) -> int:
 
 @pytest.mark.timeout(900)
 def test_an_update_loses_nothing(other: Other, before: Path):
-    other.run(before, "start")
+    other.run(before, "local.cloud", "start")
     shop = other.shop
     products = eventually(
         lambda: [one for one in shop.call("GET", "/catalog/v1/products").json()["items"] if one["available"]]
@@ -115,9 +76,9 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     assert ended(shop, number)["status"] == "Complete"
     kept: dict[str, Any] = shop.call("GET", f"/basket/v1/baskets/{basket}").json()
     stores, last = holding_data(shop), next_number(shop)
-    other.run(before, "stop")
+    other.run(before, "local.cloud", "stop")
 
-    other.run(ROOT, "start")
+    other.run(ROOT, "local.cloud", "start")
     after = holding_data(shop)
     assert stores
     assert {name: after.get(name) for name in stores} == stores

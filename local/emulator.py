@@ -28,7 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from local import corrections, deliveries
-from local.faults import Faults
+from local.faults import Faults, body_of
 from local.iam_usage import Recorder
 from local.meter import Meter
 from local.settings import AWS_PORT, HOST, REGION, aws_environment
@@ -176,7 +176,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         case "GET", "/_setpieces/calls":
             answer = _meter.read() if b"by=role" in scope["query_string"] else dict(_calls)
         case "PUT", "/_setpieces/faults":
-            answer = _faults.begin(json.loads(await _body(receive)))
+            answer = _faults.begin(json.loads(await body_of(receive)))
         case "POST", "/_setpieces/faults":
             answer = _faults.next_turn()
         case "GET", "/_setpieces/faults":
@@ -184,12 +184,12 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         case "DELETE", "/_setpieces/faults":
             answer = _faults.end()
         case "POST", "/_setpieces/authorize":
-            request = json.loads(await _body(receive))
+            request = json.loads(await body_of(receive))
             # The emulator keeps the request under check in context variables: each check gets a context of its own.
             answer = copy_context().run(authorize, request)
         case "GET" | "PUT" | "DELETE", "/_setpieces/deliveries":
             try:
-                answer = deliveries.request(scope["method"], json.loads(await _body(receive) or "{}"))
+                answer = deliveries.request(scope["method"], json.loads(await body_of(receive) or "{}"))
             except (TypeError, ValueError) as error:
                 await _respond(send, 400, {"message": str(error)})
                 return
@@ -205,15 +205,6 @@ def _count(scope: Scope) -> None:
     if signed:
         target = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
         _calls[f"{signed['service']}:{target or scope['method']}"] += 1
-
-
-async def _body(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
 
 
 async def _respond(send: Send, status: int, document: Any) -> None:

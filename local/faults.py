@@ -207,7 +207,7 @@ class Faults:
         if plan is None or not caller:
             await application(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await body_of(receive)
         call = _call(caller, scope, body)
         kind = KINDS.get(plan.decide(call) or "") if call else None
         again = _replayed(body, receive)
@@ -297,7 +297,8 @@ def _error(call: Call, scope: Scope, status: int, code: str) -> list[MutableMapp
     ]
 
 
-async def _body(receive: Receive) -> bytes:
+async def body_of(receive: Receive) -> bytes:
+    """All of a request's body."""
     chunks = []
     while True:
         message = await receive()

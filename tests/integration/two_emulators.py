@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 import subprocess
 import sys
 import zipfile
@@ -21,6 +20,7 @@ from local.cloud import _lambda_runtime
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
 from local.shop import eventually, unique
+from tests.integration.other_cloud import free_port
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -122,9 +122,7 @@ def _ended(api: Any, name: str) -> str:
 @contextmanager
 def running(module: str, home: Path) -> Iterator[Cloud]:
     """``python -m module`` as an emulator with its state in ``home``, with the settings of the local cloud."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     _lambda_runtime()
     (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
     (home / "tmp").mkdir()

@@ -5,7 +5,6 @@ and what was promised holds, still. ``SETPIECES_SEED`` repeats a run, ``SETPIECE
 ``.local/reports/delivery-campaign.md``. docs/resilience.md
 """
 
-import os
 import random
 import threading
 import time
@@ -28,9 +27,8 @@ from tests.resilience.invariants import Violations, left, readable
 from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
 from tests.resilience.promises import Promises
 from tests.resilience.queues import depths, is_dead
+from tests.resilience.seed import SEED, TORTURE
 
-SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
-TORTURE = bool(os.environ.get("SETPIECES_TORTURE"))
 TIMES = 5 if TORTURE else 1
 SETTLE_SECONDS = 300 if TORTURE else 180
 REPORT = STATE / "reports" / "delivery-campaign.md"

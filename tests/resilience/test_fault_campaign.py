@@ -4,7 +4,6 @@ By default each call fails in one way, drawn by ``SETPIECES_SEED``. ``SETPIECES_
 several seeds. What was done to whom is in ``.local/reports/fault-campaign.md``. docs/resilience.md
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,9 +20,8 @@ from local.shop import Shop
 from tests.resilience.invariants import INVARIANTS, Violations, left, readable
 from tests.resilience.journeys import walk
 from tests.resilience.promises import Promises
+from tests.resilience.seed import SEED, TORTURE
 
-SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
-TORTURE = bool(os.environ.get("SETPIECES_TORTURE"))
 # (seed, kinds of faults): in a round, each call fails in one of its ways.
 ROUNDS = [(SEED + number, (kind,)) for number in range(2) for kind in KINDS] if TORTURE else [(SEED, tuple(KINDS))]
 # How often everybody walks in a round, and how many faults a caller meets on one walk: what is tried three times bears two.

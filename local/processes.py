@@ -222,8 +222,14 @@ EMULATOR = Process(
     partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
     (
-        *("local/emulator.py", "local/corrections.py", "local/deliveries.py", "local/faults.py"),
-        *("local/settings.py", "requirements-dev.txt"),
+        "local/emulator.py",
+        "local/corrections.py",
+        "local/deliveries.py",
+        "local/faults.py",
+        "local/iam_usage.py",
+        "local/meter.py",
+        "local/settings.py",
+        "requirements-dev.txt",
     ),
     SCRATCH,
 )

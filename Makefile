@@ -25,7 +25,7 @@ $(VENV): requirements-dev.txt requirements-sam.txt requirements-policy.txt
 	@.venv/bin/uv pip install --quiet --python .venv-policy/bin/python --requirement requirements-policy.txt
 	@touch $@
 
-.PHONY: start stop reset status logs invoke demo events trace mail feed redirects sitemaps reference parity
+.PHONY: start stop reset status logs invoke env demo events trace mail feed redirects sitemaps reference parity
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cloud start
 stop: ## Stop it; the state is kept
@@ -38,6 +38,8 @@ logs: $(VENV) ## Print a function's log: make logs FN=basket-add-item
 	@$(RUN) local.cloud logs --function "$(FN)" $(if $(FOLLOW),--follow)
 invoke: $(VENV) ## Invoke a function: make invoke FN=basket-add-item EVENT=events/basket/add_item.json
 	@$(RUN) local.cloud invoke --function "$(FN)" --event "$(EVENT)"
+env: $(VENV) ## Environment of the AWS CLI for the local cloud: eval $$(make env)
+	@$(RUN) local.aws_env
 demo: $(VENV) ## Walk one customer through every set piece
 	@$(RUN) local.demo
 events: $(VENV) ## Watch the bus live, coloured by checkout

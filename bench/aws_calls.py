@@ -16,9 +16,8 @@ from typing import Any
 import httpx
 
 from bench.report import Verdict, report
-from local import feeds, sitemaps
+from local import emulator_client, feeds, sitemaps
 from local.publish import resources
-from local.settings import AWS_ENDPOINT
 from local.shop import Shop, eventually, unique
 from tests.integration.voucher_batches import ask, complete, download
 from tests.integration.voucher_batches import request as voucher_request
@@ -34,7 +33,7 @@ NUMBER = "sequences/Api"
 
 def calls() -> Counter[str]:
     """How often each AWS operation was called since the emulator started."""
-    return Counter(httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls", timeout=10).json())
+    return Counter(emulator_client.request("GET", "/_setpieces/calls").raise_for_status().json())
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Roles:
         self._roles = [one for one in resources() if one["type"] == "AWS::IAM::Role"]
 
     def calls(self, names: tuple[str, ...]) -> Counter[str]:
-        told = httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status().json()["calls"]
+        told = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()["calls"]
         found: Counter[str] = Counter()
         for name in names:
             for role in self._physical(name):

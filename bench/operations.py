@@ -28,10 +28,10 @@ from typing import Any
 
 import httpx
 
-from local import feed_samples, feeds, routing
+from local import emulator_client, feed_samples, feeds, routing
 from local.declared import every, name_of, pieces
 from local.publish import resources
-from local.settings import AWS_ENDPOINT, FRONT_DOOR, ROOT, STACK, STAGE
+from local.settings import FRONT_DOOR, ROOT, STACK, STAGE
 from local.shop import Shop, eventually, unique
 
 FILE = Path(__file__).with_suffix(".json")
@@ -495,7 +495,7 @@ class Measurement:
 
 def read_calls() -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """(calls by (role, action), units by (role, "write <table>")) since the emulator was first asked."""
-    answer = httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status().json()
+    answer = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
     calls, units = (
         Counter({(role, name): count for role, counted in answer[kind].items() for name, count in counted.items()})
         for kind in ("calls", "units")

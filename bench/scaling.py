@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 
 from bench.report import Verdict, report
-from local import feed_samples, feeds
+from local import emulator_client, feed_samples, feeds
 from local.memory import Memory
 from local.publish import resources
-from local.settings import AWS_ENDPOINT, ROOT
+from local.settings import ROOT
 from local.shop import Shop, unique
 from tests.integration.voucher_batches import ask, complete
 
@@ -91,7 +91,7 @@ class World:
 
     def _told(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
         """(calls, DynamoDB units) since the emulator was first asked."""
-        answer = httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status().json()
+        answer = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
         found: Counter[str] = Counter()
         for kind, by_role in answer.items():
             for role, counted in by_role.items():
@@ -273,7 +273,7 @@ def run() -> None:
     curves = [curve for curve in CURVES if not wanted or curve.name in wanted.split(",")]
     world, rows, verdicts = World(), [], []
     # The emulator counts from its first being asked.
-    httpx.get(f"{AWS_ENDPOINT}/_setpieces/calls?by=role", timeout=10).raise_for_status()
+    emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status()
     for curve in curves:
         try:
             curve.measure(world, curve.sizes[0])  # warms up

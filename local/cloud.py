@@ -20,6 +20,7 @@ from rich.table import Table
 
 from local import feeds, publish, redirects, seed, sitemaps, storefront
 from local.counters import raise_sequences
+from local.credentials import private_folder
 from local.deploy import DeployFailed, deploy, stage_settings
 from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
 from local.settings import (
@@ -69,7 +70,7 @@ def cli() -> None:
 @cli.command()
 def start() -> None:
     """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
-    STATE.mkdir(exist_ok=True)
+    private_folder(STATE)
     try:
         _start()
     except (CannotStart, DeployFailed, seed.SeedFailed) as failure:
@@ -251,7 +252,7 @@ def _print_addresses() -> None:
     table.add_row("[bold]shop[/]", f"[bold]{FRONT_DOOR}/[/]  (in a browser)")
     for service in httpx.get(f"{FRONT_DOOR}/_front_door/apis", timeout=10).json()["apis"]:
         table.add_row(service["service"], f"{FRONT_DOOR}/{service['service']}/v1/...")
-    table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}, key test, secret test)")
+    table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}; for the AWS CLI: eval $(make env))")
     table.add_row("samples", str((STATE / "samples.json").relative_to(ROOT) if STATE.is_relative_to(ROOT) else STATE))
     console.print(table)
     samples = json.loads((STATE / "samples.json").read_text())

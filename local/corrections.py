@@ -21,7 +21,8 @@ from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
-from local.settings import LAMBDA_PYTHON, SCRATCH
+from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
+from local.settings import LAMBDA_PYTHON, SCRATCH, STATE
 
 _unpacking = threading.Lock()
 
@@ -503,6 +504,47 @@ def _call_loopback_secure() -> None:
     iam_evaluator._resolve_condition_key = resolved
 
 
+def _verify_root_signatures() -> None:
+    from ministack.core import iam_evaluator
+
+    iam_evaluator.__dict__["root_access_key_id"] = ROOT_ACCESS_KEY_ID
+    iam_evaluator.__dict__["root_secret_access_key"] = root_secret(STATE)
+    # Other modules have these functions under their own names: their code is replaced in place.
+    for name, old, new in (
+        (
+            "is_root_access_key",
+            """(
+        not access_key_id
+        or access_key_id == "test"
+        or access_key_id == configured_key
+        or bool(_ACCOUNT_ID_RE.fullmatch(access_key_id))
+    )""",
+            "access_key_id == root_access_key_id",
+        ),
+        ("resolve_credential", 'os.environ.get("AWS_SECRET_ACCESS_KEY", "test")', "root_secret_access_key"),
+        ("resolve_caller_identity", "_is_root_key(", "is_root_access_key("),
+    ):
+        original = getattr(iam_evaluator, name)
+        _replace_in_function(iam_evaluator, iam_evaluator, name, old, new)
+        original.__code__ = getattr(iam_evaluator, name).__code__
+    # The keys whose signatures are not verified, after the line above: none.
+    iam_evaluator._is_root_key = lambda access_key_id: False
+
+
+def _make_function_keys_secret() -> None:
+    from ministack.core import lambda_runtime
+
+    _replace_in_function(
+        lambda_runtime,
+        lambda_runtime,
+        "execution_credentials",
+        'hashlib.sha256(f"secret:{digest}".encode()).hexdigest()',
+        'session_secret(f"secret:{digest}")',
+    )
+    secret = root_secret(STATE)
+    lambda_runtime.__dict__["session_secret"] = lambda name: derived(secret, name)
+
+
 def _tell_policies_who_a_mail_is_from() -> None:
     from ministack.core import iam_actions, iam_evaluator
 
@@ -699,6 +741,22 @@ CORRECTIONS = (
         "there is no TLS on loopback, so a bucket whose policy asks for it refuses everything",
         "the policy that asks for TLS is deployed as it is",
         _call_loopback_secure,
+    ),
+    Correction(
+        "root-signatures",
+        "permissions",
+        "every signature is verified, and root's secret is its owner's",
+        "keys named test or like an account, and requests without a key, are root's, and no signature of theirs is verified",
+        "any program or web page could do anything here, run code included; root's secret is random for each state folder",
+        _verify_root_signatures,
+    ),
+    Correction(
+        "function-keys",
+        "permissions",
+        "the keys of a function's role are random",
+        "the secret is a digest of the function's name and role, which anybody can compute",
+        "whoever knows a function's name could sign as its role",
+        _make_function_keys_secret,
     ),
     Correction(
         "mail-sender",

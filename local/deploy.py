@@ -23,6 +23,7 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.counters import raise_sequences
+from local.credentials import private_folder
 from local.settings import ROOT, SAM, STATE, aws_environment
 
 CONFIG = ROOT / "samconfig.toml"
@@ -184,7 +185,7 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
         raise SystemExit("Say which GitHub repository may deploy: make bootstrap ENV=dev REPOSITORY=owner/name")
     if stage == "prod" and sys.stdin.isatty():
         click.confirm(f"Deploy {piece} to prod?", abort=True)
-    STATE.mkdir(exist_ok=True)
+    private_folder(STATE)
     environment = dict(os.environ) | (aws_environment() if stage == "local" else {})
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     try:

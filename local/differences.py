@@ -187,15 +187,16 @@ DIFFERENCES = (
         ),
     ),
     Difference(
-        "root-signatures",
+        "closed-to-others",
         "permissions",
-        aws="every signature is verified",
-        local="the emulator believes whoever names root's access key; the front door verifies root's signatures too",
-        reason="internal APIs would take a forged caller for root",
-        where="local/emulator.py:_forged_root",
+        aws="reached over TLS by its names, unsigned where a resource allows it; a bucket may allow other origins (CORS)",
+        local="serves loopback, no foreign pages, and only what is signed (Signature Version 4) or has the token; no CORS",
+        reason="every program and web page on this machine reaches the port; no resource of ours is public but the CDN",
+        where="local/request_guard.py:check",
         tests=(
-            f"{PROBE}root_signatures",
-            "tests/integration/test_orders.py::test_the_internal_route_wants_a_signature",
+            "tests/unit/local/test_local_request_guard.py::test_which_hosts_are_served",
+            "tests/integration/test_closed_to_others.py::test_the_requests_of_a_foreign_page_are_refused",
+            "tests/browser/test_foreign_pages.py::test_a_foreign_page_reads_nothing_and_creates_nothing",
         ),
     ),
     Difference(

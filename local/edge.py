@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from local.credentials import TOKEN_HEADER
 from local.gateway.messages import Pairs
 from local.gateway.ports import Answer, EmulatorDown
 
@@ -28,10 +29,10 @@ def distribution(resources: Iterable[Mapping[str, Any]], stage: str) -> str:
     return next((str(properties["Value"]) for properties in published if properties.get("Name") == name), "")
 
 
-def fetch(endpoint: str, domain: str, method: str, target: str, headers: Pairs, body: bytes) -> Answer:
+def fetch(endpoint: str, token: str, domain: str, method: str, target: str, headers: Pairs, body: bytes) -> Answer:
     """The CDN's answer; `target` goes over the wire as it came, dot segments and escapes included. Raises EmulatorDown.
 
-    A client's request reaches the CDN over TLS, which ends here.
+    A client's request reaches the CDN over TLS, which ends here. The emulator serves its name to who has the ``token`` only.
     """
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT)
@@ -41,8 +42,9 @@ def fetch(endpoint: str, domain: str, method: str, target: str, headers: Pairs, 
         )
         connection.putheader("Host", domain)
         connection.putheader("X-Forwarded-Proto", "https")
+        connection.putheader(TOKEN_HEADER, token)
         for name, value in headers:
-            if name.lower() not in HOP_BY_HOP | OWN | {"host", "x-forwarded-proto"}:
+            if name.lower() not in HOP_BY_HOP | OWN | {"host", "x-forwarded-proto", TOKEN_HEADER}:
                 connection.putheader(name, value.encode("latin-1"))
         if body:
             connection.putheader("Content-Length", str(len(body)))

@@ -12,6 +12,8 @@
     PUT, POST, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
     PUT, GET, DELETE /_setpieces/deliveries   messages twice and out of order, wrong clocks, see ``local.deliveries``
 
+These routes need the token of ``local.credentials``. What is served at all, ``local.request_guard`` says.
+
 Run as ``python -m local.emulator``; settings come from the environment that ``local.cloud`` prepares.
 """
 
@@ -24,14 +26,16 @@ import signal
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from local import corrections, deliveries
+from local import corrections, deliveries, request_guard
+from local.credentials import root_secret, token
 from local.faults import Faults, body_of
 from local.iam_usage import Recorder
 from local.meter import Meter
-from local.settings import AWS_PORT, HOST, REGION, aws_environment
+from local.settings import AWS_PORT, HOST, REGION, STATE
 
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
 _calls: Counter[str] = Counter()
@@ -98,9 +102,6 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     responses.set_request_region(REGION)
     iam_evaluator.pin_signed_request(request["method"], request["raw_path"], query, raw_headers)
     iam_evaluator.pin_signed_body(base64.b64decode(request["body_base64"]))
-    forged = _forged_root(access_key, request, query, headers)
-    if forged:
-        return _refusal(403, *forged)
     outcome = iam_evaluator.enforce(
         access_key, request["action"], "execute-api", REGION, resource_arn=request["resource"]
     )
@@ -123,24 +124,6 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _forged_root(
-    access_key: str, request: dict[str, Any], query: dict[str, list[str]], headers: dict[str, str]
-) -> tuple[str, str] | None:
-    """(code, message) if a signature of the account's root is wrong; the emulator checks those of no root key."""
-    from ministack.core import iam_evaluator, sigv4
-
-    root = aws_environment()
-    if not iam_evaluator.is_root_access_key(access_key):
-        return None
-    signature = sigv4.parse_header_signature(headers)
-    if isinstance(signature, tuple):
-        return signature
-    body = base64.b64decode(request["body_base64"])
-    return sigv4.header_signature_failure(
-        signature, root["AWS_SECRET_ACCESS_KEY"], request["method"], request["raw_path"], query, headers, body
-    )
-
-
 def _refusal(status: int, code: str, message: str) -> dict[str, Any]:
     return {
         "allowed": False,
@@ -156,17 +139,52 @@ def _refusal(status: int, code: str, message: str) -> dict[str, Any]:
 _faults = Faults(deployed_resources)
 
 
+@cache
+def _token() -> str:
+    return token(root_secret(STATE))
+
+
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """The emulator's ASGI application with our routes in front of it."""
+    """The emulator's ASGI application behind the request guard, with our routes in front of it."""
+    match scope["type"]:
+        case "lifespan":
+            from ministack.app import app
+
+            await app(scope, receive, send)
+        case "websocket":
+            # Nothing deployed has a websocket. Closed before it is accepted, it is a 403 (ASGI).
+            await send({"type": "websocket.close", "code": 1008})
+        case "http":
+            await _http(scope, receive, send)
+
+
+async def _http(scope: Scope, receive: Receive, send: Send) -> None:
     from ministack.app import app
 
-    if scope["type"] != "http" or not scope["path"].startswith("/_setpieces/"):
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
+    headers = scope["headers"]
+    refusal = request_guard.check(scope["method"], scope["path"], scope["query_string"], headers, _token())
+    if refusal:
+        await _respond(send, refusal.status, {"__type": refusal.code, "message": refusal.message})
+    elif scope["path"].startswith("/_setpieces/"):
+        await _administration(scope, receive, send)
+    elif request_guard.has_token(headers, _token()):
+        scope["headers"] = request_guard.without_token(headers)
+        await app(scope, receive, send)
+    else:
         _count(scope)
-        await _faults.through(app, scope, receive, send)
-        return
+        await _faults.through(app, scope, receive, _without_cors(send))
+
+
+def _without_cors(send: Send) -> Send:
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = request_guard.without_cors(message["headers"])
+        await send(message)
+
+    return sent
+
+
+async def _administration(scope: Scope, receive: Receive, send: Send) -> None:
     match scope["method"], scope["path"]:
         case "GET", "/_setpieces/resources":
             answer: Any = deployed_resources()

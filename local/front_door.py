@@ -24,7 +24,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -41,7 +41,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from swagger_ui import api_doc
 
-from local import edge
+from local import edge, request_guard
+from local.credentials import token
 from local.gateway.backends import Emulator, HttpPool
 from local.gateway.deployment import Deployment, assemble
 from local.gateway.executor import Executor
@@ -49,7 +50,7 @@ from local.gateway.messages import Request, Response
 from local.gateway.models import MAX_BODY
 from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.telemetry import CloudWatch
-from local.settings import ROOT
+from local.settings import ROOT, aws_environment
 from local.wire import IDLE, Wire
 
 LOG = logging.getLogger("local.front_door")
@@ -140,6 +141,22 @@ def problem(status: int, code: str, title: str, detail: str) -> HttpResponse:
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
+Handler = Callable[["FrontDoor", HttpRequest], Awaitable[HttpResponse]]
+
+
+def own_pages(handler: Handler) -> Handler:
+    """The handler of a route that changes state: requests that a browser sends for pages of other origins get a 403."""
+
+    @wraps(handler)
+    async def checked(self: FrontDoor, request: HttpRequest) -> HttpResponse:
+        refusal = request_guard.foreign_page(request.headers.raw)
+        if refusal:
+            return problem(refusal.status, "FOREIGN_PAGE", "Foreign page", refusal.message.capitalize() + ".")
+        return await handler(self, request)
+
+    return checked
+
+
 class FrontDoor:
     """The ASGI application's handlers. `executor` runs one request of an API to its response, in a thread, `fetch` one
     of the CDN.
@@ -184,6 +201,7 @@ class FrontDoor:
         """GET /healthz"""
         return JSONResponse({"status": "ok", "apis": len(self._catalog.deployment.apis)})
 
+    @own_pages
     async def reload(self, request: HttpRequest) -> HttpResponse:
         """POST /_front_door/reload"""
         try:
@@ -194,6 +212,7 @@ class FrontDoor:
         self._forget()
         return JSONResponse({"apis": sorted(deployment.apis)})
 
+    @own_pages
     async def throttles(self, request: HttpRequest) -> HttpResponse:
         """PUT /_front_door/throttles"""
         try:
@@ -339,18 +358,16 @@ def application(front_door: FrontDoor, telemetry: CloudWatch | None = None) -> S
 
 def build(endpoint: str, region: str, stage: str) -> Starlette:
     """The application on the emulated AWS at `endpoint`."""
-    key = os.environ.get("AWS_ACCESS_KEY_ID", "test")
-    secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
-    emulator = Emulator(
-        endpoint, region, Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")), HttpPool(THREADS)
-    )
+    root = aws_environment()
+    key, secret = root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"]
+    emulator = Emulator(endpoint, region, Credentials(key, secret), HttpPool(THREADS))
     session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
     settings = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 1})
     clients = [session.client(name, endpoint_url=endpoint, config=settings) for name in ("logs", "cloudwatch")]
     telemetry = CloudWatch(*clients)
     executor = Executor(emulator, HttpPool(THREADS), telemetry)
     catalog = Catalog(lambda: read_deployment(emulator, stage))
-    front_door = FrontDoor(catalog, executor, emulator.forget, partial(edge.fetch, endpoint))
+    front_door = FrontDoor(catalog, executor, emulator.forget, partial(edge.fetch, endpoint, token(secret)))
     return application(front_door, telemetry)
 
 

@@ -214,6 +214,11 @@ def _storefront_environment() -> dict[str, str]:
     return _clean() | storefront.environment(session, AWS_ENDPOINT)
 
 
+def _sessions_environment() -> dict[str, str]:
+    """The store has the password that the storefront's task definition names."""
+    return _clean() | {"SESSIONS_TOKEN": _storefront_environment()["SESSIONS_TOKEN"]}
+
+
 EMULATOR = Process(
     "emulator",
     "local.emulator",
@@ -224,10 +229,12 @@ EMULATOR = Process(
     (
         "local/emulator.py",
         "local/corrections.py",
+        "local/credentials.py",
         "local/deliveries.py",
         "local/faults.py",
         "local/iam_usage.py",
         "local/meter.py",
+        "local/request_guard.py",
         "local/settings.py",
         "requirements-dev.txt",
     ),
@@ -240,7 +247,10 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
-    ("local/front_door.py", "local/wire.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
+    (
+        *("local/front_door.py", "local/edge.py", "local/wire.py", "local/gateway/*.py"),
+        *("local/credentials.py", "local/request_guard.py", "local/settings.py", "requirements-dev.txt"),
+    ),
 )
 SESSIONS = Process(
     "sessions",
@@ -248,7 +258,7 @@ SESSIONS = Process(
     (str(SESSIONS_PORT),),
     SESSIONS_PORT,
     partial(listening, SESSIONS_PORT),
-    _clean,
+    _sessions_environment,
     ("local/storefront.py", "local/settings.py", "requirements-dev.txt"),
 )
 STOREFRONT = Process(

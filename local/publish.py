@@ -3,16 +3,15 @@
 import re
 from typing import Any
 
-import httpx
-
-from local.settings import AWS_ENDPOINT, FRONT_DOOR, STAGE
+from local import emulator_client
+from local.settings import FRONT_DOOR, STAGE
 
 _EXECUTE_API = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/[^/]+")
 
 
 def resources() -> list[dict[str, Any]]:
     """Every deployed resource, see ``local.emulator``."""
-    return httpx.get(f"{AWS_ENDPOINT}/_setpieces/resources", timeout=30).raise_for_status().json()
+    return emulator_client.request("GET", "/_setpieces/resources").raise_for_status().json()
 
 
 def local_addresses(ssm: Any, deployed: list[dict[str, Any]]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 
 from local import samples
@@ -44,13 +45,16 @@ PEOPLE = (Person("customer", "C000000001", "Ada Sample"), Person("admin", "C0000
 def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
     """Seed a running shop and write ``samples_file``; returns what it holds:
 
-        {"customer": {email, password, customer_id}, "admin": {email, password, customer_id}, "ingest_api_key": ""}
+        {"customer": {email, password, customer_id}, "admin": {email, password, customer_id}, "ingest_api_key": "",
+         "aws": {endpoint, region, access_key_id, secret_access_key}}
 
-    The key is empty as long as ingestion is not deployed. Raises ``SeedFailed``.
+    The key is empty as long as ingestion is not deployed; ``aws`` is the root of a local cloud. Raises ``SeedFailed``.
     """
     known = json.loads(samples_file.read_text()) if samples_file.exists() else {}
     contents = {person.role: known.get(person.role) or _credentials(person) for person in PEOPLE}
     contents["ingest_api_key"] = ingest_api_key(shop)
+    if shop.endpoint:
+        contents["aws"] = _root(shop.session, shop.endpoint)
     # Before anything is created: passwords that were lost could not be had again.
     _write_private(samples_file, contents)
     with httpx.Client(base_url=shop.url("/partners/v1/"), timeout=35) as http:
@@ -66,6 +70,16 @@ def ingest_api_key(shop: Shop) -> str:
     name = f"setpieces-{shop.stage}-ingestion"
     keys = shop.aws("apigateway").get_api_keys(nameQuery=name, includeValues=True)["items"]
     return next((key["value"] for key in keys if key["name"].startswith(name)), "")
+
+
+def _root(session: boto3.Session, endpoint: str) -> dict[str, str]:
+    keys = session.get_credentials()
+    return {
+        "endpoint": endpoint,
+        "region": session.region_name,
+        "access_key_id": keys.access_key,
+        "secret_access_key": keys.secret_key,
+    }
 
 
 def _credentials(person: Person) -> dict[str, str]:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
+
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("SETPIECES_STATE", ROOT / ".local")).resolve()
 
@@ -29,8 +31,8 @@ def aws_environment() -> dict[str, str]:
     """The environment in which AWS tools and SDKs talk to the local cloud as the account's root."""
     return {
         "AWS_ENDPOINT_URL": AWS_ENDPOINT,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": root_secret(STATE),
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -17,6 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
+from local import emulator_client
 from local.settings import FRONT_DOOR, REGION, ROOT, STATE, aws_environment
 
 T = TypeVar("T")
@@ -68,6 +69,13 @@ class Shop:
 
     def aws(self, service: str) -> Any:
         return _client(self.session, service, self.endpoint)
+
+    def emulator(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """The response of an administrative route of the local cloud's emulator."""
+        if self.endpoint is None:
+            raise LookupError(f"stage {self.stage} is on AWS, which has no {path}")
+        secret = self.session.get_credentials().secret_key
+        return emulator_client.request(method, path, endpoint=self.endpoint, secret=secret, **content)
 
     def address(self, service: str, name: str) -> str:
         """The value published as ``/setpieces/<stage>/<service>/<name>``."""

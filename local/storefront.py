@@ -3,15 +3,18 @@
 There is no Docker here, so the container is a process of this machine, and the session store one that speaks its protocol.
 """
 
+import os
 import sys
 from typing import Any
+from urllib.parse import quote
 
 import boto3
-from fakeredis import TcpFakeServer
+from fakeredis import FakeRedis, TcpFakeServer
 
 from local.settings import HOST, SESSIONS_PORT, STAGE, STOREFRONT_PORT
 
 NAME = f"setpieces-{STAGE}-storefront"
+USER = "storefront"  # of the session store
 
 
 def environment(session: boto3.Session, endpoint: str) -> dict[str, str]:
@@ -21,7 +24,21 @@ def environment(session: boto3.Session, endpoint: str) -> dict[str, str]:
     found = {each["name"]: each["value"] for each in container["environment"]}
     for secret in container["secrets"]:
         found[secret["name"]] = _secret(session, endpoint, secret["valueFrom"])
-    return found | {"SESSIONS_URL": f"redis://{HOST}:{SESSIONS_PORT}/0", "SECURE_COOKIES": "false"}
+    return found | {"SESSIONS_URL": sessions_url(found["SESSIONS_TOKEN"]), "SECURE_COOKIES": "false"}
+
+
+def sessions_url(token: str, port: int = SESSIONS_PORT) -> str:
+    """The address of the session store. Protocol 2, as the store has HELLO, with which 3 begins, for known users only."""
+    return f"redis://{USER}:{quote(token, safe='')}@{HOST}:{port}/0?protocol=2"
+
+
+def session_store(port: int, token: str) -> TcpFakeServer:
+    """A server of the Redis protocol that runs commands of ``USER`` only, who has to give the token."""
+    server = TcpFakeServer((HOST, port), server_type="valkey")
+    access = FakeRedis(server=server.fake_server)
+    access.acl_setuser(USER, enabled=True, passwords=[f"+{token}"], commands=["+@all"], keys=["*"])
+    access.acl_setuser("default", enabled=True, reset=True)
+    return server
 
 
 def _secret(session: boto3.Session, endpoint: str, address: str) -> str:
@@ -45,5 +62,4 @@ def deregister(balancing: Any, port: int) -> None:
 
 
 if __name__ == "__main__":
-    # The session store.
-    TcpFakeServer((HOST, int(sys.argv[1])), server_type="valkey").serve_forever()
+    session_store(int(sys.argv[1]), os.environ["SESSIONS_TOKEN"]).serve_forever()

@@ -14,13 +14,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from local.request_guard import LOOPBACK_HOST
+
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: the request line and all header values.
 MAX_HEAD = 10_240  # bytes
 IDLE = 75  # seconds; longer than clients keep an idle connection, so that it is never closed under a request on its way
 # How long each part may take from its first byte on, in seconds; for a body of 10 MB that is still a slow line.
 _SECONDS = {"nothing yet": IDLE, "idle": 10, "head": 10, "body": 20}
-# Nothing else is this machine; a page of another name that leads here (DNS rebinding) has no business with the shop.
-_HOST = re.compile(rb"(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.I)
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.I)
 
 
@@ -120,7 +120,7 @@ class Wire(HttpToolsProtocol):
         if len(hosts) > 1 or (version == "1.1" and not hosts):
             raise Refused(HTTPStatus.BAD_REQUEST, "there must be one Host")
         absolute = _ABSOLUTE.match(self.url)
-        if not all(_HOST.fullmatch(host) for host in [*hosts, *([absolute[1]] if absolute else [])]):
+        if not all(LOOPBACK_HOST.fullmatch(host) for host in [*hosts, *([absolute[1]] if absolute else [])]):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "no such host is served here")
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings and (codings != [b"chunked"] or version == "1.0"):

@@ -23,6 +23,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
+from local.credentials import TOKEN_HEADER, token
 from local.gateway import json_text, policy
 from local.gateway.messages import Pairs, Request
 from local.gateway.ports import (
@@ -180,10 +181,9 @@ class Emulator:
 
     def _admin(self, method: str, path: str, body: Any) -> Any:
         payload = json_text.encode(json_text.dump(body)) if body is not None else b""
+        headers = (("Content-Type", "application/json"), (TOKEN_HEADER, token(self._own.secret_key)))
         try:
-            answer = self._http.send(
-                method, self.endpoint + path, (("Content-Type", "application/json"),), payload, timeout=CONTROL_TIMEOUT
-            )
+            answer = self._http.send(method, self.endpoint + path, headers, payload, timeout=CONTROL_TIMEOUT)
         except (BackendTimeout, BackendUnreachable) as error:
             raise EmulatorDown(str(error)) from None
         if answer.status != 200:

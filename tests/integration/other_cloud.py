@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 
+from local.credentials import FILE, ROOT_ACCESS_KEY_ID, root_secret
 from local.settings import HOST, REGION, ROOT
 from local.shop import Shop
 
@@ -45,7 +46,10 @@ class Other:
 
     @property
     def shop(self) -> Shop:
-        session = boto3.Session("test", "test", region_name=REGION)
+        # A version before the random secret, which knows no such file, takes test and test.
+        made = (self.state / FILE).exists()
+        keys = (ROOT_ACCESS_KEY_ID, root_secret(self.state)) if made else ("test", "test")
+        session = boto3.Session(*keys, region_name=REGION)
         endpoint, door = (f"http://{HOST}:{self.ports[f'SETPIECES_{name}_PORT']}" for name in ("AWS", "FRONT_DOOR"))
         return Shop("local", session, endpoint, door)
 

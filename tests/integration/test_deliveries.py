@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from local.shop import eventually
@@ -36,7 +35,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def disturb(cloud: Cloud, method: str, **wanted: Any) -> dict[str, Any]:
-    return httpx.request(method, f"{cloud.endpoint}/_setpieces/deliveries", json=wanted).raise_for_status().json()
+    return cloud.emulator(method, "/_setpieces/deliveries", json=wanted).raise_for_status().json()
 
 
 def witnessed(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
@@ -88,7 +87,7 @@ def test_a_fifo_queue_keeps_the_order_of_a_group_and_has_each_message_done_again
 
 
 def test_settings_that_are_none_are_refused(cloud: Cloud):
-    answer = httpx.put(f"{cloud.endpoint}/_setpieces/deliveries", json={"twice": 3})
+    answer = cloud.emulator("PUT", "/_setpieces/deliveries", json={"twice": 3})
     assert (answer.status_code, answer.json()["message"]) == (
         400,
         "twice is 0 to 1, late_seconds 0 to 60, clock_skew_seconds 0 to 299",

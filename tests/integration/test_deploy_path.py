@@ -9,6 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
 from local.settings import ROOT, SAM
 from local.shop import Shop
 
@@ -131,7 +132,9 @@ def test_a_piece_deploys_alone_once_what_it_needs_is_there(spare_cloud: dict[str
     assert "deploy foundation first" in too_early.stderr
     for piece in ("foundation", "event-bus", "partners", "sequences", "basket", "catalog"):
         deploy(piece, spare_cloud)
-    session = boto3.Session("test", "test", region_name="eu-central-1")
+    session = boto3.Session(
+        ROOT_ACCESS_KEY_ID, root_secret(Path(spare_cloud["SETPIECES_STATE"])), region_name="eu-central-1"
+    )
     cloudformation = session.client("cloudformation", endpoint_url=f"http://127.0.0.1:{SPARE['SETPIECES_AWS_PORT']}")
     stacks = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]}
     assert stacks["setpieces-local-sequences"] == "CREATE_COMPLETE"

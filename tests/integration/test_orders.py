@@ -385,7 +385,7 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
 
 def traced(shop: Shop, correlation: str) -> set[str]:
     """The services whose traces carry a correlation id."""
-    answer = httpx.get(f"{shop.endpoint}/_setpieces/traces", params={"correlation_id": correlation})
+    answer = shop.emulator("GET", "/_setpieces/traces", params={"correlation_id": correlation})
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 

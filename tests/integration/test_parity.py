@@ -5,6 +5,7 @@ correction is there. A test that fails on ``plain`` says that a newer emulator n
 """
 
 import gzip
+import hashlib
 import inspect
 import io
 import json
@@ -27,6 +28,7 @@ from ministack.core import lambda_runtime
 from ministack.services import alb
 
 from local import corrections
+from local.credentials import ROOT_ACCESS_KEY_ID
 from local.settings import ACCOUNT_ID, REGION, ROOT
 from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
@@ -580,15 +582,30 @@ def test_key_policies(plain: Cloud):
 
 
 def test_root_signatures(plain: Cloud, corrected: Cloud):
-    """The emulator lets a forged root in; what the front door asks before it serves a signed request does not."""
-    forged = boto3.Session("test", "not the secret", region_name=REGION)
-    assert plain.aws("sts", forged).get_caller_identity()["Account"] == ACCOUNT_ID
+    """Plain, every key that looks like root's is root's, whatever the secret; corrected, one with its secret is."""
+    for key in ("test", ROOT_ACCESS_KEY_ID, "123456789012"):
+        forged = boto3.Session(key, "not the secret", region_name=REGION)
+        assert plain.aws("dynamodb", forged).list_tables()["TableNames"] == []
+        code = "SignatureDoesNotMatch" if key == ROOT_ACCESS_KEY_ID else "UnrecognizedClientException"
+        with pytest.raises(ClientError, match=code):
+            corrected.aws("dynamodb", forged).list_tables()
+    assert httpx.get(f"{plain.endpoint}/").is_success
+    assert corrected.aws("sts").get_caller_identity()["Arn"].endswith(":root")
     request = AWSRequest("GET", "http://shop/basket/v1", headers={"Host": "shop"})
     SigV4Auth(forged.get_credentials(), "execute-api", REGION).add_auth(request)
     question = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}
     question |= {"body_base64": "", "action": "execute-api:Invoke", "resource": "*"}
-    answer = httpx.post(f"{corrected.endpoint}/_setpieces/authorize", json=question).json()
+    answer = corrected.emulator("POST", "/_setpieces/authorize", json=question).json()
     assert answer["code"] == "SignatureDoesNotMatch"
+
+
+def test_function_keys(plain: Cloud, corrected: Cloud):
+    """Plain, a function's secret can be computed from its name and role; corrected, it cannot."""
+    for cloud, computed in ((plain, True), (corrected, False)):
+        function = cloud.function("import os\ndef handler(event, context): return os.environ['AWS_SECRET_ACCESS_KEY']")
+        deployed = cloud.aws("lambda").get_function_configuration(FunctionName=function)
+        digest = hashlib.sha256(f"{deployed['FunctionArn']}:{deployed['Role']}".encode()).hexdigest()
+        assert (cloud.invoke(function) == hashlib.sha256(f"secret:{digest}".encode()).hexdigest()) is computed
 
 
 # --- deployment ---

@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from local.counters import FLOORS, raise_sequences
+from local.credentials import ROOT_ACCESS_KEY_ID
 from local.shop import Shop, unique
 
 NEXT = "/sequences/v1/sequences/order/next"
@@ -124,7 +125,7 @@ def test_a_caller_without_permission_is_refused(shop: Shop):
     assert take(shop, session=stranger).status_code == 403
     forged = boto3.Session(key["AccessKeyId"], "wrong", region_name=shop.session.region_name)
     assert take(shop, session=forged).status_code == 403
-    forged_root = boto3.Session("test", "wrong", region_name=shop.session.region_name)
+    forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)
     assert take(shop, session=forged_root).status_code == 403
     iam.put_user_policy(
         UserName=user,

@@ -16,7 +16,7 @@ from hishel.httpx import CacheClient
 
 from local import storefront
 from local.cloud import session as cloud_session
-from local.processes import SESSIONS, STOREFRONT, answering
+from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
 from local.shop import Shop, eventually, unique
 
@@ -183,12 +183,13 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
 
 
 @contextmanager
-def another_process(sessions_url: str) -> Iterator[str]:
-    """The address of one more process of the storefront, not behind the load balancer."""
+def another_process(sessions_url: str = "") -> Iterator[str]:
+    """The address of one more process of the storefront, not behind the load balancer; by default with the shop's store."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    told = storefront.environment(cloud_session(), AWS_ENDPOINT) | {"SESSIONS_URL": sessions_url}
+    told = storefront.environment(cloud_session(), AWS_ENDPOINT)
+    told["SESSIONS_URL"] = sessions_url or told["SESSIONS_URL"]
     command = [sys.executable, "-m", "uvicorn", *STOREFRONT.arguments[:3], str(ROOT / "storefront")]
     with subprocess.Popen(
         [*command, "--host", HOST, "--port", str(port)], env={"PATH": os.environ["PATH"]} | told
@@ -203,7 +204,7 @@ def another_process(sessions_url: str) -> Iterator[str]:
 
 def test_two_processes_share_sessions(shop: Shop, guest: httpx.Client):
     sign_in(guest, shop, "customer")
-    with another_process(f"redis://{HOST}:{SESSIONS.port}/0") as address, browser(address) as other:
+    with another_process() as address, browser(address) as other:
         other.cookies.set("session", guest.cookies["session"])
         assert other.get("/account").url.path == "/account"
         other.post("/sign-out")

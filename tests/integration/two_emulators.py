@@ -16,7 +16,9 @@ import boto3
 import httpx
 from botocore.config import Config
 
+from local import emulator_client
 from local.cloud import _lambda_runtime
+from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
 from local.shop import eventually, unique
@@ -29,16 +31,21 @@ ENDED = ("COMPLETE", "FAILED")
 
 @dataclass(frozen=True)
 class Cloud:
-    """One emulator. Whoever signs with ``test`` is the account's root."""
+    """One emulator, and the secret of its account's root."""
 
     endpoint: str
+    secret: str
 
     @cached_property
     def root(self) -> boto3.Session:
-        return boto3.Session("test", "test", region_name=REGION)
+        return boto3.Session(ROOT_ACCESS_KEY_ID, self.secret, region_name=REGION)
 
     def aws(self, service: str, session: boto3.Session | None = None) -> Any:
         return (session or self.root).client(service, endpoint_url=self.endpoint, config=ONE_ATTEMPT)
+
+    def emulator(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """The response of an administrative route."""
+        return emulator_client.request(method, path, endpoint=self.endpoint, secret=self.secret, **content)
 
     def role(self, service: str, *statements: dict[str, Any]) -> str:
         """The ARN of a new role that ``service`` and root may assume, with these statements as its only policy."""
@@ -134,7 +141,7 @@ def running(module: str, home: Path) -> Iterator[Cloud]:
     endpoint = f"http://{HOST}:{port}"
     try:
         eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=1).is_success)
-        yield Cloud(endpoint)
+        yield Cloud(endpoint, root_secret(home))
     finally:
         process.terminate()
         process.wait(30)

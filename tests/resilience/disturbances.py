@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from local.shop import Shop, eventually
 from tests.resilience.invariants import LOGGED_BUS, logged
 from tests.resilience.journeys import Client, look
@@ -17,8 +15,7 @@ from tests.resilience.queues import depths, is_dead
 
 def disturb(shop: Shop, method: str, **wanted: Any) -> dict[str, Any]:
     """Ask for disturbed deliveries (``PUT``), for how much was disturbed (``GET``) or for none (``DELETE``)."""
-    url = f"{shop.endpoint}/_setpieces/deliveries"
-    return httpx.request(method, url, json=wanted, timeout=30).raise_for_status().json()
+    return shop.emulator(method, "/_setpieces/deliveries", json=wanted).raise_for_status().json()
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 
+from local import emulator_client
 from local.faults import KINDS
 from local.processes import kill_workers
-from local.settings import AWS_ENDPOINT, STATE
+from local.settings import STATE
 from local.shop import Shop
 from tests.resilience.invariants import INVARIANTS, Violations, left, readable
 from tests.resilience.journeys import walk
@@ -31,7 +31,7 @@ CALM_SECONDS = 3
 # The part of the calls that a shop without faults makes which have to fail in a round; some only come now and then.
 SHARE = 0.9 if TORTURE else 0.75
 SETTLE_SECONDS = 240
-FAULTS = f"{AWS_ENDPOINT}/_setpieces/faults"
+FAULTS = "/_setpieces/faults"
 REPORT = STATE / "reports" / "fault-campaign.md"
 
 Pair = tuple[str, str]
@@ -101,7 +101,7 @@ class Report:
 
 def faults(method: str, **plan: Any) -> dict[str, Any]:
     """Begin with a plan (PUT) or with its next turn (POST), or end it (DELETE); what was seen and done so far."""
-    return httpx.request(method, FAULTS, json=plan, timeout=60).raise_for_status().json()
+    return emulator_client.request(method, FAULTS, json=plan, timeout=60).raise_for_status().json()
 
 
 @pytest.fixture(scope="module")

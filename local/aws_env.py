@@ -1,0 +1,18 @@
+"""``eval $(make env)``: the AWS CLI and SDKs of a shell talk to the local cloud, as root of its account."""
+
+import shlex
+
+import click
+
+from local.settings import aws_environment
+
+
+@click.command()
+def main() -> None:
+    """Print the environment as export lines, and nothing else."""
+    for name, value in aws_environment().items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
+from local.credentials import TOKEN_HEADER, token
 from local.gateway.backends import Emulator
 from local.gateway.messages import Pairs, Request
 from local.gateway.ports import Answer, BackendTimeout, BackendUnreachable, EmulatorDown, RoleUnusable
@@ -151,6 +152,7 @@ def test_authorize_passes_on_what_the_client_signed() -> None:
     world = World()
     request = Request("POST", "/v1/x", (("Authorization", "AWS4"),), (("a", "b"),), b"body", public_path="/shop/v1/x")
     decision = world.emulator.authorize(request, "arn:resource")
+    assert world.http.sent[-1][2][TOKEN_HEADER] == token("secret")
     assert (decision.allowed, decision.principal_arn) == (True, "arn:p")
     asked = json.loads(world.http.sent[0][3])
     assert asked == {

@@ -206,6 +206,23 @@ def test_a_share_of_throttles(world: World) -> None:
     assert world.executor.shares == [0.01, 1]
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://attacker.example"}, 403),
+        ({"Origin": "http://127.0.0.1:9999", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_pages_of_other_origins_change_nothing(world: World, headers: dict[str, str], status: int) -> None:
+    assert world.send("POST", "/_front_door/reload", headers=headers)[0] == status
+    assert world.send("PUT", "/_front_door/throttles", b'{"share": 0.5}', headers)[0] == status
+    assert (world.read, world.executor.shares) == ((1, [0.5]) if status == 200 else (0, []))
+
+
 def test_the_local_cloud_is_down(world: World) -> None:
     world.deployed = EmulatorDown("refused")
     for method, path in (("GET", "/"), ("GET", "/shop/v1/x"), ("POST", "/_front_door/reload")):

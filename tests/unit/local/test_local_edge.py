@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from local import edge
+from local.credentials import TOKEN_HEADER
 from local.gateway.ports import EmulatorDown
 
 
@@ -48,20 +49,22 @@ def endpoint() -> Iterator[str]:
 
 @pytest.mark.parametrize("target", ["/", "/a/../b//c", "/%2f%2E%2e/x?a=%41&a=b%20c&&d", "/a%zz", "/caf\u00e9"])
 def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
-    edge.fetch(endpoint, "d1.cloudfront.net", "GET", target, (), b"")
+    edge.fetch(endpoint, "token", "d1.cloudfront.net", "GET", target, (), b"")
     [(line, _, _)] = Cdn.seen
     assert line == f"GET {target.replace(chr(233), '%E9')} HTTP/1.1"
 
 
 def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
     sent = (("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html"))
-    answer = edge.fetch(endpoint, "d1.cloudfront.net", "POST", "/form", sent, b"a=b")
+    sent += ((TOKEN_HEADER.title(), "a client's"),)
+    answer = edge.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", sent, b"a=b")
     [(_, headers, body)] = Cdn.seen
     assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
         "d1.cloudfront.net",
         "https",
         "text/html",
     )
+    assert headers[TOKEN_HEADER] == "token"
     assert "connection" not in headers
     assert body == b"a=b"
     assert [value for name, value in answer.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
@@ -70,7 +73,7 @@ def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
 
 def test_a_cloud_that_is_down_is_said_so():
     with pytest.raises(EmulatorDown):
-        edge.fetch("http://127.0.0.1:1", "d1.cloudfront.net", "GET", "/", (), b"")
+        edge.fetch("http://127.0.0.1:1", "token", "d1.cloudfront.net", "GET", "/", (), b"")
 
 
 def test_the_cdn_is_found_by_what_its_template_publishes():

@@ -78,3 +78,8 @@ def test_functions_inherit_nothing_of_the_developers(monkeypatch):
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "ORDERS_TABLE"):
         monkeypatch.setenv(name, "a developer's")
     assert "a developer's" not in processes.EMULATOR.environment().values()
+
+
+def test_functions_do_not_inherit_the_secret_of_root():
+    secret = processes.aws()["AWS_SECRET_ACCESS_KEY"]
+    assert secret not in " ".join(processes.EMULATOR.environment().values())

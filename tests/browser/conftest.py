@@ -16,9 +16,9 @@ SCREENSHOTS = STATE / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Longer than an order takes on a busy machine.
 PATIENCE = 60_000
-SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage")
 # A name of an attacker that leads to this machine, as after DNS rebinding.
 REBOUND = "rebound.attacker.example"
+SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +27,7 @@ def chromium() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     with sync_playwright() as playwright:
         # Root, as in containers, has no sandbox; the only site that is visited is our own.
-        browser = playwright.chromium.launch(
-            executable_path=found, args=[*SETTINGS, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
-        )
+        browser = playwright.chromium.launch(executable_path=found, args=SETTINGS)
         yield browser
         browser.close()
 

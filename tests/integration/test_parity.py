@@ -586,7 +586,7 @@ def test_root_signatures(plain: Cloud, corrected: Cloud):
     for key in ("test", ROOT_ACCESS_KEY_ID, "123456789012"):
         forged = boto3.Session(key, "not the secret", region_name=REGION)
         assert plain.aws("dynamodb", forged).list_tables()["TableNames"] == []
-        code = "SignatureDoesNotMatch" if key == ROOT_ACCESS_KEY_ID else "UnrecognizedClientException"
+        code = "InvalidSignatureException" if key == ROOT_ACCESS_KEY_ID else "UnrecognizedClientException"
         with pytest.raises(ClientError, match=code):
             corrected.aws("dynamodb", forged).list_tables()
     assert httpx.get(f"{plain.endpoint}/").is_success

@@ -591,6 +591,7 @@ def test_root_signatures(plain: Cloud, corrected: Cloud):
             corrected.aws("dynamodb", forged).list_tables()
     assert httpx.get(f"{plain.endpoint}/").is_success
     assert corrected.aws("sts").get_caller_identity()["Arn"].endswith(":root")
+    forged = boto3.Session(ROOT_ACCESS_KEY_ID, "not the secret", region_name=REGION)
     request = AWSRequest("GET", "http://shop/basket/v1", headers={"Host": "shop"})
     SigV4Auth(forged.get_credentials(), "execute-api", REGION).add_auth(request)
     question = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}

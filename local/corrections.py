@@ -10,9 +10,11 @@ import hashlib
 import inspect
 import io
 import json
+import os
 import sys
 import textwrap
 import threading
+import time
 import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
@@ -490,6 +492,81 @@ def unpacked(layer: bytes) -> str:
     return str(folder)
 
 
+def _limit_starts() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    from local.function_workers import pool
+
+    if 'return worker, "spawn"' not in inspect.getsource(lambda_runtime.acquire_worker):
+        raise NoLongerNeeded("workers are leased differently")
+    _replace_in_function(lambda_runtime, lambda_runtime.Worker, "invoke", "self._spawn()\n", "_pool.start(self)\n")
+    _replace_in_function(lambda_runtime, lambda_runtime, "ensure_spawned", "worker._spawn()\n", "_pool.start(worker)\n")
+    lambda_svc.ensure_spawned = lambda_runtime.ensure_spawned
+    pool.install(lambda_runtime, lambda_svc, os.cpu_count() or 1)
+
+
+def _evaluate_recent_points() -> None:
+    from ministack.services import cloudwatch
+
+    from local import cloudwatch as ours
+
+    def points_by_metric() -> dict[tuple[str, str], list[list[ours.Point]]]:
+        metrics: dict[tuple[str, str], list[list[ours.Point]]] = {}
+        for (namespace, name, _), points in cloudwatch._metrics.items():
+            metrics.setdefault((namespace, name), []).append(points)
+        return metrics
+
+    evict, load, evicted = cloudwatch._evict_old_metrics, cloudwatch.load_persisted_state, 0.0
+
+    def evict_once_a_minute() -> None:
+        nonlocal evicted
+        if time.monotonic() - evicted >= 60:
+            evicted = time.monotonic()
+            evict()
+
+    def restored(data: dict[str, Any]) -> None:
+        load(data)
+        metrics = cloudwatch._metrics._data
+        for key in metrics:
+            metrics[key] = ours.by_minute(metrics[key], time.time() - ours.FULL_RESOLUTION_SECONDS)
+
+    cloudwatch.__dict__.update(
+        _ordered=ours.Ordered,
+        _since=ours.since,
+        _points_by_metric=points_by_metric,
+        _evict_old_metrics=evict_once_a_minute,
+        load_persisted_state=restored,
+    )
+    bucket = "_metric_bucket((namespace, {}, _dims_key(dims)))"
+    for function, old, new in (
+        ("_store_datum", bucket.format("name"), f"_ordered({bucket.format('name')})"),
+        ("record_metric", bucket.format("metric_name"), f"_ordered({bucket.format('metric_name')})"),
+        ("_evaluate_alarm", "def _evaluate_alarm(alarm):", "def _evaluate_alarm(alarm, metrics=None):"),
+        (
+            "_evaluate_alarm",
+            "    for (k_ns, k_mn, _), pts in _metrics.items():\n"
+            "        if k_ns == ns and k_mn == mn:\n"
+            "            all_pts.extend(pts)\n",
+            "    oldest = time.time() - alarm.get('Period', 60) * alarm.get('EvaluationPeriods', 1)\n"
+            "    for pts in (metrics or _points_by_metric()).get((ns, mn), []):\n"
+            "        all_pts.extend(_since(pts, oldest))\n",
+        ),
+        ("_evaluate_all_alarms", "    for alarm in", "    metrics = _points_by_metric()\n    for alarm in"),
+        ("_evaluate_all_alarms", "_evaluate_alarm(alarm)", "_evaluate_alarm(alarm, metrics)"),
+    ):
+        _replace_in_function(cloudwatch, cloudwatch, function, old, new)
+
+
+def _fire_schedules_on_time() -> None:
+    from ministack.services import eventbridge, scheduler
+
+    for module, name in ((eventbridge, "_SCHEDULER_TICK_INTERVAL"), (scheduler, "_SCHEDULE_TICK_INTERVAL")):
+        if getattr(module, name) != 10:
+            raise NoLongerNeeded(f"{name} is not 10 s")
+        setattr(module, name, 1)
+
+
 def _call_loopback_secure() -> None:
     from ministack.core import iam_evaluator
 
@@ -733,6 +810,31 @@ CORRECTIONS = (
         "each process gets a copy of its own, which the emulator unpacks while everything else waits",
         "many cold starts at once, as after all processes were killed, would keep the emulator from answering for minutes",
         _unpack_layers_once,
+    ),
+    Correction(
+        "cold-starts",
+        "functions",
+        "each request that finds no idle environment of its function starts one, on processors of its own",
+        "each starts a process: many at once share a few cores, and every one of them is too late to answer",
+        "at most as many processes start at once as there are cores; a request takes one that becomes idle first, "
+        "and waits for that up to 0.75 s before another is started, which AWS would do at once",
+        _limit_starts,
+    ),
+    Correction(
+        "alarm-evaluation",
+        "data",
+        "PutMetricData costs the same however many points were ever put",
+        "each call copies all points of two weeks and evaluates every alarm over them, while everything else waits",
+        "the front door puts metrics every few seconds; points are also kept by the minute after three hours, as AWS does",
+        _evaluate_recent_points,
+    ),
+    Correction(
+        "schedule-ticks",
+        "events and queues",
+        "a schedule fires within its minute, and rules of the same minute do not wait for each other",
+        "schedules are looked at every 10 s; the correction looks every second",
+        "tests and people wait for the next run of a schedule",
+        _fire_schedules_on_time,
     ),
     Correction(
         "secure-transport",

@@ -228,10 +228,12 @@ EMULATOR = Process(
     _emulator_environment,
     (
         "local/emulator.py",
+        "local/cloudwatch.py",
         "local/corrections.py",
         "local/credentials.py",
         "local/deliveries.py",
         "local/faults.py",
+        "local/function_workers/*.py",
         "local/iam_usage.py",
         "local/meter.py",
         "local/request_guard.py",

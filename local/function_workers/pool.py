@@ -1,0 +1,154 @@
+"""Which worker an invocation gets: an idle one, or a new one as soon as fewer workers start than there are cores.
+
+AWS starts an execution environment for each invocation that finds none idle. Here all of them share a few cores: as many
+processes at once as there are requests would all be too late. The number of workers has no limit, only the number of those
+that start at the same time has one, so an invocation whose caller holds a worker always gets its own.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+# How long an invocation waits for a busy worker of its function before it asks for a new one: until no worker has become
+# idle for the first, or for the second altogether.
+QUIET_SECONDS = 0.2
+PATIENCE_SECONDS = 0.75
+# A start that takes longer no longer counts, so a handler that hangs while it is imported stops nobody. AWS allows as long:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+INIT_SECONDS = 10.0
+# How often a waiting invocation looks, whether or not it was notified.
+POLL_SECONDS = 0.5
+
+
+@dataclass
+class _Queue:
+    """Invocations that wait for a worker of one function version."""
+
+    condition: threading.Condition
+    first_ready: float = 0.0  # when a worker was ready of a function that had no other
+    last_idle: float = 0.0  # when a worker last became ready or idle
+
+
+@dataclass
+class WorkerPool:
+    """Replaces how ``runtime`` (``ministack.core.lambda_runtime``) leases workers; at most ``limit`` start at once.
+
+    Times are seconds of the monotonic clock.
+    """
+
+    runtime: ModuleType
+    limit: int
+    _queues: dict[str, _Queue] = field(default_factory=dict)
+    _starting: dict[Any, float] = field(default_factory=dict)  # worker: when its start no longer counts
+    _updates: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def acquire(self, name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST") -> tuple[Any, str]:
+        """Lease a worker: (worker, "reused" or "spawn"). One that is new or whose process ended may start at once."""
+        key = self.runtime._worker_key(name, config, qualifier)
+        arrived = time.monotonic()
+        with self.runtime._lock:
+            update = self._updates[name]
+            queue = self._queues.setdefault(key, _Queue(threading.Condition(self.runtime._lock)))
+            while True:
+                workers = self.runtime._workers.setdefault(key, [])
+                idle = [worker for worker in workers if not worker.in_use]
+                for worker in filter(_alive, idle):
+                    return self._lease(worker), "reused"
+                wait = self._seconds_until_start(queue, workers, arrived)
+                if wait <= 0:
+                    break
+                queue.condition.wait(min(wait, POLL_SECONDS))
+            worker = idle[0] if idle else self.runtime._worker_class_for(config)(name, config, code)
+            worker.pool_key = key
+            if not idle and update == self._updates[name]:  # a worker of code that was replaced serves only once
+                workers.append(worker)
+            self._starting[worker] = time.monotonic() + INIT_SECONDS
+            return self._lease(worker), "spawn"
+
+    def release(self, worker: Any) -> None:
+        """Return a leased worker; the invocation that has waited longest for it goes on."""
+        if worker is None:
+            return
+        key = getattr(worker, "pool_key", None)
+        with self.runtime._lock:
+            worker.in_use = False
+            worker.last_used = time.time()
+            self._starting.pop(worker, None)
+            pooled = worker in self.runtime._workers.get(key, ())
+            if pooled:
+                self._queues[key].last_idle = time.monotonic()
+                self._queues[key].condition.notify()
+        if not pooled:
+            self.runtime.kill_workers([worker])
+
+    def start(self, worker: Any) -> None:
+        """Start the process of a leased worker when it is its turn. Raises what ``worker._spawn`` raises."""
+        with self.runtime._lock:
+            deadline = time.monotonic() + INIT_SECONDS
+            while worker not in self._starting and self._starts() >= self.limit and time.monotonic() < deadline:
+                self._queues[worker.pool_key].condition.wait(POLL_SECONDS)
+            self._starting[worker] = time.monotonic() + INIT_SECONDS
+        try:
+            worker._spawn()
+        finally:
+            with self.runtime._lock:
+                self._starting.pop(worker, None)
+                queue = self._queues[worker.pool_key]
+                queue.last_idle = time.monotonic()
+                others = self.runtime._workers.get(worker.pool_key, ())
+                if not any(_alive(other) for other in others if other is not worker):
+                    queue.first_ready = queue.last_idle
+                for waiting in self._queues.values():
+                    waiting.condition.notify()
+
+    def replaced(self, name: str) -> None:
+        """The code or configuration of a function changed: invocations that wait have the one before."""
+        with self.runtime._lock:
+            self._updates[name] += 1
+            for key in [key for key in self._queues if key.split(":")[2] == name]:
+                self._queues[key].condition.notify_all()
+
+    def _lease(self, worker: Any) -> Any:
+        worker.in_use = True
+        worker.last_used = time.time()
+        return worker
+
+    def _starts(self) -> int:
+        now = time.monotonic()
+        return sum(deadline > now for deadline in self._starting.values())
+
+    def _seconds_until_start(self, queue: _Queue, workers: list[Any], arrived: float) -> float:
+        """How long to wait before a worker may be started; 0 if it may be now."""
+        now = time.monotonic()
+        if self._starts() >= self.limit:
+            return POLL_SECONDS
+        if not any(_alive(worker) for worker in workers if worker not in self._starting):
+            return 0
+        quiet = max(arrived, queue.last_idle) + QUIET_SECONDS
+        patience = max(arrived, queue.first_ready) + PATIENCE_SECONDS
+        return max(0, min(quiet, patience) - now)
+
+
+def _alive(worker: Any) -> bool:
+    process = worker._proc
+    return process is not None and process.poll() is None
+
+
+def install(runtime: ModuleType, service: ModuleType, limit: int) -> WorkerPool:
+    """Put a pool into the emulator's modules ``lambda_runtime`` and ``lambda_svc``."""
+    pool = WorkerPool(runtime, limit)
+    invalidate = runtime.invalidate_worker
+
+    def invalidate_worker(name: str, *arguments: Any, **named: Any) -> None:
+        invalidate(name, *arguments, **named)
+        pool.replaced(name)
+
+    for module in (runtime, service):
+        module.__dict__.update(
+            acquire_worker=pool.acquire, release_worker=pool.release, invalidate_worker=invalidate_worker
+        )
+    runtime.__dict__["_pool"] = pool
+    return pool

@@ -58,8 +58,9 @@ parity: $(VENV) ## Every difference between the local cloud and AWS, its reason 
 	@$(RUN) local.parity
 
 .PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench bench-docs load cost
+# PYTEST reaches the runner by the environment, with its quotes.
 test: .venv/.installed ## Check everything, on shops of its own: make test [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
-	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(PYTEST),--pytest '$(PYTEST)') $(if $(DURATIONS),--save-durations)
+	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
 lint: .venv/.installed ## ruff, mypy, cfn-lint (SAM's translator and linter, too), checkov, check-jsonschema
 	@$(RUN) tests.run lint
 format: $(VENV) ## Format the code

@@ -388,7 +388,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 @click.option(
     "--shops", default=3, show_default=True, type=click.IntRange(1, 16), help="How many shops share the tests."
 )
-@click.option("--pytest", "pytest_arguments", default="", help="Further arguments of pytest, for example -k basket.")
+@click.option(
+    "--pytest",
+    "pytest_arguments",
+    default="",
+    envvar="PYTEST",
+    help="Further arguments of pytest, for example -k basket.",
+)
 @click.option("--save-durations", is_flag=True, help="Write tests/durations.json, by which files are spread.")
 def main(only: tuple[str, ...], shops: int, pytest_arguments: str, save_durations: bool) -> None:
     """Run every kind of check, or ONLY some kinds."""

@@ -6,23 +6,23 @@ SHELL := /bin/bash
 ENV ?= dev
 PIECE ?= shop
 
-VENV := .venv/.installed
+VENV := .venv/.installed .venv-sam/.installed .venv-policy/.installed
 RUN := .venv/bin/python -m
 
 .PHONY: help
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-$(VENV): requirements-dev.txt requirements-sam.txt requirements-policy.txt
+.venv/.installed: requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Set Pieces needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
 	@python3 -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt
-	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-sam
-	@.venv/bin/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements-sam.txt
-	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-policy
-	@.venv/bin/uv pip install --quiet --python .venv-policy/bin/python --requirement requirements-policy.txt
+	@touch $@
+.venv-%/.installed: requirements-%.txt | .venv/.installed
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-$*
+	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --requirement $<
 	@touch $@
 
 .PHONY: start stop reset status logs invoke env demo events trace mail feed redirects sitemaps reference parity
@@ -60,14 +60,11 @@ parity: $(VENV) ## Every difference between the local cloud and AWS, its reason 
 	@$(RUN) local.parity
 
 .PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench bench-docs load cost
-test: lint test-unit test-templates test-contract test-integration test-abuse test-browser test-resilience iam-report ## Check everything
-lint: $(VENV) ## ruff, mypy, cfn-lint, sam validate, checkov, check-jsonschema
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@MYPYPATH="$$(printf "%s:" functions/*)storefront" .venv/bin/mypy
-	@.venv/bin/cfn-lint templates/*.yaml
-	@.venv-policy/bin/checkov --config-file .checkov.yaml && echo "checkov: no finding"
-	@.venv-policy/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml >/dev/null && echo "workflows: valid"
-	@ls templates/*.yaml | xargs -P 2 -I{} .venv-sam/bin/sam validate --lint --config-file $(CURDIR)/samconfig.toml --template {} >/dev/null && echo "sam validate: all templates are valid"
+# PYTEST reaches the runner by the environment, with its quotes.
+test: .venv/.installed ## Check everything, on shops of its own: make test [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
+	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
+lint: .venv/.installed ## ruff, mypy, cfn-lint (SAM's translator and linter, too), checkov, check-jsonschema
+	@$(RUN) tests.run lint
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)

@@ -2,6 +2,7 @@
 
     python -m local.iam_report          the grants that nothing explains; exits 1 if there are any
     python -m local.iam_report --all    every grant, with what explains it
+    python -m local.iam_report --usage FILE --usage FILE    by what was used in several copies of a shop (local.clone)
 
 A grant is one action on one resource of one role of the templates. It is explained by
 
@@ -15,8 +16,9 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -302,8 +304,13 @@ def roles_by_service(deployed: list[dict[str, Any]]) -> Iterator[tuple[str, str]
             yield resource["physical_id"], nested.get(stack, "")
 
 
-def used(deployed: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, int, int, int]]]:
-    """(service, role, where) of the grants that let a call through, in any of the stacks of a template."""
+def used(
+    deployed: list[dict[str, Any]], usage: Iterable[Path] = (iam_usage.USAGE,)
+) -> set[tuple[str, str, tuple[str, int, int, int]]]:
+    """(service, role, where) of the grants that let a call through, in any of the stacks of a template.
+
+    ``usage`` are the files of ``local.iam_usage``, several if the shop has copies.
+    """
     services = dict(roles_by_service(deployed))
     roles = {
         one["physical_id"]: (services[one["physical_id"]], one["logical_id"])
@@ -312,7 +319,7 @@ def used(deployed: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, int, 
     }
     return {
         (*roles[role], (policy, number, action, resource))
-        for role, policy, number, action, resource in iam_usage.read()
+        for role, policy, number, action, resource in set().union(*map(iam_usage.read, usage))
         if role in roles
     }
 
@@ -336,10 +343,17 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Every grant, not only those that nothing explains.")
-def main(everything: bool) -> None:
+@click.option(
+    "--usage",
+    multiple=True,
+    default=(iam_usage.USAGE,),
+    type=click.Path(path_type=Path),
+    help="What let calls through, of copies of one shop; default: of the running one.",
+)
+def main(everything: bool, usage: tuple[Path, ...]) -> None:
     """What roles may do, beside what they did and need."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    report = explained(used(publish.resources()))
+    report = explained(used(publish.resources(), usage))
     unexplained = [one for one, why in report.items() if not why]
     shown = sorted(report if everything else unexplained)
     if shown:

@@ -1,20 +1,39 @@
 """The running shop as tests see it: over HTTP, and through the AWS APIs.
 
 The same tests run against the local cloud and against an account: ``SETPIECES_STAGE`` and ``AWS_ENDPOINT_URL`` say which.
+In ``make test`` each pytest worker has a shop of its own, see ``tests/run.py``.
 """
 
+import json
+import os
+import statistics
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
-from local.settings import ROOT
-from local.shop import Shop, eventually
-from setpieces import events
+SHOPS, WORKER = os.environ.get("SETPIECES_SHOPS"), os.environ.get("PYTEST_XDIST_WORKER")
+if SHOPS and WORKER:
+    # Before anything reads local.settings; what tests start inherits it.
+    os.environ.update(json.loads(Path(SHOPS).read_text())[int(WORKER.removeprefix("gw"))])
+
+from local.settings import ROOT  # noqa: E402
+from local.shop import Shop, eventually  # noqa: E402
+from setpieces import events  # noqa: E402
 
 # Functions find the modules of their service beside them, as in Lambda.
 sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir()) if service.name != "common"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that took longest come first where workers share them, so that no worker ends long after the others."""
+    if not SHOPS:
+        return
+    seconds = json.loads((ROOT / "tests" / "durations.json").read_text())
+    usual = statistics.median(seconds.values())
+    items.sort(key=lambda item: -seconds.get(str(item.path.relative_to(ROOT)), usual))
 
 
 @pytest.fixture(scope="session")

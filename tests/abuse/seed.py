@@ -3,5 +3,7 @@
 import os
 import random
 
-SEED = int(os.environ.get("SETPIECES_SEED") or random.SystemRandom().randrange(1_000_000))
+# Kept in the environment: pytest's workers, which inherit it, must collect the same tests.
+_DRAWN = os.environ.setdefault("SETPIECES_ABUSE_SEED", str(random.SystemRandom().randrange(1_000_000)))
+SEED = int(os.environ.get("SETPIECES_SEED") or _DRAWN)
 LONG = os.environ.get("SETPIECES_TORTURE") == "1"

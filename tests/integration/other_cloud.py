@@ -1,7 +1,6 @@
 """A second local cloud with the whole shop, with ports and state of its own, for who must not be disturbed or disturbs."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,38 +10,42 @@ from pathlib import Path
 
 import boto3
 
+from local.clone import PORTS, Instance, free_ports
 from local.credentials import FILE, ROOT_ACCESS_KEY_ID, root_secret
 from local.settings import HOST, REGION, ROOT
 from local.shop import Shop
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return one.getsockname()[1]
-
-
 @dataclass(frozen=True)
-class Other:
+class Other(Instance):
     """``run`` does something with it, with the code of a checkout."""
-
-    state: Path
-    ports: dict[str, int]
 
     def run(self, checkout: Path, module: str, *arguments: str) -> str:
         """What ``python -m module`` prints, with the environment in which all of ours work with this cloud."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SETPIECES_"))}
-        environment |= {name: str(port) for name, port in self.ports.items()} | {"SETPIECES_STATE": str(self.state)}
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=checkout,
-            env=environment,
+            env=environment | self.environment,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def start(self) -> None:
+        """Start the whole shop: a copy of the deployed one that ``make test`` keeps, or by a deployment of its own."""
+        deployed = os.environ.get("SETPIECES_DEPLOYED")
+        if deployed:
+            self.copy_of(Path(deployed))
+        else:
+            self.run(ROOT, "local.cloud", "start")
+
+    def copy_of(self, deployed: Path) -> None:
+        """Start a copy of the stopped shop of folder ``deployed``."""
+        self.save()
+        self.run(ROOT, "local.clone", "start", str(deployed))
 
     @property
     def shop(self) -> Shop:
@@ -57,8 +60,7 @@ class Other:
 @contextmanager
 def other_cloud(folder: Path) -> Iterator[Other]:
     """Not started yet; gone afterwards."""
-    names = ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
-    cloud = Other(folder / "state", {f"SETPIECES_{name}_PORT": free_port() for name in names})
+    cloud = Other(folder / "state", dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
     try:
         yield cloud
     finally:

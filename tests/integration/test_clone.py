@@ -1,0 +1,74 @@
+"""A copy of a deployed shop is a shop of its own: everything in it has its own ports, and it shares no data."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.settings import ROOT
+from local.shop import Shop, unique
+from tests.integration.other_cloud import Other, other_cloud
+from tests.integration.test_orders import body, ended, fill_basket, submit
+
+LOCAL_PORT = re.compile(r"(?:127\.0\.0\.1|localhost):(\d+)")
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a stopped shop."""
+    if "SETPIECES_DEPLOYED" in os.environ:
+        yield Path(os.environ["SETPIECES_DEPLOYED"])
+        return
+    with other_cloud(tmp_path_factory.mktemp("deployed")) as cloud:
+        cloud.save()
+        cloud.run(ROOT, "local.cloud", "start")
+        cloud.run(ROOT, "local.clone", "settle")
+        yield cloud.state
+
+
+@pytest.fixture(scope="module")
+def copies(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Other, Other]]:
+    folders = [tmp_path_factory.mktemp("copy") for _ in range(2)]
+    with other_cloud(folders[0]) as one, other_cloud(folders[1]) as another:
+        for copy in (one, another):
+            copy.copy_of(deployed)
+        yield one, another
+
+
+def local_ports(texts: list[str]) -> set[int]:
+    return {int(port) for text in texts for port in LOCAL_PORT.findall(text)}
+
+
+def published_addresses(shop: Shop) -> list[str]:
+    pages = shop.aws("ssm").get_paginator("get_parameters_by_path").paginate(Path="/setpieces/local", Recursive=True)
+    return [parameter["Value"] for page in pages for parameter in page["Parameters"]]
+
+
+def function_settings(shop: Shop) -> list[str]:
+    pages = shop.aws("lambda").get_paginator("list_functions").paginate()
+    return [str(function.get("Environment")) for page in pages for function in page["Functions"]]
+
+
+@pytest.mark.timeout(900)
+def test_what_is_deployed_has_the_ports_of_its_copy(copies: tuple[Other, Other]):
+    for copy in copies:
+        aws, front_door, storefront, _ = copy.ports.values()
+        assert local_ports(published_addresses(copy.shop)) == {front_door}
+        assert local_ports(function_settings(copy.shop)) == {aws}
+        assert local_ports(copy.shop.aws("sqs").list_queues()["QueueUrls"]) == {aws}
+        balancing = copy.shop.aws("elbv2")
+        (group,) = balancing.describe_target_groups()["TargetGroups"]
+        (target,) = balancing.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+        assert target["Target"]["Port"] == storefront
+
+
+@pytest.mark.timeout(900)
+def test_a_copy_takes_orders_of_which_another_has_nothing(copies: tuple[Other, Other], products: list[dict]):
+    one, another = (copy.shop for copy in copies)
+    basket = fill_basket(one, products[0])
+    number = submit(one, body(basket), **{"Idempotency-Key": unique("k")}).json()["order_number"]
+    assert ended(one, number)["status"] == "Complete"
+    assert one.call("GET", "/").status_code == 200
+    assert another.call("GET", f"/basket/v1/baskets/{basket}").status_code == 404

@@ -19,7 +19,7 @@ from rich.text import Text
 from local.shop import Shop
 
 # What every line has, or what tells more of Lambda than of the order.
-_COMMON = {
+COMMON_FIELDS = {
     "cold_start",
     "correlation_id",
     "exception",
@@ -63,7 +63,9 @@ def step_of_function(group: str, stage: str, message: str) -> Step | None:
     record = _json(message)
     if not record or "_aws" in record or "message" not in record:
         return None
-    details = " ".join(f"{name}={value}" for name, value in record.items() if name not in _COMMON and value is not None)
+    details = " ".join(
+        f"{name}={value}" for name, value in record.items() if name not in COMMON_FIELDS and value is not None
+    )
     error = record.get("exception_name", "")
     what = "  ".join(part for part in (str(record["message"]), details, error) if part)
     where = group.removeprefix("/aws/lambda/").removeprefix(f"setpieces-{stage}-")

@@ -13,6 +13,8 @@ import click
 
 from local.stages import STAGES, current_stage
 
+# What campaigns read from the environment and cannot work with unless it is a whole number.
+NUMBERS = ("SETPIECES_SEED", "SETPIECES_LOAD_SEED")
 COMMANDS = {
     "start": "local.cloud:start",
     "addresses": "local.cloud:addresses",
@@ -40,6 +42,8 @@ COMMANDS = {
     "load": "local.torture:load",
     "cost": "bench.cost:main",
     "seed": "local.seed:main",
+    "build": "local.package:build",
+    "image": "local.package:image",
     "deploy": "local.deploy:main",
     "destroy": "local.destroy:main",
 }
@@ -91,6 +95,9 @@ def _check_environment() -> None:
     """Raises ``click.UsageError`` for an environment variable that no command can work with."""
     if current_stage() not in STAGES:
         raise click.UsageError(f"SETPIECES_STAGE is {current_stage()!r}. There are: {', '.join(STAGES)}.")
+    for name in NUMBERS:
+        if not os.environ.get(name, "0").isdecimal():
+            raise click.UsageError(f"{name} is {os.environ[name]!r}. Set it to a whole number, or unset it.")
     for name, value in os.environ.items():
         port = name.startswith("SETPIECES_") and name.endswith("_PORT")
         if port and not (value.isdecimal() and 0 < int(value) < 65536):

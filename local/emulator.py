@@ -27,7 +27,7 @@ from contextvars import copy_context
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from local import corrections, deliveries
+from local import corrections, deliveries, state_files
 from local.faults import Faults, body_of
 from local.iam_usage import Recorder
 from local.meter import Meter
@@ -234,6 +234,7 @@ async def serve() -> None:
 def main() -> None:
     """Correct the emulator, watch its decisions, then serve."""
     corrections.apply()
+    state_files.write_in_one_piece()
     deliveries.install()
     Recorder().install()
     _meter.install()

@@ -47,11 +47,17 @@ def requires_shop(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def checked(*arguments: Any, **options: Any) -> Any:
-        if current_stage() == "local" and not listening(AWS_PORT):
-            raise CommandFailed(f"The shop is not running (nothing listens at {AWS_ENDPOINT}). {START}")
+        if current_stage() == "local":
+            check_running()
         return command(*arguments, **options)
 
     return checked
+
+
+def check_running() -> None:
+    """Raises ``CommandFailed`` if nothing listens where the emulated AWS should be."""
+    if not listening(AWS_PORT):
+        raise CommandFailed(f"The shop is not running (nothing listens at {AWS_ENDPOINT}). {START}")
 
 
 def explain(error: Exception) -> ClickException | None:

@@ -1,7 +1,7 @@
 """``make iam-report``: what every role may do, beside what it was seen to do or is known to need.
 
-    python -m local.iam_report          the grants that nothing explains; exits 1 if there are any
-    python -m local.iam_report --all    every grant, with what explains it
+    make iam-report          the grants that nothing explains; exits 1 if there are any
+    make iam-report ALL=1    every grant, with what explains it
 
 A grant is one action on one resource of one role of the templates. It is explained by
 
@@ -25,6 +25,7 @@ from rich.table import Table
 
 from local import iam_usage, publish
 from local.declared import Piece, definition, name_of, pieces
+from local.failures import requires_shop
 from local.grants import role_policies, several, statements
 from local.settings import STACK
 
@@ -334,8 +335,9 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
     return result
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="Every grant, not only those that nothing explains.")
+@click.command(epilog="make iam-report ALL=1")
+@click.option("--all", "everything", is_flag=True, envvar="ALL", help="Every grant, not only the unexplained ones.")
+@requires_shop
 def main(everything: bool) -> None:
     """What roles may do, beside what they did and need."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
@@ -359,7 +361,3 @@ def main(everything: bool) -> None:
     if unexplained:
         console.print("Run the tests first (make test). What is still here then: remove it, or say why in REASONS.")
     raise SystemExit(1 if unexplained or stale or wildcards() else 0)
-
-
-if __name__ == "__main__":
-    main()

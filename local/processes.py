@@ -231,6 +231,7 @@ EMULATOR = Process(
         "local/iam_usage.py",
         "local/meter.py",
         "local/settings.py",
+        "local/state_files.py",
         "requirements-dev.txt",
     ),
     SCRATCH,

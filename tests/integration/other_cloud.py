@@ -58,4 +58,4 @@ def other_cloud(folder: Path) -> Iterator[Other]:
     try:
         yield cloud
     finally:
-        cloud.run(ROOT, "local.cloud", "reset")
+        cloud.run(ROOT, "local.cli", "reset")

@@ -51,7 +51,7 @@ def told(used: Mapping[str, Any]) -> dict[str, Any]:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Everything once, in a shop that has nothing else to do: in the one of other tests, their work would be counted too."""
     with other_cloud(tmp_path_factory.mktemp("quiet")) as cloud:
-        cloud.run(ROOT, "local.cloud", "start")
+        cloud.run(ROOT, "local.cli", "start")
         return json.loads(cloud.run(ROOT, "bench.operations", *(operation.name for operation in CHECKED)))
 
 

@@ -78,7 +78,7 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     stores, last = holding_data(shop), next_number(shop)
     other.run(before, "local.cloud", "stop")
 
-    other.run(ROOT, "local.cloud", "start")
+    other.run(ROOT, "local.cli", "start")
     after = holding_data(shop)
     assert stores
     assert {name: after.get(name) for name in stores} == stores

@@ -9,10 +9,6 @@ PIECE ?= shop
 VENV := .venv/.installed .venv-sam/.installed .venv-policy/.installed
 RUN := .venv/bin/python -m
 
-.PHONY: help
-help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
-
 .venv/.installed: requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Set Pieces needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
@@ -25,43 +21,53 @@ help: ## Show this help
 	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --requirement $<
 	@touch $@
 
-.PHONY: start stop reset status logs invoke env demo events trace mail feed redirects sitemaps reference parity
+.PHONY: help
+##@ Everyday
+help: ## Show this help
+	@awk -F ' ## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.* ## / { \
+	  sub(/:.*/, "", $$1); gsub(/\$$\$$/, "$$", $$3); printf "  make %-17s %s\n", $$1, $$2; if ($$3) printf "%26s%s\n", "", $$3 }' $(MAKEFILE_LIST)
+
+.PHONY: start stop reset demo env
 start: $(VENV) ## Run the shop on this machine
-	@$(RUN) local.cloud start
+	@$(RUN) local.cli start
 stop: ## Stop it; the state is kept
-	@if [ -x .venv/bin/python ]; then $(RUN) local.cloud stop; else echo "Nothing was running."; fi
-reset: ## Stop it and forget its state
-	@if [ -x .venv/bin/python ]; then $(RUN) local.cloud reset; else rm -rf .local; fi
-status: $(VENV) ## What runs, and the state of every stack
-	@$(RUN) local.cloud status
-logs: $(VENV) ## Print a function's log: make logs FN=basket-add-item
-	@$(RUN) local.cloud logs --function "$(FN)" $(if $(FOLLOW),--follow)
-invoke: $(VENV) ## Invoke a function: make invoke FN=basket-add-item EVENT=events/basket/add_item.json
-	@$(RUN) local.cloud invoke --function "$(FN)" --event "$(EVENT)"
-env: $(VENV) ## Environment of the AWS CLI for the local cloud: eval $$(make env)
+	@if [ -x .venv/bin/python ]; then $(RUN) local.cli stop; else echo "Nothing was running."; fi
+reset: ## Stop it and delete its state
+	@if [ -x .venv/bin/python ]; then $(RUN) local.cli reset; else rm -rf .local; fi
+env: $(VENV) ## Print the settings of the AWS CLI for this shop ## eval "$$(make env)"
 	@$(RUN) local.aws_env
 demo: $(VENV) ## Walk one customer through every set piece
-	@$(RUN) local.demo
-events: $(VENV) ## Watch the bus live, coloured by checkout
-	@$(RUN) local.events
-trace: $(VENV) ## One order's way through the system: make trace ORDER=T123456789
-	@$(RUN) local.trace "$(ORDER)"
-mail: $(VENV) ## The mails that the shop has sent, newest last
-	@$(RUN) local.mail
-feed: $(VENV) ## Put a feed: make feed TYPE=product|pricing|sku [FILE=feed.json]
-	@$(RUN) local.feeds --type "$(TYPE)" $(if $(FILE),--file "$(FILE)")
-redirects: $(VENV) ## Check and publish redirect rules: make redirects FILE=rules.json [DRY_RUN=1]
-	@$(RUN) local.redirects $(FILE) $(if $(DRY_RUN),--dry-run)
-sitemaps: $(VENV) ## Make the sitemaps now: make sitemaps [DRY_RUN=1] [FORCE=1]
-	@$(RUN) local.sitemaps $(if $(DRY_RUN),--dry-run) $(if $(FORCE),--force)
-reference: $(VENV) ## Write what callers are given: docs/api (OpenAPI, collection, problems) and the diagrams
-	@$(RUN) local.reference && $(RUN) local.diagrams
-parity: $(VENV) ## Every difference between the local cloud and AWS, its reason and its test
-	@$(RUN) local.parity
+	@$(RUN) local.cli demo
+feed: $(VENV) ## Put a feed and follow it ## TYPE=product|pricing|sku [FILE=feed.json]
+	@$(RUN) local.cli feed
+redirects: $(VENV) ## Check redirect rules and publish them ## [FILE=rules.json] [DRY_RUN=1]
+	@$(RUN) local.cli redirects
+sitemaps: $(VENV) ## Make the sitemaps now ## [DRY_RUN=1] [FORCE=1]
+	@$(RUN) local.cli sitemaps
 
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium bench bench-docs load cost
+##@ Look inside
+.PHONY: status addresses logs invoke events trace mail parity
+status: $(VENV) ## What runs, and the state of every stack
+	@$(RUN) local.cli status
+addresses: $(VENV) ## Where the pages and APIs of the running shop are
+	@$(RUN) local.cli addresses
+logs: $(VENV) ## Print the log of a function; without FN, list the functions ## FN=basket-add-item [TAIL=50] [SINCE=10m] [FOLLOW=1] [RAW=1]
+	@$(RUN) local.cli logs
+invoke: $(VENV) ## Invoke a function ## FN=basket-add-item EVENT=events/basket/add_item.json
+	@$(RUN) local.cli invoke
+events: $(VENV) ## Watch the event bus live, coloured by checkout
+	@$(RUN) local.cli events
+trace: $(VENV) ## Follow one order through the logs of all services ## ORDER=T100000001
+	@$(RUN) local.cli trace
+mail: $(VENV) ## Show the mails that the shop has sent, newest last
+	@$(RUN) local.cli mail
+parity: $(VENV) ## List every difference between the local cloud and AWS
+	@$(RUN) local.cli parity
+
+##@ Check
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium
 # PYTEST reaches the runner by the environment, with its quotes.
-test: .venv/.installed ## Check everything, on shops of its own: make test [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
+test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
 lint: .venv/.installed ## ruff, mypy, cfn-lint (SAM's translator and linter, too), checkov, check-jsonschema
 	@$(RUN) tests.run lint
@@ -75,12 +81,12 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
-test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection: make test-abuse [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
+test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
 # What is about this machine, not about the shop.
 LOCAL_ONLY := deploy_path events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
-test-deployed: $(VENV) ## The integration tests against a deployed stage: make test-deployed ENV=dev
-	@SETPIECES_STAGE=$(ENV) $(RUN) local.seed
+test-deployed: $(VENV) ## The integration tests against a deployed stage ## ENV=dev
+	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)
 test-browser: start chromium ## What people do, in a real browser; screenshots in .local/screenshots
 	@$(RUN) pytest tests/browser
@@ -90,37 +96,41 @@ chromium: $(VENV)
 	  || $(RUN) playwright install chromium
 test-resilience: start ## What happens when things fail
 	@$(RUN) pytest tests/resilience
-# The long campaigns: every kind of fault for every call, and large numbers. Hours on two cores.
-TORTURE := SETPIECES_TORTURE=1 SETPIECES_ORDERS=500 SETPIECES_SIGNUPS=1000 SETPIECES_FEED=20000 SETPIECES_VOUCHERS=200000
-torture: start ## The long campaigns, of which tests/resilience and tests/abuse are the short ones: make torture [SEED=1]
-	@$(TORTURE) $(if $(SEED),SETPIECES_SEED=$(SEED)) $(RUN) pytest tests/resilience tests/abuse
-	@$(RUN) local.iam_mutation $(if $(SEED),--seed $(SEED))
-iam-report: start ## What roles may do that no test used and no template needs: make iam-report [ALL=1]
-	@$(RUN) local.iam_report $(if $(ALL),--all)
-iam-mutation: start ## Take statements from live roles, one at a time; a test must notice: make iam-mutation [SAMPLE=20] [SEED=1]
-	@$(RUN) local.iam_mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
-bench: start ## Measure against the targets: make bench [BENCH="vouchers scaling"|all]; JSON in bench/results
-	@$(RUN) bench $(BENCH)
-bench-docs: $(VENV) ## Write docs/bench.md and its plots from what was measured last
-	@$(RUN) bench.plots
-load: start ## Black Friday: ten times the customers for a while: make load [SEED=1] [MINUTES=3]
-	@$(if $(SEED),SETPIECES_LOAD_SEED=$(SEED)) $(if $(MINUTES),SETPIECES_LOAD_MINUTES=$(MINUTES)) $(RUN) bench black_friday
-cost: $(VENV) ## What it costs and which limit binds first, from measured calls: make cost [MEASURE=1 of the running shop]
-	@$(RUN) bench.cost $(if $(MEASURE),--measure)
+torture: $(VENV) ## The long campaigns of test-resilience and test-abuse; takes hours ## [SEED=1]
+	@$(RUN) local.cli torture
+iam-report: start ## List what roles may do that no test used and no template needs ## [ALL=1]
+	@$(RUN) local.cli iam-report
+iam-mutation: $(VENV) ## Remove statements from live roles, one at a time; a test must fail ## [SAMPLE=20] [SEED=1]
+	@$(RUN) local.cli iam-mutation
 
-.PHONY: bootstrap deploy destroy build image lock
-bootstrap: $(VENV) ## Prepare an account, once, as its administrator: make bootstrap ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
-	@$(RUN) local.deploy --env "$(ENV)" --piece delivery --repository "$(REPOSITORY)" $(if $(OIDC_PROVIDER),--oidc-provider "$(OIDC_PROVIDER)")
-deploy: $(VENV) ## Deploy to AWS: make deploy ENV=dev [PIECE=basket]
-	@$(RUN) local.deploy --env "$(ENV)" --piece "$(PIECE)"
-destroy: $(VENV) ## What would go and stay, then delete it: make destroy ENV=dev [PIECE=basket] [CONFIRM=<stack>]
-	@$(RUN) local.destroy --env "$(ENV)" --piece "$(PIECE)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
-build: $(VENV) ## Build for AWS (arm64 layer) without deploying
-	@PIP="$(CURDIR)/.venv/bin/python -m pip" .venv-sam/bin/sam build --config-file $(CURDIR)/samconfig.toml --template templates/$(PIECE).yaml --build-dir .aws-sam/$(PIECE)
-image: ## Build the storefront's image and push it: make image ENV=dev (needs Docker and AWS CLI)
-	@repository=$$(aws ssm get-parameter --name /setpieces/$(ENV)/storefront/repository-uri --query Parameter.Value --output text) \
-	  && aws ecr get-login-password | docker login --username AWS --password-stdin "$${repository%%/*}" \
-	  && docker buildx build --platform linux/arm64 --push --tag "$$repository:$$(git rev-parse HEAD)" storefront
+##@ Measure
+.PHONY: bench bench-docs load cost
+bench: $(VENV) ## Measure against the targets; JSON in bench/results ## [BENCH="vouchers scaling"|all|summary]
+	@$(RUN) local.cli bench
+bench-docs: $(VENV) ## Write docs/bench.md and its plots from the last measurements
+	@$(RUN) local.cli bench-docs
+load: $(VENV) ## Black Friday: ten times the customers for a while ## [SEED=1] [MINUTES=3]
+	@$(RUN) local.cli load
+cost: $(VENV) ## What the shop costs on AWS and which limit comes first ## [MEASURE=1]
+	@$(RUN) local.cli cost
+
+##@ Deploy
+.PHONY: bootstrap deploy destroy build image
+bootstrap: $(VENV) ## Prepare an account, once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
+	@$(RUN) local.cli deploy --env "$(ENV)" --piece delivery
+deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
+	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"
+destroy: $(VENV) ## List what a stack holds and what is retained, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
+	@$(RUN) local.cli destroy --env "$(ENV)" --piece "$(PIECE)"
+build: $(VENV) ## Build for AWS (arm64 layer) without deploying ## [PIECE=basket]
+	@$(RUN) local.cli build --piece "$(PIECE)"
+image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS CLI ## ENV=dev
+	@$(RUN) local.cli image --env "$(ENV)"
+
+##@ Maintain
+.PHONY: reference lock
+reference: $(VENV) ## Write every generated document: docs/api, diagrams, tables
+	@$(RUN) local.cli reference
 lock: ## Pin the requirements again
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-sam.in --output-file requirements-sam.txt

@@ -1,9 +1,9 @@
 """``make bench``: benchmarks against the running shop, each in turn and in a process of its own.
 
-    python -m bench                    all but those that take long and are asked for by name: black_friday
-    python -m bench all                those, too
-    python -m bench <name> ...         these
-    python -m bench summary            every measure against its target, as last measured
+    make bench                         all but those that take long and are asked for by name: black_friday
+    make bench BENCH=all               those, too
+    make bench BENCH="<name> ..."      these
+    make bench BENCH=summary           every measure against its target, as last measured
 
 Absolute times differ between machines and hours; each benchmark prints ratios, and what they are against, measured in one run.
 Tables go to the screen, figures to ``bench/results/<name>.json``. A benchmark that fails is reported, and the others go on.
@@ -16,9 +16,13 @@ import subprocess
 import sys
 import time
 
+import click
+
 import bench
 from bench.report import RESULTS, console
 from bench.summary import RUNS
+from local.cloud import start
+from local.failures import did_you_mean
 from local.settings import ROOT
 
 TOOLS = {
@@ -42,21 +46,26 @@ ON_REQUEST = {"black_friday"}
 LIMIT_SECONDS = 1800
 
 
-def main() -> None:
+@click.command(epilog='make bench BENCH="vouchers scaling"')
+@click.argument("benchmarks", envvar="BENCH", nargs=-1)
+@click.pass_context
+def main(ctx: click.Context, benchmarks: tuple[str, ...]) -> None:
+    """Start the shop; run BENCHMARKS (default: all that do not take long; also: all, summary)."""
     names = sorted({module.name for module in pkgutil.iter_modules(bench.__path__)} - TOOLS)
-    asked = sys.argv[1:]
-    if asked == ["summary"]:
+    if benchmarks == ("summary",):
         importlib.import_module("bench.summary").show()
         return
-    chosen = names if asked == ["all"] else asked or [name for name in names if name not in ON_REQUEST]
-    unknown = set(chosen) - set(names)
-    if unknown:
-        raise SystemExit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(names)}.")
-    if len(asked) == 1 and chosen == asked:
-        _here(asked[0])
-        return
+    default = [name for name in names if name not in ON_REQUEST]
+    chosen = names if benchmarks == ("all",) else list(benchmarks) or default
+    for name in chosen:
+        if name not in names:
+            suggestion = did_you_mean(name, names, count=1)
+            raise click.UsageError(f"There is no benchmark {name}.{suggestion} There are: {', '.join(names)}.")
+    ctx.invoke(start)
+    began = time.monotonic()
     failures = {name: failure for name in chosen if (failure := _run(name))}
     importlib.import_module("bench.summary").show()
+    console.print(f"{len(chosen)} benchmarks in {time.monotonic() - began:.0f} s")
     for name, failure in failures.items():
         console.print(f"[red]{name} failed[/]: {failure}", soft_wrap=True)
     raise SystemExit(1 if failures else 0)
@@ -93,4 +102,5 @@ def _note(name: str, began: float, failure: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # One benchmark, in the process that is its own.
+    _here(sys.argv[1])

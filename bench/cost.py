@@ -12,20 +12,23 @@ from bench.cost_model import Model, dollars, fixed, load
 from bench.cost_page import PAGE, page
 from bench.limits import ranked
 from bench.report import report
+from local.failures import check_running
+from local.progress import step
 from local.settings import ROOT
 from local.shop import Shop
+from local.stages import current_stage
 
 console = Console(highlight=False)
 
 
-@click.command()
-@click.option("--measure", is_flag=True, help="Measure the operations of the running shop first.")
+@click.command(epilog="make cost MEASURE=1")
+@click.option("--measure", is_flag=True, envvar="MEASURE", help="Measure the operations of the running shop first.")
 def main(measure: bool) -> None:
     """Compute, print the summary, write the page."""
     if measure:
-        with console.status(
-            "each operation twice, to warm up and to count, and a minute of schedules; three minutes in all"
-        ):
+        if current_stage() == "local":
+            check_running()
+        with step("each operation twice, to warm up and to count, and a minute of schedules; three minutes in all"):
             operations.write(operations.measure(Shop.from_environment()))
         console.print(f"measured: {operations.FILE.relative_to(ROOT)}")
     model = Model.checked_in()
@@ -47,7 +50,3 @@ def main(measure: bool) -> None:
     report("cost_month", "A month in US dollars, and the limit that is met first at the peak", rows)
     PAGE.write_text(page(model))
     console.print(f"All of it, with the arithmetic: {PAGE.relative_to(ROOT)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import click
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.report import console
 from bench.summary import results, runs, verdicts
+from local.failures import CommandFailed
 from local.settings import ROOT
 
 PAGE, PLOTS = ROOT / "docs" / "bench.md", ROOT / "docs" / "bench"
@@ -196,10 +198,12 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     return re.sub(r"(?<=\d) x\b", " \N{MULTIPLICATION SIGN}", text.rstrip("\n") + "\n")
 
 
+@click.command()
 def main() -> None:
+    """Write docs/bench.md and its plots from what was measured last."""
     found = results()
     if not found:
-        raise SystemExit("Nothing has been measured yet: make bench")
+        raise CommandFailed("Nothing has been measured yet: make bench")
     PLOTS.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         for of, file, _, draw in FIGURES:
@@ -207,7 +211,3 @@ def main() -> None:
                 draw(found[of]).savefig(PLOTS / f"{file}.svg", metadata={"Date": None, "Creator": None})
     PAGE.write_text(page(found))
     console.print(f"docs/bench.md and {len(list(PLOTS.glob('*.svg')))} plots, of {len(found)} results")
-
-
-if __name__ == "__main__":
-    main()

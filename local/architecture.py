@@ -1,4 +1,4 @@
-"""The set pieces as the templates have them, for the live map: ``python -m local.architecture`` rewrites it.
+"""The set pieces as the templates have them, for the live map: ``make reference`` rewrites it.
 
 [{name, description, tells: [{event, to, queue}]}], queues without ``setpieces-<stage>-``.
 """
@@ -32,7 +32,3 @@ def _told_by(service: str) -> list[dict[str, str]]:
 
 def page() -> str:
     return json.dumps(services(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -1,4 +1,4 @@
-"""Start, stop and look at the local cloud: ``python -m local.cloud start|stop|reset|status|logs|invoke``."""
+"""``make start``: run the shop on this machine, and print its addresses."""
 
 import hashlib
 import json
@@ -6,10 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import boto3
 import click
@@ -22,14 +19,14 @@ from local import feeds, publish, redirects, seed, sitemaps, storefront
 from local.counters import raise_sequences
 from local.credentials import private_folder
 from local.deploy import DeployFailed, deploy, stage_settings
-from local.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
+from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
+from local.progress import step
 from local.settings import (
     AWS_ENDPOINT,
     FRONT_DOOR,
     LAMBDA_PYTHON,
     REGION,
     ROOT,
-    SCRATCH,
     STACK,
     STAGE,
     STATE,
@@ -43,15 +40,6 @@ DEPLOYED = STATE / "deployed.sha256"
 console = Console(highlight=False)
 
 
-@contextmanager
-def step(what: str) -> Iterator[None]:
-    """Show a long step while it runs, and how long it took."""
-    started = time.monotonic()
-    with console.status(what):
-        yield
-    console.print(f"  [green]ok[/] {what} [dim]{time.monotonic() - started:.1f} s[/]")
-
-
 def session() -> boto3.Session:
     """A session of the local account's root."""
     environment = aws_environment()
@@ -62,12 +50,7 @@ def client(service: str):  # type: ignore[no-untyped-def]  # boto3's clients hav
     return session().client(service, endpoint_url=AWS_ENDPOINT)
 
 
-@click.group()
-def cli() -> None:
-    """The local cloud of Set Pieces."""
-
-
-@cli.command()
+@click.command()
 def start() -> None:
     """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
     private_folder(STATE)
@@ -114,85 +97,10 @@ def _start() -> None:
     _print_addresses()
 
 
-@cli.command()
-def stop() -> None:
-    """Stop; the state is kept for the next start."""
-    stopped = [process.name for process in reversed(ALL) if process.stop()]
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-    console.print(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
-
-
-@cli.command()
-def reset() -> None:
-    """Stop and forget everything: stacks, data, keys."""
-    for process in reversed(ALL):
-        process.stop()
-    shutil.rmtree(STATE, ignore_errors=True)
-    console.print("The local cloud is stopped and its state is gone.")
-
-
-@cli.command()
-def status() -> None:
-    """What runs, and the state of every stack. Exits 1 unless all is well."""
-    well = all(process.pid() and process.healthy() for process in ALL)
-    for process in ALL:
-        state = "[green]running[/]" if process.pid() and process.healthy() else "[red]not running[/]"
-        console.print(f"{process.name:12} {state}  pid {process.pid() or '-'}  log {process.log_file}")
-    if EMULATOR.healthy():
-        table = Table("stack", "status")
-        for stack in client("cloudformation").describe_stacks()["Stacks"]:
-            table.add_row(stack["StackName"], stack["StackStatus"])
-            well = well and stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-        console.print(table)
-    raise SystemExit(0 if well else 1)
-
-
-@cli.command()
-@click.option("--function", "-f", required=True, help="Function name, with or without its setpieces-local- prefix.")
-@click.option("--follow", is_flag=True, help="Keep printing new lines.")
-def logs(function: str, follow: bool) -> None:
-    """Print a function's log."""
-    api, group = client("logs"), f"/aws/lambda/{_function_name(function)}"
-    since = 0
-    while True:
-        try:
-            pages = api.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-            events = sorted((event for page in pages for event in page["events"]), key=lambda event: event["timestamp"])
-        except ClientError as error:
-            raise SystemExit(
-                f"No log {group}: {error}. `make status` lists the stacks; has the function run?"
-            ) from error
-        for event in events:
-            console.print(event["message"].rstrip(), markup=False, soft_wrap=True)
-            since = event["timestamp"] + 1
-        if not follow:
-            return
-        time.sleep(1)
-
-
-@cli.command()
-@click.option("--function", "-f", required=True, help="Function name, with or without its setpieces-local- prefix.")
-@click.option("--event", "-e", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-def invoke(function: str, event: Path) -> None:
-    """Invoke a deployed function with an event from events/ and print its answer."""
-    answer = client("lambda").invoke(FunctionName=_function_name(function), Payload=event.read_bytes())
-    payload = answer["Payload"].read().decode()
-    try:
-        console.print_json(payload)
-    except json.JSONDecodeError:
-        console.print(payload, markup=False)
-    raise SystemExit(1 if "FunctionError" in answer else 0)
-
-
-@cli.command()
+@click.command()
 def addresses() -> None:
     """Print the addresses of the running shop."""
     _print_addresses()
-
-
-def _function_name(name: str) -> str:
-    prefix = f"{STACK}-"
-    return name if name.startswith(prefix) else prefix + name
 
 
 def _lambda_runtime() -> None:
@@ -264,4 +172,6 @@ def _print_addresses() -> None:
 
 
 if __name__ == "__main__":
-    cli()
+    from local.cli import cli
+
+    cli(prog_name="python -m local.cli")

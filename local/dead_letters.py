@@ -1,8 +1,8 @@
 """Dead letters of every service: what lies there, about whom, and why; and back to work with it.
 
-    python -m local.dead_letters                                    all of them
-    python -m local.dead_letters --queue payments                   queues whose name contains this
-    python -m local.dead_letters --queue payments-submitted --redrive [--about T100000001] [--rate 50]
+    python -m local.cli dead-letters                                    all of them
+    python -m local.cli dead-letters --queue payments                   queues whose name contains this
+    python -m local.cli dead-letters --queue payments-submitted --redrive [--about T100000001] [--rate 50]
 
 Works on AWS as well (``SETPIECES_STAGE=dev``). Of a body only the references in it are printed. docs/runbooks/dead-letters.md
 """
@@ -18,6 +18,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from local.failures import CommandFailed, did_you_mean, requires_shop
 from local.shop import Shop
 
 # How long a message is out of sight while it is looked at, and how many are looked at in one queue.
@@ -190,22 +191,23 @@ def _put_back(shop: Shop, url: str, letter: DeadLetter) -> None:
     sqs.send_message(**message)
 
 
-@click.command()
+@click.command(epilog="python -m local.cli dead-letters --queue payments")
 @click.option("--queue", default="", help="Only dead-letter queues whose name contains this.")
 @click.option("--about", default="", help="Redrive only what is about this order number or customer id.")
 @click.option("--redrive", "back", is_flag=True, help="Send back to the queue they came from; needs --queue.")
 @click.option("--rate", type=click.FloatRange(min=0.1), default=50, help="How many a second are sent back.")
+@requires_shop
 def main(queue: str, about: str, back: bool, rate: float) -> None:
     """Show dead letters, or send them back."""
     shop = Shop.from_environment()
     if back:
         if not queue:
             raise click.UsageError("--redrive needs --queue: first look, then send back what you have understood.")
-        for url in queues(shop, queue):
+        for url in _queues(shop, queue):
             console.print(f"{redrive(shop, url, about, rate)} from {name(url)} back to where they came from")
         return
     total = 0
-    for url in queues(shop, queue):
+    for url in _queues(shop, queue):
         with looking(shop, url) as letters:
             total += len(letters)
             if letters:
@@ -216,5 +218,10 @@ def main(queue: str, about: str, back: bool, rate: float) -> None:
         console.print("No dead letters.")
 
 
-if __name__ == "__main__":
-    main()
+def _queues(shop: Shop, part: str) -> list[str]:
+    """As ``queues``. Raises ``CommandFailed`` if there is none of that name."""
+    found = queues(shop, part)
+    if part and not found:
+        names = [name(url).removeprefix(f"setpieces-{shop.stage}-") for url in queues(shop)]
+        raise CommandFailed(f"There is no dead-letter queue named {part}.{did_you_mean(part, names)}")
+    return found

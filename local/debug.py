@@ -1,6 +1,6 @@
 """Runs one handler of the open file in this process, against the running local cloud: for breakpoints without Docker.
 
-    python -m local.debug functions/basket/add_item/app.py [events/basket/add_item.json]
+    python -m local.cli debug functions/basket/add_item/app.py [events/basket/add_item.json]
 
 The environment is that of the deployed function; the rights are those of the account's root, not of the function's role.
 """
@@ -15,9 +15,10 @@ from typing import Any
 
 import boto3
 import click
-from botocore.exceptions import EndpointConnectionError
 
 from local.declared import every
+from local.failures import requires_shop
+from local.options import ExistingFile, JsonFile
 from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
 
 
@@ -30,23 +31,21 @@ def function_of(file: Path) -> dict[str, Any]:
     raise click.UsageError(f"{file} is no handler; open functions/<service>/<function>/app.py")
 
 
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("event", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-def main(file: Path, event: Path | None) -> None:
+@click.command(epilog="python -m local.cli debug functions/basket/add_item/app.py")
+@click.argument("file", type=ExistingFile())
+@click.argument("event", type=JsonFile(), required=False)
+@requires_shop
+def main(file: Path, event: tuple[Path, Any] | None) -> None:
     """Invoke the handler in FILE with EVENT, by default its sample event."""
     properties = function_of(file)
     service, function = file.resolve().parts[-3:-1]
     os.environ.update(aws_environment())
-    try:
-        deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
-    except EndpointConnectionError as error:
-        raise click.ClickException("The local cloud does not run: make start") from error
+    deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
     os.environ.update(deployed.get("Environment", {}).get("Variables", {}))
     os.environ.update(AWS_LAMBDA_FUNCTION_NAME=properties["FunctionName"], POWERTOOLS_TRACE_DISABLED="true")
     sys.path[:0] = [str(ROOT / "functions" / service), str(ROOT / "functions" / "common")]
     handler = importlib.import_module(f"{function}.app").handler
-    sample = event or ROOT / "events" / service / f"{function}.json"
+    sample = event[1] if event else json.loads((ROOT / "events" / service / f"{function}.json").read_text())
     context = SimpleNamespace(
         function_name=properties["FunctionName"],
         function_version="$LATEST",
@@ -57,8 +56,4 @@ def main(file: Path, event: Path | None) -> None:
         log_stream_name="debug",
         get_remaining_time_in_millis=lambda: 300_000,
     )
-    click.echo(json.dumps(handler(json.loads(sample.read_text()), context), indent=2, default=str))
-
-
-if __name__ == "__main__":
-    main()
+    click.echo(json.dumps(handler(sample, context), indent=2, default=str))

@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import click
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from local import feed_samples, feeds, sitemaps
+from local.failures import requires_shop
 from local.mail import outbox
 from local.shop import Shop, eventually, unique
 
@@ -318,10 +320,14 @@ def _show(shown: Progress, task: TaskID, done: int, of: int) -> None:
     shown.update(task, completed=done, total=of)
 
 
+@click.command()
+@requires_shop
 def main() -> None:
-    """Run every step in order."""
+    """Walk one customer through every set piece."""
+    demo_started = time.monotonic()
     journey = Journey(Shop.from_environment())
     for title, walk in STEPS:
+        started = time.monotonic()
         columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
             task = shown.add_task(title, total=None)
@@ -331,9 +337,7 @@ def main() -> None:
             except (AssertionError, LookupError, StopIteration, httpx.HTTPError) as failure:
                 console.print(f"[red]failed[/] {title}: {failure or type(failure).__name__}", soft_wrap=True)
                 raise SystemExit(1) from failure
-        console.print(f"[green]ok[/] [bold]{title:16}[/] {line}", soft_wrap=True)
-    console.print(f"All {len(STEPS)} steps passed.")
-
-
-if __name__ == "__main__":
-    main()
+        console.print(
+            f"[green]ok[/] [bold]{title:16}[/] {line} [dim]{time.monotonic() - started:.1f} s[/]", soft_wrap=True
+        )
+    console.print(f"All {len(STEPS)} steps passed in {time.monotonic() - demo_started:.0f} s.")

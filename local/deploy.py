@@ -1,9 +1,9 @@
 """Build and deploy with AWS SAM CLI: the whole shop or one piece, to AWS or to the local cloud, by the same steps.
 
-    python -m local.deploy --env dev                  sam build, sam deploy --config-env dev of templates/shop.yaml
-    python -m local.deploy --env dev --piece basket   the same for one piece, as stack setpieces-dev-basket
-    python -m local.deploy --env dev --piece delivery --repository owner/name
-                                                      what the account needs first, with an administrator's credentials
+    make deploy ENV=dev                  sam build, sam deploy --config-env dev of templates/shop.yaml
+    make deploy ENV=dev PIECE=basket     the same for one piece, as stack setpieces-dev-basket
+    make bootstrap ENV=dev REPOSITORY=owner/name
+                                         what the account needs first, with an administrator's credentials
 
 A piece's parameters come from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
 """
@@ -24,15 +24,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.counters import raise_sequences
 from local.credentials import private_folder
+from local.failures import CommandFailed, check_running
+from local.options import PIECE, STAGE
+from local.progress import step
 from local.settings import ROOT, SAM, STATE, aws_environment
 
 CONFIG = ROOT / "samconfig.toml"
-STAGES = ("local", "dev", "test", "prod")
 DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
 
 
-class DeployFailed(Exception):
+class DeployFailed(CommandFailed):
     """The message says which step failed, why, and what to do."""
 
 
@@ -174,29 +176,32 @@ def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
         raise DeployFailed(f"{step} failed (all of it is in {STATE / 'deploy.log'}):\n{last}")
 
 
-@click.command()
-@click.option("--env", "stage", type=click.Choice(STAGES), required=True, help="The stage to deploy to.")
-@click.option("--piece", default="shop", show_default=True, help="One set piece, or the whole shop.")
-@click.option("--repository", help="For delivery: the GitHub repository that may deploy, owner/name.")
-@click.option("--oidc-provider", help="For delivery: the ARN of GitHub's identity provider, if the account has it.")
+@click.command(epilog="make deploy ENV=dev PIECE=basket")
+@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage to deploy to.")
+@click.option(
+    "--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or the whole shop."
+)
+@click.option("--repository", envvar="REPOSITORY", help="For delivery: the GitHub repository, owner/name.")
+@click.option(
+    "--oidc-provider",
+    envvar="OIDC_PROVIDER",
+    help="For delivery: ARN of GitHub's identity provider, if it exists.",
+)
 def main(stage: str, piece: str, repository: str | None, oidc_provider: str | None) -> None:
     """Build and deploy with SAM CLI."""
     if piece == DELIVERY and not repository:
-        raise SystemExit("Say which GitHub repository may deploy: make bootstrap ENV=dev REPOSITORY=owner/name")
+        raise click.UsageError("Say which GitHub repository may deploy: make bootstrap ENV=dev REPOSITORY=owner/name")
+    if stage == "local":
+        check_running()
     if stage == "prod" and sys.stdin.isatty():
         click.confirm(f"Deploy {piece} to prod?", abort=True)
     private_folder(STATE)
     environment = dict(os.environ) | (aws_environment() if stage == "local" else {})
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
-    try:
+    with step(f"building and deploying {piece} to {stage} with SAM CLI"):
         deploy(stage, piece, environment, *(f"{name}={value}" for name, value in own.items() if value))
-    except DeployFailed as failure:
-        raise SystemExit(str(failure)) from failure
     if piece in ("shop", "sequences"):
         session = session_for(stage)
-        raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)
+        with step("raising counters to their first values"):
+            raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)
     click.echo(f"Deployed {piece} to {stage}.")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """``make destroy``: delete a stage's shop or one of its pieces, after saying what goes and what is retained.
 
-python -m local.destroy --env dev                  what would go and what would stay, then asks for the stack's name
-python -m local.destroy --env dev --confirm setpieces-dev
+make destroy ENV=dev                            what would go and what would stay, then asks for the stack's name
+make destroy ENV=dev CONFIRM=setpieces-dev
 """
 
 import sys
@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from samtranslator.yaml_helper import yaml_parse
 
-from local.deploy import STAGES, DeployFailed, check_account, failed_resources, session_for
-from local.settings import ROOT
+from local.deploy import DeployFailed, check_account, failed_resources, session_for
+from local.failures import CommandFailed, check_running
+from local.options import PIECE, STAGE
+from local.progress import step
 
 RETAINED = ("Retain", "RetainExceptOnCreate")
 NESTED = "AWS::CloudFormation::Stack"
@@ -81,33 +83,28 @@ def destroy(stack: str, session: boto3.Session) -> None:
         raise DeployFailed("\n".join([f"{stack} is not gone:", *(reasons or [str(error)])])) from error
 
 
-@click.command()
-@click.option("--env", "stage", type=click.Choice(STAGES), required=True, help="The stage to delete from.")
-@click.option("--piece", default="shop", show_default=True, help="One set piece, or the whole shop.")
-@click.option("--confirm", help="The name of the stack, instead of typing it.")
+@click.command(epilog="make destroy ENV=dev PIECE=basket CONFIRM=setpieces-dev-basket")
+@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage to delete from.")
+@click.option("--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or all.")
+@click.option("--confirm", envvar="CONFIRM", help="The name of the stack, instead of typing it.")
 def main(stage: str, piece: str, confirm: str | None) -> None:
     """Delete a stack; what holds data is retained."""
-    if not (ROOT / "templates" / f"{piece}.yaml").exists():
-        raise SystemExit(f"There is no set piece {piece!r}.")
+    if stage == "local":
+        check_running()
     stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
     session = session_for(stage)
+    check_account(stage, session)
+    client = session.client("cloudformation")
     try:
-        check_account(stage, session)
-        client = session.client("cloudformation")
-        try:
+        with step(f"reading what belongs to {stack}"):
             found = list(resources(client, stack))
-        except client.exceptions.ClientError as error:
-            raise DeployFailed(f"There is no stack {stack}: {error.response['Error']['Message']}") from error
-        Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(explain(found))
-        if confirm is None and sys.stdin.isatty():
-            confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
-        if confirm != stack:
-            raise SystemExit("Nothing was deleted. To delete it, say its name: CONFIRM=" + stack)
+    except client.exceptions.ClientError as error:
+        raise DeployFailed(f"There is no stack {stack}: {error.response['Error']['Message']}") from error
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(explain(found))
+    if confirm is None and sys.stdin.isatty():
+        confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
+    if confirm != stack:
+        raise CommandFailed(f"Nothing was deleted. To delete it, say its name: CONFIRM={stack}")
+    with step(f"deleting {stack}"):
         destroy(stack, session)
-    except DeployFailed as failure:
-        raise SystemExit(str(failure)) from failure
     click.echo(f"Deleted {stack}.")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """The diagram and the alarms of every set piece, made from its template and written into its page.
 
-    python -m local.diagrams    rewrites them in docs/set-pieces; tests/contract/test_docs.py says when that is due
+    make reference    rewrites them in docs/set-pieces; tests/contract/test_docs.py says when that is due
 
 An arrow means: calls, starts, or sends to. Dead-letter queues and what only observes (logs, alarms) are left out.
 """
@@ -14,7 +14,7 @@ from local.grants import role_grants
 from local.settings import ROOT, STAGE
 
 README = ROOT / "README.md"
-BEGIN = "<!-- made from the templates by python -m local.diagrams -->"
+BEGIN = "<!-- made from the templates by make reference -->"
 END = "<!-- end of what is made -->"
 # How a resource is drawn.
 SHAPES = {
@@ -254,12 +254,3 @@ def _shape(piece: Piece, name: str) -> str:
     kind = piece.resources.get(name, {}).get("Type", "")
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Function")).lower() if kind else name
     return SHAPES.get(kind, '["%s"]') % words
-
-
-def main() -> None:
-    for path, text in documents().items():
-        path.write_text(text)
-
-
-if __name__ == "__main__":
-    main()

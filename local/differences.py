@@ -349,7 +349,7 @@ DIFFERENCES = (
         "events and queues",
         aws="StartMessageMoveTask puts dead letters back",
         local="the operation is not there",
-        reason="`python -m local.dead_letters --redrive` sends and deletes message by message, and so does on both",
+        reason="`python -m local.cli dead-letters --redrive` sends and deletes message by message, and so does on both",
         where="local/dead_letters.py:redrive",
         tests=(
             f"{PROBE}redrive",

@@ -30,7 +30,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from local import corrections, deliveries, request_guard
+from local import corrections, deliveries, request_guard, state_files
 from local.credentials import root_secret, token
 from local.faults import Faults, body_of
 from local.iam_usage import Recorder
@@ -252,6 +252,7 @@ async def serve() -> None:
 def main() -> None:
     """Correct the emulator, watch its decisions, then serve."""
     corrections.apply()
+    state_files.write_in_one_piece()
     deliveries.install()
     Recorder().install()
     _meter.install()

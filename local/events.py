@@ -1,7 +1,7 @@
 """``make events``: what happens on the bus, live, one line per event, coloured by checkout (correlation id).
 
 A queue and a rule of its own listen to the bus while it runs, and are removed when it ends. Works on AWS as well:
-``SETPIECES_STAGE=dev python -m local.events``.
+``SETPIECES_STAGE=dev make events``.
 """
 
 import json
@@ -15,11 +15,11 @@ from datetime import datetime
 from typing import Any
 
 import click
-from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 from rich.text import Text
 
 from local import routing
+from local.failures import requires_shop
 from local.shop import Shop, unique
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red", "bright_cyan", "bright_magenta")
@@ -157,9 +157,10 @@ def _consumers(kind: str) -> str:
     return ", ".join(dict.fromkeys(route.service for route in routing.consumers(kind))) if known else "nobody"
 
 
-@click.command()
+@click.command(epilog="make events")
 @click.option("--correlation-id", default="", help="Only events whose correlation id begins with this.")
 @click.option("--seconds", default=0.0, help="Stop after so many seconds; 0 to run until Ctrl-C.")
+@requires_shop
 def main(correlation_id: str, seconds: float) -> None:
     """Print the events of the bus as they come."""
     shop, tail = Shop.from_environment(), Tail()
@@ -176,11 +177,5 @@ def main(correlation_id: str, seconds: float) -> None:
                         console.print(tail.line(event), soft_wrap=True)
     except KeyboardInterrupt:
         console.print("Stopped.", style="dim")
-    except EndpointConnectionError as error:
-        raise SystemExit(f"The cloud does not answer: is the shop running (make start)? {error}") from error
     for text in tail.summary():
         console.print(text, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,9 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from local import feed_samples
+from local.failures import CommandFailed, requires_shop
+from local.options import ExistingFile, OneOf
 from local.shop import Shop, eventually
 
 SAMPLES = 1000
+# A feed of any size; what is not through by then is stuck.
+TIMEOUT_SECONDS = 3600
+TYPES = ("product", "pricing", "sku")
 COUNTS = ("received", "transformed", "rejected", "updated", "unchanged", "stale", "failed", "pending")
 
 console = Console(highlight=False)
@@ -28,8 +33,10 @@ console = Console(highlight=False)
 def admin(shop: Shop) -> dict[str, str]:
     """The headers of an admin's session."""
     known = shop.samples["admin"] if shop.stage == "local" else {}
-    email = os.environ.get("ADMIN_EMAIL") or known["email"]
-    password = os.environ.get("ADMIN_PASSWORD") or known["password"]
+    email = os.environ.get("ADMIN_EMAIL") or known.get("email")
+    password = os.environ.get("ADMIN_PASSWORD") or known.get("password")
+    if not (email and password):
+        raise CommandFailed(f"Set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin of stage {shop.stage}.")
     answer = shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
     return {"Authorization": f"Bearer {answer.raise_for_status().json()['session_token']}"}
 
@@ -79,38 +86,38 @@ def table(shown: dict[str, Any]) -> Table:
     return rows
 
 
-@click.command()
-@click.option("--type", "feed_type", type=click.Choice(["product", "pricing", "sku"]), required=True)
-@click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="The feed; default: samples.")
+@click.command(epilog="make feed TYPE=product FILE=feed.json")
+@click.option("--type", "feed_type", envvar="TYPE", type=OneOf("type of feed", TYPES), required=True)
+@click.option("--file", "path", envvar="FILE", type=ExistingFile(), help="The feed; default: samples.")
+@requires_shop
 def main(feed_type: str, path: Path | None) -> None:
     """Put a feed and show its manifest."""
-    if path and not path.exists():
-        raise SystemExit(f"There is no file {path}.")
+    started = time.monotonic()
     samples = feed_samples.records(feed_type, SAMPLES, version=int(time.time()))
     content = path.read_bytes() if path else feed_samples.as_json(samples)
-    try:
-        shop = Shop.from_environment()
-        session = admin(shop)
-        feed_id = put(shop, session, feed_type, content)
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(feed_id, total=None)
+    shop = Shop.from_environment()
+    session = admin(shop)
+    feed_id = put(shop, session, feed_type, content)
+    console.print(f"{feed_id} is uploaded: {len(content):,} bytes. Waiting for every record ...", soft_wrap=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(feed_id, total=None)
+        try:
             shown = accounted(
                 shop,
                 session,
                 feed_type,
                 feed_id,
-                timeout=3600,
+                timeout=TIMEOUT_SECONDS,
                 progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
-    except (httpx.HTTPError, OSError, KeyError) as error:
-        raise SystemExit(f"The shop does not answer ({error}). Start it with: make start") from error
+        except AssertionError as error:
+            raise CommandFailed(
+                f"{feed_id} is not accounted for after {TIMEOUT_SECONDS} s. Dead letters: python -m local.cli dead-letters"
+            ) from error
     console.print(table(shown))
     for file in manifest(shop, session, feed_type, feed_id)["errors"]:
         console.print(f"Rejected records: {file['url']}", soft_wrap=True)
     if shown.get("unreadable"):
-        raise SystemExit(f"The feed could not be read to its end: {shown['unreadable']}")
-
-
-if __name__ == "__main__":
-    main()
+        raise CommandFailed(f"The feed could not be read to its end: {shown['unreadable']}")
+    console.print(f"Done in {time.monotonic() - started:.1f} s.")

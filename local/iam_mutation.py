@@ -1,6 +1,6 @@
 """``make iam-mutation``: take statements away from live roles, one at a time, and see that a test notices.
 
-    python -m local.iam_mutation --sample 20 --seed 1    20 statements that the last test run used; exits 1 if one is not missed
+    make iam-mutation SAMPLE=20 SEED=1    20 statements that the last test run used; exits 1 if one is not missed
 
 The statement is taken from the role in the running local cloud, the tests of its service run until one fails, and the
 statement is put back. What templates need and the local cloud does not enforce is checked likewise, all of it, by
@@ -12,6 +12,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ import click
 from rich.console import Console
 
 from local import iam_report, iam_usage, publish
+from local.cloud import start
 from local.declared import pieces
 from local.grants import several
 from local.processes import kill_workers
@@ -93,24 +95,27 @@ def missed_by(service: str) -> str:
     return ""
 
 
-@click.command()
-@click.option("--sample", default=20, show_default=True, help="How many statements.")
-@click.option("--seed", default=1, show_default=True, help="Which ones.")
-def main(sample: int, seed: int) -> None:
-    """Take statements away, one at a time, and see that a test notices."""
+@click.command(epilog="make iam-mutation SAMPLE=20 SEED=1")
+@click.option("--sample", type=click.IntRange(min=1), envvar="SAMPLE", default=20, show_default=True, help="How many.")
+@click.option("--seed", type=int, envvar="SEED", default=1, show_default=True, help="Which statements.")
+@click.pass_context
+def main(ctx: click.Context, sample: int, seed: int) -> None:
+    """Start the shop; take statements away, one at a time, and see that a test notices."""
+    ctx.invoke(start)
     console, iam = Console(width=200, highlight=False), Shop.from_environment().aws("iam")
     found = [one for one in statements() if one[0] in pieces()]
     survived = 0
     logical = {one["physical_id"]: one["logical_id"] for one in publish.resources()}
-    for service, statement in random.Random(seed).sample(found, min(sample, len(found))):
+    chosen = random.Random(seed).sample(found, min(sample, len(found)))
+    for number, (service, statement) in enumerate(chosen, start=1):
+        began = time.monotonic()
         with without(iam, statement) as taken:
             test = NEEDED if needed(service, logical[statement[0]], taken) else missed_by(service)
         survived += not test
         actions = taken["Action"] if isinstance(taken["Action"], str) else ", ".join(taken["Action"])
-        console.print(f"{service:20} {actions:70} {'missed by ' + test if test else '[red]nothing noticed[/]'}")
-    console.print(f"{sample - survived} of {sample} were noticed (seed {seed}).")
+        console.print(
+            f"{number:3}/{len(chosen)} {time.monotonic() - began:5.0f} s  "
+            f"{service:20} {actions:70} {'missed by ' + test if test else '[red]nothing noticed[/]'}"
+        )
+    console.print(f"{len(chosen) - survived} of {len(chosen)} were noticed (seed {seed}).")
     raise SystemExit(1 if survived else 0)
-
-
-if __name__ == "__main__":
-    main()

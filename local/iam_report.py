@@ -1,8 +1,7 @@
 """``make iam-report``: what every role may do, beside what it was seen to do or is known to need.
 
-    python -m local.iam_report          the grants that nothing explains; exits 1 if there are any
-    python -m local.iam_report --all    every grant, with what explains it
-    python -m local.iam_report --usage FILE --usage FILE    by what was used in several copies of a shop (local.clone)
+    make iam-report          the grants that nothing explains; exits 1 if there are any
+    make iam-report ALL=1    every grant, with what explains it
 
 A grant is one action on one resource of one role of the templates. It is explained by
 
@@ -27,6 +26,7 @@ from rich.table import Table
 
 from local import iam_usage, publish
 from local.declared import Piece, definition, name_of, pieces
+from local.failures import requires_shop
 from local.grants import role_policies, several, statements
 from local.settings import STACK
 
@@ -341,8 +341,8 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
     return result
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="Every grant, not only those that nothing explains.")
+@click.command(epilog="make iam-report ALL=1")
+@click.option("--all", "everything", is_flag=True, envvar="ALL", help="Every grant, not only the unexplained ones.")
 @click.option(
     "--usage",
     multiple=True,
@@ -350,6 +350,7 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
     type=click.Path(path_type=Path),
     help="What let calls through, of copies of one shop; default: of the running one.",
 )
+@requires_shop
 def main(everything: bool, usage: tuple[Path, ...]) -> None:
     """What roles may do, beside what they did and need."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
@@ -373,7 +374,3 @@ def main(everything: bool, usage: tuple[Path, ...]) -> None:
     if unexplained:
         console.print("Run the tests first (make test). What is still here then: remove it, or say why in REASONS.")
     raise SystemExit(1 if unexplained or stale or wildcards() else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import click
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from local.failures import CommandFailed, requires_shop
 from local.shop import Shop
 
 console = Console(highlight=False)
@@ -55,16 +56,14 @@ def panel(mail: Mail) -> Panel:
     return Panel(body, title=Text(mail.subject), subtitle=Text(head), title_align="left", subtitle_align="left")
 
 
+@click.command()
+@requires_shop
 def main() -> None:
-    """Print the outbox."""
-    try:
-        sent = outbox(Shop.from_environment())
-    except httpx.HTTPError as error:
-        raise SystemExit(f"The local cloud does not answer ({error}). Start it with: make start") from error
+    """Print the mails that the shop has sent, newest last."""
+    shop = Shop.from_environment()
+    if shop.stage != "local":
+        raise CommandFailed(f"Mails of stage {shop.stage} went to their recipients; only the local cloud keeps them.")
+    sent = outbox(shop)
     for mail in sent:
         console.print(panel(mail))
     console.print(f"{len(sent)} mails" if sent else "No mail was sent yet. Try: make demo")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,6 @@
 """``make parity``: where the local cloud differs from AWS, why, and what shows it.
 
-    python -m local.parity           print it
-    python -m local.parity --page    rewrite docs/parity.md
+``make reference`` writes docs/parity.md.
 
 The list is the corrections of ``local.corrections``, each with the test that bears its name, and ``local.differences``.
 """
@@ -104,14 +103,6 @@ def page() -> str:
 
 
 @click.command()
-@click.option("--page", "rewrite", is_flag=True, help="Rewrite docs/parity.md instead.")
-def main(rewrite: bool) -> None:
+def main() -> None:
     """Every difference between the local cloud and AWS, its reason and its test."""
-    if rewrite:
-        PAGE.write_text(page())
-    else:
-        printed(Console(highlight=False))
-
-
-if __name__ == "__main__":
-    main()
+    printed(Console(highlight=False))

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import boto3
 import httpx
 import psutil
 
-from local import storefront
 from local.settings import (
     ACCOUNT_ID,
     AWS_ENDPOINT,
@@ -209,6 +207,10 @@ def _front_door_environment() -> dict[str, str]:
 
 def _storefront_environment() -> dict[str, str]:
     """As its task definition says, and nothing of AWS's: it needs none."""
+    import boto3  # not to stop or look at processes: it takes a while
+
+    from local import storefront
+
     root = aws()
     session = boto3.Session(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
     return _clean() | storefront.environment(session, AWS_ENDPOINT)
@@ -238,6 +240,7 @@ EMULATOR = Process(
         "local/meter.py",
         "local/request_guard.py",
         "local/settings.py",
+        "local/state_files.py",
         "requirements-dev.txt",
     ),
     SCRATCH,

@@ -11,6 +11,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from local.failures import CommandFailed, requires_shop
+from local.options import JsonFile
 from local.settings import ROOT
 from local.shop import Shop
 
@@ -59,25 +61,20 @@ def read(text: str) -> Any:
         raise Refused(f"no JSON: {error}") from error
 
 
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=SAMPLES)
-@click.option("--dry-run", is_flag=True, help="Only check.")
-def main(file: Path, dry_run: bool) -> None:
+@click.command(epilog="make redirects FILE=rules.json DRY_RUN=1")
+@click.argument("file", envvar="FILE", type=JsonFile(), default=SAMPLES)
+@click.option("--dry-run", is_flag=True, envvar="DRY_RUN", help="Only check.")
+@requires_shop
+def main(file: tuple[Path, Any], dry_run: bool) -> None:
     """Check FILE (default: the samples) and publish it."""
     shop = Shop.from_environment()
     try:
-        document = read(file.read_text())
+        document = file[1]
         if dry_run:
             check(shop, document)
             console.print(f"{len(document['rules'])} rules, no problem. Nothing was published.")
             return
         version = publish(shop, document)
     except Refused as refused:
-        console.print(str(refused), markup=False, soft_wrap=True)
-        console.print("[red]Not published.[/]")
-        raise SystemExit(1) from refused
+        raise CommandFailed(f"{file[0]} was not published:\n{refused}") from refused
     console.print(f"{len(document['rules'])} rules published as version {version}.")
-
-
-if __name__ == "__main__":
-    main()

@@ -320,9 +320,3 @@ def problems_page() -> str:
         says = "; ".join(sorted(known["details"])).replace("|", "\\|")
         rows.append(f"| `{code}` | {statuses} | {', '.join(sorted(known['services']))} | {says} |\n")
     return PROBLEMS_BEGIN + "".join(rows)
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for path, text in documents().items():
-        path.write_text(text)

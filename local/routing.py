@@ -1,4 +1,4 @@
-"""Who tells whom: the routing table of the bus, read from the templates. ``python -m local.routing`` rewrites docs/events.md.
+"""Who tells whom: the routing table of the bus, read from the templates. ``make reference`` rewrites docs/events.md.
 
 Consumers are the rules of the bus and the subscriptions of topics, with what they match tried on the sample
 events of ``events/bus``. Producers are what templates declare under ``Metadata.SetPiece.Publishes``.
@@ -199,7 +199,3 @@ def page() -> str:
 
 def _short(name: str) -> str:
     return f"`{name.removeprefix(f'setpieces-{STAGE}-')}`"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -1,6 +1,6 @@
 """Sample data for the running shop: products, one customer and one admin, through the partners' own API.
 
-    SETPIECES_STAGE=dev python -m local.seed    seeds the simulators of a deployed stage, as make test-deployed does
+    SETPIECES_STAGE=dev python -m local.cli seed    seeds the simulators of a deployed stage, as make test-deployed does
 
 May be run as often as one likes: what is there stays as it is. Passwords are made on this machine and kept in the samples
 file, which only its owner can read.
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import click
 import httpx
 
 from local import samples
+from local.failures import CommandFailed, requires_shop
+from local.progress import step
 from local.settings import STATE
 from local.shop import Shop
 
@@ -25,7 +28,7 @@ CLIENTS = 4
 TRIES = 5
 
 
-class SeedFailed(Exception):
+class SeedFailed(CommandFailed):
     """The message says which request failed, and how it was answered."""
 
 
@@ -150,5 +153,10 @@ def _write_private(path: Path, contents: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-if __name__ == "__main__":
-    seed(Shop.from_environment(), STATE / "samples.json")
+@click.command()
+@requires_shop
+def main() -> None:
+    """Seed products, a customer and an admin; what is there stays as it is."""
+    shop = Shop.from_environment()
+    with step(f"seeding stage {shop.stage}"):
+        seed(shop, STATE / "samples.json")

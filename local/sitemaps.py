@@ -6,10 +6,11 @@ Works on AWS as well (SETPIECES_STAGE=dev, ADMIN_EMAIL, ADMIN_PASSWORD).
 from typing import Any
 
 import click
-import httpx
 from rich.console import Console
 
+from local.failures import CommandFailed, requires_shop
 from local.feeds import admin
+from local.progress import step
 from local.shop import Shop, eventually
 
 PATH = "/sitemaps/v1/sitemaps/runs"
@@ -36,23 +37,22 @@ def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = 120) 
     return eventually(over, timeout=timeout, every=0.3)
 
 
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Make and check everything, release nothing.")
-@click.option("--force", is_flag=True, help="Release also what has lost more than a fifth of the URLs.")
+@click.command(epilog="make sitemaps DRY_RUN=1 FORCE=1")
+@click.option("--dry-run", is_flag=True, envvar="DRY_RUN", help="Make and check everything, release nothing.")
+@click.option("--force", is_flag=True, envvar="FORCE", help="Release also what lost more than a fifth of its URLs.")
+@requires_shop
 def main(dry_run: bool, force: bool) -> None:
     """Make the sitemaps and release them."""
-    try:
-        shop = Shop.from_environment()
-        session = admin(shop)
-        with console.status("making sitemaps"):
-            run = ended(shop, session, start(shop, session, dry_run=dry_run, force=force), PATIENCE_SECONDS)
-    except (httpx.HTTPError, OSError, KeyError) as error:
-        raise SystemExit(f"The shop does not answer ({error}). Start it with: make start") from error
+    shop = Shop.from_environment()
+    session = admin(shop)
+    with step("making the sitemaps"):
+        path = start(shop, session, dry_run=dry_run, force=force)
+        try:
+            run = ended(shop, session, path, PATIENCE_SECONDS)
+        except AssertionError as error:
+            raise CommandFailed(f"The run {path} has not ended after {PATIENCE_SECONDS} s.") from error
     counts = f", {run['urls']:,} URLs in {run['files']} files" if "urls" in run else ""
     console.print(f"{run['run_id']}: {run['status']}{counts}", soft_wrap=True)
     if run["status"] not in GOOD:
-        raise SystemExit(f"Not released: {run.get('reason', 'see the log')}. docs/runbooks/refused-sitemaps.md")
-
-
-if __name__ == "__main__":
-    main()
+        reason = run.get("reason", "see the log")
+        raise CommandFailed(f"The sitemaps were not released: {reason}. See docs/runbooks/refused-sitemaps.md")

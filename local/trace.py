@@ -1,7 +1,7 @@
 """``make trace ORDER=T123456789``: one order's way through the system, from the logs of every function and of the bus.
 
 Every line of a log carries the correlation id of its request, and so does every event; so one search finds them all, in order,
-here as on AWS (``SETPIECES_STAGE=dev python -m local.trace T123456789``).
+here as on AWS (``SETPIECES_STAGE=dev make trace ORDER=T123456789``).
 """
 
 import json
@@ -16,10 +16,12 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.text import Text
 
+from local.failures import CommandFailed, did_you_mean, requires_shop
+from local.options import OrderNumber
 from local.shop import Shop
 
 # What every line has, or what tells more of Lambda than of the order.
-_COMMON = {
+COMMON_FIELDS = {
     "cold_start",
     "correlation_id",
     "exception",
@@ -58,12 +60,23 @@ def correlation_of(shop: Shop, order_number: str) -> str:
     return item["correlation_id"]["S"]
 
 
+def recent_orders(shop: Shop) -> list[str]:
+    """Some order numbers to suggest; none on AWS, where reading a table costs."""
+    if shop.stage != "local":
+        return []
+    table = shop.address("orders", "table-name")
+    items = shop.aws("dynamodb").scan(TableName=table, ProjectionExpression="order_number", Limit=1000)["Items"]
+    return sorted({item["order_number"]["S"] for item in items})
+
+
 def step_of_function(group: str, stage: str, message: str) -> Step | None:
     """A line of a function's log; none for what is not JSON, such as Lambda's own lines, and for metrics."""
     record = _json(message)
     if not record or "_aws" in record or "message" not in record:
         return None
-    details = " ".join(f"{name}={value}" for name, value in record.items() if name not in _COMMON and value is not None)
+    details = " ".join(
+        f"{name}={value}" for name, value in record.items() if name not in COMMON_FIELDS and value is not None
+    )
     error = record.get("exception_name", "")
     what = "  ".join(part for part in (str(record["message"]), details, error) if part)
     where = group.removeprefix("/aws/lambda/").removeprefix(f"setpieces-{stage}-")
@@ -139,23 +152,20 @@ def printed(found: list[Step]) -> Iterator[Text]:
         )
 
 
-@click.command()
-@click.argument("order")
-@click.option("--hours", default=24, show_default=True, help="How far back to look.")
+@click.command(epilog="make trace ORDER=T100000001")
+@click.argument("order", envvar="ORDER", type=OrderNumber())
+@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="How far back to look.")
+@requires_shop
 def main(order: str, hours: int) -> None:
     """Print the way of ORDER (a number, T and nine digits) through the system."""
     shop, console = Shop.from_environment(), Console(highlight=False)
     try:
         correlation_id = correlation_of(shop, order)
     except LookupError as error:
-        raise SystemExit(str(error)) from error
+        raise CommandFailed(f"{error}{did_you_mean(order, recent_orders(shop))}") from error
     found = steps(shop, correlation_id, datetime.now(UTC) - timedelta(hours=hours))
     console.print(f"{order}: correlation id {correlation_id}, {len(found)} steps", style="bold")
     if not found:
-        raise SystemExit(f"No log of the last {hours} hours knows it; --hours looks further back.")
+        raise CommandFailed(f"No log of the last {hours} hours knows {order}; --hours looks further back.")
     for line in printed(found):
         console.print(line, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

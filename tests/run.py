@@ -281,9 +281,9 @@ def run_shop_tests(runner: Runner, kinds: tuple[str, ...], number: int, pytest_a
     runner.check(shop_tests)
     if reported:
         evidence = [f"--usage={state / 'iam-usage.jsonl'}" for state in (DEPLOYED, *(one.state for one in instances))]
-        runner.check(shop_tool(IAM_REPORT, instances[0], "local.iam_report", *evidence))
+        runner.check(shop_tool(IAM_REPORT, instances[0], "local.cli", "iam-report", *evidence))
     for instance in instances:
-        runner.run(shop_tool(f"stop-{instance.state.name}", instance, "local.cloud", "stop"))
+        runner.run(shop_tool(f"stop-{instance.state.name}", instance, "local.cli", "stop"))
 
 
 def start_shops(runner: Runner, number: int) -> list[Instance]:
@@ -292,7 +292,7 @@ def start_shops(runner: Runner, number: int) -> list[Instance]:
     started = time.monotonic()
     runner.print("deploying a shop")
     for step in (
-        shop_tool("deploy", original, "local.cloud", "start", needs=SAM),
+        shop_tool("deploy", original, "local.cli", "start", needs=SAM),
         shop_tool("settle", original, "local.clone", "settle"),
     ):
         if not succeeds(runner, step):

@@ -1,6 +1,6 @@
 """The set pieces, who tells whom, and what waits where. Pure.
 
-``architecture.json`` is made from the templates by ``python -m local.architecture``.
+``architecture.json`` is made from the templates by ``make reference``.
 """
 
 import json

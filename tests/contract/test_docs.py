@@ -60,7 +60,7 @@ def test_files_that_are_named_exist(page: Path):
 
 @pytest.mark.parametrize("page", diagrams.documents(), ids=lambda page: page.stem)
 def test_diagrams_are_what_the_templates_say(page: Path):
-    assert page.read_text() == diagrams.documents()[page], "run python -m local.diagrams"
+    assert page.read_text() == diagrams.documents()[page], "run make reference"
 
 
 @pytest.mark.parametrize("service", sorted(set(pieces()) - {"shop"}))

@@ -20,11 +20,11 @@ WAYS = {
 
 
 def test_the_page_is_what_the_templates_say():
-    assert routing.PAGE.read_text() == routing.page(), "run python -m local.routing"
+    assert routing.PAGE.read_text() == routing.page(), "run make reference"
 
 
 def test_the_live_map_is_what_the_templates_say():
-    assert architecture.PAGE.read_text() == architecture.page(), "run python -m local.architecture"
+    assert architecture.PAGE.read_text() == architecture.page(), "run make reference"
 
 
 def test_every_schema_has_a_sample_and_every_sample_a_schema():

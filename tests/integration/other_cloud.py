@@ -40,7 +40,7 @@ class Other(Instance):
         if deployed:
             self.copy_of(Path(deployed))
         else:
-            self.run(ROOT, "local.cloud", "start")
+            self.run(ROOT, "local.cli", "start")
 
     def copy_of(self, deployed: Path) -> None:
         """Start a copy of the stopped shop of folder ``deployed``."""
@@ -64,4 +64,4 @@ def other_cloud(folder: Path) -> Iterator[Other]:
     try:
         yield cloud
     finally:
-        cloud.run(ROOT, "local.cloud", "reset")
+        cloud.run(ROOT, "local.cli", "reset")

@@ -23,7 +23,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return
     with other_cloud(tmp_path_factory.mktemp("deployed")) as cloud:
         cloud.save()
-        cloud.run(ROOT, "local.cloud", "start")
+        cloud.run(ROOT, "local.cli", "start")
         cloud.run(ROOT, "local.clone", "settle")
         yield cloud.state
 

@@ -122,7 +122,7 @@ def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 
 def deploy(piece: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", "local.deploy", "--env", "local", "--piece", piece)
+    command = (sys.executable, "-m", "local.cli", "deploy", "--env", "local", "--piece", piece)
     return run(*command, environment=environment, check=check)
 
 

@@ -21,7 +21,7 @@ COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
     """A running tail that listens, and its lines so far."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "local.events", *options],
+        [sys.executable, "-m", "local.cli", "events", *options],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
         stdout=subprocess.PIPE,
@@ -105,7 +105,7 @@ def test_it_can_follow_one_checkout(shop: Shop):
 
 def test_without_a_shop_it_says_what_to_do():
     answer = subprocess.run(
-        [sys.executable, "-m", "local.events"],
+        [sys.executable, "-m", "local.cli", "events"],
         cwd=ROOT,
         env=os.environ | {"SETPIECES_AWS_PORT": "1", "SETPIECES_STAGE": "local"},
         capture_output=True,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from local.cloud import cli
+from local.cli import cli
 from local.declared import every
 from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
 from local.shop import Shop
@@ -116,7 +116,7 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
 def test_a_handler_runs_in_a_debugger_against_the_running_shop():
     """What VS Code launches for the handler that is open."""
     handler = ROOT / "functions" / "basket" / "show_basket" / "app.py"
-    command = [sys.executable, "-m", "local.debug", str(handler)]
+    command = [sys.executable, "-m", "local.cli", "debug", str(handler)]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout[done.stdout.index("\n{\n") if "\n{\n" in done.stdout else 0 :])["statusCode"] in (
         200,
@@ -125,7 +125,7 @@ def test_a_handler_runs_in_a_debugger_against_the_running_shop():
 
 
 def test_the_debugger_takes_handlers_only():
-    command = [sys.executable, "-m", "local.debug", str(ROOT / "local" / "debug.py")]
+    command = [sys.executable, "-m", "local.cli", "debug", str(ROOT / "local" / "debug.py")]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is no handler" in done.stderr

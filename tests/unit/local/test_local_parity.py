@@ -61,7 +61,7 @@ def test_every_probe_is_of_a_difference():
 
 
 def test_the_page_is_what_the_tables_say():
-    assert parity.PAGE.read_text() == parity.page(), "run python -m local.parity --page"
+    assert parity.PAGE.read_text() == parity.page(), "run make reference"
 
 
 def test_all_of_it_is_printed_as_it_is_written():

@@ -1,0 +1,113 @@
+"""The command line of the local cloud: ``python -m local.cli <command>``, of which the Makefile's targets are aliases.
+
+A command's module is imported when the command runs, so that light commands start quickly:
+https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
+Variables of make (``make logs FN=...``) reach commands in the environment: ``envvar`` of their options.
+"""
+
+import importlib
+import os
+from typing import Any
+
+import click
+
+from local.stages import STAGES, current_stage
+
+# What campaigns read from the environment and cannot work with unless it is a whole number.
+NUMBERS = ("SETPIECES_SEED", "SETPIECES_LOAD_SEED")
+COMMANDS = {
+    "start": "local.cloud:start",
+    "addresses": "local.cloud:addresses",
+    "stop": "local.stop:stop",
+    "reset": "local.stop:reset",
+    "status": "local.status:status",
+    "logs": "local.logs:logs",
+    "invoke": "local.invoke:invoke",
+    "debug": "local.debug:main",
+    "demo": "local.demo:main",
+    "events": "local.events:main",
+    "trace": "local.trace:main",
+    "mail": "local.mail:main",
+    "feed": "local.feeds:main",
+    "redirects": "local.redirects:main",
+    "sitemaps": "local.sitemaps:main",
+    "dead-letters": "local.dead_letters:main",
+    "parity": "local.parity:main",
+    "reference": "local.documents:main",
+    "iam-report": "local.iam_report:main",
+    "iam-mutation": "local.iam_mutation:main",
+    "torture": "local.torture:torture",
+    "bench": "bench.__main__:main",
+    "bench-docs": "bench.plots:main",
+    "load": "local.torture:load",
+    "cost": "bench.cost:main",
+    "seed": "local.seed:main",
+    "build": "local.package:build",
+    "image": "local.package:image",
+    "deploy": "local.deploy:main",
+    "destroy": "local.destroy:main",
+}
+
+
+class CommandLine(click.Group):
+    """Imports commands when they run, and turns expected failures into a sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            _check_environment()
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _usage(error) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from local.failures import explain  # only now: it imports the SDKs whose errors it knows
+
+            failure = explain(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+
+def _usage(error: click.UsageError) -> click.ClickException:
+    """A wrong or missing argument by its name in make and on the command line, with the command's example; exit code 2."""
+    param = error.param if isinstance(error, click.BadParameter) else None
+    if isinstance(error, click.BadParameter) and param and param.envvar:
+        option = f" ({param.opts[0]})" if isinstance(param, click.Option) else ""
+        error.param_hint = f"{param.envvar}{option}"
+    example = error.ctx.command.epilog if error.ctx else None
+    usage = click.ClickException(error.format_message() + (f"\nFor example: {example}" if example else ""))
+    usage.exit_code = 2
+    return usage
+
+
+def _check_environment() -> None:
+    """Raises ``click.UsageError`` for an environment variable that no command can work with."""
+    if current_stage() not in STAGES:
+        raise click.UsageError(f"SETPIECES_STAGE is {current_stage()!r}. There are: {', '.join(STAGES)}.")
+    for name in NUMBERS:
+        if not os.environ.get(name, "0").isdecimal():
+            raise click.UsageError(f"{name} is {os.environ[name]!r}. Set it to a whole number, or unset it.")
+    for name, value in os.environ.items():
+        port = name.startswith("SETPIECES_") and name.endswith("_PORT")
+        if port and not (value.isdecimal() and 0 < int(value) < 65536):
+            raise click.UsageError(f"{name} is {value!r}. Set it to a port, for example {name}=18080, or unset it.")
+
+
+@click.group(cls=CommandLine)
+def cli() -> None:
+    """The local cloud of Set Pieces. Every command is also a target of make: make help."""
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m local.cli")

@@ -1,0 +1,32 @@
+"""``make reference``: write every document that is made from the templates and the code, and say which have changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from local import architecture, diagrams, parity, reference, routing
+from local.progress import step
+from local.settings import ROOT
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """(path, content) of every document that is made, as it should be."""
+    yield from reference.documents().items()
+    yield from diagrams.documents().items()
+    for made in (routing, architecture, parity):
+        yield made.PAGE, made.page()
+
+
+@click.command()
+def main() -> None:
+    """Write docs/api, the diagrams, and the tables of docs/events.md, docs/parity.md and the live map."""
+    with step("making the documents"):
+        contents = dict(documents())
+    changed = [path for path, content in contents.items() if not path.exists() or path.read_text() != content]
+    for path in changed:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(contents[path])
+        click.echo(f"Written: {path.relative_to(ROOT)}")
+    if not changed:
+        click.echo(f"All {len(contents)} documents were up to date.")

@@ -1,0 +1,107 @@
+"""``make stop`` and ``make reset``: end the local cloud's processes, and keep or delete its state."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import psutil
+from rich.console import Console
+
+from local.processes import ALL, EMULATOR, Process
+from local.progress import step
+from local.settings import ROOT, SCRATCH, STATE
+
+# The emulator writes its state when it ends, and with a large shop on a busy machine that takes its time.
+WRITES_SECONDS = 120
+# The others keep nothing; requests in flight get this long.
+GRACE_SECONDS = 2
+
+console = Console(highlight=False)
+
+
+@click.command()
+def stop() -> None:
+    """Stop every process; the state is kept for the next start."""
+    running = [process for process in ALL if process.running()]
+    if not running:
+        console.print(f"Nothing was running.{_kept()}", soft_wrap=True)
+        return
+    front = [process for process in running if process is not EMULATOR]
+    if front:
+        with step(f"stopping {_names(front)}"):
+            end(front, GRACE_SECONDS)
+    if EMULATOR in running:
+        with step(f"stopping {_names([EMULATOR])}, which writes its state"):
+            end([EMULATOR], WRITES_SECONDS)
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    console.print(f"Stopped.{_kept()}", soft_wrap=True)
+
+
+@click.command()
+def reset() -> None:
+    """Stop every process and delete the state: stacks, data, keys, accounts, mails and logs."""
+    running = [process for process in ALL if process.running()]
+    if running:
+        with step(f"ending {_names(running)} without writing any state"):
+            end(running, 0)
+    if not STATE.exists():
+        console.print(f"There is no state to delete ({_shown(STATE)}).", soft_wrap=True)
+        return
+    count, size = _size(STATE)
+    with step(f"deleting {_shown(STATE)}: {count:,} files, {size / 1e6:,.0f} MB"):
+        shutil.rmtree(STATE)
+    console.print("The local cloud is as new. Start it with: make start")
+
+
+def end(processes: Iterable[Process], seconds: float) -> None:
+    """Ask processes to end, all at once; those that have not within ``seconds`` are killed, with what they started."""
+    running = {process: found for process in processes if (found := process.running())}
+    family = [child for parent in running.values() for child in _children(parent)]
+    for each in running.values() if seconds else ():
+        with suppress(psutil.NoSuchProcess):
+            each.terminate()
+    _, alive = psutil.wait_procs(running.values(), timeout=seconds)
+    for each in [*alive, *family]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs([*alive, *family], timeout=10)
+    for process in running:
+        process.pid_file.unlink(missing_ok=True)
+
+
+def _children(parent: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return parent.children(recursive=True)
+    return []
+
+
+def _names(processes: Iterable[Process]) -> str:
+    return ", ".join(f"{process.name} ({process.pid()})" for process in processes)
+
+
+def _kept() -> str:
+    count, size = _size(STATE)
+    return f" The state is kept in {_shown(STATE)} ({size / 1e6:,.0f} MB); make reset deletes it." if count else ""
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    """(number of files, bytes) below a folder."""
+    sizes = [entry.stat(follow_symlinks=False).st_size for entry in _files(folder)]
+    return len(sizes), sum(sizes)
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every file below a folder; those that go away meanwhile are left out."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry.path))
+            else:
+                yield entry

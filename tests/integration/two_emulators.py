@@ -16,10 +16,10 @@ import boto3
 import httpx
 from botocore.config import Config
 
-from local.cloud import _lambda_runtime
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
 from local.shop import eventually, unique
+from local.start import install_lambda_runtime
 from tests.integration.other_cloud import free_port
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
@@ -123,7 +123,7 @@ def _ended(api: Any, name: str) -> str:
 def running(module: str, home: Path) -> Iterator[Cloud]:
     """``python -m module`` as an emulator with its state in ``home``, with the settings of the local cloud."""
     port = str(free_port())
-    _lambda_runtime()
+    install_lambda_runtime()
     (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
     (home / "tmp").mkdir()
     own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home), "TMPDIR": str(home / "tmp")}

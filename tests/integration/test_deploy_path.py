@@ -115,8 +115,10 @@ def _local(shop: Shop) -> dict[str, str]:
 def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A second local cloud, empty, with ports and state of its own."""
     environment = SPARE | {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
-    start = "from local import cloud; from local.processes import EMULATOR as e; cloud._lambda_runtime(); e.start()"
-    python(start + "; cloud._make_artifacts_bucket()", environment)
+    start = (
+        "from local import start; from local.processes import EMULATOR as e; start.install_lambda_runtime(); e.start()"
+    )
+    python(start + "; start.make_artifacts_bucket()", environment)
     yield environment
     python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
 

@@ -15,10 +15,10 @@ import pytest
 from hishel.httpx import CacheClient
 
 from local import storefront
-from local.cloud import session as cloud_session
 from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
 from local.shop import Shop, eventually, unique
+from local.start import session as cloud_session
 
 ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
 

@@ -18,11 +18,11 @@ from botocore.config import Config
 
 from local import emulator_client
 from local.clone import free_ports
-from local.cloud import _lambda_runtime
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
 from local.shop import eventually, unique
+from local.start import install_lambda_runtime
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -130,7 +130,7 @@ def _ended(api: Any, name: str) -> str:
 def running(module: str, home: Path) -> Iterator[Cloud]:
     """``python -m module`` as an emulator with its state in ``home``, with the settings of the local cloud."""
     port = str(free_ports(1)[0])
-    _lambda_runtime()
+    install_lambda_runtime()
     (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
     (home / "tmp").mkdir()
     own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home), "TMPDIR": str(home / "tmp")}

@@ -5,6 +5,8 @@
 SHELL := /bin/bash
 ENV ?= dev
 PIECE ?= shop
+# Some containers switch Python's bytecode cache off: every process would compile all its libraries anew, some 40 % of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv/.installed .venv-sam/.installed .venv-policy/.installed
 RUN := .venv/bin/python -m

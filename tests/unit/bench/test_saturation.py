@@ -22,7 +22,7 @@ def test_a_counter_above_its_limit_writes_as_much_as_it_may_and_refuses_the_rest
 
 
 def test_leases_move_the_limit_by_their_size():
-    assert counter(20_000, 1000).refused > 0.9
+    assert counter(20_000, 1000, seconds=20).refused > 0.9
     leased = counter(20_000, 1000, lease=100)
     assert leased.refused == 0
     assert leased.writes_a_second == pytest.approx(200, rel=0.1)

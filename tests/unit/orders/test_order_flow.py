@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from typing import Any
 
-import boto3
 import order_queue
 import order_sources
 import order_submission
@@ -99,7 +98,7 @@ class World:
 
     def _look(self) -> None:
         """What anybody who polled now would see."""
-        for item in boto3.client("dynamodb").scan(TableName="orders")["Items"]:
+        for item in aws.client("dynamodb").scan(TableName="orders")["Items"]:
             if "backend_status" in item:
                 status = STATUSES[item["backend_status"]["S"]].public
                 seen = self.shown.setdefault(item["order_number"]["S"], [])
@@ -230,7 +229,7 @@ class World:
 
 def order_item(number: str) -> dict[str, Any]:
     found = order_table.from_item(
-        boto3.client("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"]
+        aws.client("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"]
     )
     return found
 
@@ -244,7 +243,7 @@ def make_world(monkeypatch: pytest.MonkeyPatch):
     with mock_aws():
 
         def make() -> World:
-            dynamodb, world = boto3.client("dynamodb"), World()
+            dynamodb, world = aws.client("dynamodb"), World()
             if dynamodb.list_tables()["TableNames"]:
                 dynamodb.delete_table(TableName="orders")
             dynamodb.create_table(**TABLE)

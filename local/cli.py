@@ -7,6 +7,7 @@ Variables of make (``make logs FN=...``) reach commands in the environment: ``en
 
 import importlib
 import os
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -85,6 +86,8 @@ def _usage(error: click.UsageError) -> click.ClickException:
     if isinstance(error, click.BadParameter) and param and param.envvar:
         option = f" ({param.opts[0]})" if isinstance(param, click.Option) else ""
         error.param_hint = f"{param.envvar}{option}"
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        error.possibilities = get_close_matches(error.command_name, COMMANDS)
     example = error.ctx.command.epilog if error.ctx else None
     usage = click.ClickException(error.format_message() + (f"\nFor example: {example}" if example else ""))
     usage.exit_code = 2

@@ -18,6 +18,7 @@ from rich.table import Table
 from local import feeds, publish, redirects, seed, sitemaps, storefront
 from local.counters import raise_sequences
 from local.deploy import DeployFailed, deploy, stage_settings
+from local.failures import requires_shop
 from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
 from local.progress import step
 from local.settings import (
@@ -97,6 +98,7 @@ def _start() -> None:
 
 
 @click.command()
+@requires_shop
 def addresses() -> None:
     """Print the addresses of the running shop."""
     _print_addresses()
@@ -157,6 +159,9 @@ def _environment() -> dict[str, str]:
 def _print_addresses() -> None:
     table = Table("what", "where", title="Set Pieces is running", title_justify="left")
     table.add_row("[bold]shop[/]", f"[bold]{FRONT_DOOR}/[/]  (in a browser)")
+    table.add_row("admin pages", f"{FRONT_DOOR}/admin")
+    table.add_row("live map", f"{FRONT_DOOR}/admin/architecture")
+    table.add_row("API reference", f"{FRONT_DOOR}/_front_door/reference")
     for service in httpx.get(f"{FRONT_DOOR}/_front_door/apis", timeout=10).json()["apis"]:
         table.add_row(service["service"], f"{FRONT_DOOR}/{service['service']}/v1/...")
     table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}, key test, secret test)")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click import BadParameter
 
-from local.logs import PAGE, Log, Since, lines
+from local.logs import PAGE, Log, Since, is_shown, lines
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 MS = int(NOW.timestamp() * 1000)
@@ -73,6 +73,13 @@ def test_more_events_than_an_answer_holds_are_read_to_the_end():
     api = Events(*(event(recent + number // 3, message) for number, message in enumerate(messages)))
     assert [one["message"] for one in Log(api, "group").last(2 * PAGE + 7)] == messages
     assert [one["message"] for one in Log(api, "group").last(2)] == messages[-2:]
+
+
+def test_starts_and_ends_do_not_count_as_last_events():
+    recent = int(datetime.now(UTC).timestamp() * 1000) - 60_000
+    messages = ("START RequestId: 1", "first", "END RequestId: 1", "second", "END RequestId: 2")
+    log = Log(Events(*(event(recent, message) for message in messages)), "group")
+    assert [one["message"] for one in log.last(2, is_shown)] == ["first", "second"]
 
 
 def test_the_last_events_are_found_however_old_they_are():

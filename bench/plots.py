@@ -198,9 +198,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     return re.sub(r"(?<=\d) x\b", " \N{MULTIPLICATION SIGN}", text.rstrip("\n") + "\n")
 
 
-@click.command()
-def main() -> None:
-    """Write docs/bench.md and its plots from what was measured last."""
+def write() -> None:
+    """Write docs/bench.md and its plots. Raises ``CommandFailed`` if nothing was measured."""
     found = results()
     if not found:
         raise CommandFailed("Nothing has been measured yet: make bench")
@@ -211,3 +210,9 @@ def main() -> None:
                 draw(found[of]).savefig(PLOTS / f"{file}.svg", metadata={"Date": None, "Creator": None})
     PAGE.write_text(page(found))
     console.print(f"docs/bench.md and {len(list(PLOTS.glob('*.svg')))} plots, of {len(found)} results")
+
+
+@click.command()
+def main() -> None:
+    """Write docs/bench.md and its plots from what was measured last."""
+    write()

@@ -4,7 +4,9 @@ emulator.py      MiniStack in our own process, with the corrections of correctio
 corrections.py   where the emulator differs from AWS in what we deploy: one small named rule each
 front_door.py    gives every deployed API the path it has on the custom domain in AWS
 gateway/         executes deployed API Gateway REST APIs
-cloud.py         start, stop, reset, status
+cli.py           the command line behind the Makefile; commands are in modules of their own
+cloud.py         start
+failures.py      expected failures of commands, each as one sentence
 deploy.py        sam build, sam deploy; for the local cloud and for AWS
 seed.py          sample data
 differences.py   where it differs from AWS besides

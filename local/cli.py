@@ -49,6 +49,12 @@ COMMANDS = {
 }
 
 
+class UsageFailed(click.ClickException):
+    """A wrong or missing argument."""
+
+    exit_code = 2
+
+
 class CommandLine(click.Group):
     """Imports commands when they run, and turns expected failures into a sentence and an exit code."""
 
@@ -85,10 +91,10 @@ def _usage(error: click.UsageError) -> click.ClickException:
     if isinstance(error, click.BadParameter) and param and param.envvar:
         option = f" ({param.opts[0]})" if isinstance(param, click.Option) else ""
         error.param_hint = f"{param.envvar}{option}"
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        error = click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=error.ctx)
     example = error.ctx.command.epilog if error.ctx else None
-    usage = click.ClickException(error.format_message() + (f"\nFor example: {example}" if example else ""))
-    usage.exit_code = 2
-    return usage
+    return UsageFailed(error.format_message() + (f"\nFor example: {example}" if example else ""))
 
 
 def _check_environment() -> None:

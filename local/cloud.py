@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.deploy import DeployFailed
+from local.failures import requires_shop
 from local.processes import CannotStart
 from local.seed import SeedFailed
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, REGION, ROOT, STATE
@@ -29,6 +30,7 @@ def start() -> None:
 
 
 @click.command()
+@requires_shop
 def addresses() -> None:
     """Print the addresses of the running shop."""
     _print_addresses()
@@ -37,6 +39,9 @@ def addresses() -> None:
 def _print_addresses() -> None:
     table = Table("what", "where", title="Set Pieces is running", title_justify="left")
     table.add_row("[bold]shop[/]", f"[bold]{FRONT_DOOR}/[/]  (in a browser)")
+    table.add_row("admin pages", f"{FRONT_DOOR}/admin")
+    table.add_row("live map", f"{FRONT_DOOR}/admin/architecture")
+    table.add_row("API reference", f"{FRONT_DOOR}/_front_door/reference")
     for service in httpx.get(f"{FRONT_DOOR}/_front_door/apis", timeout=10).json()["apis"]:
         table.add_row(service["service"], f"{FRONT_DOOR}/{service['service']}/v1/...")
     table.add_row("AWS endpoint", f"{AWS_ENDPOINT}  (region {REGION}; for the AWS CLI: eval $(make env))")

@@ -223,5 +223,7 @@ def _queues(shop: Shop, part: str) -> list[str]:
     found = queues(shop, part)
     if part and not found:
         names = [name(url).removeprefix(f"setpieces-{shop.stage}-") for url in queues(shop)]
-        raise CommandFailed(f"There is no dead-letter queue named {part}.{did_you_mean(part, names)}")
+        raise CommandFailed(
+            f"There is no dead-letter queue named {part}.{did_you_mean(part, names)} Without --queue all of them are shown."
+        )
     return found

@@ -21,6 +21,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import re
 import signal
 from collections import Counter, deque
@@ -247,6 +248,8 @@ async def serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await asyncio.get_running_loop().create_datagram_endpoint(XRayDaemon, local_addr=(HOST, AWS_PORT))
     await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    # The state is written. Threads that wait for functions, and freeing what the state took, would only delay the end.
+    os._exit(0)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def _no_answer(error: httpx.HTTPError) -> str:
     return _unreachable(str(request.url) if request else "", error)
 
 
-def _no_answer_of_aws(error: aws.HTTPClientError) -> str:
+def _no_answer_of_aws(error: aws.HTTPClientError | aws.ConnectionError) -> str:
     return _unreachable(str(error.kwargs.get("endpoint_url", "")), error)
 
 
@@ -123,6 +123,7 @@ EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
     (httpx.HTTPStatusError, _answered),
     (httpx.TransportError, _no_answer),
     (aws.HTTPClientError, _no_answer_of_aws),
+    (aws.ConnectionError, _no_answer_of_aws),
     (aws.ClientError, _refused),
     (aws.NoCredentialsError, _configuration),
     (aws.PartialCredentialsError, _configuration),

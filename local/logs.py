@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +69,9 @@ def logs(function: str | None, follow: bool, tail: int, since: timedelta | None,
         console.print("The log of one: make logs FN=basket-add-item", style="dim")
         return
     log = Log(shop.aws("logs"), f"/aws/lambda/{physical_name(shop, function)}")
-    events = log.since(datetime.now(UTC) - since) if since else log.last(tail)
+    events = (
+        log.since(datetime.now(UTC) - since) if since else log.last(tail, (lambda message: True) if raw else is_shown)
+    )
     if not events and not follow:
         raise CommandFailed(
             f"The log of {function} has no event{' of that time' if since else ': it has not run yet'}."
@@ -116,15 +118,17 @@ class Log:
         self._seen: Counter[tuple[Any, ...]] = Counter()
         self._newest = 0
 
-    def last(self, count: int) -> list[dict[str, Any]]:
-        """The last ``count`` events."""
+    def last(self, count: int, counted: Callable[[str], bool] = lambda message: True) -> list[dict[str, Any]]:
+        """The last ``count`` events of those whose message is to be ``counted``."""
         events: list[dict[str, Any]] = []
+        matches: list[dict[str, Any]] = []
         for window in WINDOWS:
             events = self._read(int((datetime.now(UTC) - window).timestamp() * 1000))
-            if len(events) >= count:
+            matches = [event for event in events if counted(event["message"])]
+            if len(matches) >= count:
                 break
         self._remember(events)
-        return events[-count:] if count else []
+        return matches[-count:] if count else []
 
     def since(self, start: datetime) -> list[dict[str, Any]]:
         events = self._read(int(start.timestamp() * 1000))
@@ -192,6 +196,11 @@ def _raw(message: str) -> Iterator[Text]:
     yield Text(json.dumps(record, indent=2, ensure_ascii=False) if record else message.rstrip())
 
 
+def is_shown(message: str) -> bool:
+    """Is it an event of the function, and no start or end that Lambda writes?"""
+    return not PLATFORM.match(message)
+
+
 def lines(message: str, timestamp: int | None = None) -> Iterator[Text]:
     """An event for the eye: time, level, message and fields, then its traceback; of Lambda's own lines only the report."""
     record = _record(message)
@@ -202,7 +211,7 @@ def lines(message: str, timestamp: int | None = None) -> Iterator[Text]:
         yield from _structured(record, at)
     elif report := message.startswith("REPORT ") and REPORT.search(message):
         yield _line(at, "", f"ended after {report['duration']}, {report['memory']} of memory", "dim")
-    elif not PLATFORM.match(message):
+    elif is_shown(message):
         style = "red" if PROBLEM.search(message) else ""
         yield _line(at, "ERROR" if "[ERROR]" in message else "", message.rstrip(), style)
 

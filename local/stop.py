@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from local.settings import ROOT, SCRATCH, STATE
 WRITES_SECONDS = 120
 # The others keep nothing; requests in flight get this long.
 GRACE_SECONDS = 2
+KILL_SECONDS = 10
 
 console = Console(highlight=False)
 
@@ -27,6 +29,7 @@ def stop() -> None:
     """Stop every process; the state is kept for the next start."""
     running = [process for process in ALL if process.running()]
     if not running:
+        end((), 0)
         console.print(f"Nothing was running.{_kept()}", soft_wrap=True)
         return
     front = [process for process in running if process is not EMULATOR]
@@ -47,6 +50,7 @@ def reset() -> None:
     if running:
         with step(f"ending {_names(running)} without writing any state"):
             end(running, 0)
+    end((), 0)
     if not STATE.exists():
         console.print(f"There is no state to delete ({_shown(STATE)}).", soft_wrap=True)
         return
@@ -63,13 +67,37 @@ def end(processes: Iterable[Process], seconds: float) -> None:
     for each in running.values() if seconds else ():
         with suppress(psutil.NoSuchProcess):
             each.terminate()
-    _, alive = psutil.wait_procs(running.values(), timeout=seconds)
-    for each in [*alive, *family]:
+    wait(running.values(), seconds)
+    rest = [*running.values(), *family, *orphans()]
+    for each in rest:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    psutil.wait_procs([*alive, *family], timeout=10)
+    wait(rest, KILL_SECONDS)
     for process in running:
         process.pid_file.unlink(missing_ok=True)
+
+
+def wait(processes: Iterable[psutil.Process], seconds: float) -> None:
+    """Wait until processes have ended, at most so long. One that only its parent has not noticed yet has ended, too."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(map(_lives, processes)):
+        time.sleep(0.02)
+
+
+def orphans() -> list[psutil.Process]:
+    """Processes of functions that an emulator which was killed has left behind: they run from the folder of scratch files."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(argument.startswith(f"{SCRATCH}{os.sep}") for argument in process.info["cmdline"] or ())
+    ]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _children(parent: psutil.Process) -> list[psutil.Process]:

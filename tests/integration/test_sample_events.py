@@ -56,7 +56,7 @@ def is_well(function: str, payload: Any) -> bool:
 def test_a_function_takes_its_sample(shop: Shop, function: str):
     """By ``make invoke``."""
     answer = CliRunner().invoke(cli, ["invoke", "--function", function, "--event", str(SAMPLES[function])])
-    payload = json.loads(answer.output)
+    payload = json.loads(answer.stdout)
     assert is_well(function, payload), answer.output
     assert answer.exit_code == (1 if isinstance(payload, dict) and "errorType" in payload else 0)
 

@@ -97,7 +97,7 @@ def test_what_was_missed_is_on_the_page_with_its_reason(kept: Path):
         "feeds", "Feeds", [{"way": "a|b", "n": 1234, "r": 0.5}], [Verdict("rate", "5 x", "4 x", False, "a slow day")]
     )
     (kept / "results" / "runs.json").write_text(json.dumps({"vouchers": {"seconds": 60, "failure": "ended with 1"}}))
-    plots.main()
+    plots.write()
     page = (kept / "bench.md").read_text()
     assert "| rate | 5 \N{MULTIPLICATION SIGN} | 4 \N{MULTIPLICATION SIGN} | **no** | a slow day |" in page
     assert "| a\\|b | 1,234 | 0.50 |" in page
@@ -110,9 +110,9 @@ def test_the_same_figures_give_the_same_plots(kept: Path):
         for size, calls in ((1, "-"), (10, 0.5))
     ]
     report("scaling", "Scaling", rows)
-    plots.main()
+    plots.write()
     first = {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
-    plots.main()
+    plots.write()
     assert set(first) == {"time.svg", "calls.svg"}
     assert first == {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
     # Text is text, and no font is part of the file.

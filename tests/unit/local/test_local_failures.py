@@ -1,0 +1,56 @@
+"""What libraries raise for expected failures, as one sentence that names what failed and what to do."""
+
+import httpx
+import pytest
+from botocore import exceptions as aws
+
+from local.failures import did_you_mean, explain
+from local.settings import AWS_ENDPOINT, FRONT_DOOR, STATE
+
+REQUEST = httpx.Request("GET", f"{FRONT_DOOR}/catalog/v1/products")
+REFUSED = aws.ClientError({"Error": {"Code": "ParameterNotFound", "Message": "no"}}, "GetParameter")
+FOREIGN = aws.ClientError({"Error": {"Code": "InvalidClientTokenId", "Message": "no"}}, "GetParameter")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("[Errno 111] Connection refused", request=REQUEST), ("front door", "make start")),
+        (httpx.ReadTimeout("timed out", request=REQUEST), ("front door", "gave no answer", "make status")),
+        (
+            httpx.HTTPStatusError("503", request=REQUEST, response=httpx.Response(503, text="busy", request=REQUEST)),
+            ("GET", "answered 503", "busy", "make status"),
+        ),
+        (aws.EndpointConnectionError(endpoint_url=AWS_ENDPOINT), ("emulated AWS", AWS_ENDPOINT, "make start")),
+        (aws.ReadTimeoutError(endpoint_url=AWS_ENDPOINT), ("emulated AWS", "gave no answer", "make status")),
+        (REFUSED, ("GetParameter", "ParameterNotFound", "make status")),
+        (FOREIGN, ("credentials", "make status")),
+        (aws.NoCredentialsError(), ("credentials", "AWS_PROFILE")),
+        (FileNotFoundError(2, "No such file", str(STATE / "samples.json")), ("has not been started", "make start")),
+        (FileExistsError(17, "File exists", str(STATE)), (str(STATE), "SETPIECES_STATE")),
+        (PermissionError(13, "Permission denied", "/somewhere"), ("/somewhere: Permission denied",)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_expected_failure_is_explained(monkeypatch: pytest.MonkeyPatch, error: Exception, expected: tuple[str, ...]):
+    monkeypatch.delenv("SETPIECES_STAGE", raising=False)
+    message = explain(error).format_message()
+    assert [part for part in expected if part not in message] == []
+
+
+def test_on_aws_it_is_the_network_or_the_account(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SETPIECES_STAGE", "dev")
+    error = aws.EndpointConnectionError(endpoint_url="https://sqs.eu-central-1.amazonaws.com")
+    assert "Check the network" in explain(error).format_message()
+    assert "stage dev" in explain(REFUSED).format_message()
+
+
+@pytest.mark.parametrize("bug", [KeyError("x"), AssertionError(), ValueError(), FileNotFoundError(2, "no", "/other")])
+def test_a_bug_is_not_explained(bug: Exception):
+    assert explain(bug) is None
+
+
+def test_suggestions():
+    names = ("basket-add-item", "basket-change-item", "tax-quote-tax")
+    assert did_you_mean("basket-ad-item", names, count=1) == " Did you mean basket-add-item?"
+    assert did_you_mean("something-else", names) == ""

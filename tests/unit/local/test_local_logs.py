@@ -1,0 +1,146 @@
+"""``make logs``: no event is lost or printed twice, and a line says what an event says."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click import BadParameter
+
+from local.logs import PAGE, Log, Since, is_shown, lines
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+MS = int(NOW.timestamp() * 1000)
+
+
+def event(timestamp: int, message: str, stream: str = "one") -> dict[str, Any]:
+    return {"timestamp": timestamp, "message": message, "logStreamName": stream}
+
+
+class Events:
+    """CloudWatch Logs with the events of one group; as in the emulator, the oldest ``PAGE`` and no token for more."""
+
+    class exceptions:
+        class ResourceNotFoundException(Exception):
+            pass
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.events = list(events)
+
+    def get_paginator(self, operation: str) -> "Events":
+        assert operation == "filter_log_events"
+        return self
+
+    def paginate(self, logGroupName: str, startTime: int) -> list[dict[str, Any]]:
+        events = sorted((one for one in self.events if one["timestamp"] >= startTime), key=lambda one: one["timestamp"])
+        return [{"events": events[:PAGE]}]
+
+
+def text(message: str, timestamp: int | None = MS) -> list[str]:
+    return [line.plain.rstrip() for line in lines(message, timestamp)]
+
+
+def test_an_event_of_the_same_millisecond_is_not_lost():
+    api = Events(event(MS, "a"), event(MS, "b"))
+    log = Log(api, "group")
+    assert [one["message"] for one in log.since(NOW)] == ["a", "b"]
+    api.events.append(event(MS, "c"))
+    assert [one["message"] for one in log.new()] == ["c"]
+    assert log.new() == []
+
+
+def test_equal_events_are_printed_as_often_as_there_are():
+    api = Events(event(MS, "a"))
+    log = Log(api, "group")
+    log.since(NOW)
+    api.events.append(event(MS, "a"))
+    assert [one["message"] for one in log.new()] == ["a"]
+    assert log.new() == []
+
+
+def test_an_event_that_arrives_late_is_printed():
+    api = Events(event(MS, "new"))
+    log = Log(api, "group")
+    log.since(NOW - timedelta(minutes=1))
+    api.events.append(event(MS - 5000, "late"))
+    assert [one["message"] for one in log.new()] == ["late"]
+
+
+def test_more_events_than_an_answer_holds_are_read_to_the_end():
+    recent = int(datetime.now(UTC).timestamp() * 1000) - 60_000
+    messages = [str(number) for number in range(2 * PAGE + 7)]
+    # Three events a millisecond, so that answers end amid one.
+    api = Events(*(event(recent + number // 3, message) for number, message in enumerate(messages)))
+    assert [one["message"] for one in Log(api, "group").last(2 * PAGE + 7)] == messages
+    assert [one["message"] for one in Log(api, "group").last(2)] == messages[-2:]
+
+
+def test_starts_and_ends_do_not_count_as_last_events():
+    recent = int(datetime.now(UTC).timestamp() * 1000) - 60_000
+    messages = ("START RequestId: 1", "first", "END RequestId: 1", "second", "END RequestId: 2")
+    log = Log(Events(*(event(recent, message) for message in messages)), "group")
+    assert [one["message"] for one in log.last(2, is_shown)] == ["first", "second"]
+
+
+def test_the_last_events_are_found_however_old_they_are():
+    month_ago = int((datetime.now(UTC) - timedelta(days=30)).timestamp() * 1000)
+    assert len(Log(Events(event(month_ago, "old")), "group").last(50)) == 1
+    assert Log(Events(event(month_ago, "old")), "group").last(0) == []
+
+
+def test_a_structured_event_is_one_line_with_its_fields_and_its_traceback():
+    record = {
+        "timestamp": "2026-01-02 04:04:05,678+01:00",
+        "level": "ERROR",
+        "message": "charge failed",
+        "order_number": "T100000001",
+        "correlation_id": "c-1",
+        "exception_name": "ValueError",
+        "exception": "Traceback (most recent call last):\n  File x\nValueError: no",
+        "service": "payments",
+        "function_name": "left out",
+    }
+    first, *trace = text(json.dumps(record))
+    assert first.startswith("03:04:05.678  ERROR    charge failed")
+    assert all(part in first for part in ("order_number=T100000001", "correlation_id=c-1", "exception_name=ValueError"))
+    assert "left out" not in first
+    assert [line.strip() for line in trace] == ["Traceback (most recent call last):", "File x", "ValueError: no"]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("START RequestId: 1 Version: $LATEST", []),
+        ("END RequestId: 1", []),
+        (
+            "REPORT RequestId: 1\tDuration: 12 ms\tBilled Duration: 12 ms\tMemory Size: 256 MB\tMax Memory Used: 61 MB",
+            ["03:04:05.678           ended after 12 ms, 61 MB of memory"],
+        ),
+        ("plain words", ["03:04:05.678           plain words"]),
+        ('"only text"', ['03:04:05.678           "only text"']),
+        (
+            "2026 1 Task timed out after 3.00 seconds",
+            ["03:04:05.678           2026 1 Task timed out after 3.00 seconds"],
+        ),
+        (
+            json.dumps({"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Orders"}]}]}, "Orders": [1]}),
+            ["03:04:05.678           metrics Orders=[1]"],
+        ),
+    ],
+)
+def test_other_events(message: str, expected: list[str]):
+    assert text(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "duration"),
+    [("90s", timedelta(seconds=90)), ("10m", timedelta(minutes=10)), ("2h", timedelta(hours=2))],
+)
+def test_durations(value: str, duration: timedelta):
+    assert Since().convert(value, None, None) == duration
+
+
+@pytest.mark.parametrize("value", ["", "10", "m", "-1m", "1w", "1 m", "999999d"])
+def test_what_is_no_duration(value: str):
+    with pytest.raises(BadParameter, match="for example 10m"):
+        Since().convert(value, None, None)

@@ -61,7 +61,7 @@ class Process:
     """One background process: ``python -m <module> <arguments>``, healthy when ``ready`` says so.
 
     ``code`` is what it runs, as patterns below the repository: a process of another version is replaced, for example after
-    a pull. ``scratch`` is a folder that is empty when it starts.
+    a pull, and so is one of another ``configuration``. ``scratch`` is a folder that is empty when it starts.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Process:
     environment: Callable[[], dict[str, str]]
     code: tuple[str, ...] = ()
     scratch: Path | None = None
+    configuration: Callable[[], str] = str
 
     @property
     def variable(self) -> str:
@@ -91,14 +92,14 @@ class Process:
         return STATE / f"{self.name}.log"
 
     def version(self) -> str:
-        """A digest of the code as it is now."""
-        digest = hashlib.sha256()
+        """A digest of the code and the configuration as they are now."""
+        digest = hashlib.sha256(self.configuration().encode())
         for file in sorted(file for pattern in self.code for file in ROOT.glob(pattern)):
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
     def current(self) -> bool:
-        """Does the running process have the code as it is now?"""
+        """Does the running process have the code and the configuration as they are now?"""
         return self.version_file.exists() and self.version_file.read_text() == self.version()
 
     def running(self) -> psutil.Process | None:
@@ -216,9 +217,13 @@ def _storefront_environment() -> dict[str, str]:
     return _clean() | storefront.environment(session, AWS_ENDPOINT)
 
 
+def _sessions_token() -> str:
+    """The store's password, which the storefront's task definition names. Another one after a deployment to an empty cloud."""
+    return _storefront_environment()["SESSIONS_TOKEN"]
+
+
 def _sessions_environment() -> dict[str, str]:
-    """The store has the password that the storefront's task definition names."""
-    return _clean() | {"SESSIONS_TOKEN": _storefront_environment()["SESSIONS_TOKEN"]}
+    return _clean() | {"SESSIONS_TOKEN": _sessions_token()}
 
 
 EMULATOR = Process(
@@ -265,6 +270,7 @@ SESSIONS = Process(
     partial(listening, SESSIONS_PORT),
     _sessions_environment,
     ("local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+    configuration=_sessions_token,
 )
 STOREFRONT = Process(
     "storefront",

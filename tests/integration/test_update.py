@@ -84,6 +84,7 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     other.run(before, command_line(before), "stop")
 
     other.run(ROOT, "local.cli", "start")
+    shop = other.shop  # its credentials may be new, too
     after = holding_data(shop)
     assert stores
     assert {name: after.get(name) for name in stores} == stores

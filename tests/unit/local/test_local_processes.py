@@ -73,6 +73,16 @@ def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
     assert process.stop() is True
 
 
+def test_another_configuration_replaces_the_process(state, port):
+    process = server(port)
+    assert process.start() is True
+    try:
+        assert replace(process, configuration=lambda: "").start() is False
+        assert replace(process, configuration=lambda: "another token").start() is True
+    finally:
+        process.stop()
+
+
 def test_functions_inherit_nothing_of_the_developers(monkeypatch):
     """They inherit what the emulator gets."""
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "ORDERS_TABLE"):

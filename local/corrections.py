@@ -535,6 +535,14 @@ def _limit_starts() -> None:
     _replace_in_function(lambda_runtime, lambda_runtime.Worker, "invoke", "self._spawn()\n", "_pool.start(self)\n")
     _replace_in_function(lambda_runtime, lambda_runtime, "ensure_spawned", "worker._spawn()\n", "_pool.start(worker)\n")
     lambda_svc.ensure_spawned = lambda_runtime.ensure_spawned
+    _replace_in_function(
+        lambda_svc,
+        lambda_svc,
+        "_execute_function_warm",
+        "invalidate_worker(func_name, qualifier=qualifier, account=get_account_id(), region=get_region())\n"
+        "        worker = None  # invalidate_worker already dropped it from the pool\n",
+        "_pool.discard(worker)\n        worker = None\n",
+    )
     pool.install(lambda_runtime, lambda_svc, os.cpu_count() or 1)
 
 

@@ -172,7 +172,8 @@ class WorkerStarter:
     def start(self, command: list[str], *, cwd: str, env: dict[str, str], **options: Any) -> Any:
         """As ``subprocess.Popen``. The process's id is written beside its script, in ``worker.pid``."""
         process = self._fork(command, cwd, env) or subprocess.Popen(command, cwd=cwd, env=env, **options)
-        Path(command[1]).with_name("worker.pid").write_text(str(process.pid))
+        with suppress(FileNotFoundError):  # the worker is no longer needed, and its folder is gone
+            Path(command[1]).with_name("worker.pid").write_text(str(process.pid))
         return process
 
     def _fork(self, command: list[str], cwd: str, env: dict[str, str]) -> ForkedProcess | None:

@@ -110,6 +110,8 @@ class ForkServer:
                 [interpreter, str(MAIN), str(theirs.fileno()), *layers],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
                 pass_fds=[theirs.fileno()],
             )
         self._control.settimeout(_IMPORT_SECONDS)
@@ -124,7 +126,9 @@ class ForkServer:
         self._reads: dict[str, str | None] = json.loads(reads)
 
     def _collect(self) -> None:
-        """Keep the socket until the process ended: the server kills its workers when it closes."""
+        """Log what the server reports, and keep the socket until it ended: it kills its workers when that closes."""
+        for line in self.process.stderr or ():
+            logger.warning("fork server: %s", line.rstrip())
         self.process.wait()
         self._control.close()
 

@@ -19,6 +19,7 @@ import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from types import ModuleType
 from typing import Any
@@ -464,32 +465,64 @@ def _repeat_what_rules_invoke() -> None:
     )
 
 
-def _unpack_layers_once() -> None:
+def _unpack_once() -> None:
     from ministack.core import lambda_runtime
 
+    worker = lambda_runtime.Worker
+    _replace_in_function(
+        lambda_runtime,
+        worker,
+        "_spawn",
+        "            if layer_data:\n",
+        "            if layer_data:\n"
+        "                layers_dirs.append(_unpacked(layer_data))\n"
+        "                continue\n"
+        "            if layer_data:\n",
+    )
+    # Libraries of layers are linked into the code of Node.js functions, which therefore have a copy of their own.
+    _replace_in_function(
+        lambda_runtime,
+        worker,
+        "_spawn",
+        "    os.makedirs(code_dir)\n"
+        '    with open(os.path.join(self._tmpdir, "code.zip"), "wb") as f:\n'
+        "        f.write(self.code_zip)\n"
+        '    with zipfile.ZipFile(os.path.join(self._tmpdir, "code.zip")) as zf:\n'
+        "        zf.extractall(code_dir)\n",
+        '    if runtime.startswith("python"):\n'
+        "        code_dir = _unpacked(self.code_zip)\n"
+        "    else:\n"
+        "        shutil.copytree(_unpacked(self.code_zip), code_dir)\n",
+    )
+    lambda_runtime._unpacked = unpacked
+
+
+@lru_cache(maxsize=256)
+def unpacked(archive: bytes) -> str:
+    """The folder of a layer's or a function's zip, the same one for every process that has it, as on AWS."""
+    folder = SCRATCH / "unpacked" / hashlib.sha256(archive).hexdigest()
+    with _unpacking:
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            with zipfile.ZipFile(io.BytesIO(archive)) as files:
+                files.extractall(partial)
+            partial.rename(folder)
+    return str(folder)
+
+
+def _fork_workers() -> None:
+    from ministack.core import lambda_runtime
+
+    from local.function_workers.fork_server import WorkerStarter
+
+    lambda_runtime._start_process = WorkerStarter(str(LAMBDA_PYTHON)).start
     _replace_in_function(
         lambda_runtime,
         lambda_runtime.Worker,
         "_spawn",
-        "            if layer_data:\n",
-        "            if layer_data:\n"
-        "                from local.corrections import unpacked\n"
-        "                layers_dirs.append(unpacked(layer_data))\n"
-        "                continue\n"
-        "            if layer_data:\n",
+        "self._proc = subprocess.Popen(",
+        "self._proc = _start_process(",
     )
-
-
-def unpacked(layer: bytes) -> str:
-    """The folder of a layer's zip, the same one for every process that has it, as /opt is on AWS."""
-    folder = SCRATCH / "layers" / hashlib.sha256(layer).hexdigest()
-    with _unpacking:
-        if not folder.exists():
-            partial = folder.with_suffix(".partial")
-            with zipfile.ZipFile(io.BytesIO(layer)) as archive:
-                archive.extractall(partial)
-            partial.rename(folder)
-    return str(folder)
 
 
 def _limit_starts() -> None:
@@ -503,6 +536,14 @@ def _limit_starts() -> None:
     _replace_in_function(lambda_runtime, lambda_runtime.Worker, "invoke", "self._spawn()\n", "_pool.start(self)\n")
     _replace_in_function(lambda_runtime, lambda_runtime, "ensure_spawned", "worker._spawn()\n", "_pool.start(worker)\n")
     lambda_svc.ensure_spawned = lambda_runtime.ensure_spawned
+    _replace_in_function(
+        lambda_svc,
+        lambda_svc,
+        "_execute_function_warm",
+        "invalidate_worker(func_name, qualifier=qualifier, account=get_account_id(), region=get_region())\n"
+        "        worker = None  # invalidate_worker already dropped it from the pool\n",
+        "_pool.discard(worker)\n        worker = None\n",
+    )
     pool.install(lambda_runtime, lambda_svc, os.cpu_count() or 1)
 
 
@@ -804,12 +845,21 @@ CORRECTIONS = (
         _repeat_what_rules_invoke,
     ),
     Correction(
-        "shared-layers",
+        "shared-code",
         "functions",
-        "a layer is unpacked before a function's process starts, and not by what starts it",
-        "each process gets a copy of its own, which the emulator unpacks while everything else waits",
+        "code and layers are unpacked before a function's process starts, and not by what starts it",
+        "each process gets copies of its own, which the emulator unpacks while everything else waits, and compiles them anew",
         "many cold starts at once, as after all processes were killed, would keep the emulator from answering for minutes",
-        _unpack_layers_once,
+        _unpack_once,
+    ),
+    Correction(
+        "forked-workers",
+        "functions",
+        "processes start on processors of their own, so that others answer meanwhile",
+        "each is an interpreter that imports the libraries anew, four times the work of forking one that has them",
+        "cold starts take most of the processor time of tests; libraries that read the environment are not imported before, "
+        "and a function whose environment means something else to those that are gets an interpreter of its own",
+        _fork_workers,
     ),
     Correction(
         "cold-starts",

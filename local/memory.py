@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from local.processes import EMULATOR
+from local.processes import workers
 
 
 class Memory:
@@ -29,11 +29,9 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.5):
-            emulator = EMULATOR.running()
-            for child in emulator.children(recursive=True) if emulator else []:
+            for process, name in workers():
                 with suppress(psutil.Error, OSError, StopIteration):
-                    command = " ".join(child.cmdline())
-                    function = next(name for name in self._functions if f"-{name}-" in command)
-                    status = Path(f"/proc/{child.pid}/status").read_text()
+                    function = next(each for each in self._functions if name.endswith(f"-{each}"))
+                    status = Path(f"/proc/{process.pid}/status").read_text()
                     (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
                     self.peak[function] = max(self.peak.get(function, 0), int(peak) // 1024)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -287,13 +287,21 @@ STOREFRONT = Process(
 ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)
 
 
-def kill_workers() -> int:
-    """Kill every process in which a function runs, only those of our own emulator; how many there were."""
+def workers() -> Iterator[tuple[psutil.Process, str]]:
+    """Every process in which a function runs, of our own emulator only, with the function's name."""
     emulator = EMULATOR.running()
+    running = {child.pid: child for child in emulator.children(recursive=True)} if emulator else {}
+    for file in SCRATCH.glob("ministack-lambda-*/worker.pid"):
+        with suppress(FileNotFoundError, ValueError):  # it ended, or starts, in between
+            if child := running.get(int(file.read_text())):
+                yield child, file.parent.name.removeprefix("ministack-lambda-").rpartition("-")[0]
+
+
+def kill_workers() -> int:
+    """Kill every process in which a function runs; how many there were."""
     killed = 0
-    for child in emulator.children(recursive=True) if emulator else ():
-        with suppress(psutil.NoSuchProcess):  # ended by itself, or waits for the emulator to notice that it has
-            if "_worker.py" in " ".join(child.cmdline()):
-                child.kill()
-                killed += 1
+    for worker, _ in workers():
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
+            killed += 1
     return killed

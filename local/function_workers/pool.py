@@ -84,6 +84,15 @@ class WorkerPool:
         if not pooled:
             self.runtime.kill_workers([worker])
 
+    def discard(self, worker: Any) -> None:
+        """End a worker that failed; others of its function go on, as environments of AWS do."""
+        with self.runtime._lock:
+            self._starting.pop(worker, None)
+            workers = self.runtime._workers.get(worker.pool_key, [])
+            if worker in workers:
+                workers.remove(worker)
+        self.runtime.kill_workers([worker])
+
     def start(self, worker: Any) -> None:
         """Start the process of a leased worker when it is its turn. Raises what ``worker._spawn`` raises."""
         with self.runtime._lock:
@@ -150,5 +159,5 @@ def install(runtime: ModuleType, service: ModuleType, limit: int) -> WorkerPool:
         module.__dict__.update(
             acquire_worker=pool.acquire, release_worker=pool.release, invalidate_worker=invalidate_worker
         )
-    runtime.__dict__["_pool"] = pool
+    runtime.__dict__["_pool"] = service.__dict__["_pool"] = pool
     return pool

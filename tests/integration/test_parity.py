@@ -9,10 +9,12 @@ import hashlib
 import inspect
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -448,20 +450,115 @@ def test_rule_retries(plain: Cloud, corrected: Cloud):
     assert plain.received(failed(plain)) == []
 
 
-def test_shared_layers(plain: Cloud, corrected: Cloud):
-    def folders(cloud: Cloud) -> set[str]:
-        """Where two functions find the module of their layer."""
+def invoke_at_once(cloud: Cloud, function: str, count: int) -> list[Any]:
+    """What ``count`` invocations of a function at the same time answer."""
+    with ThreadPoolExecutor(count) as clients:
+        return list(clients.map(lambda _: cloud.invoke(function), range(count)))
+
+
+def test_shared_code(plain: Cloud, corrected: Cloud):
+    def folders(cloud: Cloud) -> tuple[set[str], set[str]]:
+        """Where two processes of a function find its module, and that of its layer."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr("python/carried.py", "")
         layer = cloud.aws("lambda").publish_layer_version(
             LayerName=unique("layer"), Content={"ZipFile": archive.getvalue()}
         )["LayerVersionArn"]
-        code = "import carried\ndef handler(event, context): return carried.__file__"
-        return {cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)}
+        code = "import carried\ndef handler(event, context): return [__file__, carried.__file__]"
+        answers = [cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)]
+        return {answer[0] for answer in answers}, {answer[1] for answer in answers}
 
-    assert len(folders(plain)) == 2
-    assert len(folders(corrected)) == 1
+    assert [len(found) for found in folders(plain)] == [2, 2]
+    assert [len(found) for found in folders(corrected)] == [1, 1]
+
+
+def test_cold_starts(plain: Cloud, corrected: Cloud):
+    """How many processes a function gets whose start takes much longer than its invocations, called all at once."""
+    code = "import os, time\ntime.sleep(1)\ndef handler(event, context): return os.getpid()"
+    clients = 4 * (os.cpu_count() or 1)
+
+    def processes(cloud: Cloud) -> int:
+        return len(set(invoke_at_once(cloud, cloud.function(code, Timeout=30), clients)))
+
+    assert processes(plain) == clients
+    assert processes(corrected) < clients
+
+
+def test_a_function_that_invokes_itself_gets_a_worker_for_each_link(corrected: Cloud):
+    """Each link keeps its worker until the next one answered; several chains at once need more than may start at once."""
+    code = (
+        "import boto3, json, os\n"
+        "def handler(event, context):\n"
+        "    links = event.get('links', 3)\n"
+        "    if not links: return [os.getpid()]\n"
+        "    answer = boto3.client('lambda').invoke(\n"
+        "        FunctionName=context.function_name, Payload=json.dumps({'links': links - 1}))\n"
+        "    return [os.getpid(), *json.load(answer['Payload'])]"
+    )
+    role = corrected.role("lambda", allow("lambda:InvokeFunction"))
+    for chain in invoke_at_once(corrected, corrected.function(code, Timeout=60, Role=role), 2 * (os.cpu_count() or 1)):
+        assert len(set(chain)) == 4
+
+
+def test_forked_workers(plain: Cloud, corrected: Cloud):
+    """A function's process has the libraries before its own code is imported; unless its environment concerns them."""
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "import os, random, threading\n"
+        "chance = random.random()\n"
+        "def handler(event, context):\n"
+        "    return {'boto3': 'boto3' in before, 'pid': os.getpid(), 'chance': chance, 'threads': threading.active_count(),\n"
+        "            'argv': sys.argv[0].rpartition('/')[2],\n"
+        "            'cwd': os.getcwd() == os.path.dirname(__file__), 'own': 'app' in before, 'variables': sorted(os.environ)}"
+    )
+    forked = corrected.invoke(corrected.function(code))
+    started = plain.invoke(plain.function(code))
+    assert (started.pop("boto3"), forked.pop("boto3")) == (False, True)
+    own = corrected.function(code, Environment={"Variables": {"PYTHONHASHSEED": "0"}})
+    assert not corrected.invoke(own)["boto3"]
+    assert corrected.invoke(corrected.function(code))["chance"] != forked["chance"]
+    for different in ("pid", "chance"):
+        assert started.pop(different) != forked.pop(different)
+    assert started == forked
+
+
+def test_alarm_evaluation():
+    """How many points are looked at when one is put, with a thousand of last week and ten alarms."""
+    plain, corrected = counted(
+        "alarm-evaluation",
+        """
+import time
+from ministack.services import cloudwatch
+class Point(dict):
+    looked_at = 0
+    def __getitem__(self, name):
+        Point.looked_at += name == "Timestamp"
+        return super().__getitem__(name)
+week_ago = time.time() - 7 * 24 * 3600
+cloudwatch._metrics["Space", "Name", ""] = [Point(Timestamp=week_ago + n, Value=1.0, Unit="None") for n in range(1000)]
+alarm = {"Namespace": "Space", "MetricName": "Name", "StateValue": "OK", "Statistic": "Sum", "Threshold": 0}
+for n in range(10):
+    cloudwatch._alarms[f"alarm-{n}"] = alarm | {"AlarmName": f"alarm-{n}", "ComparisonOperator": "GreaterThanThreshold"}
+Point.looked_at = 0
+cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
+assert {alarm["StateValue"] for alarm in cloudwatch._alarms.values()} == {"ALARM"}
+print(Point.looked_at)
+""",
+    )
+    assert plain >= 10 * 1000
+    assert corrected < 500
+
+
+def test_schedule_ticks():
+    """Seconds between looks at the schedules, of rules and of the scheduler together."""
+    assert counted(
+        "schedule-ticks",
+        """
+from ministack.services import eventbridge, scheduler
+print(eventbridge._SCHEDULER_TICK_INTERVAL + scheduler._SCHEDULE_TICK_INTERVAL)
+""",
+    ) == (20, 2)
 
 
 def test_mail_sender(plain: Cloud, corrected: Cloud):

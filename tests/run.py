@@ -194,9 +194,9 @@ class Runner:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         _, alive = psutil.wait_procs([psutil.Process(one.pid) for one in running if one.poll() is None], timeout=10)
-        for process in alive:
+        for one in alive:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(one.pid, signal.SIGKILL)
 
 
 def read_junit(check: Check) -> Iterator[Result]:
@@ -204,7 +204,7 @@ def read_junit(check: Check) -> Iterator[Result]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: dict[str, float] = defaultdict(float)
     for case in junit_cases(check.junit):
-        path = case.get("classname") or case.get("name", "")
+        path = case.get("classname") or case.get("name") or ""
         kind = path.split(".")[1] if path.startswith("tests.") else check.name
         outcome = next((tag for tag in ("failure", "error", "skipped") if case.find(tag) is not None), "passed")
         counts[kind][outcome] += 1

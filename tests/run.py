@@ -235,9 +235,11 @@ def last_line(log: Path) -> str:
 
 
 def progress(log: Path) -> str:
-    """Percent of the tests that have run, as pytest prints it; "" if there is none."""
-    percents = re.findall(r"\[ *(\d+)%\]", log.read_text(errors="replace"))
-    return f"{percents[-1]} %" if percents else ""
+    """How many tests have run, from the letters that pytest prints for each; "" if there are none."""
+    lines = re.findall(r"^([.FEsxX]+)(?: +\[ *\d+%\])?$", log.read_text(errors="replace"), re.MULTILINE)
+    results = Counter("".join(lines))
+    failed = results["F"] + results["E"]
+    return f"({results.total()} tests{f', {failed} failed' if failed else ''})" if results else ""
 
 
 # --- the lane of the checks that need no shop ---

@@ -66,6 +66,14 @@ def test_tests_that_all_pass_in_a_run_that_does_not_are_a_failure(logs: Path):
     assert not summarise(runner, 61)
 
 
+def test_progress_is_the_number_of_tests(logs: Path):
+    log = logs / "unit.log"
+    log.write_text("bringing up nodes...\n\n....F.. [ 58%]\n..E")
+    assert run.progress(log) == "(10 tests, 2 failed)"
+    log.write_text("All checks passed!\n")
+    assert run.progress(log) == ""
+
+
 def test_a_check_that_cannot_be_installed_fails(logs: Path, capfd: pytest.CaptureFixture[str]):
     runner = Runner()
     assert not runner.check(Check("tool", "lint", ("true",), needs="no-such-target"))

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import hypothesis
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -22,6 +23,10 @@ if SHOPS and WORKER:
 from local.settings import ROOT  # noqa: E402
 from local.shop import Shop, eventually  # noqa: E402
 from setpieces import events  # noqa: E402
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("setpieces", deadline=None)
+hypothesis.settings.load_profile("setpieces")
 
 # Functions find the modules of their service beside them, as in Lambda.
 sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir()) if service.name != "common"]

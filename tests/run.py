@@ -194,9 +194,9 @@ class Runner:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         _, alive = psutil.wait_procs([psutil.Process(one.pid) for one in running if one.poll() is None], timeout=10)
-        for process in alive:
+        for one in alive:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(one.pid, signal.SIGKILL)
 
 
 def read_junit(check: Check) -> Iterator[Result]:
@@ -204,7 +204,7 @@ def read_junit(check: Check) -> Iterator[Result]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: dict[str, float] = defaultdict(float)
     for case in junit_cases(check.junit):
-        path = case.get("classname") or case.get("name", "")
+        path = case.get("classname") or case.get("name") or ""
         kind = path.split(".")[1] if path.startswith("tests.") else check.name
         outcome = next((tag for tag in ("failure", "error", "skipped") if case.find(tag) is not None), "passed")
         counts[kind][outcome] += 1
@@ -235,9 +235,11 @@ def last_line(log: Path) -> str:
 
 
 def progress(log: Path) -> str:
-    """Percent of the tests that have run, as pytest prints it; "" if there is none."""
-    percents = re.findall(r"\[ *(\d+)%\]", log.read_text(errors="replace"))
-    return f"{percents[-1]} %" if percents else ""
+    """How many tests have run, from the letters that pytest prints for each; "" if there are none."""
+    lines = re.findall(r"^([.FEsxX]+)(?: +\[ *\d+%\])?$", log.read_text(errors="replace"), re.MULTILINE)
+    results = Counter("".join(lines))
+    failed = results["F"] + results["E"]
+    return f"({results.total()} tests{f', {failed} failed' if failed else ''})" if results else ""
 
 
 # --- the lane of the checks that need no shop ---

@@ -16,14 +16,22 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import emulator_client
 from local.settings import FRONT_DOOR, REGION, ROOT, STATE, aws_environment
 
 T = TypeVar("T")
 
+# How long a whole flow may take, on a machine whose cores are busy with other work. A poll ends as soon as it holds.
+FLOW_SECONDS = 120
+# How long one answer may take: longer than any gateway or function waits before it gives up by itself.
+ANSWER_SECONDS = 60
+# What a check may fail with because the flow is not there yet.
+_NOT_YET = (AssertionError, LookupError, httpx.HTTPError, BotoCoreError, ClientError, json.JSONDecodeError)
 
-def eventually(check: Callable[[], T], timeout: float = 30, every: float = 0.1) -> T:
+
+def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: float = 0.1) -> T:
     """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over."""
     deadline = time.monotonic() + timeout
     while True:
@@ -32,7 +40,7 @@ def eventually(check: Callable[[], T], timeout: float = 30, every: float = 0.1) 
             answer = check()
             if answer:
                 return answer
-        except (AssertionError, LookupError, httpx.HTTPError) as error:
+        except _NOT_YET as error:
             failure = error
         if time.monotonic() > deadline:
             raise failure or AssertionError(f"{check} gave nothing within {timeout} s")
@@ -99,7 +107,7 @@ class Shop:
         headers: dict[str, str] | None = None,
         sign: bool = False,
         session: boto3.Session | None = None,
-        timeout: float = 35,
+        timeout: float = ANSWER_SECONDS,
     ) -> httpx.Response:
         """Call an API; ``sign`` signs for IAM as ``session`` (default: the account's own)."""
         sent = dict(headers or {})

@@ -1,8 +1,8 @@
 """A circuit breaker in front of the tax system: after failures in a row it is left alone, then one caller tries. Pure.
 
-closed ──(THRESHOLD failures in a row, within WINDOW_SECONDS)──> open ──(COOL_DOWN_SECONDS)──> one probe ──success──> closed
+closed ──(THRESHOLD failures in a row, within WINDOW_SECONDS)──> open ──(cool-down)──> one probe ──success──> closed
                                                                   └────────────────failure────────┘
-Times are in epoch seconds, ``since_ms`` in milliseconds.
+Times are in epoch seconds, ``since_ms`` in milliseconds, ``cool_down`` in seconds.
 """
 
 from dataclasses import dataclass, replace
@@ -10,8 +10,6 @@ from enum import Enum
 
 THRESHOLD = 5
 WINDOW_SECONDS = 60
-# Far longer than the function's timeout: whoever claimed a probe has told its outcome, or is dead, before it is claimed again.
-COOL_DOWN_SECONDS = 20
 
 
 class Admission(Enum):
@@ -39,11 +37,11 @@ class Circuit:
             return Admission.CALL
         return Admission.REFUSE if now < self.open_until else Admission.PROBE
 
-    def probed(self, now: float) -> "Circuit":
+    def probed(self, now: float, cool_down: int) -> "Circuit":
         """While somebody tries, and if they never say how it went, the others wait for another cool-down."""
-        return replace(self, open_until=int(now) + COOL_DOWN_SECONDS)
+        return replace(self, open_until=int(now) + cool_down)
 
-    def after_failure(self, admission: Admission, now: float, succeeded: float) -> "Circuit":
+    def after_failure(self, admission: Admission, now: float, succeeded: float, cool_down: int) -> "Circuit":
         """The circuit after a call that was made on ``admission`` failed at ``now``.
 
         ``succeeded`` is when the caller last saw a call succeed. Successes are not written down, so instances do not see
@@ -51,11 +49,11 @@ class Circuit:
         """
         if self.is_open:
             # A call from before it opened tells nothing new.
-            return self.probed(now) if admission is Admission.PROBE else self
+            return self.probed(now, cool_down) if admission is Admission.PROBE else self
         now_ms = int(now * 1000)
         in_a_row = self.since_ms >= max(int(succeeded * 1000), now_ms - WINDOW_SECONDS * 1000)
         failures, since_ms = (self.failures + 1, self.since_ms) if in_a_row else (1, now_ms)
-        open_until = int(now) + COOL_DOWN_SECONDS if failures >= THRESHOLD else 0
+        open_until = int(now) + cool_down if failures >= THRESHOLD else 0
         return Circuit(failures, open_until, since_ms)
 
     def after_success(self, admission: Admission) -> "Circuit":

@@ -52,7 +52,7 @@ def circuit() -> Circuit:
 def claim_probe(seen: Circuit) -> bool:
     """Be the one who tries: False if another instance does, or if nobody can tell."""
     try:
-        return _replace(seen, seen.probed(time.time()))
+        return _replace(seen, seen.probed(time.time(), _cool_down()))
     except (ClientError, BotoCoreError) as error:
         logger.warning("no probe can be claimed", extra={"reason": str(error)})
         return False
@@ -61,7 +61,7 @@ def claim_probe(seen: Circuit) -> bool:
 def failed(admission: Admission) -> Circuit:
     """Count a failure of a call that was made on ``admission``. Returns the circuit as known then."""
     now, succeeded = time.time(), _seen.succeeded if _seen else 0.0
-    return _record(lambda circuit: circuit.after_failure(admission, now, succeeded))
+    return _record(lambda circuit: circuit.after_failure(admission, now, succeeded, _cool_down()))
 
 
 def succeeded(admission: Admission) -> Circuit:
@@ -93,6 +93,10 @@ def keep_rates(fetched: dict[str, int], rate_version: str) -> None:
     """Keep rates for the time when the tax system is down."""
     item = {"id": "rates", "rates": fetched, "rate_version": rate_version, "fetched_at": int(time.time())}
     client("dynamodb").put_item(TableName=setting("TABLE_NAME"), Item=to_item(item))
+
+
+def _cool_down() -> int:
+    return int(setting("COOL_DOWN_SECONDS"))
 
 
 def _record(change: Callable[[Circuit], Circuit]) -> Circuit:

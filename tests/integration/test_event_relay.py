@@ -4,10 +4,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from local.events import listening, received
 from local.shop import Shop, eventually, unique
+from tests.integration.schedules import fired_now
 
 AT = "2026-01-01T12:00:00+00:00"
 RELAY = "event-relay-relay-events"
@@ -140,9 +139,12 @@ def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
     assert entry["data"]["version"] == 3
 
 
-@pytest.mark.timeout(150)
-def test_the_schedule_needs_nobody(shop: Shop):
+def test_the_schedule_runs_the_relay(shop: Shop):
+    """Every minute; its target, role and retries now and not when the minute is full."""
+    schedule = shop.aws("scheduler").get_schedule(Name=f"setpieces-{shop.stage}-event-relay")
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
     name = unique("C")
     send(shop, {"kind": "customer", "id": name, "update": "login", "occurred_at": AT})
     kinds = ["customer", "vip", "wishlist"]
-    eventually(lambda: sorted(e.get("kind", "vip") for e in shop.ledger("customers", name)) == kinds, timeout=130)
+    with fired_now(shop, "event-relay"):
+        eventually(lambda: sorted(e.get("kind", "vip") for e in shop.ledger("customers", name)) == kinds)

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -79,6 +80,72 @@ def test_the_same_feed_again_and_an_older_one_change_nothing(shop: Shop, admin: 
     assert (platform(shop, f"{name}-000002"), shop.ledger("products", f"{name}-000002")) == before
 
 
+def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
+    name = series()
+    feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
+    eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
+    run(shop, admin, "product", as_array(sample("product", name)))
+    shown = feeds.accounted(shop, admin, "pricing", feed_id, timeout=120)
+    assert (shown["updated"], shown["failed"]) == (3, 0)
+
+
+def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dict[str, str]):
+    name = series()
+    run(shop, admin, "product", as_array(sample("product", name, 1)))
+    poison = [record | {"currency": "XAU"} for record in sample("pricing", name, 1)]
+    shown = run(shop, admin, "pricing", as_array(poison))
+    assert (shown["failed"], shown["updated"]) == (1, 0)
+    [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
+    sqs = shop.aws("sqs")
+    with looking(shop, queue) as letters:
+        [letter] = [letter for letter in letters if name in letter.message["Body"]]
+        sqs.send_message(QueueUrl=queue, MessageBody=letter.message["Body"].replace("XAU", "EUR"))
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter.message["ReceiptHandle"])
+    assert redrive(shop, queue, rate=20) >= 1
+    mended = lambda: feeds.manifest(shop, admin, "pricing", shown["feed_id"])  # noqa: E731
+    eventually(lambda: (mended()["failed"], mended()["updated"]) == (0, 1))
+
+
+# --- the next tests have no prices: those wait for the probe ---
+@dataclass(frozen=True)
+class Blocked:
+    """A pricing feed that met a platform which took no prices, and what others did meanwhile."""
+
+    feed_id: str
+    count: int
+    meanwhile: dict[str, Any]
+    through: list[dict[str, Any]]
+    mapping: str
+
+
+@pytest.fixture(scope="module")
+def blocked(shop: Shop, admin: dict[str, str]) -> Blocked:
+    """The platform takes prices again, but the circuit is still open: it is closed by the minute's probe."""
+    name, count = series(), 60
+    run(shop, admin, "product", as_array(sample("product", name, count)))
+    mapping = shop.address("feed-pipeline", "pricing-mapping-id")
+    with shop.faults("commerce", outage=True, operations=["update_pricing"]):
+        feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name, count)))
+        eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == count)
+        through = [
+            run(shop, admin, feed_type, as_array(sample(feed_type, name, count, version=2)))
+            for feed_type in ("product", "sku")
+        ]
+        meanwhile = feeds.manifest(shop, admin, "pricing", feed_id)
+        eventually(lambda: state(shop, mapping) == "Disabled")
+    return Blocked(feed_id, count, meanwhile, through, mapping)
+
+
+def state(shop: Shop, mapping: str) -> str:
+    return shop.aws("lambda").get_event_source_mapping(UUID=mapping)["State"]
+
+
+def test_a_blocked_feed_holds_up_no_other(blocked: Blocked):
+    """Pricing is down altogether; products and stock are through meanwhile."""
+    assert [each["updated"] for each in blocked.through] == [blocked.count, blocked.count]
+    assert (blocked.meanwhile["pending"], blocked.meanwhile["failed"]) == (blocked.count, 0)
+
+
 def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop, admin: dict[str, str]):
     name = series()
     good = sample("product", name, 4)
@@ -121,52 +188,6 @@ def test_a_feed_that_cannot_be_read_fails_with_the_reason(
 
 def test_a_feed_without_records_is_complete(shop: Shop, admin: dict[str, str]):
     assert run(shop, admin, "sku", b"[]")["status"] == "COMPLETE"
-
-
-def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
-    name = series()
-    feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
-    eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
-    run(shop, admin, "product", as_array(sample("product", name)))
-    shown = feeds.accounted(shop, admin, "pricing", feed_id, timeout=120)
-    assert (shown["updated"], shown["failed"]) == (3, 0)
-
-
-def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dict[str, str]):
-    name = series()
-    run(shop, admin, "product", as_array(sample("product", name, 1)))
-    poison = [record | {"currency": "XAU"} for record in sample("pricing", name, 1)]
-    shown = run(shop, admin, "pricing", as_array(poison))
-    assert (shown["failed"], shown["updated"]) == (1, 0)
-    [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
-    sqs = shop.aws("sqs")
-    with looking(shop, queue) as letters:
-        [letter] = [letter for letter in letters if name in letter.message["Body"]]
-        sqs.send_message(QueueUrl=queue, MessageBody=letter.message["Body"].replace("XAU", "EUR"))
-        sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter.message["ReceiptHandle"])
-    assert redrive(shop, queue, rate=20) >= 1
-    mended = lambda: feeds.manifest(shop, admin, "pricing", shown["feed_id"])  # noqa: E731
-    eventually(lambda: (mended()["failed"], mended()["updated"]) == (0, 1))
-
-
-def test_a_blocked_feed_holds_up_no_other(shop: Shop, admin: dict[str, str]):
-    """Pricing is down altogether; products and stock are through meanwhile, and pricing catches up by itself."""
-    name, count = series(), 60
-    run(shop, admin, "product", as_array(sample("product", name, count)))
-    with shop.faults("commerce", outage=True, operations=["update_pricing"]):
-        blocked = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name, count)))
-        eventually(lambda: feeds.manifest(shop, admin, "pricing", blocked).get("pending") == count)
-        for feed_type in ("product", "sku"):
-            through = run(shop, admin, feed_type, as_array(sample(feed_type, name, count, version=2)))
-            assert through["updated"] == count
-        shown = feeds.manifest(shop, admin, "pricing", blocked)
-        assert (shown["pending"], shown["failed"]) == (count, 0)
-        mapping = shop.address("feed-pipeline", "pricing-mapping-id")
-        state = lambda: shop.aws("lambda").get_event_source_mapping(UUID=mapping)["State"]  # noqa: E731
-        eventually(lambda: state() == "Disabled", timeout=60)
-    shown = feeds.accounted(shop, admin, "pricing", blocked, timeout=240)
-    assert (shown["updated"], shown["failed"]) == (count, 0)
-    eventually(lambda: state() == "Enabled", timeout=10)
 
 
 def test_the_platform_never_sees_more_requests_at_once_than_are_configured(shop: Shop, admin: dict[str, str]):
@@ -240,3 +261,10 @@ def test_feeds_are_an_admins(shop: Shop):
     session = {"Authorization": f"Bearer {answer.json()['session_token']}"}
     assert shop.call("POST", "/feeds/v1/feeds/product", headers=session).status_code == 403
     assert shop.call("GET", "/feeds/v1/feeds/product/x", headers=session).status_code == 403
+
+
+def test_a_blocked_feed_catches_up_by_itself(shop: Shop, admin: dict[str, str], blocked: Blocked):
+    """Last, because the probe has had the time of the tests before."""
+    shown = feeds.accounted(shop, admin, "pricing", blocked.feed_id)
+    assert (shown["updated"], shown["failed"]) == (blocked.count, 0)
+    eventually(lambda: state(shop, blocked.mapping) == "Enabled")

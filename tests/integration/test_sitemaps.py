@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from sitemap_check import locations, problems
 from local.feeds import admin
 from local.shop import Shop, eventually, unique
 from local.sitemaps import PATH, ended, start
+from tests.integration.schedules import fired_now
 from tests.integration.test_catalog import put_product
 from tests.integration.test_orders import session_of
 
@@ -190,23 +191,15 @@ def test_two_runs_do_not_work_at_once(shop: Shop, session: dict[str, str], origi
 
 def test_the_schedule_starts_a_run(shop: Shop):
     """Its target, role and input, not at three o'clock but now."""
-    scheduler, steps = shop.aws("scheduler"), shop.aws("stepfunctions")
-    nightly = scheduler.get_schedule(Name=f"setpieces-{shop.stage}-sitemaps")
+    steps = shop.aws("stepfunctions")
+    nightly = shop.aws("scheduler").get_schedule(Name=f"setpieces-{shop.stage}-sitemaps")
     assert nightly["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30}
-    machine, name, begun = shop.address("sitemaps", "state-machine-arn"), unique("now"), datetime.now(UTC)
+    machine = shop.address("sitemaps", "state-machine-arn")
     known = {each["executionArn"] for each in executions(steps, machine)}
-    scheduler.create_schedule(
-        Name=name,
-        ScheduleExpression=f"at({begun + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=nightly["Target"],
-    )
-    try:
+    with fired_now(shop, "sitemaps"):
         [execution] = eventually(
-            lambda: [each for each in executions(steps, machine) if each["executionArn"] not in known], timeout=90
+            lambda: [each for each in executions(steps, machine) if each["executionArn"] not in known]
         )
-    finally:
-        scheduler.delete_schedule(Name=name)
 
     def over() -> str:
         status = steps.describe_execution(executionArn=execution["executionArn"])["status"]

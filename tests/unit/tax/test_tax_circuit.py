@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD, WINDOW_SECONDS, Admission, Circuit
+from tax_circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
 
 NOW = 1_800_000_000
 NEVER = 0.0
+COOL_DOWN_SECONDS = 20
 OPEN = Circuit(THRESHOLD, NOW + 10, NOW * 1000)
 
 
@@ -31,7 +32,7 @@ def row(count: int, since: float = NOW) -> Circuit:
     ],
 )
 def test_failures_are_counted_in_a_row_and_within_a_window(before: Circuit, succeeded: float, after: Circuit):
-    assert before.after_failure(Admission.CALL, NOW, succeeded) == after
+    assert before.after_failure(Admission.CALL, NOW, succeeded, COOL_DOWN_SECONDS) == after
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,14 @@ def test_success_closes_unless_it_is_late(before: Circuit, admission: Admission,
 
 
 def test_a_late_failure_does_not_keep_it_open_longer_and_a_failed_probe_does():
-    assert OPEN.after_failure(Admission.CALL, NOW + 5, NEVER) == OPEN
-    assert OPEN.after_failure(Admission.PROBE, NOW + 11, NEVER).open_until == NOW + 11 + COOL_DOWN_SECONDS
+    assert OPEN.after_failure(Admission.CALL, NOW + 5, NEVER, COOL_DOWN_SECONDS) == OPEN
+    failed = OPEN.after_failure(Admission.PROBE, NOW + 11, NEVER, COOL_DOWN_SECONDS)
+    assert failed.open_until == NOW + 11 + COOL_DOWN_SECONDS
 
 
 def test_a_claimed_probe_holds_the_others_back_and_not_for_ever():
     assert OPEN.admission(NOW + 10) is Admission.PROBE
-    claimed = OPEN.probed(NOW + 10)
+    claimed = OPEN.probed(NOW + 10, COOL_DOWN_SECONDS)
     assert claimed.admission(NOW + 11) is Admission.REFUSE
     assert claimed.admission(NOW + 10 + COOL_DOWN_SECONDS) is Admission.PROBE
 
@@ -71,12 +73,13 @@ def test_any_history_of_one_instance(history: list[tuple[bool, float]]):
             continue
         if admission is Admission.PROBE:
             assert now - opened_at >= COOL_DOWN_SECONDS - 1
-            circuit, opened_at = circuit.probed(now), now
+            circuit, opened_at = circuit.probed(now, COOL_DOWN_SECONDS), now
         if works:
             circuit, succeeded, row_of_failures, opened_at = circuit.after_success(admission), now, [], None
             assert circuit == Circuit()
             continue
-        was_open, circuit = circuit.is_open, circuit.after_failure(admission, now, succeeded)
+        was_open = circuit.is_open
+        circuit = circuit.after_failure(admission, now, succeeded, COOL_DOWN_SECONDS)
         row_of_failures.append(now)
         if circuit.is_open and not was_open:
             opened_at = now

@@ -5,7 +5,7 @@ import tax_default_rates
 import tax_system
 import tax_table
 from refresh_rates.app import handler as refresh
-from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD
+from tax_circuit import THRESHOLD
 from tax_quotations import quotation
 
 from setpieces import aws
@@ -17,6 +17,7 @@ from tests.unit.tax.test_tax_rules import REQUEST
 
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
 DOWN = OutsideUnavailable("tax", "no answer", timed_out=True)
+COOL_DOWN_SECONDS = 20
 
 
 class World:
@@ -48,6 +49,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "tax")
+    monkeypatch.setenv("COOL_DOWN_SECONDS", str(COOL_DOWN_SECONDS))
     world = World()
     monkeypatch.setattr(tax_system.outside, "call", world.call)
     with mocked_table(monkeypatch, "tax", "id"):

@@ -7,7 +7,7 @@ import tax_quotations
 import tax_system
 import tax_table
 from botocore.exceptions import ClientError, ReadTimeoutError
-from tax_circuit import COOL_DOWN_SECONDS, THRESHOLD, Admission, Circuit
+from tax_circuit import THRESHOLD, Admission, Circuit
 
 from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
@@ -16,6 +16,7 @@ from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 
 NOW = 1_800_000_000.0
+COOL_DOWN_SECONDS = 20
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
 WORKS, DOWN = Answer(200, QUOTED), OutsideUnavailable("tax", "down")
 
@@ -74,6 +75,7 @@ class Instances:
 @pytest.fixture
 def instances(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "tax")
+    monkeypatch.setenv("COOL_DOWN_SECONDS", str(COOL_DOWN_SECONDS))
     with mocked_table(monkeypatch, "tax", "id"):
         yield Instances(monkeypatch)
 

@@ -1,0 +1,80 @@
+"""Timers are parameters: every stage deploys their defaults, and stage local short ones, by its parameter overrides alone."""
+
+from typing import Any
+
+import pytest
+
+from local.declared import pieces
+from local.deploy import STAGES, stage_settings
+from local.gateway.document import Document, Operation
+
+# Parameter: the service that has it, what is deployed, what stage local has instead. All in seconds.
+TIMERS = {
+    "AuthorizerCacheSeconds": ("customers", 60, 5),
+    "RedirectRefreshSeconds": ("redirects", 20, 2),
+    "TaxCoolDownSeconds": ("tax", 20, 6),
+}
+# What every stage says of itself.
+OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment"}
+
+
+def overrides(stage: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+
+
+def declared(service: str) -> dict[str, Any]:
+    return pieces()[service].source["Parameters"]
+
+
+@pytest.mark.parametrize("name", TIMERS)
+def test_a_timer_has_one_default_alone_and_in_the_shop(name: str):
+    service, default, _ = TIMERS[name]
+    assert declared(service)[name]["Default"] == declared("shop")[name]["Default"] == default
+
+
+@pytest.mark.parametrize("name", TIMERS)
+def test_the_shop_hands_a_timer_to_its_set_piece(name: str):
+    location = f"{TIMERS[name][0]}.yaml"
+    nested = (each["Properties"] for each in pieces()["shop"].source["Resources"].values())
+    (given,) = [each["Parameters"].get(name) for each in nested if each["Location"] == location]
+    assert given == {"Ref": name}
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "local"])
+def test_stages_in_aws_deploy_the_defaults(stage: str):
+    assert set(overrides(stage)) <= OWN
+
+
+def test_the_local_stage_differs_in_its_timers_only():
+    short = {name: value for name, value in overrides("local").items() if name not in OWN}
+    assert short == {name: str(seconds) for name, (_, _, seconds) in TIMERS.items()}
+
+
+@pytest.mark.parametrize("name", TIMERS)
+def test_both_values_of_a_timer_are_within_its_limits(name: str):
+    service, default, short = TIMERS[name]
+    limits = declared(service)[name]
+    assert limits["MinValue"] <= short < default <= limits["MaxValue"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_overrides_is_declared(stage: str):
+    assert set(overrides(stage)) <= set(declared("shop"))
+
+
+def test_what_is_deployed_uses_the_timers():
+    """A function by its environment, the authorizers of the customers by their document: changes are never cached."""
+    documents = pieces()["customers"].apis.values()
+    authorizers = [operation.authorizer for each in documents for operation in operations(each)]
+    cached = {each.name: each.ttl for each in authorizers if each}
+    assert cached == {"customer": 60, "customerNow": 0}
+    assert variables("redirects", "RedirectFunction")["REFRESH_SECONDS"] == 20
+    assert variables("tax", "QuoteTaxFunction")["COOL_DOWN_SECONDS"] == 20
+
+
+def operations(document: Document) -> list[Operation]:
+    return [operation for methods in document.resources.values() for operation in methods.values()]
+
+
+def variables(service: str, function: str) -> dict[str, Any]:
+    return pieces()[service].of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]

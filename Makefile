@@ -25,9 +25,11 @@ $(VENV): requirements-dev.txt requirements-sam.txt requirements-policy.txt
 	@.venv/bin/uv pip install --quiet --python .venv-policy/bin/python --requirement requirements-policy.txt
 	@touch $@
 
-.PHONY: start stop reset status logs invoke demo events trace mail feed redirects sitemaps reference parity
+.PHONY: start watch stop reset status logs invoke demo events trace mail feed redirects sitemaps reference parity
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cloud start
+watch: $(VENV) ## Bring every saved edit into the running shop, within seconds
+	@$(RUN) local.watch
 stop: ## Stop it; the state is kept
 	@if [ -x .venv/bin/python ]; then $(RUN) local.cloud stop; else echo "Nothing was running."; fi
 reset: ## Stop it and forget its state

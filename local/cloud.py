@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
+from local.checks import Rejected
 from local.deploy import DeployFailed
 from local.processes import ALL, EMULATOR, CannotStart
 from local.seed import SeedFailed
@@ -31,7 +32,7 @@ def start() -> None:
     """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
     try:
         start_shop()
-    except (CannotStart, DeployFailed, SeedFailed) as failure:
+    except (CannotStart, DeployFailed, Rejected, SeedFailed) as failure:
         console.print("make start failed.", style="red")
         console.print(str(failure), markup=False, soft_wrap=True)
         raise SystemExit(1) from failure

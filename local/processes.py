@@ -17,7 +17,7 @@ import boto3
 import httpx
 import psutil
 
-from local import storefront
+from local import imports, storefront
 from local.settings import (
     ACCOUNT_ID,
     AWS_ENDPOINT,
@@ -62,8 +62,8 @@ PORT_NAMES = {"emulator": "aws"}
 class Process:
     """One background process: ``python -m <module> <arguments>``, healthy when ``ready`` says so.
 
-    ``code`` is what it runs, as patterns below the repository: a process of another version is replaced, for example after
-    a pull. ``scratch`` is a folder that is empty when it starts.
+    Its code is what ``modules`` are and import, and the files of ``patterns`` below the repository: a process of
+    another version is replaced, for example after a pull. ``scratch`` is a folder that is empty when it starts.
     """
 
     name: str
@@ -72,7 +72,8 @@ class Process:
     port: int
     ready: Callable[[], bool]
     environment: Callable[[], dict[str, str]]
-    code: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ("requirements-dev.txt",)
     scratch: Path | None = None
 
     @property
@@ -95,9 +96,14 @@ class Process:
     def version(self) -> str:
         """A digest of the code as it is now."""
         digest = hashlib.sha256()
-        for file in sorted(file for pattern in self.code for file in ROOT.glob(pattern)):
+        for file in self.code():
             digest.update(file.read_bytes())
         return digest.hexdigest()
+
+    def code(self) -> list[Path]:
+        """The files that it runs, sorted."""
+        imported = (file for module in self.modules for file in imports.code(module))
+        return sorted({*imported, *(file for pattern in self.patterns for file in ROOT.glob(pattern))})
 
     def current(self) -> bool:
         """Does the running process have the code as it is now?"""
@@ -221,17 +227,8 @@ EMULATOR = Process(
     AWS_PORT,
     partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
-    (
-        "local/emulator.py",
-        "local/corrections.py",
-        "local/deliveries.py",
-        "local/faults.py",
-        "local/iam_usage.py",
-        "local/meter.py",
-        "local/settings.py",
-        "requirements-dev.txt",
-    ),
-    SCRATCH,
+    ("local.emulator",),
+    scratch=SCRATCH,
 )
 FRONT_DOOR_PROCESS = Process(
     "front-door",
@@ -240,7 +237,7 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
-    ("local/front_door.py", "local/wire.py", "local/gateway/*.py", "local/settings.py", "requirements-dev.txt"),
+    ("local.front_door",),
 )
 SESSIONS = Process(
     "sessions",
@@ -249,7 +246,7 @@ SESSIONS = Process(
     SESSIONS_PORT,
     partial(listening, SESSIONS_PORT),
     _clean,
-    ("local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+    ("local.storefront",),
 )
 STOREFRONT = Process(
     "storefront",
@@ -261,7 +258,9 @@ STOREFRONT = Process(
     STOREFRONT_PORT,
     partial(answering, f"http://{HOST}:{STOREFRONT_PORT}/healthz"),
     _storefront_environment,
-    ("storefront/**/*.*", "local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+    ("local.storefront",),
+    # Templates and static files are read for each page.
+    ("storefront/app/**/*.py", "storefront/requirements.txt", "requirements-dev.txt"),
 )
 ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)
 

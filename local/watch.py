@@ -22,6 +22,7 @@ from local.processes import CannotStart
 from local.seed import SeedFailed
 from local.settings import ROOT
 from local.start import console, start
+from local.update import shown
 
 FAILURES = (Rejected, DeployFailed, CannotStart, SeedFailed, yaml.YAMLError)
 WATCHED = (*edits.FOLDERS, *edits.FILES)
@@ -58,7 +59,7 @@ def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
     changed = edits.changed(before, now)
     if not changed:
         return before
-    console.print(f"{time.strftime('%H:%M:%S')} {edits.shown(changed)}", markup=False)
+    console.print(f"{time.strftime('%H:%M:%S')} {shown(changed)}", markup=False)
     try:
         affected = edits.bring_in(lambda stack: console.print(f"  [dim]updating {stack}[/]"))
         what = ", ".join(affected) or "nothing that runs"

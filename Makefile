@@ -29,9 +29,11 @@ help: ## Show this help
 	@awk -F ' ## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.* ## / { \
 	  sub(/:.*/, "", $$1); gsub(/\$$\$$/, "$$", $$3); printf "  make %-17s %s\n", $$1, $$2; if ($$3) printf "%26s%s\n", "", $$3 }' $(MAKEFILE_LIST)
 
-.PHONY: start stop reset demo env
+.PHONY: start watch stop reset demo env
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cli start
+watch: $(VENV) ## Bring every saved edit into the running shop, within seconds
+	@$(RUN) local.cli watch
 stop: ## Stop it; the state is kept
 	@if [ -x .venv/bin/python ]; then $(RUN) local.cli stop; else echo "Nothing was running."; fi
 reset: ## Stop it and delete its state

@@ -16,6 +16,7 @@ from local.stages import STAGES, current_stage
 # What campaigns read from the environment and cannot work with unless it is a whole number.
 NUMBERS = ("SETPIECES_SEED", "SETPIECES_LOAD_SEED")
 COMMANDS = {
+    "watch": "local.watch:main",
     "start": "local.cloud:start",
     "addresses": "local.cloud:addresses",
     "stop": "local.stop:stop",
@@ -42,8 +43,8 @@ COMMANDS = {
     "load": "local.torture:load",
     "cost": "bench.cost:main",
     "seed": "local.seed:main",
-    "build": "local.package:build",
-    "image": "local.package:image",
+    "build": "local.artifacts:build",
+    "image": "local.artifacts:image",
     "deploy": "local.deploy:main",
     "destroy": "local.destroy:main",
 }

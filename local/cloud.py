@@ -7,6 +7,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from local.checks import Rejected
 from local.deploy import DeployFailed
 from local.failures import requires_shop
 from local.processes import CannotStart
@@ -22,7 +23,7 @@ def start() -> None:
     """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
     try:
         start_shop()
-    except (CannotStart, DeployFailed, SeedFailed) as failure:
+    except (CannotStart, DeployFailed, Rejected, SeedFailed) as failure:
         console.print("make start failed.", style="red")
         console.print(str(failure), markup=False, soft_wrap=True)
         raise SystemExit(1) from failure

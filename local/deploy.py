@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,24 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
     return target / "template.yaml"
 
 
-def deploy(stage: str, piece: str = "shop", environment: dict[str, str] | None = None, *extra_overrides: str) -> None:
-    """Build and deploy ``piece`` to ``stage``, with parameters ``Name=value`` of its own. Raises ``DeployFailed``."""
+def deploy(
+    stage: str,
+    piece: str = "shop",
+    environment: dict[str, str] | None = None,
+    *extra_overrides: str,
+    built: Callable[[], None] = lambda: None,
+) -> None:
+    """Build and deploy ``piece`` to ``stage``, with parameters ``Name=value`` of its own; ``built`` is called in between.
+
+    Raises ``DeployFailed`` and what ``built`` raises.
+    """
     environment = environment if environment is not None else dict(os.environ)
     session = session_for(stage)
     check_account(stage, session)
-    built = build(stage, piece, environment)
+    packaged = build(stage, piece, environment)
+    built()
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
-    arguments = ["deploy", "--template-file", str(built), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
+    arguments = ["deploy", "--template-file", str(packaged), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
     stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
     arguments += ["--stack-name", stack, "--parameter-overrides"]
     arguments += [*overrides(stage, piece, session), *extra_overrides]

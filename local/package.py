@@ -1,54 +1,120 @@
-"""``make build`` and ``make image``: what is deployed, built on this machine without deploying it."""
+"""Packages templates as ``sam build`` and ``sam package`` do, only those that changed, in this process.
 
-import os
-import shutil
-import subprocess
-import sys
+What a template refers to is uploaded under the digest of its content. Templates become JSON: CloudFormation takes both.
+Layers are not installed again: what the layer's Makefile copies replaces what it copied when ``sam build`` made it; a layer
+whose requirements changed needs ``sam build``.
+"""
 
-import boto3
-import click
+import copy
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-from local.failures import CommandFailed
-from local.options import PIECE, STAGE
-from local.progress import step
-from local.settings import ROOT, SAM
+from local.settings import STATE
+from local.sources import INCLUDE, LAYER, Reference, Template, below, copied, load, references
 
+# The layer as ``sam build`` left it.
+BUILT = STATE / "build" / "shop"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 
-@click.command(epilog="make build PIECE=basket")
-@click.option("--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or all.")
-def build(piece: str) -> None:
-    """Build for AWS (arm64 layer) without deploying."""
-    arguments = ("--config-file", "samconfig.toml", "--template", f"templates/{piece}.yaml")
-    with step(f"building {piece} with SAM CLI"):
-        _run(str(SAM), "build", *arguments, "--build-dir", f".aws-sam/{piece}", PIP=f"{sys.executable} -m pip")
-
-
-@click.command(epilog="make image ENV=dev")
-@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose repository it goes to.")
-def image(stage: str) -> None:
-    """Build the storefront's image and push it, named after the commit. Needs Docker and the AWS CLI."""
-    for program in ("docker", "aws", "git"):
-        if not shutil.which(program):
-            raise CommandFailed(f"There is no {program} on this machine; building an image needs it. Install it first.")
-    name = f"/setpieces/{stage}/storefront/repository-uri"
-    repository = boto3.Session().client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
-    commit = _output("git", "rev-parse", "HEAD")
-    password = _output("aws", "ecr", "get-login-password")
-    login = ["docker", "login", "--username", "AWS", "--password-stdin", repository.partition("/")[0]]
-    if subprocess.run(login, input=password, text=True, cwd=ROOT, check=False).returncode:
-        raise CommandFailed(f"Docker could not sign in to {repository}; it says why above.")
-    with step(f"building {repository}:{commit} and pushing it"):
-        tag = f"{repository}:{commit}"
-        _run("docker", "buildx", "build", "--platform", "linux/arm64", "--push", "--tag", tag, "storefront")
+Upload = Callable[[str, bytes], str]
 
 
-def _run(*command: str, **environment: str) -> None:
-    if subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode:
-        raise CommandFailed(f"{' '.join(command[:3])} failed; it says why above.")
+class NeedsBuild(Exception):
+    """Only ``sam build`` can make what changed."""
 
 
-def _output(*command: str) -> str:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CommandFailed(f"{' '.join(command[:3])} failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+def uploader(s3: Any, bucket: str) -> Upload:
+    """Stores content under its digest, once; returns the name in the bucket."""
+    known: set[str] = set()
+
+    def upload(suffix: str, content: bytes) -> str:
+        key = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
+        if key not in known:
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+            known.add(key)
+        return key
+
+    return upload
+
+
+def package(
+    template: Template, deployed: Mapping[str, Any], changed: set[Path], location: Callable[[Reference], str]
+) -> dict[str, Any]:
+    """``template`` with every local path replaced: by ``location``, or as ``deployed`` has it if its files did not change."""
+    document = copy.deepcopy(template.document)
+    before = _values(template, deployed)
+    for each in references(template.path, document):
+        known = before.get(_identity(each))
+        each.holder[each.key] = known if known and not _touched(each, changed) else location(each)
+    return document
+
+
+def _touched(reference: Reference, changed: set[Path]) -> bool:
+    folders = [reference.path, *(source for source, _ in copied(reference.path) if reference.kind == LAYER)]
+    return any(file.is_relative_to(folder) for file in changed for folder in folders)
+
+
+def _identity(reference: Reference) -> tuple[str, str, str]:
+    return reference.resource, reference.kind, str(reference.path)
+
+
+def _values(template: Template, deployed: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
+    """What ``deployed``, a packaged template, has for the references of ``template``; it has them at the same places."""
+    found = {}
+    for each in template.references:
+        if each.kind != INCLUDE:
+            properties = deployed.get("Resources", {}).get(each.resource, {}).get("Properties", {})
+            if isinstance(properties.get(each.key), str):
+                found[_identity(each)] = properties[each.key]
+    return found
+
+
+def artifact(reference: Reference, bucket: str, upload: Upload) -> str:
+    """Uploads what ``reference`` names; its address. Raises ``NeedsBuild``."""
+    match reference.kind:
+        case kind if kind == LAYER:
+            content = layer(reference)
+        case kind if kind == INCLUDE:
+            content = json.dumps(load(reference.path.read_text())).encode()
+        case _ if reference.path.is_dir():
+            content = zipped(
+                (str(file.relative_to(reference.path)), file.read_bytes()) for file in below(reference.path)
+            )
+        case _:
+            content = reference.path.read_bytes()
+    return f"s3://{bucket}/{upload('', content)}"
+
+
+def layer(reference: Reference) -> bytes:
+    """The layer that was built last, with what its Makefile copies as it is now."""
+    built = BUILT / "Foundation" / reference.resource
+    if not built.is_dir():
+        raise NeedsBuild(f"{reference.resource} was never built")
+    sources = copied(reference.path)
+    fresh = {str(Path(target) / file.relative_to(source)): file for source, target in sources for file in below(source)}
+    kept = {
+        name: file
+        for file in built.rglob("*")
+        if file.is_file() and not any(_within(name := str(file.relative_to(built)), target) for _, target in sources)
+    }
+    return zipped(((name, file.read_bytes()) for name, file in sorted((kept | fresh).items())), zipfile.ZIP_STORED)
+
+
+def _within(name: str, target: str) -> bool:
+    return Path(name).is_relative_to(target)
+
+
+def zipped(files: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive that is the same for the same content."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", compression, compresslevel=1) as archive:
+        for name, data in files:
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, compression)
+    return content.getvalue()

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from local import imports
 from local.settings import (
     ACCOUNT_ID,
     AWS_ENDPOINT,
@@ -60,8 +61,9 @@ PORT_NAMES = {"emulator": "aws"}
 class Process:
     """One background process: ``python -m <module> <arguments>``, healthy when ``ready`` says so.
 
-    ``code`` is what it runs, as patterns below the repository: a process of another version is replaced, for example after
-    a pull, and so is one of another ``configuration``. ``scratch`` is a folder that is empty when it starts.
+    Its code is what ``modules`` are and import, and the files of ``patterns`` below the repository: a process of
+    another version is replaced, for example after a pull, and so is one of another ``configuration``. ``scratch`` is a
+    folder that is empty when it starts.
     """
 
     name: str
@@ -70,7 +72,8 @@ class Process:
     port: int
     ready: Callable[[], bool]
     environment: Callable[[], dict[str, str]]
-    code: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ("requirements-dev.txt",)
     scratch: Path | None = None
     configuration: Callable[[], str] = str
 
@@ -94,9 +97,14 @@ class Process:
     def version(self) -> str:
         """A digest of the code and the configuration as they are now."""
         digest = hashlib.sha256(self.configuration().encode())
-        for file in sorted(file for pattern in self.code for file in ROOT.glob(pattern)):
+        for file in self.code():
             digest.update(file.read_bytes())
         return digest.hexdigest()
+
+    def code(self) -> list[Path]:
+        """The files that it runs, sorted."""
+        imported = (file for module in self.modules for file in imports.code(module))
+        return sorted({*imported, *(file for pattern in self.patterns for file in ROOT.glob(pattern))})
 
     def current(self) -> bool:
         """Does the running process have the code and the configuration as they are now?"""
@@ -233,22 +241,8 @@ EMULATOR = Process(
     AWS_PORT,
     partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
-    (
-        "local/emulator.py",
-        "local/cloudwatch.py",
-        "local/corrections.py",
-        "local/credentials.py",
-        "local/deliveries.py",
-        "local/faults.py",
-        "local/function_workers/*.py",
-        "local/iam_usage.py",
-        "local/meter.py",
-        "local/request_guard.py",
-        "local/settings.py",
-        "local/state_files.py",
-        "requirements-dev.txt",
-    ),
-    SCRATCH,
+    ("local.emulator",),
+    scratch=SCRATCH,
 )
 FRONT_DOOR_PROCESS = Process(
     "front-door",
@@ -257,10 +251,7 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
-    (
-        *("local/front_door.py", "local/edge.py", "local/wire.py", "local/gateway/*.py"),
-        *("local/credentials.py", "local/request_guard.py", "local/settings.py", "requirements-dev.txt"),
-    ),
+    ("local.front_door",),
 )
 SESSIONS = Process(
     "sessions",
@@ -269,7 +260,7 @@ SESSIONS = Process(
     SESSIONS_PORT,
     partial(listening, SESSIONS_PORT),
     _sessions_environment,
-    ("local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+    ("local.storefront",),
     configuration=_sessions_token,
 )
 STOREFRONT = Process(
@@ -282,7 +273,9 @@ STOREFRONT = Process(
     STOREFRONT_PORT,
     partial(answering, f"http://{HOST}:{STOREFRONT_PORT}/healthz"),
     _storefront_environment,
-    ("storefront/**/*.*", "local/storefront.py", "local/settings.py", "requirements-dev.txt"),
+    ("local.storefront",),
+    # Templates and static files are read for each page.
+    ("storefront/app/**/*.py", "storefront/requirements.txt", "requirements-dev.txt"),
 )
 ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)
 

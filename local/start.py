@@ -1,21 +1,20 @@
 """Start the local cloud: the functions' interpreter, the emulator, the front door, the stacks, samples, the storefront."""
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 import boto3
 import httpx
-from botocore.exceptions import ClientError
 
-from local import feeds, publish, redirects, seed, sitemaps, storefront
+from local import checks, edits, feeds, publish, redirects, seed, sitemaps, storefront, update
 from local.counters import raise_sequences
 from local.credentials import private_folder
 from local.deploy import deploy, stage_settings
-from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, CannotStart
+from local.processes import EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStart
 from local.progress import step
 from local.settings import (
     AWS_ENDPOINT,
@@ -23,15 +22,11 @@ from local.settings import (
     LAMBDA_PYTHON,
     REGION,
     ROOT,
-    STACK,
     STAGE,
     STATE,
     aws_environment,
 )
 from local.shop import Shop
-
-SOURCES = ("templates", "functions", "schemas", "statemachines", "samconfig.toml")
-DEPLOYED = STATE / "deployed.sha256"
 
 
 def session() -> boto3.Session:
@@ -45,42 +40,90 @@ def client(service: str):  # type: ignore[no-untyped-def]  # boto3's clients hav
 
 
 def start() -> None:
-    """Start, deploy what changed, and seed. Harmless when it already runs.
+    """Start, bring in what changed, and seed. Harmless when it already runs; what it started ends again if it fails.
 
-    Raises ``CannotStart``, ``DeployFailed`` and ``SeedFailed``.
+    Raises ``CannotStart``, ``Rejected``, ``DeployFailed``, ``SeedFailed`` and ``yaml.YAMLError``.
     """
     private_folder(STATE)
+    ran = edits.running()
+    try:
+        _start()
+    except BaseException:
+        for process in reversed(edits.running()):
+            if process not in ran:
+                process.stop()
+        raise
+
+
+def _start() -> None:
     with step("the runtime of functions"):
         install_lambda_runtime()
-    with step("the emulated AWS"):
-        fresh = EMULATOR.start(seconds=60)
-    with step("the front door"):
-        if fresh:
-            FRONT_DOOR_PROCESS.stop()  # the credentials it holds were issued by the emulator that is gone
-        FRONT_DOOR_PROCESS.start()
-    sources = _sources_hash()
-    if not _deployed(sources):
-        with step("building and deploying templates/shop.yaml with SAM CLI"):
-            make_artifacts_bucket()
-            deploy(STAGE, environment=_environment())
-        DEPLOYED.write_text(sources)
+    with step("the emulated AWS and the front door"):
+        fresh = _start_emulator()
+    changes = edits.pending()
+    if update.recorded() is None or update.needs_build(changes) or not update.deployable(client("cloudformation")):
+        _deploy(changes)
         fresh = True
+    elif changes.changed:
+        with step(f"updating {', '.join(changes.names)}: {update.shown(changes.changed)}"):
+            edits.deploy_pending(changes, lambda _: None)
     if fresh:
         with step("publishing addresses, seeding counters, products, people and redirects"):
-            publish.local_addresses(client("ssm"), publish.resources())
-            httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
-            raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
-            shop = Shop.from_environment()
-            seed.seed(shop, STATE / "samples.json")
-            redirects.publish_samples(shop)
-            # Nobody waits for it: the shop sells without sitemaps.
-            sitemaps.start(shop, feeds.admin(shop))
+            _seed()
     with step("the storefront"):
         if fresh:
             STOREFRONT.stop()  # what it calls may have moved
-        SESSIONS.start()
-        STOREFRONT.start()
+        edits.restart_changed()
         storefront.register(client("elbv2"))
+
+
+def _start_emulator() -> bool:
+    """Start the emulator and the front door unless they run their current code; True if the emulator was started."""
+    for process in (EMULATOR, FRONT_DOOR_PROCESS):
+        if process.pid() and not process.current():
+            checks.importable(process.module)  # a version that cannot run replaces none
+    fresh = EMULATOR.start(seconds=60)
+    if fresh:
+        FRONT_DOOR_PROCESS.stop()  # the credentials it holds were issued by the emulator that is gone
+    FRONT_DOOR_PROCESS.start()
+    return fresh
+
+
+def _deploy(changes: update.Plan) -> None:
+    """Everything, by SAM CLI."""
+    with step("building and deploying templates/shop.yaml with SAM CLI"):
+        make_artifacts_bucket()
+        if update.recorded() is None:
+            _deploy_checked_beside(changes)
+        else:
+            checks.check(changes.templates, changes.stacks, changes.changed)
+            deploy(STAGE, environment=_environment())
+    update.record(changes.now)
+
+
+def _deploy_checked_beside(changes: update.Plan) -> None:
+    """A first deployment: files are checked while SAM builds, handlers, which need the layer, while it deploys."""
+    with ThreadPoolExecutor() as pool:
+        sources = pool.submit(checks.check_sources, changes.templates, changes.changed)
+        handlers: list[Future[None]] = []
+
+        def built() -> None:
+            sources.result()
+            handlers.append(pool.submit(checks.check_handlers, changes.templates))
+
+        deploy(STAGE, environment=_environment(), built=built)
+        handlers[0].result()
+
+
+def _seed() -> None:
+    publish.local_addresses(client("ssm"), publish.resources())
+    httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
+    raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
+    shop = Shop.from_environment()
+    seed.seed(shop, STATE / "samples.json")
+    redirects.publish_samples(shop)
+    # Nobody waits for it: the shop sells without sitemaps.
+    sitemaps.start(shop, feeds.admin(shop))
 
 
 def install_lambda_runtime() -> None:
@@ -101,27 +144,6 @@ def install_lambda_runtime() -> None:
         if done.returncode:
             shutil.rmtree(home, ignore_errors=True)
             raise CannotStart(f"The functions' interpreter could not be made: {done.stderr.strip()}")
-
-
-def _sources_hash() -> str:
-    digest = hashlib.sha256()
-    for source in SOURCES:
-        path = ROOT / source
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _deployed(sources: str) -> bool:
-    if not DEPLOYED.exists() or DEPLOYED.read_text() != sources:
-        return False
-    try:
-        stack = client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    except ClientError:
-        return False
-    return stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def make_artifacts_bucket() -> None:

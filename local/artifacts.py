@@ -1,0 +1,54 @@
+"""``make build`` and ``make image``: what is deployed, built on this machine without deploying it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import boto3
+import click
+
+from local.failures import CommandFailed
+from local.options import PIECE, STAGE
+from local.progress import step
+from local.settings import ROOT, SAM
+
+
+@click.command(epilog="make build PIECE=basket")
+@click.option("--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or all.")
+def build(piece: str) -> None:
+    """Build for AWS (arm64 layer) without deploying."""
+    arguments = ("--config-file", "samconfig.toml", "--template", f"templates/{piece}.yaml")
+    with step(f"building {piece} with SAM CLI"):
+        _run(str(SAM), "build", *arguments, "--build-dir", f".aws-sam/{piece}", PIP=f"{sys.executable} -m pip")
+
+
+@click.command(epilog="make image ENV=dev")
+@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose repository it goes to.")
+def image(stage: str) -> None:
+    """Build the storefront's image and push it, named after the commit. Needs Docker and the AWS CLI."""
+    for program in ("docker", "aws", "git"):
+        if not shutil.which(program):
+            raise CommandFailed(f"There is no {program} on this machine; building an image needs it. Install it first.")
+    name = f"/setpieces/{stage}/storefront/repository-uri"
+    repository = boto3.Session().client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    commit = _output("git", "rev-parse", "HEAD")
+    password = _output("aws", "ecr", "get-login-password")
+    login = ["docker", "login", "--username", "AWS", "--password-stdin", repository.partition("/")[0]]
+    if subprocess.run(login, input=password, text=True, cwd=ROOT, check=False).returncode:
+        raise CommandFailed(f"Docker could not sign in to {repository}; it says why above.")
+    with step(f"building {repository}:{commit} and pushing it"):
+        tag = f"{repository}:{commit}"
+        _run("docker", "buildx", "build", "--platform", "linux/arm64", "--push", "--tag", tag, "storefront")
+
+
+def _run(*command: str, **environment: str) -> None:
+    if subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode:
+        raise CommandFailed(f"{' '.join(command[:3])} failed; it says why above.")
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"{' '.join(command[:3])} failed: {done.stderr.strip()}")
+    return done.stdout.strip()

@@ -1,0 +1,99 @@
+"""Brings edited files into the running shop: what is deployed, and the processes of this machine that run them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import yaml
+
+from local import checks, imports, publish, sources, storefront, update
+from local.layer import forget_layers, refresh_layer
+from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process
+from local.settings import FRONT_DOOR, ROOT
+from local.sources import below
+from local.update import Plan, Progress
+
+LOCAL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS)
+FOLDERS = ("templates", "functions", "schemas", "statemachines", "storefront", "local")
+FILES = ("samconfig.toml", "requirements-dev.txt")
+
+
+def snapshot() -> dict[Path, str]:
+    """A digest of every file that may be edited."""
+    files = [file for name in (*FOLDERS, *FILES) for file in below(ROOT / name)]
+    return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()}
+
+
+def changed(before: dict[Path, str], now: dict[Path, str]) -> set[Path]:
+    """The files that are new, changed or gone."""
+    return {file for file in before.keys() | now.keys() if before.get(file) != now.get(file)}
+
+
+def pending() -> Plan:
+    """What differs from what is deployed. Raises ``Rejected`` for a template that is not YAML."""
+    try:
+        return update.plan(sources.templates(), update.recorded() or {})
+    except yaml.YAMLError:
+        raise checks.Rejected(_broken_templates()) from None
+
+
+def _broken_templates() -> Iterator[checks.Finding]:
+    for file in below(sources.SHOP.parent):
+        yield from checks.check_file(file)
+
+
+def bring_in(progress: Progress) -> list[str]:
+    """Check and deploy what has changed, restart what runs it; the names of both.
+
+    Raises ``Rejected``, ``DeployFailed`` and ``CannotStart``; what was deployed and ran before still is and does.
+    """
+    return deploy_pending(pending(), progress) + restart_changed()
+
+
+def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
+    """Check and deploy ``plan``; the names of the templates. Raises ``Rejected`` and ``DeployFailed``."""
+    if not plan.changed:
+        return []
+    checks.check(plan.templates, plan.stacks, plan.changed)
+    if plan.changes_layer():
+        refresh_layer(plan)
+        progress("every function with the layer's new files, before its new version is deployed")
+    try:
+        update.update(plan, progress)
+    except BaseException:
+        forget_layers()
+        raise
+    publish.local_addresses(update.client("ssm"), publish.resources())
+    httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
+    update.record(plan.now)
+    if any(_runs_container(template) for template in plan.stacks):
+        STOREFRONT.stop()  # its environment is what its task definition says
+    return plan.names
+
+
+def _runs_container(template: sources.Template) -> bool:
+    return any(each["Type"] == "AWS::ECS::TaskDefinition" for each in template.document["Resources"].values())
+
+
+def restart_changed() -> list[str]:
+    """Start again the processes whose code has changed; their names. Raises ``Rejected`` and ``CannotStart``."""
+    imports.forget()
+    replaced = [process for process in LOCAL if not process.current()]
+    for process in replaced:
+        checks.importable(process.module)
+    checks.storefront()
+    if EMULATOR in replaced:
+        FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
+    started = [process.name for process in LOCAL if process.start(seconds=60)]
+    if SESSIONS.name in started or EMULATOR.name in started:
+        STOREFRONT.stop()
+    if STOREFRONT.start():
+        storefront.register(update.client("elbv2"))
+        started.append(STOREFRONT.name)
+    return started
+
+
+def running() -> list[Process]:
+    """The processes of the local cloud that run."""
+    return [process for process in (*LOCAL, STOREFRONT) if process.pid()]

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from local.settings import AWS_ENDPOINT
-from local.shop import Shop
+from local.shop import ANSWER_SECONDS, Shop
 
 console = Console(highlight=False)
 
@@ -28,7 +28,7 @@ class Mail:
 
 def outbox(shop: Shop, to: str = "") -> list[Mail]:
     """Mails that the shop has sent, oldest first; those to one address if it is given."""
-    answer = httpx.get(f"{shop.endpoint or AWS_ENDPOINT}/_ministack/ses/messages", timeout=10)
+    answer = httpx.get(f"{shop.endpoint or AWS_ENDPOINT}/_ministack/ses/messages", timeout=ANSWER_SECONDS)
     found = mails(answer.raise_for_status().json())
     return [mail for mail in found if not to or to in mail.to]
 

@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 
 from local.feeds import admin
-from local.shop import Shop, eventually
+from local.shop import FLOW_SECONDS, Shop, eventually
 
 PATH = "/sitemaps/v1/sitemaps/runs"
 GOOD = ("RELEASED", "UNCHANGED", "CHECKED")
@@ -26,7 +26,7 @@ def start(shop: Shop, session: dict[str, str], **options: bool) -> str:
     return str(answer.raise_for_status().headers["Location"])
 
 
-def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = 120) -> dict[str, Any]:
+def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = FLOW_SECONDS) -> dict[str, Any]:
     """The run once it has ended."""
 
     def over() -> dict[str, Any]:

@@ -10,12 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from local.settings import STATE
-from local.shop import Shop
+from local.shop import FLOW_SECONDS, Shop
 
 SCREENSHOTS = STATE / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# Longer than an order takes on a busy machine.
-PATIENCE = 60_000
+# In milliseconds.
+PATIENCE = 1000 * FLOW_SECONDS
 
 
 @pytest.fixture(scope="session")

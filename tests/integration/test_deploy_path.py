@@ -11,15 +11,9 @@ import pytest
 
 from local.settings import ROOT, SAM
 from local.shop import Shop
+from tests.integration.other_cloud import free_port
 
 AARCH64 = 183
-
-SPARE = {
-    "SETPIECES_AWS_PORT": "4588",
-    "SETPIECES_FRONT_DOOR_PORT": "8098",
-    "SETPIECES_STOREFRONT_PORT": "8099",
-    "SETPIECES_SESSIONS_PORT": "8100",
-}
 
 
 def run(*command: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -113,11 +107,16 @@ def _local(shop: Shop) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A second local cloud, empty, with ports and state of its own."""
-    environment = SPARE | {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
+    environment = {
+        f"SETPIECES_{name}_PORT": str(free_port()) for name in ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
+    }
+    environment |= {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
     start = "from local import cloud; from local.processes import EMULATOR as e; cloud._lambda_runtime(); e.start()"
-    python(start + "; cloud._make_artifacts_bucket()", environment)
-    yield environment
-    python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
+    try:
+        python(start + "; cloud._make_artifacts_bucket()", environment)
+        yield environment
+    finally:
+        python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
 
 
 def deploy(piece: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -132,7 +131,9 @@ def test_a_piece_deploys_alone_once_what_it_needs_is_there(spare_cloud: dict[str
     for piece in ("foundation", "event-bus", "partners", "sequences", "basket", "catalog"):
         deploy(piece, spare_cloud)
     session = boto3.Session("test", "test", region_name="eu-central-1")
-    cloudformation = session.client("cloudformation", endpoint_url=f"http://127.0.0.1:{SPARE['SETPIECES_AWS_PORT']}")
+    cloudformation = session.client(
+        "cloudformation", endpoint_url=f"http://127.0.0.1:{spare_cloud['SETPIECES_AWS_PORT']}"
+    )
     stacks = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]}
     assert stacks["setpieces-local-sequences"] == "CREATE_COMPLETE"
     deploy("sequences", spare_cloud)

@@ -19,7 +19,7 @@ from botocore.config import Config
 from local.cloud import _lambda_runtime
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
-from local.shop import eventually, unique
+from local.shop import FLOW_SECONDS, eventually, unique
 from tests.integration.other_cloud import free_port
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
@@ -133,8 +133,8 @@ def running(module: str, home: Path) -> Iterator[Cloud]:
         process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=log, stderr=log)
     endpoint = f"http://{HOST}:{port}"
     try:
-        eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=1).is_success)
+        eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=5).is_success)
         yield Cloud(endpoint)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(FLOW_SECONDS)

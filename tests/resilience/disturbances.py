@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from local.shop import Shop, eventually
+from local.shop import ANSWER_SECONDS, FLOW_SECONDS, Shop, eventually
 from tests.resilience.invariants import LOGGED_BUS, logged
 from tests.resilience.journeys import Client, look
 from tests.resilience.promises import Promises
@@ -18,7 +18,7 @@ from tests.resilience.queues import depths, is_dead
 def disturb(shop: Shop, method: str, **wanted: Any) -> dict[str, Any]:
     """Ask for disturbed deliveries (``PUT``), for how much was disturbed (``GET``) or for none (``DELETE``)."""
     url = f"{shop.endpoint}/_setpieces/deliveries"
-    return httpx.request(method, url, json=wanted, timeout=30).raise_for_status().json()
+    return httpx.request(method, url, json=wanted, timeout=ANSWER_SECONDS).raise_for_status().json()
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def waiting(shop: Shop, promises: Promises, *queues: str) -> dict[str, int]:
     }
 
 
-def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = 90) -> None:
+def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = FLOW_SECONDS) -> None:
     """Until no work waits any more, or none on these queues; clients go on asking for their orders meanwhile."""
     client = Client(shop, promises, "settle")
 

@@ -17,9 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from local import feed_samples
+<<<<<<< HEAD
 from local.failures import CommandFailed, requires_shop
 from local.options import ExistingFile, OneOf
 from local.shop import Shop, eventually
+=======
+from local.shop import FLOW_SECONDS, Shop, eventually, patiently
+>>>>>>> timers
 
 SAMPLES = 1000
 # A feed of any size; what is not through by then is stuck.
@@ -33,17 +37,23 @@ console = Console(highlight=False)
 def admin(shop: Shop) -> dict[str, str]:
     """The headers of an admin's session."""
     known = shop.samples["admin"] if shop.stage == "local" else {}
+<<<<<<< HEAD
     email = os.environ.get("ADMIN_EMAIL") or known.get("email")
     password = os.environ.get("ADMIN_PASSWORD") or known.get("password")
     if not (email and password):
         raise CommandFailed(f"Set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin of stage {shop.stage}.")
     answer = shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
+=======
+    email = os.environ.get("ADMIN_EMAIL") or known["email"]
+    password = os.environ.get("ADMIN_PASSWORD") or known["password"]
+    answer = patiently(lambda: shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password}))
+>>>>>>> timers
     return {"Authorization": f"Bearer {answer.raise_for_status().json()['session_token']}"}
 
 
 def put(shop: Shop, session: dict[str, str], feed_type: str, content: bytes) -> str:
     """Ask for a place for a feed and put it there; its id."""
-    answer = shop.call("POST", f"/feeds/v1/feeds/{feed_type}", headers=session)
+    answer = patiently(lambda: shop.call("POST", f"/feeds/v1/feeds/{feed_type}", headers=session))
     expected = answer.raise_for_status().json()
     upload = expected["upload"]
     httpx.request(
@@ -53,7 +63,8 @@ def put(shop: Shop, session: dict[str, str], feed_type: str, content: bytes) -> 
 
 
 def manifest(shop: Shop, session: dict[str, str], feed_type: str, feed_id: str) -> dict[str, Any]:
-    return shop.call("GET", f"/feeds/v1/feeds/{feed_type}/{feed_id}", headers=session).raise_for_status().json()
+    answer = patiently(lambda: shop.call("GET", f"/feeds/v1/feeds/{feed_type}/{feed_id}", headers=session))
+    return answer.raise_for_status().json()
 
 
 def accounted(
@@ -61,7 +72,7 @@ def accounted(
     session: dict[str, str],
     feed_type: str,
     feed_id: str,
-    timeout: float = 120,
+    timeout: float = FLOW_SECONDS,
     progress: Callable[[int, int], Any] = lambda done, of: None,
 ) -> dict[str, Any]:
     """The manifest once every record of the feed is accounted for."""

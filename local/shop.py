@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ T = TypeVar("T")
 FLOW_SECONDS = 120
 # How long one answer may take: longer than any gateway or function waits before it gives up by itself.
 ANSWER_SECONDS = 60
+# Answers that decide nothing; 500 is also what API Gateway says of an authorizer that took too long.
+_UNDECIDED = (429, 500, 502, 503, 504)
 # What a check may fail with because the flow is not there yet.
 _NOT_YET = (AssertionError, LookupError, httpx.HTTPError, BotoCoreError, ClientError, json.JSONDecodeError)
 
@@ -45,6 +48,26 @@ def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: flo
         if time.monotonic() > deadline:
             raise failure or AssertionError(f"{check} gave nothing within {timeout} s")
         time.sleep(every)
+
+
+def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """The first answer that decides something; until then the request, which must bear repetition, is sent again.
+
+    As a client does that is asked for patience: throttled, or met by a function or system that is too slow on a busy machine.
+    """
+
+    def decided() -> httpx.Response:
+        answer = send()
+        assert answer.status_code not in _UNDECIDED, f"{answer.status_code} {answer.text[:300]}"
+        return answer
+
+    # Not all at once: many clients that ask again at the same moment keep a busy machine busy.
+    return eventually(decided, every=random.uniform(0.5, 2))
+
+
+def fetch(url: str) -> httpx.Response:
+    """The answer behind a link, e.g. a presigned one; redirects are not followed."""
+    return _http().get(url, timeout=ANSWER_SECONDS)
 
 
 def unique(prefix: str) -> str:
@@ -127,18 +150,19 @@ class Shop:
         """An outside system slowed or broken for the duration of the block."""
         path = f"/partners/v1/faults/{system}"
         body = {"latency_ms": 0, "error_rate": 0, "outage": False, **fault}
-        assert self.call("PUT", path, json=body).status_code == 200
         try:
+            assert patiently(lambda: self.call("PUT", path, json=body)).status_code == 200
             yield
         finally:
-            assert self.call("DELETE", path).status_code == 204
+            # Also if it is not known whether it was put: whoever comes next finds no fault.
+            assert patiently(lambda: self.call("DELETE", path)).status_code == 204
 
     def ledger(self, name: str, key: str) -> list[dict[str, Any]]:
         """What an outside system really did, oldest first."""
         entries: list[dict[str, Any]] = []
         query = f"key={key}"
         while True:
-            page = self.call("GET", f"/partners/v1/ledger/{name}?{query}").json()
+            page = patiently(lambda query=query: self.call("GET", f"/partners/v1/ledger/{name}?{query}")).json()
             entries += page["entries"]
             if "next_page_token" not in page:
                 return entries

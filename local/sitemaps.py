@@ -10,8 +10,12 @@ from rich.console import Console
 
 from local.failures import CommandFailed, requires_shop
 from local.feeds import admin
+<<<<<<< HEAD
 from local.progress import step
 from local.shop import Shop, eventually
+=======
+from local.shop import FLOW_SECONDS, Shop, eventually
+>>>>>>> timers
 
 PATH = "/sitemaps/v1/sitemaps/runs"
 GOOD = ("RELEASED", "UNCHANGED", "CHECKED")
@@ -27,7 +31,7 @@ def start(shop: Shop, session: dict[str, str], **options: bool) -> str:
     return str(answer.raise_for_status().headers["Location"])
 
 
-def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = 120) -> dict[str, Any]:
+def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = FLOW_SECONDS) -> dict[str, Any]:
     """The run once it has ended."""
 
     def over() -> dict[str, Any]:

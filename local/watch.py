@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import yaml
+from rich.console import Console
 from watchfiles import DefaultFilter, watch
 
 from local import edits, imports
@@ -21,13 +22,15 @@ from local.deploy import DeployFailed
 from local.processes import CannotStart
 from local.seed import SeedFailed
 from local.settings import ROOT
-from local.start import console, start
+from local.start import start
 from local.update import shown
 
 FAILURES = (Rejected, DeployFailed, CannotStart, SeedFailed, yaml.YAMLError)
 WATCHED = (*edits.FOLDERS, *edits.FILES)
 # Milliseconds without another change until a change counts as complete: an editor writes a file in several steps.
 QUIET = 60
+
+console = Console(highlight=False)
 
 
 @click.command()

@@ -23,7 +23,7 @@ from tests.integration.members import sign_in
 PRODUCT = b"/catalog/v1/products/SP-10001"
 HOST_LINE = b"Host: %s:%d\r\n" % (HOST.encode(), FRONT_DOOR_PORT)
 # For a connection: more than the front door gives the slowest part of a request.
-PATIENCE = 40
+PATIENCE = 120
 SLOW_CONNECTIONS = 40 if LONG else 8
 SMUGGLED = b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\n"
 

@@ -21,7 +21,7 @@ from sitemap_files import BadEntry, Entry, files
 
 from local import feeds
 from local.mail import outbox
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, fetch, unique
 from tests.abuse.seed import LONG, SEED
 from tests.abuse.test_http import request as raw_request
 from tests.abuse.test_http import send, statuses
@@ -157,7 +157,7 @@ def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict
     shown = feeds.accounted(shop, admin, "product", feed)
     assert shown["rejected"] == len(poison)
     errors = feeds.manifest(shop, admin, "product", feed)["errors"]
-    content = b"".join(gzip.decompress(httpx.get(error["url"]).content) for error in errors)
+    content = b"".join(gzip.decompress(fetch(error["url"]).content) for error in errors)
     lines = content.decode().removesuffix("\n").split("\n")
     assert len(lines) == len(poison)
     assert all(isinstance(json.loads(line), dict) and "forged" not in json.loads(line) for line in lines)

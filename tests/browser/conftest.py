@@ -10,15 +10,20 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from local.settings import STATE
-from local.shop import Shop
+from local.shop import FLOW_SECONDS, Shop
 
 SCREENSHOTS = STATE / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+<<<<<<< HEAD
 # Longer than an order takes on a busy machine.
 PATIENCE = 60_000
 # A name of an attacker that leads to this machine, as after DNS rebinding.
 REBOUND = "rebound.attacker.example"
 SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
+=======
+# In milliseconds.
+PATIENCE = 1000 * FLOW_SECONDS
+>>>>>>> timers
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from local.shop import Shop, unique
+from local.shop import Shop, patiently, unique
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Member:
 
 
 def sign_in(shop: Shop, email: str, password: str) -> str:
-    answer = shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
+    answer = patiently(lambda: shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password}))
     assert answer.status_code == 201, answer.text
     return answer.json()["session_token"]
 
@@ -30,7 +30,8 @@ def sign_in(shop: Shop, email: str, password: str) -> str:
 def sign_up(shop: Shop) -> Member:
     """A customer whose every field, on both platforms, holds something that can be found again."""
     name, email, password = unique("Name"), f"{unique('mail')}@example.com", unique("password")
-    answer = shop.call("POST", "/customers/v1/customers", json={"email": email, "password": password, "name": name})
+    new = {"email": email, "password": password, "name": name}
+    answer = patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new))
     assert answer.status_code == 201, answer.text
     customer_id = answer.json()["customer_id"]
     customer = platform(shop, f"commerce/customers/{customer_id}")
@@ -44,13 +45,15 @@ def sign_up(shop: Shop) -> Member:
         headers={"If-Match": str(customer["version"])},
     )
     assert known.status_code == 200, known.text
-    rewarded = shop.call("PUT", f"/partners/v1/rewards/members/{customer_id}", json=member | {"tier": tier})
+    rewarded = patiently(
+        lambda: shop.call("PUT", f"/partners/v1/rewards/members/{customer_id}", json=member | {"tier": tier})
+    )
     assert rewarded.status_code == 200, rewarded.text
     secrets = (name, email, phone, street, tier, customer["identity_id"], member["rewards_id"])
     return Member(customer_id, email, password, sign_in(shop, email, password), secrets)
 
 
 def platform(shop: Shop, path: str) -> Any:
-    answer = shop.call("GET", f"/partners/v1/{path}")
+    answer = patiently(lambda: shop.call("GET", f"/partners/v1/{path}"))
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -97,7 +97,7 @@ class Route:
         signed = sign and self.operation.iam
 
         def answer() -> httpx.Response:
-            return shop.call(self.method, path, content=attempt.content, headers=headers, sign=signed, timeout=60)
+            return shop.call(self.method, path, content=attempt.content, headers=headers, sign=signed)
 
         def patient() -> httpx.Response:
             again = answer()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from local.dead_letters import DeadLetter, looking
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 from setpieces.events import DETAIL_TYPE, Event
 
 
@@ -38,7 +38,7 @@ def customer_id(shop: Shop) -> str:
 
 
 def next_order_number(shop: Shop) -> str:
-    return shop.call("POST", "/sequences/v1/sequences/order/next", sign=True).json()["formatted"]
+    return patiently(lambda: shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)).json()["formatted"]
 
 
 def place(shop: Shop, number: str) -> None:
@@ -51,7 +51,7 @@ def place(shop: Shop, number: str) -> None:
         "ship_to": {"country": "DE", "postal_code": "50667"},
         "status": "Complete",
     }
-    answer = shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order)
+    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order))
     assert answer.status_code in (200, 201), answer.text
 
 
@@ -74,12 +74,12 @@ def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
 
 
 @contextmanager
-def drained(shop: Shop, *queues: str, timeout: float = 60) -> Iterator[None]:
+def drained(shop: Shop, *queues: str) -> Iterator[None]:
     """Waits after the block until the queues hold no more than before it; what others have left there may stay."""
     before = {queue: waiting(shop, queue) for queue in queues}
     yield
     for queue in queues:
-        eventually(lambda queue=queue: waiting(shop, queue) <= before[queue], timeout=timeout)
+        eventually(lambda queue=queue: waiting(shop, queue) <= before[queue])
 
 
 def waiting(shop: Shop, queue: str, *states: str) -> int:

@@ -19,7 +19,7 @@ def test_a_replayed_order_is_not_shipped_again(shop: Shop):
         numbers = [placed(shop) for _ in range(3)]
         put(shop, *(about(shop, number, *COMPLETE) for number in numbers), source="order")
         for number in numbers:
-            eventually(lambda number=number: shop.ledger("shipments", number), timeout=60)
+            eventually(lambda number=number: shop.ledger("shipments", number))
         with listening(shop) as url, drained(shop, "shipping-completed", "shipping-shipments.fifo"):
             replay = unique("replay")
             bus.start_replay(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 
 
 def put_product(shop: Shop, **changes) -> dict:
@@ -18,7 +18,7 @@ def put_product(shop: Shop, **changes) -> dict:
         "stock": 0,
         "version": 1,
     } | changes
-    answer = shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product)
+    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
     assert answer.status_code in (200, 201), answer.text
     return product
 

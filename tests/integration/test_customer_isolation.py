@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.gateway import policy
-from local.shop import Shop, eventually
+from local.shop import ANSWER_SECONDS, Shop, eventually
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
 from tests.integration.members import Member, platform, sign_in, sign_up
 
@@ -55,7 +55,7 @@ def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
     """Send the path as it stands: HTTP libraries tidy dot segments and escapes up before they send."""
     url = urlsplit(shop.url("/customers"))
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.netloc, timeout=35)
+    connection = kind(url.netloc, timeout=ANSWER_SECONDS)
     try:
         headers = {"Content-Type": "application/json"} | attempt.headers | session
         body = attempt.body or ('{"name": "Taken"}' if attempt.method in ("PATCH", "PUT", "POST") else None)
@@ -77,7 +77,7 @@ def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[An
         answers.append(answer)
         return not (answer.status == 503 and answer.code in BUSY and "retry-after" in answer.headers.lower())
 
-    eventually(settled, timeout=60, every=1)
+    eventually(settled, every=1)
     return answers
 
 

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from local.dead_letters import DeadLetter
 from local.shop import Shop, eventually, unique
+from tests.integration import spokes
 from tests.integration.members import sign_in
 
 LEGACY = {"name": "Old Name", "phone": "+41 44 000 00 00", "addresses": [{"city": "Bern"}], "language": "de"}
@@ -79,9 +81,9 @@ def status(shop: Shop, admin: dict[str, str], name: str) -> dict[str, Any]:
     return shop.call("GET", path(name), headers=admin).json()
 
 
-def ended(shop: Shop, admin: dict[str, str], name: str, expected: str, timeout: float = 30) -> dict[str, Any]:
+def ended(shop: Shop, admin: dict[str, str], name: str, expected: str) -> dict[str, Any]:
     """The migration, once it is ``expected``."""
-    return eventually(lambda: (found := status(shop, admin, name)).get("status") == expected and found, timeout=timeout)
+    return eventually(lambda: (found := status(shop, admin, name)).get("status") == expected and found)
 
 
 def test_a_sign_up_brings_the_data_over_in_one_write(shop: Shop, admin):
@@ -102,7 +104,7 @@ def test_repeats_and_updates_before_the_sign_up_migrate_once(shop: Shop, admin):
     created = message("CREATED", name)
     publish(shop, message("UPDATED", name), created, created, message("UPDATED", name), created)
     ended(shop, admin, name, "MIGRATED")
-    eventually(lambda: status(shop, admin, name)["attempts"] == 5, timeout=60)
+    eventually(lambda: status(shop, admin, name)["attempts"] == 5)
     assert len(written(shop, name)) == 1
 
 
@@ -131,18 +133,15 @@ def test_an_echo_of_our_own_write_is_not_even_delivered(shop: Shop, admin):
 def test_who_is_unknown_to_the_legacy_platform_is_not_found_and_no_dead_letter(shop: Shop, admin):
     name = sign_up(shop)
     publish(shop, message("CREATED", name))
-    found = ended(shop, admin, name, "NOT_FOUND", timeout=60)
+    found = ended(shop, admin, name, "NOT_FOUND")
     assert (found["attempts"], found["reason"]) == (3, "NO_LEGACY_CUSTOMER")
-    assert dead_letters(shop) == 0
+    assert dead_letters(shop, name) == []
 
 
-def dead_letters(shop: Shop) -> int:
-    sqs, total = shop.aws("sqs"), 0
-    for queue in ("migrations-dlq", "undelivered-dlq"):
-        url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-customer-migration-{queue}")["QueueUrl"]
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        total += int(answer["Attributes"]["ApproximateNumberOfMessages"])
-    return total
+def dead_letters(shop: Shop, name: str) -> list[DeadLetter]:
+    """Messages about a customer that were given up, or that the topic could not deliver."""
+    queues = ("customer-migration-migrations-dlq", "customer-migration-undelivered-dlq")
+    return [letter for queue in queues for letter in spokes.dead_letters(shop, queue, name)]
 
 
 def test_who_was_deleted_does_not_come_back(shop: Shop, admin):
@@ -159,7 +158,7 @@ def test_an_outage_is_waited_for(shop: Shop, admin):
     with shop.faults("commerce", outage=True):
         publish(shop, message("CREATED", name))
         ended(shop, admin, name, "PENDING")
-    ended(shop, admin, name, "MIGRATED", timeout=60)
+    ended(shop, admin, name, "MIGRATED")
     assert len(written(shop, name)) == 1
 
 

@@ -1,7 +1,6 @@
 """Sign-up, profile and rewards over HTTP against the running shop."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +12,6 @@ from local.shop import Shop, eventually, unique
 from tests.integration.members import Member, platform, sign_in, sign_up
 
 HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
-# The authorizer's look-ups share 2 s; the rest is its start and the gateway's.
-AUTHORIZED_WITHIN_SECONDS = 8
 
 
 @pytest.fixture(scope="module")
@@ -167,13 +164,11 @@ def test_a_platform_that_is_out_lets_nobody_in_and_nothing_of_it_is_kept(
 ):
     with shop.faults(system, **fault):
         for method in ("GET", "PATCH"):
-            began = time.monotonic()
             path = f"/customers/v1/customers/{fresh.customer_id}/profile"
             answer = shop.call(method, path, json={} if method == "PATCH" else None, headers=fresh.session)
             assert refusal(answer) == (503, "IDENTITY_UNAVAILABLE")
             assert int(answer.headers["retry-after"]) > 0
-            assert time.monotonic() - began < AUTHORIZED_WITHIN_SECONDS
-    assert eventually(lambda: get(shop, fresh).status_code == 200, timeout=30)
+    assert eventually(lambda: get(shop, fresh).status_code == 200)
 
 
 @pytest.fixture
@@ -201,11 +196,11 @@ def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, m
                 "IDENTITY_MISMATCH",
             )
         assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
-        (told, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id), timeout=60)
+        (told, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id))
     assert told["meta_data"]["status"] == "MISMATCH"
     assert told["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
-    assert eventually(lambda: counted(shop, group), timeout=30)
+    assert eventually(lambda: counted(shop, group))
 
 
 def settled(answer: httpx.Response) -> httpx.Response | None:
@@ -248,7 +243,7 @@ def test_a_change_is_told_to_the_bus_with_its_version(shop: Shop, ada: Member):
                 for event in events
             )
 
-        eventually(told, timeout=60)
+        eventually(told)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def witnessed(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
             cloud.aws("sqs").delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
         return len(found) >= 2 * len(SENT)
 
-    eventually(complete, timeout=60)
+    eventually(complete)
     return found
 
 

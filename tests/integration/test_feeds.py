@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from local import feed_samples, feeds
 from local.dead_letters import looking, queues, redrive
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, fetch, unique
 
 TYPES = ("product", "pricing", "sku")
 
@@ -27,10 +26,10 @@ def series() -> str:
     return unique("F").upper()
 
 
-def run(shop: Shop, admin: dict[str, str], feed_type: str, content: bytes, timeout: float = 90) -> dict[str, Any]:
+def run(shop: Shop, admin: dict[str, str], feed_type: str, content: bytes) -> dict[str, Any]:
     """The manifest of a feed, once all of it is accounted for."""
     feed_id = feeds.put(shop, admin, feed_type, content)
-    shown = feeds.accounted(shop, admin, feed_type, feed_id, timeout=timeout)
+    shown = feeds.accounted(shop, admin, feed_type, feed_id)
     assert shown["received"] == shown["transformed"] + shown["rejected"]
     assert shown["transformed"] == sum(shown[name] for name in ("updated", "unchanged", "stale", "failed", "pending"))
     return shown
@@ -85,7 +84,7 @@ def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
     feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
     eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
     run(shop, admin, "product", as_array(sample("product", name)))
-    shown = feeds.accounted(shop, admin, "pricing", feed_id, timeout=120)
+    shown = feeds.accounted(shop, admin, "pricing", feed_id)
     assert (shown["updated"], shown["failed"]) == (3, 0)
 
 
@@ -160,7 +159,7 @@ def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop
     assert (shown["received"], shown["rejected"], shown["updated"], shown["failed"]) == (5, 2, 2, 1)
     assert shown["reasons"] == {"INVALID_JSON": 1, "INVALID_RECORD": 1, "INVALID_REQUEST": 1}
     [file] = shown["errors"]
-    told = [json.loads(line) for line in gzip.decompress(httpx.get(file["url"]).content).splitlines()]
+    told = [json.loads(line) for line in gzip.decompress(fetch(file["url"]).content).splitlines()]
     assert [(line["record"], line["reason"]) for line in told] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
     assert told[1]["pointer"] == "/name"
     [queue] = queues(shop, "feed-pipeline-records-product-dlq")

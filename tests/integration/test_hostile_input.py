@@ -115,7 +115,7 @@ def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Rou
     for group in [everything] if route.method in READS else [[attempt] for attempt in everything]:
         # The service may still be at work on something that was taken before, which will have an end.
         if not harmless(*group):
-            eventually(lambda group=group: harmless(*group), timeout=60)
+            eventually(lambda group=group: harmless(*group))
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.guarded], ids=str)

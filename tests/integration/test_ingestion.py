@@ -110,7 +110,7 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
         assert len(lines) == len(expected)
         return lines
 
-    lines = eventually(kept, timeout=120, every=1)
+    lines = eventually(kept, every=1)
     assert {event_id: each["event"] for event_id, each in lines.items()} == expected
     assert all(set(each) == {"received_at", "request_id", "event"} for each in lines.values())
     backed_up = {each["event"]["event_id"] for each in delivered(shop, bucket, name, "source/")}
@@ -235,7 +235,7 @@ def test_the_most_that_a_batch_may_have_is_taken(shop: Shop, key: dict[str, str]
     answer = send(shop, key, MANY, json.dumps({"events": [made(name, n) for n in range(500)]}).encode())
     assert (answer.status_code, answer.json()["accepted"], answer.json()["failed"]) == (202, 500, 0)
     assert [result["index"] for result in answer.json()["results"]] == list(range(500))
-    eventually(lambda: counted(shop, name) == 500, timeout=60)
+    eventually(lambda: counted(shop, name) == 500)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
@@ -258,13 +258,13 @@ def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], buc
     for start in range(0, 60, 20):
         events = [made(name, number) for number in range(start, start + 20)]
         assert send(shop, key, MANY, json.dumps({"events": events}).encode()).status_code == 202
-    eventually(lambda: counted(shop, name) == 60, timeout=60)
+    eventually(lambda: counted(shop, name) == 60)
 
     def rows() -> list[str]:
         found = [content for path, content in objects(shop, bucket, f"analytics/type={name}/")]
         return [json.loads(row)["event_id"] for content in found for row in content.splitlines()]
 
-    eventually(lambda: sorted(rows()) == sorted(f"{name}-{number}" for number in range(60)), timeout=60)
+    eventually(lambda: sorted(rows()) == sorted(f"{name}-{number}" for number in range(60)))
 
 
 @pytest.mark.parametrize("between", ["\n", ""], ids=["lines", "no-lines"])
@@ -273,13 +273,13 @@ def test_objects_of_many_records_are_read_in_every_form(shop: Shop, bucket: str,
     name = unique("object")
     content = between.join(line(made(name, number)) for number in range(250)).encode()
     put(shop, bucket, gzip.compress(content) if zipped else content)
-    eventually(lambda: counted(shop, name) == 250, timeout=60)
+    eventually(lambda: counted(shop, name) == 250)
 
 
 def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bucket: str):
     name = unique("corrupt")
     path = put(shop, bucket, "\n".join([line(made(name, 1)), '{"broken', line(made(name, 2))]).encode())
-    eventually(lambda: counted(shop, name) == 2, timeout=60)
+    eventually(lambda: counted(shop, name) == 2)
 
     def aside() -> list[bytes]:
         return [content for _, content in objects(shop, bucket, f"errors/corrupt/{path}")]
@@ -291,7 +291,7 @@ def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bu
 def test_an_object_that_is_told_of_again_is_counted_once(shop: Shop, bucket: str):
     name = unique("again")
     path = put(shop, bucket, line(made(name)).encode())
-    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    eventually(lambda: counted(shop, name) == 1)
     etag = shop.aws("s3").head_object(Bucket=bucket, Key=path)["ETag"].strip('"')
     told = {"detail": {"bucket": {"name": bucket}, "object": {"key": path, "etag": etag, "size": 1, "sequencer": "1"}}}
     for _ in range(2):
@@ -318,7 +318,7 @@ def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bu
     shop.aws("firehose").put_record_batch(DeliveryStreamName=stream, Records=records)
 
     eventually(lambda: failed(shop, bucket, name) == set(junk))
-    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    eventually(lambda: counted(shop, name) == 1)
     sources = [content for _, content in objects(shop, bucket, "source/")]
     assert sum(content.count(name.encode()) for content in sources) >= 4
 
@@ -329,7 +329,7 @@ def test_objects_of_the_error_prefix_are_processed_by_nobody(shop: Shop, bucket:
     put(shop, bucket, line(made(name)).encode(), "source/2026/01/01/00/")
     good = unique("good")
     put(shop, bucket, line(made(good)).encode())
-    eventually(lambda: counted(shop, good) == 1, timeout=60)
+    eventually(lambda: counted(shop, good) == 1)
     assert counted(shop, name) == 0
 
 
@@ -349,7 +349,7 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
     assert function in json.loads(body)["requestContext"]["functionArn"]
     # Put right: the object is where the function may read it. Its arrival is counted first.
     path = put(shop, bucket, line(made(name)).encode())
-    eventually(lambda: counted(shop, name) == 1, timeout=60)
+    eventually(lambda: counted(shop, name) == 1)
     sqs = shop.aws("sqs")
     with looking(shop, queue) as letters:
         [found] = [found for found in letters if name in found.message["Body"]]
@@ -358,7 +358,7 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=found.message["ReceiptHandle"])
     assert redrive(shop, queue) >= 1
     # The letter tells of another version, by its etag.
-    eventually(lambda: counted(shop, name) == 2, timeout=60)
+    eventually(lambda: counted(shop, name) == 2)
 
 
 def test_hostile_types_never_become_keys(shop: Shop, bucket: str):
@@ -367,6 +367,6 @@ def test_hostile_types_never_become_keys(shop: Shop, bucket: str):
         made(name, number) | {"type": text} for number, text in enumerate(("../../x", "a/b", "", "x" * 65, "a\nb"))
     ]
     path = put(shop, bucket, "\n".join(map(line, hostile)).encode())
-    eventually(lambda: list(islice(objects(shop, bucket, f"errors/corrupt/{path}"), 1)), timeout=60)
+    eventually(lambda: list(islice(objects(shop, bucket, f"errors/corrupt/{path}"), 1)))
     keys = [key for key, _ in objects(shop, bucket, "analytics/")]
     assert not any(part in key for key in keys for part in ("../", "a/b", "type=/"))

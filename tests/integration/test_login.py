@@ -82,7 +82,7 @@ def test_data_sync_hears_of_a_sign_in(shop: Shop, customer: dict):
 
     before = refreshes()
     assert sign_in(shop, customer).status_code == 201
-    eventually(lambda: refreshes() > before, timeout=60)
+    eventually(lambda: refreshes() > before)
 
 
 def test_an_expired_session_is_none(shop: Shop, customer: dict):

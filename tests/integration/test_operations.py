@@ -48,8 +48,7 @@ def test_a_dead_letter_is_seen_and_not_taken(shop: Shop, session: dict[str, str]
     before = queues(shop, session)[name]["waiting"]
     sent = sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"note": unique("dead")}))
     try:
-        eventually(lambda: queues(shop, session)[name]["waiting"] == before + 1, timeout=60)
-        found = queues(shop, session)[name]
+        found = eventually(lambda: (queue := queues(shop, session)[name])["waiting"] > before and queue)
         assert (found["dead_letters"], found["in_work"]) == (True, 0)
     finally:
         remove(sqs, url, sent["MessageId"])
@@ -63,7 +62,7 @@ def remove(sqs: Any, url: str, message_id: str) -> None:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bool(mine)
 
-    eventually(gone, timeout=60, every=1)
+    eventually(gone, every=1)
 
 
 def test_one_checkout_from_spoke_to_spoke(shop: Shop, session: dict[str, str], checkout: str):
@@ -73,7 +72,7 @@ def test_one_checkout_from_spoke_to_spoke(shop: Shop, session: dict[str, str], c
         events = answer.json()["events"]
         return events if len(events) >= 3 else []
 
-    events = eventually(told, timeout=60)
+    events = eventually(told)
     assert [event["event"] for event in events] == [
         "CHECKOUT/ORDER/COMPLETE",
         "CHECKOUT/PAYMENT/AUTHORIZED",
@@ -105,7 +104,7 @@ def test_the_page_shows_all_this(shop: Shop, checkout: str):
             page = client.get("/admin/architecture", params={"checkout": checkout})
             return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in words(page) else None
 
-        page = eventually(shown, timeout=60, every=0.5)
+        page = eventually(shown, every=0.5)
     text = words(page)
     assert checkout in text
     assert "heard by payments" in text

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from local import trace
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, fetch, patiently, unique
 from tests.integration.members import sign_in, sign_up
 from tests.integration.spokes import drained
 
@@ -19,8 +19,9 @@ ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "po
 
 def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
     basket = unique("b")
-    path = f"/basket/v1/baskets/{basket}/items"
-    assert shop.call("POST", path, json={"sku": product["sku"], "quantity": quantity}).status_code == 201
+    path, line = f"/basket/v1/baskets/{basket}/items", {"sku": product["sku"], "quantity": quantity}
+    once = {"Idempotency-Key": unique("add")}
+    assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
     return basket
 
 
@@ -31,15 +32,15 @@ def body(basket: str, **changes: Any) -> dict[str, Any]:
 def submit(shop: Shop, sent: Any, session: str | None = None, **headers: str) -> httpx.Response:
     if session:
         headers["Authorization"] = f"Bearer {session}"
-    return shop.call("POST", "/orders/v1/orders", json=sent, headers=headers)
+    return patiently(lambda: shop.call("POST", "/orders/v1/orders", json=sent, headers=headers))
 
 
 def status(shop: Shop, number: str, session: str | None = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {session}"} if session else {}
-    return shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers)
+    return patiently(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers))
 
 
-def ended(shop: Shop, number: str, session: str | None = None, timeout: float = 90) -> dict[str, Any]:
+def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]:
     """The status once it is Complete or Failed."""
 
     def answer() -> dict[str, Any] | None:
@@ -47,12 +48,12 @@ def ended(shop: Shop, number: str, session: str | None = None, timeout: float = 
         assert shown.status_code == 200, shown.text
         return shown.json() if shown.json()["status"] != "Processing" else None
 
-    return eventually(answer, timeout=timeout, every=0.3)
+    return eventually(answer, every=0.3)
 
 
 def inside(shop: Shop, number: str) -> dict[str, Any]:
     """What services of the shop are told of an order."""
-    return shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True).json()
+    return patiently(lambda: shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)).json()
 
 
 def session_of(shop: Shop, person: str) -> str:
@@ -101,7 +102,7 @@ def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
     assert "retry-after" not in status(shop, number).headers
     (charge,) = shop.ledger("charges", number)
     (platform,) = shop.ledger("platform-orders", number)
-    (shipment,) = eventually(lambda: shop.ledger("shipments", number), timeout=60)
+    (shipment,) = eventually(lambda: shop.ledger("shipments", number))
     told = inside(shop, number)
     assert told["backend_status"] == "Sent to fulfillment"
     assert charge["amount"] == told["amount"] == 2 * product["unit_price"] + told["tax_total"]
@@ -120,7 +121,7 @@ def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
 )
 def test_payment(shop: Shop, product: dict, token: str, outcome: str, reason: str | None, charges: list[str]):
     number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
-    last = ended(shop, number, timeout=150)
+    last = ended(shop, number)
     assert (last["status"], last.get("reason_code")) == (outcome, reason)
     assert [entry["status"] for entry in shop.ledger("charges", number)] == charges
 
@@ -238,7 +239,7 @@ def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: 
 
 def history(shop: Shop, session: str | None, query: str = "") -> httpx.Response:
     headers = {"Authorization": f"Bearer {session}"} if session else {}
-    return shop.call("GET", f"/orders/v1/orders{query}", headers=headers)
+    return patiently(lambda: shop.call("GET", f"/orders/v1/orders{query}", headers=headers))
 
 
 def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dict):
@@ -248,7 +249,7 @@ def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dic
     numbers = []
     for _ in range(2):
         sent = body(fill_basket(shop, product), customer_id=member.customer_id)
-        numbers.insert(0, submit(shop, sent, mine).json()["order_number"])
+        numbers.insert(0, submit(shop, sent, mine, **{"Idempotency-Key": unique("order")}).json()["order_number"])
     guests = submit(shop, body(fill_basket(shop, product), customer_id=member.customer_id)).json()["order_number"]
     for number in numbers:
         assert ended(shop, number, mine)["status"] == "Complete"
@@ -325,14 +326,14 @@ def test_a_dead_order_fails_for_its_customer_and_can_be_put_back(shop: Shop, pro
         messages = sqs.receive_message(QueueUrl=url("submit-parked"), MaxNumberOfMessages=10, VisibilityTimeout=5)
         return next((m for m in messages.get("Messages", []) if json.loads(m["Body"])["order_number"] == number), None)
 
-    message = eventually(parked, timeout=60)
+    message = eventually(parked)
     # A late copy of the first message does not bring a failed order back; the parked one does.
     with drained(shop, "orders-submit"):
         sqs.send_message(QueueUrl=url("submit"), MessageBody=json.dumps({"order_number": number}))
     assert status(shop, number).json()["status"] == "Failed"
     sqs.send_message(QueueUrl=url("submit"), MessageBody=message["Body"])
     sqs.delete_message(QueueUrl=url("submit-parked"), ReceiptHandle=message["ReceiptHandle"])
-    eventually(lambda: status(shop, number).json()["status"] == "Complete", timeout=60)
+    eventually(lambda: status(shop, number).json()["status"] == "Complete")
 
 
 def test_without_the_tax_system_orders_complete_on_cached_rates_and_say_so(shop: Shop, product: dict):
@@ -362,7 +363,7 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
     sent = body(fill_basket(shop, product))
     number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
     assert ended(shop, number)["status"] == "Complete"
-    eventually(lambda: shop.ledger("shipments", number), timeout=60)
+    eventually(lambda: shop.ledger("shipments", number))
     for function in CHECKOUT:
         group = f"/aws/lambda/setpieces-{shop.stage}-{function}"
 
@@ -374,7 +375,7 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
             submit(shop, body(fill_basket(shop, product)))
             return False
 
-        eventually(logged, timeout=120, every=2)
+        eventually(logged, every=2)
     way = trace.steps(shop, trace.correlation_of(shop, number), started)
     assert {step.where for step in way} >= {*CHECKOUT, "checkout-bus"}
     told = [step.what.split()[0] for step in way if step.level == "EVENT"]
@@ -385,7 +386,11 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
 
 def traced(shop: Shop, correlation: str) -> set[str]:
     """The services whose traces carry a correlation id."""
+<<<<<<< HEAD
     answer = shop.emulator("GET", "/_setpieces/traces", params={"correlation_id": correlation})
+=======
+    answer = fetch(f"{shop.endpoint}/_setpieces/traces?correlation_id={correlation}")
+>>>>>>> timers
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.events import listening, received
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 from setpieces.events import derived_id
 from tests.integration.spokes import about, customer_id, dead_letters, drained, next_order_number, put, waiting
 
@@ -22,14 +22,16 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
     def submit(token: str, **headers: str) -> str:
         basket = unique("pay")
         line = {"sku": products[0]["sku"], "quantity": 1}
-        assert shop.call("POST", f"/basket/v1/baskets/{basket}/items", json=line).status_code == 201
+        path, once = f"/basket/v1/baskets/{basket}/items", {"Idempotency-Key": unique("add")}
+        assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
         order = {
             "basket_id": basket,
             "customer_id": customer_id(shop),
             "payment_token": token,
             "ship_to": ADDRESS,
         }
-        answer = shop.call("POST", "/orders/v1/orders", json=order, headers=headers)
+        headers = {"Idempotency-Key": unique("order")} | headers
+        answer = patiently(lambda: shop.call("POST", "/orders/v1/orders", json=order, headers=headers))
         assert answer.status_code == 202, answer.text
         return answer.json()["order_number"]
 
@@ -38,13 +40,13 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
 
 def status(shop: Shop, number: str) -> str:
     """What the customer sees."""
-    answer = shop.call("GET", f"/orders/v1/orders/{number}/status")
+    answer = patiently(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"))
     assert answer.status_code == 200, answer.text
     return answer.json()["status"]
 
 
-def ended(shop: Shop, number: str, timeout: float = 60) -> str:
-    return eventually(lambda: status(shop, number).replace("Processing", ""), timeout=timeout)
+def ended(shop: Shop, number: str) -> str:
+    return eventually(lambda: status(shop, number).replace("Processing", ""))
 
 
 def charges(shop: Shop, number: str) -> list[str]:
@@ -62,7 +64,7 @@ def on_the_bus(shop: Shop) -> Iterator[Any]:
                 seen.extend(event["detail"]["event"] for event in received(shop, url, wait_seconds=1))
                 return next(filter(lambda event: is_it(event, number, status), seen), None)
 
-            return eventually(found, timeout=60)
+            return eventually(found)
 
         yield event
 
@@ -113,7 +115,7 @@ def test_a_failing_provider_costs_time_and_nothing_else(shop: Shop, submitted, f
         # Each has been tried at least once while the fault was there.
         eventually(lambda: all(asked(shop, number) for number in numbers))
         eventually(lambda: waiting(shop, "payments-submitted", "NotVisible") or all_ended(shop, numbers))
-    assert [ended(shop, number, timeout=120) for number in numbers] == ["Complete", "Failed", "Complete"]
+    assert [ended(shop, number) for number in numbers] == ["Complete", "Failed", "Complete"]
     assert [charges(shop, number) for number in numbers] == [["authorized"], ["declined"], ["authorized"]]
     assert [dead_letters(shop, "payments-submitted-dlq", number) for number in numbers] == [[], [], []]
 

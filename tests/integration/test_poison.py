@@ -45,6 +45,6 @@ def test_what_is_no_message_becomes_a_dead_letter_with_its_reason(shop: Shop, qu
         return next((one for one in answer.get("Messages", []) if one["Body"] == nonsense), None)
 
     # Longer than the visibility timeout of a queue whose function has just been killed.
-    letter = eventually(buried, timeout=120)
+    letter = eventually(buried)
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])

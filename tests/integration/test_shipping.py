@@ -30,7 +30,7 @@ def shipped(shop: Shop, number: str, times: int = 1) -> bool:
 def test_a_complete_order_is_shipped(shop: Shop):
     number = placed(shop)
     put(shop, about(shop, number, *COMPLETE), source="order")
-    (shipment,) = eventually(lambda: shop.ledger("shipments", number), timeout=60)
+    (shipment,) = eventually(lambda: shop.ledger("shipments", number))
     assert shipment["customer_id"] == customer_id(shop)
     assert shipment["lines"] == [{"sku": "SP-10001", "quantity": 2}]
     assert shipment["ship_to"] == {"country": "DE", "postal_code": "50667"}
@@ -41,11 +41,11 @@ def test_repeated_and_second_events_ship_once(shop: Shop):
     numbers = [placed(shop) for _ in range(10)]
     first = [about(shop, number, *COMPLETE) for number in numbers]
     second = [about(shop, number, *COMPLETE) for number in numbers]
-    with drained(shop, QUEUE, timeout=120):
+    with drained(shop, QUEUE):
         with ThreadPoolExecutor(4) as clients:
             list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
         for number in numbers:
-            eventually(lambda number=number: shipped(shop, number), timeout=120)
+            eventually(lambda number=number: shipped(shop, number))
     assert [number for number in numbers if not shipped(shop, number)] == []
 
 
@@ -65,9 +65,9 @@ def test_the_platform_may_learn_of_an_order_after_its_event(shop: Shop):
     put(shop, *(about(shop, number, *COMPLETE) for number in (late, too_late, healthy)), source="event-relay")
     eventually(lambda: shipped(shop, healthy))
     place(shop, late)
-    eventually(lambda: shipped(shop, late), timeout=120)
+    eventually(lambda: shipped(shop, late))
     (url,) = queues(shop, DEAD)
-    assert eventually(lambda: parked(shop, url, too_late), timeout=120).reason == "UNKNOWN_ORDER"
+    assert eventually(lambda: parked(shop, url, too_late)).reason == "UNKNOWN_ORDER"
     place(shop, too_late)
     assert redrive(shop, url, about=too_late) == 1
     eventually(lambda: shipped(shop, too_late))
@@ -85,10 +85,10 @@ def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
 def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_once: int):
     """A slow SAP has done what it was asked although its caller gave up; one that is out has not."""
     number = placed(shop)
-    with drained(shop, QUEUE, timeout=120), shop.faults("sap", **fault):
+    with drained(shop, QUEUE), shop.faults("sap", **fault):
         put(shop, about(shop, number, *COMPLETE), source="order")
         eventually(lambda: waiting(shop, QUEUE, "NotVisible") and shipped(shop, number, at_once))
-    assert eventually(lambda: shipped(shop, number), timeout=120)
+    assert eventually(lambda: shipped(shop, number))
     assert dead_letters(shop, DEAD, number) == []
 
 

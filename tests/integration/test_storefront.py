@@ -17,15 +17,21 @@ from hishel.httpx import CacheClient
 from local import storefront
 from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
+<<<<<<< HEAD
 from local.shop import Shop, eventually, unique
 from local.start import session as cloud_session
+=======
+from local.shop import ANSWER_SECONDS, Shop, eventually, fetch, unique
+>>>>>>> timers
 
 ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
 
 
 def browser(base: str) -> httpx.Client:
     """Keeps cookies and follows redirects, as a browser does."""
-    return httpx.Client(base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30)
+    return httpx.Client(
+        base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=ANSWER_SECONDS
+    )
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def outcome(client: httpx.Client, page: httpx.Response) -> dict[str, str]:
         answer = client.get(f"{page.url.path}/status")
         return None if "retry-after" in answer.headers else answer.json()
 
-    return eventually(final, timeout=60, every=0.5)
+    return eventually(final, every=0.5)
 
 
 def test_a_guest_buys_something(guest: httpx.Client, products: list[dict]):
@@ -168,10 +174,10 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
     fields = dict(re.findall(r'name="(\w+)"[^>]*? value="([^"]*)"', page.text))
     batch = guest.post("/admin/vouchers", data=fields | {"campaign": unique("Pages"), "count": "3"})
     assert batch.url.path.startswith("/admin/vouchers/"), words(batch)
-    eventually(lambda: guest.get(f"{batch.url.path}/status").json()["ended"], timeout=60)
+    eventually(lambda: guest.get(f"{batch.url.path}/status").json()["ended"])
     link = re.search(r'href="([^"]+)" download', guest.get(batch.url.path).text)
     assert link
-    lines = httpx.get(link[1].replace("&amp;", "&")).text.split()
+    lines = fetch(link[1].replace("&amp;", "&")).text.split()
     code = next(line for line in lines if re.search(r"\d", line)).split(",")[0]
     with browser(shop.front_door) as customer:
         fill_basket(customer, products[0]["sku"])
@@ -196,7 +202,7 @@ def another_process(sessions_url: str = "") -> Iterator[str]:
     ) as process:
         address = f"http://{HOST}:{port}"
         try:
-            eventually(lambda: answering(f"{address}/healthz"), timeout=30)
+            eventually(lambda: answering(f"{address}/healthz"))
             yield address
         finally:
             process.terminate()

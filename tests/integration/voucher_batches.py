@@ -3,12 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
-from local.shop import Shop, eventually
+from local.shop import FLOW_SECONDS, Shop, eventually, fetch, patiently, unique
 
 PATH = "/vouchers/v1/voucher-batches"
-PATIENCE_SECONDS = 120
 ENDED = ("COMPLETE", "FAILED", "CANCELLED")
 
 
@@ -28,13 +25,14 @@ def request(**changed: Any) -> dict[str, Any]:
 
 def ask(shop: Shop, admin: dict[str, str], **changed: Any) -> str:
     """The path of a new batch."""
-    answer = shop.call("POST", PATH, json=request(**changed), headers=admin)
+    headers = admin | {"Idempotency-Key": unique("batch")}
+    answer = patiently(lambda: shop.call("POST", PATH, json=request(**changed), headers=headers))
     assert answer.status_code == 202, answer.text
     assert answer.json()["status"] == "PENDING"
     return answer.headers["location"]
 
 
-def complete(shop: Shop, admin: dict[str, str], path: str, timeout: float = PATIENCE_SECONDS) -> dict[str, Any]:
+def complete(shop: Shop, admin: dict[str, str], path: str, timeout: float = FLOW_SECONDS) -> dict[str, Any]:
     """The batch, once it is complete."""
 
     def ended() -> dict[str, Any]:
@@ -48,6 +46,6 @@ def complete(shop: Shop, admin: dict[str, str], path: str, timeout: float = PATI
 
 def download(batch: dict[str, Any]) -> bytes:
     """The file behind the link of a batch."""
-    answer = httpx.get(batch["download"]["url"], timeout=60)
+    answer = fetch(batch["download"]["url"])
     assert answer.status_code == 200
     return answer.content

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.shop import Shop, eventually
+from local.shop import FLOW_SECONDS, Shop, eventually
 from tests.resilience.invariants import LOGGED_BUS, logged
 from tests.resilience.journeys import Client, look
 from tests.resilience.promises import Promises
@@ -73,7 +73,7 @@ def waiting(shop: Shop, promises: Promises, *queues: str) -> dict[str, int]:
     }
 
 
-def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = 90) -> None:
+def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = FLOW_SECONDS) -> None:
     """Until no work waits any more, or none on these queues; clients go on asking for their orders meanwhile."""
     client = Client(shop, promises, "settle")
 

@@ -104,4 +104,4 @@ def test_sign_ups_are_migrated_exactly_once_whatever_fails(shop: Shop):
             publish(shop, sent[start : start + 10])
         eventually(lambda: drained(shop) is None, timeout=TIMEOUT, every=1)
     promises.customers = [Customer(name, *known(name, n)) for n, name in enumerate(names)]
-    hold(shop, promises, timeout=60)
+    hold(shop, promises)

@@ -76,7 +76,7 @@ class Trouble:
             if self.kills < KILLS:
                 self.kills += 1
                 self.killed += kill_workers()
-            eventually(lambda partner=partner: self._tell("DELETE", partner), timeout=120)
+            eventually(lambda partner=partner: self._tell("DELETE", partner))
 
     def _tell(self, method: str, partner: str, **options: Any) -> bool:
         """Its process may just have been killed, or the cloud be on its way down."""
@@ -148,7 +148,7 @@ def replay(shop: Shop, archive: str, begin: datetime) -> int:
         EventEndTime=datetime.now(UTC) + timedelta(seconds=1),
         Destination={"Arn": shop.address("event-bus", "bus-arn")},
     )
-    eventually(lambda: bus.describe_replay(ReplayName=name)["State"] == "COMPLETED", timeout=120)
+    eventually(lambda: bus.describe_replay(ReplayName=name)["State"] == "COMPLETED")
     return bus.describe_archive(ArchiveName=archive.rpartition("/")[2])["EventCount"]
 
 

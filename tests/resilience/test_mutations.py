@@ -79,7 +79,7 @@ def events_again(client: Client) -> None:
     eventually(lambda: settle(client.shop, client.promises) or bought.ended)
     with client.shop.faults("commerce", outage=True, operations=["put_order"]):
         repeat_events(client.shop, client.promises, client.chance)
-        eventually(lambda: in_progress(client, bought) or not waiting(client.shop, client.promises), timeout=60)
+        eventually(lambda: in_progress(client, bought) or not waiting(client.shop, client.promises))
 
 
 def in_progress(client: Client, bought: Order) -> bool:
@@ -97,7 +97,7 @@ def outage(system: str, function: str) -> Campaign:
     def campaign(client: Client) -> None:
         with client.shop.faults(system, outage=True):
             buy(client)
-            eventually(lambda: put_off(client), timeout=60)
+            eventually(lambda: put_off(client))
 
     return campaign
 
@@ -123,8 +123,8 @@ def events(client: Client) -> None:
     produce(client)
     bucket = client.shop.address("ingestion", "bucket-name")
     for name, accepted in client.promises.events.items():
-        eventually(lambda n=name, a=accepted: len(delivered(client.shop, bucket, n)) >= len(a), timeout=60)
-        eventually(lambda n=name, a=accepted: counted(client.shop, n) >= len(a), timeout=60)
+        eventually(lambda n=name, a=accepted: len(delivered(client.shop, bucket, n)) >= len(a))
+        eventually(lambda n=name, a=accepted: counted(client.shop, n) >= len(a))
 
 
 # --- mutations ---
@@ -328,13 +328,13 @@ def test_a_broken_build_is_caught(shop: Shop, mutation: Mutation | Unreported):
 
     with mutated(shop, mutation):
         promises = run(shop, mutation.campaign)
-        found = eventually(complaints, timeout=20)
+        found = eventually(complaints)
         # Not only for the moment: nothing is on its way that would mend it.
         settle(shop, promises)
         assert complaints()
     clear(shop, promises)
     print(f"\n{mutation.name}: {found[0]}")
-    hold(shop, run(shop, mutation.campaign), timeout=60)
+    hold(shop, run(shop, mutation.campaign))
 
 
 def clear(shop: Shop, promises: Promises) -> None:

@@ -17,13 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from local import feed_samples
-<<<<<<< HEAD
 from local.failures import CommandFailed, requires_shop
 from local.options import ExistingFile, OneOf
-from local.shop import Shop, eventually
-=======
 from local.shop import FLOW_SECONDS, Shop, eventually, patiently
->>>>>>> timers
 
 SAMPLES = 1000
 # A feed of any size; what is not through by then is stuck.
@@ -37,17 +33,11 @@ console = Console(highlight=False)
 def admin(shop: Shop) -> dict[str, str]:
     """The headers of an admin's session."""
     known = shop.samples["admin"] if shop.stage == "local" else {}
-<<<<<<< HEAD
     email = os.environ.get("ADMIN_EMAIL") or known.get("email")
     password = os.environ.get("ADMIN_PASSWORD") or known.get("password")
     if not (email and password):
         raise CommandFailed(f"Set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin of stage {shop.stage}.")
-    answer = shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
-=======
-    email = os.environ.get("ADMIN_EMAIL") or known["email"]
-    password = os.environ.get("ADMIN_PASSWORD") or known["password"]
     answer = patiently(lambda: shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password}))
->>>>>>> timers
     return {"Authorization": f"Bearer {answer.raise_for_status().json()['session_token']}"}
 
 

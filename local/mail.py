@@ -9,13 +9,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-<<<<<<< HEAD
 from local.failures import CommandFailed, requires_shop
 from local.shop import Shop
-=======
-from local.settings import AWS_ENDPOINT
-from local.shop import ANSWER_SECONDS, Shop
->>>>>>> timers
 
 console = Console(highlight=False)
 
@@ -33,11 +28,7 @@ class Mail:
 
 def outbox(shop: Shop, to: str = "") -> list[Mail]:
     """Mails that the shop has sent, oldest first; those to one address if it is given."""
-<<<<<<< HEAD
     answer = shop.emulator("GET", "/_ministack/ses/messages")
-=======
-    answer = httpx.get(f"{shop.endpoint or AWS_ENDPOINT}/_ministack/ses/messages", timeout=ANSWER_SECONDS)
->>>>>>> timers
     found = mails(answer.raise_for_status().json())
     return [mail for mail in found if not to or to in mail.to]
 

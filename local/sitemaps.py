@@ -10,12 +10,8 @@ from rich.console import Console
 
 from local.failures import CommandFailed, requires_shop
 from local.feeds import admin
-<<<<<<< HEAD
 from local.progress import step
-from local.shop import Shop, eventually
-=======
 from local.shop import FLOW_SECONDS, Shop, eventually
->>>>>>> timers
 
 PATH = "/sitemaps/v1/sitemaps/runs"
 GOOD = ("RELEASED", "UNCHANGED", "CHECKED")

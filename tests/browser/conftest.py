@@ -14,16 +14,11 @@ from local.shop import FLOW_SECONDS, Shop
 
 SCREENSHOTS = STATE / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-<<<<<<< HEAD
-# Longer than an order takes on a busy machine.
-PATIENCE = 60_000
+# In milliseconds.
+PATIENCE = 1000 * FLOW_SECONDS
 # A name of an attacker that leads to this machine, as after DNS rebinding.
 REBOUND = "rebound.attacker.example"
 SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
-=======
-# In milliseconds.
-PATIENCE = 1000 * FLOW_SECONDS
->>>>>>> timers
 
 
 @pytest.fixture(scope="session")

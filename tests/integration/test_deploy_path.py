@@ -9,10 +9,10 @@ from pathlib import Path
 import boto3
 import pytest
 
+from local.clone import PORTS, free_ports
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
 from local.settings import ROOT, SAM
 from local.shop import Shop
-from tests.integration.other_cloud import free_port
 
 AARCH64 = 183
 
@@ -108,26 +108,16 @@ def _local(shop: Shop) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A second local cloud, empty, with ports and state of its own."""
-<<<<<<< HEAD
-    environment = SPARE | {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
+    environment = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+    environment |= {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
     start = (
         "from local import start; from local.processes import EMULATOR as e; start.install_lambda_runtime(); e.start()"
     )
-    python(start + "; start.make_artifacts_bucket()", environment)
-    yield environment
-    python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
-=======
-    environment = {
-        f"SETPIECES_{name}_PORT": str(free_port()) for name in ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
-    }
-    environment |= {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
-    start = "from local import cloud; from local.processes import EMULATOR as e; cloud._lambda_runtime(); e.start()"
     try:
-        python(start + "; cloud._make_artifacts_bucket()", environment)
+        python(start + "; start.make_artifacts_bucket()", environment)
         yield environment
     finally:
         python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
->>>>>>> timers
 
 
 def deploy(piece: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -141,17 +131,12 @@ def test_a_piece_deploys_alone_once_what_it_needs_is_there(spare_cloud: dict[str
     assert "deploy foundation first" in too_early.stderr
     for piece in ("foundation", "event-bus", "partners", "sequences", "basket", "catalog"):
         deploy(piece, spare_cloud)
-<<<<<<< HEAD
     session = boto3.Session(
         ROOT_ACCESS_KEY_ID, root_secret(Path(spare_cloud["SETPIECES_STATE"])), region_name="eu-central-1"
     )
-    cloudformation = session.client("cloudformation", endpoint_url=f"http://127.0.0.1:{SPARE['SETPIECES_AWS_PORT']}")
-=======
-    session = boto3.Session("test", "test", region_name="eu-central-1")
     cloudformation = session.client(
         "cloudformation", endpoint_url=f"http://127.0.0.1:{spare_cloud['SETPIECES_AWS_PORT']}"
     )
->>>>>>> timers
     stacks = {stack["StackName"]: stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]}
     assert stacks["setpieces-local-sequences"] == "CREATE_COMPLETE"
     deploy("sequences", spare_cloud)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from local import trace
-from local.shop import Shop, eventually, fetch, patiently, unique
+from local.shop import Shop, eventually, patiently, unique
 from tests.integration.members import sign_in, sign_up
 from tests.integration.spokes import drained
 
@@ -386,11 +386,7 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
 
 def traced(shop: Shop, correlation: str) -> set[str]:
     """The services whose traces carry a correlation id."""
-<<<<<<< HEAD
     answer = shop.emulator("GET", "/_setpieces/traces", params={"correlation_id": correlation})
-=======
-    answer = fetch(f"{shop.endpoint}/_setpieces/traces?correlation_id={correlation}")
->>>>>>> timers
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 

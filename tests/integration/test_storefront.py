@@ -17,12 +17,8 @@ from hishel.httpx import CacheClient
 from local import storefront
 from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
-<<<<<<< HEAD
-from local.shop import Shop, eventually, unique
-from local.start import session as cloud_session
-=======
 from local.shop import ANSWER_SECONDS, Shop, eventually, fetch, unique
->>>>>>> timers
+from local.start import session as cloud_session
 
 ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
 

@@ -21,13 +21,8 @@ from local.clone import free_ports
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
 from local.processes import EMULATOR
 from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
-<<<<<<< HEAD
-from local.shop import eventually, unique
-from local.start import install_lambda_runtime
-=======
 from local.shop import FLOW_SECONDS, eventually, unique
-from tests.integration.other_cloud import free_port
->>>>>>> timers
+from local.start import install_lambda_runtime
 
 PLAIN, CORRECTED = "ministack", "local.emulator"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -145,13 +140,8 @@ def running(module: str, home: Path) -> Iterator[Cloud]:
         process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=log, stderr=log)
     endpoint = f"http://{HOST}:{port}"
     try:
-<<<<<<< HEAD
-        eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=1).is_success)
-        yield Cloud(endpoint, root_secret(home))
-=======
         eventually(lambda: httpx.get(f"{endpoint}/_ministack/health", timeout=5).is_success)
-        yield Cloud(endpoint)
->>>>>>> timers
+        yield Cloud(endpoint, root_secret(home))
     finally:
         process.terminate()
         process.wait(FLOW_SECONDS)

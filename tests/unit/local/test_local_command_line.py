@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from local import cli, failures
+from local.clone import free_ports
 from local.settings import HOST, ROOT
-from tests.integration.other_cloud import free_port
 
 START = "make start"
 
@@ -110,7 +110,7 @@ def run(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "COLUMNS": "200"}
     for name in ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS"):
-        environment[f"SETPIECES_{name}_PORT"] = str(free_port())
+        environment[f"SETPIECES_{name}_PORT"] = str(free_ports(1)[0])
     return subprocess.run(
         [sys.executable, "-m", "local.cli", command],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
@@ -144,7 +144,7 @@ def test_a_wrong_argument_is_a_usage_error(target: str):
 
 @pytest.mark.parametrize("target", sorted(name for name, row in ROWS.items() if row.stopped and name not in OWN_STATE))
 def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, target: str):
-    monkeypatch.setattr(failures, "AWS_PORT", free_port())
+    monkeypatch.setattr(failures, "AWS_PORT", free_ports(1)[0])
     variables, code, expected = ROWS[target].stopped
     result = invoke(ROWS[target].command, **variables)
     assert (result.exit_code, type(result.exception)) == (code, SystemExit if code else NoneType), result.output
@@ -172,7 +172,7 @@ def test_a_missing_argument_is_shown_in_an_example(command: str):
 )
 def test_make_passes_its_variables_on(tmp_path: Path, variables: tuple[str, ...], code: int, expected: str):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "SETPIECES_AWS_PORT": str(free_port())}
+    environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "SETPIECES_AWS_PORT": str(free_ports(1)[0])}
     done = subprocess.run(
         ["make", "--no-print-directory", f"--assume-old={ROOT / '.venv/.installed'}", *variables],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,

@@ -89,6 +89,19 @@ def _expand_nested_sam() -> None:
     provisioners.__dict__["engine"] = engine
 
 
+def _refuse_unknown_types_in_nested_templates() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_cfn_nested_stack_deploy",
+        "param_values = _resolve_parameters(template, provided_params)\n",
+        "param_values = _resolve_parameters(template, provided_params)\n"
+        "    engine.validate_template_support(template, _evaluate_conditions(template, param_values), params=param_values)\n",
+    )
+
+
 def _expand_sam_with_parameters() -> None:
     from ministack.services.cloudformation import changesets, engine, handlers
 
@@ -690,6 +703,14 @@ CORRECTIONS = (
         "only the parent's transforms are expanded",
         "the shop nests its set pieces, and each is a SAM template",
         _expand_nested_sam,
+    ),
+    Correction(
+        "nested-types",
+        "deployment",
+        "a resource type that does not exist fails the deployment, also in a nested template",
+        "only the parent's types are looked at: a nested AWS::CloudFormation::... of any name is recorded as created",
+        "a misspelt type would deploy here and fail on AWS",
+        _refuse_unknown_types_in_nested_templates,
     ),
     Correction(
         "sam-parameters",

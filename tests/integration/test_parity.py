@@ -99,6 +99,12 @@ def test_sam_parameters(plain: Cloud, corrected: Cloud):
     assert version() != first
 
 
+def test_nested_types(plain: Cloud, corrected: Cloud):
+    misspelt = {"Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandel"}}}
+    assert plain.stack(plain.nested(misspelt))[1] == "CREATE_COMPLETE"
+    assert corrected.stack(corrected.nested(misspelt))[1] == "ROLLBACK_COMPLETE"
+
+
 def test_nested_updates(plain: Cloud, corrected: Cloud):
     """The parameter changes, the queue whose ARN it holds does not."""
     value = {"Fn::Join": ["", [{"Ref": "Text"}, {"Fn::GetAtt": ["Queue", "Arn"]}]]}

@@ -179,7 +179,8 @@ EDITS = (
         "templates/tax.yaml",
         replaced(
             "\nResources:\n",
-            "\nResources:\n  Edited{mark}:\n    Type: AWS::SSM::Parameter\n    Properties: {Name: /edited/{mark}, Type: String, Value: x}\n\n",
+            "\nResources:\n  Edited{mark}:\n    Type: AWS::SSM::Parameter\n"
+            "    Properties: {Name: /edited/{mark}, Type: String, Value: x}\n\n",
         ),
         api(
             "ssm",

@@ -81,12 +81,12 @@ def recorded_reads() -> Iterator[dict[str, str | None]]:
     class Recording(plain):  # type: ignore[valid-type,misc]
         def __getitem__(self, name: str) -> str:
             reads[name] = None
-            reads[name] = super().__getitem__(name)
-            return reads[name]  # type: ignore[return-value]
+            reads[name] = value = super().__getitem__(name)
+            return value
 
         def __iter__(self) -> Iterator[str]:
             reads["*"] = ""
-            return super().__iter__()  # type: ignore[no-any-return]
+            return super().__iter__()
 
     os.environ.__class__ = Recording
     try:
@@ -114,7 +114,7 @@ def serve(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     retired = False
     while statuses or not retired:
-        readable, _, _ = select.select([control, woken], [], [])
+        readable: list[Any] = select.select([control, woken], [], [])[0]
         if woken in readable:
             os.read(woken, 4096)
             report_ended(statuses)

@@ -72,7 +72,7 @@ class WorkerPool:
         """Return a leased worker; the invocation that has waited longest for it goes on."""
         if worker is None:
             return
-        key = getattr(worker, "pool_key", None)
+        key: str = worker.pool_key
         with self.runtime._lock:
             worker.in_use = False
             worker.last_used = time.time()

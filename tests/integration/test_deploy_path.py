@@ -9,17 +9,13 @@ from pathlib import Path
 import boto3
 import pytest
 
+from local.clone import PORTS, free_ports
 from local.settings import ROOT, SAM
 from local.shop import Shop
 
 AARCH64 = 183
 
-SPARE = {
-    "SETPIECES_AWS_PORT": "4588",
-    "SETPIECES_FRONT_DOOR_PORT": "8098",
-    "SETPIECES_STOREFRONT_PORT": "8099",
-    "SETPIECES_SESSIONS_PORT": "8100",
-}
+SPARE = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
 
 
 def run(*command: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:

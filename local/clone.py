@@ -126,9 +126,11 @@ def start(source: Path) -> None:
     copy(original, Instance.load(STATE))
     for process in ALL:
         process.start(seconds=120)
-    balancing = Shop.from_environment().aws("elbv2")
-    storefront.register(balancing)
-    storefront.deregister(balancing, original.ports["SETPIECES_STOREFRONT_PORT"])
+    shop = Shop.from_environment()
+    storefront.register(shop.aws("elbv2"))
+    storefront.deregister(shop.aws("elbv2"), original.ports["SETPIECES_STOREFRONT_PORT"])
+    # Its functions and those of the simulators behind it have been started once then.
+    eventually(lambda: shop.call("GET", "/catalog/v1/products").is_success, timeout=120)
 
 
 if __name__ == "__main__":

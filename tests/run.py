@@ -165,7 +165,7 @@ class Runner:
         if not succeeded and not any(result.failed for result in results):
             results.append(Result(check.name, 0, 1, 0, 0, "did not end well"))
         if len(results) == 1:
-            results = [Result(check.name, results[0].passed, results[0].failed, results[0].skipped, seconds)]
+            results = [replace(results[0], seconds=seconds)]
         with self._lock:
             self.results += results
             self.print(f"{check.name} {'passed' if succeeded else 'FAILED'} in {seconds:.0f} s: {last_line(check.log)}")
@@ -284,8 +284,8 @@ def run_shop_tests(runner: Runner, kinds: tuple[str, ...], number: int, pytest_a
     if reported:
         evidence = [f"--usage={state / 'iam-usage.jsonl'}" for state in (DEPLOYED, *(one.state for one in instances))]
         runner.check(shop_tool(IAM_REPORT, instances[0], "local.cli", "iam-report", *evidence))
-    for instance in instances:
-        runner.run(shop_tool(f"stop-{instance.state.name}", instance, "local.cli", "stop"))
+    # Their state is not needed any more, and the other checks may have the machine to themselves.
+    stop_processes(SHOPS)
 
 
 def start_shops(runner: Runner, number: int) -> list[Instance]:
@@ -412,7 +412,7 @@ def main(only: tuple[str, ...], shops: int, pytest_arguments: str, save_duration
     if more or set(SHOP_KINDS) - set(shop_kinds):
         shop_kinds = tuple(kind for kind in shop_kinds if kind != IAM_REPORT)
     checks = [_with_arguments(check, more) for check in CHECKS if check.kind in chosen]
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with ThreadPoolExecutor(2) as lanes:

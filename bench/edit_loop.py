@@ -1,4 +1,3 @@
-# ruff: noqa: E501  one edit a line
 """The edit loop: seconds from saving a file until the running shop answers differently, for twenty edits of different kinds.
 
 Edits are made in a copy of the repository that ``make watch`` brings into the running shop, and taken back after.

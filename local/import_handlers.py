@@ -10,14 +10,16 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any
 
-given = json.load(sys.stdin)
+given: dict[str, Any] = json.load(sys.stdin)
 sys.path[:0] = given["paths"]
 import aws_lambda_powertools  # noqa: E402, F401
 import boto3  # noqa: E402, F401  what every function imports
 
 
-def located(error, function):
+def located(error: BaseException, function: dict[str, Any]) -> dict[str, Any]:
     """Where in the function's or the layer's own code the error is; the template's line if it is in none."""
     if isinstance(error, SyntaxError) and error.filename:
         return {"file": error.filename, "line": error.lineno or 0, "reason": f"SyntaxError: {error.msg}"}
@@ -27,7 +29,7 @@ def located(error, function):
     return {"file": file, "line": line, "reason": f"{type(error).__name__}: {error} (handler of {function['name']})"}
 
 
-def failures(function):
+def failures(function: dict[str, Any]) -> list[dict[str, Any]]:
     """What is wrong with the handler; nothing if it can be called."""
     sys.path.insert(0, function["folder"])
     os.environ.update(function["environment"], AWS_LAMBDA_FUNCTION_NAME=function["name"])
@@ -41,10 +43,10 @@ def failures(function):
     return []
 
 
-def missing(uses):
+def missing(uses: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Names that the layer's modules do not have, and modules that cannot be imported."""
     os.environ.update(uses[0]["environment"])
-    results = []
+    results: list[dict[str, Any]] = []
     for use in uses:
         try:
             module = __import__(use["module"], fromlist=["*"])
@@ -59,7 +61,7 @@ def missing(uses):
     return results
 
 
-def in_copy(check, subject, file, line):
+def in_copy(check: Callable[[Any], list[dict[str, Any]]], subject: Any, file: str, line: int) -> list[dict[str, Any]]:
     """The findings of ``check(subject)``, made in a copy of this process."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -72,7 +74,10 @@ def in_copy(check, subject, file, line):
     with os.fdopen(reader) as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(answer) if answer else [{"file": file, "line": line, "reason": "importing it ended the process"}]
+    if answer:
+        findings: list[dict[str, Any]] = json.loads(answer)
+        return findings
+    return [{"file": file, "line": line, "reason": "importing it ended the process"}]
 
 
 found = [

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -162,7 +162,8 @@ class Shop:
         entries: list[dict[str, Any]] = []
         query = f"key={key}"
         while True:
-            page = patiently(lambda query=query: self.call("GET", f"/partners/v1/ledger/{name}?{query}")).json()
+            path = f"/partners/v1/ledger/{name}?{query}"
+            page = patiently(partial(self.call, "GET", path)).json()
             entries += page["entries"]
             if "next_page_token" not in page:
                 return entries

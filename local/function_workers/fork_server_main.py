@@ -114,7 +114,8 @@ def serve(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     retired = False
     while statuses or not retired:
-        readable: list[Any] = select.select([control, woken], [], [])[0]
+        sources: list[Any] = [control, woken]
+        readable, _, _ = select.select(sources, [], [])
         if woken in readable:
             os.read(woken, 4096)
             report_ended(statuses)

@@ -112,7 +112,6 @@ def serve(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    sources: list[Any] = [control, woken]
     retired = False
     while statuses or not retired:
         sources: list[Any] = [control, woken]

@@ -13,9 +13,12 @@ from types import ModuleType
 from typing import Any
 
 # How long an invocation waits for a busy worker of its function before it asks for a new one: until no worker has become
-# idle for the first, or for the second altogether.
+# idle for the first, or for the second altogether. On a busy machine, where a start takes longer, for as long as one start, or
+# three; ten before the first answer, which takes much longer than those that follow.
 QUIET_SECONDS = 0.2
 PATIENCE_SECONDS = 0.75
+PATIENCE_STARTS = 3
+FIRST_ANSWER_STARTS = 10
 # A start that takes longer no longer counts, so a handler that hangs while it is imported stops nobody. AWS allows as long:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_SECONDS = 10.0
@@ -30,6 +33,8 @@ class _Queue:
     condition: threading.Condition
     first_ready: float = 0.0  # when a worker was ready of a function that had no other
     last_idle: float = 0.0  # when a worker last became ready or idle
+    start_seconds: float = 0.0  # how long the last start took
+    answered: bool = False  # whether a worker answered since ``first_ready``
 
 
 @dataclass
@@ -79,8 +84,9 @@ class WorkerPool:
             self._starting.pop(worker, None)
             pooled = worker in self.runtime._workers.get(key, ())
             if pooled:
-                self._queues[key].last_idle = time.monotonic()
-                self._queues[key].condition.notify()
+                queue = self._queues[key]
+                queue.last_idle, queue.answered = time.monotonic(), True
+                queue.condition.notify()
         if not pooled:
             self.runtime.kill_workers([worker])
 
@@ -100,6 +106,7 @@ class WorkerPool:
             while worker not in self._starting and self._starts() >= self.limit and time.monotonic() < deadline:
                 self._queues[worker.pool_key].condition.wait(POLL_SECONDS)
             self._starting[worker] = time.monotonic() + INIT_SECONDS
+        began = time.monotonic()
         try:
             worker._spawn()
         finally:
@@ -107,9 +114,10 @@ class WorkerPool:
                 self._starting.pop(worker, None)
                 queue = self._queues[worker.pool_key]
                 queue.last_idle = time.monotonic()
+                queue.start_seconds = min(queue.last_idle - began, INIT_SECONDS / FIRST_ANSWER_STARTS)
                 others = self.runtime._workers.get(worker.pool_key, ())
                 if not any(_alive(other) for other in others if other is not worker):
-                    queue.first_ready = queue.last_idle
+                    queue.first_ready, queue.answered = queue.last_idle, False
                 for waiting in self._queues.values():
                     waiting.condition.notify()
 
@@ -136,8 +144,11 @@ class WorkerPool:
             return POLL_SECONDS
         if not any(_alive(worker) for worker in workers if worker not in self._starting):
             return 0
-        quiet = max(arrived, queue.last_idle) + QUIET_SECONDS
-        patience = max(arrived, queue.first_ready) + PATIENCE_SECONDS
+        if not queue.answered:
+            first = max(PATIENCE_SECONDS, FIRST_ANSWER_STARTS * queue.start_seconds)
+            return max(0, queue.first_ready + first - now)
+        quiet = max(arrived, queue.last_idle) + max(QUIET_SECONDS, queue.start_seconds)
+        patience = max(arrived, queue.first_ready) + max(PATIENCE_SECONDS, PATIENCE_STARTS * queue.start_seconds)
         return max(0, min(quiet, patience) - now)
 
 

@@ -67,7 +67,7 @@ from click.testing import CliRunner
 from samcli.cli.main import cli
 for line in sys.stdin:
     arn, event = json.loads(line)
-    done = CliRunner().invoke(cli, ["remote", "invoke", arn, "--event-file", event, "--output", "json"])
+    done = CliRunner(mix_stderr=False).invoke(cli, ["remote", "invoke", arn, "--event-file", event, "--output", "json"])
     print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)
 """
 

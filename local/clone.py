@@ -127,8 +127,9 @@ def start(source: Path) -> None:
     for process in ALL:
         process.start(seconds=120)
     shop = Shop.from_environment()
-    storefront.register(shop.aws("elbv2"))
+    # In this order: the emulator deregisters every target of the machine, whatever its port.
     storefront.deregister(shop.aws("elbv2"), original.ports["SETPIECES_STOREFRONT_PORT"])
+    storefront.register(shop.aws("elbv2"))
     # Its functions and those of the simulators behind it have been started once then.
     eventually(lambda: shop.call("GET", "/catalog/v1/products").is_success, timeout=120)
 

@@ -76,9 +76,9 @@ def add_layers(layers: list[str]) -> None:
 def recorded_reads() -> Iterator[dict[str, str | None]]:
     """The environment variables that are read in the block, with their values; ``*`` if all of them are."""
     reads: dict[str, str | None] = {}
-    plain = type(os.environ)
+    plain: Any = type(os.environ)
 
-    class Recording(plain):  # type: ignore[valid-type,misc]
+    class Recording(plain):
         def __getitem__(self, name: str) -> str:
             reads[name] = None
             reads[name] = value = super().__getitem__(name)

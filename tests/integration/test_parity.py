@@ -14,7 +14,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +28,7 @@ from botocore.exceptions import ClientError
 from ministack.core import lambda_runtime
 from ministack.services import alb
 
-from local import corrections
+from local import corrections, emulator_client
 from local.credentials import ROOT_ACCESS_KEY_ID
 from local.settings import ACCOUNT_ID, REGION, ROOT
 from local.shop import eventually, unique
@@ -248,7 +247,7 @@ def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
 
 
 def load_balancer(cloud: Cloud) -> str:
-    """The name of a new one, with a function behind it that answers with the query as it was handed to it."""
+    """The path of a new one, with a function behind it that answers with the query as it was handed to it."""
     ec2, elb = cloud.aws("ec2"), cloud.aws("elbv2")
     code = (
         "import json\ndef handler(event, context):\n"
@@ -277,17 +276,22 @@ def load_balancer(cloud: Cloud) -> str:
     balancer = elb.create_load_balancer(Name=name[:32], Subnets=zones)["LoadBalancers"][0]["LoadBalancerArn"]
     forward = {"Type": "forward", "TargetGroupArn": deployed["PhysicalResourceId"]}
     elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[forward])
-    return f"{cloud.endpoint}/_alb/{name[:32]}"
+    return f"/_alb/{name[:32]}"
+
+
+def through(cloud: Cloud, path: str) -> httpx.Response:
+    """The response of a load balancer."""
+    return emulator_client.request("GET", path, endpoint=cloud.endpoint, secret=cloud.secret)
 
 
 def test_declared_targets(plain: Cloud, corrected: Cloud):
-    assert httpx.get(load_balancer(plain) + "/").status_code == 503
-    assert httpx.get(load_balancer(corrected) + "/").status_code == 200
+    assert through(plain, load_balancer(plain) + "/").status_code == 503
+    assert through(corrected, load_balancer(corrected) + "/").status_code == 200
 
 
 def test_raw_queries(corrected: Cloud):
     """The plain one answers nothing at all (declared-targets): what its code does is looked at."""
-    answer = httpx.get(load_balancer(corrected) + "/?a=%2541&a=b%20c&d")
+    answer = through(corrected, load_balancer(corrected) + "/?a=%2541&a=b%20c&d")
     assert answer.json() == {"a": ["%2541", "b%20c"], "d": [""]}
     assert (
         "raw_query_string"
@@ -456,12 +460,6 @@ def test_rule_retries(plain: Cloud, corrected: Cloud):
     assert plain.received(failed(plain)) == []
 
 
-def invoke_at_once(cloud: Cloud, function: str, count: int) -> list[Any]:
-    """What ``count`` invocations of a function at the same time answer."""
-    with ThreadPoolExecutor(count) as clients:
-        return list(clients.map(lambda _: cloud.invoke(function), range(count)))
-
-
 def test_shared_code(plain: Cloud, corrected: Cloud):
     def folders(cloud: Cloud) -> tuple[set[str], set[str]]:
         """Where two processes of a function find its module, and that of its layer."""
@@ -485,26 +483,10 @@ def test_cold_starts(plain: Cloud, corrected: Cloud):
     clients = 4 * (os.cpu_count() or 1)
 
     def processes(cloud: Cloud) -> int:
-        return len(set(invoke_at_once(cloud, cloud.function(code, Timeout=30), clients)))
+        return len(set(cloud.invoke_at_once(cloud.function(code, Timeout=30), clients)))
 
     assert processes(plain) == clients
     assert processes(corrected) < clients
-
-
-def test_a_function_that_invokes_itself_gets_a_worker_for_each_link(corrected: Cloud):
-    """Each link keeps its worker until the next one answered; several chains at once need more than may start at once."""
-    code = (
-        "import boto3, json, os\n"
-        "def handler(event, context):\n"
-        "    links = event.get('links', 3)\n"
-        "    if not links: return [os.getpid()]\n"
-        "    answer = boto3.client('lambda').invoke(\n"
-        "        FunctionName=context.function_name, Payload=json.dumps({'links': links - 1}))\n"
-        "    return [os.getpid(), *json.load(answer['Payload'])]"
-    )
-    role = corrected.role("lambda", allow("lambda:InvokeFunction"))
-    for chain in invoke_at_once(corrected, corrected.function(code, Timeout=60, Role=role), 2 * (os.cpu_count() or 1)):
-        assert len(set(chain)) == 4
 
 
 def test_forked_workers(plain: Cloud, corrected: Cloud):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,6 +86,11 @@ class Cloud:
 
     def invoke(self, function: str) -> Any:
         return json.load(self.aws("lambda").invoke(FunctionName=function, Payload=b"{}")["Payload"])
+
+    def invoke_at_once(self, function: str, count: int) -> list[Any]:
+        """The answers of ``count`` invocations of a function at the same time."""
+        with ThreadPoolExecutor(count) as clients:
+            return list(clients.map(lambda _: self.invoke(function), range(count)))
 
     def stack(self, template: dict[str, Any], name: str = "", **parameters: str) -> tuple[str, str]:
         """(name, final status) of a stack, new or, with the name of one, updated. A refused template is ``REFUSED``."""

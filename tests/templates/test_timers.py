@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from local.declared import pieces
-from local.deploy import STAGES, stage_settings
+from local.deploy import stage_settings
 from local.gateway.document import Document, Operation
+from local.stages import STAGES
 
 # Parameter: the service that has it, what is deployed, what stage local has instead. All in seconds.
 TIMERS = {

@@ -73,7 +73,7 @@ parity: $(VENV) ## List every difference between the local cloud and AWS
 # PYTEST reaches the runner by the environment, with its quotes.
 test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
-lint: .venv/.installed ## ruff, mypy, cfn-lint (SAM's translator and linter, too), checkov, check-jsonschema
+lint: .venv/.installed ## Linters: ruff, mypy, cfn-lint with SAM's rules, checkov, check-jsonschema
 	@$(RUN) tests.run lint
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

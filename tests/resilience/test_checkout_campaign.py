@@ -19,7 +19,7 @@ import pytest
 from local.events import listening, received
 from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
-from tests.resilience.invariants import hold
+from tests.resilience.invariants import SETTLE_SECONDS, hold
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, look, place
 from tests.resilience.promises import Promises
 
@@ -27,7 +27,6 @@ ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
 # So many events wait for their repetition: it comes after others that were published later.
 LATE_EVENTS = 5
-SETTLE_SECONDS = 240 + ORDERS
 PARTNERS = ("commerce", "payments", "sap", "tax", "rewards")
 
 

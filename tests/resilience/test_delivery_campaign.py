@@ -23,14 +23,13 @@ from local.settings import STATE
 from local.shop import Shop, eventually, unique
 from tests.integration.test_poison import consumers
 from tests.resilience.disturbances import disturb, settle
-from tests.resilience.invariants import Violations, left, readable
+from tests.resilience.invariants import SETTLE_SECONDS, Violations, left, readable
 from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
 from tests.resilience.promises import Promises
 from tests.resilience.queues import depths, is_dead
 from tests.resilience.seed import SEED, TORTURE
 
 TIMES = 5 if TORTURE else 1
-SETTLE_SECONDS = 300 if TORTURE else 180
 REPORT = STATE / "reports" / "delivery-campaign.md"
 
 DELIVERIES = {"twice": 1, "late_seconds": 2, "clock_skew_seconds": 240}

@@ -17,7 +17,7 @@ from local.faults import KINDS
 from local.processes import kill_workers
 from local.settings import STATE
 from local.shop import Shop
-from tests.resilience.invariants import INVARIANTS, Violations, left, readable
+from tests.resilience.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
 from tests.resilience.journeys import walk
 from tests.resilience.promises import Promises
 from tests.resilience.seed import SEED, TORTURE
@@ -30,7 +30,6 @@ MOST = 2
 CALM_SECONDS = 3
 # The part of the calls that a shop without faults makes which have to fail in a round; some only come now and then.
 SHARE = 0.9 if TORTURE else 0.75
-SETTLE_SECONDS = 240
 FAULTS = "/_setpieces/faults"
 REPORT = STATE / "reports" / "fault-campaign.md"
 
@@ -120,7 +119,7 @@ def report(shop: Shop) -> Iterator[Report]:
     print(REPORT.read_text())
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("seed", "kinds"), ROUNDS, ids=lambda value: "-".join(value) if value in ROUNDS else None)
 def test_every_aws_call_fails_once_and_every_promise_is_kept(
     shop: Shop, report: Report, seed: int, kinds: tuple[str, ...]

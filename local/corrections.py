@@ -180,6 +180,56 @@ def _name_the_error_type() -> None:
     )
 
 
+def _log_what_does_not_start_or_end() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    from local.function_workers import failures
+
+    _replace_in_text(
+        lambda_runtime,
+        "_PYTHON_WORKER_SCRIPT",
+        '"error": str(e)}',
+        '"error": str(e), "answer": init_error(e, module_name, handler_name, "mod" in locals())}',
+    )
+    lambda_runtime._PYTHON_WORKER_SCRIPT = inspect.getsource(failures.init_error) + lambda_runtime._PYTHON_WORKER_SCRIPT
+    lambda_runtime._init_failed = failures.init_failed
+    for old, new in (
+        (
+            'if response.get("status") != "ready":\n',
+            'if "answer" in response:\n'
+            '        raise _init_failed(self, response["answer"])\n'
+            '    if response.get("status") != "ready":\n',
+        ),
+        ('RuntimeError(f"Worker process exited immediately. stderr: {stderr_out}")', "_init_failed(self)"),
+    ):
+        _replace_in_function(lambda_runtime, lambda_runtime.Worker, "_spawn", old, new)
+    for name in ("not_started", "timed_out", "log_events"):
+        setattr(lambda_svc, f"_{name}", getattr(failures, name))
+    failure = "failure=result.get('failure') if isinstance(result, dict) else None"
+    for function, old, new in (
+        ("_execute_function_warm", 'error_type = "Sandbox.Timedout"\n', "return _timed_out(request_id, result)\n"),
+        (
+            "_execute_function_warm",
+            """return {
+            "body": {"errorMessage": str(e), "errorType": type(e).__name__},
+            "error": True,
+            "log": "",
+        }
+""",
+            "return _not_started(request_id, e)\n",
+        ),
+        ("_execute_function_dispatch", "duration_ms,\n", f"duration_ms, {failure},\n"),
+        ("_emit_lambda_logs", "log_source: str | None = None)", "log_source: str | None = None, failure=None)"),
+        (
+            "_emit_lambda_logs",
+            "[start, *(log_text.splitlines() if log_text else []), end, _report()]",
+            "_log_events(start, log_text or '', end, _report(), failure)",
+        ),
+    ):
+        _replace_in_function(lambda_svc, lambda_svc, function, old, new)
+
+
 def _answer_silent_handlers_at_once() -> None:
     from ministack.core import lambda_runtime
 
@@ -743,6 +793,16 @@ CORRECTIONS = (
         "errorType is always Runtime.HandlerError",
         "a state machine that retries one error by name would retry none, or all",
         _name_the_error_type,
+    ),
+    Correction(
+        "init-errors",
+        "functions",
+        "a function that cannot be initialised, or that does not end in time, answers and logs the runtime's error, such as "
+        "Runtime.ImportModuleError or Sandbox.Timedout, and its REPORT has it as status",
+        "import errors are RuntimeErrors that are not logged; timeouts are answered without a request id and logged "
+        "without a time",
+        "`make logs` shows why a function does not run; AWS initialises a second time and logs the error of both",
+        _log_what_does_not_start_or_end,
     ),
     Correction(
         "silent-handlers",

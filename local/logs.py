@@ -22,7 +22,6 @@ from rich.text import Text
 from local.deployed_functions import names, physical_name, prefix
 from local.failures import CommandFailed, requires_shop
 from local.shop import Shop
-from local.trace import COMMON_FIELDS
 
 # How far back the last lines of a log are looked for, one after the other until there are enough.
 WINDOWS = (timedelta(minutes=10), timedelta(hours=6), timedelta(days=14), timedelta(days=3650))
@@ -34,8 +33,30 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STYLES = {"DEBUG": "dim", "INFO": "green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 REPORT = re.compile(r"Duration: (?P<duration>[\d.]+ ms).*Max Memory Used: (?P<memory>\d+ MB)", re.DOTALL)
 PLATFORM = re.compile(r"(START|END|INIT_START|EXTENSION|XRAY) ")
-# Python's own words for what a function did not catch, and Lambda's for a timeout.
-PROBLEM = re.compile(r"\[ERROR\]|Traceback|Task timed out|Unable to import|\w+(Error|Exception)\b")
+# What an event of an invocation that failed contains: the runtime's, and Lambda's of a timeout and of a process that ended.
+FAILURES = ("ERROR", "Task timed out", "Runtime exited")
+# Its prefix, which the time and the level replace.
+FAILURE = re.compile(r"\[ERROR\]\s|\S+ \S+ (?=Task timed out)|RequestId: \S+ Error: (?=Runtime exited)")
+# Python's own words for what a function did not catch.
+PROBLEM = re.compile(r"\[ERROR\]|Traceback|\w+(Error|Exception)\b")
+# Fields that every event has, or that say more about Lambda than about the order.
+COMMON_FIELDS = {
+    "cold_start",
+    "correlation_id",
+    "exception",
+    "exception_name",
+    "function_arn",
+    "function_memory_size",
+    "function_name",
+    "function_request_id",
+    "level",
+    "location",
+    "message",
+    "service",
+    "stack_trace",
+    "timestamp",
+    "xray_trace_id",
+}
 
 console = Console(highlight=False)
 
@@ -96,7 +117,7 @@ def overview(shop: Shop) -> Table:
 
 
 def _last_run(shop: Shop, name: str) -> tuple[str, int]:
-    """(time of the last event, "-" if there is none; number of events of a day that say ERROR)."""
+    """(time of the last event, "-" if there is none; number of errors of a day, also of those that Lambda logs)."""
     api, group = shop.aws("logs"), f"/aws/lambda/{prefix(shop)}{name}"
     try:
         streams = api.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=1)
@@ -106,8 +127,8 @@ def _last_run(shop: Shop, name: str) -> tuple[str, int]:
     if not last:
         return "-", 0
     start = int((datetime.now(UTC) - timedelta(days=1)).timestamp() * 1000)
-    errors = api.filter_log_events(logGroupName=group, filterPattern='"ERROR"', startTime=start)["events"]
-    return f"{datetime.fromtimestamp(last / 1000, UTC):%Y-%m-%d %H:%M:%S}", len(errors)
+    errors = sum(len(read_events(api, group, start, text)) for text in FAILURES)
+    return f"{datetime.fromtimestamp(last / 1000, UTC):%Y-%m-%d %H:%M:%S}", errors
 
 
 class Log:
@@ -149,17 +170,26 @@ class Log:
 
     def _read(self, start: int) -> list[dict[str, Any]]:
         """Every event since ``start`` (epoch milliseconds). Raises ``CommandFailed`` if there is no such log."""
-        events: list[dict[str, Any]] = []
         try:
-            while True:
-                pages = self._api.get_paginator("filter_log_events").paginate(logGroupName=self._group, startTime=start)
-                page = sorted((event for page in pages for event in page["events"]), key=_timestamp)
-                events += _without(page, Counter(map(_key, events)))
-                if len(page) < PAGE or page[-1]["timestamp"] == start:
-                    return events
-                start = page[-1]["timestamp"]
+            return read_events(self._api, self._group, start)
         except self._api.exceptions.ResourceNotFoundException as error:
             raise CommandFailed(f"There is no log {self._group}: the function has not run yet.") from error
+
+
+def read_events(api: Any, group: str, start: int, text: str = "") -> list[dict[str, Any]]:
+    """Every event of a log group since ``start`` (epoch milliseconds) that contains ``text``, by time.
+
+    Raises ``ResourceNotFoundException`` of ``api`` (CloudWatch Logs) if there is no such group.
+    """
+    pattern = {"filterPattern": f'"{text}"'} if text else {}
+    events: list[dict[str, Any]] = []
+    while True:
+        pages = api.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start, **pattern)
+        page = sorted((event for page in pages for event in page["events"]), key=_timestamp)
+        events += _without(page, Counter(map(_key, events)))
+        if len(page) < PAGE or page[-1]["timestamp"] == start:
+            return [event for event in events if text in event["message"]]  # the emulator ignores case
+        start = page[-1]["timestamp"]
 
 
 def _without(events: list[dict[str, Any]], seen: Counter[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -211,9 +241,11 @@ def lines(message: str, timestamp: int | None = None) -> Iterator[Text]:
         yield from _structured(record, at)
     elif report := message.startswith("REPORT ") and REPORT.search(message):
         yield _line(at, "", f"ended after {report['duration']}, {report['memory']} of memory", "dim")
+    elif failure := FAILURE.match(message):
+        text = message[failure.end() :].rstrip().removesuffix("\nTraceback (most recent call last):")
+        yield _line(at, "ERROR", text, "red")
     elif is_shown(message):
-        style = "red" if PROBLEM.search(message) else ""
-        yield _line(at, "ERROR" if "[ERROR]" in message else "", message.rstrip(), style)
+        yield _line(at, "", message.rstrip(), "red" if PROBLEM.search(message) else "")
 
 
 def _structured(record: dict[str, Any], at: str) -> Iterator[Text]:

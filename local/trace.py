@@ -12,32 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.text import Text
 
 from local.failures import CommandFailed, did_you_mean, requires_shop
+from local.logs import COMMON_FIELDS, read_events
 from local.options import OrderNumber
 from local.shop import Shop
-
-# What every line has, or what tells more of Lambda than of the order.
-COMMON_FIELDS = {
-    "cold_start",
-    "correlation_id",
-    "exception",
-    "exception_name",
-    "function_arn",
-    "function_memory_size",
-    "function_name",
-    "function_request_id",
-    "level",
-    "location",
-    "message",
-    "service",
-    "stack_trace",
-    "timestamp",
-    "xray_trace_id",
-}
 
 
 @dataclass(frozen=True, order=True)
@@ -114,17 +95,11 @@ def steps(shop: Shop, correlation_id: str, since: datetime) -> list[Step]:
         return sorted({step for some in searches.map(found, [*groups, bus]) for step in some})
 
 
-def _lines(logs: Any, group: str, text: str, start: int) -> Iterator[str]:
+def _lines(logs: Any, group: str, text: str, start: int) -> list[str]:
     try:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group, filterPattern=f'"{text}"', startTime=start
-        )
-        for page in pages:
-            yield from (event["message"] for event in page["events"] if text in event["message"])
-    except ClientError as error:
-        # A function that has not run yet has no log.
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
+        return [event["message"] for event in read_events(logs, group, start, text)]
+    except logs.exceptions.ResourceNotFoundException:  # a function that has not run yet
+        return []
 
 
 def _json(message: str) -> dict[str, Any] | None:

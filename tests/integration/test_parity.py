@@ -4,12 +4,14 @@ correction is there. A test that fails on ``plain`` says that a newer emulator n
 ``make parity`` finds the test of a correction by its name: ``test_nested_sam`` for ``nested-sam``.
 """
 
+import base64
 import gzip
 import hashlib
 import inspect
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -35,6 +37,7 @@ from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
+RUNTIME_ERROR = "[ERROR] {0}: {1}\nTraceback (most recent call last):"
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,86 @@ def test_error_type(plain: Cloud, corrected: Cloud):
     code = "class Busy(Exception): pass\ndef handler(event, context): raise Busy"
     assert plain.invoke(plain.function(code))["errorType"] == "Runtime.HandlerError"
     assert corrected.invoke(corrected.function(code))["errorType"] == "Busy"
+
+
+@pytest.mark.parametrize(
+    ("code", "error_type", "message", "event"),
+    [
+        pytest.param(
+            "import nowhere",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'app': No module named 'nowhere'",
+            RUNTIME_ERROR,
+            id="import",
+        ),
+        pytest.param(
+            "\n\ndef handler(event, context) return 1",
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module 'app': expected ':' (app.py, line 3)",
+            RUNTIME_ERROR + '\n  File "…app.py" Line 3\n    def handler(event, context) return 1',
+            id="syntax",
+        ),
+        pytest.param(
+            "handle = None",
+            "Runtime.HandlerNotFound",
+            "Handler 'handler' missing on module 'app'",
+            RUNTIME_ERROR,
+            id="handler",
+        ),
+        pytest.param(
+            "print('before')\ndef start(): raise ValueError('no address')\nstart()",
+            "ValueError",
+            "no address",
+            RUNTIME_ERROR + "\n  File …app.py\", line 2, in start\n    def start(): raise ValueError('no address')",
+            id="other",
+        ),
+        pytest.param(
+            "import os; os._exit(3)",
+            "Runtime.ExitError",
+            "RequestId: ID Error: Runtime exited with error: exit status 3",
+            "{1}\n{0}",
+            id="exit",
+        ),
+        pytest.param(
+            "import time\ndef handler(event, context): time.sleep(30)",
+            "Sandbox.Timedout",
+            "RequestId: ID Error: Task timed out after 1.00 seconds",
+            "TIME ID Task timed out after 1.00 seconds",
+            id="timeout",
+        ),
+    ],
+)
+def test_init_errors(plain: Cloud, corrected: Cloud, code: str, error_type: str, message: str, event: str):
+    """What an invocation answers and logs whose function cannot be initialised, or takes too long."""
+    event = event.format(error_type, message)
+    status = "timeout" if error_type == "Sandbox.Timedout" else f"error\tError Type: {error_type}"
+
+    def failed(cloud: Cloud) -> tuple[dict[str, Any], str, list[str]]:
+        """(answer, end of the log as it is returned, logged events) of a first invocation, without ids and times."""
+        function = cloud.function(code, Timeout=1)
+        response = cloud.aws("lambda").invoke(FunctionName=function, LogType="Tail")
+        events = cloud.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+        tail = base64.b64decode(response.get("LogResult", "")).decode()
+        answer = json.loads(constant(response["Payload"].read().decode()))
+        return answer, constant(tail), [constant(one["message"]) for one in events]
+
+    def constant(text: str) -> str:
+        text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text.replace("\u00a0", " "))
+        return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+
+    answer, tail, (start, *between, end, report) = failed(corrected)
+    assert (answer["errorType"], answer["errorMessage"]) == (error_type, message)
+    assert (start, end) == ("START RequestId: ID Version: $LATEST", "END RequestId: ID")
+    *printed, failure = between
+    assert printed == (["before"] if "print" in code else [])
+    assert re.fullmatch(re.escape(event).replace("…", ".*"), failure, re.DOTALL), failure
+    assert report.endswith(f" MB\tStatus: {status}")
+    assert tail == "\n".join(between)
+
+    answer, _, events = failed(plain)
+    assert answer["errorMessage"] != message or answer["errorType"] != error_type
+    assert failure not in events
+    assert not events[-1].endswith(status)
 
 
 def test_silent_handlers(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click import BadParameter
 
-from local.logs import PAGE, Log, Since, is_shown, lines
+from local.logs import PAGE, Log, Since, is_shown, lines, read_events
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 MS = int(NOW.timestamp() * 1000)
@@ -31,13 +31,16 @@ class Events:
         assert operation == "filter_log_events"
         return self
 
-    def paginate(self, logGroupName: str, startTime: int) -> list[dict[str, Any]]:
-        events = sorted((one for one in self.events if one["timestamp"] >= startTime), key=lambda one: one["timestamp"])
-        return [{"events": events[:PAGE]}]
+    def paginate(self, logGroupName: str, startTime: int, filterPattern: str = '""') -> list[dict[str, Any]]:
+        if logGroupName == "missing":
+            raise self.exceptions.ResourceNotFoundException
+        text = filterPattern.strip('"').lower()
+        events = [one for one in self.events if one["timestamp"] >= startTime and text in one["message"].lower()]
+        return [{"events": sorted(events, key=lambda one: one["timestamp"])[:PAGE]}]
 
 
 def text(message: str, timestamp: int | None = MS) -> list[str]:
-    return [line.plain.rstrip() for line in lines(message, timestamp)]
+    return [row.rstrip() for line in lines(message, timestamp) for row in line.plain.split("\n")]
 
 
 def test_an_event_of_the_same_millisecond_is_not_lost():
@@ -73,6 +76,13 @@ def test_more_events_than_an_answer_holds_are_read_to_the_end():
     api = Events(*(event(recent + number // 3, message) for number, message in enumerate(messages)))
     assert [one["message"] for one in Log(api, "group").last(2 * PAGE + 7)] == messages
     assert [one["message"] for one in Log(api, "group").last(2)] == messages[-2:]
+
+
+def test_events_that_contain_a_text_are_read_to_the_end():
+    api = Events(*(event(MS + number, f"{'c-1' if number % 2 else 'C-1'} {number}") for number in range(2 * PAGE + 7)))
+    assert [one["timestamp"] for one in read_events(api, "group", MS, "c-1")] == list(
+        range(MS + 1, MS + 2 * PAGE + 7, 2)
+    )
 
 
 def test_starts_and_ends_do_not_count_as_last_events():
@@ -119,8 +129,25 @@ def test_a_structured_event_is_one_line_with_its_fields_and_its_traceback():
         ("plain words", ["03:04:05.678           plain words"]),
         ('"only text"', ['03:04:05.678           "only text"']),
         (
-            "2026 1 Task timed out after 3.00 seconds",
-            ["03:04:05.678           2026 1 Task timed out after 3.00 seconds"],
+            "2026-01-02T03:04:05.678Z 1-2 Task timed out after 3.00 seconds",
+            ["03:04:05.678  ERROR    Task timed out after 3.00 seconds"],
+        ),
+        (
+            "RequestId: 1-2 Error: Runtime exited with error: exit status 1\nRuntime.ExitError",
+            ["03:04:05.678  ERROR    Runtime exited with error: exit status 1", f"{'':23}Runtime.ExitError"],
+        ),
+        (
+            "[ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'x'\n"
+            "Traceback (most recent call last):",
+            ["03:04:05.678  ERROR    Runtime.ImportModuleError: Unable to import module 'app': No module named 'x'"],
+        ),
+        (
+            "[ERROR] KeyError: 'TABLE'\nTraceback (most recent call last):\n\u00a0\u00a0File x",
+            [
+                "03:04:05.678  ERROR    KeyError: 'TABLE'",
+                f"{'':23}Traceback (most recent call last):",
+                f"{'':23}\u00a0\u00a0File x",
+            ],
         ),
         (
             json.dumps({"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Orders"}]}]}, "Orders": [1]}),

@@ -1,10 +1,15 @@
 """make trace: lines of logs become steps; what is not ours is left out."""
 
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from local import trace
+from local.logs import PAGE
+from tests.unit.local.test_local_logs import MS, NOW, Events, event
 
 LINE = {
     "level": "WARNING",
@@ -62,3 +67,22 @@ def test_steps_are_printed_with_the_time_since_the_first():
     first, second = (line.plain for line in trace.printed([function_step(), trace.step_of_bus(json.dumps(EVENT))]))
     assert first.startswith("12:00:00.250    +0.000 s")
     assert second.startswith("12:00:01.000    +0.750 s")
+
+
+class Logs(Events):
+    """The groups of two functions, of which one has not run yet, and of the bus."""
+
+    def get_paginator(self, operation: str) -> Any:
+        if operation == "describe_log_groups":
+            groups = [{"logGroupName": "/aws/lambda/setpieces-dev-orders-process-order"}, {"logGroupName": "missing"}]
+            return SimpleNamespace(paginate=lambda logGroupNamePrefix: [{"logGroups": groups}])
+        return super().get_paginator(operation)
+
+
+def test_every_step_is_read_though_an_answer_holds_fewer():
+    count = PAGE + 5
+    logged = [LINE | {"timestamp": datetime.fromtimestamp(number, UTC).isoformat()} for number in range(count)]
+    api = Logs(*(event(MS + number, json.dumps(record)) for number, record in enumerate(logged)))
+    shop = SimpleNamespace(stage="dev", aws=lambda service: api, address=lambda *name: "missing")
+    assert len(trace.steps(shop, "c-1", NOW)) == count
+    assert trace.steps(shop, "c-2", NOW) == []

@@ -1,0 +1,50 @@
+"""The end of a worker that cannot be initialised; what its function answers and logs is in the parity tests."""
+
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from local.function_workers import failures
+
+
+def worker(code: str) -> SimpleNamespace:
+    """What ``init_failed`` uses of a worker, whose process runs ``code``."""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.extend(process.stderr or ()), daemon=True)
+    reader.start()
+    return SimpleNamespace(_proc=process, _stderr_thread=reader, _drain_stderr=lambda: "".join(output))
+
+
+def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(failures, "EXIT_SECONDS", 0.01)
+    broken = worker("import time; time.sleep(600)")
+    answer = {"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}
+    failure = failures.init_failed(broken, answer)
+    assert (failure.answer, str(failure)) == (answer, "Runtime.ImportModuleError: no module")
+    assert broken._proc.returncode is not None
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("sys.exit(3)", "exit status 3"), ("os.kill(os.getpid(), signal.SIGKILL)", "signal: killed")],
+)
+def test_a_process_that_ends_without_an_answer(monkeypatch: pytest.MonkeyPatch, end: str, reason: str):
+    monkeypatch.setattr(failures, "EXIT_SECONDS", 60.0)
+    failure = failures.init_failed(worker(f"import os, signal, sys; print('before', file=sys.stderr); {end}"))
+    assert failure.answer == {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"Error: Runtime exited with error: {reason}",
+    }
+    assert failure.output == "before\n"
+
+
+def test_an_error_without_a_message_is_logged_by_its_name():
+    event = failures.error_event({"errorType": "KeyError", "errorMessage": "", "stackTrace": ["  File x\n    line\n"]})
+    assert (
+        event
+        == "[ERROR] KeyError\nTraceback (most recent call last):\n\u00a0\u00a0File x\n\u00a0\u00a0\u00a0\u00a0line"
+    )

@@ -99,7 +99,7 @@ class World:
         return answer
 
     def _look(self) -> None:
-        """What anybody who polled now would see: the items as moto stores them, since a scan costs more than the call before."""
+        """What anybody who polled now would see: items as moto stores them, since a scan costs more than the call itself."""
         for item in dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-central-1"].get_table("orders").all_items():
             if "backend_status" in item.attrs:
                 status = STATUSES[item.attrs["backend_status"].value].public

@@ -330,16 +330,24 @@ TRICKS = st.sampled_from(
      ".", "%00", "%0d%0a", "%09", "\t", " ", "%20", "evil.example", "https:", "http:/", "javascript:", "%E3%80%82", "\u3002",
      "\u2044", "%EF%BC%8F", "www.shop.example", "[::1]", "%c0%af", "\u202e", "{rest}", "{1}", "xn--", "&", "=", "+"]
 )  # fmt: skip
-PATHS = st.builds(
-    lambda start, rest: start + "".join(rest),
-    st.sampled_from(["/go/", "/out/", "/re/", "/abs/", "/two/", "/de-de/de/", "/go", "/", "//", ""]),
-    st.lists(st.one_of(TRICKS, st.text(max_size=4)), max_size=8),
+STARTS = ["/go/", "/out/", "/re/", "/abs/", "/two/", "/de-de/de/", "/go", "/", "//", ""]
+
+
+@settings(max_examples=1_200, deadline=None)
+@given(
+    parts=st.lists(st.one_of(TRICKS, st.text(max_size=4)), max_size=8),
+    query=st.lists(st.tuples(TRICKS, TRICKS), max_size=2),
+    host=st.sampled_from([SITE, "evil.example"]),
 )
+def test_no_path_leads_to_a_foreign_host(parts: list[str], query: list[tuple[str, str]], host: str):
+    """12,000 paths: to draw one takes longer than to answer it, so each start gets the parts from another one on."""
+    for start in STARTS:
+        stays(start + "".join(parts), query, host)
+        parts = parts[1:] + parts[:1]
 
 
-@settings(max_examples=12_000, deadline=None)
-@given(path=PATHS, query=st.lists(st.tuples(TRICKS, TRICKS), max_size=2), host=st.sampled_from([SITE, "evil.example"]))
-def test_no_path_leads_to_a_foreign_host(path: str, query: list[tuple[str, str]], host: str):
+def stays(path: str, query: list[tuple[str, str]], host: str) -> None:
+    """Fails if the answer leads anywhere but to the destinations."""
     event = {
         "httpMethod": "GET",
         "path": path,

@@ -6,20 +6,23 @@ Edits are made in a copy of the repository that ``make watch`` brings into the r
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
+import psutil
 
 from bench.report import Verdict, console, report
 from local.checkout import Checkout, Watch
+from local.processes import ALL
 from local.settings import FRONT_DOOR, HOST, STAGE, STOREFRONT_PORT
 from local.start import client
 
 TARGET = 3.0  # seconds, median
-LIMIT = 60.0
+LIMIT = 120.0
 HANDLER = """
 
 _before_{mark} = handler
@@ -212,6 +215,17 @@ EDITS = (
 )
 
 
+def cpu_seconds(watch: Watch) -> float:
+    """CPU seconds of the watch, the shop's processes and all that they started and waited for."""
+    seconds = 0.0
+    for root in filter(None, [watch.process, *(process.running() for process in ALL)]):
+        for each in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
+
+
 def seconds_until_seen(checkout: Checkout, watch: Watch, edit: Edit, mark: str) -> tuple[float, str]:
     """Make the edit; (seconds until the shop answers differently, what the watch printed)."""
     before = edit.answer() if mark not in edit.file else ""
@@ -243,9 +257,13 @@ def main() -> None:
         results = []
         try:
             for number, edit in enumerate(EDITS, start=1):
+                before = cpu_seconds(watch)
                 seconds, printed = seconds_until_seen(checkout, watch, edit, f"mark{number:02}")
-                console.print(f"{seconds:6.2f} s  {edit.kind:26} {edit.file}", highlight=False)
-                results.append({"kind": edit.kind, "file": edit.file, "seconds": round(seconds, 2), "printed": printed})
+                # A process that was replaced takes its share with it.
+                cpu = max(0.0, cpu_seconds(watch) - before)
+                console.print(f"{seconds:6.2f} s, {cpu:5.2f} s of CPU  {edit.kind:26} {edit.file}", highlight=False)
+                row = {"kind": edit.kind, "file": edit.file, "seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2)}
+                results.append({**row, "printed": printed})
         finally:
             checkout.restore()
             watch.outcome(300)
@@ -254,7 +272,7 @@ def main() -> None:
     p50 = median(seconds)
     measured = f"p50 {p50:.2f} s, worst {seconds[-1]:.2f} s"
     verdict = Verdict("an edit in the running shop", f"p50 at most {TARGET:.0f} s", measured, p50 <= TARGET)
-    rows = [{key: each[key] for key in ("kind", "file", "seconds")} for each in results]
+    rows = [{key: each[key] for key in ("kind", "file", "seconds", "cpu_seconds")} for each in results]
     report("edit_loop", "From saving a file until the shop answers differently", rows, [verdict], printed=results)
 
 

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from local.processes import STOREFRONT
 from local.settings import ROOT, STATE
 
@@ -94,6 +96,11 @@ class Watch:
     def outcome(self, seconds: float = 120) -> str:
         """All that is printed for an edit."""
         return "\n".join(self.lines_until(OUTCOME, seconds))
+
+    @property
+    def process(self) -> psutil.Process:
+        """For its resources."""
+        return psutil.Process(self._process.pid)
 
     def running(self) -> bool:
         """Does it go on?"""

@@ -7,9 +7,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from local.checks import Rejected
 from local.deploy import DeployFailed
 from local.failures import requires_shop
+from local.findings import Rejected
 from local.processes import CannotStart
 from local.seed import SeedFailed
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, REGION, ROOT, STATE

@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local import checks, imports, publish, sources, storefront, update
-from local.layer import forget_layers, refresh_layer
+from local import checks, publish, sources, storefront, update
+from local.findings import Finding, Rejected
+from local.layer import refresh_layer, restore_layer
+from local.package import NeedsBuild
 from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process
 from local.settings import FRONT_DOOR, ROOT
 from local.sources import below
@@ -35,20 +37,26 @@ def pending() -> Plan:
     try:
         return update.plan(sources.templates(), update.recorded() or {})
     except yaml.YAMLError:
-        raise checks.Rejected(_broken_templates()) from None
+        raise Rejected(_broken_templates()) from None
 
 
-def _broken_templates() -> Iterator[checks.Finding]:
+def _broken_templates() -> Iterator[Finding]:
     for file in below(sources.SHOP.parent):
         yield from checks.check_file(file)
 
 
-def bring_in(progress: Progress) -> list[str]:
-    """Check and deploy what has changed, restart what runs it; the names of both.
+def bring_in(changed: set[Path], progress: Progress) -> list[str]:
+    """Check and deploy what is not deployed, restart what runs ``changed`` files; the names of both.
 
     Raises ``Rejected``, ``DeployFailed`` and ``CannotStart``; what was deployed and ran before still is and does.
+    Raises ``NeedsBuild`` if only ``make start`` can.
     """
-    return deploy_pending(pending(), progress) + restart_changed()
+    plan = pending()
+    if update.needs_build(plan):
+        raise NeedsBuild(f"built anew: {update.shown(plan.changed)}")
+    deployed = {ROOT / name for name in plan.now} | plan.changed
+    names = deploy_pending(plan, progress)
+    return names + restart_changed() if changed - deployed or not STOREFRONT.pid() else names
 
 
 def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
@@ -56,13 +64,15 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     if not plan.changed:
         return []
     checks.check(plan.templates, plan.stacks, plan.changed)
-    if plan.changes_layer():
+    changes_layer = plan.changes_layer()
+    if changes_layer:
         refresh_layer(plan)
         progress("every function with the layer's new files, before its new version is deployed")
     try:
         update.update(plan, progress)
     except BaseException:
-        forget_layers()
+        if changes_layer:
+            restore_layer(plan)
         raise
     publish.local_addresses(update.client("ssm"), publish.resources())
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
@@ -78,11 +88,12 @@ def _runs_container(template: sources.Template) -> bool:
 
 def restart_changed() -> list[str]:
     """Start again the processes whose code has changed; their names. Raises ``Rejected`` and ``CannotStart``."""
-    imports.forget()
     replaced = [process for process in LOCAL if not process.current()]
     for process in replaced:
         checks.importable(process.module)
-    checks.storefront()
+    checks.pages()
+    if not STOREFRONT.current():
+        checks.importable("app.main", ROOT / "storefront")
     if EMULATOR in replaced:
         FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
     started = [process.name for process in LOCAL if process.start(seconds=60)]

@@ -6,46 +6,58 @@ new files as soon as their processes have ended, which start again by themselves
 
 import base64
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from local.processes import kill_workers
-from local.settings import SCRATCH
+from local.settings import SCRATCH, UNPACKED
 from local.sources import LAYER, Reference, below, copied
 from local.update import Plan, client
 
 
 def refresh_layer(plan: Plan) -> None:
     """Replace what the Makefiles of changed layers copy in their unpacked newest versions, then end functions' processes."""
-    for template in plan.stacks:
-        for reference in (each for each in template.references if each.kind == LAYER):
-            for folder in _unpacked(template.document, reference):
-                _replace(folder, reference)
+    for folder, reference in _unpacked(plan):
+        _replace(folder, reference)
     kill_workers()
 
 
-def forget_layers() -> None:
-    """Unpack layers again: their folders may have files that were not deployed."""
-    shutil.rmtree(SCRATCH / "layers", ignore_errors=True)
+def restore_layer(plan: Plan) -> None:
+    """Have changed layers unpacked again as they are deployed, then end functions' processes."""
+    for folder, _ in _unpacked(plan):
+        _remove(folder)
     kill_workers()
 
 
-def _unpacked(document: dict[str, object], reference: Reference) -> list[Path]:
+def _unpacked(plan: Plan) -> Iterator[tuple[Path, Reference]]:
+    """Each layer of the changed templates with the folders of the newest versions; none if no function has used one."""
     lambdas = client("lambda")
-    folders = []
-    for each in lambdas.list_layers()["Layers"]:
-        latest = lambdas.get_layer_version(
-            LayerName=each["LayerName"], VersionNumber=each["LatestMatchingVersion"]["Version"]
-        )
-        folders.append(SCRATCH / "layers" / base64.b64decode(latest["Content"]["CodeSha256"]).hex())
-    return [folder for folder in folders if folder.is_dir()]
+    contents = [
+        lambdas.get_layer_version(LayerName=each["LayerName"], VersionNumber=each["LatestMatchingVersion"]["Version"])[
+            "Content"
+        ]
+        for each in lambdas.list_layers()["Layers"]
+    ]
+    folders = [UNPACKED / base64.b64decode(content["CodeSha256"]).hex() for content in contents]
+    layers = [each for template in plan.stacks for each in template.references if each.kind == LAYER]
+    yield from ((folder, layer) for folder in folders if folder.is_dir() for layer in layers)
 
 
 def _replace(folder: Path, reference: Reference) -> None:
     targets = [(source, folder / target) for source, target in copied(reference.path)]
     for _, target in targets:
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(target)
     for source, target in targets:
         for file in below(source):
             path = target / file.relative_to(source)
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, path)
+
+
+def _remove(path: Path) -> None:
+    """At once, so that nobody finds a part of it."""
+    if path.exists():
+        gone = tempfile.mkdtemp(dir=SCRATCH)
+        path.rename(Path(gone) / path.name)
+        shutil.rmtree(gone)

@@ -63,7 +63,7 @@ def test_a_recorded_id_of_another_program_is_not_ours(state, port):
 
 
 def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
-    process = replace(server(port), code=("LICENSE",))
+    process = replace(server(port), patterns=("LICENSE",))
     assert process.start() is True
     assert process.start() is False
     first = process.pid()

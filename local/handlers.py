@@ -19,6 +19,8 @@ from local.sources import LAYER, Template, below, copied
 
 _IMPORTER = Path(__file__).with_name("import_handlers.py")
 _LIBRARIES = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
+# What Powertools imports when a handler makes its tracer.
+_TRACING = ("aws_xray_sdk.core",)
 
 
 class Importer:
@@ -28,7 +30,12 @@ class Importer:
         self._lock = threading.Lock()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
-            [str(LAMBDA_PYTHON), "-I", str(_IMPORTER), json.dumps({"paths": paths, "libraries": LIBRARIES})],
+            [
+                str(LAMBDA_PYTHON),
+                "-I",
+                str(_IMPORTER),
+                json.dumps({"paths": paths, "libraries": (*LIBRARIES, *_TRACING)}),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -64,11 +64,14 @@ class Edit:
     answer: Callable[[], str]
 
 
+_http = httpx.Client(timeout=10)
+
+
 def get(path: str, server: str = FRONT_DOOR) -> Callable[[], str]:
     """Status, headers and body of a GET, by default through the front door."""
 
     def answer() -> str:
-        response = httpx.get(server + path, timeout=10)
+        response = _http.get(server + path)
         return f"{response.status_code} {dict(response.headers)} {response.text}"
 
     return answer

@@ -62,6 +62,7 @@ def check_handlers(templates: Mapping[Path, Template]) -> None:
 def _sources(stacks: Iterable[Template], changed: set[Path]) -> list[Callable[[], Iterable[Finding]]]:
     checks: list[Callable[[], Iterable[Finding]]] = [partial(check_file, file) for file in changed if file.exists()]
     checks += [partial(_api, file) for file in {each for stack in stacks for each in _included(stack)} & changed]
+    checks += [partial(references, template) for template in stacks]
     checks += [partial(_machines, template, changed) for template in stacks]
     return checks + [partial(lint.template, template.path) for template in stacks if template.path in changed]
 
@@ -132,12 +133,20 @@ def _schema(file: Path, document: Any) -> Iterator[Finding]:
         yield Finding(file, line, f"not a JSON schema: {'/'.join(map(str, error.absolute_path))}: {error.message}")
 
 
+def references(template: Template) -> Iterator[Finding]:
+    """Files and folders that the template names and that do not exist."""
+    for each in template.references:
+        if not each.path.exists():
+            reason = f"{each.resource}: there is no {each.holder[each.key]}"
+            yield Finding(template.path, line_of(template.path, ["Resources", each.resource]), reason)
+
+
 def _machines(template: Template, changed: set[Path]) -> Iterator[Finding]:
     for name, resource in template.document["Resources"].items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
             file = (template.path.parent / properties["DefinitionUri"]).resolve()
-            if file in changed or template.path in changed:
+            if file.exists() and (file in changed or template.path in changed):
                 yield from _state_machine(file, name, template)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local import checks, publish, sources, storefront, update
+from local import checks, lint, publish, sources, storefront, update
 from local.findings import Finding, Rejected
 from local.layer import refresh_layer, restore_layer
 from local.package import NeedsBuild
@@ -33,16 +33,28 @@ def changed(before: dict[Path, str], now: dict[Path, str]) -> set[Path]:
 
 
 def pending() -> Plan:
-    """What differs from what is deployed. Raises ``Rejected`` for a template that is not YAML."""
+    """What differs from what is deployed. Raises ``Rejected`` for a template that cannot be read."""
     try:
         return update.plan(sources.templates(), update.recorded() or {})
-    except yaml.YAMLError:
-        raise Rejected(_broken_templates()) from None
+    except _UNREADABLE:
+        findings = list(_broken_templates())
+        if not findings:
+            raise
+        raise Rejected(findings) from None
+
+
+# What is raised for a file that is no YAML, a nested template that does not exist, and one that has no resources of a type.
+_UNREADABLE = (yaml.YAMLError, OSError, LookupError, TypeError, AttributeError)
 
 
 def _broken_templates() -> Iterator[Finding]:
     for file in below(sources.SHOP.parent):
-        yield from checks.check_file(file)
+        try:
+            template = sources.read(file)
+            template.functions()
+            yield from checks.references(template)
+        except _UNREADABLE:
+            yield from list(checks.check_file(file)) or lint.template(file)
 
 
 def bring_in(changed: set[Path], progress: Progress) -> list[str]:

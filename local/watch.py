@@ -14,21 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-import yaml
 from rich.console import Console
 from watchfiles import DefaultFilter, watch
 
 from local import edits, handlers, imports, lint, sources
-from local.deploy import DeployFailed
 from local.findings import Rejected
 from local.package import NeedsBuild
-from local.processes import CannotStart
-from local.seed import SeedFailed
 from local.settings import ROOT
-from local.start import start
+from local.start import FAILURES, start
 from local.update import shown
 
-FAILURES = (Rejected, DeployFailed, CannotStart, SeedFailed, yaml.YAMLError)
 WATCHED = (*edits.FOLDERS, *edits.FILES)
 # Milliseconds without another change until a change counts as complete: an editor writes a file in several steps.
 QUIET = 60

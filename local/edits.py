@@ -9,9 +9,9 @@ import yaml
 
 from local import checks, lint, publish, sources, storefront, update
 from local.findings import Finding, Rejected
-from local.layer import refresh_layer, restore_layer
+from local.layer import refresh_layers, restore_layers
 from local.package import NeedsBuild
-from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process
+from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
 from local.settings import FRONT_DOOR, ROOT
 from local.sources import below
 from local.update import Plan, Progress
@@ -76,22 +76,27 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     if not plan.changed:
         return []
     checks.check(plan.templates, plan.stacks, plan.changed)
-    changes_layer = plan.changes_layer()
-    if changes_layer:
-        refresh_layer(plan)
+    if plan.changes_layer():
+        refresh_layers(plan)
         progress("every function with the layer's new files, before its new version is deployed")
     try:
         update.update(plan, progress)
     except BaseException:
-        if changes_layer:
-            restore_layer(plan)
+        undo()
         raise
     publish.local_addresses(update.client("ssm"), publish.resources())
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     update.record(plan.now)
+    restore_layers()
     if any(_runs_container(template) for template in plan.stacks):
         STOREFRONT.stop()  # its environment is what its task definition says
     return plan.names
+
+
+def undo() -> None:
+    """Take back what an update left that did not end."""
+    if restore_layers():
+        kill_workers()
 
 
 def _runs_container(template: sources.Template) -> bool:

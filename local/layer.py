@@ -5,6 +5,7 @@ new files as soon as their processes have ended, which start again by themselves
 """
 
 import base64
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,19 +16,27 @@ from local.settings import SCRATCH, UNPACKED
 from local.sources import LAYER, Reference, below, copied
 from local.update import Plan, client
 
+# The folders whose files are not those of their digest; unpacked again once the update has ended, successful or not.
+REFRESHED = SCRATCH / "refreshed.json"
 
-def refresh_layer(plan: Plan) -> None:
+
+def refresh_layers(plan: Plan) -> None:
     """Replace what the Makefiles of changed layers copy in their unpacked newest versions, then end functions' processes."""
-    for folder, reference in _unpacked(plan):
+    layers = list(_unpacked(plan))
+    REFRESHED.write_text(json.dumps([str(folder) for folder, _ in layers]))
+    for folder, reference in layers:
         _replace(folder, reference)
     kill_workers()
 
 
-def restore_layer(plan: Plan) -> None:
-    """Have changed layers unpacked again as they are deployed, then end functions' processes."""
-    for folder, _ in _unpacked(plan):
-        _remove(folder)
-    kill_workers()
+def restore_layers() -> bool:
+    """Have refreshed layers unpacked again when they are used next; False if there are none."""
+    if not REFRESHED.exists():
+        return False
+    for folder in json.loads(REFRESHED.read_text()):
+        _remove(Path(folder))
+    REFRESHED.unlink()
+    return True
 
 
 def _unpacked(plan: Plan) -> Iterator[tuple[Path, Reference]]:

@@ -65,6 +65,7 @@ def _start() -> None:
         install_lambda_runtime()
     with step("the emulated AWS and the front door"):
         fresh = _start_emulator()
+    edits.undo()
     changes = edits.pending()
     if update.recorded() is None or update.needs_build(changes) or not update.deployable(client("cloudformation")):
         _deploy(changes)

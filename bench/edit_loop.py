@@ -201,7 +201,12 @@ EDITS = (
         replaced("</body>", "<!-- {mark} --></body>"),
         get("/"),
     ),
-    Edit("storefront: page template", "storefront/templates/home.html", appended("\n{# #}<!-- {mark} -->\n"), get("/")),
+    Edit(
+        "storefront: page template",
+        "storefront/templates/home.html",
+        replaced("{% block content %}", "{% block content %}<!-- {mark} -->"),
+        get("/"),
+    ),
     Edit("storefront: style", "storefront/static/style.css", appended("\n/* {mark} */\n"), get("/static/style.css")),
     Edit(
         "storefront: Python",

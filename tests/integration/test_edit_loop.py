@@ -17,6 +17,7 @@ from tests.integration.other_cloud import Other, other_cloud
 pytestmark = pytest.mark.timeout(900)
 NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
 KEPT = "/basket/v1/baskets/kept-over-an-update"
+BLOCK = "{% block content %}"
 TITLE = '"title": "Not found"'
 HANDLER = "functions/basket/show_basket/app.py"
 BROKEN = {
@@ -160,7 +161,7 @@ def test_a_mapping_template_that_several_templates_include(edit, other: Other):
 
 
 def test_a_page_of_the_storefront(edit, other: Other):
-    edit("storefront/templates/home.html", lambda text: text + "<!-- edited -->")
+    edit("storefront/templates/home.html", lambda text: text.replace(BLOCK, BLOCK + "<!-- edited -->"))
     assert eventually(lambda: "<!-- edited -->" in page(other, "/"))
 
 

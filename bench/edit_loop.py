@@ -204,7 +204,7 @@ EDITS = (
     Edit(
         "storefront: page template",
         "storefront/templates/home.html",
-        replaced("{% block content %}", "{% block content %}<!-- {mark} -->"),
+        replaced("{% block main %}", "{% block main %}<!-- {mark} -->"),
         get("/"),
     ),
     Edit("storefront: style", "storefront/static/style.css", appended("\n/* {mark} */\n"), get("/static/style.css")),

@@ -17,7 +17,7 @@ from tests.integration.other_cloud import Other, other_cloud
 pytestmark = pytest.mark.timeout(900)
 NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
 KEPT = "/basket/v1/baskets/kept-over-an-update"
-BLOCK = "{% block content %}"
+BLOCK = "{% block main %}"
 TITLE = '"title": "Not found"'
 HANDLER = "functions/basket/show_basket/app.py"
 BROKEN = {

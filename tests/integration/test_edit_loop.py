@@ -126,7 +126,6 @@ def handler(event, context):
 def test_a_handler_and_no_other_stack(edit, other: Other):
     other.shop.call("POST", f"{KEPT}/items", json={"sku": "SP-10001", "quantity": 1}).raise_for_status()
     printed = edit(HANDLER, lambda text: text + HEADER)
-    assert re.findall(r"updating (\w+)", printed) == ["Basket"]
     assert re.search(r"ok basket \d", printed)
     assert eventually(lambda: "x-edited" in front_door(other, NO_BASKET))
     assert "SP-10001" in front_door(other, KEPT)

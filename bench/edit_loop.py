@@ -6,20 +6,23 @@ Edits are made in a copy of the repository that ``make watch`` brings into the r
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
+import psutil
 
 from bench.report import Verdict, console, report
 from local.checkout import Checkout, Watch
-from local.settings import FRONT_DOOR, HOST, STAGE, STOREFRONT_PORT
-from local.start import client
+from local.processes import ALL, FRONT_DOOR_PROCESS, STOREFRONT
+from local.settings import FRONT_DOOR, HOST, STAGE, STATE, STOREFRONT_PORT
+from local.start import client, start
 
 TARGET = 3.0  # seconds, median
-LIMIT = 60.0
+LIMIT = 120.0
 HANDLER = """
 
 _before_{mark} = handler
@@ -29,7 +32,7 @@ def handler(event, context):
     response = _before_{mark}(event, context)
     for headers in (response.get("headers"), response.get("multiValueHeaders")):
         if headers is not None:
-            headers["X-Edit"] = "{mark}" if headers is response.get("headers") else ["{mark}"]
+            headers["X-Edit-{mark}"] = "{mark}" if headers is response.get("headers") else ["{mark}"]
     return response
 """
 LAYER = """
@@ -44,7 +47,7 @@ def rest_handler(function):
         response = handler(event, context)
         for headers in (response.get("headers"), response.get("multiValueHeaders")):
             if headers is not None:
-                headers["X-Edit"] = "{mark}" if headers is response.get("headers") else ["{mark}"]
+                headers["X-Edit-{mark}"] = "{mark}" if headers is response.get("headers") else ["{mark}"]
         return response
 
     return edited
@@ -61,19 +64,22 @@ class Edit:
     answer: Callable[[], str]
 
 
+_http = httpx.Client(timeout=10)
+
+
 def get(path: str, server: str = FRONT_DOOR) -> Callable[[], str]:
     """Status, headers and body of a GET, by default through the front door."""
 
     def answer() -> str:
-        response = httpx.get(server + path, timeout=10)
+        response = _http.get(server + path)
         return f"{response.status_code} {dict(response.headers)} {response.text}"
 
     return answer
 
 
 def api(service: str, operation: str, **arguments: Any) -> Callable[[], str]:
-    """What an AWS API says."""
-    return lambda: str(getattr(client(service), operation)(**arguments))
+    """What an AWS API says; not the request's own id and time."""
+    return lambda: str(getattr(client(service), operation)(**arguments) | {"ResponseMetadata": None})
 
 
 def appended(text: str) -> Callable[[str, str], str]:
@@ -141,7 +147,7 @@ EDITS = (
     Edit(
         "mapping template",
         "schemas/api/gateway-responses-iam.yaml",
-        replaced('"title": "Not found"', '"title": "{mark}"'),
+        replaced('"title": "Missing authentication token"', '"title": "{mark}"'),
         get("/tax/v1/nothing"),
     ),
     Edit(
@@ -195,7 +201,12 @@ EDITS = (
         replaced("</body>", "<!-- {mark} --></body>"),
         get("/"),
     ),
-    Edit("storefront: page template", "storefront/templates/home.html", appended("\n{# #}<!-- {mark} -->\n"), get("/")),
+    Edit(
+        "storefront: page template",
+        "storefront/templates/home.html",
+        replaced("{% block main %}", "{% block main %}<!-- {mark} -->"),
+        get("/"),
+    ),
     Edit("storefront: style", "storefront/static/style.css", appended("\n/* {mark} */\n"), get("/static/style.css")),
     Edit(
         "storefront: Python",
@@ -210,6 +221,17 @@ EDITS = (
         get("/healthz"),
     ),
 )
+
+
+def cpu_seconds(watch: Watch) -> float:
+    """CPU seconds of the watch, the shop's processes and all that they started and waited for."""
+    seconds = 0.0
+    for root in filter(None, [watch.process, *(process.running() for process in ALL)]):
+        for each in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
 
 
 def seconds_until_seen(checkout: Checkout, watch: Watch, edit: Edit, mark: str) -> tuple[float, str]:
@@ -239,22 +261,29 @@ def _is_digest(edit: Edit) -> bool:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkout = Checkout(Path(folder))
-        watch = Watch(checkout)
+        watch = Watch(checkout, {"SETPIECES_STATE": str(STATE)})
         results = []
         try:
             for number, edit in enumerate(EDITS, start=1):
+                before = cpu_seconds(watch)
                 seconds, printed = seconds_until_seen(checkout, watch, edit, f"mark{number:02}")
-                console.print(f"{seconds:6.2f} s  {edit.kind:26} {edit.file}", highlight=False)
-                results.append({"kind": edit.kind, "file": edit.file, "seconds": round(seconds, 2), "printed": printed})
+                # A process that was replaced takes its share with it.
+                cpu = max(0.0, cpu_seconds(watch) - before)
+                console.print(f"{seconds:6.2f} s, {cpu:5.2f} s of CPU  {edit.kind:26} {edit.file}", highlight=False)
+                row = {"kind": edit.kind, "file": edit.file, "seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2)}
+                results.append({**row, "printed": printed})
         finally:
             checkout.restore()
             watch.outcome(300)
             watch.stop()
+            for process in (STOREFRONT, FRONT_DOOR_PROCESS):  # from the repository again
+                process.stop()
+            start()
     seconds = sorted(each["seconds"] for each in results)
     p50 = median(seconds)
     measured = f"p50 {p50:.2f} s, worst {seconds[-1]:.2f} s"
     verdict = Verdict("an edit in the running shop", f"p50 at most {TARGET:.0f} s", measured, p50 <= TARGET)
-    rows = [{key: each[key] for key in ("kind", "file", "seconds")} for each in results]
+    rows = [{key: each[key] for key in ("kind", "file", "seconds", "cpu_seconds")} for each in results]
     report("edit_loop", "From saving a file until the shop answers differently", rows, [verdict], printed=results)
 
 

@@ -1,4 +1,4 @@
-"""A copy of the repository whose edits ``make watch`` brings into the running shop, for tests and benchmarks of that.
+"""A copy of the repository whose edits ``make watch`` brings into a running shop, for tests and benchmarks of that.
 
 The developer's files are never changed. ``restore`` takes every edit back, in the copy and by that in the shop.
 """
@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local.processes import STOREFRONT
-from local.settings import ROOT, STATE
+import psutil
+
+from local.settings import ROOT
 
 LINKED = (".venv", ".venv-sam", ".venv-policy")
 ENDED = "<ended>"
@@ -56,14 +57,16 @@ class Checkout:
 
 
 class Watch:
-    """``python -m local.watch`` in a checkout, and what it prints."""
+    """``python -m local.watch`` in a checkout, for the shop of ``environment``, and what it prints.
 
-    def __init__(self, checkout: Checkout) -> None:
-        STOREFRONT.stop()  # it starts again from the checkout
+    Processes that it starts again run from the checkout, the storefront from the beginning.
+    """
+
+    def __init__(self, checkout: Checkout, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", "local.watch"],
             cwd=checkout.root,
-            env=os.environ | {"SETPIECES_STATE": str(STATE), "COLUMNS": "200"},
+            env={**os.environ, **environment, "COLUMNS": "200"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -95,13 +98,16 @@ class Watch:
         """All that is printed for an edit."""
         return "\n".join(self.lines_until(OUTCOME, seconds))
 
+    @property
+    def process(self) -> psutil.Process:
+        """For its resources."""
+        return psutil.Process(self._process.pid)
+
     def running(self) -> bool:
         """Does it go on?"""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End it; the storefront runs from the repository again."""
+        """End it; the shop goes on."""
         self._process.terminate()
         self._process.wait(30)
-        STOREFRONT.stop()
-        STOREFRONT.start()

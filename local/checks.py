@@ -2,14 +2,13 @@
 
 handlers        imported by the functions' own interpreter, with their folder, the layer and the template's environment
 templates       cfn-lint: unknown resource types and properties, references, policies
-API documents   YAML, the OpenAPI document as the gateway reads it, JSON schemas, mapping templates by the gateway's parser
+API documents   YAML, OpenAPI, JSON schemas, mapping templates by the gateway's parser
 state machines  JSON and the Amazon States Language schema of cfn-lint
 schemas         JSON and the JSON Schema that they name
 storefront      imported; Jinja templates parsed
 local           imported
 """
 
-import ast
 import json
 import os
 import re
@@ -17,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,65 +24,47 @@ import jinja2
 import jsonschema
 import yaml
 from jsonschema.validators import validator_for
+from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from local.declared import Piece
+from local import handlers, lint
+from local.findings import Finding, Rejected, line_of
 from local.gateway.velocity import Template as MappingTemplate
 from local.gateway.velocity import TemplateFault
-from local.settings import LAMBDA_PYTHON, ROOT, STATE
-from local.sources import INCLUDE, LAYER, Template, below, copied, load
+from local.settings import ROOT
+from local.sources import INCLUDE, Template, below, load
 
-_IMPORTER = Path(__file__).with_name("import_handlers.py")
 _TEMPLATES = ROOT / "storefront" / "templates"
 _SUBSTITUTED = re.compile(r"\$\{(\w+)\}")
 _VTL_KEYS = {"requestTemplates", "responseTemplates"}
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
-    """What is wrong at ``line`` of ``file``; line 0 if it is about all of the file."""
-
-    file: Path
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        name = self.file.relative_to(ROOT) if self.file.is_relative_to(ROOT) else self.file
-        return f"{name}:{self.line or 1}: {self.reason}"
-
-
-class Rejected(Exception):
-    """Edited files have errors; the message lists them, one a line."""
-
-    def __init__(self, findings: Iterable[Finding]) -> None:
-        self.findings = sorted(set(findings))
-        super().__init__("\n".join(map(str, self.findings)))
-
-
 def check(templates: Mapping[Path, Template], stacks: Iterable[Template], changed: set[Path]) -> None:
     """Check ``changed`` files, which belong to ``stacks``. Raises ``Rejected``."""
-    shared = {file for folder in _layers(templates) for file in changed if _is_code_of(file, folder)}
+    folders = handlers.layers(templates)
+    shared = {file for folder in folders for file in changed if _is_code_of(file, folder)}
     functions = [each for each in stacks if _code_changed(each, changed)]
     checks = _sources(stacks, changed)
-    checks += [partial(_lint, template.path) for template in stacks if template.path in changed]
     if functions or shared:
-        checks.append(partial(handlers, functions, _layers(templates), _uses(templates, shared)))
+        checks.append(partial(handlers.check, templates, functions, shared))
     _run(checks)
 
 
 def check_sources(templates: Mapping[Path, Template], files: set[Path]) -> None:
-    """Check all ``files`` of a first deployment, for which CloudFormation checks the templates. Raises ``Rejected``."""
+    """Check all ``files`` of a first deployment, without handlers. Raises ``Rejected``."""
     _run(_sources(templates.values(), files))
 
 
 def check_handlers(templates: Mapping[Path, Template]) -> None:
     """Import every handler. Raises ``Rejected``."""
-    _run([partial(handlers, [template], _layers(templates), []) for template in templates.values()])
+    _run([partial(handlers.check, templates, templates.values())])
 
 
 def _sources(stacks: Iterable[Template], changed: set[Path]) -> list[Callable[[], Iterable[Finding]]]:
     checks: list[Callable[[], Iterable[Finding]]] = [partial(check_file, file) for file in changed if file.exists()]
     checks += [partial(_api, file) for file in {each for stack in stacks for each in _included(stack)} & changed]
-    return checks + [partial(_machines, template, changed) for template in stacks]
+    checks += [partial(references, template) for template in stacks]
+    checks += [partial(_machines, template, changed) for template in stacks]
+    return checks + [partial(lint.template, template.path) for template in stacks if template.path in changed]
 
 
 def _run(checks: Iterable[Callable[[], Iterable[Finding]]]) -> None:
@@ -92,10 +72,6 @@ def _run(checks: Iterable[Callable[[], Iterable[Finding]]]) -> None:
         findings = [finding for found in pool.map(lambda each: list(each()), checks) for finding in found]
     if findings:
         raise Rejected(findings)
-
-
-def _layers(templates: Mapping[Path, Template]) -> list[Path]:
-    return [each.path for template in templates.values() for each in template.references if each.kind == LAYER]
 
 
 def _is_code_of(file: Path, folder: Path) -> bool:
@@ -153,8 +129,16 @@ def _schema(file: Path, document: Any) -> Iterator[Finding]:
     try:
         validator_for(document).check_schema(document)
     except jsonschema.SchemaError as error:
-        line = _line_of(file, error.absolute_path)
+        line = line_of(file, error.absolute_path)
         yield Finding(file, line, f"not a JSON schema: {'/'.join(map(str, error.absolute_path))}: {error.message}")
+
+
+def references(template: Template) -> Iterator[Finding]:
+    """Files and folders that the template names and that do not exist."""
+    for each in template.references:
+        if not each.path.exists():
+            reason = f"{each.resource}: there is no {each.holder[each.key]}"
+            yield Finding(template.path, line_of(template.path, ["Resources", each.resource]), reason)
 
 
 def _machines(template: Template, changed: set[Path]) -> Iterator[Finding]:
@@ -162,7 +146,7 @@ def _machines(template: Template, changed: set[Path]) -> Iterator[Finding]:
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
             file = (template.path.parent / properties["DefinitionUri"]).resolve()
-            if file in changed or template.path in changed:
+            if file.exists() and (file in changed or template.path in changed):
                 yield from _state_machine(file, name, template)
 
 
@@ -173,15 +157,15 @@ def _state_machine(file: Path, name: str, template: Template) -> Iterator[Findin
     for unknown in sorted(set(_SUBSTITUTED.findall(text)) - substitutions.keys()):
         line = text[: text.index(f"${{{unknown}}}")].count("\n") + 1
         yield Finding(file, line, f"{name} in {template.path.name} has no DefinitionSubstitutions for {unknown}")
-    values = _resolved(template).resolve(dict(substitutions))
+    values = handlers.resolved(template).resolve(dict(substitutions))
     try:
         document = json.loads(_SUBSTITUTED.sub(lambda match: str(values.get(match[1], "any")), text))
     except ValueError:
         return  # reported by check_file
     properties = {"RoleArn": "arn:aws:iam::123456789012:role/any", "Definition": document}
     machine = {"Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
-    for match in _matches(json.dumps(machine)):
-        yield Finding(file, _line_of(file, list(match.path or [])[4:]), f"{match.rule.id} {match.message}")
+    for match in lint.errors(json.dumps(machine)):
+        yield Finding(file, line_of(file, list(match.path or [])[4:]), f"{match.rule.id} {match.message}")
     yield from _transitions(file, document, [])
 
 
@@ -190,7 +174,7 @@ def _transitions(file: Path, machine: Any, path: list[Any]) -> Iterator[Finding]
     states = machine.get("States", {}) if isinstance(machine, dict) else {}
     for at, target in _targets(machine, path):
         if target not in states:
-            yield Finding(file, _line_of(file, at), f"there is no state {target!r}")
+            yield Finding(file, line_of(file, at), f"there is no state {target!r}")
     for name, state in states.items():
         for key in ("Iterator", "ItemProcessor"):
             yield from _transitions(file, state.get(key, {}), [*path, "States", name, key])
@@ -209,40 +193,6 @@ def _targets(machine: Any, path: list[Any]) -> Iterator[tuple[list[Any], str]]:
                 yield from (([*here, key, number], each["Next"]) for number, each in found if "Next" in each)
 
 
-def _line_of(file: Path, path: Iterable[Any]) -> int:
-    """The line of what is at ``path`` in a JSON or YAML file; of the nearest that can be found."""
-    node, line = yaml.compose(file.read_text(), yaml.CSafeLoader), 1
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(step)]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            found = [(node.value[step], node.value[step])]
-        else:
-            found = []
-        if not found:
-            break
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
-    return line
-
-
-def _lint(file: Path) -> Iterator[Finding]:
-    for match in _matches(file.read_text(), str(file)):
-        yield Finding(file, match.linenumber, f"{match.rule.id} {match.message}")
-
-
-def _matches(text: str, name: str | None = None) -> list[Any]:
-    """What cfn-lint finds; imported late, as it takes a second."""
-    from cfnlint.api import lint, lint_file
-    from cfnlint.config import ManualArgs
-
-    arguments: ManualArgs = {"regions": ["eu-central-1"]}
-    return [
-        match
-        for match in (lint_file(Path(name), arguments) if name else lint(text, config=arguments))
-        if match.rule.severity == "error"
-    ]
-
-
 def _api(file: Path) -> Iterator[Finding]:
     try:
         node = yaml.compose(file.read_text(), yaml.CSafeLoader)
@@ -250,12 +200,17 @@ def _api(file: Path) -> Iterator[Finding]:
     except yaml.YAMLError:
         return  # reported by check_file
     yield from _mapping_templates(file, node)
+    if "openapi" in document:
+        for error in OpenAPIV30SpecValidator(document).iter_errors():
+            place = list(error.absolute_path)
+            reason = error.message.splitlines()[0]
+            yield Finding(file, line_of(file, place), f"not OpenAPI 3.0: {' '.join(map(str, [*place, reason]))}")
     for name, schema in (document.get("components", {}).get("schemas") or {}).items():
         try:
             jsonschema.Draft4Validator.check_schema(schema)
         except jsonschema.SchemaError as error:
             path = ["components", "schemas", name, *error.absolute_path]
-            yield Finding(file, _line_of(file, path), f"not a JSON schema: {name}: {error.message}")
+            yield Finding(file, line_of(file, path), f"not a JSON schema: {name}: {error.message}")
 
 
 def _mapping_templates(file: Path, node: yaml.Node | None, within: bool = False) -> Iterator[Finding]:
@@ -280,91 +235,6 @@ def _mapping_template(file: Path, node: yaml.ScalarNode) -> Iterator[Finding]:
         yield Finding(file, line, f"mapping template does not parse: {str(fault)[position.end() if position else 0 :]}")
 
 
-def handlers(templates: Iterable[Template], layers: Iterable[Path], uses: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Import the handler of every function of ``templates``, each in a process of its own; look for the names in ``uses``."""
-    packages = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
-    sources = [
-        str(source.parent) for layer in layers for source, _ in copied(layer) if (source / "__init__.py").exists()
-    ]
-    functions = [
-        {"file": str(template.path), "line": _line_of(template.path, ["Resources", name]), "name": name, **found}
-        for template in templates
-        for name, found in _functions(template)
-    ]
-    done = subprocess.run(
-        [str(LAMBDA_PYTHON), "-I", str(_IMPORTER)],
-        input=json.dumps({"paths": [*sources, str(packages)], "functions": functions, "uses": uses}),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-central-1"},
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    for found in json.loads(done.stdout):
-        yield Finding(Path(found["file"]), found["line"], found["reason"])
-
-
-def _uses(templates: Mapping[Path, Template], shared: set[Path]) -> list[dict[str, Any]]:
-    """What handlers import from the ``shared`` modules of a layer: [{"file", "line", "module", "names", "environment"}]."""
-    if not shared:
-        return []
-    environment: dict[str, str] = {}
-    for template in templates.values():
-        for _, found in _functions(template):
-            environment |= found["environment"]
-    modules = {_module(file): file for file in shared if file.exists()}
-    uses = [{"file": str(file), "line": 0, "module": name, "names": []} for name, file in modules.items()]
-    code = {each.path for template in templates.values() for each in template.references if each.path.is_dir()}
-    for file in (file for folder in code for file in below(folder) if file.suffix == ".py" and file not in shared):
-        uses += [use for use in _imported(file) if use["module"] in modules]
-    return [{**use, "environment": environment} for use in uses]
-
-
-def _imported(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [name.name for name in node.names if name.name != "*"]
-            yield {"file": str(file), "line": node.lineno, "module": node.module, "names": names}
-
-
-def _module(file: Path) -> str:
-    """The dotted name of a file within packages."""
-    parts = [] if file.stem == "__init__" else [file.stem]
-    folder = file.parent
-    while (folder / "__init__.py").exists():
-        parts, folder = [folder.name, *parts], folder.parent
-    return ".".join(parts)
-
-
-def _resolved(template: Template) -> Piece:
-    """Resolves intrinsics in the template; its resources as written are enough for that."""
-    piece = Piece(template.path.stem, template.document)
-    piece.__dict__["_template"] = template.document
-    return piece
-
-
-def _functions(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(logical id, {"handler", "folder", "environment"}) of the template's Python functions."""
-    piece = _resolved(template)
-    for name, properties in template.functions().items():
-        if "Handler" not in properties or not isinstance(properties.get("CodeUri"), str):
-            continue
-        variables = piece.resolve(properties.get("Environment", {}).get("Variables", {}))
-        yield (
-            name,
-            {
-                "handler": properties["Handler"],
-                "folder": str((template.path.parent / properties["CodeUri"]).resolve()),
-                "environment": {key: str(value) for key, value in variables.items()},
-            },
-        )
-
-
 def _jinja(file: Path) -> Iterator[Finding]:
     try:
         jinja2.Environment().parse(file.read_text(), file.name, str(file))
@@ -385,9 +255,8 @@ def importable(module: str, folder: Path = ROOT) -> None:
         raise Rejected([Finding(file, line, done.stderr.strip().splitlines()[-1])])
 
 
-def storefront() -> None:
-    """Import the storefront and parse its templates. Raises ``Rejected``."""
+def pages() -> None:
+    """Parse the storefront's Jinja templates. Raises ``Rejected``."""
     findings = [finding for file in below(_TEMPLATES) for finding in _jinja(file)]
     if findings:
         raise Rejected(findings)
-    importable("app.main", ROOT / "storefront")

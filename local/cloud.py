@@ -7,12 +7,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from local.checks import Rejected
-from local.deploy import DeployFailed
 from local.failures import requires_shop
-from local.processes import CannotStart
-from local.seed import SeedFailed
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, REGION, ROOT, STATE
+from local.start import FAILURES
 from local.start import start as start_shop
 
 console = Console(highlight=False)
@@ -23,7 +20,7 @@ def start() -> None:
     """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
     try:
         start_shop()
-    except (CannotStart, DeployFailed, Rejected, SeedFailed) as failure:
+    except FAILURES as failure:
         console.print("make start failed.", style="red")
         console.print(str(failure), markup=False, soft_wrap=True)
         raise SystemExit(1) from failure

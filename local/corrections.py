@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
-from local.settings import LAMBDA_PYTHON, SCRATCH, STATE
+from local.settings import LAMBDA_PYTHON, STATE, UNPACKED
 
 _unpacking = threading.Lock()
 
@@ -561,9 +561,13 @@ def _unpack_once() -> None:
 
 
 @lru_cache(maxsize=256)
+def _sha256(archive: bytes) -> str:
+    return hashlib.sha256(archive).hexdigest()
+
+
 def unpacked(archive: bytes) -> str:
     """The folder of a layer's or a function's zip, the same one for every process that has it, as on AWS."""
-    folder = SCRATCH / "unpacked" / hashlib.sha256(archive).hexdigest()
+    folder = UNPACKED / _sha256(archive)
     with _unpacking:
         if not folder.exists():
             partial = folder.with_suffix(".partial")

@@ -7,9 +7,11 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local import checks, imports, publish, sources, storefront, update
-from local.layer import forget_layers, refresh_layer
-from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process
+from local import checks, lint, publish, sources, storefront, update
+from local.findings import Finding, Rejected
+from local.layer import refresh_layers, restore_layers
+from local.package import NeedsBuild
+from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
 from local.settings import FRONT_DOOR, ROOT
 from local.sources import below
 from local.update import Plan, Progress
@@ -31,24 +33,42 @@ def changed(before: dict[Path, str], now: dict[Path, str]) -> set[Path]:
 
 
 def pending() -> Plan:
-    """What differs from what is deployed. Raises ``Rejected`` for a template that is not YAML."""
+    """What differs from what is deployed. Raises ``Rejected`` for a template that cannot be read."""
     try:
         return update.plan(sources.templates(), update.recorded() or {})
-    except yaml.YAMLError:
-        raise checks.Rejected(_broken_templates()) from None
+    except _UNREADABLE:
+        findings = list(_broken_templates())
+        if not findings:
+            raise
+        raise Rejected(findings) from None
 
 
-def _broken_templates() -> Iterator[checks.Finding]:
+# What is raised for a file that is no YAML, a nested template that does not exist, and one that has no resources of a type.
+_UNREADABLE = (yaml.YAMLError, OSError, LookupError, TypeError, AttributeError)
+
+
+def _broken_templates() -> Iterator[Finding]:
     for file in below(sources.SHOP.parent):
-        yield from checks.check_file(file)
+        try:
+            template = sources.read(file)
+            template.functions()
+            yield from checks.references(template)
+        except _UNREADABLE:
+            yield from list(checks.check_file(file)) or lint.template(file)
 
 
-def bring_in(progress: Progress) -> list[str]:
-    """Check and deploy what has changed, restart what runs it; the names of both.
+def bring_in(changed: set[Path], progress: Progress) -> list[str]:
+    """Check and deploy what is not deployed, restart what runs ``changed`` files; the names of both.
 
     Raises ``Rejected``, ``DeployFailed`` and ``CannotStart``; what was deployed and ran before still is and does.
+    Raises ``NeedsBuild`` if only ``make start`` can.
     """
-    return deploy_pending(pending(), progress) + restart_changed()
+    plan = pending()
+    if update.needs_build(plan):
+        raise NeedsBuild(f"built anew: {update.shown(plan.changed)}")
+    deployed = {ROOT / name for name in plan.now} | plan.changed
+    names = deploy_pending(plan, progress)
+    return names + restart_changed() if changed - deployed or not STOREFRONT.pid() else names
 
 
 def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
@@ -57,19 +77,26 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
         return []
     checks.check(plan.templates, plan.stacks, plan.changed)
     if plan.changes_layer():
-        refresh_layer(plan)
+        refresh_layers(plan)
         progress("every function with the layer's new files, before its new version is deployed")
     try:
         update.update(plan, progress)
     except BaseException:
-        forget_layers()
+        undo()
         raise
     publish.local_addresses(update.client("ssm"), publish.resources())
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     update.record(plan.now)
+    restore_layers()
     if any(_runs_container(template) for template in plan.stacks):
         STOREFRONT.stop()  # its environment is what its task definition says
     return plan.names
+
+
+def undo() -> None:
+    """Take back what an update left that did not end."""
+    if restore_layers():
+        kill_workers()
 
 
 def _runs_container(template: sources.Template) -> bool:
@@ -78,11 +105,12 @@ def _runs_container(template: sources.Template) -> bool:
 
 def restart_changed() -> list[str]:
     """Start again the processes whose code has changed; their names. Raises ``Rejected`` and ``CannotStart``."""
-    imports.forget()
     replaced = [process for process in LOCAL if not process.current()]
     for process in replaced:
         checks.importable(process.module)
-    checks.storefront()
+    checks.pages()
+    if not STOREFRONT.current():
+        checks.importable("app.main", ROOT / "storefront")
     if EMULATOR in replaced:
         FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
     started = [process.name for process in LOCAL if process.start(seconds=60)]

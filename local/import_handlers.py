@@ -1,22 +1,29 @@
 """Imports the handlers of functions, run by the functions' interpreter: no package of this repository but the layer's is there.
 
-Input: {"paths": [...], "functions": [{"file", "line", "name", "handler", "folder", "environment"}],
+    python -I import_handlers.py '{"paths": [...], "libraries": [...]}'
+
+Each line of the input is a request: {"functions": [{"file", "line", "name", "handler", "folder", "environment"}],
 "uses": [{"file", "line", "module", "names", "environment"}]}, where ``uses`` are names that modules of the layer must have.
-Output: what could not be imported, [{"file", "line", "reason"}]. Each is imported in a copy of this process, which has the
-runtime's libraries imported.
+Each line of the output is the answer: what could not be imported, [{"file", "line", "reason"}]. Handlers are imported in
+copies of this process, which has ``libraries`` imported, as many at a time as there are cores.
 """
 
+import importlib
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-given: dict[str, Any] = json.load(sys.stdin)
+Findings = list[dict[str, Any]]
+given: dict[str, Any] = json.loads(sys.argv[1])
 sys.path[:0] = given["paths"]
-import aws_lambda_powertools  # noqa: E402, F401
-import boto3  # noqa: E402, F401  what every function imports
+for library in given["libraries"]:
+    with suppress(ModuleNotFoundError):
+        importlib.import_module(library)
 
 
 def located(error: BaseException, function: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +36,7 @@ def located(error: BaseException, function: dict[str, Any]) -> dict[str, Any]:
     return {"file": file, "line": line, "reason": f"{type(error).__name__}: {error} (handler of {function['name']})"}
 
 
-def failures(function: dict[str, Any]) -> list[dict[str, Any]]:
+def failures(function: dict[str, Any]) -> Findings:
     """What is wrong with the handler; nothing if it can be called."""
     sys.path.insert(0, function["folder"])
     os.environ.update(function["environment"], AWS_LAMBDA_FUNCTION_NAME=function["name"])
@@ -43,10 +50,10 @@ def failures(function: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def missing(uses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def missing(uses: list[dict[str, Any]]) -> Findings:
     """Names that the layer's modules do not have, and modules that cannot be imported."""
     os.environ.update(uses[0]["environment"])
-    results: list[dict[str, Any]] = []
+    results: Findings = []
     for use in uses:
         try:
             module = __import__(use["module"], fromlist=["*"])
@@ -61,30 +68,40 @@ def missing(uses: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return results
 
 
-def in_copy(check: Callable[[Any], list[dict[str, Any]]], subject: Any, file: str, line: int) -> list[dict[str, Any]]:
-    """The findings of ``check(subject)``, made in a copy of this process."""
+def start_copy(check: Callable[[], Findings]) -> tuple[int, int]:
+    """A copy of this process that writes what ``check`` finds: (process id, pipe to read it from)."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(reader)
         os.dup2(2, 1)
         with os.fdopen(writer, "w") as pipe:
-            json.dump(check(subject), pipe)
+            json.dump(check(), pipe)
         os._exit(0)
     os.close(writer)
+    return child, reader
+
+
+def answer(child: int, reader: int, file: str, line: int) -> Findings:
+    """What a copy found."""
     with os.fdopen(reader) as pipe:
-        answer = pipe.read()
+        text = pipe.read()
     os.waitpid(child, 0)
-    if answer:
-        findings: list[dict[str, Any]] = json.loads(answer)
-        return findings
-    return [{"file": file, "line": line, "reason": "importing it ended the process"}]
+    if not text:
+        return [{"file": file, "line": line, "reason": "importing it ended the process"}]
+    findings: Findings = json.loads(text)
+    return findings
 
 
-found = [
-    result
-    for function in given["functions"]
-    for result in in_copy(failures, function, function["file"], function["line"])
-]
-if given["uses"]:
-    found += in_copy(missing, given["uses"], given["uses"][0]["file"], 0)
-sys.stdout.write(json.dumps(found))
+for request in map(json.loads, sys.stdin):
+    found: Findings = []
+    checks = [(partial(failures, each), each["file"], each["line"]) for each in request["functions"]]
+    if request["uses"]:
+        checks.append((partial(missing, request["uses"]), request["uses"][0]["file"], 0))
+    cores = os.cpu_count() or 1
+    for some in (checks[first : first + cores] for first in range(0, len(checks), cores)):
+        copies = [(*start_copy(check), file, line) for check, file, line in some]
+        for copy in copies:
+            found += answer(*copy)
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()

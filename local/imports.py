@@ -1,30 +1,36 @@
 """Which files of ``local`` a process runs: its module and all that this imports, directly or not."""
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
-import grimp
+import grimp.exceptions
 
+from local.findings import Finding, Rejected
 from local.settings import ROOT, STATE
 
-
-@cache
-def _graph() -> grimp.ImportGraph:
-    # Unchanged files are not parsed again.
-    return grimp.build_graph("local", cache_dir=str(STATE / "imports"))
+Versions = frozenset[tuple[Path, int]]
 
 
-def forget() -> None:
-    """Read the files again at the next question."""
-    _graph.cache_clear()
+def _versions() -> Versions:
+    """Every file of ``local`` with the time of its last change."""
+    return frozenset((file, file.stat().st_mtime_ns) for file in (ROOT / "local").rglob("*.py"))
+
+
+@lru_cache(maxsize=1)
+def _graph(_: Versions) -> grimp.ImportGraph:
+    try:
+        # Unchanged files are not parsed again.
+        return grimp.build_graph("local", cache_dir=str(STATE / "imports"))
+    except grimp.exceptions.SourceSyntaxError as error:
+        raise Rejected([Finding(Path(error.filename), error.lineno or 0, f"SyntaxError: {error.text}")]) from None
 
 
 def code(module: str) -> list[Path]:
-    """The files of ``module`` and of the modules of this repository that it imports, sorted.
+    """The files of ``module`` and of the modules of this repository that it imports, sorted. Raises ``Rejected``.
 
     A package within ``local`` counts as a whole: it may run files of its own that it does not import.
     """
-    modules = {module, *_graph().find_upstream_modules(module)}
+    modules = {module, *_graph(_versions()).find_upstream_modules(module)}
     files = {ROOT / "local" / "__init__.py"}
     for name in modules:
         path = ROOT.joinpath(*name.split("."))

@@ -97,16 +97,9 @@ def layer(reference: Reference) -> bytes:
         raise NeedsBuild(f"{reference.resource} was never built")
     sources = copied(reference.path)
     fresh = {str(Path(target) / file.relative_to(source)): file for source, target in sources for file in below(source)}
-    kept = {
-        name: file
-        for file in built.rglob("*")
-        if file.is_file() and not any(_within(name := str(file.relative_to(built)), target) for _, target in sources)
-    }
+    names = {str(file.relative_to(built)): file for file in built.rglob("*") if file.is_file()}
+    kept = {name: file for name, file in names.items() if not any(Path(name).is_relative_to(to) for _, to in sources)}
     return zipped(((name, file.read_bytes()) for name, file in sorted((kept | fresh).items())), zipfile.ZIP_STORED)
-
-
-def _within(name: str, target: str) -> bool:
-    return Path(name).is_relative_to(target)
 
 
 def zipped(files: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:

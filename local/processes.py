@@ -95,8 +95,8 @@ class Process:
         return STATE / f"{self.name}.log"
 
     def version(self) -> str:
-        """A digest of the code and the configuration as they are now."""
-        digest = hashlib.sha256(self.configuration().encode())
+        """A digest of the command, the configuration and the code as they are now."""
+        digest = hashlib.sha256("\n".join([*self.arguments, self.configuration()]).encode())
         for file in self.code():
             digest.update(file.read_bytes())
         return digest.hexdigest()

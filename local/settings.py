@@ -23,6 +23,8 @@ FRONT_DOOR = f"http://{HOST}:{FRONT_DOOR_PORT}"
 
 # Where functions are unpacked: the emulator does not clear up after a function's process that was killed.
 SCRATCH = STATE / "tmp"
+# The code of functions and layers, each in a folder named by the SHA-256 of its zip.
+UNPACKED = SCRATCH / "unpacked"
 LAMBDA_PYTHON = STATE / "lambda-runtime" / "bin" / "python"
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 

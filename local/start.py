@@ -4,18 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import boto3
 import httpx
+import yaml
 
 from local import checks, edits, feeds, publish, redirects, seed, sitemaps, storefront, update
 from local.counters import raise_sequences
 from local.credentials import private_folder
-from local.deploy import deploy, stage_settings
+from local.deploy import DeployFailed, deploy, stage_settings
+from local.findings import Rejected
 from local.processes import EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStart
 from local.progress import step
+from local.seed import SeedFailed
 from local.settings import (
     AWS_ENDPOINT,
     FRONT_DOOR,
@@ -27,6 +30,8 @@ from local.settings import (
     aws_environment,
 )
 from local.shop import Shop
+
+FAILURES = (CannotStart, Rejected, DeployFailed, SeedFailed, yaml.YAMLError)
 
 
 def session() -> boto3.Session:
@@ -42,7 +47,7 @@ def client(service: str):  # type: ignore[no-untyped-def]  # boto3's clients hav
 def start() -> None:
     """Start, bring in what changed, and seed. Harmless when it already runs; what it started ends again if it fails.
 
-    Raises ``CannotStart``, ``Rejected``, ``DeployFailed``, ``SeedFailed`` and ``yaml.YAMLError``.
+    Raises ``FAILURES``.
     """
     private_folder(STATE)
     ran = edits.running()
@@ -60,6 +65,7 @@ def _start() -> None:
         install_lambda_runtime()
     with step("the emulated AWS and the front door"):
         fresh = _start_emulator()
+    edits.undo()
     changes = edits.pending()
     if update.recorded() is None or update.needs_build(changes) or not update.deployable(client("cloudformation")):
         _deploy(changes)
@@ -102,17 +108,15 @@ def _deploy(changes: update.Plan) -> None:
 
 
 def _deploy_checked_beside(changes: update.Plan) -> None:
-    """A first deployment: files are checked while SAM builds, handlers, which need the layer, while it deploys."""
+    """A first deployment: files are checked while SAM builds; then handlers, which need the layer that it builds."""
     with ThreadPoolExecutor() as pool:
         sources = pool.submit(checks.check_sources, changes.templates, changes.changed)
-        handlers: list[Future[None]] = []
 
         def built() -> None:
             sources.result()
-            handlers.append(pool.submit(checks.check_handlers, changes.templates))
+            checks.check_handlers(changes.templates)
 
         deploy(STAGE, environment=_environment(), built=built)
-        handlers[0].result()
 
 
 def _seed() -> None:

@@ -19,11 +19,11 @@ USER = "storefront"  # of the session store
 
 def environment(session: boto3.Session, endpoint: str) -> dict[str, str]:
     """The container's environment, its secrets read from where they are; sessions and cookies without TLS, as all here."""
-    ecs = session.client("ecs", endpoint_url=endpoint)
+    ecs, ssm, secrets = (session.client(name, endpoint_url=endpoint) for name in ("ecs", "ssm", "secretsmanager"))
     (container,) = ecs.describe_task_definition(taskDefinition=NAME)["taskDefinition"]["containerDefinitions"]
     found = {each["name"]: each["value"] for each in container["environment"]}
     for secret in container["secrets"]:
-        found[secret["name"]] = _secret(session, endpoint, secret["valueFrom"])
+        found[secret["name"]] = _secret(ssm, secrets, secret["valueFrom"])
     return found | {"SESSIONS_URL": sessions_url(found["SESSIONS_TOKEN"]), "SECURE_COOKIES": "false"}
 
 
@@ -41,12 +41,11 @@ def session_store(port: int, token: str) -> TcpFakeServer:
     return server
 
 
-def _secret(session: boto3.Session, endpoint: str, address: str) -> str:
+def _secret(ssm: Any, secrets: Any, address: str) -> str:
     """A parameter's name or a secret's ARN, as ECS takes them."""
     if address.startswith("arn:"):
-        secrets = session.client("secretsmanager", endpoint_url=endpoint)
         return str(secrets.get_secret_value(SecretId=address)["SecretString"])
-    return str(session.client("ssm", endpoint_url=endpoint).get_parameter(Name=address)["Parameter"]["Value"])
+    return str(ssm.get_parameter(Name=address)["Parameter"]["Value"])
 
 
 def register(balancing: Any, port: int = STOREFRONT_PORT) -> None:

@@ -7,28 +7,28 @@ keeps its last good version. Ctrl-C ends the watch; the shop goes on.
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
-import yaml
 from rich.console import Console
 from watchfiles import DefaultFilter, watch
 
-from local import edits, imports
-from local.checks import Rejected
-from local.deploy import DeployFailed
-from local.processes import CannotStart
-from local.seed import SeedFailed
+from local import edits, handlers, imports, lint, sources
+from local.findings import Rejected
+from local.package import NeedsBuild
 from local.settings import ROOT
-from local.start import start
+from local.start import FAILURES, start
 from local.update import shown
 
-FAILURES = (Rejected, DeployFailed, CannotStart, SeedFailed, yaml.YAMLError)
 WATCHED = (*edits.FOLDERS, *edits.FILES)
 # Milliseconds without another change until a change counts as complete: an editor writes a file in several steps.
 QUIET = 60
+# Milliseconds after which files are looked at even if the system reported no change: one may be from before it began to.
+UNREPORTED = 2_000
 
 console = Console(highlight=False)
 
@@ -37,6 +37,7 @@ console = Console(highlight=False)
 @click.option("--once", is_flag=True, help="Bring in what has changed until now, then end.")
 def main(once: bool) -> None:
     """Bring every saved edit into the running shop; start it if it does not run."""
+    before = edits.snapshot()
     try:
         start()
     except FAILURES as failure:
@@ -44,15 +45,28 @@ def main(once: bool) -> None:
         raise SystemExit(1) from failure
     if once:
         return
-    console.print(f"Watching {', '.join(WATCHED)}. Ctrl-C ends.")
-    before = edits.snapshot()
+    threading.Thread(target=_preload, daemon=True).start()
+    console.print(f"Watching {', '.join(WATCHED)}. Ctrl-C ends.", soft_wrap=True)
     for _ in _changes():
         before = _bring_in(before)
 
 
+def _preload() -> None:
+    """What checks need and what takes them longest."""
+    handlers.importer(sources.templates())
+    lint.preload()
+
+
 def _changes() -> Iterator[object]:
-    paths = [ROOT / name for name in WATCHED]
-    yield from watch(*paths, watch_filter=DefaultFilter(), debounce=1_600, step=QUIET, raise_interrupt=False)
+    yield from watch(
+        *(ROOT / name for name in WATCHED),
+        watch_filter=DefaultFilter(),
+        debounce=1_600,
+        step=QUIET,
+        rust_timeout=UNREPORTED,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+    )
 
 
 def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
@@ -62,19 +76,29 @@ def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
     changed = edits.changed(before, now)
     if not changed:
         return before
-    console.print(f"{time.strftime('%H:%M:%S')} {shown(changed)}", markup=False)
+    console.print(f"{time.strftime('%H:%M:%S')} {shown(changed)}", markup=False, soft_wrap=True)
     try:
-        affected = edits.bring_in(lambda stack: console.print(f"  [dim]updating {stack}[/]"))
-        what = ", ".join(affected) or "nothing that runs"
+        what = ", ".join(_affected(changed)) or "nothing that runs"
         console.print(f"  [green]ok[/] {what} [dim]{time.monotonic() - started:.1f} s[/]", soft_wrap=True)
     except FAILURES as failure:
         console.print(str(failure), style="red", markup=False, soft_wrap=True)
         console.print("  [red]not deployed[/]: the shop keeps its last good version.")
-    imports.forget()
-    if changed & set(imports.code("local.watch")):
-        console.print("  [dim]starting the watch again: its own code has changed[/]")
-        os.execv(sys.executable, [sys.executable, "-m", "local.watch"])
+    with suppress(Rejected):  # printed already
+        if changed & set(imports.code("local.watch")):
+            console.print("  [dim]starting the watch again: its own code has changed[/]")
+            os.execv(sys.executable, [sys.executable, "-m", "local.watch"])
     return now
+
+
+def _affected(changed: set[Path]) -> list[str]:
+    """Bring in ``changed`` files; the names of what they affect."""
+    try:
+        return edits.bring_in(changed, lambda stack: console.print(f"  [dim]updating {stack}[/]"))
+    except NeedsBuild as reason:
+        console.print(f"  [dim]{reason}[/]", soft_wrap=True)
+        start()
+        handlers.forget()
+        return ["the shop"]
 
 
 if __name__ == "__main__":

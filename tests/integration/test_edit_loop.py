@@ -1,15 +1,23 @@
-"""``make watch``: edits of a copy of the repository in the running shop, and broken ones, which leave it as it was."""
+"""Edits of a copy of the repository, in a shop of its own: brought in by ``make watch``, or refused with place and reason."""
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from local.checkout import Checkout, Watch
-from local.settings import FRONT_DOOR, HOST, STOREFRONT_PORT
+from local.settings import HOST
 from local.shop import eventually
+from tests.integration.other_cloud import Other, other_cloud
 
-NOT_FOUND = f"{FRONT_DOOR}/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
+pytestmark = pytest.mark.timeout(900)
+NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
+KEPT = "/basket/v1/baskets/kept-over-an-update"
+BLOCK = "{% block main %}"
 TITLE = '"title": "Not found"'
 HANDLER = "functions/basket/show_basket/app.py"
 BROKEN = {
@@ -30,6 +38,16 @@ BROKEN = {
         "schemas/api/orders.yaml",
         lambda text: text.replace("#end", "#ende", 1),
         r"orders\.yaml:\d+: mapping template does not parse",
+    ),
+    "API document": (
+        "schemas/api/basket.yaml",
+        lambda text: text.replace("      responses:", "      answers:", 1),
+        r"basket\.yaml:\d+: not OpenAPI 3\.0: .*'responses' is a required property",
+    ),
+    "not YAML": (
+        "templates/basket.yaml",
+        lambda text: text.replace("Resources:", "Resources: [", 1),
+        r"basket\.yaml:\d+: not YAML",
     ),
     "state machine": (
         "statemachines/raise-sequence.asl.json",
@@ -52,22 +70,29 @@ BROKEN = {
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
+    with other_cloud(tmp_path_factory.mktemp("edited")) as cloud:
+        cloud.start()
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
-def watch(checkout):
-    running = Watch(checkout)
+def watch(checkout: Checkout, other: Other) -> Iterator[Watch]:
+    running = Watch(checkout, other.environment)
     yield running
     running.stop()
 
 
 @pytest.fixture
-def edit(checkout, watch):
+def edit(checkout: Checkout, watch: Watch):
     """Makes an edit, returns what the watch printed; taken back after the test."""
 
-    def make(name, change):
+    def make(name: str, change) -> str:
         checkout.edit(name, change)
         return watch.outcome()
 
@@ -76,14 +101,14 @@ def edit(checkout, watch):
     watch.outcome()
 
 
-def seen(url, text):
-    return eventually(lambda: text in (response := httpx.get(url, timeout=10)).text + str(response.headers))
+def front_door(other: Other, path: str) -> str:
+    """Headers and body of the answer to a GET."""
+    response = other.shop.call("GET", path)
+    return f"{response.headers} {response.text}"
 
 
-def test_a_handler(edit):
-    printed = edit(HANDLER, lambda text: text + HEADER)
-    assert "ok basket" in printed
-    assert seen(NOT_FOUND, "x-edited")
+def page(other: Other, path: str) -> str:
+    return httpx.get(f"http://{HOST}:{other.ports['SETPIECES_STOREFRONT_PORT']}{path}", timeout=10).text
 
 
 HEADER = """
@@ -98,14 +123,45 @@ def handler(event, context):
 """
 
 
-def test_a_mapping_template_that_several_templates_include(edit):
+def test_a_handler_and_no_other_stack(edit, other: Other):
+    other.shop.call("POST", f"{KEPT}/items", json={"sku": "SP-10001", "quantity": 1}).raise_for_status()
+    printed = edit(HANDLER, lambda text: text + HEADER)
+    assert re.search(r"ok basket \d", printed)
+    assert eventually(lambda: "x-edited" in front_door(other, NO_BASKET))
+    assert "SP-10001" in front_door(other, KEPT)
+
+
+def test_a_common_module(edit, other: Other):
+    changed = LAYER.replace("handler", "rest_handler")
+    edit("functions/common/setpieces/rest.py", lambda text: text + changed)
+    assert eventually(lambda: "x-edited" in front_door(other, NO_BASKET))
+
+
+LAYER = """
+
+_unedited = handler
+
+
+def handler(function):
+    inner = _unedited(function)
+
+    def edited(event, context):
+        response = inner(event, context)
+        response.setdefault("headers", {})["X-Edited"] = "yes"
+        return response
+
+    return edited
+"""
+
+
+def test_a_mapping_template_that_several_templates_include(edit, other: Other):
     edit("schemas/api/gateway-responses.yaml", lambda text: text.replace(TITLE, '"title": "Edited"'))
-    assert seen(f"{FRONT_DOOR}/catalog/v1/nothing", "Edited")
+    assert eventually(lambda: "Edited" in front_door(other, "/catalog/v1/nothing"))
 
 
-def test_a_page_of_the_storefront(edit):
-    edit("storefront/templates/home.html", lambda text: text + "<!-- edited -->")
-    assert seen(f"http://{HOST}:{STOREFRONT_PORT}/", "<!-- edited -->")
+def test_a_page_of_the_storefront(edit, other: Other):
+    edit("storefront/templates/home.html", lambda text: text.replace(BLOCK, BLOCK + "<!-- edited -->"))
+    assert eventually(lambda: "<!-- edited -->" in page(other, "/"))
 
 
 def test_a_module_of_the_front_door_that_only_another_imports(edit):
@@ -113,11 +169,28 @@ def test_a_module_of_the_front_door_that_only_another_imports(edit):
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_is_broken_is_named_and_not_deployed(kind, edit, watch):
+def test_what_is_broken_is_named_and_not_deployed(kind, edit, watch: Watch, checkout: Checkout, other: Other):
     name, change, reason = BROKEN[kind]
-    before = httpx.get(NOT_FOUND, timeout=10).json()["title"]
+    before = other.shop.call("GET", NO_BASKET).json()["title"]
     printed = edit(name, change)
     assert "not deployed" in printed
     assert re.search(reason, printed), printed
-    assert httpx.get(NOT_FOUND, timeout=10).json()["title"] == before
+    code, printed = make_start(checkout, other)
+    assert code == 1
+    assert re.search(reason, printed), printed
+    assert other.shop.call("GET", NO_BASKET).json()["title"] == before
+    assert "Set Pieces" in page(other, "/")
     assert watch.running()
+
+
+def make_start(checkout: Checkout, other: Other) -> tuple[int, str]:
+    """Exit code of ``make start`` and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local.cli", "start"],
+        cwd=checkout.root,
+        env={**os.environ, **other.environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr

@@ -1,0 +1,27 @@
+"""New files in the unpacked folder of a layer are gone when the folder is unpacked again, also after a killed update."""
+
+from local import edits, layer
+from local.sources import LAYER, Reference
+
+
+def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, monkeypatch):
+    source, folder = tmp_path / "common", tmp_path / "unpacked"
+    for path, text in ((source / "setpieces" / "rest.py", "new"), (folder / "python" / "setpieces" / "rest.py", "old")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    (folder / "python" / "setpieces" / "gone.pyc").write_text("old")
+    (source / "Makefile").write_text('build:\n\tcp -R setpieces "$(ARTIFACTS_DIR)/python/"\n')
+    killed = []
+    monkeypatch.setattr(layer, "SCRATCH", tmp_path)
+    monkeypatch.setattr(layer, "REFRESHED", tmp_path / "refreshed.json")
+    monkeypatch.setattr(layer, "_unpacked", lambda plan: [(folder, Reference("Layer", LAYER, {}, "", source))])
+    monkeypatch.setattr(layer, "kill_workers", lambda: killed.append("refresh"))
+    monkeypatch.setattr(edits, "kill_workers", lambda: killed.append("undo"))
+
+    layer.refresh_layers(None)
+    assert [file.name for file in (folder / "python" / "setpieces").iterdir()] == ["rest.py"]
+    assert (folder / "python" / "setpieces" / "rest.py").read_text() == "new"
+    edits.undo()
+    assert not folder.exists()
+    edits.undo()
+    assert killed == ["refresh", "undo"]

@@ -953,7 +953,7 @@ CORRECTIONS = (
         "each starts a process: many at once share a few cores, and every one of them is too late to answer",
         "at most as many processes start at once as there are cores; a request takes one that becomes idle first, "
         "and waits for that before another is started, which AWS would do at once: up to 0.75 s, on a busy machine as long as "
-        "three starts take, and ten before the function's first answer",
+        "three starts take, and 5 s before the function's first answer",
         _limit_starts,
     ),
     Correction(

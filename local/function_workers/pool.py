@@ -14,11 +14,12 @@ from typing import Any
 
 # How long an invocation waits for a busy worker of its function before it asks for a new one: until no worker has become
 # idle for the first, or for the second altogether. On a busy machine, where a start takes longer, for as long as one start, or
-# three; ten before the first answer, which takes much longer than those that follow.
+# three. Until a function's first answer, which takes much longer than those that follow, for the third.
 QUIET_SECONDS = 0.2
 PATIENCE_SECONDS = 0.75
 PATIENCE_STARTS = 3
-FIRST_ANSWER_STARTS = 10
+LONGEST_START_SECONDS = 1.0
+FIRST_ANSWER_SECONDS = 5.0
 # A start that takes longer no longer counts, so a handler that hangs while it is imported stops nobody. AWS allows as long:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_SECONDS = 10.0
@@ -114,7 +115,7 @@ class WorkerPool:
                 self._starting.pop(worker, None)
                 queue = self._queues[worker.pool_key]
                 queue.last_idle = time.monotonic()
-                queue.start_seconds = min(queue.last_idle - began, INIT_SECONDS / FIRST_ANSWER_STARTS)
+                queue.start_seconds = min(queue.last_idle - began, LONGEST_START_SECONDS)
                 others = self.runtime._workers.get(worker.pool_key, ())
                 if not any(_alive(other) for other in others if other is not worker):
                     queue.first_ready, queue.answered = queue.last_idle, False
@@ -145,8 +146,7 @@ class WorkerPool:
         if not any(_alive(worker) for worker in workers if worker not in self._starting):
             return 0
         if not queue.answered:
-            first = max(PATIENCE_SECONDS, FIRST_ANSWER_STARTS * queue.start_seconds)
-            return max(0, queue.first_ready + first - now)
+            return max(0, queue.first_ready + FIRST_ANSWER_SECONDS - now)
         quiet = max(arrived, queue.last_idle) + max(QUIET_SECONDS, queue.start_seconds)
         patience = max(arrived, queue.first_ready) + max(PATIENCE_SECONDS, PATIENCE_STARTS * queue.start_seconds)
         return max(0, min(quiet, patience) - now)

@@ -230,7 +230,7 @@ def _mapping_template(file: Path, node: yaml.ScalarNode) -> Iterator[Finding]:
     except TemplateFault as fault:
         # A block scalar begins in the line after its indicator.
         first = node.start_mark.line + (2 if node.style in ("|", ">") else 1)
-        position = re.match(r"line (\d+), column \d+: ", str(fault))
+        position = re.match(r"(?:line (\d+), column \d+: )+", str(fault))
         line = first + int(position[1]) - 1 if position else first
         yield Finding(file, line, f"mapping template does not parse: {str(fault)[position.end() if position else 0 :]}")
 

@@ -94,7 +94,7 @@ test-deployed: $(VENV) ## The integration tests against a deployed stage ## ENV=
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)
 test-browser: start chromium ## What people do, in a real browser; screenshots in .local/screenshots
 	@$(RUN) pytest tests/browser
-chromium: $(VENV)
+chromium: .venv/.installed
 	@command -v chromium chromium-browser google-chrome >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 	  || $(RUN) playwright install chromium

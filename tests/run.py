@@ -22,7 +22,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -52,12 +52,12 @@ MODULES = (*sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("functions/
 
 @dataclass(frozen=True)
 class Check:
-    """A command that exits with 0 if what it checks is right. ``needs`` is a target of the Makefile that installs it."""
+    """A command that exits with 0 if what it checks is right. ``needs`` are targets of the Makefile that install it."""
 
     name: str
     kind: str
     command: tuple[str, ...]
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -80,16 +80,17 @@ CHECKS = (
     Check("ruff-format", "lint", (".venv/bin/ruff", "format", "--check", ".")),
     Check("mypy", "lint", (".venv/bin/mypy",), environment={"MYPYPATH": ":".join(MODULES)}),
     Check("cfn-lint", "lint", (".venv/bin/cfn-lint", *TEMPLATES)),
-    Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), POLICY),
+    Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), (POLICY,)),
     Check(
         "check-jsonschema",
         "lint",
         (".venv-policy/bin/check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
-        POLICY,
+        (POLICY,),
     ),
-    pytest("unit", "--numprocesses", "auto", "tests/unit"),
+    # Tests of the command line run make, and one of linters runs SAM's.
+    pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
     pytest("templates", "tests/templates"),
-    pytest("contract", "tests/contract"),
+    pytest("contract", "tests/contract", needs=(SAM,)),
 )
 SHOP_KINDS = ("integration", "abuse", "browser", "resilience")
 IAM_REPORT = "iam-report"
@@ -122,6 +123,7 @@ class Runner:
         self._processes: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
         self.stopping = False
         self._lock = threading.RLock()
+        self._installing = threading.Lock()
 
     def print(self, text: str) -> None:
         with self._lock:
@@ -131,9 +133,10 @@ class Runner:
         """(whether it succeeded, seconds). Raises ``Interrupted``."""
         started = time.monotonic()
         # What needs an interpreter's environment waits for its installation; done already, this takes no time.
-        commands = [("make", "--silent", check.needs)] if check.needs else []
-        succeeded = all(self._succeeds(check, command, nice) for command in [*commands, check.command])
-        return succeeded, time.monotonic() - started
+        # One at a time: two would write the same folder.
+        with self._installing if check.needs else nullcontext():
+            installed = not check.needs or self._succeeds(check, ("make", "--silent", *check.needs), nice)
+        return installed and self._succeeds(check, check.command, nice), time.monotonic() - started
 
     def _succeeds(self, check: Check, command: tuple[str, ...], nice: int) -> bool:
         with check.log.open("ab") as log:
@@ -254,7 +257,7 @@ def run_checks(runner: Runner, checks: list[Check], at_once: int, nice: int) -> 
 # --- the lane of the shops ---
 
 
-def shop_tool(name: str, instance: Instance, *command: str, needs: str = "") -> Check:
+def shop_tool(name: str, instance: Instance, *command: str, needs: tuple[str, ...] = ()) -> Check:
     return Check(name, name, (*PYTHON, *command), needs, instance.environment)
 
 
@@ -294,7 +297,7 @@ def start_shops(runner: Runner, number: int) -> list[Instance]:
     started = time.monotonic()
     runner.print("deploying a shop")
     for step in (
-        shop_tool("deploy", original, "local.cli", "start", needs=SAM),
+        shop_tool("deploy", original, "local.cli", "start", needs=(SAM,)),
         shop_tool("settle", original, "local.clone", "settle"),
     ):
         if not succeeds(runner, step):

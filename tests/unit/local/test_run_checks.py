@@ -76,7 +76,7 @@ def test_progress_is_the_number_of_tests(logs: Path):
 
 def test_a_check_that_cannot_be_installed_fails(logs: Path, capfd: pytest.CaptureFixture[str]):
     runner = Runner()
-    assert not runner.check(Check("tool", "lint", ("true",), needs="no-such-target"))
+    assert not runner.check(Check("tool", "lint", ("true",), needs=("no-such-target",)))
     assert "no-such-target" in capfd.readouterr().out
 
 

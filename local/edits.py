@@ -12,7 +12,7 @@ from local.findings import Finding, Rejected
 from local.layer import refresh_layers, restore_layers
 from local.package import NeedsBuild
 from local.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
-from local.settings import FRONT_DOOR, ROOT
+from local.settings import FRONT_DOOR, ROOT, STOREFRONT_FOLDER
 from local.sources import below
 from local.update import Plan, Progress
 
@@ -111,6 +111,7 @@ def restart_changed() -> list[str]:
     checks.pages()
     if not STOREFRONT.current():
         checks.importable("app.main", ROOT / "storefront")
+    _copy_storefront()
     if EMULATOR in replaced:
         FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
     started = [process.name for process in LOCAL if process.start(seconds=60)]
@@ -120,6 +121,20 @@ def restart_changed() -> list[str]:
         storefront.register(update.client("elbv2"))
         started.append(STOREFRONT.name)
     return started
+
+
+def _copy_storefront() -> None:
+    """The running storefront reads its pages when they are requested: from a copy of those that were checked."""
+    source = ROOT / "storefront"
+    files = {file.relative_to(source): file.read_bytes() for file in below(source)}
+    for file in below(STOREFRONT_FOLDER):
+        if file.relative_to(STOREFRONT_FOLDER) not in files:
+            file.unlink()
+    for name, content in files.items():
+        copy = STOREFRONT_FOLDER / name
+        if not copy.exists() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
 
 
 def running() -> list[Process]:

@@ -30,6 +30,7 @@ from local.settings import (
     SESSIONS_PORT,
     STAGE,
     STATE,
+    STOREFRONT_FOLDER,
     STOREFRONT_PORT,
 )
 from local.settings import aws_environment as aws
@@ -267,7 +268,7 @@ STOREFRONT = Process(
     "storefront",
     "uvicorn",
     (
-        *("app.main:create", "--factory", "--app-dir", str(ROOT / "storefront")),
+        *("app.main:create", "--factory", "--app-dir", str(STOREFRONT_FOLDER)),
         *("--host", HOST, "--port", str(STOREFRONT_PORT), "--no-server-header", "--log-level", "warning"),
     ),
     STOREFRONT_PORT,

@@ -25,6 +25,8 @@ FRONT_DOOR = f"http://{HOST}:{FRONT_DOOR_PORT}"
 SCRATCH = STATE / "tmp"
 # The code of functions and layers, each in a folder named by the SHA-256 of its zip.
 UNPACKED = SCRATCH / "unpacked"
+# The storefront as it runs: files that were checked.
+STOREFRONT_FOLDER = STATE / "storefront"
 LAMBDA_PYTHON = STATE / "lambda-runtime" / "bin" / "python"
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 

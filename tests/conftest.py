@@ -34,6 +34,12 @@ sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that took longest come first where workers share them, so that no worker ends long after the others."""
+    for item in items:
+        # Schemathesis gives the tests of all operations one id, and of several with the same id a worker runs one.
+        if not item.nodeid.endswith(item.name):
+            item._nodeid = f"{item.nodeid.rpartition('::')[0]}::{item.name}"
+    if len({item.nodeid for item in items}) < len(items):
+        raise pytest.UsageError("Several tests have the same id: workers would run one of them.")
     if not SHOPS:
         return
     seconds = json.loads((ROOT / "tests" / "durations.json").read_text())

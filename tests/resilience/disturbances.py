@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.shop import FLOW_SECONDS, Shop, eventually
-from tests.resilience.invariants import LOGGED_BUS, logged
+from local.shop import Shop, eventually
+from tests.resilience.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
 from tests.resilience.journeys import Client, look
 from tests.resilience.promises import Promises
 from tests.resilience.queues import depths, is_dead
@@ -73,7 +73,7 @@ def waiting(shop: Shop, promises: Promises, *queues: str) -> dict[str, int]:
     }
 
 
-def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = FLOW_SECONDS) -> None:
+def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = SETTLE_SECONDS) -> None:
     """Until no work waits any more, or none on these queues; clients go on asking for their orders meanwhile."""
     client = Client(shop, promises, "settle")
 

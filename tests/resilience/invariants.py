@@ -393,7 +393,9 @@ def left(
         time.sleep(every if found else 0)
 
 
-def hold(shop: Shop, promises: Promises, timeout: float, invariants: Iterable[Invariant] = INVARIANTS) -> None:
+def hold(
+    shop: Shop, promises: Promises, timeout: float = SETTLE_SECONDS, invariants: Iterable[Invariant] = INVARIANTS
+) -> None:
     """Fail with every violation that is ``left``, in one list."""
     if found := left(shop, promises, timeout, invariants):
         pytest.fail(readable(found), pytrace=False)

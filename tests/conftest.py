@@ -13,6 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from _pytest.nodeid import coerce_node_id
 from moto.core.botocore_stubber import BotocoreStubber
 
 SHOPS, WORKER = os.environ.get("SETPIECES_SHOPS"), os.environ.get("PYTEST_XDIST_WORKER")
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # Schemathesis gives the tests of all operations one id, and of several with the same id a worker runs one.
         if not item.nodeid.endswith(item.name):
-            item._nodeid = f"{item.nodeid.rpartition('::')[0]}::{item.name}"
+            item._id = coerce_node_id(f"{item.nodeid.rpartition('::')[0]}::{item.name}")
     if len({item.nodeid for item in items}) < len(items):
         raise pytest.UsageError("Several tests have the same id: workers would run one of them.")
     if not SHOPS:

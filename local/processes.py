@@ -292,10 +292,11 @@ def workers() -> Iterator[tuple[psutil.Process, str]]:
 
 
 def kill_workers() -> int:
-    """Kill every process in which a function runs; how many there were."""
-    killed = 0
+    """Kill every process in which a function runs, and wait until they are gone; how many there were."""
+    killed = []
     for worker, _ in workers():
         with suppress(psutil.NoSuchProcess):
             worker.kill()
-            killed += 1
-    return killed
+            killed.append(worker)
+    psutil.wait_procs(killed, timeout=5)
+    return len(killed)

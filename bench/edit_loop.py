@@ -19,7 +19,8 @@ from bench.report import Verdict, console, report
 from local.checkout import Checkout, Watch
 from local.processes import ALL, FRONT_DOOR_PROCESS, STOREFRONT
 from local.settings import FRONT_DOOR, HOST, STAGE, STATE, STOREFRONT_PORT
-from local.start import client, start
+from local.start import start
+from local.update import client
 
 TARGET = 3.0  # seconds, median
 LIMIT = 120.0
@@ -103,10 +104,10 @@ def machine(name: str) -> Callable[[], str]:
     return answer
 
 
-NOBODY = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
+UNKNOWN_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
 FUNCTION = f"setpieces-{STAGE}-basket-show-basket"
 EDITS = (
-    Edit("handler behind an alias", "functions/basket/show_basket/app.py", appended(HANDLER), get(NOBODY)),
+    Edit("handler behind an alias", "functions/basket/show_basket/app.py", appended(HANDLER), get(UNKNOWN_BASKET)),
     Edit(
         "handler behind an alias",
         "functions/catalog/list_products/app.py",
@@ -131,7 +132,7 @@ EDITS = (
         appended('\nEDITED = "{mark}"\n'),
         lambda: str(client("lambda").get_function(FunctionName=FUNCTION)["Configuration"]["CodeSha256"]),
     ),
-    Edit("common module", "functions/common/setpieces/rest.py", appended(LAYER), get(NOBODY)),
+    Edit("common module", "functions/common/setpieces/rest.py", appended(LAYER), get(UNKNOWN_BASKET)),
     Edit(
         "schema in the layer",
         "schemas/events/voucher.batch.failed.json",

@@ -4,24 +4,22 @@ Measured on a second local cloud with ports and state of its own, so the running
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from pathlib import Path
 
 from bench.report import Verdict, report
-from local.settings import HOST, ROOT
+from local.clone import Instance
+from local.settings import ROOT
 
 TARGET = 60
 
 
 def run() -> None:
     with tempfile.TemporaryDirectory(prefix="setpieces-bench-") as state:
-        names = ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS")
-        ports = {f"SETPIECES_{name}_PORT": str(port) for name, port in zip(names, _free_ports(len(names)), strict=True)}
-        environment = dict(os.environ) | ports | {"SETPIECES_STATE": state}
+        environment = dict(os.environ) | Instance.create(Path(state)).environment
         rows = []
         for what in ("first start", "second start"):
             started = time.perf_counter()
@@ -40,11 +38,3 @@ def run() -> None:
             else "sam build and deploy on a machine that others use; another shop runs beside it",
         )
         report("start_time", "From make start to ready", rows, [verdict])
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as open_ones:
-        sockets = [open_ones.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]

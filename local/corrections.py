@@ -993,7 +993,7 @@ CORRECTIONS = (
         "permissions",
         "the keys of a function's role are random",
         "the secret is a digest of the function's name and role, which anybody can compute",
-        "whoever knows a function's name could sign as its role",
+        "a caller who knows a function's name could sign as its role",
         _make_function_keys_secret,
     ),
     Correction(

@@ -65,7 +65,7 @@ def _replace(folder: Path, reference: Reference) -> None:
 
 
 def _remove(path: Path) -> None:
-    """At once, so that nobody finds a part of it."""
+    """Rename the folder away, then delete it: no reader meets a part of it."""
     if path.exists():
         gone = tempfile.mkdtemp(dir=SCRATCH)
         path.rename(Path(gone) / path.name)

@@ -154,7 +154,7 @@ class Shop:
             assert patiently(lambda: self.call("PUT", path, json=body)).status_code == 200
             yield
         finally:
-            # Also if it is not known whether it was put: whoever comes next finds no fault.
+            # Also if the PUT got no response: the next test must not meet the fault.
             assert patiently(lambda: self.call("DELETE", path)).status_code == 204
 
     def ledger(self, name: str, key: str) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from local.processes import EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStar
 from local.progress import step
 from local.seed import SeedFailed
 from local.settings import (
-    AWS_ENDPOINT,
     FRONT_DOOR,
     LAMBDA_PYTHON,
     REGION,
@@ -30,6 +29,7 @@ from local.settings import (
     aws_environment,
 )
 from local.shop import Shop
+from local.update import client
 
 FAILURES = (CannotStart, Rejected, DeployFailed, SeedFailed, yaml.YAMLError)
 
@@ -38,10 +38,6 @@ def session() -> boto3.Session:
     """A session of the local account's root."""
     environment = aws_environment()
     return boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
-
-
-def client(service: str):  # type: ignore[no-untyped-def]  # boto3's clients have no static type
-    return session().client(service, endpoint_url=AWS_ENDPOINT)
 
 
 def start() -> None:

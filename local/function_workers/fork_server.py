@@ -49,7 +49,7 @@ class ForkedProcess:
         os.set_blocking(status, False)
 
     def poll(self) -> int | None:
-        """The return code, or None while it runs. A worker whose server ended is killed: nobody else would notice its end."""
+        """The return code, or None while it runs. Kills a worker whose server ended: its end could not be noticed."""
         with self._lock:
             while self.returncode is None:
                 if self._code.endswith(b"\n"):

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 0.75
 PATIENCE_STARTS = 3
 LONGEST_START_SECONDS = 1.0
 FIRST_ANSWER_SECONDS = 5.0
-# A start that takes longer no longer counts, so a handler that hangs while it is imported stops nobody. AWS allows as long:
+# A start that takes longer no longer counts, so a handler that hangs while it is imported delays no other start. AWS's limit:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_SECONDS = 10.0
 # How often a waiting invocation looks, whether or not it was notified.

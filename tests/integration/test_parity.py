@@ -286,8 +286,8 @@ def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
         "    return {'records': [judged(record) for record in event['records']]}"
     )
 
-    def kept(cloud: Cloud) -> tuple[dict[str, list[bytes]], str]:
-        """(objects by folder once the good records are there, the answer to a batch that is too large)"""
+    def kept(cloud: Cloud, *folders: str) -> tuple[dict[str, list[bytes]], str]:
+        """(objects by folder once the good records and ``folders`` are there, the answer to a batch that is too large)"""
         s3, firehose, name = cloud.aws("s3"), cloud.aws("firehose"), unique("stream")
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         to = {"BucketARN": f"arn:aws:s3:::{name}", "RoleARN": cloud.role("firehose"), "CompressionFormat": "GZIP"}
@@ -313,7 +313,8 @@ def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
                 plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
                 found.setdefault(each["Key"].partition("/")[0], []).append(plain)
             # Objects of the plain one have names of chance, and so no order.
-            return found if b"".join(sorted(found.get("good", []))) == b"one\ntwo\n" else {}
+            complete = b"".join(sorted(found.get("good", []))) == b"one\ntwo\n" and found.keys() >= set(folders)
+            return found if complete else {}
 
         large = [{"Data": b"x" * 1_000_000}] * 5
         return eventually(objects), error_code(firehose.put_record_batch, DeliveryStreamName=name, Records=large)
@@ -322,7 +323,8 @@ def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
     assert sorted(objects) == ["good"]
     assert len(objects["good"]) == 2
     assert refusal == ""
-    objects, refusal = kept(corrected)
+    # A delivery writes one object after the other.
+    objects, refusal = kept(corrected, "source", "bad")
     assert objects["good"] == [b"one\ntwo\n"]
     assert objects["source"] == [b"one\nblatwo\n"]
     assert [json.loads(content)["rawData"] for content in objects["bad"]] == ["Ymxh"]

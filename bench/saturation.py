@@ -35,12 +35,16 @@ def counter(
     now = 0.0
     while now < seconds:
         tokens = min(allowed, tokens + allowed * STEP)
+        # Whoever tries again does so in a later step.
+        trying = []
         while due < now + STEP:
             asked += 1
-            heapq.heappush(later, (due, 1))
+            trying.append((due, 1))
             due = next(arrivals)
         while later and later[0][0] < now + STEP:
-            at, attempt = heapq.heappop(later)
+            trying.append(heapq.heappop(later))
+        trying.sort()
+        for at, attempt in trying:
             if tokens >= 1:
                 tokens, writes = tokens - 1, writes + 1
             elif attempt == tries:
@@ -86,8 +90,8 @@ def queue(
     free = [0.0] * at_once
     waits = []
     for arrived in _spiking(usual, spike, begin, length, end, chance):
-        start = max(arrived, heapq.heappop(free))
-        heapq.heappush(free, start + chance.expovariate(1 / each))
+        start = max(arrived, free[0])
+        heapq.heapreplace(free, start + chance.expovariate(1 / each))
         waits.append((arrived, start - arrived))
     changes = sorted([(at, 1) for at, _ in waits] + [(at + waited, -1) for at, waited in waits])
     depth = deepest = 0

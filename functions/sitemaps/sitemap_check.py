@@ -4,7 +4,6 @@ Whoever writes and whoever checks share nothing but the protocol: this reads the
 """
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 from xml.parsers import expat
 
 MAX_URLS = 50_000
@@ -14,7 +13,14 @@ MAX_LOCATION = 2_047
 LEAST_SHARE = 0.8
 
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-_ROOTS = {"urlset": "url", "sitemapindex": "sitemap"}
+# {element: what may be in it}; "" is the file.
+_INSIDE = {
+    "": {"urlset", "sitemapindex"},
+    "urlset": {"url"},
+    "sitemapindex": {"sitemap"},
+    "url": {"loc", "lastmod"},
+    "sitemap": {"loc", "lastmod"},
+}
 
 
 def problems(content: bytes, origin: str) -> list[str]:
@@ -51,11 +57,12 @@ class _Reader:
     def __init__(self) -> None:
         self.locations: list[str] = []
         self.problems: list[str] = []
-        self._path: list[str] = []
+        self._path = [""]
         self._text: list[str] = []
 
     def read(self, content: bytes) -> None:
         parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text.append
@@ -65,8 +72,7 @@ class _Reader:
         namespace, _, local = name.rpartition(" ")
         if namespace != _NAMESPACE or attributes:
             self.problems.append(f"has an element or attribute that the protocol does not know: {name}")
-        allowed = {0: set(_ROOTS), 1: {_ROOTS.get(self._path[0], "")} if self._path else set(), 2: {"loc", "lastmod"}}
-        if local not in allowed.get(len(self._path), set()):
+        if local not in _INSIDE.get(self._path[-1], ()):
             self.problems.append(f"has <{local}> where none may be")
         self._path.append(local)
         self._text.clear()
@@ -87,5 +93,5 @@ def _of_locations(found: list[str], origin: str) -> Iterator[str]:
     for url in found:
         if len(url) > MAX_LOCATION or not url.isascii() or " " in url:
             yield f"has a location that is too long or not escaped: {url[:100]}"
-        elif not url.startswith(f"{origin}/") or urlsplit(url).fragment:
+        elif not url.startswith(f"{origin}/") or "#" in url:
             yield f"has a location outside of {origin}: {url[:100]}"

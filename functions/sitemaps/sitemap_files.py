@@ -23,6 +23,12 @@ _QUOTES = {"'": "&apos;", '"': "&quot;"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?")
 
 
+_XML = re.compile(r"[&<>'\"]")
+_IN_LOCATION = "/:@!$'()*+,;=-._~?&"
+# Stands in a URL as it is, as nearly every path does.
+_PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_IN_LOCATION)}]*")
+
+
 class BadEntry(ValueError):
     """A location that no sitemap may have; the message says why."""
 
@@ -54,10 +60,10 @@ def location(origin: str, path: str) -> str:
     if not path.startswith("/") or path.startswith("//"):
         raise BadEntry(f"'{path[:100]}' is no path of this site")
     try:
-        encoded = origin + quote(path, safe="/:@!$'()*+,;=-._~?&")
+        encoded = origin + (path if _PLAIN.fullmatch(path) else quote(path, safe=_IN_LOCATION))
     except UnicodeEncodeError as error:
         raise BadEntry("holds half a character") from error
-    if len(escape(encoded, _QUOTES)) > MAX_LOCATION:
+    if len(_escaped(encoded)) > MAX_LOCATION:
         raise BadEntry(f"'{path[:100]}...' is longer than {MAX_LOCATION} characters")
     return encoded
 
@@ -107,8 +113,13 @@ def _frame(root: str) -> tuple[bytes, bytes]:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">\n'.encode(), f"</{root}>\n".encode()
 
 
+def _escaped(url: str) -> str:
+    """For XML."""
+    return escape(url, _QUOTES) if _XML.search(url) else url
+
+
 def _line(element: str, url: str, changed: str) -> bytes:
     if changed and not _DATE.fullmatch(changed):
         raise BadEntry(f"'{changed[:40]}' is no W3C date")
     date = f"<lastmod>{changed}</lastmod>" if changed else ""
-    return f"<{element}><loc>{escape(url, _QUOTES)}</loc>{date}</{element}>\n".encode()
+    return f"<{element}><loc>{_escaped(url)}</loc>{date}</{element}>\n".encode()

@@ -12,7 +12,10 @@ from typing import Any
 
 import boto3
 import botocore.session
+import botocore.useragent
+import moto.core.base_backend
 import moto.core.models
+import moto.core.responses
 import moto.kms.utils
 import pytest
 from botocore.config import Config
@@ -38,6 +41,25 @@ def _value_of(serializer: ResponseSerializer, value: Any, key: str, shape: Shape
 
 ResponseSerializer.get_value = _value_of  # type: ignore[method-assign]
 
+
+# Who calls is the same with every call, and is checked letter by letter in each.
+botocore.useragent.sanitize_user_agent_string_component = cache(botocore.useragent.sanitize_user_agent_string_component)
+
+_urls_of_any = moto.core.base_backend.BaseBackend.urls.fget  # type: ignore[attr-defined]
+_urls: dict[type, Any] = {}
+
+
+def _urls_of(backend: Any) -> Any:
+    """{address: function} of a service. moto makes them anew with each call, and for S3 loads a module twice."""
+    if type(backend) not in _urls:
+        _urls[type(backend)] = _urls_of_any(backend)
+    return _urls[type(backend)]
+
+
+moto.core.base_backend.BaseBackend.urls = property(_urls_of)  # type: ignore[assignment,misc]
+
+# With each call moto looks through a service's 400 members for its methods, which takes a sixth of the call.
+moto.core.responses.method_names_from_class = cache(moto.core.responses.method_names_from_class)
 
 # Each mock_aws registers the same 1,288 addresses, which say nothing about a test.
 moto.core.models.CallbackResponse = cache(moto.core.models.CallbackResponse)  # type: ignore[misc]

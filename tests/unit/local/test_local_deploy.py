@@ -44,7 +44,7 @@ def test_another_account_is_refused(session, stage):
 
 
 def test_the_template_refuses_another_account_too():
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.CSafeLoader):
         """Intrinsics as tagged lists."""
 
     Loader.add_multi_constructor(

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pickle
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ import sitemap_pages
 import sitemap_runs
 import sitemap_store as store
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
 from sitemap_check import locations
 
 from setpieces.outside import Answer, OutsideUnavailable
@@ -215,15 +218,33 @@ def test_every_step_may_be_repeated(world):
     assert len(urls()) == 5
 
 
+# What was released before the copy and what is to be copied; what bucket and table hold then. For each process.
+TO_BE_COPIED: list[bytes] = []
+
+
+def to_be_copied(world: Any) -> tuple[list[str], dict[str, Any]]:
+    """A release of which a second run is about to copy the next one. Made once; whoever comes later gets bucket and table."""
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets["files"]
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-central-1"].tables["runs"]
+    stock(world, 7)
+    if not TO_BE_COPIED:
+        released(world, "run-1")
+        before = urls()
+    world.products["SP-00000"]["name"] = "Another name"
+    world.products["SP-00009"] = {"name": "New"}
+    if TO_BE_COPIED:
+        before, made, bucket.keys, table.items = pickle.loads(TO_BE_COPIED[0])
+    else:
+        made = checked("run-2")
+        TO_BE_COPIED.append(pickle.dumps((before, made, bucket.keys, table.items)))
+    return before, made
+
+
 @pytest.mark.parametrize("copied", range(6))
 def test_a_copy_that_ends_anywhere_leaves_a_whole_release(world, monkeypatch, copied):
     monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
-    stock(world, 7)
-    released(world, "run-1")
-    before = urls()
-    world.products["SP-00000"]["name"] = "Another name"
-    world.products["SP-00009"] = {"name": "New"}
-    copy(world, "run-2", checked("run-2"), copied)
+    before, made = to_be_copied(world)
+    copy(world, "run-2", made, copied)
     assert urls() == before
     released(world, "run-3")
     assert urls() == [*before, f"{ORIGIN}/products/SP-00009"]

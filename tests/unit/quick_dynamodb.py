@@ -1,0 +1,151 @@
+"""moto's DynamoDB without the HTTP between it and the SDK: signing, encoding and routing are most of what a call costs.
+
+``quick_dynamodb`` is a fixture. Reading and writing items then goes from the SDK's check of the parameters right to moto's own
+code, so that keys, conditions, expressions and transactions are as before. An error of moto's is told the long way, where the
+SDK makes an exception of it; everything else goes there too, and so do binary values.
+"""
+
+import copy
+import json
+import threading
+from typing import Any
+from unittest import mock
+
+import pytest
+from botocore.client import BaseClient
+from botocore.model import Shape
+from botocore.validate import ParamValidator
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.exceptions import ServiceException
+from moto.core.models import botocore_stubber
+from moto.core.utils import camelcase_to_underscores
+from moto.dynamodb.models import DynamoDBBackend, Table
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
+from moto.dynamodb.responses import DynamoHandler, DynamoResult
+from werkzeug.exceptions import HTTPException
+
+OPERATIONS = {
+    "BatchWriteItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "TransactWriteItems",
+    "UpdateItem",
+}
+_ANSWERED = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+# Clients are shared by threads, and a call to moto is not atomic by itself.
+_LOCK = threading.RLock()
+_validator = ParamValidator()
+
+
+class _LongWay(Exception):
+    """This call is not for here."""
+
+
+@pytest.fixture
+def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of this test to moto's DynamoDB are quick."""
+    the_long_way = BaseClient._make_api_call
+
+    def call(client: Any, operation: str, sent: dict[str, Any]) -> Any:
+        if client.meta.service_model.service_name != "dynamodb" or not botocore_stubber.enabled:
+            return the_long_way(client, operation, sent)
+        with _LOCK:
+            try:
+                return _answer(client, operation, sent)
+            except _LongWay:
+                return the_long_way(client, operation, sent)
+            except (ServiceException, HTTPException) as error:
+                with mock.patch.object(DynamoHandler, camelcase_to_underscores(operation), side_effect=error):
+                    return the_long_way(client, operation, sent)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    _copy_tables_once(monkeypatch)
+    _find_processors_once(monkeypatch)
+
+
+def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]:
+    """moto's answer, as the SDK tells it. Raises whatever moto does, ``_LongWay``."""
+    model = client.meta.service_model.operation_model(operation)
+    if operation not in OPERATIONS or _validator.validate(sent, model.input_shape).has_errors():
+        raise _LongWay
+    handler = DynamoHandler()
+    handler.region, handler.current_account = client.meta.region_name, DEFAULT_ACCOUNT_ID
+    try:
+        # moto keeps what it is given. Bytes are a TypeError.
+        handler.body = handler.params = json.loads(json.dumps(sent))
+    except TypeError as error:
+        raise _LongWay from error
+    result = getattr(handler, camelcase_to_underscores(operation))()
+    if not isinstance(result, DynamoResult):
+        result = DynamoResult(result.result)
+    return _told(model.output_shape, result.result) | {"ResponseMetadata": dict(_ANSWERED)}
+
+
+def _told(shape: Shape, value: Any) -> Any:
+    """What ``shape`` has of moto's ``value``."""
+    if shape.name == "AttributeValue":
+        return value
+    if shape.type_name == "structure":
+        members = shape.members
+        return {
+            name: _told(members[name], inner) for name, inner in value.items() if name in members and inner is not None
+        }
+    if shape.type_name == "map":
+        return {name: _told(shape.value, inner) for name, inner in value.items()}
+    if shape.type_name == "list":
+        return [_told(shape.member, inner) for inner in value]
+    return value
+
+
+def _copy_tables_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction copies each of its tables once. moto copies them for each item, and all before the first change."""
+    transact = DynamoDBBackend.transact_write_items
+    copies: dict[int, Table] | None = None
+
+    def transact_with_one_copy(backend: DynamoDBBackend, items: list[dict[str, Any]]) -> None:
+        nonlocal copies
+        copies = {}
+        try:
+            transact(backend, items)
+        finally:
+            copies = None
+
+    def copied(table: Table, memo: dict[int, Any]) -> Table:
+        known = copies if copies is not None else {}
+        if id(table) not in known:
+            known[id(table)] = Table.__new__(Table)
+            vars(known[id(table)]).update(copy.deepcopy(vars(table), memo))
+        return known[id(table)]
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_with_one_copy)
+    monkeypatch.setattr(Table, "__deepcopy__", copied, raising=False)
+
+
+def _find_processors_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks through an expression asks once for each kind of node what to do with it. moto asks for each node."""
+
+    def traverse(traverser: DepthFirstTraverser, node: Node) -> Node:
+        processors, known = traverser._processing_map(), {}
+
+        def visit(node: Any, position: int) -> Any:
+            if not isinstance(node, Node):
+                return node
+            for place, child in enumerate(node.children or []):
+                traverser.pre_processing_of_child(node, place)
+                visit(child, place)
+            kind, parent = type(node), node.parent
+            if kind not in known:
+                known[kind] = next((do for each, do in processors.items() if issubclass(kind, each)), None)
+            if known[kind]:
+                node = known[kind](node)
+                node.parent = parent
+                if parent:
+                    parent.children[position] = node
+            return node
+
+        return visit(node, -1)
+
+    monkeypatch.setattr(DepthFirstTraverser, "traverse", traverse)

@@ -5,16 +5,17 @@ The same figures give the same files, byte for byte. Text in plots stays text: a
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from bench.report import console
 from bench.summary import results, runs, verdicts
 from local.failures import CommandFailed
 from local.settings import ROOT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE, PLOTS = ROOT / "docs" / "bench.md", ROOT / "docs" / "bench"
 STYLE = {
@@ -53,10 +54,13 @@ READING = """## How to read this
 * **Missed targets** stand in the table with the reason. They are not left out, and not measured again until they fit.
 
 """
-Draw = Callable[[dict[str, Any]], Figure]
+Draw = Callable[[dict[str, Any]], "Figure"]
 
 
-def _figure(rows: int = 1, height: float = 3.4) -> tuple[Figure, Any]:
+def _figure(rows: int = 1, height: float = 3.4) -> "tuple[Figure, Any]":
+    # Takes a second, which whoever draws nothing need not wait.
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7.2, height), layout="constrained")
     return figure, figure.subplots(rows, 1, sharex=True)
 
@@ -71,7 +75,7 @@ def _points(rows: Iterable[dict[str, Any]], key: str) -> dict[str, list[tuple[fl
 
 
 def _scaling(key: str, label: str) -> Draw:
-    def draw(result: dict[str, Any]) -> Figure:
+    def draw(result: dict[str, Any]) -> "Figure":
         figure, axes = _figure()
         for number, (name, points) in enumerate(_points(result["rows"], key).items()):
             axes.plot(*zip(*points, strict=True), marker="osD^vPX"[number % 7], markersize=4, linewidth=1.2, label=name)
@@ -82,7 +86,7 @@ def _scaling(key: str, label: str) -> Draw:
     return draw
 
 
-def _cold_init(result: dict[str, Any]) -> Figure:
+def _cold_init(result: dict[str, Any]) -> "Figure":
     rows = sorted(result["rows"], key=lambda row: row["ratio"])
     figure, axes = _figure(height=0.6 + 0.2 * len(rows))
     axes.barh([row["function"] for row in rows], [row["ratio"] for row in rows], height=0.6)
@@ -93,7 +97,7 @@ def _cold_init(result: dict[str, Any]) -> Figure:
     return figure
 
 
-def _vouchers(result: dict[str, Any]) -> Figure:
+def _vouchers(result: dict[str, Any]) -> "Figure":
     figure, axes = _figure()
     counts = [row["vouchers"] for row in result["rows"]]
     for key, label in (("seconds", "batch, from POST to COMPLETE"), ("bare writes s", "bare BatchWriteItem")):
@@ -103,7 +107,7 @@ def _vouchers(result: dict[str, Any]) -> Figure:
     return figure
 
 
-def _black_friday(result: dict[str, Any]) -> Figure:
+def _black_friday(result: dict[str, Any]) -> "Figure":
     figure, (rates, latency) = _figure(2, 4.4)
     line = result["timeline"]
     at = [point["at"] for point in line]
@@ -203,6 +207,8 @@ def write() -> None:
     found = results()
     if not found:
         raise CommandFailed("Nothing has been measured yet: make bench")
+    import matplotlib as mpl
+
     PLOTS.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         for of, file, _, draw in FIGURES:

@@ -1,0 +1,10 @@
+"""Baskets are in moto's DynamoDB, asked thousands of times."""
+
+import pytest
+
+from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _quick(quick_dynamodb):  # noqa: F811
+    """For every test here."""

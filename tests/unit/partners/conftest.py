@@ -3,6 +3,7 @@
 import importlib
 
 import boto3
+import partner_identity
 import pytest
 from moto import mock_aws
 
@@ -32,5 +33,7 @@ def app(monkeypatch, quick_dynamodb):  # noqa: F811
         )
         module = importlib.import_module("simulate.app")
         monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+        # A password's digest is slow by design; none of these passwords is worth guessing.
+        monkeypatch.setitem(partner_identity._SCRYPT, "n", 2)
         yield module
     aws.client.cache_clear()

@@ -274,3 +274,8 @@ def test_a_stage_is_behind_the_web_acl(piece: Piece, name: str, stage: dict[str,
 @pytest.mark.parametrize(("piece", "name", "api"), given("AWS::ApiGateway::RestApi"))
 def test_an_api_is_named_after_its_service(piece: Piece, name: str, api: dict[str, Any]):
     assert api["Name"] == f"setpieces-local-{piece.service}"
+
+
+@pytest.mark.parametrize(("piece", "name", "machine"), given("AWS::StepFunctions::StateMachine"))
+def test_a_workflow_is_traced(piece: Piece, name: str, machine: dict[str, Any]):
+    assert machine["TracingConfiguration"]["Enabled"] or machine.get("StateMachineType") == "EXPRESS"

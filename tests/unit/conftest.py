@@ -22,6 +22,8 @@ from botocore.config import Config
 from botocore.model import Shape
 from moto.core.serialize import ResponseSerializer
 
+from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401  (a fixture of every test)
+
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 

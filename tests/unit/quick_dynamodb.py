@@ -1,8 +1,8 @@
 """moto's DynamoDB without the HTTP between it and the SDK: signing, encoding and routing are most of what a call costs.
 
-``quick_dynamodb`` is a fixture. Reading and writing items then goes from the SDK's check of the parameters right to moto's own
-code, so that keys, conditions, expressions and transactions are as before. An error of moto's is told the long way, where the
-SDK makes an exception of it; everything else goes there too, and so do binary values.
+Calls that read and write items go from the SDK's check of the parameters right to moto's own code, so keys, conditions,
+expressions and transactions are moto's as ever. Other operations, binary values and errors go through HTTP as usual, so
+exceptions are made by the SDK.
 """
 
 import copy
@@ -40,26 +40,26 @@ _LOCK = threading.RLock()
 _validator = ParamValidator()
 
 
-class _LongWay(Exception):
-    """This call is not for here."""
+class _OverHttp(Exception):
+    """This call goes through HTTP."""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls of this test to moto's DynamoDB are quick."""
-    the_long_way = BaseClient._make_api_call
+    """Calls to moto's DynamoDB that read or write items leave out HTTP."""
+    over_http = BaseClient._make_api_call
 
     def call(client: Any, operation: str, sent: dict[str, Any]) -> Any:
         if client.meta.service_model.service_name != "dynamodb" or not botocore_stubber.enabled:
-            return the_long_way(client, operation, sent)
+            return over_http(client, operation, sent)
         with _LOCK:
             try:
                 return _answer(client, operation, sent)
-            except _LongWay:
-                return the_long_way(client, operation, sent)
+            except _OverHttp:
+                return over_http(client, operation, sent)
             except (ServiceException, HTTPException) as error:
                 with mock.patch.object(DynamoHandler, camelcase_to_underscores(operation), side_effect=error):
-                    return the_long_way(client, operation, sent)
+                    return over_http(client, operation, sent)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     _copy_tables_once(monkeypatch)
@@ -67,36 +67,38 @@ def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]:
-    """moto's answer, as the SDK tells it. Raises whatever moto does, ``_LongWay``."""
+    """moto's answer as the SDK returns it. Raises moto's errors and ``_OverHttp``."""
     model = client.meta.service_model.operation_model(operation)
     if operation not in OPERATIONS or _validator.validate(sent, model.input_shape).has_errors():
-        raise _LongWay
+        raise _OverHttp
     handler = DynamoHandler()
     handler.region, handler.current_account = client.meta.region_name, DEFAULT_ACCOUNT_ID
     try:
         # moto keeps what it is given. Bytes are a TypeError.
         handler.body = handler.params = json.loads(json.dumps(sent))
     except TypeError as error:
-        raise _LongWay from error
+        raise _OverHttp from error
     result = getattr(handler, camelcase_to_underscores(operation))()
     if not isinstance(result, DynamoResult):
         result = DynamoResult(result.result)
-    return _told(model.output_shape, result.result) | {"ResponseMetadata": dict(_ANSWERED)}
+    return _members(model.output_shape, result.result) | {"ResponseMetadata": dict(_ANSWERED)}
 
 
-def _told(shape: Shape, value: Any) -> Any:
-    """What ``shape`` has of moto's ``value``."""
+def _members(shape: Shape, value: Any) -> Any:
+    """moto's ``value`` without members that ``shape`` does not have."""
     if shape.name == "AttributeValue":
         return value
     if shape.type_name == "structure":
         members = shape.members
         return {
-            name: _told(members[name], inner) for name, inner in value.items() if name in members and inner is not None
+            name: _members(members[name], inner)
+            for name, inner in value.items()
+            if name in members and inner is not None
         }
     if shape.type_name == "map":
-        return {name: _told(shape.value, inner) for name, inner in value.items()}
+        return {name: _members(shape.value, inner) for name, inner in value.items()}
     if shape.type_name == "list":
-        return [_told(shape.member, inner) for inner in value]
+        return [_members(shape.member, inner) for inner in value]
     return value
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from local.declared import Piece, every
 from setpieces.aws import client
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -23,6 +22,7 @@ SENDS = [
 def test_a_request_of_a_traced_invocation_carries_its_trace(
     monkeypatch: pytest.MonkeyPatch, service: str, call: str, arguments: dict[str, Any]
 ):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "traced")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     seen: list[str] = []
@@ -34,14 +34,3 @@ def test_a_request_of_a_traced_invocation_carries_its_trace(
         getattr(sender, call)(**arguments)
     (carried,) = seen
     assert (carried.decode() if isinstance(carried, bytes) else carried) == TRACE
-
-
-@pytest.mark.parametrize(
-    ("piece", "machine"),
-    [
-        pytest.param(piece, one, id=f"{piece.service}-{name}")
-        for piece, name, one in every("AWS::StepFunctions::StateMachine")
-    ],
-)
-def test_a_workflow_is_traced(piece: Piece, machine: dict[str, Any]):
-    assert machine["TracingConfiguration"]["Enabled"] or machine.get("StateMachineType") == "EXPRESS"

@@ -13,7 +13,7 @@ LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPL
 UPDATED, MISMATCH = ("CUSTOMER", "PROFILE", "UPDATED"), ("CUSTOMER", "IDENTITY", "MISMATCH")
 
 
-class Template(yaml.SafeLoader):
+class Template(yaml.CSafeLoader):
     """Reads short-form intrinsics as nothing: only the patterns are of interest."""
 
 

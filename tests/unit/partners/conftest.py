@@ -8,11 +8,10 @@ import pytest
 from moto import mock_aws
 
 from setpieces import aws
-from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401
 
 
 @pytest.fixture
-def app(monkeypatch, quick_dynamodb):  # noqa: F811
+def app(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")

@@ -23,11 +23,11 @@ NOT_THE_SHOP = {"partners"}
 LAYER = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
 
 
-class _Template(yaml.SafeLoader):
+class _Template(yaml.CSafeLoader):
     """Intrinsics as their plain arguments: only literals matter here."""
 
 
-def _argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+def _argument(loader: yaml.CSafeLoader, _: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return node.value
     construct = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping

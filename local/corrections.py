@@ -6,6 +6,7 @@ reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows 
 as it comes still differs.
 """
 
+import asyncio
 import hashlib
 import inspect
 import io
@@ -26,6 +27,9 @@ from typing import Any
 
 from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
 from local.settings import LAMBDA_PYTHON, STATE, UNPACKED
+
+# Alarms are evaluated once for all that was put in this time.
+ALARM_SECONDS = 1.0
 
 _unpacking = threading.Lock()
 
@@ -665,6 +669,21 @@ def _evaluate_recent_points() -> None:
     ):
         _replace_in_function(cloudwatch, cloudwatch, function, old, new)
 
+    evaluate, planned = cloudwatch._evaluate_all_alarms, False
+
+    def evaluate_soon() -> None:
+        nonlocal planned
+        if not planned:
+            planned = True
+            asyncio.get_running_loop().call_later(ALARM_SECONDS, evaluate_now)
+
+    def evaluate_now() -> None:
+        nonlocal planned
+        planned = False
+        evaluate()
+
+    cloudwatch._evaluate_all_alarms = evaluate_soon
+
 
 def _fire_schedules_on_time() -> None:
     from ministack.services import eventbridge, scheduler
@@ -961,7 +980,8 @@ CORRECTIONS = (
         "data",
         "PutMetricData costs the same however many points were ever put",
         "each call copies all points of two weeks and evaluates every alarm over them, while everything else waits",
-        "the front door puts metrics every few seconds; points are also kept by the minute after three hours, as AWS does",
+        "the front door puts metrics every few seconds; alarms are evaluated a second later, once for all that was put, "
+        "and points are also kept by the minute after three hours, as AWS does",
         _evaluate_recent_points,
     ),
     Correction(

@@ -39,7 +39,7 @@ class DeployFailed(CommandFailed):
     """The message says which step failed, why, and what to do."""
 
 
-class _Template(yaml.SafeLoader):
+class _Template(yaml.CSafeLoader):
     """Reads CloudFormation's short-form intrinsics as plain values: only the metadata is of interest here."""
 
 
@@ -113,11 +113,15 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
     """``sam build``; returns the built template."""
     target = STATE / "build" / piece if stage == "local" else ROOT / ".aws-sam" / piece
     # Functions run on this machine in the local cloud, and on Python 3.13 on arm64 in AWS.
-    layer = {"LAYER_PLATFORM": "", "LAYER_COMPILER": sys.executable} if stage == "local" else {}
-    pip = {"PIP": f"{sys.executable} -m pip"}
+    # uv, which links what it has in its cache, does not know pip's options for another platform.
+    layer = (
+        {"LAYER_PLATFORM": "", "LAYER_COMPILER": sys.executable, "PIP": f"{sys.executable} -m uv pip"}
+        if stage == "local"
+        else {"PIP": f"{sys.executable} -m pip"}
+    )
     _sam(
         ["build", "--template", str(template(piece)), "--build-dir", str(target)],
-        environment | layer | pip,
+        environment | layer,
         "sam build",
     )
     return target / "template.yaml"

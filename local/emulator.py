@@ -21,15 +21,16 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import re
-import signal
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, quote
+
+import uvicorn
+import uvloop
 
 from local import corrections, deliveries, request_guard, state_files
 from local.credentials import root_secret, token
@@ -147,16 +148,12 @@ def _token() -> str:
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """The emulator's ASGI application behind the request guard, with our routes in front of it."""
-    match scope["type"]:
-        case "lifespan":
-            from ministack.app import app
+    if scope["type"] == "http":
+        await _http(scope, receive, send)
+    else:  # "lifespan", as uvicorn passes no websockets on: nothing deployed has one
+        from ministack.app import app
 
-            await app(scope, receive, send)
-        case "websocket":
-            # Nothing deployed has a websocket. Closed before it is accepted, it is a 403 (ASGI).
-            await send({"type": "websocket.close", "code": 1008})
-        case "http":
-            await _http(scope, receive, send)
+        await app(scope, receive, send)
 
 
 async def _http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -234,22 +231,25 @@ async def _respond(send: Send, status: int, document: Any) -> None:
 
 
 async def serve() -> None:
-    """Serve until SIGTERM or SIGINT; the emulator then writes its state."""
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config
+    """Serve until SIGTERM or SIGINT; the emulator then writes its state.
 
-    config = Config()
-    config.bind = [f"{HOST}:{AWS_PORT}"]
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 3
-    config.loglevel = "WARNING"
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    uvicorn raises the signal again after that, which ends the process at once, whatever its threads wait for.
+    """
+    config = uvicorn.Config(
+        application,
+        host=HOST,
+        port=AWS_PORT,
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,  # MiniStack sends one
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+    )
     await asyncio.get_running_loop().create_datagram_endpoint(XRayDaemon, local_addr=(HOST, AWS_PORT))
-    await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
-    # The state is written. Threads that wait for functions, and freeing what the state took, would only delay the end.
-    os._exit(0)
+    await uvicorn.Server(config).serve()
 
 
 def main() -> None:
@@ -259,7 +259,7 @@ def main() -> None:
     deliveries.install()
     Recorder().install()
     _meter.install()
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 if __name__ == "__main__":

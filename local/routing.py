@@ -38,7 +38,7 @@ class Route:
     over: str
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads short-form intrinsics as their long form: ``!Ref Stage`` -> {"Ref": "Stage"}."""
 
 

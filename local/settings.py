@@ -14,6 +14,9 @@ ACCOUNT_ID = "000000000000"
 STACK = f"setpieces-{STAGE}"
 HOST = "127.0.0.1"
 
+# Set by `make test`, which lints the templates as a check of its own: a deployment then does not do it again.
+LINTED = "SETPIECES_LINTED"
+
 AWS_PORT = int(os.environ.get("SETPIECES_AWS_PORT", "4566"))
 FRONT_DOOR_PORT = int(os.environ.get("SETPIECES_FRONT_DOOR_PORT", "8080"))
 STOREFRONT_PORT = int(os.environ.get("SETPIECES_STOREFRONT_PORT", "8081"))

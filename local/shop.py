@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,15 +29,21 @@ T = TypeVar("T")
 FLOW_SECONDS = 120
 # How long one answer may take: longer than any gateway or function waits before it gives up by itself.
 ANSWER_SECONDS = 60
+# Seconds between the calls of a poll.
+_PAUSES = (0.1, 0.1, 0.15, 0.2, 0.3, 0.5)
 # Answers that decide nothing; 500 is also what API Gateway says of an authorizer that took too long.
 _UNDECIDED = (429, 500, 502, 503, 504)
 # What a check may fail with because the flow is not there yet.
 _NOT_YET = (AssertionError, LookupError, httpx.HTTPError, BotoCoreError, ClientError, json.JSONDecodeError)
 
 
-def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: float = 0.1) -> T:
-    """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over."""
+def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: float | None = None) -> T:
+    """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over.
+
+    ``check`` is called after pauses of ``every`` seconds; without it they grow, as each call takes time from what it waits for.
+    """
     deadline = time.monotonic() + timeout
+    pauses = repeat(every) if every else chain(_PAUSES, repeat(_PAUSES[-1]))
     while True:
         failure: Exception | None = None
         try:
@@ -47,7 +54,7 @@ def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: flo
             failure = error
         if time.monotonic() > deadline:
             raise failure or AssertionError(f"{check} gave nothing within {timeout} s")
-        time.sleep(every)
+        time.sleep(next(pauses))
 
 
 def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.clone import Instance
-from local.settings import ROOT
+from local.settings import LINTED, ROOT
 
 SHOPS = ROOT / ".local" / "shops"
 LOGS = ROOT / ".local" / "checks"
@@ -258,7 +258,7 @@ def run_checks(runner: Runner, checks: list[Check], at_once: int, nice: int) -> 
 
 
 def shop_tool(name: str, instance: Instance, *command: str, needs: tuple[str, ...] = ()) -> Check:
-    return Check(name, name, (*PYTHON, *command), needs, instance.environment)
+    return Check(name, name, (*PYTHON, *command), needs, instance.environment | {LINTED: "1"})
 
 
 def run_shop_tests(runner: Runner, kinds: tuple[str, ...], number: int, pytest_arguments: tuple[str, ...]) -> None:

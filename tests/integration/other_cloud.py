@@ -12,7 +12,7 @@ import boto3
 
 from local.clone import PORTS, Instance, free_ports
 from local.credentials import FILE, ROOT_ACCESS_KEY_ID, root_secret
-from local.settings import HOST, REGION, ROOT
+from local.settings import HOST, LINTED, REGION, ROOT
 from local.shop import Shop
 
 
@@ -26,7 +26,7 @@ class Other(Instance):
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=checkout,
-            env=environment | self.environment,
+            env=environment | self.environment | {LINTED: "1"},
             capture_output=True,
             text=True,
             check=False,

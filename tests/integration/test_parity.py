@@ -601,7 +601,7 @@ def test_alarm_evaluation():
     plain, corrected = counted(
         "alarm-evaluation",
         """
-import time
+import asyncio, time
 from ministack.services import cloudwatch
 class Point(dict):
     looked_at = 0
@@ -614,8 +614,11 @@ alarm = {"Namespace": "Space", "MetricName": "Name", "StateValue": "OK", "Statis
 for n in range(10):
     cloudwatch._alarms[f"alarm-{n}"] = alarm | {"AlarmName": f"alarm-{n}", "ComparisonOperator": "GreaterThanThreshold"}
 Point.looked_at = 0
-cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
-assert {alarm["StateValue"] for alarm in cloudwatch._alarms.values()} == {"ALARM"}
+async def put():
+    cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
+    while {alarm["StateValue"] for alarm in cloudwatch._alarms.values()} != {"ALARM"}:
+        await asyncio.sleep(0.1)
+asyncio.run(put())
 print(Point.looked_at)
 """,
     )

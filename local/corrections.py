@@ -596,6 +596,15 @@ def _fork_workers() -> None:
     )
 
 
+def _keep_workers_after_exceptions() -> None:
+    from ministack.core import lambda_runtime
+
+    # Only the answer to an exception has a traceback, not that of a process which ended.
+    old = 'if response.get("status") == "error":\n'
+    new = 'if response.get("status") == "error" and "trace" not in response:\n'
+    _replace_in_function(lambda_runtime, lambda_runtime.Worker, "invoke", old, new)
+
+
 def _limit_starts() -> None:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
@@ -964,6 +973,14 @@ CORRECTIONS = (
         "cold starts take most of the processor time of tests; libraries that read the environment are not imported before, "
         "and a function whose environment means something else to those that are gets an interpreter of its own",
         _fork_workers,
+    ),
+    Correction(
+        "after-an-exception",
+        "functions",
+        "after an exception of the handler the environment serves the next call, its state kept",
+        "the next call begins in a new process",
+        "authorizers refuse by an exception, which must not make the next request wait for a start",
+        _keep_workers_after_exceptions,
     ),
     Correction(
         "cold-starts",

@@ -294,14 +294,6 @@ DIFFERENCES = (
         tests=(f"{PROBE}temporary_files",),
     ),
     Difference(
-        "after-an-exception",
-        "functions",
-        aws="after an exception the environment serves the next call, its state kept",
-        local="the next call begins in a new process",
-        reason="nothing may rest on a warm process, so the harder case is the one that runs here",
-        tests=(f"{PROBE}after_an_exception",),
-    ),
-    Difference(
         "environment",
         "functions",
         aws="a function sees its own variables and those of the runtime",

@@ -1,11 +1,12 @@
 """The identity provider: who signs in with which e-mail address, and in which roles.
 
-identity {identity_id, customer_id, roles, salt, password_hash}: neither the address nor the password is stored
+identity {identity_id, customer_id, roles, salt, cost, password_hash}: neither the address nor the password is stored
 """
 
 import base64
 import hashlib
 import hmac
+import os
 import secrets
 from typing import Any
 from uuid import UUID, uuid5
@@ -25,8 +26,11 @@ CREDENTIALS = record({"email": text(254), "password": text(256)}, closed=True)
 
 _NAMESPACE = UUID("0d8f2c1e-6a57-5b0e-8f5d-3b8c5a7e9d21")
 _SHOWN = ("identity_id", "customer_id", "roles")
-# 16 MiB and some 50 ms for each guess. https://datatracker.ietf.org/doc/html/rfc7914
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
+# scrypt's parameters but for its cost N (PASSWORD_HASH_COST), which 2**14 makes 16 MiB and some 50 ms for each guess.
+# https://datatracker.ietf.org/doc/html/rfc7914
+_SCRYPT = {"r": 8, "p": 1, "dklen": 32}
+# Of identities that were stored without their cost.
+_FIRST_COST = 2**14
 
 
 def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -36,13 +40,14 @@ def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """
     body = call.body
     if stored is None:
-        salt = secrets.token_bytes(16)
+        salt, cost = secrets.token_bytes(16), _cost()
         identity = {
             "identity_id": identity_id(body["email"]),
             "customer_id": body.get("customer_id"),
             "roles": body.get("roles", []),
             "salt": base64.b64encode(salt).decode(),
-            "password_hash": _hash(body["password"], salt),
+            "cost": cost,
+            "password_hash": _hash(body["password"], salt, cost),
         }
         return Outcome(201, _shown(identity), document=identity, effect="created")
     repeated = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
@@ -57,7 +62,8 @@ def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """Raises ``Problem`` 401, after the same work whether the address or the password is wrong."""
-    if not _matches(call.body["password"], stored or _NOBODY) or stored is None:
+    nobody = {"salt": "", "cost": _cost(), "password_hash": ""}
+    if not _matches(call.body["password"], stored or nobody) or stored is None:
         raise Problem(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
     return Outcome(200, _shown(stored))
 
@@ -67,20 +73,22 @@ def identity_id(email: str) -> str:
     return f"id-{uuid5(_NAMESPACE, email.casefold())}"
 
 
-def _hash(password: str, salt: bytes) -> str:
-    return base64.b64encode(hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT)).decode()
+def _cost() -> int:
+    return int(os.environ["PASSWORD_HASH_COST"])
+
+
+def _hash(password: str, salt: bytes, cost: int) -> str:
+    return base64.b64encode(hashlib.scrypt(password.encode(), salt=salt, n=cost, **_SCRYPT)).decode()
 
 
 def _matches(password: str, identity: dict[str, Any]) -> bool:
-    hashed = _hash(password, base64.b64decode(identity["salt"]))
+    hashed = _hash(password, base64.b64decode(identity["salt"]), int(identity.get("cost", _FIRST_COST)))
     return hmac.compare_digest(hashed, identity["password_hash"])
 
 
 def _shown(identity: dict[str, Any]) -> dict[str, Any]:
     return {name: identity[name] for name in _SHOWN}
 
-
-_NOBODY = {"salt": "", "password_hash": ""}
 
 OPERATIONS = (
     Operation(

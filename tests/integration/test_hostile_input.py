@@ -49,7 +49,7 @@ HEADERS = {
     "X-Forwarded-For": "' OR '1'='1",
     "Origin": "null",
 }
-# Each makes an authorizer raise, which ends its process in the emulator (docs/parity.md, after-an-exception): they take turns.
+# They take turns: each route gets one.
 NO_SESSIONS = (
     *("Bearer", "Bearer x", 'bearer "', "Basic Zm9vOmJhcg==", "Bearer " + "a" * 4_000, "AWS4-HMAC-SHA256 garbage"),
     "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=00",

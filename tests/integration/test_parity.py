@@ -855,16 +855,19 @@ def test_temporary_files(plain: Cloud):
     assert plain.invoke(reads) == "there"
 
 
-def test_after_an_exception(plain: Cloud):
-    """The next call begins in a new process."""
+def test_after_an_exception(plain: Cloud, corrected: Cloud):
+    """How often the process was called that serves the call after an exception."""
     code = (
         "calls = []\ndef handler(event, context):\n  calls.append(1)\n  if event: raise ValueError\n  return len(calls)"
     )
-    function = plain.function(code)
-    lam = plain.aws("lambda")
-    assert [plain.invoke(function), plain.invoke(function)] == [1, 2]
-    assert lam.invoke(FunctionName=function, Payload=b'{"fail": true}')["FunctionError"]
-    assert plain.invoke(function) == 1
+
+    def calls(cloud: Cloud) -> list[int]:
+        function = cloud.function(code)
+        before = [cloud.invoke(function), cloud.invoke(function)]
+        assert cloud.aws("lambda").invoke(FunctionName=function, Payload=b'{"fail": true}')["FunctionError"]
+        return [*before, cloud.invoke(function)]
+
+    assert (calls(plain), calls(corrected)) == ([1, 2, 1], [1, 2, 4])
 
 
 def test_environment(plain: Cloud):

@@ -1,4 +1,4 @@
-"""Timers are parameters: every stage deploys their defaults, and stage local short ones, by its parameter overrides alone."""
+"""Timers and the cost of passwords are parameters: all stages deploy the defaults, stage local less, by its overrides alone."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from local.deploy import stage_settings
 from local.gateway.document import Document, Operation
 from local.stages import STAGES
 
-# Parameter: the service that has it, what is deployed, what stage local has instead. All in seconds.
+# Parameter: the service that has it, what is deployed, what stage local has instead. Timers are in seconds.
 TIMERS = {
     "AuthorizerCacheSeconds": ("customers", 60, 5),
+    "PasswordHashCost": ("partners", 2**14, 2),
     "RedirectRefreshSeconds": ("redirects", 20, 2),
     "TaxCoolDownSeconds": ("tax", 20, 6),
 }
@@ -69,6 +70,7 @@ def test_what_is_deployed_uses_the_timers():
     authorizers = [operation.authorizer for each in documents for operation in operations(each)]
     cached = {each.name: each.ttl for each in authorizers if each}
     assert cached == {"customer": 60, "customerNow": 0}
+    assert variables("partners", "SimulateFunction")["PASSWORD_HASH_COST"] == 2**14
     assert variables("redirects", "RedirectFunction")["REFRESH_SECONDS"] == 20
     assert variables("tax", "QuoteTaxFunction")["COOL_DOWN_SECONDS"] == 20
 

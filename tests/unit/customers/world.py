@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import customer_events
-import partner_identity
 import pytest
 from botocore.exceptions import ClientError
 from partner_operations import Call, Conflict, Stored, Write, now, perform
@@ -69,7 +68,7 @@ class World:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "World":
         # A password's digest is slow by design; none of these passwords is worth guessing.
-        monkeypatch.setitem(partner_identity._SCRYPT, "n", 2)
+        monkeypatch.setenv("PASSWORD_HASH_COST", "2")
         monkeypatch.setattr(outside, "call", self._outside)
         monkeypatch.setattr(internal, "call", self._internal)
         monkeypatch.setattr(customer_events, "publish", self._publish)

@@ -3,7 +3,6 @@
 import importlib
 
 import boto3
-import partner_identity
 import pytest
 from moto import mock_aws
 
@@ -33,6 +32,6 @@ def app(monkeypatch):
         module = importlib.import_module("simulate.app")
         monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
         # A password's digest is slow by design; none of these passwords is worth guessing.
-        monkeypatch.setitem(partner_identity._SCRYPT, "n", 2)
+        monkeypatch.setenv("PASSWORD_HASH_COST", "2")
         yield module
     aws.client.cache_clear()

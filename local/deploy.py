@@ -181,7 +181,7 @@ def session_for(stage: str) -> boto3.Session:
 
 
 def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
-    command = [str(SAM), *arguments, "--config-file", str(CONFIG)]
+    command = [str(SAM.with_name("python")), str(ROOT / "local" / "sam.py"), *arguments, "--config-file", str(CONFIG)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False
     )

@@ -13,6 +13,6 @@ yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc,assignment]
 yaml.SafeDumper = yaml.CSafeDumper  # type: ignore[misc,assignment]
 
 if __name__ == "__main__":
-    from samcli.cli.main import cli
+    from samcli.cli.main import cli  # type: ignore[import-not-found]
 
     sys.exit(cli(prog_name="sam"))

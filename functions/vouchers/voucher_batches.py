@@ -70,6 +70,11 @@ def advance(batch_id: str, status: str, **facts: Any) -> Batch | None:
     return _change(batch_id, facts, {"status": _AFTER[status]})
 
 
+def touch(batch_id: str, status: str) -> Batch | None:
+    """The batch if it has this ``status``, with which something has happened to it just now; None if it has another."""
+    return _change(batch_id, {"updated_at": _now()}, {"status": (status,)})
+
+
 def lease(batch_id: str, first: int, last: int) -> Batch | None:
     """Give a batch its numbers, once; None if it has numbers already."""
     return _change(batch_id, {"first": first, "last": last, "updated_at": _now()}, {"first": ()})

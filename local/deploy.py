@@ -30,6 +30,7 @@ from local.options import PIECE, STAGE
 from local.progress import step
 from local.settings import ROOT, SAM, STATE, aws_environment
 
+SAM_COMMAND = (str(SAM.with_name("python")), str(ROOT / "local" / "sam.py"))
 CONFIG = ROOT / "samconfig.toml"
 DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
@@ -181,7 +182,7 @@ def session_for(stage: str) -> boto3.Session:
 
 
 def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
-    command = [str(SAM.with_name("python")), str(ROOT / "local" / "sam.py"), *arguments, "--config-file", str(CONFIG)]
+    command = [*SAM_COMMAND, *arguments, "--config-file", str(CONFIG)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False
     )

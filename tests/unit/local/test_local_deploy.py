@@ -105,7 +105,7 @@ def test_an_unknown_piece_is_named_with_those_there_are():
 
 def test_a_failed_step_shows_what_it_said(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "STATE", tmp_path)
-    monkeypatch.setattr(deploy, "SAM", "/bin/false")
+    monkeypatch.setattr(deploy, "SAM_COMMAND", ("/bin/false",))
     with pytest.raises(deploy.DeployFailed, match="sam build failed"):
         deploy.build("dev", "sequences", {})
 

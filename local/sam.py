@@ -5,14 +5,11 @@
 Run by SAM CLI's own interpreter, so it uses nothing of this repository.
 """
 
-import sys
+import runpy
 
 import yaml
 
-yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc,assignment]
-yaml.SafeDumper = yaml.CSafeDumper  # type: ignore[misc,assignment]
+vars(yaml).update(SafeLoader=yaml.CSafeLoader, SafeDumper=yaml.CSafeDumper)
 
 if __name__ == "__main__":
-    from samcli.cli.main import cli  # type: ignore[import-not-found]
-
-    sys.exit(cli(prog_name="sam"))
+    runpy.run_module("samcli", run_name="__main__")

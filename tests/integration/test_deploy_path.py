@@ -11,7 +11,8 @@ import pytest
 
 from local.clone import PORTS, free_ports
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
-from local.settings import ROOT, SAM
+from local.deploy import SAM_COMMAND
+from local.settings import ROOT
 from local.shop import Shop
 
 AARCH64 = 183
@@ -34,7 +35,7 @@ def aws_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("aws-build")
     arguments = ("build", "--config-file", str(ROOT / "samconfig.toml"), "--template", "templates/shop.yaml")
     run(
-        str(SAM),
+        *SAM_COMMAND,
         *arguments,
         "--build-dir",
         str(target),
@@ -63,7 +64,7 @@ def test_the_layer_is_built_for_arm64_and_python_3_13_on_any_machine(aws_build: 
 def test_the_aws_build_makes_a_change_set(aws_build: Path, shop: Shop):
     """`sam deploy` of the AWS build up to the change set, here against the local cloud."""
     done = run(
-        str(SAM),
+        *SAM_COMMAND,
         "deploy",
         "--config-file",
         str(ROOT / "samconfig.toml"),
@@ -79,7 +80,7 @@ def test_the_aws_build_makes_a_change_set(aws_build: Path, shop: Shop):
 
 def test_cloudformation_refuses_a_stage_in_another_account(aws_build: Path, shop: Shop):
     done = run(
-        str(SAM),
+        *SAM_COMMAND,
         "deploy",
         "--config-file",
         str(ROOT / "samconfig.toml"),

@@ -107,8 +107,9 @@ def test_sam_remote_invoke_finds_a_function_by_its_path_in_the_shop(shop: Shop):
 
 # What `sam local invoke` reads before it starts a container: which function, its code, its layers, its handler.
 READ = """
-import json, sys
+import json, sys, yaml
 from pathlib import Path
+vars(yaml).update(SafeLoader=yaml.CSafeLoader)  # as local/sam.py does
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1])

@@ -79,8 +79,10 @@ def counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
 )
 def test_what_becomes_of_orders_is_counted(shop: Shop, product: dict, token: str, function: str, outcome: str):
     since = time.time() - 1
-    number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
-    ended(shop, number)
+    # On a busy machine the emulator logs the last lines of an invocation with those of the next one.
+    for _ in range(2):
+        number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
+        ended(shop, number)
     assert eventually(lambda: counted(shop, "submit-order", "OrderAccepted", since))
     assert eventually(lambda: counted(shop, function, outcome, since))
 

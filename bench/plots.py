@@ -58,7 +58,7 @@ Draw = Callable[[dict[str, Any]], "Figure"]
 
 
 def _figure(rows: int = 1, height: float = 3.4) -> "tuple[Figure, Any]":
-    # Takes a second, which whoever draws nothing need not wait.
+    # Imported late: the import takes a second, and the module is also imported by commands that draw nothing.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, height), layout="constrained")

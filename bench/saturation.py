@@ -35,7 +35,7 @@ def counter(
     now = 0.0
     while now < seconds:
         tokens = min(allowed, tokens + allowed * STEP)
-        # Whoever tries again does so in a later step.
+        # A retry comes in a later step, so it is not among these.
         trying = []
         while due < now + STEP:
             asked += 1

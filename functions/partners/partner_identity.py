@@ -62,8 +62,8 @@ def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """Raises ``Problem`` 401, after the same work whether the address or the password is wrong."""
-    nobody = {"salt": "", "cost": _cost(), "password_hash": ""}
-    if not _matches(call.body["password"], stored or nobody) or stored is None:
+    no_identity = {"salt": "", "cost": _cost(), "password_hash": ""}
+    if not _matches(call.body["password"], stored or no_identity) or stored is None:
         raise Problem(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
     return Outcome(200, _shown(stored))
 

@@ -223,7 +223,7 @@ TO_BE_COPIED: list[bytes] = []
 
 
 def to_be_copied(world: Any) -> tuple[list[str], dict[str, Any]]:
-    """A release of which a second run is about to copy the next one. Made once; whoever comes later gets bucket and table."""
+    """A release, and the checked files of a second run. Made by the first test; later ones restore bucket and table."""
     bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets["files"]
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-central-1"].tables["runs"]
     stock(world, 7)

@@ -316,10 +316,8 @@ def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(world, small_chun
 
 
 def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(world, monkeypatch):
-    """The file is known then, and the run goes on: nobody has to wait until the batch counts as standing still."""
+    """The repeated step finds the file stored and goes on; the batch does not wait for the sweep of stalled batches."""
     batch_id = asked(count=30)
-    for chunk in step("lease_range", batch_id)["chunks"]:
-        step("generate_chunk", batch_id, chunk=chunk)
     app = importlib.import_module("store_file.app")
     remove, failures = app.remove_parts, iter([OSError("throttled")])
 
@@ -330,7 +328,7 @@ def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(wor
 
     monkeypatch.setattr(app, "remove_parts", fails_once)
     with pytest.raises(OSError, match="throttled"):
-        step("store_file", batch_id)
+        run(batch_id)
     step("store_file", batch_id)
     assert voucher_batches.read(batch_id)["status"] == voucher_batches.NOTIFYING
     assert keys(world) == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
@@ -338,9 +336,7 @@ def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(wor
 
 def test_a_cancelled_batch_is_not_stored_again(world):
     batch_id = asked(count=30)
-    for chunk in step("lease_range", batch_id)["chunks"]:
-        step("generate_chunk", batch_id, chunk=chunk)
-    step("store_file", batch_id)
+    run(batch_id)
     voucher_batches.advance(batch_id, voucher_batches.CANCELLED)
     with pytest.raises(voucher_batches.BatchOver):
         step("store_file", batch_id)

@@ -8,13 +8,17 @@ PIECE ?= shop
 # Some containers switch Python's bytecode cache off: every process would compile all its libraries anew, some 40 % of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The system's Python, if it will do, is built with optimisations. One that pyenv compiled without them takes a third more CPU.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
+  $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
 VENV := .venv/.installed .venv-sam/.installed .venv-policy/.installed
 RUN := .venv/bin/python -m
 
 .venv/.installed: requirements-dev.txt
-	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Set Pieces needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@test "$(PYTHON)" || { echo "Set Pieces needs Python 3.11 or newer, with venv; found is $$(python3 --version 2>&1)" >&2; exit 1; }
 	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
-	@python3 -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt
 	@touch $@

@@ -37,7 +37,9 @@ def before(tmp_path: Path) -> Path:
     """A checkout of the commit before, which works with the libraries of this one."""
     checkout = tmp_path / "before"
     checkout.mkdir()
-    subprocess.run(["tar", "--extract", "--directory", str(checkout)], input=git("archive", commit_before()), check=True)
+    subprocess.run(
+        ["tar", "--extract", "--directory", str(checkout)], input=git("archive", commit_before()), check=True
+    )
     for environment in (".venv", ".venv-sam"):
         (checkout / environment).symlink_to(ROOT / environment)
     return checkout

@@ -80,7 +80,7 @@ def end(processes: Iterable[Process], seconds: float) -> None:
 def wait(processes: Iterable[psutil.Process], seconds: float) -> None:
     """Wait until processes have ended, at most so long. One that only its parent has not noticed yet has ended, too."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(map(_lives, processes)):
+    while time.monotonic() < deadline and any(map(lives, processes)):
         time.sleep(0.02)
 
 
@@ -93,7 +93,8 @@ def orphans() -> list[psutil.Process]:
     ]
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Does it run? One that has ended and that its parent has not noticed yet does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -16,6 +16,7 @@ from ministack.core import lambda_runtime
 from local.function_workers.fork_server import ForkServer, WorkerStarter
 from local.settings import ROOT
 from local.shop import eventually
+from local.stop import lives
 
 ECHO = """
 import json, os, sys, threading
@@ -46,7 +47,10 @@ def script(tmp_path: Path) -> Path:
 
 
 def ended(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return not lives(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_forked_worker_is_as_one_of_an_interpreter_of_its_own(server: ForkServer, script: Path):

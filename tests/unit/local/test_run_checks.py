@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from local.shop import eventually
+from local.stop import lives
 from tests import run
 from tests.run import Check, Interrupted, Result, Runner, summarise
 
@@ -97,7 +98,7 @@ def test_stopping_ends_what_runs_with_its_children(logs: Path):
     runner.stop()
     thread.join(30)
     assert raised
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not lives(child))
     with pytest.raises(Interrupted):
         runner.check(shell("late", "true"))
 

@@ -18,7 +18,7 @@ import threading
 import time
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -639,6 +639,26 @@ def _evaluate_recent_points() -> None:
         return metrics
 
     evict, load, evicted = cloudwatch._evict_old_metrics, cloudwatch.load_persisted_state, 0.0
+    evaluated = 0.0
+    put: set[tuple[str, str]] = set()
+
+    def ordered(metric: tuple[str, str], points: list[ours.Point]) -> ours.Ordered:
+        put.add(metric)
+        return ours.Ordered(points)
+
+    def due(alarms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of which points were put, and those that wait for better values; once a minute, as on AWS, all of them."""
+        nonlocal evaluated
+        now_put = set(put)
+        put.difference_update(now_put)
+        if time.monotonic() - evaluated >= 60:
+            evaluated = time.monotonic()
+            return list(alarms)
+        return [
+            alarm
+            for alarm in alarms
+            if alarm["StateValue"] != "OK" or (alarm.get("Namespace"), alarm.get("MetricName")) in now_put
+        ]
 
     def evict_once_a_minute() -> None:
         nonlocal evicted
@@ -653,7 +673,8 @@ def _evaluate_recent_points() -> None:
             metrics[key] = ours.by_minute(metrics[key], time.time() - ours.FULL_RESOLUTION_SECONDS)
 
     cloudwatch.__dict__.update(
-        _ordered=ours.Ordered,
+        _due=due,
+        _ordered=ordered,
         _since=ours.since,
         _points_by_metric=points_by_metric,
         _evict_old_metrics=evict_once_a_minute,
@@ -661,8 +682,12 @@ def _evaluate_recent_points() -> None:
     )
     bucket = "_metric_bucket((namespace, {}, _dims_key(dims)))"
     for function, old, new in (
-        ("_store_datum", bucket.format("name"), f"_ordered({bucket.format('name')})"),
-        ("record_metric", bucket.format("metric_name"), f"_ordered({bucket.format('metric_name')})"),
+        ("_store_datum", bucket.format("name"), f"_ordered((namespace, name), {bucket.format('name')})"),
+        (
+            "record_metric",
+            bucket.format("metric_name"),
+            f"_ordered((namespace, metric_name), {bucket.format('metric_name')})",
+        ),
         ("_evaluate_alarm", "def _evaluate_alarm(alarm):", "def _evaluate_alarm(alarm, metrics=None):"),
         (
             "_evaluate_alarm",
@@ -673,7 +698,11 @@ def _evaluate_recent_points() -> None:
             "    for pts in (metrics or _points_by_metric()).get((ns, mn), []):\n"
             "        all_pts.extend(_since(pts, oldest))\n",
         ),
-        ("_evaluate_all_alarms", "    for alarm in", "    metrics = _points_by_metric()\n    for alarm in"),
+        (
+            "_evaluate_all_alarms",
+            "    for alarm in _alarms.values():",
+            "    metrics = _points_by_metric()\n    for alarm in _due(_alarms.values()):",
+        ),
         ("_evaluate_all_alarms", "_evaluate_alarm(alarm)", "_evaluate_alarm(alarm, metrics)"),
     ):
         _replace_in_function(cloudwatch, cloudwatch, function, old, new)
@@ -997,8 +1026,8 @@ CORRECTIONS = (
         "data",
         "PutMetricData costs the same however many points were ever put",
         "each call copies all points of two weeks and evaluates every alarm over them, while everything else waits",
-        "the front door puts metrics every few seconds; alarms are evaluated a second later, once for all that was put, "
-        "and points are also kept by the minute after three hours, as AWS does",
+        "the front door puts metrics every few seconds; alarms are evaluated a second later: those of metrics that were put "
+        "and those that are not OK, once a minute all of them; points are kept by the minute after three hours, as AWS does",
         _evaluate_recent_points,
     ),
     Correction(

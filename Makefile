@@ -75,7 +75,7 @@ parity: $(VENV) ## List every difference between the local cloud and AWS
 ##@ Check
 .PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium
 # PYTEST reaches the runner by the environment, with its quotes.
-test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]
+test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
 lint: .venv/.installed ## Linters: ruff, mypy, cfn-lint with SAM's rules, checkov, check-jsonschema
 	@$(RUN) tests.run lint

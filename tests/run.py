@@ -1,4 +1,4 @@
-"""Run every kind of check and summarise them: ``make test [ONLY="lint unit"] [SHOPS=3] [PYTEST="-k basket"]``.
+"""Run every kind of check and summarise them: ``make test [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]``.
 
 Two lanes run at the same time, because tests of a shop mostly wait. One deploys a shop, makes copies of it
 (``local.clone``) and spreads the files of the shop's tests over them, a copy for each pytest worker, since faults of external
@@ -391,7 +391,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 @click.command()
 @click.argument("only", nargs=-1, type=click.Choice(KINDS))
 @click.option(
-    "--shops", default=3, show_default=True, type=click.IntRange(1, 16), help="How many shops share the tests."
+    "--shops", default=4, show_default=True, type=click.IntRange(1, 16), help="How many shops share the tests."
 )
 @click.option(
     "--pytest",

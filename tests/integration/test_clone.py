@@ -30,12 +30,10 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def copies(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Other, Other]]:
-    folders = [tmp_path_factory.mktemp("copy") for _ in range(2)]
-    with other_cloud(folders[0]) as one, other_cloud(folders[1]) as another:
-        for copy in (one, another):
-            copy.copy_of(deployed)
-        yield one, another
+def copy(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Other]:
+    with other_cloud(tmp_path_factory.mktemp("copy")) as cloud:
+        cloud.copy_of(deployed)
+        yield cloud
 
 
 def local_ports(texts: list[str]) -> set[int]:
@@ -53,24 +51,22 @@ def function_settings(shop: Shop) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_what_is_deployed_has_the_ports_of_its_copy(copies: tuple[Other, Other]):
-    for copy in copies:
-        aws, front_door, storefront, _ = copy.ports.values()
-        assert local_ports(published_addresses(copy.shop)) == {front_door, aws}
-        assert local_ports(function_settings(copy.shop)) == {aws}
-        assert local_ports(copy.shop.aws("sqs").list_queues()["QueueUrls"]) == {aws}
-        balancing = copy.shop.aws("elbv2")
-        (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
-        (target,) = balancing.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
-        assert target["Target"]["Port"] == storefront
+def test_what_is_deployed_has_the_ports_of_its_copy(copy: Other):
+    aws, front_door, storefront, _ = copy.ports.values()
+    assert local_ports(published_addresses(copy.shop)) == {front_door, aws}
+    assert local_ports(function_settings(copy.shop)) == {aws}
+    assert local_ports(copy.shop.aws("sqs").list_queues()["QueueUrls"]) == {aws}
+    balancing = copy.shop.aws("elbv2")
+    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
+    (target,) = balancing.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    assert target["Target"]["Port"] == storefront
 
 
 @pytest.mark.timeout(900)
-def test_a_copy_takes_orders_of_which_another_has_nothing(copies: tuple[Other, Other], products: list[dict]):
-    one, another = (copy.shop for copy in copies)
+def test_a_copy_takes_orders_of_which_another_shop_has_nothing(copy: Other, shop: Shop, products: list[dict]):
     # No function of the copy has run yet: the first answers may be 503.
-    basket = eventually(lambda: fill_basket(one, products[0]), timeout=120)
-    number = submit(one, body(basket), **{"Idempotency-Key": unique("k")}).json()["order_number"]
-    assert ended(one, number)["status"] == "Complete"
-    assert one.call("GET", "/").status_code == 200
-    assert another.call("GET", f"/basket/v1/baskets/{basket}").status_code == 404
+    basket = eventually(lambda: fill_basket(copy.shop, products[0]), timeout=120)
+    number = submit(copy.shop, body(basket), **{"Idempotency-Key": unique("k")}).json()["order_number"]
+    assert ended(copy.shop, number)["status"] == "Complete"
+    assert copy.shop.call("GET", "/").status_code == 200
+    assert shop.call("GET", f"/basket/v1/baskets/{basket}").status_code == 404

@@ -83,4 +83,4 @@ def settle(shop: Shop, promises: Promises, *queues: str, timeout: float = SETTLE
         return not waiting(shop, promises, *queues)
 
     for _ in range(2):
-        eventually(idle, timeout=timeout, every=0.2)
+        eventually(idle, timeout=timeout, every=1)

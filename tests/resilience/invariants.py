@@ -377,7 +377,7 @@ def violations(shop: Shop, promises: Promises, invariants: Iterable[Invariant] =
 
 
 def left(
-    shop: Shop, promises: Promises, timeout: float, invariants: Iterable[Invariant] = INVARIANTS, every: float = 1
+    shop: Shop, promises: Promises, timeout: float, invariants: Iterable[Invariant] = INVARIANTS, every: float = 2
 ) -> dict[str, Violations]:
     """Wait until every invariant holds, all at the same time; what does not after ``timeout`` seconds."""
     invariants, deadline = list(invariants), time.monotonic() + timeout

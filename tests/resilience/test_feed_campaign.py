@@ -1,6 +1,6 @@
 """A feed with everything wrong with it at once: malformed, refused and failing records, doubled messages, killed workers.
 
-``SETPIECES_FEED`` says how many records (default 1,000, make torture has 20,000; 100,000 takes forty minutes). 1 % are
+``SETPIECES_FEED`` says how many records (default 500, make torture has 20,000; 100,000 takes forty minutes). 1 % are
 malformed, 1 % refused by the platform, 5 % of all updates fail for the time being. Afterwards the manifest is right to the
 record, the platform is in the expected state, and the same feed again and an older one change nothing.
 """
@@ -19,7 +19,7 @@ from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
 from tests.resilience.journeys import feed_line
 
-RECORDS = int(os.environ.get("SETPIECES_FEED", "1000"))
+RECORDS = int(os.environ.get("SETPIECES_FEED", "500"))
 SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))
 TIMEOUT = 300 + RECORDS // 40
 VERSION = 2

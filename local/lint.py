@@ -11,6 +11,7 @@ from typing import Any
 
 from local.findings import Finding
 
+# For imports, too: cfn-lint's modules import each other in circles, so two threads that begin at two of them both fail.
 _one_at_a_time = threading.Lock()
 
 
@@ -30,18 +31,18 @@ def preload() -> None:
 
 def errors(template: str) -> list[Any]:
     """What is wrong with the text of a template: cfn-lint's matches."""
-    from cfnlint.decode.decode import decode_str
-
     with _one_at_a_time:
+        from cfnlint.decode.decode import decode_str
+
         document, unreadable = decode_str(template)
         return list(unreadable or _runner().validate_template(document))
 
 
 def template(file: Path) -> Iterator[Finding]:
     """What is wrong with the template in ``file``."""
-    from cfnlint.runner.template.runner import run_template_by_file_path
-
     with _one_at_a_time:
+        from cfnlint.runner.template.runner import run_template_by_file_path
+
         matches = list(
             run_template_by_file_path(str(file), _runner().config, _runner().rules, ignore_bad_template=False)
         )

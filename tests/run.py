@@ -248,8 +248,9 @@ def progress(log: Path) -> str:
 # --- the lane of the checks that need no shop ---
 
 
-def run_checks(runner: Runner, checks: list[Check], at_once: int, nice: int) -> None:
-    with ThreadPoolExecutor(at_once) as threads:
+def run_checks(runner: Runner, checks: list[Check], nice: int) -> None:
+    """Two at a time: most of them use one core."""
+    with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(runner.check, check, nice) for check in checks]:
             done.result()
 
@@ -420,7 +421,7 @@ def main(only: tuple[str, ...], shops: int, pytest_arguments: str, save_duration
     try:
         with ThreadPoolExecutor(2) as lanes:
             try:
-                work = [lanes.submit(run_checks, runner, checks, 1 if shop_kinds else 2, 10 if shop_kinds else 0)]
+                work = [lanes.submit(run_checks, runner, checks, 10 if shop_kinds else 0)]
                 if shop_kinds:
                     work.append(lanes.submit(run_shop_tests, runner, shop_kinds, shops, more))
                 _wait(runner, work)

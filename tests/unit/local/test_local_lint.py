@@ -1,0 +1,34 @@
+"""cfn-lint in this process: errors with their lines, whichever thread asks first."""
+
+import subprocess
+import sys
+
+from local.settings import ROOT
+
+TWO_THREADS = """
+import threading
+from pathlib import Path
+from local import lint
+
+template, found, ready = Path("templates/foundation.yaml"), {}, threading.Barrier(2)
+
+def ask(name, question):
+    ready.wait()
+    found[name] = question()
+
+threads = [
+    threading.Thread(target=ask, args=("text", lambda: lint.errors('{"Resources": {"A": {"Type": "AWS::None::None"}}}'))),
+    threading.Thread(target=ask, args=("file", lambda: list(lint.template(template)))),
+]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print([match.rule.id for match in found["text"]], found["file"])
+"""
+
+
+def test_two_threads_may_be_the_first_to_ask():
+    """Seen in `make start` of a changed template and a changed state machine: the modules of cfn-lint were half imported."""
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "['E3006'] []\n", done.stderr

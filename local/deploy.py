@@ -31,6 +31,8 @@ from local.progress import step
 from local.settings import ROOT, SAM, STATE, aws_environment
 
 SAM_COMMAND = (str(SAM.with_name("python")), str(ROOT / "local" / "sam.py"))
+# SAM CLI waits five seconds between its looks at a stack, to spare an account's quotas; the local cloud has none.
+LOCAL_POLLS = {"SAM_CLI_POLL_DELAY": "0.2"}
 CONFIG = ROOT / "samconfig.toml"
 DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
@@ -140,6 +142,8 @@ def deploy(
     Raises ``DeployFailed`` and what ``built`` raises.
     """
     environment = environment if environment is not None else dict(os.environ)
+    if stage == "local":
+        environment = environment | LOCAL_POLLS
     session = session_for(stage)
     check_account(stage, session)
     packaged = build(stage, piece, environment)

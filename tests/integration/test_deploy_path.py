@@ -11,7 +11,7 @@ import pytest
 
 from local.clone import PORTS, free_ports
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
-from local.deploy import SAM_COMMAND
+from local.deploy import LOCAL_POLLS, SAM_COMMAND
 from local.settings import ROOT
 from local.shop import Shop
 
@@ -103,7 +103,7 @@ def test_cloudformation_refuses_a_stage_in_another_account(aws_build: Path, shop
 def _local(shop: Shop) -> dict[str, str]:
     from local.settings import aws_environment
 
-    return aws_environment() | {"SAM_CLI_TELEMETRY": "0"}
+    return aws_environment() | LOCAL_POLLS | {"SAM_CLI_TELEMETRY": "0"}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -185,9 +186,19 @@ def _dumps(value: Any) -> str:
     return json.dumps(value)
 
 
-@cache
+_of_thread = threading.local()
+
+
 def _http() -> httpx.Client:
-    return httpx.Client(limits=httpx.Limits(max_connections=64, max_keepalive_connections=64))
+    """This thread's client.
+
+    Shared by threads, httpcore's pool may close a connection that another thread has just begun to use: it can be read,
+    which is how the pool knows an idle one that the server has closed.
+    """
+    if not hasattr(_of_thread, "http"):
+        _of_thread.http = httpx.Client(verify=emulator_client.tls())
+    http: httpx.Client = _of_thread.http
+    return http
 
 
 @cache

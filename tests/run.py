@@ -196,10 +196,17 @@ class Runner:
         for process in running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs([psutil.Process(one.pid) for one in running if one.poll() is None], timeout=10)
+        _, alive = psutil.wait_procs([found for one in running for found in _processes(one.pid)], timeout=10)
         for one in alive:
             with suppress(ProcessLookupError):
                 os.killpg(one.pid, signal.SIGKILL)
+
+
+def _processes(pid: int) -> list[psutil.Process]:
+    """The process of that id, none if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [psutil.Process(pid)]
+    return []
 
 
 def read_junit(check: Check) -> Iterator[Result]:
@@ -248,9 +255,8 @@ def progress(log: Path) -> str:
 # --- the lane of the checks that need no shop ---
 
 
-def run_checks(runner: Runner, checks: list[Check], nice: int) -> None:
-    """Two at a time: most of them use one core."""
-    with ThreadPoolExecutor(2) as threads:
+def run_checks(runner: Runner, checks: list[Check], at_once: int, nice: int) -> None:
+    with ThreadPoolExecutor(at_once) as threads:
         for done in [threads.submit(runner.check, check, nice) for check in checks]:
             done.result()
 
@@ -421,7 +427,9 @@ def main(only: tuple[str, ...], shops: int, pytest_arguments: str, save_duration
     try:
         with ThreadPoolExecutor(2) as lanes:
             try:
-                work = [lanes.submit(run_checks, runner, checks, 10 if shop_kinds else 0)]
+                # The shops come first: their tests take longest.
+                at_once, nice = (1, 10) if shop_kinds else (2, 0)
+                work = [lanes.submit(run_checks, runner, checks, at_once, nice)]
                 if shop_kinds:
                     work.append(lanes.submit(run_shop_tests, runner, shop_kinds, shops, more))
                 _wait(runner, work)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from local.cli import cli
 from local.declared import every
+from local.deploy import SAM_COMMAND
 from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
 from local.shop import Shop
 
@@ -61,8 +62,11 @@ def test_a_function_takes_its_sample(shop: Shop, function: str):
 
 
 # `sam remote invoke` once for each line of standard input, [arn, event file], in one process: SAM takes seconds to start.
+# The SDK's data files are read once, too.
 REMOTE_INVOKE = """
-import contextlib, io, json, sys
+import contextlib, functools, io, json, sys
+import botocore.session
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 from samcli.cli.main import cli
 for line in sys.stdin:
     arn, event = json.loads(line)
@@ -98,7 +102,7 @@ def test_sam_remote_invoke_takes_every_sample(shop: Shop):
 
 
 def test_sam_remote_invoke_finds_a_function_by_its_path_in_the_shop(shop: Shop):
-    command = [str(SAM), "remote", "invoke", "Basket/ShowBasketFunction", "--stack-name", STACK]
+    command = [*SAM_COMMAND, "remote", "invoke", "Basket/ShowBasketFunction", "--stack-name", STACK]
     command += ["--event-file", "events/basket/show_basket.json"]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -130,7 +134,7 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [function for function in found if not all(function[2:])] == []
     assert len({path.split("/", 1)[1] for path, *_ in found}) == len(SAMPLES)
-    command = [str(SAM), "local", "invoke", "Basket/ShowBasketFunction", "-t", str(template)]
+    command = [*SAM_COMMAND, "local", "invoke", "Basket/ShowBasketFunction", "-t", str(template)]
     command += ["-e", "events/basket/show_basket.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0 or "container runtime" in done.stderr, done.stderr

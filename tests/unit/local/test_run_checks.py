@@ -35,7 +35,7 @@ def shell(name: str, script: str) -> Check:
 
 def test_a_failed_check_is_printed_and_the_others_run(capfd: pytest.CaptureFixture[str]):
     runner = Runner()
-    run.run_checks(runner, [shell("bad", "echo reason; exit 3"), shell("good", "echo 7 files")], nice=0)
+    run.run_checks(runner, [shell("bad", "echo reason; exit 3"), shell("good", "echo 7 files")], at_once=1, nice=0)
     assert capfd.readouterr().out.count("reason") == 2
     assert not summarise(runner, 61)
     printed = capfd.readouterr().out.splitlines()

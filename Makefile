@@ -18,6 +18,7 @@ RUN := .venv/bin/python -m
 .venv/.installed: requirements-dev.txt
 	@test "$(PYTHON)" || { echo "Set Pieces needs Python 3.11 or newer, with venv; found is $$(python3 --version 2>&1)" >&2; exit 1; }
 	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
+	@# An environment that another Python had made would keep that one's interpreter, with this one's library.
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt

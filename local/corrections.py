@@ -627,6 +627,21 @@ def _limit_starts() -> None:
     pool.install(lambda_runtime, lambda_svc, os.cpu_count() or 1)
 
 
+def _each(seconds: float) -> Callable[[], bool]:
+    """Something to ask whether ``seconds`` have gone by since it last said so; the first time it does."""
+    last = float("-inf")
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < seconds:
+            return False
+        last = now
+        return True
+
+    return due
+
+
 def _evaluate_recent_points() -> None:
     from ministack.services import cloudwatch
 
@@ -638,32 +653,29 @@ def _evaluate_recent_points() -> None:
             metrics.setdefault((namespace, name), []).append(points)
         return metrics
 
-    evict, load, evicted = cloudwatch._evict_old_metrics, cloudwatch.load_persisted_state, 0.0
-    evaluated = 0.0
+    evict, load = cloudwatch._evict_old_metrics, cloudwatch.load_persisted_state
+    time_to_evict, time_for_all = _each(60), _each(60)
     put: set[tuple[str, str]] = set()
 
-    def ordered(metric: tuple[str, str], points: list[ours.Point]) -> ours.Ordered:
-        put.add(metric)
-        return ours.Ordered(points)
+    def ordered(key: tuple[str, str, Any]) -> ours.Ordered:
+        put.add(key[:2])
+        return ours.Ordered(cloudwatch._metric_bucket(key))
 
     def due(alarms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of which points were put, and those that wait for better values; once a minute, as on AWS, all of them."""
-        nonlocal evaluated
-        now_put = set(put)
-        put.difference_update(now_put)
-        if time.monotonic() - evaluated >= 60:
-            evaluated = time.monotonic()
-            return list(alarms)
+        looked_at = set(put)
+        put.difference_update(looked_at)  # other threads put points meanwhile
+        everything = time_for_all()
         return [
             alarm
             for alarm in alarms
-            if alarm["StateValue"] != "OK" or (alarm.get("Namespace"), alarm.get("MetricName")) in now_put
+            if everything
+            or alarm["StateValue"] != "OK"
+            or (alarm.get("Namespace"), alarm.get("MetricName")) in looked_at
         ]
 
     def evict_once_a_minute() -> None:
-        nonlocal evicted
-        if time.monotonic() - evicted >= 60:
-            evicted = time.monotonic()
+        if time_to_evict():
             evict()
 
     def restored(data: dict[str, Any]) -> None:
@@ -680,14 +692,9 @@ def _evaluate_recent_points() -> None:
         _evict_old_metrics=evict_once_a_minute,
         load_persisted_state=restored,
     )
-    bucket = "_metric_bucket((namespace, {}, _dims_key(dims)))"
     for function, old, new in (
-        ("_store_datum", bucket.format("name"), f"_ordered((namespace, name), {bucket.format('name')})"),
-        (
-            "record_metric",
-            bucket.format("metric_name"),
-            f"_ordered((namespace, metric_name), {bucket.format('metric_name')})",
-        ),
+        ("_store_datum", "_metric_bucket(", "_ordered("),
+        ("record_metric", "_metric_bucket(", "_ordered("),
         ("_evaluate_alarm", "def _evaluate_alarm(alarm):", "def _evaluate_alarm(alarm, metrics=None):"),
         (
             "_evaluate_alarm",

@@ -196,17 +196,13 @@ class Runner:
         for process in running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs([found for one in running for found in _processes(one.pid)], timeout=10)
-        for one in alive:
-            with suppress(ProcessLookupError):
-                os.killpg(one.pid, signal.SIGKILL)
-
-
-def _processes(pid: int) -> list[psutil.Process]:
-    """The process of that id, none if it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        return [psutil.Process(pid)]
-    return []
+        deadline = time.monotonic() + 10
+        for process in running:
+            try:
+                process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_junit(check: Check) -> Iterator[Result]:

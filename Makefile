@@ -124,11 +124,15 @@ cost: $(VENV) ## What the shop costs on AWS and which limit comes first ## [MEAS
 	@$(RUN) local.cli cost
 
 ##@ Deploy
-.PHONY: bootstrap deploy destroy build image
+.PHONY: bootstrap preflight deploy smoke destroy build image
 bootstrap: $(VENV) ## Prepare an account, once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece delivery
+preflight: $(VENV) ## What the account lacks before the first deployment, and how to get it ## ENV=dev [PIECE=delivery]
+	@$(RUN) local.cli preflight --env "$(ENV)" --piece "$(PIECE)"
 deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"
+smoke: $(VENV) ## Customers' main paths on a deployed stage, in a minute ## ENV=dev
+	@$(RUN) local.cli smoke --env "$(ENV)"
 destroy: $(VENV) ## List what a stack holds and what is retained, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
 	@$(RUN) local.cli destroy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying ## [PIECE=basket]

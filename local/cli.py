@@ -45,7 +45,9 @@ COMMANDS = {
     "seed": "local.seed:main",
     "build": "local.artifacts:build",
     "image": "local.artifacts:image",
+    "preflight": "local.preflight:main",
     "deploy": "local.deploy:main",
+    "smoke": "local.smoke:main",
     "destroy": "local.destroy:main",
 }
 

@@ -150,7 +150,7 @@ def deploy(
     built()
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
     arguments = ["deploy", "--template-file", str(packaged), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
-    stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
+    stack = stack_of(stage, piece)
     arguments += ["--stack-name", stack, "--parameter-overrides"]
     arguments += [*overrides(stage, piece, session), *extra_overrides]
     started = datetime.now(UTC)
@@ -159,6 +159,22 @@ def deploy(
     except DeployFailed as failure:
         reasons = failed_resources(stack, session, started)
         raise DeployFailed("\n".join(["The deployment failed:", *reasons]) if reasons else str(failure)) from failure
+
+
+def stack_of(stage: str, piece: str) -> str:
+    """The name of the stack that ``piece`` is deployed as."""
+    return f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
+
+
+def stack_exists(stack: str, session: boto3.Session) -> bool:
+    """Whether a stack has been created; one whose change set was never executed has not."""
+    try:
+        (found,) = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    return bool(found["StackStatus"] != "REVIEW_IN_PROGRESS")
 
 
 def failed_resources(stack: str, session: boto3.Session, since: datetime) -> list[str]:
@@ -217,6 +233,14 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
         click.confirm(f"Deploy {piece} to prod?", abort=True)
     private_folder(STATE)
     environment = dict(os.environ) | (aws_environment() if stage == "local" else {})
+    if stage != "local":
+        session = session_for(stage)
+        check_account(stage, session)
+        if not stack_exists(stack_of(stage, piece), session):
+            # Only now: it reads this module.
+            from local import preflight
+
+            preflight.require(stage, piece, session)
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     with step(f"building and deploying {piece} to {stage} with SAM CLI"):
         deploy(stage, piece, environment, *(f"{name}={value}" for name, value in own.items() if value))

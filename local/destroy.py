@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from samtranslator.yaml_helper import yaml_parse
 
-from local.deploy import DeployFailed, check_account, failed_resources, session_for
+from local.deploy import DeployFailed, check_account, failed_resources, session_for, stack_of
 from local.failures import CommandFailed, check_running
 from local.options import PIECE, STAGE
 from local.progress import step
@@ -91,7 +91,7 @@ def main(stage: str, piece: str, confirm: str | None) -> None:
     """Delete a stack; what holds data is retained."""
     if stage == "local":
         check_running()
-    stack = f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
+    stack = stack_of(stage, piece)
     session = session_for(stage)
     check_account(stage, session)
     client = session.client("cloudformation")

@@ -1,0 +1,685 @@
+"""``make preflight``: what an account lacks before the first deployment of a stage, and how to get it.
+
+    make preflight ENV=dev                 before the whole shop; make deploy runs it when the stack does not exist
+    make preflight ENV=dev PIECE=delivery  before make bootstrap
+
+Nothing is created or changed. What has to exist, and how much of it, is counted from the templates. Each check yields findings:
+
+    missing   the deployment would fail
+    later     the deployment succeeds, but something does not work until this is done
+    unknown   the credentials may not look, or AWS offers no way to look
+    ok        looked at and found right
+
+Sources: Service Quotas codes and defaults from https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html,
+Lambda's unreserved minimum from https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any
+
+import boto3
+import click
+import jmespath
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from local.declared import Piece, pieces
+from local.deploy import DELIVERY, check_account, session_for, stage_settings
+from local.failures import CREDENTIALS, CommandFailed, check_running
+from local.options import PIECE, STAGE
+from local.progress import step
+from local.settings import ACCOUNT_ID
+from local.settings import STAGE as LOCAL
+
+MISSING, LATER, UNKNOWN, OK = "missing", "later", "unknown", "ok"
+SHOP, PARTNERS = "shop", "partners"
+GITHUB = "token.actions.githubusercontent.com"
+GLOBAL = "us-east-1"  # where CloudFront looks for certificates, and IAM's quotas are kept
+NOT_ALLOWED = CREDENTIALS | {"AuthorizationError", "UnauthorizedOperation", "AuthorizationErrorException"}
+# Lambda keeps this much for functions without a reservation.
+UNRESERVED = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer of a check; ``remedy`` says how to get what is missing."""
+
+    level: str
+    what: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Lister:
+    """How to list the names of one resource type: ``path`` is a JMESPath over an answer, ``name`` one over its properties."""
+
+    name: str
+    service: str
+    operation: str
+    path: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+
+# Types whose names AWS would refuse a second time.
+LISTERS = {
+    "AWS::CloudFront::CachePolicy": Lister(
+        "CachePolicyConfig.Name",
+        "cloudfront",
+        "list_cache_policies",
+        "CachePolicyList.Items[].CachePolicy.CachePolicyConfig.Name",
+        (("Type", "custom"),),
+    ),
+    "AWS::CloudFront::OriginAccessControl": Lister(
+        "OriginAccessControlConfig.Name",
+        "cloudfront",
+        "list_origin_access_controls",
+        "OriginAccessControlList.Items[].Name",
+    ),
+    "AWS::CloudTrail::Trail": Lister("TrailName", "cloudtrail", "list_trails", "Trails[].Name"),
+    "AWS::CloudWatch::Alarm": Lister("AlarmName", "cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
+    "AWS::ECR::Repository": Lister("RepositoryName", "ecr", "describe_repositories", "repositories[].repositoryName"),
+    "AWS::ElastiCache::ReplicationGroup": Lister(
+        "ReplicationGroupId", "elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Lister(
+        "Name", "elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Lister(
+        "Name", "elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"
+    ),
+    "AWS::Events::Archive": Lister("ArchiveName", "events", "list_archives", "Archives[].ArchiveName"),
+    "AWS::Events::EventBus": Lister("Name", "events", "list_event_buses", "EventBuses[].Name"),
+    "AWS::IAM::ManagedPolicy": Lister(
+        "ManagedPolicyName", "iam", "list_policies", "Policies[].PolicyName", (("Scope", "Local"),)
+    ),
+    "AWS::IAM::Role": Lister("RoleName", "iam", "list_roles", "Roles[].RoleName"),
+    "AWS::KMS::Alias": Lister("AliasName", "kms", "list_aliases", "Aliases[].AliasName"),
+    "AWS::KinesisFirehose::DeliveryStream": Lister(
+        "DeliveryStreamName", "firehose", "list_delivery_streams", "DeliveryStreamNames"
+    ),
+    "AWS::Lambda::Function": Lister("FunctionName", "lambda", "list_functions", "Functions[].FunctionName"),
+    "AWS::Logs::LogGroup": Lister("LogGroupName", "logs", "describe_log_groups", "logGroups[].logGroupName"),
+    "AWS::Logs::ResourcePolicy": Lister(
+        "PolicyName", "logs", "describe_resource_policies", "resourcePolicies[].policyName"
+    ),
+    "AWS::S3::Bucket": Lister("BucketName", "s3", "list_buckets", "Buckets[].Name"),
+    "AWS::SES::EmailIdentity": Lister(
+        "EmailIdentity", "sesv2", "list_email_identities", "EmailIdentities[].IdentityName"
+    ),
+    "AWS::SNS::Topic": Lister("TopicName", "sns", "list_topics", "Topics[].TopicArn"),
+    "AWS::SQS::Queue": Lister("QueueName", "sqs", "list_queues", "QueueUrls"),
+    "AWS::SSM::Parameter": Lister("Name", "ssm", "describe_parameters", "Parameters[].Name"),
+    "AWS::Scheduler::Schedule": Lister("Name", "scheduler", "list_schedules", "Schedules[].Name"),
+    # One that is being deleted keeps its name for days.
+    "AWS::SecretsManager::Secret": Lister(
+        "Name", "secretsmanager", "list_secrets", "SecretList[].Name", (("IncludePlannedDeletion", True),)
+    ),
+    "AWS::StepFunctions::StateMachine": Lister(
+        "StateMachineName", "stepfunctions", "list_state_machines", "stateMachines[].name"
+    ),
+    "AWS::WAFv2::WebACL": Lister("Name", "wafv2", "list_web_acls", "WebACLs[].Name", (("Scope", "REGIONAL"),)),
+}
+
+
+@dataclass(frozen=True)
+class Quota:
+    """An AWS quota on the number of resources of ``kind``; ``code`` is None where it cannot be raised and is ``default``."""
+
+    what: str
+    kind: str
+    lister: Lister
+    default: int
+    service: str = ""
+    code: str | None = None
+
+
+QUOTAS = (
+    Quota("VPCs", "AWS::EC2::VPC", Lister("", "ec2", "describe_vpcs", "Vpcs[].VpcId"), 5, "vpc", "L-F678F1CE"),
+    Quota(
+        "internet gateways",
+        "AWS::EC2::InternetGateway",
+        Lister("", "ec2", "describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
+        5,
+        "vpc",
+        "L-A4707A72",
+    ),
+    Quota(
+        "application load balancers",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        Lister("", "elbv2", "describe_load_balancers", "LoadBalancers[?Type=='application'].LoadBalancerArn"),
+        50,
+        "elasticloadbalancing",
+        "L-53DA6B97",
+    ),
+    Quota("trails", "AWS::CloudTrail::Trail", Lister("", "cloudtrail", "list_trails", "Trails[].Name"), 5),
+    Quota(
+        "resource policies of CloudWatch Logs",
+        "AWS::Logs::ResourcePolicy",
+        Lister("", "logs", "describe_resource_policies", "resourcePolicies[].policyName"),
+        10,
+    ),
+)
+# Services that work with a role of their own, by the resource types that make them need it. The first resource of a new account
+# can fail while the role is being made.
+SERVICE_ROLES = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": (
+        "ecs.application-autoscaling.amazonaws.com",
+        "AWSServiceRoleForApplicationAutoScaling_ECSService",
+    ),
+    "AWS::ECS::Service": ("ecs.amazonaws.com", "AWSServiceRoleForECS"),
+    "AWS::ElastiCache::ReplicationGroup": ("elasticache.amazonaws.com", "AWSServiceRoleForElastiCache"),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": (
+        "elasticloadbalancing.amazonaws.com",
+        "AWSServiceRoleForElasticLoadBalancing",
+    ),
+}
+# What only AWS itself can lift, and tells nobody before a resource is created.
+NOT_ASKABLE = {
+    "AWS::CloudFront::Distribution": "CloudFront: a new account may have to be verified first",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "load balancers: a new account may have to be verified first",
+}
+
+
+class Account:
+    """The account of a stage as its credentials see it, and what ``piece`` will make in it."""
+
+    def __init__(self, session: boto3.Session, stage: str, piece: str = SHOP) -> None:
+        self.session, self.stage, self.piece = session, stage, piece
+        self.settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+
+    @cached_property
+    def resources(self) -> list[tuple[str, dict[str, Any]]]:
+        """(type, properties) of everything that will be made."""
+        return resources(self.stage, self.piece)
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [properties for made, properties in self.resources if made == kind]
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        return self.session.client(service, region_name=region)
+
+    def names(self, lister: Lister) -> list[str]:
+        """The last part of every name, ARN or URL that the account has; of paths the whole."""
+        client = self.client(lister.service)
+        arguments = dict(lister.arguments)
+        if client.can_paginate(lister.operation):
+            found = client.get_paginator(lister.operation).paginate(**arguments).search(lister.path)
+        else:
+            found = jmespath.search(lister.path, getattr(client, lister.operation)(**arguments))
+        return [re.split(r"[:/]", name)[-1] if re.match("arn:|https?:", name) else name for name in found or () if name]
+
+
+@cache
+def resources(stage: str, piece: str) -> list[tuple[str, dict[str, Any]]]:
+    """(type, properties) of everything that ``piece`` makes in ``stage``, by the names that it has there."""
+    account = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])["StageAccountId"]
+    return [
+        (resource["Type"], _renamed(resource["Properties"], stage, account))
+        for template in _templates(stage, piece)
+        for resource in template.resources.values()
+    ]
+
+
+def _templates(stage: str, piece: str) -> Iterator[Piece]:
+    if piece != SHOP:
+        yield pieces()[piece]
+        return
+    for resource in pieces()[SHOP].source["Resources"].values():
+        properties = resource["Properties"]
+        name = properties["Location"].removesuffix(".yaml")
+        if (name, stage) != (PARTNERS, "prod"):
+            yield _with_defaults(pieces()[name], properties["Parameters"])
+
+
+def _renamed(value: Any, stage: str, account: str) -> Any:
+    """Names carry the stage and the account; ``local.declared`` resolves them for the local stage."""
+    match value:
+        case str():
+            return re.sub(rf"\b{LOCAL}\b", stage, value).replace(ACCOUNT_ID, account)
+        case dict():
+            return {key: _renamed(inner, stage, account) for key, inner in value.items()}
+        case list():
+            return [_renamed(inner, stage, account) for inner in value]
+        case _:
+            return value
+
+
+def _with_defaults(template: Piece, given: dict[str, Any]) -> Piece:
+    """A nested template as its parent deploys it: with the parameters that the parent gives as literals."""
+    parameters = {
+        name: parameter | ({"Default": given[name]} if isinstance(given.get(name), str) else {})
+        for name, parameter in template.source["Parameters"].items()
+    }
+    return Piece(template.service, {**template.source, "Parameters": parameters})
+
+
+def code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def request_quota(service: str, quota: str, value: float, *more: str) -> str:
+    """The command that asks AWS for a higher quota."""
+    command = f"aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota}"
+    return " ".join([command, f"--desired-value {value:g}", *more])
+
+
+# --- the checks ---
+
+
+def caller_permissions(account: Account) -> Iterator[Finding]:
+    """Whether the caller may do what ``make deploy`` does, as IAM's simulator sees it."""
+    arn = account.client("sts").get_caller_identity()["Arn"]
+    if arn.endswith(":root"):
+        yield Finding(
+            LATER, "the credentials are the account's root user", "Deploy with a role; keep root for emergencies."
+        )
+        return
+    iam = account.client("iam")
+    if ":assumed-role/" in arn:
+        arn = iam.get_role(RoleName=arn.split("/")[1])["Role"]["Arn"]
+    own, region = account.settings["StageAccountId"], stage_settings(account.stage)["region"]
+    stack = f"arn:aws:cloudformation:{region}:{own}:stack/setpieces-{account.stage}/preflight"
+    calls = {
+        "cloudformation:CreateChangeSet": stack,
+        "cloudformation:DescribeChangeSet": stack,
+        "cloudformation:DescribeStacks": stack,
+        "cloudformation:ExecuteChangeSet": stack,
+    }
+    if account.piece != DELIVERY:
+        calls["s3:PutObject"] = f"arn:aws:s3:::{stage_settings(account.stage)['s3_bucket']}/preflight"
+        calls["iam:PassRole"] = stage_settings(account.stage)["role_arn"]
+    context = [
+        {
+            "ContextKeyName": "iam:PassedToService",
+            "ContextKeyType": "string",
+            "ContextKeyValues": ["cloudformation.amazonaws.com"],
+        }
+    ]
+    denied = []
+    for action, resource in calls.items():
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=context
+        )
+        denied += [
+            result["EvalActionName"] for result in answer["EvaluationResults"] if result["EvalDecision"] != "allowed"
+        ]
+    if denied:
+        yield Finding(
+            MISSING,
+            f"{arn} may not call {', '.join(denied)}",
+            f"Use the role setpieces-{account.stage}-deploy, or an administrator.",
+        )
+    else:
+        yield Finding(OK, f"{arn} may deploy")
+
+
+def bootstrap(account: Account) -> Iterator[Finding]:
+    """Bucket, role and boundary that ``make bootstrap`` makes."""
+    if account.piece == DELIVERY:
+        return
+    iam, own = account.client("iam"), account.settings["StageAccountId"]
+    bucket = stage_settings(account.stage)["s3_bucket"]
+    role = stage_settings(account.stage)["role_arn"].rsplit("/", 1)[-1]
+    boundary = f"arn:aws:iam::{own}:policy/setpieces-{account.stage}-boundary"
+    remedy = f"make bootstrap ENV={account.stage} REPOSITORY=owner/name, as an administrator."
+    for what, look in (
+        (f"bucket {bucket}", partial(account.client("s3").head_bucket, Bucket=bucket)),
+        (f"role {role}", partial(iam.get_role, RoleName=role)),
+        (f"policy {boundary}", partial(iam.get_policy, PolicyArn=boundary)),
+    ):
+        yield _exists(look, what, remedy)
+
+
+def _exists(look: Callable[[], Any], what: str, remedy: str, absent: str = MISSING) -> Finding:
+    try:
+        look()
+    except ClientError as error:
+        if code(error) in (
+            "404",
+            "NoSuchEntity",
+            "NoSuchBucket",
+            "ResourceNotFoundException",
+            "NotFoundException",
+            "NoSuchHostedZone",
+        ):
+            return Finding(absent, f"there is no {what}", remedy)
+        raise
+    return Finding(OK, f"{what} exists")
+
+
+def identity_provider(account: Account) -> Iterator[Finding]:
+    """GitHub's OIDC provider: an account can have one, and the pipeline cannot sign in without it."""
+    listed = account.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    found = [provider["Arn"] for provider in listed if provider["Arn"].endswith(f"/{GITHUB}")]
+    if account.piece == DELIVERY and found:
+        yield Finding(
+            LATER,
+            f"the account has GitHub's identity provider already: {found[0]}",
+            f"Name it: make bootstrap ENV={account.stage} OIDC_PROVIDER={found[0]} REPOSITORY=owner/name",
+        )
+    elif account.piece != DELIVERY and not found:
+        yield Finding(
+            LATER,
+            "GitHub's identity provider is not there: the pipeline cannot sign in",
+            f"make bootstrap ENV={account.stage} REPOSITORY=owner/name",
+        )
+    else:
+        yield Finding(OK, f"identity provider: {found[0] if found else 'make bootstrap creates it'}")
+
+
+def concurrency(account: Account) -> Iterator[Finding]:
+    """Lambda's concurrent executions: new accounts often have 10."""
+    limit = int(account.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+    ask = request_quota("lambda", "L-B99A9384", 1000)
+    functions = account.of_type("AWS::Lambda::Function")
+    reserved = sum(int(function.get("ReservedConcurrentExecutions", 0)) for function in functions)
+    reserved += int(account.settings.get("ProvisionedConcurrency", 0)) * len(account.of_type("AWS::Lambda::Alias"))
+    mappings = account.of_type("AWS::Lambda::EventSourceMapping")
+    pollers = sum(int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 1)) for mapping in mappings)
+    if reserved and limit - reserved < UNRESERVED:
+        yield Finding(
+            MISSING,
+            f"{reserved} concurrent executions are reserved, and of {limit} Lambda keeps {UNRESERVED} free",
+            ask,
+        )
+    elif limit <= pollers:
+        yield Finding(
+            LATER,
+            f"{limit} concurrent executions: busy queues alone use {pollers}, and customers get 429 and 500 then",
+            ask,
+        )
+    else:
+        yield Finding(OK, f"{limit} concurrent executions, of which busy queues use up to {pollers}")
+
+
+def quotas(account: Account) -> Iterator[Finding]:
+    """Quotas on numbers of resources, counted with what is there already."""
+    for quota in QUOTAS:
+        wanted = len(account.of_type(quota.kind))
+        if not wanted:
+            continue
+        limit, used = _limit(account, quota), len(account.names(quota.lister))
+        if used + wanted > limit:
+            remedy = "Delete one: this quota cannot be raised."
+            if quota.code:
+                remedy = request_quota(quota.service, quota.code, used + wanted)
+            yield Finding(MISSING, f"{quota.what}: {used} of {limit} are in use, {wanted} more are needed", remedy)
+        else:
+            yield Finding(OK, f"{quota.what}: {used} of {limit} in use, {wanted} more are needed")
+    summary = account.client("iam").get_account_summary()["SummaryMap"]
+    roles = len(account.of_type("AWS::IAM::Role"))
+    level = OK if summary["Roles"] + roles <= summary["RolesQuota"] else MISSING
+    yield Finding(
+        level,
+        f"IAM roles: {summary['Roles']} of {summary['RolesQuota']} in use, {roles} more are needed",
+        "" if level == OK else request_quota("iam", "L-FE177D64", 2000, f"--region {GLOBAL}"),
+    )
+    yield from _containers(account)
+
+
+def _limit(account: Account, quota: Quota) -> int:
+    if not quota.code:
+        return quota.default
+    client = account.client("service-quotas")
+    try:
+        return int(client.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]["Value"])
+    except ClientError as error:
+        # An account that never asked for another value may have none of its own.
+        if code(error) == "NoSuchResourceException":
+            return quota.default
+        raise
+
+
+def _containers(account: Account) -> Iterator[Finding]:
+    """Fargate's vCPUs at the most containers that scaling starts; a deployment doubles them for a while."""
+    targets, tasks = (
+        account.of_type("AWS::ApplicationAutoScaling::ScalableTarget"),
+        account.of_type("AWS::ECS::TaskDefinition"),
+    )
+    if not targets:
+        return
+    wanted = sum(int(task["Cpu"]) for task in tasks) / 1024 * sum(int(target["MaxCapacity"]) for target in targets)
+    quota = account.client("service-quotas").get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"][
+        "Value"
+    ]
+    ask = request_quota("fargate", "L-3032A538", 2 * wanted)
+    if quota < 2 * wanted:
+        yield Finding(
+            LATER, f"Fargate: {quota:g} vCPUs, and {2 * wanted:g} while a new version replaces the most containers", ask
+        )
+    else:
+        yield Finding(OK, f"Fargate: {quota:g} vCPUs, of which at most {2 * wanted:g} are needed")
+
+
+def mail(account: Account) -> Iterator[Finding]:
+    """SES: the sandbox, and whether the sender is confirmed."""
+    identities = account.of_type("AWS::SES::EmailIdentity")
+    if not identities:
+        return
+    client = account.client("sesv2")
+    state = client.get_account()
+    if not state["SendingEnabled"]:
+        yield Finding(
+            LATER,
+            "SES does not send: the account's sending is paused",
+            "See https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html",
+        )
+    if not state["ProductionAccessEnabled"]:
+        yield Finding(
+            LATER,
+            "SES is in its sandbox: mails go to confirmed addresses only",
+            "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://...",
+        )
+    sender = account.settings.get("MailFrom", "")
+    if not sender or sender.endswith("@example.com"):
+        yield Finding(
+            MISSING,
+            "no sender of voucher mails is set",
+            f'Add "MailFrom=vouchers@<your domain>" to parameter_overrides of {account.stage} in samconfig.toml.',
+        )
+        return
+    yield Finding(
+        LATER,
+        f"SES does not know {sender} until it is confirmed",
+        f"After the deployment open the link that AWS sends to {sender}.",
+    )
+
+
+def domain(account: Account) -> Iterator[Finding]:
+    """The shop's own name: a certificate in us-east-1 that covers it, a hosted zone, and no record of that name yet."""
+    name = account.settings.get("DomainName", "")
+    if not account.of_type("AWS::CloudFront::Distribution"):
+        return
+    if not name:
+        yield Finding(OK, "no DomainName is set: the shop has CloudFront's name")
+        return
+    own, number = account.settings["StageAccountId"], account.settings.get("CertificateId", "none")
+    certificate = f"arn:aws:acm:{GLOBAL}:{own}:certificate/{number}"
+    issue = f"aws acm request-certificate --region {GLOBAL} --domain-name {name} --validation-method DNS"
+    issue += "; then set CertificateId"
+    try:
+        described = account.client("acm", GLOBAL).describe_certificate(CertificateArn=certificate)["Certificate"]
+    except ClientError as error:
+        if code(error) not in ("ResourceNotFoundException", "ValidationException", "InvalidArnException"):
+            raise
+        yield Finding(MISSING, f"there is no certificate {certificate}", issue)
+    else:
+        names = {described["DomainName"], *described.get("SubjectAlternativeNames", ())}
+        if described["Status"] != "ISSUED":
+            yield Finding(
+                MISSING,
+                f"the certificate of {name} is {described['Status']}",
+                "Publish its validation records in DNS, and wait until it is ISSUED.",
+            )
+        elif not names & {name, f"*.{name.partition('.')[2]}"}:
+            yield Finding(MISSING, f"the certificate is for {', '.join(sorted(names))}, not for {name}", issue)
+        else:
+            yield Finding(OK, f"the certificate of {name} is issued")
+    yield from _zone(account, name)
+
+
+def _zone(account: Account, name: str) -> Iterator[Finding]:
+    zone, client = account.settings.get("HostedZoneId", ""), account.client("route53")
+    create = f"aws route53 create-hosted-zone --name {name.partition('.')[2]}"
+    create += "; then set HostedZoneId, and delegate the domain to it"
+    try:
+        domain_of_zone = client.get_hosted_zone(Id=zone or "none")["HostedZone"]["Name"].rstrip(".")
+    except ClientError as error:
+        if code(error) not in ("NoSuchHostedZone", "InvalidInput"):
+            raise
+        yield Finding(MISSING, f"there is no hosted zone {zone!r}", create)
+        return
+    if name != domain_of_zone and not name.endswith(f".{domain_of_zone}"):
+        yield Finding(MISSING, f"hosted zone {zone} is of {domain_of_zone}, not of {name}", create)
+        return
+    records = client.list_resource_record_sets(HostedZoneId=zone, StartRecordName=name, MaxItems="10")[
+        "ResourceRecordSets"
+    ]
+    taken = [
+        record["Type"]
+        for record in records
+        if record["Name"].rstrip(".") == name and record["Type"] in ("A", "AAAA", "CNAME")
+    ]
+    if taken:
+        yield Finding(
+            MISSING,
+            f"{name} has a record already: {', '.join(taken)}",
+            "Delete it before the deployment, which makes its own.",
+        )
+    else:
+        yield Finding(OK, f"{name} is free in hosted zone {zone}")
+
+
+def service_roles(account: Account) -> Iterator[Finding]:
+    """Service-linked roles."""
+    iam = account.client("iam")
+    for kind, (service, role) in SERVICE_ROLES.items():
+        if account.of_type(kind):
+            yield _exists(
+                partial(iam.get_role, RoleName=role),
+                f"role {role}",
+                f"aws iam create-service-linked-role --aws-service-name {service}",
+                absent=LATER,
+            )
+
+
+def partner_addresses(account: Account) -> Iterator[Finding]:
+    """In prod the addresses of the real systems, which the simulators publish elsewhere."""
+    if account.stage != "prod" or account.piece == DELIVERY:
+        return
+    wanted = {
+        name
+        for _, properties in account.resources
+        for name in re.findall(rf"parameter(/setpieces/{account.stage}/{PARTNERS}/[a-z-]+-url)", str(properties))
+    }
+    have = set(account.names(LISTERS["AWS::SSM::Parameter"]))
+    for name in sorted(wanted):
+        if name in have:
+            yield Finding(OK, f"{name} is set")
+        else:
+            yield Finding(
+                MISSING, f"{name} is not set", f"aws ssm put-parameter --type String --name {name} --value https://..."
+            )
+
+
+def existing_names(account: Account) -> Iterator[Finding]:
+    """Resources that have our names already: CloudFormation would refuse to create ours."""
+    for kind, lister in LISTERS.items():
+        wanted = {
+            str(name) for properties in account.of_type(kind) if (name := jmespath.search(lister.name, properties))
+        }
+        if not wanted:
+            continue
+        taken = sorted(wanted & set(account.names(lister)))
+        for name in taken:
+            yield Finding(
+                MISSING,
+                f"{kind} {name} exists already",
+                "Delete it, or import it into the stack (docs/runbooks/teardown.md).",
+            )
+        if not taken:
+            yield Finding(OK, f"{len(wanted)} names of {kind} are free")
+
+
+def not_askable(account: Account) -> Iterator[Finding]:
+    """What AWS tells only when a resource is created."""
+    for kind, what in NOT_ASKABLE.items():
+        if account.of_type(kind):
+            yield Finding(UNKNOWN, what, "If the creation says so, open a support case of the type account.")
+
+
+CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
+    caller_permissions,
+    bootstrap,
+    identity_provider,
+    concurrency,
+    quotas,
+    mail,
+    domain,
+    service_roles,
+    partner_addresses,
+    existing_names,
+    not_askable,
+)
+
+
+def findings(account: Account) -> list[Finding]:
+    """What every check finds. A check that the credentials may not make yields one ``unknown``."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        try:
+            found += check(account)
+        except ClientError as error:
+            if code(error) not in NOT_ALLOWED:
+                raise
+            what = check.__name__.replace("_", " ")
+            found.append(
+                Finding(
+                    UNKNOWN,
+                    f"{what}: these credentials may not call {error.operation_name}",
+                    "Run make preflight as an administrator.",
+                )
+            )
+    return found
+
+
+def show(found: list[Finding]) -> None:
+    """Print what is not right, and how much is."""
+    table = Table("", "what", "how to get it")
+    styles = {MISSING: "red", LATER: "yellow", UNKNOWN: "dim"}
+    for level, style in styles.items():
+        for finding in found:
+            if finding.level == level:
+                table.add_row(level, finding.what, finding.remedy, style=style)
+    table.caption = f"{sum(finding.level == OK for finding in found)} more were looked at and are right."
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+
+
+def require(stage: str, piece: str, session: boto3.Session) -> None:
+    """Raises ``CommandFailed`` if a first deployment would fail, after printing why."""
+    with step(f"looking at the account of {stage}"):
+        found = findings(Account(session, stage, piece))
+    show(found)
+    missing = sum(finding.level == MISSING for finding in found)
+    if missing:
+        raise CommandFailed(f"The account of {stage} is not ready: {missing} missing, see above. Nothing was deployed.")
+
+
+@click.command(epilog="make preflight ENV=dev")
+@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose account is looked at.")
+@click.option(
+    "--piece", type=PIECE, envvar="PIECE", default=SHOP, show_default=True, help="One set piece, or the shop."
+)
+def main(stage: str, piece: str) -> None:
+    """Say what the account lacks before the first deployment."""
+    if stage == LOCAL:
+        check_running()
+    session = session_for(stage)
+    check_account(stage, session)
+    require(stage, piece, session)
+    click.echo(f"The account of {stage} is ready for {piece}.")

@@ -1,0 +1,301 @@
+"""``make preflight``: what each answer of AWS makes of it. The answers come from tables; the clients are real botocore clients."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from local import preflight
+from local.declared import every
+from local.failures import CommandFailed
+from local.grants import several, statements
+from local.preflight import LATER, MISSING, OK, UNKNOWN, Account
+
+DEV = "111122223333"
+ROLE = f"arn:aws:iam::{DEV}:role/setpieces-dev-deploy"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
+
+# An account that is ready: the answer of each operation; a text is the code of an error.
+READY: dict[str, Answer] = {
+    "GetCallerIdentity": {"Arn": f"arn:aws:sts::{DEV}:assumed-role/setpieces-dev-deploy/session", "Account": DEV},
+    "GetRole": lambda call: {"Role": {"Arn": f"arn:aws:iam::{DEV}:role/{call['RoleName']}"}},
+    "SimulatePrincipalPolicy": lambda call: {
+        "EvaluationResults": [{"EvalActionName": name, "EvalDecision": "allowed"} for name in call["ActionNames"]]
+    },
+    "HeadBucket": {},
+    "GetPolicy": {"Policy": {}},
+    "ListOpenIDConnectProviders": {
+        "OpenIDConnectProviderList": [{"Arn": f"arn:aws:iam::{DEV}:oidc-provider/{preflight.GITHUB}"}]
+    },
+    "GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
+    "GetServiceQuota": {"Quota": {"Value": 100.0}},
+    "GetAccountSummary": {"SummaryMap": {"Roles": 20, "RolesQuota": 1000}},
+    "GetAccount": {"SendingEnabled": True, "ProductionAccessEnabled": True},
+}
+SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
+
+
+class Stub:
+    """Answers AWS calls of a session, and keeps them: [(service, operation, parameters)]. What it has no answer for is empty."""
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        self.answers, self.calls = answers, []
+        self.session = boto3.Session("test", "test", region_name="eu-central-1")
+        self.session.events.register("provide-client-params", self._keep)
+        self.session.events.register("before-call", self._answer)
+
+    def _keep(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        self.calls.append((model.service_model.service_id.hyphenize(), model.name, params))
+
+    def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        answer = self.answers.get(model.name, {})
+        if isinstance(answer, str):
+            return SimpleNamespace(status_code=400, headers={}), {"Error": {"Code": answer, "Message": ""}}
+        content = answer(self.calls[-1][2]) if callable(answer) else answer
+        return SimpleNamespace(status_code=200, headers={}), dict(content)
+
+
+def look(
+    check: Callable[[Account], Any] | None = None,
+    answers: dict[str, Answer] | None = None,
+    settings: dict[str, str] | None = None,
+    stage: str = "dev",
+    piece: str = "shop",
+) -> list[preflight.Finding]:
+    account = Account(Stub(READY | (answers or {})).session, stage, piece)
+    account.settings |= SETTINGS | (settings or {})
+    return list(check(account)) if check else preflight.findings(account)
+
+
+def levels(found: list[preflight.Finding], level: str) -> list[str]:
+    return [finding.what for finding in found if finding.level == level]
+
+
+def test_an_account_that_is_ready_lacks_nothing():
+    found = look()
+    assert levels(found, MISSING) == []
+    assert len(levels(found, OK)) > 20
+    # What nobody can know before: mail to the sender, and whether AWS has verified the account.
+    assert len(levels(found, LATER)) == 1
+    assert levels(found, UNKNOWN) == list(preflight.NOT_ASKABLE.values())
+
+
+@pytest.mark.parametrize(
+    ("check", "answers", "level", "says"),
+    [
+        (preflight.caller_permissions, {"GetCallerIdentity": {"Arn": f"arn:aws:iam::{DEV}:root"}}, LATER, "root user"),
+        (
+            preflight.caller_permissions,
+            {"SimulatePrincipalPolicy": lambda call: {
+                "EvaluationResults": [{"EvalActionName": name, "EvalDecision": "implicitDeny"} for name in call["ActionNames"]]
+            }},
+            MISSING, "may not call cloudformation:CreateChangeSet",
+        ),
+        (preflight.bootstrap, {"HeadBucket": "404"}, MISSING, "no bucket setpieces-dev-artifacts-111122223333"),
+        (preflight.bootstrap, {"GetRole": "NoSuchEntity"}, MISSING, "no role setpieces-dev-cloudformation"),
+        (preflight.bootstrap, {"GetPolicy": "NoSuchEntity"}, MISSING, "setpieces-dev-boundary"),
+        (preflight.identity_provider, {"ListOpenIDConnectProviders": {"OpenIDConnectProviderList": []}}, LATER, "cannot sign in"),
+        (preflight.quotas, {"GetServiceQuota": {"Quota": {"Value": 1.0}}, "DescribeVpcs": {"Vpcs": [{"VpcId": "vpc-1"}]}}, MISSING, "VPCs: 1 of 1"),
+        (preflight.quotas, {"GetServiceQuota": {"Quota": {"Value": 6.0}}}, LATER, "Fargate: 6 vCPUs"),
+        (preflight.quotas, {"ListTrails": {"Trails": [{"Name": f"t{n}"} for n in range(5)]}}, MISSING, "trails: 5 of 5"),
+        (preflight.quotas, {"GetAccountSummary": {"SummaryMap": {"Roles": 950, "RolesQuota": 1000}}}, MISSING, "IAM roles: 950"),
+        (preflight.mail, {"GetAccount": {"SendingEnabled": True, "ProductionAccessEnabled": False}}, LATER, "sandbox"),
+        (preflight.mail, {"GetAccount": {"SendingEnabled": False, "ProductionAccessEnabled": True}}, LATER, "paused"),
+        (preflight.service_roles, {"GetRole": "NoSuchEntity"}, LATER, "AWSServiceRoleForECS"),
+        (
+            preflight.existing_names,
+            {"ListQueues": {"QueueUrls": [f"https://sqs.eu-central-1.amazonaws.com/{DEV}/setpieces-dev-shipping-completed"]}},
+            MISSING, "AWS::SQS::Queue setpieces-dev-shipping-completed exists",
+        ),
+        (
+            preflight.existing_names,
+            {"ListSecrets": {"SecretList": [{"Name": "setpieces-dev/storefront/sessions-token", "DeletedDate": NOW}]}},
+            MISSING, "sessions-token exists",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_found_and_comes_with_a_way_to_get_it(check, answers, level, says):
+    found = [finding for finding in look(check, answers) if finding.level == level]
+    assert any(says in finding.what for finding in found), found
+    assert all(finding.remedy for finding in found)
+
+
+def test_queues_that_use_all_of_the_concurrency_are_said():
+    answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10}}}
+    (finding,) = look(preflight.concurrency, answers, piece="orders")
+    assert finding.level == LATER
+    assert "10 concurrent executions: busy queues alone use" in finding.what
+    assert "L-B99A9384" in finding.remedy
+
+
+def test_a_reservation_that_leaves_too_little_is_missing():
+    answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 100}}}
+    (finding,) = look(preflight.concurrency, answers, {"ProvisionedConcurrency": "1"})
+    assert finding.level == MISSING
+    assert "L-B99A9384" in finding.remedy
+
+
+def test_a_quota_that_the_account_has_no_value_of_is_the_default():
+    found = look(preflight.quotas, {"GetServiceQuota": lambda call: _no_quota(call)})
+    assert "VPCs: 0 of 5 in use, 1 more are needed" in levels(found, OK)
+
+
+def _no_quota(call: dict[str, Any]) -> dict[str, Any]:
+    if call["ServiceCode"] == "fargate":
+        return {"Quota": {"Value": 100.0}}
+    raise ClientError({"Error": {"Code": "NoSuchResourceException"}}, "GetServiceQuota")
+
+
+@pytest.mark.parametrize("sender", ["", "vouchers@example.com"])
+def test_a_sender_of_mails_has_to_be_set(sender: str):
+    assert levels(look(preflight.mail, settings={"MailFrom": sender}), MISSING) == ["no sender of voucher mails is set"]
+
+
+DOMAIN = {"DomainName": "www.shop.example.org", "CertificateId": "abc", "HostedZoneId": "Z1"}
+ISSUED = {"DescribeCertificate": {"Certificate": {"DomainName": "*.shop.example.org", "Status": "ISSUED"}}}
+ZONE = {"GetHostedZone": {"HostedZone": {"Name": "shop.example.org."}}}
+RECORD = {"ResourceRecordSets": [{"Name": "www.shop.example.org.", "Type": "A"}]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ({}, None),
+        ({"DescribeCertificate": "ResourceNotFoundException"}, "there is no certificate"),
+        ({"DescribeCertificate": {"Certificate": {"DomainName": "*.shop.example.org", "Status": "PENDING_VALIDATION"}}}, "PENDING"),
+        ({"DescribeCertificate": {"Certificate": {"DomainName": "other.example.org", "Status": "ISSUED"}}}, "not for www"),
+        ({"GetHostedZone": "NoSuchHostedZone"}, "there is no hosted zone 'Z1'"),
+        ({"GetHostedZone": {"HostedZone": {"Name": "example.net."}}}, "is of example.net, not of www"),
+        ({"ListResourceRecordSets": RECORD}, "has a record already: A"),
+    ],
+)  # fmt: skip
+def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
+    found = look(
+        preflight.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
+    )
+    missing = levels(found, MISSING)
+    assert (len(missing) == 1 and says in missing[0]) if says else missing == []
+
+
+def test_without_a_name_of_its_own_the_shop_needs_neither():
+    assert [finding.level for finding in look(preflight.domain)] == [OK]
+
+
+def test_prod_needs_the_addresses_of_the_real_systems():
+    found = look(
+        preflight.partner_addresses,
+        {"DescribeParameters": {"Parameters": [{"Name": "/setpieces/prod/partners/tax-url"}]}},
+        stage="prod",
+    )
+    assert levels(found, OK) == ["/setpieces/prod/partners/tax-url is set"]
+    assert "/setpieces/prod/partners/payments-url is not set" in levels(found, MISSING)
+    assert look(preflight.partner_addresses) == []
+
+
+def test_before_the_bootstrap_only_what_it_makes_is_looked_at():
+    (finding,) = look(preflight.identity_provider, piece="delivery")
+    assert "OIDC_PROVIDER=arn:aws:iam::" in finding.remedy
+    found = look(
+        preflight.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
+    )
+    assert levels(found, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy exists already"]
+    assert look(preflight.bootstrap, piece="delivery") == look(preflight.mail, piece="delivery") == []
+
+
+@pytest.mark.parametrize("code", sorted(preflight.NOT_ALLOWED))
+def test_credentials_that_may_not_look_are_told_so(code: str):
+    found = look(answers={"GetAccount": code})
+    assert levels(found, MISSING) == []
+    assert "mail: these credentials may not call GetAccount" in levels(found, UNKNOWN)
+
+
+def test_another_failure_of_aws_is_not_taken_for_an_answer():
+    with pytest.raises(ClientError, match="InternalFailure"):
+        look(answers={"GetAccount": "InternalFailure"})
+
+
+def test_a_deployment_stops_if_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    stub = Stub(READY | {"HeadBucket": "404"})
+    with pytest.raises(CommandFailed, match="1 missing"):
+        preflight.require("dev", "sequences", stub.session)
+    assert "make bootstrap ENV=dev" in capsys.readouterr().out
+
+
+def test_every_type_with_a_name_of_ours_is_looked_for():
+    """A fixed name is one that has the stage in it; a type that AWS does not refuse, or that a parent names, is left out."""
+    accepted = {
+        "AWS::ApiGateway::ApiKey": "names of keys may repeat",
+        "AWS::ApiGateway::RestApi": "names of APIs may repeat",
+        "AWS::ApiGateway::UsagePlan": "names of usage plans may repeat",
+        "AWS::ApplicationAutoScaling::ScalingPolicy": "goes with its service",
+        "AWS::CloudWatch::Dashboard": "the second replaces the first",
+        "AWS::ECS::Cluster": "making one again gives back the one that is there",
+        "AWS::ECS::Service": "goes with its cluster",
+        "AWS::Events::Rule": "the second replaces the first",
+        "AWS::Lambda::LayerVersion": "another version",
+        "AWS::XRay::ResourcePolicy": "the second replaces the first",
+    }
+    named = {
+        resource["Type"]
+        for account in (Account(boto3.Session(region_name="eu-central-1"), "dev", piece) for piece in ("shop", "delivery"))
+        for resource in ({"Type": kind, "Properties": properties} for kind, properties in account.resources)
+        if any(isinstance(value, str) and "setpieces-dev" in value and key.endswith(("Name", "Id")) and "arn:" not in value
+               for key, value in resource["Properties"].items())
+    }  # fmt: skip
+    assert named - set(preflight.LISTERS) == set(accepted)
+
+
+def test_the_role_of_the_pipeline_may_look_at_everything():
+    """``make deploy`` runs the checks with the role's credentials: what it may not call would stay unknown."""
+    stub = Stub(READY | ISSUED | ZONE | {"ListResourceRecordSets": RECORD})
+    account = Account(stub.session, "prod")
+    account.settings |= SETTINGS | DOMAIN
+    preflight.findings(account)
+    role = next(
+        role for piece, name, role in every("AWS::IAM::Role") if (piece.service, name) == ("delivery", "DeployRole")
+    )
+    allowed = {
+        action
+        for policy in role["Policies"]
+        for statement in statements(policy["PolicyDocument"])
+        for action in several(statement["Action"])
+    }
+    called = {action_of(service, operation) for service, operation, _ in stub.calls}
+    assert called - allowed == NEEDS_NO_GRANT
+
+
+# IAM's prefix where it is not the SDK's name of the service.
+PREFIXES = {
+    "elastic-load-balancing-v2": "elasticloadbalancing",
+    "cloudwatch-logs": "logs",
+    "eventbridge": "events",
+    "route-53": "route53",
+    "sesv2": "ses",
+    "sfn": "states",
+    "service-quotas": "servicequotas",
+    "secrets-manager": "secretsmanager",
+}
+ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
+NEEDS_NO_GRANT = {"sts:GetCallerIdentity"}
+
+
+def action_of(service: str, operation: str) -> str:
+    """The IAM action of a call, as the Service Authorization Reference names it."""
+    action = f"{PREFIXES.get(service, service)}:{operation}"
+    return ACTIONS.get(action, action)
+
+
+def test_the_command_says_that_the_account_is_ready(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(preflight, "session_for", lambda stage: Stub(READY).session)
+    monkeypatch.setattr(preflight, "check_account", lambda stage, session: None)
+    result = CliRunner().invoke(preflight.main, ["--env", "dev", "--piece", "sequences"])
+    assert result.exit_code == 0, result.output
+    assert "The account of dev is ready for sequences." in result.output

@@ -132,7 +132,7 @@ preflight: $(VENV) ## What the account lacks before the first deployment, and ho
 deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"
 smoke: $(VENV) ## Customers' main paths on a deployed stage, in a minute ## ENV=dev
-	@$(RUN) local.cli smoke --env "$(ENV)"
+	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli smoke
 destroy: $(VENV) ## List what a stack holds and what is retained, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
 	@$(RUN) local.cli destroy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying ## [PIECE=basket]

@@ -148,7 +148,7 @@ def _bearer(session: dict[str, Any]) -> dict[str, str]:
 
 
 def order(journey: Journey) -> str:
-    number, shown = _order(journey, "tok_ok")
+    number, shown = place_order(journey, "tok_ok")
     if shown["status"] != "Complete":
         raise AssertionError(f"order {number} ended as {shown}")
     shipments = eventually(lambda: journey.shop.ledger("shipments", number), timeout=60)
@@ -158,13 +158,13 @@ def order(journey: Journey) -> str:
 
 
 def declined_card(journey: Journey) -> str:
-    number, shown = _order(journey, "tok_declined")
+    number, shown = place_order(journey, "tok_declined")
     if (shown["status"], shown.get("reason_code")) != ("Failed", "PAYMENT_DECLINED"):
         raise AssertionError(f"order {number} ended as {shown}")
     return f"{number} is Failed: {shown['reason_code']}, nothing shipped"
 
 
-def _order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
+def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
     """(order number, its last status); polls as ``Retry-After`` advises."""
     session = _bearer(journey.session)
     sent = {

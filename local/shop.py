@@ -58,7 +58,7 @@ def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: flo
         time.sleep(next(pauses))
 
 
-def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
+def patiently(send: Callable[[], httpx.Response], timeout: float = FLOW_SECONDS) -> httpx.Response:
     """The first answer that decides something; until then the request, which must bear repetition, is sent again.
 
     As a client does that is asked for patience: throttled, or met by a function or system that is too slow on a busy machine.
@@ -70,7 +70,7 @@ def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
         return answer
 
     # Not all at once: many clients that ask again at the same moment keep a busy machine busy.
-    return eventually(decided, every=random.uniform(0.5, 2))
+    return eventually(decided, timeout, every=random.uniform(0.5, 2))
 
 
 def fetch(url: str) -> httpx.Response:

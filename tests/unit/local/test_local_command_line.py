@@ -83,6 +83,8 @@ ROWS: dict[str, Row] = {
         ({"ENV": "local", "PIECE": "delivery", "REPOSITORY": "owner/name"}, 1, START),
     ),
     "deploy": Row("deploy", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, START)),
+    "preflight": Row("preflight", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, START)),
+    "smoke": Row("smoke", SEED, ({}, 1, START)),
     "destroy": Row("destroy", ({"ENV": "dev", "PIECE": "baskt"}, "Did you mean basket?"), ({"ENV": "local"}, 1, START)),
     "build": Row("build", ({"PIECE": "baskt"}, "Did you mean basket?"), None, "needs no shop"),
     "image": Row("image", ({"ENV": "dve"}, "Did you mean dev?"), None, "needs no shop"),
@@ -97,6 +99,7 @@ MISSING = {
     "feed": "make feed TYPE=product",
     "deploy": "make deploy ENV=dev",
     "destroy": "make destroy ENV=dev",
+    "preflight": "make preflight ENV=dev",
 }
 
 

@@ -1,4 +1,4 @@
-"""``make preflight``: what each answer of AWS makes of it. The answers come from tables; the clients are real botocore clients."""
+"""``make preflight``: what it finds for each answer of AWS. Answers come from tables; the clients are botocore's own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
 
 
 class Stub:
-    """Answers AWS calls of a session, and keeps them: [(service, operation, parameters)]. What it has no answer for is empty."""
+    """Answers the AWS calls of a session, empty without an answer, and keeps them: [(service, operation, parameters)]."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers, self.calls = answers, []
@@ -92,34 +92,65 @@ def test_an_account_that_is_ready_lacks_nothing():
         (preflight.caller_permissions, {"GetCallerIdentity": {"Arn": f"arn:aws:iam::{DEV}:root"}}, LATER, "root user"),
         (
             preflight.caller_permissions,
-            {"SimulatePrincipalPolicy": lambda call: {
-                "EvaluationResults": [{"EvalActionName": name, "EvalDecision": "implicitDeny"} for name in call["ActionNames"]]
-            }},
-            MISSING, "may not call cloudformation:CreateChangeSet",
+            {
+                "SimulatePrincipalPolicy": lambda call: {
+                    "EvaluationResults": [
+                        {"EvalActionName": name, "EvalDecision": "implicitDeny"} for name in call["ActionNames"]
+                    ]
+                }
+            },
+            MISSING,
+            "may not call cloudformation:CreateChangeSet",
         ),
         (preflight.bootstrap, {"HeadBucket": "404"}, MISSING, "no bucket setpieces-dev-artifacts-111122223333"),
         (preflight.bootstrap, {"GetRole": "NoSuchEntity"}, MISSING, "no role setpieces-dev-cloudformation"),
         (preflight.bootstrap, {"GetPolicy": "NoSuchEntity"}, MISSING, "setpieces-dev-boundary"),
-        (preflight.identity_provider, {"ListOpenIDConnectProviders": {"OpenIDConnectProviderList": []}}, LATER, "cannot sign in"),
-        (preflight.quotas, {"GetServiceQuota": {"Quota": {"Value": 1.0}}, "DescribeVpcs": {"Vpcs": [{"VpcId": "vpc-1"}]}}, MISSING, "VPCs: 1 of 1"),
+        (
+            preflight.identity_provider,
+            {"ListOpenIDConnectProviders": {"OpenIDConnectProviderList": []}},
+            LATER,
+            "cannot sign in",
+        ),
+        (
+            preflight.quotas,
+            {"GetServiceQuota": {"Quota": {"Value": 1.0}}, "DescribeVpcs": {"Vpcs": [{"VpcId": "vpc-1"}]}},
+            MISSING,
+            "VPCs: 1 of 1",
+        ),
         (preflight.quotas, {"GetServiceQuota": {"Quota": {"Value": 6.0}}}, LATER, "Fargate: 6 vCPUs"),
-        (preflight.quotas, {"ListTrails": {"Trails": [{"Name": f"t{n}"} for n in range(5)]}}, MISSING, "trails: 5 of 5"),
-        (preflight.quotas, {"GetAccountSummary": {"SummaryMap": {"Roles": 950, "RolesQuota": 1000}}}, MISSING, "IAM roles: 950"),
+        (
+            preflight.quotas,
+            {"ListTrails": {"Trails": [{"Name": f"t{n}"} for n in range(5)]}},
+            MISSING,
+            "trails: 5 of 5",
+        ),
+        (
+            preflight.quotas,
+            {"GetAccountSummary": {"SummaryMap": {"Roles": 950, "RolesQuota": 1000}}},
+            MISSING,
+            "IAM roles: 950",
+        ),
         (preflight.mail, {"GetAccount": {"SendingEnabled": True, "ProductionAccessEnabled": False}}, LATER, "sandbox"),
         (preflight.mail, {"GetAccount": {"SendingEnabled": False, "ProductionAccessEnabled": True}}, LATER, "paused"),
         (preflight.service_roles, {"GetRole": "NoSuchEntity"}, LATER, "AWSServiceRoleForECS"),
         (
             preflight.existing_names,
-            {"ListQueues": {"QueueUrls": [f"https://sqs.eu-central-1.amazonaws.com/{DEV}/setpieces-dev-shipping-completed"]}},
-            MISSING, "AWS::SQS::Queue setpieces-dev-shipping-completed exists",
+            {
+                "ListQueues": {
+                    "QueueUrls": [f"https://sqs.eu-central-1.amazonaws.com/{DEV}/setpieces-dev-shipping-completed"]
+                }
+            },
+            MISSING,
+            "AWS::SQS::Queue setpieces-dev-shipping-completed exists",
         ),
         (
             preflight.existing_names,
             {"ListSecrets": {"SecretList": [{"Name": "setpieces-dev/storefront/sessions-token", "DeletedDate": NOW}]}},
-            MISSING, "sessions-token exists",
+            MISSING,
+            "sessions-token exists",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_is_found_and_comes_with_a_way_to_get_it(check, answers, level, says):
     found = [finding for finding in look(check, answers) if finding.level == level]
     assert any(says in finding.what for finding in found), found
@@ -168,13 +199,23 @@ RECORD = {"ResourceRecordSets": [{"Name": "www.shop.example.org.", "Type": "A"}]
     [
         ({}, None),
         ({"DescribeCertificate": "ResourceNotFoundException"}, "there is no certificate"),
-        ({"DescribeCertificate": {"Certificate": {"DomainName": "*.shop.example.org", "Status": "PENDING_VALIDATION"}}}, "PENDING"),
-        ({"DescribeCertificate": {"Certificate": {"DomainName": "other.example.org", "Status": "ISSUED"}}}, "not for www"),
+        (
+            {
+                "DescribeCertificate": {
+                    "Certificate": {"DomainName": "*.shop.example.org", "Status": "PENDING_VALIDATION"}
+                }
+            },
+            "PENDING",
+        ),
+        (
+            {"DescribeCertificate": {"Certificate": {"DomainName": "other.example.org", "Status": "ISSUED"}}},
+            "not for www",
+        ),
         ({"GetHostedZone": "NoSuchHostedZone"}, "there is no hosted zone 'Z1'"),
         ({"GetHostedZone": {"HostedZone": {"Name": "example.net."}}}, "is of example.net, not of www"),
         ({"ListResourceRecordSets": RECORD}, "has a record already: A"),
     ],
-)  # fmt: skip
+)
 def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
     found = look(
         preflight.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
@@ -245,11 +286,15 @@ def test_every_type_with_a_name_of_ours_is_looked_for():
     }
     named = {
         resource["Type"]
-        for account in (Account(boto3.Session(region_name="eu-central-1"), "dev", piece) for piece in ("shop", "delivery"))
+        for account in (
+            Account(boto3.Session(region_name="eu-central-1"), "dev", piece) for piece in ("shop", "delivery")
+        )
         for resource in ({"Type": kind, "Properties": properties} for kind, properties in account.resources)
-        if any(isinstance(value, str) and "setpieces-dev" in value and key.endswith(("Name", "Id")) and "arn:" not in value
-               for key, value in resource["Properties"].items())
-    }  # fmt: skip
+        if any(
+            isinstance(value, str) and "setpieces-dev" in value and key.endswith(("Name", "Id")) and "arn:" not in value
+            for key, value in resource["Properties"].items()
+        )
+    }
     assert named - set(preflight.LISTERS) == set(accepted)
 
 

@@ -1,0 +1,150 @@
+"""``make smoke``: whether customers' main paths work on a deployed stage. A minute, after each deployment of the pipeline.
+
+    make smoke ENV=prod     SETPIECES_STAGE=prod python -m local.cli smoke
+
+Each step is a function that does its part over HTTP, checks the answers, and returns one line. Where the outside systems are
+simulators a new customer buys something; in prod nobody is signed up and nothing is ordered, and the same services are called
+with requests that they must refuse. The steps need no more than the right to read the stage's addresses.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from local.demo import Journey, money, place_order
+from local.deploy import stage_settings
+from local.failures import CommandFailed, requires_shop
+from local.shop import Shop, patiently, unique
+
+console = Console(highlight=False)
+PRODUCTION = "prod"
+NO_IMAGE = "none"
+# How long one request may be refused as too early: cold starts, and what a deployment has just replaced.
+PATIENCE_SECONDS = 20.0
+
+
+class StepFailed(Exception):
+    """The message says which answer was not the expected one."""
+
+
+def expect(journey: Journey, method: str, path: str, status: int, code: str = "", **options: Any) -> Any:
+    """The decoded body of an answer with this status and problem code. Raises ``StepFailed``.
+
+    Repeated while the answer is 429 or 5xx, as a client would: functions start cold after a deployment.
+    """
+    answer = patiently(lambda: journey.shop.call(method, path, **options), PATIENCE_SECONDS)
+    body: Any = answer.json() if answer.content else {}
+    if answer.status_code != status or (code and body["code"] != code):
+        raise StepFailed(f"{method} {path} was answered {answer.status_code}, not {status} {code}: {answer.text[:300]}")
+    return body
+
+
+def browse(journey: Journey) -> str:
+    products = expect(journey, "GET", "/catalog/v1/products", 200)["items"]
+    available = [product for product in products if product["available"]]
+    if not available:
+        raise StepFailed("the catalogue has no product that can be bought")
+    journey.product = expect(journey, "GET", f"/catalog/v1/products/{available[0]['sku']}", 200)
+    return f"{len(products)} products; {journey.product['name']} costs {money(journey.product)}"
+
+
+def fill_basket(journey: Journey) -> str:
+    path, sku = f"/basket/v1/baskets/{journey.basket}", journey.product["sku"]
+    headers = {"Idempotency-Key": unique("smoke")}
+    expect(journey, "POST", f"{path}/items", 201, json={"sku": sku, "quantity": 1}, headers=headers)
+    expect(journey, "PATCH", f"{path}/items/{sku}", 200, json={"quantity": 2})
+    basket = expect(journey, "GET", path, 200)
+    if basket["totals"]["quantity"] != 2:
+        raise StepFailed(f"the basket should hold two: {basket}")
+    return f"holds {basket['totals']['quantity']}"
+
+
+def refuse_strangers(journey: Journey) -> str:
+    credentials = {"email": f"{journey.basket}@example.com", "password": unique("wrong")}
+    expect(journey, "POST", "/login/v1/sessions", 401, json=credentials)
+    for path in ("/orders/v1/orders", "/customers/v1/customers/C000000001/profile"):
+        expect(journey, "GET", path, 401)
+    return "unknown credentials, orders and profiles without a session are refused"
+
+
+def sign_up(journey: Journey) -> str:
+    new = {"email": f"{journey.basket}@example.com", "password": unique("smoke"), "name": "Ada Sample"}
+    customer_id = expect(journey, "POST", "/customers/v1/customers", 201, json=new)["customer_id"]
+    credentials = {name: new[name] for name in ("email", "password")}
+    journey.session = expect(journey, "POST", "/login/v1/sessions", 201, json=credentials)
+    session = {"Authorization": f"Bearer {journey.session['session_token']}"}
+    expect(journey, "GET", f"/customers/v1/customers/{customer_id}/profile", 200, headers=session)
+    return f"customer {customer_id} has a session and a profile"
+
+
+def order(journey: Journey) -> str:
+    number, shown = place_order(journey, "tok_ok")
+    if shown["status"] != "Complete":
+        raise StepFailed(f"order {number} ended as {shown}")
+    return f"{number} is Complete"
+
+
+def empty_basket(journey: Journey) -> str:
+    path, sku = f"/basket/v1/baskets/{journey.basket}", journey.product["sku"]
+    expect(journey, "DELETE", f"{path}/items/{sku}", 204)
+    return "the line is gone"
+
+
+def see_pages(journey: Journey) -> str:
+    """The start page and the page of the product, through the CDN."""
+    settings = dict(pair.split("=", 1) for pair in stage_settings(journey.shop.stage)["parameter_overrides"])
+    site = journey.shop.front_door
+    if site is None:
+        if settings.get("StorefrontImageTag", NO_IMAGE) == NO_IMAGE:
+            return "not looked at: the stage has no image of the storefront yet (make image)"
+        site = f"https://{journey.shop.address('edge', 'site-host')}"
+    for path in ("/", f"/products/{journey.product['sku']}"):
+        answer = patiently(partial(httpx.get, f"{site}{path}", timeout=30), PATIENCE_SECONDS)
+        if answer.status_code != 200 or "text/html" not in answer.headers["content-type"]:
+            raise StepFailed(f"GET {site}{path} was answered {answer.status_code}")
+    return "the start page and the page of the product"
+
+
+Step = tuple[str, Callable[[Journey], str]]
+EVERYWHERE: tuple[Step, ...] = (
+    ("Catalog", browse),
+    ("Pages", see_pages),
+    ("Basket", fill_basket),
+    ("Strangers", refuse_strangers),
+)
+WITH_SIMULATORS: tuple[Step, ...] = (*EVERYWHERE, ("Sign-up, login", sign_up), ("Order", order))
+IN_PRODUCTION: tuple[Step, ...] = (*EVERYWHERE, ("Basket: empty", empty_basket))
+
+
+def alarms(shop: Shop) -> list[str]:
+    """The alarms of the stage that are in ALARM, each with CloudWatch's reason; none if the credentials may not look."""
+    try:
+        pages = shop.aws("cloudwatch").get_paginator("describe_alarms").paginate(
+            AlarmNamePrefix=f"setpieces-{shop.stage}-", StateValue="ALARM"
+        )  # fmt: skip
+        return [f"{alarm['AlarmName']}: {alarm['StateReason']}" for page in pages for alarm in page["MetricAlarms"]]
+    except (BotoCoreError, ClientError):
+        return []
+
+
+@click.command(epilog="make smoke ENV=dev")
+@requires_shop
+def main() -> None:
+    """Walk customers' main paths on a deployed stage."""
+    shop, started = Shop.from_environment(), time.monotonic()
+    journey = Journey(shop)
+    steps = IN_PRODUCTION if shop.stage == PRODUCTION else WITH_SIMULATORS
+    for title, walk in steps:
+        try:
+            line = walk(journey)
+        except (StepFailed, AssertionError, LookupError, httpx.HTTPError) as failure:
+            reasons = [f"{title}: {failure or type(failure).__name__}", *(f"  alarm {alarm}" for alarm in alarms(shop))]
+            raise CommandFailed("\n".join([f"Stage {shop.stage} does not work.", *reasons])) from failure
+        console.print(f"[green]ok[/] [bold]{title:16}[/] {line}", soft_wrap=True)
+    console.print(f"Stage {shop.stage} works: {len(steps)} steps in {time.monotonic() - started:.0f} s.")

@@ -1,0 +1,50 @@
+"""``make smoke``: the paths that customers take, on a shop that works and on one that does not."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local import smoke
+from local.demo import Journey
+from local.shop import Shop, eventually
+
+ALARM = "setpieces-{stage}-smoke-test"
+
+
+def run() -> Result:
+    return CliRunner().invoke(smoke.main)
+
+
+def test_every_path_of_a_customer_works(shop: Shop):
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert f"Stage {shop.stage} works: {len(smoke.WITH_SIMULATORS)} steps" in result.output
+
+
+def test_in_production_nobody_is_signed_up_and_nothing_is_ordered(shop: Shop):
+    journey = Journey(shop)
+    lines = [walk(journey) for _, walk in smoke.IN_PRODUCTION]
+    assert lines[-1] == "the line is gone"
+    assert journey.session == {}
+    assert shop.call("GET", f"/basket/v1/baskets/{journey.basket}").json()["items"] == []
+
+
+def test_a_path_that_does_not_work_is_named_with_the_alarms(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(smoke, "PATIENCE_SECONDS", 1.0)
+    cloudwatch, name = shop.aws("cloudwatch"), ALARM.format(stage=shop.stage)
+    threshold = {"Namespace": "SmokeTest", "MetricName": "Failures", "Statistic": "Sum", "Period": 60, "Threshold": 1}
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        **threshold,
+    )
+    try:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="three requests failed")
+        eventually(lambda: cloudwatch.describe_alarms(AlarmNames=[name], StateValue="ALARM")["MetricAlarms"])
+        with shop.faults("identity", outage=True):
+            result = run()
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=[name])
+    assert result.exit_code == 1
+    assert f"Stage {shop.stage} does not work.\nStrangers: " in result.output
+    assert f"alarm {name}: three requests failed" in result.output

@@ -59,13 +59,18 @@ class Piece:
 
     @cached_property
     def _template(self) -> dict[str, Any]:
+        return self.expanded({})
+
+    def expanded(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """The template as SAM expands it when its parameters have these values; intrinsics stay."""
         packaged = _included(copy.deepcopy(self.source))
         for resource in packaged["Resources"].values():
             location = _PACKAGED.get(resource["Type"])
             if location:
                 resource["Properties"][location] = "s3://packaged/artifact"
         os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM asks boto3 for the partition
-        return transform(packaged, {}, SimpleNamespace(load=dict))
+        template: dict[str, Any] = transform(packaged, parameters, SimpleNamespace(load=dict))
+        return template
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:

@@ -5,22 +5,26 @@
     make bootstrap ENV=dev REPOSITORY=owner/name
                                          what the account needs first, with an administrator's credentials
 
-A piece's parameters come from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
+Parameters come from ``parameter_overrides`` in samconfig.toml, under the names that templates/shop.yaml has for them, and for a
+piece also from the addresses that its template names under ``Metadata.SetPiece.Parameters``.
 """
 
+import difflib
 import hashlib
+import json
 import os
+import secrets
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import click
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.counters import raise_sequences
@@ -29,24 +33,20 @@ from local.failures import CommandFailed, check_running
 from local.options import PIECE, STAGE
 from local.progress import step
 from local.settings import ROOT, SAM, STATE, aws_environment
+from local.sources import APPLICATION, SHOP, read
 
 SAM_COMMAND = (str(SAM.with_name("python")), str(ROOT / "local" / "sam.py"))
 # SAM CLI waits five seconds between its looks at a stack, to spare an account's quotas; the local cloud has none.
 LOCAL_POLLS = {"SAM_CLI_POLL_DELAY": "0.2"}
 CONFIG = ROOT / "samconfig.toml"
-DELIVERY, BOOTSTRAP = "delivery", "bootstrap"
+WHOLE_SHOP, DELIVERY, BOOTSTRAP = "shop", "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
+# SAM names a version of a function by so many characters of Release.
+VERSION_CHARACTERS = 10
 
 
 class DeployFailed(CommandFailed):
     """The message says which step failed, why, and what to do."""
-
-
-class _Template(yaml.CSafeLoader):
-    """Reads CloudFormation's short-form intrinsics as plain values: only the metadata is of interest here."""
-
-
-_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def template(piece: str) -> Path:
@@ -58,33 +58,118 @@ def template(piece: str) -> Path:
     return path
 
 
+def document(piece: str) -> dict[str, Any]:
+    """The template of a piece as written, with intrinsics in long form. Raises ``DeployFailed`` for a name that has none."""
+    return read(template(piece)).document
+
+
 def set_piece(piece: str) -> dict[str, Any]:
     """``Metadata.SetPiece`` of a piece's template: {"Service", "Parameters": {parameter: "<service>/<name>"}}."""
-    document = yaml.load(template(piece).read_text(), _Template)
-    return document["Metadata"]["SetPiece"]
+    metadata: dict[str, Any] = document(piece)["Metadata"]["SetPiece"]
+    return metadata
 
 
 def stage_settings(stage: str) -> dict[str, Any]:
     """What samconfig.toml says of deploying to ``stage``."""
-    return tomllib.loads(CONFIG.read_text())[stage]["deploy"]["parameters"]
+    settings: dict[str, Any] = tomllib.loads(CONFIG.read_text())[stage]["deploy"]["parameters"]
+    return settings
 
 
-def release() -> str:
-    """A digest of all that is deployed. SAM sees no change in a function whose layer comes by a parameter, so it is told."""
-    digest = hashlib.sha256()
+def stage_parameters(stage: str) -> dict[str, str]:
+    """``parameter_overrides`` of ``stage``, by name, without the quotes that SAM CLI wants around a value with a space."""
+    pairs = (pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+    return {name: value[1:-1] if value[:1] == value[-1:] == '"' else value for name, value in pairs}
+
+
+def parameter_names(piece: str) -> dict[str, str]:
+    """Every parameter that samconfig.toml may set for ``piece``, under its name there: {"VouchersFileDays": "FileDays"}.
+
+    The whole shop has all names that there are; a piece has the shop's name for what the shop passes on to it.
+    """
+    own = document(piece).get("Parameters", {}).keys() - set_piece(piece)["Parameters"].keys() - {"Release"}
+    passed_on = {
+        name: value["Ref"]
+        for resource in read(SHOP).document["Resources"].values()
+        if resource["Type"] == APPLICATION and resource["Properties"]["Location"] == f"{piece}.yaml"
+        for name, value in resource["Properties"]["Parameters"].items()
+        if isinstance(value, dict) and list(value) == ["Ref"]
+    }
+    return {passed_on.get(name, name): name for name in own}
+
+
+def check_parameters(stage: str, piece: str) -> None:
+    """Refuse a name in samconfig.toml that neither ``piece`` nor the shop has: it would have no effect."""
+    known = sorted(parameter_names(WHOLE_SHOP).keys() | parameter_names(piece).keys())
+    for name in sorted(stage_parameters(stage).keys() - known):
+        near = [each for each in known if each.endswith(name)] or difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise DeployFailed(
+            f"samconfig.toml sets {name} for stage {stage}, but no template has such a parameter.{meant} Nothing was deployed."
+        )
+
+
+def deployed_stack(name: str, session: boto3.Session) -> dict[str, Any] | None:
+    """What CloudFormation says of the stack ``name``; None if there is none, or only a change set that was never executed."""
+    client = session.client("cloudformation")
+    try:
+        stacks = client.describe_stacks(StackName=name)["Stacks"]
+    except client.exceptions.ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return None if stacks[0]["StackStatus"] == "REVIEW_IN_PROGRESS" else dict(stacks[0])
+
+
+def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
+    """Refuse a piece of its own beside the whole shop: functions, queues and log groups would have the same names."""
+    if piece not in (WHOLE_SHOP, DELIVERY) and deployed_stack(stack_of(stage, WHOLE_SHOP), session):
+        raise DeployFailed(
+            f"Stage {stage} has the whole shop, {piece} included: a second stack cannot have resources of the same names. "
+            f"Deploy the shop: make deploy ENV={stage}. It changes only what differs. Nothing was deployed."
+        )
+
+
+def stack_of(stage: str, piece: str) -> str:
+    """The name of the stack that ``piece`` is in ``stage``."""
+    return f"setpieces-{stage}" + ("" if piece == WHOLE_SHOP else f"-{piece}")
+
+
+def digest(parameters: Mapping[str, str]) -> str:
+    """Of all sources that are deployed and of what they are deployed with."""
+    content = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     for folder in DEPLOYED:
         for file in sorted((ROOT / folder).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
-    return digest.hexdigest()[:10]
+                content.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return content.hexdigest()[:VERSION_CHARACTERS]
 
 
-def overrides(stage: str, piece: str, session: boto3.Session) -> list[str]:
-    """``Name=value`` for every parameter of a piece that deploys alone. Raises ``DeployFailed`` if an address is missing."""
-    declared = yaml.load(template(piece).read_text(), _Template).get("Parameters", {})
-    settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
-    settings["Release"] = release()
-    chosen = {name: value for name, value in settings.items() if name in declared}
+def new_release() -> str:
+    """A value of ``Release`` that no deployment had. Functions behind aliases have it in their description.
+
+    A rollback leaves the versions of the failed attempt in Lambda. To publish exactly the same again is an error of
+    CloudFormation ("A version for this Lambda function exists"), so the next attempt has to differ.
+    """
+    return secrets.token_hex(VERSION_CHARACTERS // 2)
+
+
+def release(parameters: Mapping[str, str], deployed: Mapping[str, Any] | None) -> str:
+    """``Release`` for a stack that is ``deployed``: as it is if that succeeded and nothing differs, otherwise a new one.
+
+    SAM sees no change in a function whose layer or setting comes by a parameter, so it is told.
+    """
+    content = digest(parameters)
+    if deployed and deployed["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        for each in deployed.get("Parameters", []):
+            if each["ParameterKey"] == "Release" and each["ParameterValue"].endswith(f"-{content}"):
+                return str(each["ParameterValue"])
+    return f"{new_release()}-{content}"
+
+
+def overrides(stage: str, piece: str, session: boto3.Session) -> dict[str, str]:
+    """The parameters that ``piece`` is deployed with. Raises ``DeployFailed`` if an address is missing."""
+    settings, names = stage_parameters(stage), parameter_names(piece)
+    chosen = {names[name]: value for name, value in settings.items() if name in names}
     ssm = session.client("ssm")
     for parameter, address in set_piece(piece)["Parameters"].items():
         name = f"/setpieces/{stage}/{address}"
@@ -95,12 +180,14 @@ def overrides(stage: str, piece: str, session: boto3.Session) -> list[str]:
             raise DeployFailed(
                 f"{piece} needs {name}: deploy {owner} first (make deploy PIECE={owner} ENV={stage})."
             ) from error
-    return [f"{name}={value}" for name, value in chosen.items()]
+    if "Release" in document(piece).get("Parameters", {}):
+        chosen["Release"] = release(chosen, deployed_stack(stack_of(stage, piece), session))
+    return chosen
 
 
 def check_account(stage: str, session: boto3.Session) -> None:
     """Refuse to go on with credentials of another account than the stage's."""
-    settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+    settings = stage_parameters(stage)
     try:
         account = session.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
@@ -132,12 +219,12 @@ def build(stage: str, piece: str, environment: dict[str, str]) -> Path:
 
 def deploy(
     stage: str,
-    piece: str = "shop",
+    piece: str = WHOLE_SHOP,
     environment: dict[str, str] | None = None,
-    *extra_overrides: str,
+    extra: Mapping[str, str] | None = None,
     built: Callable[[], None] = lambda: None,
 ) -> None:
-    """Build and deploy ``piece`` to ``stage``, with parameters ``Name=value`` of its own; ``built`` is called in between.
+    """Build and deploy ``piece`` to ``stage``, with ``extra`` parameters; ``built`` is called in between.
 
     Raises ``DeployFailed`` and what ``built`` raises.
     """
@@ -146,13 +233,15 @@ def deploy(
         environment = environment | LOCAL_POLLS
     session = session_for(stage)
     check_account(stage, session)
+    check_parameters(stage, piece)
+    check_alone(stage, piece, session)
     packaged = build(stage, piece, environment)
     built()
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
     arguments = ["deploy", "--template-file", str(packaged), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
     stack = stack_of(stage, piece)
-    arguments += ["--stack-name", stack, "--parameter-overrides"]
-    arguments += [*overrides(stage, piece, session), *extra_overrides]
+    parameters = overrides(stage, piece, session) | dict(extra or {})
+    arguments += ["--stack-name", stack, "--parameter-overrides", *map(quoted, parameters.items())]
     started = datetime.now(UTC)
     try:
         _sam(arguments, environment, "sam deploy")
@@ -161,37 +250,43 @@ def deploy(
         raise DeployFailed("\n".join(["The deployment failed:", *reasons]) if reasons else str(failure)) from failure
 
 
-def stack_of(stage: str, piece: str) -> str:
-    """The name of the stack that ``piece`` is deployed as."""
-    return f"setpieces-{stage}" + ("" if piece == "shop" else f"-{piece}")
-
-
-def stack_exists(stack: str, session: boto3.Session) -> bool:
-    """Whether a stack has been created; one whose change set was never executed has not."""
-    try:
-        (found,) = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return False
-        raise
-    return bool(found["StackStatus"] != "REVIEW_IN_PROGRESS")
+def quoted(parameter: tuple[str, str]) -> str:
+    """For SAM CLI, which takes what follows a space for another parameter, and drops it if it is none."""
+    name, value = parameter
+    escaped = value.replace('"', '\\"')
+    return f'{name}="{escaped}"'
 
 
 def failed_resources(stack: str, session: boto3.Session, since: datetime) -> list[str]:
     """What CloudFormation says of the resources of ``stack`` and its nested stacks that failed ``since``, first first."""
-    client = session.client("cloudformation")
-    try:
-        stacks = [s["StackName"] for s in client.describe_stacks()["Stacks"] if s["StackName"].startswith(stack)]
-        events = [event for name in stacks for event in client.describe_stack_events(StackName=name)["StackEvents"]]
-    except (BotoCoreError, ClientError):
-        return []
+    events = _events(stack, session.client("cloudformation"), since)
     return [
         f"  {event['StackName']} / {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
         for event in sorted(events, key=lambda event: event["Timestamp"])
-        if event["ResourceStatus"].endswith("FAILED")
-        and event.get("ResourceStatusReason")
-        and event["Timestamp"] >= since
+        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
     ]
+
+
+def _events(stack: str, client: Any, since: datetime) -> Iterator[dict[str, Any]]:
+    """The events of ``stack`` and of those nested in it, each asked for by name or ARN.
+
+    A role may describe its stage's stacks and no others. A nested stack that was rolled back has no name any more, but its ARN.
+    """
+    nested = set()
+    with suppress(BotoCoreError, ClientError):  # what the others say is worth reading
+        for page in client.get_paginator("describe_stack_events").paginate(StackName=stack):
+            events = [event for event in page["StackEvents"] if event["Timestamp"] >= since]
+            yield from events
+            nested |= {
+                event["PhysicalResourceId"]
+                for event in events
+                if event["ResourceType"] == "AWS::CloudFormation::Stack"
+                and event.get("PhysicalResourceId") not in (None, "", event["StackId"])
+            }
+            if len(events) < len(page["StackEvents"]):
+                break  # the newest come first
+    for each in sorted(nested):
+        yield from _events(each, client, since)
 
 
 def session_for(stage: str) -> boto3.Session:
@@ -236,15 +331,15 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
     if stage != "local":
         session = session_for(stage)
         check_account(stage, session)
-        if not stack_exists(stack_of(stage, piece), session):
+        if not deployed_stack(stack_of(stage, piece), session):
             # Only now: it reads this module.
             from local import preflight
 
             preflight.require(stage, piece, session)
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     with step(f"building and deploying {piece} to {stage} with SAM CLI"):
-        deploy(stage, piece, environment, *(f"{name}={value}" for name, value in own.items() if value))
-    if piece in ("shop", "sequences"):
+        deploy(stage, piece, environment, {name: value for name, value in own.items() if value})
+    if piece in (WHOLE_SHOP, "sequences"):
         session = session_for(stage)
         with step("raising counters to their first values"):
             raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)

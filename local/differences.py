@@ -455,7 +455,7 @@ DIFFERENCES = (
     Difference(
         "delivery-interval",
         "data",
-        aws="the stream delivers after `BufferSeconds` or `BufferMegabytes`",
+        aws="the stream delivers after `IngestionBufferSeconds` or `IngestionBufferMegabytes`",
         local="it delivers every second, and never for the size",
         reason="nobody waits minutes for a test; objects hold many records either way",
         where="local/firehose.py:SECONDS",

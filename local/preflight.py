@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.declared import Piece, pieces
-from local.deploy import DELIVERY, check_account, session_for, stage_settings
+from local.deploy import DELIVERY, check_account, session_for, stage_parameters, stage_settings
 from local.failures import CREDENTIALS, CommandFailed, check_running
 from local.options import PIECE, STAGE
 from local.progress import step
@@ -190,7 +190,7 @@ class Account:
 
     def __init__(self, session: boto3.Session, stage: str, piece: str = SHOP) -> None:
         self.session, self.stage, self.piece = session, stage, piece
-        self.settings = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+        self.settings = stage_parameters(stage)
 
     @cached_property
     def resources(self) -> list[tuple[str, dict[str, Any]]]:
@@ -217,7 +217,7 @@ class Account:
 @cache
 def resources(stage: str, piece: str) -> list[tuple[str, dict[str, Any]]]:
     """(type, properties) of everything that ``piece`` makes in ``stage``, by the names that it has there."""
-    account = dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])["StageAccountId"]
+    account = stage_parameters(stage)["StageAccountId"]
     return [
         (resource["Type"], _renamed(resource["Properties"], stage, account))
         for template in _templates(stage, piece)

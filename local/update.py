@@ -16,7 +16,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.deploy import DeployFailed, failed_resources, release, session_for, stage_settings
+from local.deploy import (
+    DeployFailed,
+    failed_resources,
+    new_release,
+    session_for,
+    stage_parameters,
+    stage_settings,
+)
 from local.package import artifact, package, uploader
 from local.settings import AWS_ENDPOINT, ROOT, STACK, STAGE, STATE
 from local.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests, load
@@ -87,7 +94,7 @@ def update(changes: Plan, progress: Progress = lambda _: None) -> None:
     cloudformation, s3, bucket = client("cloudformation"), client("s3"), settings["s3_bucket"]
     upload = uploader(s3, bucket)
     body = _packaged(changes, cloudformation, s3, bucket, upload)
-    parameters = dict(pair.split("=", 1) for pair in settings["parameter_overrides"])
+    parameters = stage_parameters(STAGE)
     parameters["Release"] = _current(cloudformation, "Release")
     started = datetime.now(UTC)
     try:
@@ -131,7 +138,7 @@ def _publish(name: str, document: Any, deployed: Any, changed: bool) -> None:
     parameters = document["Resources"][name]["Properties"].get("Parameters", {})
     if "Release" in parameters:
         before = deployed["Resources"].get(name, {}).get("Properties", {}).get("Parameters", {})
-        parameters["Release"] = release() if changed else before.get("Release", parameters["Release"])
+        parameters["Release"] = new_release() if changed else before.get("Release", parameters["Release"])
 
 
 def _deployed(root: Mapping[str, Any], resource: str, s3: Any, bucket: str) -> Any:

@@ -78,7 +78,16 @@ def test_the_aws_build_makes_a_change_set(aws_build: Path, shop: Shop):
     assert "Changeset created successfully" in done.stdout, done.stdout + done.stderr
 
 
-def test_cloudformation_refuses_a_stage_in_another_account(aws_build: Path, shop: Shop):
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        (("Stage=local", "StageAccountId=999999999999", "MailFrom=vouchers@example.com"), "another account"),
+        (("Stage=dev", "StageAccountId=000000000000", "MailFrom=vouchers@example.com"), "still the placeholder"),
+        (("Stage=dev", "StageAccountId=000000000000"), "MailFrom"),
+    ],
+    ids=["another account", "sender is the placeholder", "no sender"],
+)
+def test_cloudformation_refuses_a_stage(aws_build: Path, shop: Shop, parameters: tuple[str, ...], reason: str):
     done = run(
         *SAM_COMMAND,
         "deploy",
@@ -87,17 +96,16 @@ def test_cloudformation_refuses_a_stage_in_another_account(aws_build: Path, shop
         "--config-env",
         "local",
         "--stack-name",
-        "setpieces-wrong-account",
+        "setpieces-wrong",
         "--template-file",
         str(aws_build / "template.yaml"),
         "--parameter-overrides",
-        "Stage=local",
-        "StageAccountId=999999999999",
+        *parameters,
         environment=_local(shop),
         check=False,
     )
     assert done.returncode != 0
-    assert "another account" in done.stdout + done.stderr
+    assert reason in done.stdout + done.stderr
 
 
 def _local(shop: Shop) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.declared import pieces
-from local.deploy import stage_settings
+from local.deploy import stage_parameters
 from local.gateway.document import Document, Operation
 from local.stages import STAGES
 
@@ -17,11 +17,7 @@ TIMERS = {
     "TaxCoolDownSeconds": ("tax", 20, 6),
 }
 # What every stage says of itself.
-OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment"}
-
-
-def overrides(stage: str) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in stage_settings(stage)["parameter_overrides"])
+OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment", "MailFrom"}
 
 
 def declared(service: str) -> dict[str, Any]:
@@ -29,26 +25,18 @@ def declared(service: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", TIMERS)
-def test_a_timer_has_one_default_alone_and_in_the_shop(name: str):
+def test_every_stage_but_local_has_the_default_of_a_timer(name: str):
     service, default, _ = TIMERS[name]
-    assert declared(service)[name]["Default"] == declared("shop")[name]["Default"] == default
-
-
-@pytest.mark.parametrize("name", TIMERS)
-def test_the_shop_hands_a_timer_to_its_set_piece(name: str):
-    location = f"{TIMERS[name][0]}.yaml"
-    nested = (each["Properties"] for each in pieces()["shop"].source["Resources"].values())
-    (given,) = [each["Parameters"].get(name) for each in nested if each["Location"] == location]
-    assert given == {"Ref": name}
+    assert declared(service)[name]["Default"] == default
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "local"])
 def test_stages_in_aws_deploy_the_defaults(stage: str):
-    assert set(overrides(stage)) <= OWN
+    assert set(stage_parameters(stage)) <= OWN
 
 
 def test_the_local_stage_differs_in_its_timers_only():
-    short = {name: value for name, value in overrides("local").items() if name not in OWN}
+    short = {name: value for name, value in stage_parameters("local").items() if name not in OWN}
     assert short == {name: str(seconds) for name, (_, _, seconds) in TIMERS.items()}
 
 
@@ -61,7 +49,7 @@ def test_both_values_of_a_timer_are_within_its_limits(name: str):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_overrides_is_declared(stage: str):
-    assert set(overrides(stage)) <= set(declared("shop"))
+    assert set(stage_parameters(stage)) <= set(declared("shop"))
 
 
 def test_what_is_deployed_uses_the_timers():

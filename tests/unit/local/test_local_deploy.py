@@ -1,13 +1,18 @@
 """Deploying: the right account, the addresses a piece needs, and reasons when it fails."""
 
+import json
+import re
+import subprocess
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local import deploy
@@ -27,7 +32,7 @@ def session(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_stage_has_an_account_of_its_own():
-    accounts = [deploy.stage_settings(stage)["parameter_overrides"][1] for stage in STAGES]
+    accounts = [deploy.stage_parameters(stage)["StageAccountId"] for stage in STAGES]
     assert len(set(accounts)) == len(STAGES)
     assert set(tomllib.loads(deploy.CONFIG.read_text())) >= set(STAGES)
 
@@ -35,8 +40,7 @@ def test_every_stage_has_an_account_of_its_own():
 @pytest.mark.parametrize("stage", STAGES)
 def test_another_account_is_refused(session, stage):
     account = session.client("sts").get_caller_identity()["Account"]
-    settings = dict(pair.split("=", 1) for pair in deploy.stage_settings(stage)["parameter_overrides"])
-    if account == settings["StageAccountId"]:
+    if account == deploy.stage_parameters(stage)["StageAccountId"]:
         deploy.check_account(stage, session)
         return
     with pytest.raises(deploy.DeployFailed, match="Nothing was deployed"):
@@ -68,13 +72,13 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
         deploy.overrides("dev", "sequences", session)
     ssm.put_parameter(Name="/setpieces/dev/foundation/alarm-topic-arn", Value="arn:topic", Type="String")
     ssm.put_parameter(Name="/setpieces/dev/foundation/web-acl-arn", Value="arn:acl", Type="String")
-    assert deploy.overrides("dev", "sequences", session) == [
-        "Stage=dev",
-        "LogRetentionDays=14",
-        "KmsKeyArn=arn:key",
-        "WebAclArn=arn:acl",
-        "AlarmTopicArn=arn:topic",
-    ]
+    assert deploy.overrides("dev", "sequences", session) == {
+        "Stage": "dev",
+        "LogRetentionDays": "14",
+        "KmsKeyArn": "arn:key",
+        "WebAclArn": "arn:acl",
+        "AlarmTopicArn": "arn:topic",
+    }
 
 
 def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -83,19 +87,100 @@ def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.Mo
     layer = tmp_path / "functions" / "common" / "setpieces" / "rest.py"
     layer.parent.mkdir(parents=True)
     layer.write_text("first")
-    first = deploy.release()
+    first = deploy.digest({})
     (layer.parent / "__pycache__").mkdir()
     (layer.parent / "__pycache__" / "rest.pyc").write_text("compiled")
-    assert deploy.release() == first
+    assert deploy.digest({}) == first
+    assert deploy.digest({"SnapStart": "PublishedVersions"}) != first
     layer.write_text("second")
-    assert deploy.release() != first
+    assert deploy.digest({}) != first
 
 
 @pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
 def test_whoever_has_aliases_is_told_of_the_release(session, piece: str):
+    """All of it: sources, settings and addresses."""
     for address in deploy.set_piece(piece)["Parameters"].values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
-    assert f"Release={deploy.release()}" in deploy.overrides("dev", piece, session)
+    parameters = deploy.overrides("dev", piece, session)
+    release = parameters.pop("Release")
+    assert release.endswith(f"-{deploy.digest(parameters)}")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a samconfig.toml with these overrides of stage dev."""
+
+    def write(*overrides: str) -> None:
+        config = tmp_path / "samconfig.toml"
+        config.write_text(f"[dev.deploy.parameters]\nparameter_overrides = {json.dumps(overrides)}\n")
+        monkeypatch.setattr(deploy, "CONFIG", config)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("piece", "name", "hint"),
+    [
+        ("shop", "MailForm", "Did you mean MailFrom?"),
+        ("shop", "FileDays", "Did you mean VouchersFileDays?"),
+        (
+            "shop",
+            "RequestsPerFiveMinutes",
+            "Did you mean EdgeRequestsPerFiveMinutes or FoundationRequestsPerFiveMinutes?",
+        ),
+        ("shop", "FeedType", "no template has such a parameter"),
+        ("shop", "KmsKeyArn", "no template has such a parameter"),
+        ("shop", "Release", "no template has such a parameter"),
+        ("vouchers", "CodeKeyVersoin", "Did you mean CodeKeyVersion?"),
+        ("vouchers", "KmsKeyArn", "no template has such a parameter"),
+    ],
+)
+def test_a_parameter_that_no_template_has_is_refused_by_name(settings, piece: str, name: str, hint: str):
+    settings("Stage=dev", f"{name}=1")
+    with pytest.raises(
+        deploy.DeployFailed, match=rf"sets {name} for stage dev.*{re.escape(hint)}.*Nothing was deployed"
+    ):
+        deploy.check_parameters("dev", piece)
+
+
+def test_a_piece_takes_its_own_of_what_a_stage_sets(session, settings):
+    """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
+    settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
+    deploy.check_parameters("dev", "feed-pipeline")
+    for address in deploy.set_piece("vouchers")["Parameters"].values():
+        session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
+    assert deploy.overrides("dev", "vouchers", session)["FileDays"] == "30"
+    assert "Tasks" not in deploy.overrides("dev", "vouchers", session)
+
+
+def test_sam_gets_each_value_as_it_is_written(settings):
+    values = {
+        "A": "cron(0 3 * * ? *)",
+        "B": "/,/products",
+        "C": 'the "Brick" Shop',
+        "D": "x=y z=1",
+        "E": "it's",
+        "F": "",
+    }
+    settings(*(f"{name}={value}" for name, value in values.items()), 'G="in quotes, as SAM CLI wants it"')
+    parameters = deploy.stage_parameters("dev")
+    code = (
+        "import json, sys; from samcli.cli.types import CfnParameterOverridesType as Overrides;"
+        "print(json.dumps(Overrides().convert(tuple(sys.argv[1:]), None, None)))"
+    )
+    command = [deploy.SAM_COMMAND[0], "-c", code, *map(deploy.quoted, parameters.items())]
+    read = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert read == parameters == values | {"G": "in quotes, as SAM CLI wants it"}
+
+
+def test_a_piece_is_refused_beside_the_whole_shop(session):
+    deploy.check_alone("dev", "basket", session)
+    stack = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    session.client("cloudformation").create_stack(StackName="setpieces-dev", TemplateBody=json.dumps(stack))
+    with pytest.raises(deploy.DeployFailed, match=r"make deploy ENV=dev.*Nothing was deployed"):
+        deploy.check_alone("dev", "basket", session)
+    for piece in ("shop", "delivery"):
+        deploy.check_alone("dev", piece, session)
 
 
 def test_an_unknown_piece_is_named_with_those_there_are():
@@ -110,30 +195,85 @@ def test_a_failed_step_shows_what_it_said(tmp_path, monkeypatch):
         deploy.build("dev", "sequences", {})
 
 
-def test_failed_resources_come_with_their_reasons():
-    events = [
+ROOT_STACK = "arn:aws:cloudformation:eu-central-1:1:stack/setpieces-dev/1"
+NESTED_STACK = "arn:aws:cloudformation:eu-central-1:1:stack/setpieces-dev-Basket-1/2"
+
+
+def event(stack: str, second: int, status: str, reason: str | None = None, **other: str) -> dict[str, Any]:
+    return {
+        "StackId": stack,
+        "StackName": stack.split("/")[1],
+        "LogicalResourceId": "Q",
+        "ResourceType": "T",
+        "ResourceStatus": status,
+        "Timestamp": START + timedelta(seconds=second),
+        **({"ResourceStatusReason": reason} if reason else {}),
+        **other,
+    }
+
+
+class StackEvents:
+    """CloudFormation for a role that may describe its stage's stacks: by name or ARN, not all; two events a page."""
+
+    def __init__(self, events: dict[str, list[dict[str, Any]]]):
+        self.events, self.asked = events, list[str]()
+
+    def client(self, _: str) -> "StackEvents":
+        return self
+
+    def get_paginator(self, operation: str) -> "StackEvents":
+        assert operation == "describe_stack_events"
+        return self
+
+    def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:
+        newest_first = sorted(self.events[StackName], key=lambda event: event["Timestamp"], reverse=True)
+        for start in range(0, len(newest_first), 2):
+            self.asked.append(StackName)
+            yield {"StackEvents": newest_first[start : start + 2]}
+
+
+def test_reasons_of_nested_stacks_are_found_by_their_arn_on_every_page():
+    nested = {"ResourceType": "AWS::CloudFormation::Stack", "LogicalResourceId": "Basket"}
+    root = {**nested, "LogicalResourceId": "setpieces-dev", "PhysicalResourceId": ROOT_STACK}
+    cloud = StackEvents(
         {
-            "StackName": "s",
-            "LogicalResourceId": "Q",
-            "ResourceType": "T",
-            "ResourceStatus": status,
-            "Timestamp": START + timedelta(seconds=n),
+            "setpieces-dev": [
+                event(ROOT_STACK, 0, "CREATE_FAILED", "long ago"),
+                event(ROOT_STACK, 2, "UPDATE_IN_PROGRESS", "User Initiated", **root),
+                event(ROOT_STACK, 3, "CREATE_IN_PROGRESS", **nested),
+                event(ROOT_STACK, 4, "CREATE_IN_PROGRESS", **nested, PhysicalResourceId=NESTED_STACK),
+                event(
+                    ROOT_STACK,
+                    7,
+                    "CREATE_FAILED",
+                    "Embedded stack was not created",
+                    **nested,
+                    PhysicalResourceId=NESTED_STACK,
+                ),
+                event(ROOT_STACK, 9, "DELETE_COMPLETE", **nested, PhysicalResourceId=NESTED_STACK),
+            ],
+            NESTED_STACK: [
+                event(NESTED_STACK, 5, "CREATE_FAILED", "bad policy"),
+                event(NESTED_STACK, 6, "CREATE_FAILED"),
+            ],
         }
-        | ({"ResourceStatusReason": reason} if reason else {})
-        for n, (status, reason) in enumerate(
-            [
-                ("CREATE_FAILED", "long ago"),
-                ("CREATE_COMPLETE", None),
-                ("CREATE_FAILED", "bad policy"),
-                ("CREATE_FAILED", None),
-            ]
-        )
-    ]
-    client = SimpleNamespace(
-        describe_stacks=lambda: {"Stacks": [{"StackName": "setpieces-dev-x"}, {"StackName": "other"}]},
-        describe_stack_events=lambda StackName: {"StackEvents": events},
     )
-    session = SimpleNamespace(client=lambda _: client)
-    assert deploy.failed_resources("setpieces-dev", session, START + timedelta(seconds=1)) == [
-        "  s / Q (T): bad policy"
+    assert deploy.failed_resources("setpieces-dev", cloud, START + timedelta(seconds=1)) == [  # type: ignore[arg-type]
+        "  setpieces-dev-Basket-1 / Q (T): bad policy",
+        "  setpieces-dev / Basket (AWS::CloudFormation::Stack): Embedded stack was not created",
+    ]
+    assert cloud.asked == ["setpieces-dev"] * 3 + [NESTED_STACK]
+
+
+def test_a_stack_that_may_not_be_described_hides_no_other_reason():
+    class Denied(StackEvents):
+        def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:
+            if StackName == NESTED_STACK:
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeStackEvents")
+            yield from super().paginate(StackName)
+
+    nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": NESTED_STACK}
+    cloud = Denied({"setpieces-dev": [event(ROOT_STACK, 2, "CREATE_FAILED", "not created", **nested)]})
+    assert deploy.failed_resources("setpieces-dev", cloud, START) == [  # type: ignore[arg-type]
+        "  setpieces-dev / Q (AWS::CloudFormation::Stack): not created"
     ]

@@ -1,0 +1,161 @@
+"""A parameter that a page tells somebody to set reaches its stack: from samconfig.toml through the shop's template."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from local import deploy
+from local.declared import pieces
+from local.settings import ROOT
+from tests.contract.test_docs import PAGES
+
+SHOP = pieces()["shop"].source
+NESTED = {name: resource for name, resource in SHOP["Resources"].items() if resource["Type"] == deploy.APPLICATION}
+LIMITS = ("Default", "MinValue", "MaxValue", "AllowedValues", "AllowedPattern")
+# Parameters that two templates have, each for itself.
+OWN = {"Stage"}
+# Names in pages that are parameters of a template and no settings of a stage.
+NOT_SET = {
+    "Release": "make deploy makes it",
+    "FeedType": "the shop has a pipeline of each type; it is for a pipeline that deploys alone",
+}
+SPAN = re.compile(r"`([^`\n]+)`")
+NAME = re.compile(r"[A-Z][a-z]\w*")
+
+
+def service(resource: str) -> str:
+    return str(NESTED[resource]["Properties"]["Location"]).removesuffix(".yaml")
+
+
+def passed(resource: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = NESTED[resource]["Properties"]["Parameters"]
+    return parameters
+
+
+def prefixed(resource: str, name: str) -> str:
+    """The name with its service before it: file-days of vouchers is VouchersFileDays."""
+    return "".join(part.capitalize() for part in service(resource).split("-")) + name
+
+
+def references(value: Any) -> Iterator[str]:
+    """The names that ``Ref`` and ``Fn::Sub`` refer to."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref":
+                yield inner
+            elif key == "Fn::Sub":
+                yield from re.findall(r"\$\{(\w+)\}", inner if isinstance(inner, str) else inner[0])
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+@pytest.mark.parametrize("resource", NESTED)
+def test_the_shop_passes_on_every_parameter_of_a_piece(resource: str):
+    declared = pieces()[service(resource)].source["Parameters"]
+    assert passed(resource).keys() == declared.keys()
+    for name, value in passed(resource).items():
+        if not isinstance(value, dict):
+            assert name in NOT_SET, f"{name} has a value that no stage can change"
+        elif "Ref" in value and name not in OWN:
+            assert value["Ref"] in (name, prefixed(resource, name))
+            ours = SHOP["Parameters"][value["Ref"]]
+            assert {key: ours.get(key) for key in LIMITS} == {key: declared[name].get(key) for key in LIMITS}, name
+        elif "Ref" not in value:
+            owner, attribute = value["Fn::GetAtt"]
+            output = attribute.removeprefix("Outputs.")
+            assert output in pieces()[service(owner)].source["Outputs"]
+
+
+def test_every_parameter_of_the_shop_has_an_effect():
+    used = set(references(SHOP["Resources"])) | set(references([SHOP["Conditions"], SHOP["Rules"]]))
+    assert set(SHOP["Parameters"]) == used & set(SHOP["Parameters"])
+
+
+@pytest.mark.parametrize("resource", NESTED)
+def test_a_rule_of_a_piece_stands_in_the_shop_too(resource: str):
+    """There it refuses before any stack is made or changed."""
+    for name, rule in pieces()[service(resource)].source.get("Rules", {}).items():
+        assert SHOP["Rules"][name] == rule
+
+
+@cache
+def documented() -> dict[str, set[str]]:
+    """Names in pages that are parameters, or look like one: {name: pages}.
+
+    Every name of a parameter in backticks, what is in the first column of a table of parameters, and ``Name=value``.
+    """
+    declared = {name for piece in pieces().values() for name in piece.source.get("Parameters", {})}
+    found: dict[str, set[str]] = {}
+    for page in PAGES:
+        if page.is_relative_to(ROOT / "docs" / "api"):
+            continue
+        table = False
+        for line in page.read_text().splitlines():
+            table = line.startswith("|") and (table or line.startswith("| parameter"))
+            for span in SPAN.findall(line):
+                name = (NAME.match(span) or [""])[0]
+                set_to = span.startswith(f"{name}=")
+                first_column = table and span in line.split("|")[1]
+                if name and (set_to or first_column or (name in declared and re.match(rf"{name}(:|$)", span))):
+                    found.setdefault(name, set()).add(str(page.relative_to(ROOT)))
+    return found
+
+
+def published() -> set[str]:
+    """Parameters that pieces have from published addresses."""
+    return {name for piece in pieces().values() for name in piece.source["Metadata"]["SetPiece"]["Parameters"]}
+
+
+def settings() -> set[str]:
+    """Documented names that somebody may set."""
+    return documented().keys() - published() - NOT_SET.keys()
+
+
+def test_pages_name_parameters_as_samconfig_has_them():
+    known = deploy.parameter_names("shop").keys()
+    assert len(settings()) > 40
+    wrong = {name: sorted(documented()[name]) for name in settings() - known}
+    assert not wrong, f"pages name what samconfig.toml cannot set: {wrong}"
+    assert not NOT_SET.keys() & known
+    assert NOT_SET.keys() <= documented().keys()
+
+
+@pytest.mark.parametrize("name", sorted(deploy.parameter_names("shop")))
+def test_what_samconfig_sets_reaches_the_stack(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """The whole shop and each piece alone get the value, and the piece's resources depend on it."""
+    config = tmp_path / "samconfig.toml"
+    config.write_text(f"[dev.deploy.parameters]\nparameter_overrides = ['{name}=another value']\n")
+    monkeypatch.setattr(deploy, "CONFIG", config)
+    monkeypatch.setattr(deploy, "deployed_stack", lambda *_: None)
+    deploy.check_parameters("dev", "shop")
+    assert deploy.overrides("dev", "shop", FakeSession())[name] == "another value"
+    reached = 0
+    for resource in NESTED:
+        for own, value in passed(resource).items():
+            if value == {"Ref": name}:
+                assert deploy.overrides("dev", service(resource), FakeSession())[own] == "another value"
+                assert own in used(service(resource))
+                reached += 1
+    assert reached or name in references([SHOP["Conditions"], SHOP["Rules"]])
+
+
+@cache
+def used(piece: str) -> set[str]:
+    """What a piece refers to, as written (SAM replaces some parameters by their value) and in documents that it includes."""
+    source = {key: value for key, value in pieces()[piece].source.items() if key not in ("Metadata", "Parameters")}
+    return set(references([source, pieces()[piece].expanded({})["Resources"]]))
+
+
+class FakeSession:
+    """Every address is published."""
+
+    def client(self, _: str) -> Any:
+        return self
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": Name}}

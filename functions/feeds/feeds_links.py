@@ -6,10 +6,8 @@ Whoever has a link can use it until it ends; the credentials that signed it may 
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from setpieces.settings import setting
+from setpieces.signed_links import signing_client
 
 UPLOAD_SECONDS = 900
 DOWNLOAD_SECONDS = 300
@@ -17,8 +15,7 @@ DOWNLOAD_SECONDS = 300
 
 @cache
 def _signer() -> Any:
-    # Virtual-hosted and of the region: a redirection would break the signature.
-    return boto3.client("s3", config=Config(signature_version="s3v4"))
+    return signing_client()
 
 
 def upload(key: str) -> str:

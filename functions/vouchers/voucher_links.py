@@ -8,11 +8,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from setpieces.aws import client
 from setpieces.settings import setting
+from setpieces.signed_links import signing_client
 
 MAX_SECONDS = 3600
 
@@ -34,13 +32,10 @@ def sign(batch: dict[str, Any], seconds: int) -> dict[str, str]:
         DurationSeconds=MAX_SECONDS,
         Policy=json.dumps(policy),
     )["Credentials"]
-    signer = boto3.client(
-        "s3",
+    signer = signing_client(
         aws_access_key_id=session["AccessKeyId"],
         aws_secret_access_key=session["SecretAccessKey"],
         aws_session_token=session["SessionToken"],
-        # A link to the region's own host: one to the global host is answered with a redirection, which no signature survives.
-        config=Config(signature_version="s3v4"),
     )
     # Half a minute less than the credentials have, so that a link never promises more than it keeps.
     life = timedelta(seconds=min(seconds, MAX_SECONDS - 30))

@@ -1,0 +1,16 @@
+"""Clients that sign links to objects in S3."""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+# Without "virtual", botocore signs for the global host <bucket>.s3.amazonaws.com, whatever the region. For up to a day after a
+# bucket was created that host redirects to the region's own, and because the host is signed, no redirected request is valid.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html, https://github.com/boto/boto3/issues/4651
+_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+
+
+def signing_client(**credentials: str) -> Any:
+    """An S3 client whose presigned URLs name the bucket's regional host; it signs with ``credentials`` or the function's own."""
+    return boto3.client("s3", config=_CONFIG, **credentials)

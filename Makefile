@@ -93,7 +93,7 @@ test-integration: start ## Every flow over HTTP against the running shop
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
 # What is about this machine, not about the shop.
-LOCAL_ONLY := deploy_path events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
+LOCAL_ONLY := deploy_path failed_deployments events_tail operation_calls operations parity sample_events storefront redirects sitemaps update
 test-deployed: $(VENV) ## The integration tests against a deployed stage ## ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest tests/integration $(LOCAL_ONLY:%=--ignore tests/integration/test_%.py)

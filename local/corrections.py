@@ -120,6 +120,44 @@ def _expand_sam_with_parameters() -> None:
         module.__dict__["_apply_transforms"] = engine.__dict__["_apply_transforms"]
 
 
+def _name_nested_stacks_in_events() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    event = (
+        '_cr_stack_id(parent_stack_name), parent_stack_name, logical_id, "AWS::CloudFormation::Stack", '
+        'f"{status_prefix}_IN_PROGRESS", "", child_stack_id'
+    )
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_cfn_nested_stack_deploy",
+        "    _stack_events.setdefault(child_stack_id, [])\n",
+        f"    _stack_events.setdefault(child_stack_id, [])\n    _add_event({event})\n",
+    )
+
+
+def _publish_no_version_twice() -> None:
+    from ministack.services import lambda_svc
+    from ministack.services.cloudformation import provisioners
+
+    def content(config: dict[str, Any]) -> dict[str, Any]:
+        own = {name: value for name, value in config.items() if not name.startswith(("State", "LastUpdate"))}
+        own["SnapStart"] = (config.get("SnapStart") or {}).get("ApplyOn")
+        return own | dict.fromkeys(("Version", "FunctionArn", "RevisionId", "LastModified"))
+
+    def is_published(function: dict[str, Any], version: str) -> bool:
+        return content(function["config"]) == content(function["versions"][version]["config"])
+
+    for module, name, revision in (
+        (lambda_svc, "_publish_version", 'func["config"].get("RevisionId")'),
+        (provisioners, "_lambda_version_create", 'func["config"]["RevisionId"]'),
+    ):
+        module.__dict__["_is_published"] = is_published
+        old = f'func["versions"][latest].get("function_revision") == {revision}'
+        _replace_in_function(module, module, name, old, "_is_published(func, latest)")
+    provisioners._RESOURCE_HANDLERS["AWS::Lambda::Version"]["create"] = provisioners.__dict__["_lambda_version_create"]
+
+
 def _keep_attributes_in_nested_updates() -> None:
     from ministack.services.cloudformation import provisioners
 
@@ -837,6 +875,22 @@ CORRECTIONS = (
         "SAM knows no values, and refuses a function whose AutoPublishCodeSha256 is one",
         "functions that somebody waits for are called through an alias, and Release is a parameter",
         _expand_sam_with_parameters,
+    ),
+    Correction(
+        "nested-events",
+        "deployment",
+        "the events of a stack name each nested stack by its ARN, by which its own events can be read when it is gone",
+        "a nested stack that fails is named nowhere, and what failed in it neither",
+        "make deploy says which resource failed, and asks for no stack that its role may not describe",
+        _name_nested_stacks_in_events,
+    ),
+    Correction(
+        "published-versions",
+        "deployment",
+        "a function whose code and settings are those of its latest version gets no other version, and CloudFormation fails",
+        "a function that was changed and changed back gets another version",
+        "a deployment that was rolled back left its versions: the same again has to be a new Release",
+        _publish_no_version_twice,
     ),
     Correction(
         "nested-updates",

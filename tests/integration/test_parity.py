@@ -101,6 +101,56 @@ def test_sam_parameters(plain: Cloud, corrected: Cloud):
     assert version() != first
 
 
+def test_nested_events(plain: Cloud, corrected: Cloud):
+    """What failed in a nested stack is in the nested stack's events."""
+    child = {"Resources": {"Broken": {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}}}
+
+    def failed(cloud: Cloud) -> set[str]:
+        name, status = cloud.stack(cloud.nested(child))
+        assert status == "ROLLBACK_COMPLETE"
+        events = cloud.aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+        stacks = {event["PhysicalResourceId"] for event in events} - {""}
+        every = (cloud.aws("cloudformation").describe_stack_events(StackName=stack)["StackEvents"] for stack in stacks)
+        return {
+            event["LogicalResourceId"] for one in every for event in one if event["ResourceStatus"] == "CREATE_FAILED"
+        }
+
+    assert "Broken" not in failed(plain)
+    assert "Broken" in failed(corrected)
+
+
+def test_published_versions(plain: Cloud, corrected: Cloud):
+    """The version of an update that was rolled back stays, and the same function cannot be published again."""
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Role": f"arn:aws:iam::{ACCOUNT_ID}:role/none",
+            "Code": {"ZipFile": "def handler(event, context): pass"},
+            "Description": {"Ref": "Text"},
+        },
+    }
+    version = {
+        "Type": "AWS::Lambda::Version",
+        "DeletionPolicy": "Retain",
+        "Properties": {"FunctionName": {"Ref": "Function"}},
+    }
+    refused = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": "Second"}
+
+    def template(**resources: Any) -> dict[str, Any]:
+        return {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"Function": function, **resources}}
+
+    def again(cloud: Cloud) -> str:
+        stack, status = cloud.stack(template(First=version), Text="one")
+        assert status == "CREATE_COMPLETE"
+        assert cloud.stack(template(Second=version, Queue=refused), stack, Text="two")[1] == "UPDATE_ROLLBACK_COMPLETE"
+        return cloud.stack(template(Second=version), stack, Text="two")[1]
+
+    assert again(plain) == "UPDATE_COMPLETE"
+    assert again(corrected) == "UPDATE_ROLLBACK_COMPLETE"
+
+
 def test_nested_types(plain: Cloud, corrected: Cloud):
     misspelt = {"Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandel"}}}
     assert plain.stack(plain.nested(misspelt))[1] == "CREATE_COMPLETE"

@@ -258,7 +258,7 @@ def test_reasons_of_nested_stacks_are_found_by_their_arn_on_every_page():
             ],
         }
     )
-    assert deploy.failed_resources("setpieces-dev", cloud, START + timedelta(seconds=1)) == [  # type: ignore[arg-type]
+    assert deploy.failed_resources("setpieces-dev", cloud, START + timedelta(seconds=1)) == [
         "  setpieces-dev-Basket-1 / Q (T): bad policy",
         "  setpieces-dev / Basket (AWS::CloudFormation::Stack): Embedded stack was not created",
     ]
@@ -274,6 +274,6 @@ def test_a_stack_that_may_not_be_described_hides_no_other_reason():
 
     nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": NESTED_STACK}
     cloud = Denied({"setpieces-dev": [event(ROOT_STACK, 2, "CREATE_FAILED", "not created", **nested)]})
-    assert deploy.failed_resources("setpieces-dev", cloud, START) == [  # type: ignore[arg-type]
+    assert deploy.failed_resources("setpieces-dev", cloud, START) == [
         "  setpieces-dev / Q (AWS::CloudFormation::Stack): not created"
     ]

@@ -1,0 +1,106 @@
+"""A deployment that fails: its reasons, under the pipeline's role, and another attempt at the same."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local import deploy
+from local.declared import pieces
+from local.shop import eventually, unique
+from tests.integration.two_emulators import CORRECTED, Cloud, running
+
+# A queue that CloudFormation accepts and SQS refuses.
+REFUSED = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(CORRECTED, tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+def aliased(name: str) -> dict[str, Any]:
+    """A function behind an alias, as in our pieces, and a resource that can be made to fail once its version is there."""
+    function = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "InlineCode": "def handler(event, context): pass",
+        "AutoPublishAlias": "live",
+        "AutoPublishAliasAllProperties": True,
+        "AutoPublishCodeSha256": {"Ref": "Release"},
+        "Environment": {"Variables": {"SETTING": {"Ref": "Setting"}}},
+    }
+    return {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {each: {"Type": "String", "Default": "no"} for each in ("Release", "Setting", "Fails")},
+        "Conditions": {"Fails": {"Fn::Equals": [{"Ref": "Fails"}, "yes"]}},
+        "Resources": {
+            "Function": {"Type": "AWS::Serverless::Function", "Properties": function},
+            "Queue": {**REFUSED, "Condition": "Fails", "DependsOn": "FunctionAliaslive"},
+        },
+    }
+
+
+def test_the_same_deploys_again_after_a_rollback(cloud: Cloud):
+    """With the Release of the failed attempt it does not: its version is still there."""
+    name = unique("aliased")
+    stack, status = cloud.stack(aliased(name), Release=released(cloud, "none", Setting="before"), Setting="before")
+    assert status == "CREATE_COMPLETE"
+    failed = released(cloud, stack, Setting="after")
+    assert (
+        cloud.stack(aliased(name), stack, Release=failed, Setting="after", Fails="yes")[1] == "UPDATE_ROLLBACK_COMPLETE"
+    )
+    assert setting(cloud, name) == "before"
+    assert cloud.stack(aliased(name), stack, Release=failed, Setting="after")[1] == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.stack(aliased(name), stack, Release=released(cloud, stack, Setting="after"), Setting="after")[1] == (
+        "UPDATE_COMPLETE"
+    )
+    assert setting(cloud, name) == "after"
+
+
+def released(cloud: Cloud, stack: str, **parameters: str) -> str:
+    """``Release`` as make deploy has it for the next attempt."""
+    return deploy.release(parameters, deploy.deployed_stack(stack, Sessions(cloud)))
+
+
+def setting(cloud: Cloud, name: str) -> str:
+    """What callers of the alias get."""
+    return str(
+        cloud.aws("lambda").get_function(FunctionName=f"{name}:live")["Configuration"]["Environment"]["Variables"][
+            "SETTING"
+        ]
+    )
+
+
+def test_the_pipeline_reads_why_a_nested_resource_failed(cloud: Cloud):
+    """It may describe its stage's stacks by name and no others, and the nested stack is gone by then."""
+    started, stack = datetime.now(UTC), unique("setpieces-local")
+    cloudformation = cloud.aws("cloudformation")
+    cloudformation.create_stack(
+        StackName=stack, TemplateBody=json.dumps(cloud.nested({"Resources": {"Broken": REFUSED}}))
+    )
+    eventually(
+        lambda: cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+    )
+    (role,) = (
+        policy["PolicyDocument"]["Statement"]
+        for policy in pieces()["delivery"].resources["DeployRole"]["Properties"]["Policies"]
+    )
+    reasons = deploy.failed_resources(stack, Sessions(cloud, cloud.session(*role)), started)
+    assert any("/ Broken (AWS::SQS::Queue): " in reason and "MaximumMessageSize" in reason for reason in reasons), (
+        reasons
+    )
+
+
+class Sessions:
+    """A session whose clients ask ``cloud``."""
+
+    def __init__(self, cloud: Cloud, session: Any = None):
+        self.cloud, self.session = cloud, session
+
+    def client(self, service: str) -> Any:
+        return self.cloud.aws(service, self.session)

@@ -1,0 +1,42 @@
+"""The order in which the shop's pieces are made: what a container needs to start is there before its service waits for it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local.declared import pieces
+from tests.templates.test_parameters import NESTED, service
+
+ADDRESS = re.compile(r"/setpieces/\$\{Stage\}/([a-z-]+)/")
+
+
+def dependencies(resource: dict[str, Any]) -> set[str]:
+    """What the shop's template makes before ``resource``."""
+    named = resource.get("DependsOn", [])
+    attributes = (value for value in resource["Properties"]["Parameters"].values() if isinstance(value, dict))
+    return (
+        {named}
+        if isinstance(named, str)
+        else {*named} | {value["Fn::GetAtt"][0] for value in attributes if "Fn::GetAtt" in value}
+    )
+
+
+def before(name: str) -> set[str]:
+    """The services that are complete before the nested stack ``name`` is begun."""
+    found: set[str] = set()
+    waiting = dependencies(NESTED[name])
+    while waiting:
+        found |= waiting
+        waiting = {each for one in waiting for each in dependencies(NESTED[one])} - found
+    return {service(each) for each in found}
+
+
+@pytest.mark.parametrize("name", [name for name in NESTED if pieces()[service(name)].of_type("AWS::ECS::Service")])
+def test_addresses_that_containers_start_with_are_published_before(name: str):
+    resources = pieces()[service(name)].source["Resources"].values()
+    tasks = [each["Properties"] for each in resources if each["Type"] == "AWS::ECS::TaskDefinition"]
+    needed = set(ADDRESS.findall(json.dumps(tasks)))
+    assert needed
+    assert needed <= before(name)

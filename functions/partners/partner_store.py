@@ -4,6 +4,7 @@
 """
 
 import json
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -13,8 +14,10 @@ from botocore.exceptions import ClientError
 from partner_operations import Conflict, Stored, Write, ledger_collection, ledger_prefix
 
 from setpieces.aws import client
+from setpieces.batches import read_batches
 from setpieces.settings import setting
 
+READ_SECONDS = 10
 # Why a transaction is cancelled when others were faster; anything else is an error.
 _OTHERS_WERE_FASTER = {"None", "ConditionalCheckFailed", "TransactionConflict"}
 
@@ -59,14 +62,11 @@ class TableStore:
 
     def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]:
         """Those of up to 100 records that exist, as they are now."""
-        found: dict[str, Stored] = {}
-        asked = {self._table: {"Keys": [_key(collection, key) for key in keys], "ConsistentRead": True}} if keys else {}
-        while asked:
-            answer = client("dynamodb").batch_get_item(RequestItems=asked)
-            for item in answer["Responses"].get(self._table, []):
-                found[item["key"]["S"]] = Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"]))
-            asked = answer["UnprocessedKeys"]
-        return found
+        deadline = time.monotonic() + READ_SECONDS
+        items = read_batches(client("dynamodb"), self._table, [_key(collection, key) for key in keys], deadline)
+        return {
+            item["key"]["S"]: Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"])) for item in items
+        }
 
     def write(self, *writes: Write) -> None:
         """Store documents and their ledger entries, all or none of up to 100.

@@ -36,6 +36,11 @@ def error_code(error: Exception) -> str:
     return getattr(error, "response", {}).get("Error", {}).get("Code", "")
 
 
+def is_throttled(error: ClientError) -> bool:
+    """Did AWS refuse the call because there were too many?"""
+    return any(word in error_code(error) for word in ("Throttl", "ThroughputExceeded", "RequestLimitExceeded"))
+
+
 def is_unavailable(error: BaseException | None) -> bool:
     """Did AWS give no usable answer in time, or ask for patience? Also when ``error`` was caused by such a one."""
     match error:
@@ -44,10 +49,7 @@ def is_unavailable(error: BaseException | None) -> bool:
         case ConnectionError() | HTTPClientError():
             return True
         case ClientError():
-            throttled = any(
-                word in error_code(error) for word in ("Throttl", "ThroughputExceeded", "RequestLimitExceeded")
-            )
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            return throttled or status == 429 or status >= 500
+            return is_throttled(error) or status == 429 or status >= 500
         case _:
             return is_unavailable(error.__cause__)

@@ -8,17 +8,19 @@ Numbers are only ever added to sets. A record that is in several counts once, fo
 then redriven is updated, and who was updated and then delivered again is not unchanged.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from setpieces.aws import client
+from setpieces.batches import read_batches
 from setpieces.items import from_item, to_attribute
 from setpieces.settings import setting
 
 CHUNK = 500
 UPDATED, UNCHANGED, STALE, FAILED = OUTCOMES = ("updated", "unchanged", "stale", "failed")
-_BATCH = 100
+READ_SECONDS = 30
 
 
 def failed(reason: str) -> str:
@@ -67,10 +69,5 @@ def _chunks(run: str, records: int) -> Iterator[dict[str, set[int]]]:
     """The sets of every item of the run."""
     table = setting("ACCOUNTS_TABLE_NAME")
     keys = [{"part": {"S": f"{run}/{chunk}"}} for chunk in range(-(-records // CHUNK))]
-    for start in range(0, len(keys), _BATCH):
-        asked: dict[str, Any] = {table: {"Keys": keys[start : start + _BATCH], "ConsistentRead": True}}
-        while asked:
-            answer = client("dynamodb").batch_get_item(RequestItems=asked)
-            for item in answer["Responses"].get(table, []):
-                yield {name: value for name, value in from_item(item).items() if isinstance(value, set)}
-            asked = answer["UnprocessedKeys"]
+    for item in read_batches(client("dynamodb"), table, keys, time.monotonic() + READ_SECONDS):
+        yield {name: value for name, value in from_item(item).items() if isinstance(value, set)}

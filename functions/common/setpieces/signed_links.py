@@ -12,5 +12,5 @@ _CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
 def signing_client(**credentials: str) -> Any:
-    """An S3 client whose presigned URLs name the bucket's regional host; it signs with ``credentials`` or the function's own."""
+    """An S3 client for links that name the regional host, signed with ``credentials`` or with the function's own."""
     return boto3.client("s3", config=_CONFIG, **credentials)

@@ -387,6 +387,20 @@ def test_what_the_table_leaves_unprocessed_is_written_again(world, monkeypatch):
     assert sum(page["Count"] for page in pages(world, "vouchers")) == 30
 
 
+def test_what_the_table_refuses_as_a_whole_is_written_again(world, monkeypatch):
+    real = aws.patient_client("dynamodb").batch_write_item
+    refusals = [ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchWriteItem")] * 3
+
+    def busy(RequestItems: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return real(RequestItems=RequestItems)
+
+    monkeypatch.setattr(aws.patient_client("dynamodb"), "batch_write_item", busy)
+    voucher_store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    assert sum(page["Count"] for page in pages(world, "vouchers")) == 30
+
+
 def test_a_table_that_takes_nothing_ends_the_step_in_time(world, monkeypatch):
     monkeypatch.setattr(
         aws.patient_client("dynamodb"), "batch_write_item", lambda RequestItems: {"UnprocessedItems": RequestItems}

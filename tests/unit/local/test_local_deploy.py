@@ -143,6 +143,18 @@ def test_a_parameter_that_no_template_has_is_refused_by_name(settings, piece: st
         deploy.check_parameters("dev", piece)
 
 
+@pytest.mark.parametrize("check", ["check_account", "check_parameters", "check_alone"])
+def test_nothing_is_built_before_every_check(monkeypatch: pytest.MonkeyPatch, check: str):
+    def refuse(*_: Any) -> None:
+        raise deploy.DeployFailed("refused")
+
+    for each in ("check_account", "check_parameters", "check_alone"):
+        monkeypatch.setattr(deploy, each, refuse if each == check else lambda *_: None)
+    monkeypatch.setattr(deploy, "build", lambda *_: pytest.fail("it was built"))
+    with pytest.raises(deploy.DeployFailed, match="refused"):
+        deploy.deploy("dev", "basket", {})
+
+
 def test_a_piece_takes_its_own_of_what_a_stage_sets(session, settings):
     """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")

@@ -269,7 +269,8 @@ STOREFRONT = Process(
     "uvicorn",
     (
         *("app.main:create", "--factory", "--app-dir", str(STOREFRONT_FOLDER)),
-        *("--host", HOST, "--port", str(STOREFRONT_PORT), "--no-server-header", "--log-level", "warning"),
+        *("--host", HOST, "--port", str(STOREFRONT_PORT), "--no-proxy-headers", "--no-server-header"),
+        *("--log-level", "warning"),
     ),
     STOREFRONT_PORT,
     partial(answering, f"http://{HOST}:{STOREFRONT_PORT}/healthz"),

@@ -29,10 +29,16 @@ class Answer:
 
 
 class Apis:
-    """One client for all services; ``urls`` by service."""
+    """One client for all services; ``urls`` by service.
 
-    def __init__(self, urls: Mapping[str, str], transport: httpx.AsyncBaseTransport | None = None) -> None:
+    Every call has ``api_token``: the web ACL does not count those calls by address, as they are all customers' together.
+    """
+
+    def __init__(
+        self, urls: Mapping[str, str], api_token: str = "", transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._urls = urls
+        self._own = {"X-Storefront-Token": api_token} if api_token else {}
         self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
 
     async def close(self) -> None:
@@ -54,7 +60,7 @@ class Apis:
 
         ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed.
         """
-        headers = {"X-Correlation-Id": str(uuid.uuid4())}
+        headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._own}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if key:

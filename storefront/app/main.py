@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -70,6 +71,24 @@ class OwnForms(BaseHTTPMiddleware):
         return await call_next(request)
 
 
+class ThroughCdn:
+    """The client's address and scheme, as the CDN states them: the connection is the load balancer's.
+
+    Only the CDN reaches the load balancer, and it sets the header itself; ``X-Forwarded-For`` begins with what a client sent.
+    """
+
+    def __init__(self, app: ASGIApp, https: bool) -> None:
+        self._app, self._https = app, https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = dict(scope.get("headers", ())).get(b"x-viewer-address")
+        if address and scope["type"] == "http":
+            # In place: the access log reads it there.
+            scope["client"] = (address.decode("latin-1"), 0)
+            scope["scheme"] = "https" if self._https else scope["scheme"]
+        await self._app(scope, receive, send)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return await refused(request, error)
@@ -85,7 +104,7 @@ async def _no_page(request: Request, error: Exception) -> Response:
 def create(settings: Settings | None = None) -> Starlette:
     """The ASGI application."""
     found = settings or Settings.from_environment()
-    apis = Apis(found.apis)
+    apis = Apis(found.apis, found.api_token)
     sessions = Sessions.at(found.sessions_url, secure=found.secure_cookies)
 
     @asynccontextmanager
@@ -97,7 +116,7 @@ def create(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         lifespan=lifespan,
-        middleware=[Middleware(OwnForms)],
+        middleware=[Middleware(ThroughCdn, https=found.secure_cookies), Middleware(OwnForms)],
         exception_handlers={Refused: _refused, HTTPException: _no_page},
     )
     app.state.site = Site(found.site_name, apis, sessions, found.secure_cookies)

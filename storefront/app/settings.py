@@ -15,6 +15,8 @@ class Settings:
     site_name: str
     # Cookies are for https only, but on loopback there is none.
     secure_cookies: bool
+    # What the web ACL of the APIs knows the storefront by.
+    api_token: str = ""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -24,6 +26,7 @@ class Settings:
             _sessions_url(),
             os.environ.get("SITE_NAME", "Brick Shop"),
             os.environ.get("SECURE_COOKIES", "true") == "true",
+            os.environ["STOREFRONT_TOKEN"],
         )
 
 

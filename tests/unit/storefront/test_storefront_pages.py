@@ -4,8 +4,10 @@ import asyncio
 from types import SimpleNamespace
 from xml.etree.ElementTree import fromstring
 
+import httpx
 import pytest
-from app.apis import Refused
+from app.apis import Apis, Refused
+from app.main import ThroughCdn
 from app.pages import from_elsewhere, money, own_path, refused
 from app.pictures import drawn
 from hypothesis import given
@@ -82,3 +84,38 @@ def test_a_page_that_cannot_be_had_now_says_when_it_can(
     request.state.session = None
     answer = asyncio.run(refused(request, Refused(status, "CODE", "", advice)))
     assert (answer.status_code, answer.headers.get("retry-after")) == (shown, retry_after)
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "scheme"),
+    [
+        ({"x-viewer-address": "2001:db8::7", "x-forwarded-for": "198.51.100.1"}, "2001:db8::7", "https"),
+        ({"x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "ftp"}, "10.20.0.5", "http"),
+    ],
+)
+def test_a_client_is_who_the_cdn_says(headers: dict[str, str], client: str, scheme: str):
+    """As the server's access log reads it, and links to other pages of ours."""
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "headers": raw, "client": ("10.20.0.5", 4), "scheme": "http"}
+
+    async def app(scope, receive, send):
+        pass
+
+    asyncio.run(ThroughCdn(app, https=True)(scope, None, None))  # type: ignore[arg-type]
+    assert (scope["client"][0], scope["scheme"]) == (client, scheme)
+
+
+def test_calls_of_apis_say_that_they_are_the_storefronts():
+    called: list[httpx.Request] = []
+
+    async def call() -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            called.append(request)
+            return httpx.Response(204)
+
+        apis = Apis({"catalog": "http://apis.example"}, "secret", httpx.MockTransport(answer))
+        await apis.call("catalog", "GET", "products")
+        await apis.close()
+
+    asyncio.run(call())
+    assert called[0].headers["x-storefront-token"] == "secret"

@@ -1,0 +1,36 @@
+"""What a container has to have on ECS."""
+
+import re
+
+import pytest
+
+from local.declared import every, pieces
+from local.settings import ROOT
+
+CONTAINERS = [
+    pytest.param(task, container, id=f"{piece.service} {container['Name']}")
+    for piece, _, task in every("AWS::ECS::TaskDefinition")
+    for container in task["ContainerDefinitions"]
+]
+
+
+@pytest.mark.parametrize(("task", "container"), CONTAINERS)
+def test_a_container_that_cannot_be_written_to_has_a_place_for_temporary_files(task, container):
+    """Fargate gives a mount the rights that the image has at a volume of its own there."""
+    assert container["ReadonlyRootFilesystem"]
+    names = {volume["Name"] for volume in task["Volumes"]}
+    mounts = {
+        mount["ContainerPath"]
+        for mount in container["MountPoints"]
+        if mount["SourceVolume"] in names and not mount["ReadOnly"]
+    }
+    declared = set(re.findall(r"^VOLUME (\S+)$", (ROOT / container["Name"] / "Dockerfile").read_text(), re.MULTILINE))
+    assert "/tmp" in mounts & declared
+
+
+def test_a_deployment_leaves_the_number_of_containers_to_what_scales_them():
+    for piece, name, service in every("AWS::ECS::Service"):
+        scaled = [
+            target["ResourceId"] for target in piece.of_type("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        ]
+        assert "DesiredCount" not in service or not scaled, f"{piece.service} {name}"

@@ -1,0 +1,160 @@
+"""Web ACLs: whom they count, what they refuse, and that nobody gets past them by what he says."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.declared import Piece, every, name_of, pieces
+from local.settings import ROOT
+
+ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in every("AWS::WAFv2::WebACL")]
+API_STAGES = [pytest.param(piece, id=piece.service) for piece, _, _ in every("AWS::ApiGateway::Stage")]
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html: rules that look into bodies.
+BODY_RULES = {
+    "AWSManagedRulesAmazonIpReputationList": set(),
+    "AWSManagedRulesCommonRuleSet": {
+        *("CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"),
+        "SizeRestrictions_BODY",
+    },
+    "AWSManagedRulesKnownBadInputsRuleSet": {"JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"},
+}
+# Capacity units: those of the groups are on the same page, 1,500 are included in the price of a web ACL.
+CAPACITY = {
+    "AWSManagedRulesAmazonIpReputationList": 25,
+    "AWSManagedRulesCommonRuleSet": 700,
+    "AWSManagedRulesKnownBadInputsRuleSet": 200,
+}
+INTERNAL = "/v1/internal/"
+
+
+def statements(value: Any, kind: str) -> Iterator[dict[str, Any]]:
+    """Every statement of a kind, however deep."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == kind:
+                yield inner
+            yield from statements(inner, kind)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from statements(inner, kind)
+
+
+@pytest.mark.parametrize("acl", ACLS)
+def test_what_is_in_a_body_is_counted_and_never_refused(acl: dict[str, Any]):
+    for group in statements(acl["Rules"], "ManagedRuleGroupStatement"):
+        counted = {
+            rule["Name"] for rule in group.get("RuleActionOverrides", ()) if rule["ActionToUse"] == {"Count": {}}
+        }
+        assert BODY_RULES[group["Name"]] <= counted, group["Name"]
+
+
+@pytest.mark.parametrize("acl", ACLS)
+def test_a_web_acl_has_capacity_left(acl: dict[str, Any]):
+    groups = sum(CAPACITY[group["Name"]] for group in statements(acl["Rules"], "ManagedRuleGroupStatement"))
+    own = sum(2 for _ in statements(acl["Rules"], "RateBasedStatement"))
+    own += sum(
+        12
+        for _ in (*statements(acl["Rules"], "ByteMatchStatement"), *statements(acl["Rules"], "SizeConstraintStatement"))
+    )
+    assert groups + own <= 1500
+
+
+@pytest.mark.parametrize("acl", ACLS)
+def test_a_refusal_for_load_has_a_body_that_clients_read(acl: dict[str, Any]):
+    for rule in acl["Rules"]:
+        custom = rule.get("Action", {}).get("Block", {}).get("CustomResponse")
+        if custom is None:
+            continue
+        names = [header["Name"].lower() for header in custom["ResponseHeaders"]]
+        assert "content-type" not in names, "WAF refuses it"
+        body = acl["CustomResponseBodies"][custom["CustomResponseBodyKey"]]
+        if body["ContentType"] == "APPLICATION_JSON":
+            assert {"type", "title", "status", "code", "detail"} <= json.loads(body["Content"]).keys()
+            assert json.loads(body["Content"])["status"] == custom["ResponseCode"]
+            assert "access-control-allow-origin" in names, "a browser would see a network error"
+
+
+@pytest.mark.parametrize("piece", API_STAGES)
+def test_a_signature_or_key_that_is_not_verified_takes_nobody_past_the_rate_limit(piece: Piece):
+    """APIs behind the web ACL that takes a signature or a key at its word ask for one on every route, and those behind the
+    other have all that asks for a signature, and only that, under one path."""
+    (document,) = piece.apis.values()
+    operations = [
+        (path, operation)
+        for path, methods in document.resources.items()
+        for method, operation in methods.items()
+        if method != "OPTIONS"
+    ]
+    if piece.source["Metadata"]["SetPiece"]["Parameters"]["WebAclArn"] == "foundation/internal-web-acl-arn":
+        open_routes = [path for path, operation in operations if not (operation.iam or operation.api_key_required)]
+        assert not open_routes or piece.service == "partners", open_routes
+    else:
+        for path, operation in operations:
+            assert operation.iam == path.startswith(INTERNAL), path
+
+
+def test_the_public_web_acl_takes_a_signature_at_its_word_under_that_path_only():
+    acl = pieces()["foundation"].of_type("AWS::WAFv2::WebACL")["WebAcl"]
+    (rate,) = statements(acl, "RateBasedStatement")
+    signed = [
+        group["Statements"]
+        for group in statements(rate, "AndStatement")
+        if any("AWS4" in match["SearchString"] for match in statements(group, "ByteMatchStatement"))
+    ]
+    assert [each["ByteMatchStatement"]["SearchString"] for each in signed[0]] == ["AWS4-HMAC-SHA256 ", INTERNAL]
+    (either,) = statements(rate, "OrStatement")
+    assert not any("AWS4" in str(each.get("ByteMatchStatement")) for each in either["Statements"])
+
+
+# --- the edge ---
+
+
+def behaviors() -> list[Any]:
+    (distribution,) = pieces()["edge"].of_type("AWS::CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    found = [("default", config["DefaultCacheBehavior"])]
+    found += [(each["PathPattern"], each) for each in config["CacheBehaviors"]]
+    return [pytest.param(each, id=path) for path, each in found if each["TargetOriginId"] == "balancer"]
+
+
+def viewer_header() -> str:
+    """The header that the function of the CDN sets to the viewer's address."""
+    (function,) = pieces()["edge"].of_type("AWS::CloudFront::Function").values()
+    assert function["AutoPublish"] is True
+    (name,) = re.findall(r"headers\['([a-z-]+)'\] = \{value: event\.viewer\.ip\}", function["FunctionCode"])
+    return name
+
+
+@pytest.mark.parametrize("behavior", behaviors())
+def test_what_reaches_the_load_balancer_says_whose_it_is(behavior: dict[str, Any]):
+    """The header that is counted by is set over what a client sent in it, and goes to the origin."""
+    (association,) = behavior["FunctionAssociations"]
+    assert association["EventType"] == "viewer-request"
+    assert name_of(association["FunctionARN"].removesuffix(".FunctionARN")).startswith("ViewerAddress")
+    assert behavior["OriginRequestPolicyId"]
+
+
+def test_the_edge_counts_by_the_header_that_the_cdn_sets():
+    (acl,) = pieces()["edge"].of_type("AWS::WAFv2::WebACL").values()
+    (rate,) = statements(acl, "RateBasedStatement")
+    assert rate["AggregateKeyType"] == "FORWARDED_IP"
+    assert rate["ForwardedIPConfig"]["HeaderName"].lower() == viewer_header()
+    for policy in pieces()["edge"].of_type("AWS::CloudFront::CachePolicy").values():
+        key = policy["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"]
+        assert viewer_header() not in [name.lower() for name in key]
+    (policy,) = pieces()["edge"].of_type("AWS::CloudFront::OriginRequestPolicy").values()
+    forwarded = policy["OriginRequestPolicyConfig"]["HeadersConfig"]["Headers"]
+    assert viewer_header() in [name.lower() for name in forwarded]
+
+
+def test_the_storefront_believes_no_other_header():
+    assert "--no-proxy-headers" in (ROOT / "storefront/Dockerfile").read_text()
+
+
+def test_nothing_at_the_edge_looks_up_the_address_of_the_cdn():
+    """A reputation list sees the connection's address only."""
+    (acl,) = pieces()["edge"].of_type("AWS::WAFv2::WebACL").values()
+    assert "Reputation" not in str(acl["Rules"])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.declared import every, pieces
+from local.declared import every
 from local.settings import ROOT
 
 CONTAINERS = [

@@ -74,7 +74,7 @@ parity: $(VENV) ## List every difference between the local cloud and AWS
 	@$(RUN) local.cli parity
 
 ##@ Check
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-integration test-abuse test-deployed test-browser test-resilience chromium
+.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
 # PYTEST reaches the runner by the environment, with its quotes.
 test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
@@ -88,6 +88,8 @@ test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
+test-second-opinion: $(VENV) ## What independent implementations say; needs Node.js
+	@$(RUN) pytest tests/second_opinion
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]

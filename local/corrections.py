@@ -466,6 +466,34 @@ def _look_only_where_matches_are() -> None:
     )
 
 
+def _parse_expressions_first() -> None:
+    from ministack.core.responses import error_response_json
+    from ministack.services import dynamodb
+
+    from local import dynamodb_expressions
+
+    def key_attributes(request: dict[str, Any]) -> frozenset[str]:
+        table = dynamodb._tables.get(dynamodb._normalize_table_name(request.get("TableName"))) or {}
+        indexes = [*table.get("GlobalSecondaryIndexes", ()), *table.get("LocalSecondaryIndexes", ())]
+        read = next((index for index in indexes if index["IndexName"] == request.get("IndexName")), table)
+        return frozenset(key["AttributeName"] for key in read.get("KeySchema", ()))
+
+    def refusal(operation: str, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes] | None:
+        keys = key_attributes(request) if operation == "Query" else frozenset()
+        message = dynamodb_expressions.error(operation, request, keys)
+        answer: tuple[int, dict[str, str], bytes] = error_response_json("ValidationException", message, 400)
+        return answer if message else None
+
+    dynamodb._refusal = refusal
+    _replace_in_function(
+        dynamodb,
+        dynamodb,
+        "handle_request",
+        "    status, resp_headers, resp_body = handler(data)\n",
+        "    status, resp_headers, resp_body = _refusal(action, data) or handler(data)\n",
+    )
+
+
 def _receive_from_deep_queues() -> None:
     from ministack.services import sqs
 
@@ -1014,6 +1042,15 @@ CORRECTIONS = (
         "it evaluates its condition for every item of the partition, thirty microseconds each",
         "the catalogue was out of reach after a feed of 100,000 records",
         _look_only_where_matches_are,
+    ),
+    Correction(
+        "expression-syntax",
+        "data",
+        "every expression is parsed before an item is read: a faulty one is a ValidationException, whatever the table holds",
+        "an update with words too many, a section twice or a path twice succeeds, and filters, projections and key conditions "
+        "are not looked at where there is no item; a faulty update whose condition fails is a ConditionalCheckFailedException",
+        "a fault in an expression that is rarely evaluated would pass every test here, and fail on AWS",
+        _parse_expressions_first,
     ),
     Correction(
         "sqs-batches",

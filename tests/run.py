@@ -91,6 +91,8 @@ CHECKS = (
     pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
     pytest("templates", "tests/templates"),
     pytest("contract", "tests/contract", needs=(SAM,)),
+    # Needs Node.js; what it installs is below .local.
+    pytest("second-opinion", "tests/second_opinion"),
 )
 SHOP_KINDS = ("integration", "abuse", "browser", "resilience")
 IAM_REPORT = "iam-report"

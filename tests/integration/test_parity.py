@@ -64,6 +64,37 @@ def error_code(call: Any, **arguments: Any) -> str:
 # --- corrections ---
 
 
+def test_expression_syntax(plain: Cloud, corrected: Cloud):
+    """Faults that AWS finds in the expression itself: there is no item, and the condition does not hold."""
+    table, key = unique("table"), {"id": {"S": "1"}}
+    names, values = {"#c": "id"}, {":v": {"S": "1"}}
+    faults: dict[str, dict[str, Any]] = {
+        "update_item": {
+            "Key": key,
+            "UpdateExpression": "SET a = :v nonsense words",
+            "ExpressionAttributeValues": values,
+        },
+        "put_item": {"Item": key, "ConditionExpression": "attribute_exists(id) AND"},
+        "query": {
+            "KeyConditionExpression": "#c = :v OR #c = :v",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        },
+    }
+    codes = []
+    for cloud in (plain, corrected):
+        dynamodb = cloud.aws("dynamodb")
+        dynamodb.create_table(
+            TableName=table,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        codes.append([error_code(getattr(dynamodb, call), TableName=table, **sent) for call, sent in faults.items()])
+    assert codes[0] == ["", "ValidationException", ""]
+    assert codes[1] == ["ValidationException"] * len(faults)
+
+
 def test_nested_sam(plain: Cloud, corrected: Cloud):
     table = {
         "Resources": {"Table": {"Type": "AWS::Serverless::SimpleTable"}},

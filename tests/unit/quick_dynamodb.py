@@ -19,10 +19,13 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
 from moto.core.models import botocore_stubber
 from moto.core.utils import camelcase_to_underscores
+from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import DynamoDBBackend, Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from werkzeug.exceptions import HTTPException
+
+from local import dynamodb_expressions
 
 OPERATIONS = {
     "BatchWriteItem",
@@ -78,6 +81,10 @@ def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]
         handler.body = handler.params = json.loads(json.dumps(sent))
     except TypeError as error:
         raise _OverHttp from error
+    # moto evaluates an expression as far as it gets; AWS parses all of it first.
+    message = dynamodb_expressions.error(operation, handler.body)
+    if message:
+        raise MockValidationException(message)
     result = getattr(handler, camelcase_to_underscores(operation))()
     if not isinstance(result, DynamoResult):
         result = DynamoResult(result.result)

@@ -20,6 +20,7 @@ from local.grants import (
     statements,
     trusted,
 )
+from local.settings import ACCOUNT_ID
 
 # A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.
 ANY_RESOURCE = {
@@ -121,6 +122,20 @@ def test_a_resource_policy_names_who_may_and_on_whose_behalf():
 def test_every_function_has_a_role_of_its_own():
     roles = [(piece.service, function["Role"]) for piece, _, function in every("AWS::Lambda::Function")]
     assert len(roles) == len(set(roles))
+
+
+def test_no_role_makes_a_log_group_that_a_template_makes():
+    """A function outlives the deletion of its log group by a moment; made again, the group is in the way of the next stack."""
+    boundary = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy")["Boundary"]["PolicyDocument"]
+    denied = [
+        pattern
+        for statement in statements(boundary)
+        if statement["Effect"] == "Deny" and statement["Action"] == "logs:CreateLogGroup"
+        for pattern in several(statement["Resource"])
+    ]
+    for _, name, group in every("AWS::Logs::LogGroup"):
+        arn = f"arn:aws:logs:eu-central-1:{ACCOUNT_ID}:log-group:{group['LogGroupName']}"
+        assert any(fnmatchcase(arn, pattern) for pattern in denied), name
 
 
 # --- the boundary ---

@@ -191,8 +191,9 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
     # SAM's default of 3 s, or any other that nobody chose.
     source = piece.source["Resources"][name]["Properties"]
     assert "Timeout" in source or "Timeout" in piece.source["Globals"]["Function"]
-    logs = {group["LogGroupName"] for group in piece.of_type("AWS::Logs::LogGroup").values()}
-    assert f"/aws/lambda/{function['FunctionName']}" in logs
+    # By reference: the group is then deleted after the function, which would otherwise make it again, without end or key.
+    group = source["LoggingConfig"]["LogGroup"]["Ref"]
+    assert piece.of_type("AWS::Logs::LogGroup")[group]["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
     json.loads((ROOT / "events" / piece.service / f"{folder}.json").read_text())
 
 

@@ -294,25 +294,6 @@ def _run_functions_in_a_clean_interpreter() -> None:
     )
 
 
-def _reserve_concurrency() -> None:
-    from ministack.services.cloudformation import provisioners
-
-    reserved = 'props.get("ReservedConcurrentExecutions")'
-    _replace_in_function(
-        provisioners, provisioners, "_lambda_create", '"concurrency": None,\n', f'"concurrency": {reserved},\n'
-    )
-    _replace_in_function(
-        provisioners,
-        provisioners,
-        "_lambda_update",
-        '_reconcile_tag_map(func.setdefault("tags", {}), old_props, new_props)\n',
-        '_reconcile_tag_map(func.setdefault("tags", {}), old_props, new_props)\n'
-        f'    func["concurrency"] = new_{reserved}\n',
-    )
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
-    handlers |= {"create": provisioners._lambda_create, "update": provisioners._lambda_update}
-
-
 def _count_concurrency_in_numbers() -> None:
     from ministack.services.cloudformation import provisioners
 
@@ -962,14 +943,6 @@ CORRECTIONS = (
         "latencies would show how much a function logs, not what it does; lines that a busy machine hands over later are "
         "logged with the next invocation",
         _answer_silent_handlers_at_once,
-    ),
-    Correction(
-        "reserved-concurrency",
-        "functions",
-        "ReservedConcurrentExecutions of a template limits how many of the function run at once",
-        "the property is ignored",
-        "runs of the event relay may not overlap, and do not only because of this limit",
-        _reserve_concurrency,
     ),
     Correction(
         "concurrency-by-parameter",

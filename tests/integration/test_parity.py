@@ -319,24 +319,6 @@ def test_silent_handlers(monkeypatch: pytest.MonkeyPatch):
     assert listened() < 0.01
 
 
-def test_reserved_concurrency(plain: Cloud, corrected: Cloud):
-    def reserved(cloud: Cloud) -> int | None:
-        name = unique("reserved")
-        properties = {
-            "FunctionName": name,
-            "Runtime": "python3.13",
-            "Handler": "index.handler",
-            "Role": cloud.role("lambda"),
-            "Code": {"ZipFile": "def handler(event, context): pass"},
-            "ReservedConcurrentExecutions": 3,
-        }
-        cloud.stack({"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}}})
-        return cloud.aws("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
-
-    assert reserved(plain) is None
-    assert reserved(corrected) == 3
-
-
 def test_concurrency_by_parameter(plain: Cloud, corrected: Cloud):
     def most(cloud: Cloud) -> Any:
         _, queue = cloud.queue()

@@ -280,3 +280,16 @@ def test_an_api_is_named_after_its_service(piece: Piece, name: str, api: dict[st
 @pytest.mark.parametrize(("piece", "name", "machine"), given("AWS::StepFunctions::StateMachine"))
 def test_a_workflow_is_traced(piece: Piece, name: str, machine: dict[str, Any]):
     assert machine["TracingConfiguration"]["Enabled"] or machine.get("StateMachineType") == "EXPRESS"
+
+
+# --- concurrency ---
+
+
+def test_no_function_reserves_concurrency():
+    """A new account has a quota of 10 concurrent executions, and Lambda refuses to reserve any of the last 100.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    functions = list(every("AWS::Serverless::Function", "AWS::Lambda::Function"))
+    assert functions
+    assert not [(piece.service, name) for piece, name, found in functions if "ReservedConcurrentExecutions" in found]

@@ -187,6 +187,25 @@ def test_only_what_the_bus_acknowledged_is_deleted_and_the_rest_of_its_group_wai
     assert told(cloud) == {"bert": [1, 2], "anna": [1, 2]}
 
 
+@pytest.mark.parametrize("meets_at", range(CALLS))
+def test_a_second_run_at_any_call_of_the_first_loses_doubles_and_reorders_nothing(use, meets_at):
+    cloud = use(Cloud())
+    fill(cloud)
+    alone = cloud._call
+
+    def call(effect: Callable[[], Any]) -> Any:
+        if cloud.calls == meets_at:
+            cloud._call = alone
+            relay_queue.drain(lambda: 60)
+        return alone(effect)
+
+    cloud._call = call
+    relay_queue.drain(lambda: 60)
+    assert not cloud.messages
+    assert (told(cloud), cloud.dead) == (EVERYTHING, DEAD)
+    assert len(cloud.bus) == 14
+
+
 def test_no_batch_is_begun_when_the_time_is_nearly_over(use):
     cloud = use(Cloud())
     fill(cloud)

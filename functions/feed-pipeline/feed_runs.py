@@ -1,7 +1,8 @@
 """Runs of feeds in the feeds table: begun once for the same content, superseded by newer uploads, closed when all is passed on.
 
 {feed: "<type>/<feed_id>", type, feed_id, status, run, sequencer, source_key, etag, size, stretches: {first: Stretch}, open?,
- look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, created_at, updated_at, purge_at}
+ look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, outcomes?, created_at, updated_at,
+ purge_at}
 """
 
 from dataclasses import asdict
@@ -28,7 +29,7 @@ def begin(feed: Feed, uploaded: Uploaded) -> bool:
         ":id": feed.feed_id,
         ":status": TRANSFORMING,
         ":run": feed.run,
-        ":sequencer": uploaded.sequencer.zfill(32),
+        ":sequencer": uploaded.sequencer.ljust(32, "0"),
         ":key": uploaded.key,
         ":etag": uploaded.etag,
         ":size": uploaded.size,
@@ -43,7 +44,7 @@ def begin(feed: Feed, uploaded: Uploaded) -> bool:
             "SET #type = :type, feed_id = :id, #status = :status, #run = :run, sequencer = :sequencer, source_key = :key,"
             " etag = :etag, #size = :size, stretches = :none, created_at = if_not_exists(created_at, :now), updated_at = :now,"
             " #open = :open, look_at = :now, purge_at = :purge_at"
-            " REMOVE received, transformed, rejected, rejected_reasons, error_keys, unreadable, concluded_at",
+            " REMOVE received, transformed, rejected, rejected_reasons, error_keys, unreadable, concluded_at, outcomes",
             values,
             {"#type": "type", "#status": "status", "#run": "run", "#size": "size", "#open": "open"},
             "attribute_not_exists(#run) OR (#run <> :run AND sequencer < :sequencer)",

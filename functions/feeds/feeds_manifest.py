@@ -15,13 +15,30 @@ from setpieces import feed_accounts
 _SHOWN = ("feed_id", "type", "status", "source_key", "unreadable", "created_at", "updated_at", "concluded_at")
 
 
-def manifest(feed: dict[str, Any]) -> dict[str, Any]:
-    """Of a feed as it is now. It has ended once nothing is pending; while it is transformed, ``received`` is what was read."""
+# How many records are counted while a client waits: those of one BatchGetItem.
+COUNTED_AT_ONCE = feed_accounts.CHUNK * 100
+_NOTHING = dict.fromkeys(feed_accounts.OUTCOMES, 0) | {"reasons": {}}
+
+
+def count(feed: dict[str, Any]) -> dict[str, Any]:
+    """The outcomes of all records so far, in time that grows with the feed: {updated, unchanged, stale, failed, reasons}."""
+    return feed_accounts.counts(feed["run"], _read_so_far(feed)[0]) if "run" in feed else _NOTHING
+
+
+def recent_count(feed: dict[str, Any]) -> dict[str, Any]:
+    """The same in constant time: of a large feed what ``conclude_feeds`` counted last, at most some minutes ago."""
+    small = "run" not in feed or _read_so_far(feed)[0] <= COUNTED_AT_ONCE
+    return count(feed) if small else feed.get("outcomes", _NOTHING)
+
+
+def manifest(feed: dict[str, Any], counted: dict[str, Any]) -> dict[str, Any]:
+    """Of a feed with these outcomes. It has ended once nothing is pending; while it is transformed, ``received`` is what was
+    read.
+    """
     shown = {name: feed[name] for name in _SHOWN if feed.get(name) is not None}
     if "run" not in feed:
         return shown
     received, rejected, reasons = _read_so_far(feed)
-    counted = feed_accounts.counts(feed["run"], received)
     outcomes = {name: counted[name] for name in feed_accounts.OUTCOMES}
     pending = received - rejected - sum(outcomes.values())
     if shown["status"] == UPDATING and not pending:

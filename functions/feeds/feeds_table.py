@@ -1,6 +1,7 @@
 """Feeds as their table holds them; runs are entered by ``feed-pipeline`` (feed_runs), the rest here.
 
-An open feed has {open: "1", look_at: RFC 3339}: when somebody has to look how far it is.
+An open feed has {open: "1", look_at: RFC 3339}: when somebody has to look how far it is; what was counted then is in
+{outcomes: {updated, unchanged, stale, failed, reasons}}.
 """
 
 from collections.abc import Iterator
@@ -77,6 +78,24 @@ def due() -> Iterator[dict[str, Any]]:
             feed = read(*from_item(item)["feed"].split("/", 1))
             if feed:
                 yield feed
+
+
+def store_outcomes(feed: dict[str, Any], outcomes: dict[str, Any]) -> None:
+    """Enter what was counted of a run, unless the feed was uploaded anew or nothing has changed."""
+    if feed.get("outcomes") == outcomes:
+        return
+    try:
+        client("dynamodb").update_item(
+            TableName=setting("FEEDS_TABLE_NAME"),
+            Key=to_item({"feed": feed["feed"]}),
+            UpdateExpression="SET outcomes = :outcomes",
+            ConditionExpression="#run = :run",
+            ExpressionAttributeNames={"#run": "run"},
+            ExpressionAttributeValues=to_item({":outcomes": outcomes, ":run": feed["run"]}),
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
 
 
 def conclude(feed: dict[str, Any], status: str, look_at: str | None) -> bool:

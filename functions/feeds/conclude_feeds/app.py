@@ -1,11 +1,13 @@
-"""Every minute: feeds whose records are all accounted for get their manifest in the store, and are told about if need be."""
+"""Every minute: records of open feeds are counted. Feeds whose records are all accounted for get their manifest in the store,
+and are told about if need be.
+"""
 
 import json
 from datetime import timedelta
 from typing import Any
 
-from feeds_manifest import faults, manifest
-from feeds_table import COMPLETE, FAILED, conclude, due, now, stamp
+from feeds_manifest import count, faults, manifest
+from feeds_table import COMPLETE, FAILED, conclude, due, now, stamp, store_outcomes
 
 from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
@@ -25,7 +27,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 
 def _conclude(feed: dict[str, Any]) -> int:
-    shown = manifest(feed)
+    outcomes = count(feed)
+    # First, so that whoever sees a feed as ended sees the counts with which it has.
+    store_outcomes(feed, outcomes)
+    shown = manifest(feed, outcomes)
     if shown["status"] not in (COMPLETE, FAILED):
         return 0
     first = "concluded_at" not in feed

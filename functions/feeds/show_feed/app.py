@@ -1,7 +1,7 @@
-"""GET /v1/feeds/{type}/{feed_id}: the manifest of a feed as it is now, with links to its error files."""
+"""GET /v1/feeds/{type}/{feed_id}: the manifest of a feed, with links to its error files."""
 
 from feeds_links import download
-from feeds_manifest import manifest
+from feeds_manifest import manifest, recent_count
 from feeds_requests import feed_id, feed_type, not_found
 from feeds_table import COMPLETE, FAILED, read
 
@@ -13,7 +13,7 @@ def handler(request: Request) -> Response:
     feed = read(feed_type(request.path_parameters["type"]), feed_id(request.path_parameters["feed_id"]))
     if feed is None:
         raise not_found()
-    shown = manifest(feed)
+    shown = manifest(feed, recent_count(feed))
     shown["errors"] = [{"key": key, "url": download(key)} for key in feed.get("error_keys", [])]
     headers = {} if shown["status"] in (COMPLETE, FAILED) else {"Retry-After": "2"}
     return Response(200, shown, headers)

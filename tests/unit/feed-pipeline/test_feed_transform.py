@@ -158,6 +158,18 @@ def test_large_messages_share_no_request_that_would_be_too_large(cloud, monkeypa
     assert len(queued(cloud)) == 7
 
 
+@pytest.mark.parametrize(("older", "newer"), [("0055AED6DCD90281E5", "0055AED6DCD90281E6"), ("0F", "1"), ("A", "A01")])
+def test_sequencers_of_any_length_are_compared_as_s3_says(cloud, older, newer):
+    """The shorter is padded with zeros on its right.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    assert begin(FEED, uploaded(cloud, b"[]", older))
+    second = Feed("f-1", "product", "run-2", FEED.purge_at)
+    assert begin(second, uploaded(cloud, b"[ ]", newer))
+    assert not begin(Feed("f-1", "product", "run-3", FEED.purge_at), uploaded(cloud, b"[  ]", older))
+
+
 def test_the_same_content_is_one_run_and_newer_content_another(cloud):
     old = uploaded(cloud, b"[]", "1")
     assert begin(FEED, old)

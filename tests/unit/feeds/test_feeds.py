@@ -177,6 +177,37 @@ def test_a_manifest_accounts_for_every_record(cloud):
     assert call("show_feed", type="product", feed_id="f-1")[1]["status"] == "COMPLETE"
 
 
+def test_the_manifest_of_a_large_feed_is_shown_without_counting_its_records(cloud, monkeypatch):
+    store(cloud, received=2_000_000, rejected=0)
+    account(0, 1000, "updated")
+    account(1000, 1003, "failed:INVALID_REQUEST")
+
+    def shown() -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(feed_accounts, "read_batches", lambda *_: pytest.fail("its records are read"))
+            return call("show_feed", type="product", feed_id="f-1")[1]
+
+    assert (shown()["updated"], shown()["pending"]) == (0, 2_000_000)
+    assert conclude() == 0
+    assert {name: shown()[name] for name in ("updated", "failed", "pending", "status")} == {
+        "updated": 1000,
+        "failed": 3,
+        "pending": 1_998_997,
+        "status": "UPDATING",
+    }
+    assert shown()["reasons"] == {"INVALID_RECORD": 2, "INVALID_REQUEST": 3}
+
+
+def test_a_large_feed_ends_with_the_counts_of_its_end(cloud):
+    store(cloud, received=50_500, rejected=0, rejected_reasons={})
+    for first in range(0, 50_500, 500):
+        account(first, first + 500, "updated")
+    assert call("show_feed", type="product", feed_id="f-1")[1]["status"] == "UPDATING", "not counted yet"
+    assert conclude() == 1
+    shown = call("show_feed", type="product", feed_id="f-1")[1]
+    assert (shown["status"], shown["updated"], shown["pending"]) == ("COMPLETE", 50_500, 0)
+
+
 def test_a_feed_that_is_transformed_shows_how_far_it_is(cloud):
     stretches = {"0": {"first": 0, "end": 700, "rejected": 3}}
     store(cloud, status="TRANSFORMING", stretches=stretches, received=None, rejected=None)

@@ -392,10 +392,61 @@ DIFFERENCES = (
     Difference(
         "edge-protection",
         "edge",
-        aws="web ACL, security groups and the private origin keep everybody but CloudFront and well-behaved clients out",
+        aws="security groups and the private origin keep everybody but CloudFront out",
         local="the types are deployed and nothing is enforced",
         reason="no network is emulated",
-        on_aws="the load balancer's name does not answer from outside; the web ACL's sampled requests",
+        on_aws="the load balancer's name does not answer from outside",
+    ),
+    Difference(
+        "web-acl-rates",
+        "edge",
+        aws="WAF estimates the rate of an address every few seconds, and lets a burst pass until then",
+        local="the front door evaluates the deployed rules and counts each request at once; stage local has higher limits",
+        reason="nothing passes that AWS would refuse; all clients of this machine have one address (samconfig.toml)",
+        where="local/gateway/web_acl.py:Firewall",
+        tests=(
+            f"{GATEWAY}web_acl.py::test_a_rate_is_of_an_address_and_of_the_window",
+            "tests/integration/test_web_acls.py::test_the_front_door_refuses_with_the_deployed_response",
+        ),
+        on_aws="the web ACLs' sampled requests",
+    ),
+    Difference(
+        "viewer-functions",
+        "edge",
+        aws="CloudFront runs its functions for each request",
+        local="the front door reads in the code which headers are set to the viewer's address, and sets them",
+        reason="nothing here runs JavaScript",
+        where="local/edge.py:viewer_headers",
+        tests=(f"{GATEWAY}front_door.py::test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be",),
+        on_aws="`aws cloudfront test-function` with a forged `x-viewer-address`",
+    ),
+    *(
+        Difference(
+            name,
+            "edge",
+            aws=effect,
+            local="it is deployed and matches nothing",
+            reason="AWS does not publish the rules of its managed groups",
+            where="local/gateway/web_acl.py",
+            tests=("tests/templates/test_web_acls.py::test_every_managed_group_is_named_as_a_difference",),
+            on_aws="the web ACL's sampled requests, and its metric of the rule",
+        )
+        for name, effect in (
+            (
+                "AWSManagedRulesAmazonIpReputationList",
+                "before public APIs, addresses that AWS knows for attacks, scans and floods are refused: 403",
+            ),
+            (
+                "AWSManagedRulesCommonRuleSet",
+                "before public APIs and pages, scripts, paths and addresses of attacks in query, path, cookie and header are "
+                "refused, so are very long ones: 403; what is in a body is counted",
+            ),
+            (
+                "AWSManagedRulesKnownBadInputsRuleSet",
+                "before APIs and pages, known exploits (Log4j, Java deserialisation, PROPFIND, Host: localhost) are refused: "
+                "403; what is in a body is counted",
+            ),
+        )
     ),
     Difference(
         "permissions-boundary",

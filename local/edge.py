@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import re
 import string
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from local.credentials import TOKEN_HEADER
-from local.gateway.messages import Pairs
+from local.gateway.deployment import Deployment
+from local.gateway.messages import Pairs, Request, Response
 from local.gateway.ports import Answer, EmulatorDown
+from local.gateway.web_acl import Firewall
 
 # Of one connection, and not of the message: RFC 9110, section 7.6.1.
 HOP_BY_HOP = {
@@ -27,6 +31,38 @@ def distribution(resources: Iterable[Mapping[str, Any]], stage: str) -> str:
     name = f"/setpieces/{stage}/edge/distribution-domain"
     published = (resource["properties"] for resource in resources if resource.get("type") == "AWS::SSM::Parameter")
     return next((str(properties["Value"]) for properties in published if properties.get("Name") == name), "")
+
+
+def file_patterns(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The path patterns that the deployed CDN reads from its bucket, and not from the load balancer."""
+    found: list[str] = []
+    for resource in resources:
+        if resource.get("type") == "AWS::CloudFront::Distribution":
+            config = resource["properties"]["DistributionConfig"]
+            buckets = {origin["Id"] for origin in config["Origins"] if "S3OriginConfig" in origin}
+            behaviors = config.get("CacheBehaviors") or ()
+            found += [each["PathPattern"] for each in behaviors if each["TargetOriginId"] in buckets]
+    return tuple(found)
+
+
+def viewer_headers(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The headers that deployed functions of the CDN set to the viewer's address, read in their code: nothing runs it here."""
+    functions = (each["properties"] for each in resources if each.get("type") == "AWS::CloudFront::Function")
+    return tuple(name for each in functions for name in _VIEWER_ADDRESS.findall(str(each["FunctionCode"])))
+
+
+_VIEWER_ADDRESS = re.compile(r"request\.headers\['([a-z-]+)'\] = \{value: event\.viewer\.ip\}")
+
+
+def refuse(deployment: Deployment, firewall: Firewall, request: Request) -> Response | None:
+    """The refusal of the web ACL of the load balancer, None if it lets the request through."""
+    acl, path = deployment.balancer_acl, request.public_path
+    if acl is None or any(fnmatchcase(path, pattern) for pattern in deployment.cdn_files):
+        return None
+    verdict = firewall.evaluate(acl, request)
+    if verdict.action == "Allow":
+        return None
+    return verdict.response or Response(403, [("Content-Type", "text/html")], b"<html><h1>403 Forbidden</h1></html>")
 
 
 def fetch(endpoint: str, token: str, domain: str, method: str, target: str, headers: Pairs, body: bytes) -> Answer:

@@ -57,6 +57,8 @@ LOG = logging.getLogger("local.front_door")
 
 REFERENCE = ROOT / "docs" / "api" / "openapi.json"
 THREADS = 64
+# CloudFront and the load balancer pass on far more; what a page takes of it the storefront says.
+MAX_UPLOAD = 64 * 1024**2
 # RFC 3986: what is none of these has to be percent-encoded, and is refused by API Gateway as `|` is
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html). A quotation mark would forge
 # the access log, whose format prints the path as it came.
@@ -116,7 +118,12 @@ def read_deployment(emulator: Emulator, stage: str) -> Deployment:
         region=emulator.region,
         account=account,
     )
-    return replace(deployment, cdn=edge.distribution(resources, stage))
+    return replace(
+        deployment,
+        cdn=edge.distribution(resources, stage),
+        cdn_files=edge.file_patterns(resources),
+        viewer_headers=edge.viewer_headers(resources),
+    )
 
 
 def _items(answer: Any) -> list[dict[str, Any]]:
@@ -236,7 +243,7 @@ class FrontDoor:
                 deployment = await self._threaded(self._catalog.find, service)
             api = deployment.apis.get(service)
             if deployment.cdn and not for_an_api:
-                return await self._edge(http, deployment.cdn, public_path)
+                return await self._edge(http, deployment, public_path)
             if api is None:
                 known = ", ".join(sorted(deployment.apis)) or "none"
                 return problem(
@@ -250,11 +257,20 @@ class FrontDoor:
             return _down(error)
         return _http(response)
 
-    async def _edge(self, http: HttpRequest, cdn: str, public_path: str) -> HttpResponse:
-        request = await _request(http, public_path, public_path)
+    async def _edge(self, http: HttpRequest, deployment: Deployment, public_path: str) -> HttpResponse:
+        request = await _request(http, public_path, public_path, MAX_UPLOAD)
+        # What a client sent in a header that the CDN sets is overwritten.
+        own = tuple((name, request.source_ip) for name in deployment.viewer_headers)
+        sent = tuple(pair for pair in request.headers if pair[0].lower() not in deployment.viewer_headers)
+        request = replace(request, headers=sent + own)
+        refusal = edge.refuse(deployment, self._executor.firewall, request)
+        if refusal is not None:
+            return _http(refusal)
         query = http.scope.get("query_string", b"").decode("latin-1")
         target = public_path + (f"?{query}" if query else "")
-        answer = await self._threaded(self._fetch, cdn, request.method, target, request.headers, request.body)
+        answer = await self._threaded(
+            self._fetch, deployment.cdn, request.method, target, request.headers, request.body
+        )
         return _http(Response(answer.status, list(answer.headers), answer.body))
 
     def close(self) -> None:
@@ -269,11 +285,11 @@ def _down(error: EmulatorDown) -> HttpResponse:
     return answer
 
 
-async def _request(http: HttpRequest, public_path: str, path: str) -> Request:
+async def _request(http: HttpRequest, public_path: str, path: str, limit: int = MAX_BODY) -> Request:
     body = bytearray()
     async for chunk in http.stream():
         # One byte too many is enough to know; the rest is read and dropped so that the client hears the answer.
-        if len(body) <= MAX_BODY:
+        if len(body) <= limit:
             body += chunk
     query = parse_qsl(http.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     client = http.client.host if http.client else "127.0.0.1"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local.gateway.document import ANY, BadDocument, Document, Operation, read
 from local.gateway.routes import Routes
 from local.gateway.throttles import Limits, Quota
+from local.gateway.web_acl import API_GATEWAY_BODY, LOAD_BALANCER_BODY, UnsupportedRule, WebAcl, key_of_arn
+from local.gateway.web_acl import read as read_web_acl
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Api:
     document: Document
     routes: Routes
     stage: Stage
+    web_acl: WebAcl | None = None
 
     def arn(self, method: str, path: str) -> str:
         """The execute-api ARN of a request:
@@ -88,12 +91,19 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Deployment:
-    """All that is deployed: service to API, key value to key, plan id to plan, and the CDN's domain name, if there is one."""
+    """All that is deployed: service to API, key value to key, plan id to plan, and the CDN's domain name, if there is one.
+
+    `balancer_acl` is the web ACL of the load balancer behind the CDN, which `cdn_files`, path patterns, do not reach;
+    `viewer_headers` are those that the CDN sets to the address of the viewer.
+    """
 
     apis: Mapping[str, Api] = field(default_factory=dict)
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     plans: Mapping[str, UsagePlan] = field(default_factory=dict)
     cdn: str = ""
+    balancer_acl: WebAcl | None = None
+    cdn_files: tuple[str, ...] = ()
+    viewer_headers: tuple[str, ...] = ()
 
 
 def assemble(
@@ -117,11 +127,14 @@ def assemble(
     stages: dict[str, list[Mapping[str, Any]]] = {}
     for resource in by_type.get("AWS::ApiGateway::Stage", []):
         stages.setdefault(str(resource["properties"].get("RestApiId")), []).append(resource["properties"])
+    acls = _web_acls(by_type)
     apis = {}
     for resource in by_type.get("AWS::ApiGateway::RestApi", []):
         api = _api(resource, stages, prefix, stage, region, account)
         if api is not None:
-            apis[api.service] = api
+            protected = f"/restapis/{api.api_id}/stages/{api.stage.name}"
+            acl = next((acl for arn, acl in acls.items() if arn.endswith(protected)), None)
+            apis[api.service] = replace(api, web_acl=acl)
     plans = {str(item["physical_id"]): _plan(item) for item in by_type.get("AWS::ApiGateway::UsagePlan", [])}
     joined = set(memberships)
     for resource in by_type.get("AWS::ApiGateway::UsagePlanKey", []):
@@ -134,7 +147,30 @@ def assemble(
             # CloudFormation's own default is a disabled key; SAM writes Enabled.
             enabled = str(declared.get(key_id, {}).get("Enabled", True)).lower() == "true"
             keys[str(value)] = ApiKey(key_id, enabled, tuple(sorted(plan for plan, key in joined if key == key_id)))
-    return Deployment(apis, keys, plans)
+    balancer_acl = next((acl for arn, acl in acls.items() if arn.split(":")[2:3] == ["elasticloadbalancing"]), None)
+    return Deployment(apis, keys, plans, balancer_acl=balancer_acl)
+
+
+def _web_acls(by_type: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, WebAcl]:
+    """The ARN of what is protected to its web ACL. One with a rule that is not evaluated is left out and logged."""
+    sets = {_acl_key(item): tuple(item["properties"]["Addresses"]) for item in by_type.get("AWS::WAFv2::IPSet", [])}
+    declared = {_acl_key(item): item["properties"] for item in by_type.get("AWS::WAFv2::WebACL", [])}
+    found = {}
+    for item in by_type.get("AWS::WAFv2::WebACLAssociation", []):
+        protected, arn = str(item["properties"]["ResourceArn"]), str(item["properties"]["WebACLArn"])
+        properties = declared.get(key_of_arn(arn))
+        if properties is not None:
+            limit = API_GATEWAY_BODY if "/restapis/" in protected else LOAD_BALANCER_BODY
+            try:
+                found[protected] = read_web_acl(properties, arn, sets, limit)
+            except UnsupportedRule as error:
+                LOG.error("%s is not protected here: %s", protected, error)
+    return found
+
+
+def _acl_key(resource: Mapping[str, Any]) -> str:
+    """name/id of the physical id of what WAF has, name|id|scope."""
+    return "/".join(str(resource["physical_id"]).split("|")[:2])
 
 
 def _api(

@@ -1,6 +1,6 @@
 """One request through one API, in the order in which API Gateway checks it.
 
-    size, route -> resource policy -> authorizer or IAM -> API key and quota -> throttles -> parameters, body ->
+    web ACL -> size, route -> resource policy -> authorizer or IAM -> API key and quota -> throttles -> parameters, body ->
     integration
 
 Whatever ends the way early is a GatewayError and becomes the document's gateway response for it. Nothing but
@@ -31,6 +31,7 @@ from local.gateway.ports import Cloud, EmulatorDown, Invocation, Web
 from local.gateway.responses import GatewayError
 from local.gateway.routes import Match
 from local.gateway.throttles import Buckets, Quotas
+from local.gateway.web_acl import Firewall
 
 LOG = logging.getLogger(__name__)
 
@@ -140,6 +141,7 @@ class Executor:
         self._grants = GrantCache(self._clock.monotonic)
         self._buckets = Buckets(self._clock.monotonic)
         self._quotas = Quotas(self._clock.now)
+        self.firewall = Firewall(self._clock.monotonic)
 
     def forget(self) -> None:
         """Drops what was cached of the former deployment; throttles count in full. Buckets and quotas go on counting."""
@@ -147,8 +149,8 @@ class Executor:
         self.scale_throttles(1)
 
     def scale_throttles(self, share: float) -> None:
-        """From now on, or until the deployment is read again, this share of every throttle counts."""
-        self._buckets.share = share
+        """From now on, or until the deployment is read again, this share of every throttle and rate limit counts."""
+        self._buckets.share = self.firewall.share = share
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
         """The response to `request`, always one; EmulatorDown if there is no emulated AWS to ask."""
@@ -198,6 +200,12 @@ class Executor:
 
     def _answer(self, deployment: Deployment, exchange: _Exchange) -> Response:
         api, request, sources = exchange.api, exchange.request, exchange.sources
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-control-access-aws-waf.html: before all else
+        verdict = self.firewall.evaluate(api.web_acl, request) if api.web_acl else None
+        if verdict and verdict.action == "Block":
+            if verdict.response is None:
+                raise GatewayError("WAF_FILTERED")
+            return verdict.response
         if len(request.body) > models.MAX_BODY:
             raise GatewayError("REQUEST_TOO_LARGE")
         match = api.routes.match(request.path)

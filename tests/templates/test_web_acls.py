@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.declared import Piece, every, name_of, pieces
+from local.differences import DIFFERENCES
 from local.settings import ROOT
 
 ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in every("AWS::WAFv2::WebACL")]
@@ -49,6 +50,16 @@ def test_what_is_in_a_body_is_counted_and_never_refused(acl: dict[str, Any]):
             rule["Name"] for rule in group.get("RuleActionOverrides", ()) if rule["ActionToUse"] == {"Count": {}}
         }
         assert BODY_RULES[group["Name"]] <= counted, group["Name"]
+
+
+def test_every_managed_group_is_named_as_a_difference():
+    """What the local cloud cannot evaluate, make parity names."""
+    used = {
+        group["Name"]
+        for _, _, acl in every("AWS::WAFv2::WebACL")
+        for group in statements(acl, "ManagedRuleGroupStatement")
+    }
+    assert used == {each.name for each in DIFFERENCES if each.name.startswith("AWSManagedRules")}
 
 
 @pytest.mark.parametrize("acl", ACLS)

@@ -106,3 +106,37 @@ def test_usage_plans_and_keys(deployment: Deployment) -> None:
 
 def test_nothing_deployed() -> None:
     assert assemble([], {}, [], prefix="p-", stage="s", region="r", account="1") == Deployment()
+
+
+def test_a_web_acl_protects_what_it_is_associated_with() -> None:
+    def waf(kind: str, physical_id: str, **properties: Any) -> dict[str, Any]:
+        return resource("", physical_id, **properties) | {"type": f"AWS::WAFv2::{kind}"}
+
+    acl = {"DefaultAction": {"Allow": {}}, "Rules": []}
+    arn = "arn:aws:wafv2:eu:1:regional/webacl"
+    captcha = {"Name": "r", "Priority": 0, "Action": {"Captcha": {}}, "Statement": {"AndStatement": {"Statements": []}}}
+    stage = "arn:aws:apigateway:eu::/restapis/api1/stages/local"
+    balancer = "arn:aws:elasticloadbalancing:eu:1:loadbalancer/app/b/1"
+
+    def deployed(*resources: dict[str, Any]) -> Deployment:
+        settings = {"prefix": "setpieces-local-", "stage": "local", "region": "eu", "account": "1"}
+        return assemble(resources, {}, [], **settings)
+
+    found = deployed(
+        *RESOURCES,
+        waf("WebACL", "apis|1|REGIONAL", Name="apis", **acl),
+        waf("WebACL", "edge|2|REGIONAL", Name="edge", **acl),
+        waf("WebACL", "odd|3|REGIONAL", Name="odd", **acl | {"Rules": [captcha]}),
+        waf(
+            "WebACLAssociation",
+            "a",
+            ResourceArn=stage,
+            WebACLArn=f"{arn}/apis/1",
+        ),
+        waf("WebACLAssociation", "b", ResourceArn=balancer, WebACLArn=f"{arn}/edge/2"),
+    )
+    assert found.apis["pets"].web_acl
+    assert found.apis["pets"].web_acl.name == "apis"
+    assert found.balancer_acl
+    assert found.balancer_acl.name == "edge"
+    assert deployed(*RESOURCES).apis["pets"].web_acl is None

@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from local.gateway.ports import Answer, BackendTimeout, EmulatorDown, IamDecisio
 from local.gateway.routes import Routes
 from local.gateway.services import ServiceRequest
 from local.gateway.throttles import Limits, Quota
+from local.gateway.web_acl import WebAcl
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/integration"
@@ -855,3 +857,26 @@ def test_ten_thousand_hostile_requests(caplog: pytest.LogCaptureFixture) -> None
     assert set(seen) <= {200, 400, 403, 415, 500}
     assert not [record for record in caplog.records if record.exc_info]
     assert min(seen[status] for status in (200, 400, 403, 415)) > 100
+
+
+@pytest.mark.parametrize(
+    ("block", "status", "body"),
+    [
+        ({"CustomResponse": {"ResponseCode": 429, "CustomResponseBodyKey": "slow"}}, 429, {"code": "THROTTLED"}),
+        ({}, 403, {"message": "Forbidden"}),
+    ],
+)
+def test_a_web_acl_refuses_before_all_else(block: dict[str, Any], status: int, body: Any) -> None:
+    """With its own response, or with the API's gateway response."""
+    world = World({"/v1/things": {"get": proxy()}})
+    rule = {
+        "Name": "no",
+        "Priority": 0,
+        "Action": {"Block": block},
+        "Statement": {"AndStatement": {"Statements": []}},
+    }
+    bodies = {"slow": {"ContentType": "APPLICATION_JSON", "Content": '{"code": "THROTTLED"}'}}
+    world.api = replace(world.api, web_acl=WebAcl("arn:acl", "acl", (rule,), {"Allow": {}}, bodies))
+    response = world.send("GET", "/v1/nothing-here")
+    assert (response.status, body_of(response)) == (status, body)
+    assert response.header("x-amzn-RequestId")

@@ -16,6 +16,7 @@ from local.gateway.document import read
 from local.gateway.messages import Request, Response
 from local.gateway.ports import Answer, EmulatorDown
 from local.gateway.routes import Routes
+from local.gateway.web_acl import Firewall, WebAcl
 
 DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
 API = Api("shop", "api1", "setpieces-local-shop", "eu", "1", DOCUMENT, Routes(DOCUMENT.resources), Stage("local"))
@@ -28,6 +29,7 @@ class FakeExecutor:
         self.fault: Exception | None = None
         self.forgot = 0
         self.shares: list[float] = []
+        self.firewall = Firewall()
 
     def scale_throttles(self, share: float) -> None:
         self.shares.append(share)
@@ -249,3 +251,45 @@ def test_a_reading_is_never_made_twice_at_once(world: World) -> None:
 def test_a_body_over_the_limit_is_not_kept(world: World) -> None:
     world.send("POST", "/shop/v1/x", b" " * (10 * 1024 * 1024 + 5))
     assert len(world.executor.requests[0].body) > 10 * 1024 * 1024
+
+
+LIMITED = WebAcl(
+    "arn:acl",
+    "edge",
+    (
+        {
+            "Name": "rate",
+            "Priority": 0,
+            "Action": {"Block": {"CustomResponse": {"ResponseCode": 429, "CustomResponseBodyKey": "slow"}}},
+            "Statement": {
+                "RateBasedStatement": {
+                    "Limit": 10,
+                    "AggregateKeyType": "FORWARDED_IP",
+                    "ForwardedIPConfig": {"HeaderName": "X-Viewer-Address", "FallbackBehavior": "MATCH"},
+                }
+            },
+        },
+    ),
+    {"Allow": {}},
+    {"slow": {"ContentType": "TEXT_PLAIN", "Content": "Slow down."}},
+)
+
+
+def test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be(world: World) -> None:
+    world.deployed = Deployment(
+        cdn="d1.cloudfront.net", balancer_acl=LIMITED, cdn_files=("/sitemaps/*",), viewer_headers=("x-viewer-address",)
+    )
+    world.catalog.reload()
+    answers = [world.send("GET", "/", headers={"X-Viewer-Address": f"192.0.2.{n}"}) for n in range(11)]
+    assert [status for status, _, _ in answers] == [301] * 10 + [429]
+    assert answers[-1][2] == b"Slow down."
+    assert world.send("GET", "/sitemaps/1.xml")[0] == 301, "a file comes from the bucket, past the load balancer"
+    sent = [value for name, value in world.fetched[0][3] if name.lower() == "x-viewer-address"]
+    assert sent == ["127.0.0.1"]
+
+
+def test_an_upload_of_a_page_reaches_the_cdn_whole(world: World) -> None:
+    world.deployed = Deployment(cdn="d1.cloudfront.net")
+    world.catalog.reload()
+    world.send("POST", "/admin/feeds", b"0" * 21 * 1024**2)
+    assert len(world.fetched[0][4]) == 21 * 1024**2

@@ -1,0 +1,69 @@
+"""The deployed web ACLs at the running front door: whom they count, and what they answer."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from local.settings import FRONT_DOOR
+from local.shop import Shop
+
+# Of the limits of stage local, which one client does not reach: ten requests.
+SHARE = 1e-7
+FORGED = {"Authorization": "AWS4-HMAC-SHA256 Credential=made-up", "X-Storefront-Token": "made-up"}
+
+
+@pytest.fixture
+def counted() -> Iterator[None]:
+    httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": SHARE}).raise_for_status()
+    yield
+    httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": 1}).raise_for_status()
+
+
+def client(address: str) -> httpx.Client:
+    """A client of another address of this machine."""
+    return httpx.Client(base_url=FRONT_DOOR, transport=httpx.HTTPTransport(local_address=address))
+
+
+@pytest.mark.usefixtures("shop", "counted")
+@pytest.mark.parametrize(
+    ("address", "path", "headers"),
+    [
+        ("127.0.0.21", "/catalog/v1/products", {}),
+        ("127.0.0.22", "/catalog/v1/products", FORGED),
+        ("127.0.0.23", "/tax/v1/quotations", {}),
+    ],
+)
+def test_the_front_door_refuses_with_the_deployed_response(address: str, path: str, headers: dict[str, str]):
+    with client(address) as http:
+        answers = [http.get(path, headers=headers) for _ in range(11)]
+    assert not any("from your address" in answer.text for answer in answers[:10])
+    refused = answers[-1]
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/json")
+    assert refused.headers["access-control-allow-origin"] == "*"
+    assert refused.headers["retry-after"] == "60"
+    assert refused.json()["code"] == "THROTTLED"
+    assert refused.json()["status"] == 429
+    with client("127.0.0.24") as http:
+        assert "from your address" not in http.get(path).text, "another address is another count"
+
+
+@pytest.mark.usefixtures("shop", "counted")
+def test_a_page_is_refused_whatever_a_client_says_to_be():
+    with client("127.0.0.25") as http:
+        answers = [
+            http.get(
+                "/healthz-of-nobody", headers={"X-Forwarded-For": f"192.0.2.{n}", "X-Viewer-Address": f"192.0.2.{n}"}
+            )
+            for n in range(11)
+        ]
+    assert [answer.status_code for answer in answers[:10]].count(429) == 0
+    assert (answers[-1].status_code, answers[-1].headers["retry-after"]) == (429, "60")
+    assert "from your address" in answers[-1].text
+
+
+def test_the_calls_of_pages_are_not_counted(shop: Shop, counted: None):
+    """The storefront calls APIs from one address for everybody: its token is deployed to the web ACL and to the container."""
+    with client("127.0.0.26") as http:
+        pages = [http.get("/products") for _ in range(9)]
+    assert not any("from your address" in page.text for page in pages)

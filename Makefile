@@ -88,7 +88,7 @@ test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
-test-second-opinion: $(VENV) ## What independent implementations say; needs Node.js
+test-second-opinion: $(VENV) ## What independent implementations say; needs Java 17 and Node.js
 	@$(RUN) pytest tests/second_opinion
 test-integration: start ## Every flow over HTTP against the running shop
 	@$(RUN) pytest tests/integration

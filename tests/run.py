@@ -91,7 +91,7 @@ CHECKS = (
     pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
     pytest("templates", "tests/templates"),
     pytest("contract", "tests/contract", needs=(SAM,)),
-    # Needs Node.js; what it installs is below .local.
+    # Needs Java 17 and Node.js; what it installs is below .local.
     pytest("second-opinion", "tests/second_opinion"),
 )
 SHOP_KINDS = ("integration", "abuse", "browser", "resilience")
@@ -213,7 +213,7 @@ def read_junit(check: Check) -> Iterator[Result]:
     seconds: dict[str, float] = defaultdict(float)
     for case in junit_cases(check.junit):
         path = case.get("classname") or case.get("name") or ""
-        kind = path.split(".")[1] if path.startswith("tests.") else check.name
+        kind = path.split(".")[1].replace("_", "-") if path.startswith("tests.") else check.name
         outcome = next((tag for tag in ("failure", "error", "skipped") if case.find(tag) is not None), "passed")
         counts[kind][outcome] += 1
         seconds[kind] += float(case.get("time", 0))

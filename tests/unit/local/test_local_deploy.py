@@ -71,7 +71,7 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
     with pytest.raises(deploy.DeployFailed, match="deploy foundation first"):
         deploy.overrides("dev", "sequences", session)
     ssm.put_parameter(Name="/setpieces/dev/foundation/alarm-topic-arn", Value="arn:topic", Type="String")
-    ssm.put_parameter(Name="/setpieces/dev/foundation/web-acl-arn", Value="arn:acl", Type="String")
+    ssm.put_parameter(Name="/setpieces/dev/foundation/internal-web-acl-arn", Value="arn:acl", Type="String")
     assert deploy.overrides("dev", "sequences", session) == {
         "Stage": "dev",
         "LogRetentionDays": "14",

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from feed_reader import Rejection
 
-from setpieces.aws import client
+from setpieces.aws import patient_client
 from setpieces.settings import setting
 
 
@@ -31,7 +31,7 @@ class ErrorFile:
         self._file.close()
         if self.reasons and not raised[0]:
             self._disk.seek(0)
-            client("s3").upload_fileobj(
+            patient_client("s3").upload_fileobj(
                 self._disk, setting("BUCKET_NAME"), self.key, ExtraArgs={"ContentType": "application/gzip"}
             )
         self._disk.close()

@@ -3,18 +3,21 @@
 {counter: "<type>#<hour>", type, hour, events, purge_at}; for what was counted {counter: "object#<key>#<etag>/<part>", purge_at}
 """
 
+import random
+import time
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from setpieces.aws import client, error_code
+from setpieces.aws import client
 from setpieces.items import to_attribute, to_item
 from setpieces.settings import setting
 
 # A transaction has at most 100 items, and one of them says that the object was counted.
 COUNTERS = 99
+ATTEMPTS = 8
 KEPT = timedelta(days=400)
 # Objects are told of again within minutes, hours at most.
 MARKED = timedelta(days=30)
@@ -55,13 +58,17 @@ def _add(mark: str, entries: list[tuple[tuple[str, str], int]], now: datetime) -
         }
         for (kind, hour), events in entries
     ]
-    try:
-        client("dynamodb").transact_write_items(
-            TransactItems=[{"Put": put}, *({"Update": update} for update in updates)]
-        )
-    except ClientError as error:
-        reasons = error.response.get("CancellationReasons", [{}])
-        if error_code(error) == "TransactionCanceledException" and reasons[0].get("Code") == "ConditionalCheckFailed":
-            return 0
-        raise
+    items = [{"Put": put}, *({"Update": update} for update in updates)]
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            client("dynamodb").transact_write_items(TransactItems=items)
+            break
+        except ClientError as error:
+            reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+            if reasons[:1] == ["ConditionalCheckFailed"]:
+                return 0
+            if "TransactionConflict" not in reasons or attempt == ATTEMPTS:
+                raise
+            # Objects of one hour write the same counters. Whoever is in the way is done within milliseconds.
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
     return sum(events for _, events in entries)

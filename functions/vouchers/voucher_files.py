@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from setpieces.aws import client
+from setpieces.aws import client, patient_client
 from setpieces.settings import setting
 
 # S3 takes no smaller parts of a multipart upload but for the last one; no more than this is ever held in memory.
@@ -36,7 +36,7 @@ class CountMismatch(Exception):
 def store_part(batch_id: str, index: int, codes: Iterable[str]) -> None:
     """Keep the codes of one chunk."""
     body = "".join(f"{code}\n" for code in codes).encode()
-    client("s3").put_object(Bucket=_bucket(), Key=_part_key(batch_id, index), Body=body, ContentType="text/csv")
+    patient_client("s3").put_object(Bucket=_bucket(), Key=_part_key(batch_id, index), Body=body, ContentType="text/csv")
 
 
 def file_key(batch_id: str) -> str:
@@ -58,11 +58,11 @@ def store_file(batch_id: str, parts: int, count: int) -> Manifest:
             digest.update(piece)
             lines += piece.count(_LINE)
             size += len(piece)
-            etag = client("s3").upload_part(**upload, PartNumber=number, Body=piece)["ETag"]
+            etag = patient_client("s3").upload_part(**upload, PartNumber=number, Body=piece)["ETag"]
             uploaded.append({"PartNumber": number, "ETag": etag})
         if lines != count:
             raise CountMismatch(f"{lines} codes instead of {count}")
-        client("s3").complete_multipart_upload(**upload, MultipartUpload={"Parts": uploaded})
+        patient_client("s3").complete_multipart_upload(**upload, MultipartUpload={"Parts": uploaded})
     except Exception:
         client("s3").abort_multipart_upload(**upload)
         raise
@@ -83,7 +83,7 @@ def remove_parts(batch_id: str, parts: int) -> None:
 
 def _parts(batch_id: str, parts: int) -> Iterator[bytes]:
     for index in range(parts):
-        yield client("s3").get_object(Bucket=_bucket(), Key=_part_key(batch_id, index))["Body"].read()
+        yield patient_client("s3").get_object(Bucket=_bucket(), Key=_part_key(batch_id, index))["Body"].read()
 
 
 def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ def mocked_table(monkeypatch: pytest.MonkeyPatch, name: str, key: str) -> Iterat
         monkeypatch.setenv(variable, value)
     aws.client.cache_clear()
     aws.patient_client.cache_clear()
+    aws.single_try_client.cache_clear()
     with mock_aws():
         boto3.client("dynamodb").create_table(
             TableName=name,
@@ -32,3 +33,4 @@ def mocked_table(monkeypatch: pytest.MonkeyPatch, name: str, key: str) -> Iterat
         yield aws.client("dynamodb")
     aws.client.cache_clear()
     aws.patient_client.cache_clear()
+    aws.single_try_client.cache_clear()

@@ -31,6 +31,12 @@ def patient_client(service: str) -> Any:
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
 
 
+@cache
+def single_try_client(service: str) -> Any:
+    """For calls that do something each time: a slow answer is waited for, and the SDK never repeats one that was lost."""
+    return boto3.client(service, config=CONFIG.merge(Config(read_timeout=6, retries={"total_max_attempts": 1})))
+
+
 def error_code(error: Exception) -> str:
     """The service's own code of a ``botocore.exceptions.ClientError``, e.g. ``ConditionalCheckFailedException``."""
     return getattr(error, "response", {}).get("Error", {}).get("Code", "")

@@ -5,10 +5,12 @@ from typing import Any
 from feed_circuit import close_circuit, is_open
 from feed_updates import update
 
-from setpieces.aws import client
+from setpieces.aws import client, patient_client
 from setpieces.observability import logger, observed
 from setpieces.queues import Record
 from setpieces.settings import setting
+
+WAIT_SECONDS = 5
 
 
 @observed
@@ -17,7 +19,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     if not is_open():
         return {"circuit": "closed"}
     queue = {"QueueUrl": setting("QUEUE_URL")}
-    received = client("sqs").receive_message(**queue, MessageSystemAttributeNames=["ApproximateReceiveCount"])
+    # A short poll asks only some of the queue's servers, and may find nothing although messages wait.
+    received = patient_client("sqs").receive_message(
+        **queue, MessageSystemAttributeNames=["ApproximateReceiveCount"], WaitTimeSeconds=WAIT_SECONDS
+    )
     for message in received.get("Messages", []):
         record = Record(
             message_id=message["MessageId"],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from voucher_batches import COMPLETE, FAILED, NOTIFYING, Batch, read, remember
 from voucher_downloads import link
 from voucher_mail import Mail, failure, success
@@ -10,7 +10,7 @@ from voucher_messages import told
 from voucher_views import utc_now
 
 from setpieces import observability
-from setpieces.aws import client, error_code
+from setpieces.aws import error_code, single_try_client
 from setpieces.queues import Later, Record, Reject, growing, queue_handler
 from setpieces.settings import SITE_ID, setting
 
@@ -42,7 +42,7 @@ def _mail(batch: Batch) -> Mail | None:
 def _send(mail: Mail, recipient: str, record: Record) -> None:
     content = {"Subject": {"Data": mail.subject}, "Body": {"Text": {"Data": mail.text}}}
     try:
-        client("sesv2").send_email(
+        single_try_client("sesv2").send_email(
             FromEmailAddress=setting("SENDER"),
             Destination={"ToAddresses": [recipient]},
             Content={"Simple": content},
@@ -52,6 +52,9 @@ def _send(mail: Mail, recipient: str, record: Record) -> None:
         if error_code(error) in REFUSALS:
             raise Reject("MAIL_REFUSED", error_code(error)) from None
         raise Later(growing(record.receive_count), error_code(error)) from None
+    except BotoCoreError as error:
+        # SES may have taken it; it is sent once more all the same, because a mail too many is better than none.
+        raise Later(growing(record.receive_count), type(error).__name__) from None
 
 
 handler = queue_handler(process)

@@ -156,8 +156,9 @@ def test_who_was_given_up_and_then_redriven_is_updated(cloud, app):
     assert feed_accounts.counts("r", 1) == {"updated": 1, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
 
 
-def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it(cloud, app):
+def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it(cloud, app, monkeypatch):
     probe = importlib.import_module("probe_platform.app")
+    monkeypatch.setattr(probe, "WAIT_SECONDS", 0)
     cloud.answer = OutsideUnavailable("commerce", "answered 503")
     for _ in range(2):
         deliver(app, message(0))
@@ -177,3 +178,13 @@ def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_clo
     assert cloud.switched == [False, True]
     assert feed_accounts.counts("r", 3)["updated"] == 1
     assert probe.handler({}, CONTEXT) == {"circuit": "closed"}
+
+
+def test_a_probe_asks_all_servers_of_the_queue(cloud, app, monkeypatch):
+    """SQS asks all of them only if it may wait: a short poll can miss the few messages that there are."""
+    probe, asked = importlib.import_module("probe_platform.app"), []
+    monkeypatch.setattr(probe, "is_open", lambda: True)
+    sqs = SimpleNamespace(receive_message=lambda **call: asked.append(call) or {})
+    monkeypatch.setattr(probe, "patient_client", lambda service: sqs)
+    probe.handler({}, CONTEXT)
+    assert asked[0]["WaitTimeSeconds"] >= 1

@@ -173,6 +173,29 @@ def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world,
     assert sorted(counts(world).values()) == [1] * 250
 
 
+@pytest.mark.parametrize(("conflicts", "counted"), [(3, 1), (99, None)])
+def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world, monkeypatch, conflicts, counted):
+    real, waits, left = world.dynamodb.transact_write_items, [], [conflicts]
+    monkeypatch.setattr(ingestion_counts.time, "sleep", waits.append)
+
+    def transact(**call: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+            error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(error, "TransactWriteItems")
+        return real(**call)
+
+    monkeypatch.setattr(ingestion_counts, "client", lambda _: SimpleNamespace(transact_write_items=transact))
+    delivered = deliver(world, lines(line("a")))
+    if counted is None:
+        with pytest.raises(ClientError):
+            roll_up(delivered)
+        assert len(waits) == ingestion_counts.ATTEMPTS - 1
+    else:
+        assert (roll_up(delivered), len(waits)) == (counted, conflicts)
+
+
 def test_another_fault_than_a_repeat_is_raised(world, monkeypatch):
     monkeypatch.setenv("COUNTS_TABLE_NAME", "no-such-table")
     with pytest.raises(ClientError):

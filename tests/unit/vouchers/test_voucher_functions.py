@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import voucher_chunks
 import voucher_files
 import voucher_keys
 import voucher_store
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from moto.core import DEFAULT_ACCOUNT_ID
 from voucher_batches import (
     CANCELLED,
@@ -611,7 +612,7 @@ def mails(monkeypatch: pytest.MonkeyPatch, world: Any) -> Any:
             raise ClientError({"Error": {"Code": state.failure, "Message": "grace.sample@example.com"}}, "SendEmail")
         state.sent.append(mail)
 
-    monkeypatch.setattr(aws.client("sesv2"), "send_email", send)
+    monkeypatch.setattr(aws.single_try_client("sesv2"), "send_email", send)
     return state
 
 
@@ -645,6 +646,36 @@ def test_a_mail_that_cannot_be_sent_now_is_sent_later(world, mails):
     mails.failure = None
     assert notify(batch_id) == []
     assert len(mails.sent) == 1
+
+
+def test_a_mail_without_an_answer_is_sent_once_by_a_call_and_again_later(world, monkeypatch):
+    """SES repeats nothing by itself: a call whose answer is slow has perhaps sent the mail."""
+    batch_id, tries = made(), []
+
+    def never(request: Any, **_: Any) -> None:
+        tries.append(request.url)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    with monkeypatch.context() as slow:
+        ses = aws.single_try_client("sesv2")
+        slow.setattr(ses._endpoint.http_session, "send", never)
+        # moto answers before a request is sent.
+        ses.meta.events.register_first("before-send.sesv2.SendEmail", never)
+        try:
+            assert notify(batch_id) == [{"itemIdentifier": "m"}]
+        finally:
+            ses.meta.events.unregister("before-send.sesv2.SendEmail", never)
+    assert len(tries) == 1
+    assert "notified_at" not in read(batch_id)
+
+
+def test_bulk_is_given_time():
+    """What S3 takes in is up to 8 MB a call, which the 2 s of a request do not suffice for."""
+    for name in ("upload_part", "complete_multipart_upload", "upload_fileobj"):
+        texts = [path.read_text() for path in (ROOT / "functions").rglob("*.py")]
+        calls = [call for text in texts for call in re.findall(rf"(\w+)\(\"s3\"\)\.{name}\(", text)]
+        assert calls
+        assert set(calls) == {"patient_client"}, name
 
 
 def test_a_mail_that_is_refused_is_a_dead_letter_that_names_no_address(world, mails):

@@ -548,7 +548,9 @@ def _deliver_events_to_logs() -> None:
     from ministack.services import cloudwatch_logs, eventbridge
 
     def to_log(resource: str, event: str) -> None:
-        group, stream = resource.removeprefix("log-group:").removesuffix(":*"), "events"
+        if resource.endswith(":*"):
+            return  # what Fn::GetAtt says of a log group: EventBridge accepts it as a target, and delivers nothing
+        group, stream = resource.removeprefix("log-group:"), "events"
         place = {"logGroupName": group, "logStreamName": stream}
         if stream not in cloudwatch_logs._log_groups[group]["streams"]:
             cloudwatch_logs._create_log_stream(place)
@@ -1044,7 +1046,7 @@ CORRECTIONS = (
     Correction(
         "events-in-logs",
         "events and queues",
-        "a rule's target may be a log group, which then has every event that matches",
+        "a rule's target may be a log group, which then has every event that matches; an ARN that ends in :* gets nothing",
         "the target is accepted and gets nothing",
         "the bus has a catch-all log, which the live map reads",
         _deliver_events_to_logs,

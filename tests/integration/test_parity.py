@@ -570,12 +570,12 @@ def test_event_source(plain: Cloud, corrected: Cloud):
 
 
 def test_events_in_logs(plain: Cloud, corrected: Cloud):
-    def sent(cloud: Cloud) -> tuple[Any, str]:
+    def sent(cloud: Cloud, suffix: str = "") -> tuple[Any, str]:
         """Asks for the events in the log of a rule that took one, which a queue of the same rule has got."""
         name, logs = unique("log"), cloud.aws("logs")
         logs.create_log_group(logGroupName=name)
         url, arn = cloud.queue()
-        rule(cloud, {"Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{name}"}, {"Arn": arn})
+        rule(cloud, {"Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{name}{suffix}"}, {"Arn": arn})
         eventually(lambda: cloud.received(url))
         return logs, name
 
@@ -584,6 +584,8 @@ def test_events_in_logs(plain: Cloud, corrected: Cloud):
     logs, name = sent(corrected)
     [event] = eventually(lambda: logs.filter_log_events(logGroupName=name)["events"])
     assert json.loads(event["message"])["detail-type"] == "probe"
+    logs, name = sent(corrected, ":*")
+    assert logs.filter_log_events(logGroupName=name)["events"] == []
 
 
 def test_rule_retries(plain: Cloud, corrected: Cloud):

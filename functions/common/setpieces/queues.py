@@ -13,16 +13,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from aws_lambda_powertools.metrics import single_metric
 from botocore.exceptions import ClientError
 
 from setpieces import observability
 from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
-from setpieces.settings import setting
+from setpieces.settings import SERVICE, setting
 
 
 class Reject(Exception):
@@ -55,7 +57,7 @@ def growing(receive_count: int, first: int = 2, most: int = 300) -> int:
 
 @dataclass(frozen=True)
 class Record:
-    """What the queue says of a message; ``receive_count`` is 1 on the first delivery."""
+    """What the queue says of a message; ``receive_count`` is 1 on the first delivery, ``sent_at`` in epoch seconds."""
 
     message_id: str
     receive_count: int
@@ -63,6 +65,8 @@ class Record:
     attributes: dict[str, str]
     body: str
     receipt_handle: str = ""
+    queue: str = ""
+    sent_at: float | None = None
 
 
 Process = Callable[[dict[str, Any], Record], None]
@@ -145,6 +149,7 @@ def _fail(record: Record, error: Exception) -> None:
     """Leave the record on the queue; called while ``error`` is being handled."""
     if not isinstance(error, Later):
         logger.exception("record failed", extra={"message_id": record.message_id})
+        _publish_age(record)
         return
     put_off(record, error.seconds, str(error))
 
@@ -152,6 +157,7 @@ def _fail(record: Record, error: Exception) -> None:
 def put_off(record: Record, seconds: int, detail: str = "") -> None:
     """Have the record, which stays on the queue, delivered again in ``seconds``; needs what ``Later`` needs."""
     logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
+    _publish_age(record)
     try:
         client("sqs").change_message_visibility(
             QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle, VisibilityTimeout=seconds
@@ -159,6 +165,22 @@ def put_off(record: Record, seconds: int, detail: str = "") -> None:
     except ClientError:
         # It comes back all the same, when the queue's own visibility timeout is over.
         logger.exception("visibility not changed", extra={"message_id": record.message_id})
+
+
+def _publish_age(record: Record) -> None:
+    """The age of a message that stays on its queue after an attempt, as the metric ``DeferredMessageAge`` of the queue.
+
+    SQS leaves a message that was received more than three times out of ``ApproximateAgeOfOldestMessage``: in an outage that
+    is every message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    """
+    if record.sent_at is None:
+        return
+    age = time.time() - record.sent_at
+    dimensions = {"service": SERVICE}
+    with single_metric(
+        "DeferredMessageAge", "Seconds", age, namespace="SetPieces", default_dimensions=dimensions
+    ) as metric:
+        metric.add_dimension("queue", record.queue)
 
 
 def _record(raw: dict[str, Any]) -> Record:
@@ -171,4 +193,6 @@ def _record(raw: dict[str, Any]) -> Record:
         attributes={name: value.get("stringValue", "") for name, value in sent.items()},
         body=raw["body"],
         receipt_handle=raw.get("receiptHandle", ""),
+        queue=raw.get("eventSourceARN", "").rsplit(":", 1)[-1],
+        sent_at=int(attributes["SentTimestamp"]) / 1000 if "SentTimestamp" in attributes else None,
     )

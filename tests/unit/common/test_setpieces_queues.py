@@ -1,6 +1,7 @@
 """The frame around functions behind a queue."""
 
 import json
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -118,3 +119,23 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
 
 def test_waits_grow_to_a_most():
     assert [growing(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), Later(60, "down")])
+def test_the_age_of_a_message_that_stays_is_a_metric_of_its_queue(error, capsys, monkeypatch: pytest.MonkeyPatch):
+    """SQS says nothing of the age of a message that was received more than three times."""
+    monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/000000000000/work")
+    monkeypatch.setattr(queues, "client", lambda _: Mock())
+    monkeypatch.setattr(queues.time, "time", lambda: 1_000_900.0)
+
+    def process(body: dict, record: Record) -> None:
+        raise error
+
+    old = record(1, {"n": 1}) | {"eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:work"}
+    old["attributes"]["SentTimestamp"] = "1000000000"
+    assert run(process, old) == ["m1"]
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeferredMessageAge" in line]
+    assert [(metric["DeferredMessageAge"], metric["queue"]) for metric in found] == [([900.0], "work")]
+    [directive] = found[0]["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "SetPieces"
+    assert set(directive["Dimensions"][0]) == {"service", "queue"}

@@ -23,8 +23,12 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems.
     """
     url = address(service, "api-url") + path
-    payload = json.dumps(body if body is not None else {})
-    headers = {"Content-Type": "application/json", "Host": urlsplit(url).netloc, CORRELATION_HEADER: correlation_id()}
+    headers = {"Host": urlsplit(url).netloc, CORRELATION_HEADER: correlation_id()}
+    payload = None
+    # A GET has no body: what is in front of an API may refuse one that has, as CloudFront does.
+    if method != "GET":
+        payload = json.dumps(body if body is not None else {})
+        headers["Content-Type"] = "application/json"
     request = AWSRequest(method=method, url=url, data=payload, headers=headers)
     SigV4Auth(_session.get_credentials(), "execute-api", _session.region_name).add_auth(request)
     try:

@@ -1,0 +1,40 @@
+"""Signed calls to our own APIs."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+
+from setpieces import internal
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests that are sent."""
+    requests: list[dict[str, Any]] = []
+
+    def request(method: str, url: str, **options: Any) -> Any:
+        requests.append({"method": method, "url": url, **options})
+        return SimpleNamespace(status=200, data=b"{}")
+
+    monkeypatch.setattr(internal, "_pool", SimpleNamespace(request=request))
+    monkeypatch.setattr(internal, "address", lambda service, name: f"https://{service}.example/dev")
+    session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
+    monkeypatch.setattr(internal, "_session", session)
+    return requests
+
+
+def test_a_get_has_no_body(sent: list[dict[str, Any]]):
+    internal.call("orders", "GET", "/v1/orders/T1", timeout=1)
+    assert sent[0]["body"] is None
+    assert "Content-Type" not in sent[0]["headers"]
+    assert sent[0]["headers"]["Authorization"].startswith("AWS4-HMAC-SHA256")
+
+
+@pytest.mark.parametrize("body", [None, {"count": 3}])
+def test_a_post_has_a_json_object_as_its_body(sent: list[dict[str, Any]], body: Any):
+    internal.call("sequences", "POST", "/v1/sequences/order/next", body=body, timeout=1)
+    assert json.loads(sent[0]["body"]) == (body or {})
+    assert sent[0]["headers"]["Content-Type"] == "application/json"

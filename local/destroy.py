@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from samtranslator.yaml_helper import yaml_parse
 
-from local.deploy import DeployFailed, check_account, failed_resources, session_for, stack_of
+from local.deploy import DELIVERY, WHOLE_SHOP, DeployFailed, check_account, failed_resources, session_for, stack_of
 from local.failures import CommandFailed, check_running
 from local.options import PIECE, STAGE
 from local.progress import step
@@ -72,6 +72,22 @@ def explain(found: list[Resource]) -> Table:
     return table
 
 
+def check_nothing_needs(stack: str, stage: str, session: boto3.Session) -> None:
+    """Refuse to take away what every other stack of the stage is deleted with: CloudFormation's role, the boundary."""
+    pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
+    names = [each["StackName"] for page in pages for each in page["Stacks"] if "ParentId" not in each]
+    shop = stack_of(stage, WHOLE_SHOP)
+    left = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
+    if left:
+        raise CommandFailed(f"{stack} goes last, its role deletes the others: first destroy {', '.join(left)}.")
+
+
+def empty(buckets: Iterator[str], session: boto3.Session) -> None:
+    """Delete every object of ``buckets`` with all versions: S3 deletes no bucket that holds any."""
+    for bucket in buckets:
+        session.resource("s3").Bucket(bucket).object_versions.delete()
+
+
 def destroy(stack: str, session: boto3.Session) -> None:
     """Delete a stack and wait. Raises ``DeployFailed`` with what CloudFormation could not delete."""
     client, started = session.client("cloudformation"), datetime.now(UTC)
@@ -105,6 +121,10 @@ def main(stage: str, piece: str, confirm: str | None) -> None:
         confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
     if confirm != stack:
         raise CommandFailed(f"Nothing was deleted. To delete it, say its name: CONFIRM={stack}")
+    if piece == DELIVERY:
+        check_nothing_needs(stack, stage, session)
+        with step("emptying the bucket of artifacts"):
+            empty((one.physical for one in found if one.kind == "AWS::S3::Bucket" and not one.retained), session)
     with step(f"deleting {stack}"):
         destroy(stack, session)
     click.echo(f"Deleted {stack}.")

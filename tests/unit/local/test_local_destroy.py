@@ -84,3 +84,37 @@ def test_another_account_is_refused(session, monkeypatch: pytest.MonkeyPatch):
     result = run("--confirm", STACK)
     assert result.exit_code == 1
     assert stacks(session) == [STACK]
+
+
+DELIVERY = "setpieces-dev-delivery"
+ARTIFACTS = "setpieces-dev-artifacts-123456789012"
+
+
+@pytest.fixture
+def bootstrapped(session):
+    resources = {"Artifacts": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": ARTIFACTS}}}
+    body = json.dumps({"Resources": resources})
+    session.client("cloudformation").create_stack(StackName=DELIVERY, TemplateBody=body)
+    session.client("s3").put_bucket_versioning(Bucket=ARTIFACTS, VersioningConfiguration={"Status": "Enabled"})
+    for content in (b"one", b"two"):
+        session.client("s3").put_object(Bucket=ARTIFACTS, Key="code.zip", Body=content)
+    return session
+
+
+def destroy_delivery() -> Any:
+    return CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "delivery", "--confirm", DELIVERY])
+
+
+def test_what_deletes_stacks_goes_last(bootstrapped):
+    result = destroy_delivery()
+    assert isinstance(result.exception, destroy.CommandFailed) or result.exit_code
+    assert f"first destroy {STACK}" in result.output + str(result.exception)
+    assert len(bootstrapped.client("s3").list_object_versions(Bucket=ARTIFACTS)["Versions"]) == 2
+
+
+def test_the_artifacts_go_with_all_versions_so_that_the_name_is_free_again(bootstrapped):
+    run("--confirm", STACK)
+    result = destroy_delivery()
+    assert result.exit_code == 0, result.output
+    assert stacks(bootstrapped) == []
+    assert bootstrapped.client("s3").list_buckets()["Buckets"] == []

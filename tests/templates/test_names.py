@@ -1,0 +1,53 @@
+"""Names: what a template names itself can be made again, after a creation that failed and after a destroy.
+
+Which properties name a resource, AWS's own schemas say, which cfn-lint brings along: those of its identifiers that are given
+and not generated.
+"""
+
+from typing import Any
+
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from local.declared import pieces
+from local.settings import REGION
+
+KEEP = {"Retain", "RetainExceptOnCreate", "Snapshot"}
+# (service, logical id): why its name may stay in use, and which code adopts what is there.
+ADOPTED: dict[tuple[str, str], str] = {}
+
+
+def naming_properties(kind: str) -> set[str]:
+    """The properties by which whoever writes a template names a resource of this type."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    identifiers = [schema["primaryIdentifier"], *schema.get("additionalIdentifiers", [])]
+    given = {path for identifier in identifiers for path in identifier} - set(schema.get("readOnlyProperties", []))
+    required = schema.get("required", [])
+    named = {path.removeprefix("/properties/") for path in given}
+    # An identifier of several parts names nothing that outlives the thing it is a part of.
+    return named if len(schema["primaryIdentifier"]) == 1 or not named <= set(required) else set()
+
+
+def named() -> list[Any]:
+    return [
+        pytest.param(resource, (service, name), id=f"{service} {name}")
+        for service, piece in pieces().items()
+        for name, resource in piece.resources.items()
+        if naming_properties(resource["Type"]) & set(resource["Properties"])
+    ]
+
+
+@pytest.mark.parametrize(("resource", "place"), named())
+def test_nothing_is_kept_under_a_name_that_the_next_creation_needs(resource: dict[str, Any], place: tuple[str, str]):
+    kept = KEEP & {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
+    assert bool(kept) == (place in ADOPTED), f"{place} keeps its fixed name: {kept}"
+
+
+def test_names_are_recognised():
+    """The rule looks at something: these types are named by the property that CloudFormation documents."""
+    assert naming_properties("AWS::ECR::Repository") == {"RepositoryName"}
+    assert naming_properties("AWS::S3::Bucket") == {"BucketName"}
+    assert naming_properties("AWS::Logs::LogGroup") == {"LogGroupName"}
+    assert naming_properties("AWS::DynamoDB::Table") == {"TableName"}
+    assert naming_properties("AWS::Lambda::LayerVersion") == set()
+    assert len(named()) > 300

@@ -226,3 +226,13 @@ def test_without_the_session_store_everybody_is_a_guest(shop: Shop, products: li
             assert "go on as a guest" in words(refused)
             fill_basket(client, products[0]["sku"])
             assert buy(client).url.path.startswith("/orders/")
+
+
+@pytest.mark.parametrize(("megabytes", "status"), [(20, 200), (21, 413)])
+def test_a_feed_of_twenty_megabytes_goes_through_the_page(guest: httpx.Client, shop: Shop, megabytes: int, status: int):
+    """CDN, web ACL and load balancer let it through, the container has a place for it, and its own limit is the one that counts."""
+    sign_in(guest, shop, "admin")
+    line = b'{"sku": "none"}\n'
+    content = line * (megabytes * 1024**2 // len(line))
+    answer = guest.post("/admin/feeds", data={"type": "sku"}, files={"file": ("feed.ndjson", content)}, timeout=60)
+    assert answer.status_code == status, words(answer)

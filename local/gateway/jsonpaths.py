@@ -51,7 +51,8 @@ def read(path: str, document: Any) -> Any:
         return document
     query, definite, function = _compiled(path if path.startswith(("$", "@")) else f"$.{path}")
     try:
-        found = query.findall(document)
+        # A scalar has no children; the library would read a text as a JSON document of its own.
+        found = query.findall(document) if isinstance(document, dict | list) else [document][bool(query.segments) :]
     except (JSONPathError, RecursionError) as error:
         raise BadPath(f"{path}: {error}") from None
     value: Any = (found[0] if found else MISSING) if definite else found

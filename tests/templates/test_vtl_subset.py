@@ -77,6 +77,12 @@ def test_no_formal_reference_is_left_for_velocity(case: Mapped):
     assert "${" not in case.template
 
 
+@pytest.mark.parametrize("case", ALL, ids=str)
+def test_what_an_authorizer_may_not_say_is_read_quietly(case: Mapped):
+    """Velocity prints a plain reference to nothing as its own source text, which is no customer's number either."""
+    assert not re.search(r"\$\{?context\.authorizer\b", case.template)
+
+
 def substitutions() -> Iterator[tuple[str, str]]:
     """(service, text) of every Fn::Sub in an API document."""
     for service, piece in pieces().items():

@@ -118,6 +118,16 @@ def test_more_than_a_payload_is_too_large() -> None:
         out("$input.body$input.body", "x" * 6_000_000)
 
 
+@pytest.mark.parametrize("payload", ['"{\\"a\\": 1}"', '"#[[x]]#"', '"[1]"', "1", "true", "null"])
+def test_a_scalar_has_no_children(payload: str) -> None:
+    """A text that looks like a document, above all."""
+    assert out("[$!input.path('$.a')][$input.json('$.a')][$input.path('$[0]')]", payload) == '[][""][]'
+
+
+def test_a_scalar_is_itself() -> None:
+    assert out("$input.path('$')|$input.json('$')", '"{}"') == '{}|"{}"'
+
+
 def test_overrides_reach_the_context() -> None:
     context: dict[str, Any] = {"responseOverride": {"header": {}}, "requestOverride": {"header": {}}}
     out(

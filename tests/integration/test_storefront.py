@@ -230,7 +230,7 @@ def test_without_the_session_store_everybody_is_a_guest(shop: Shop, products: li
 
 @pytest.mark.parametrize(("megabytes", "status"), [(20, 200), (21, 413)])
 def test_a_feed_of_twenty_megabytes_goes_through_the_page(guest: httpx.Client, shop: Shop, megabytes: int, status: int):
-    """CDN, web ACL and load balancer let it through, the container has a place for it, and its own limit is the one that counts."""
+    """CDN, web ACL and load balancer let it through; the limit that counts is the page's own."""
     sign_in(guest, shop, "admin")
     line = b'{"sku": "none"}\n'
     content = line * (megabytes * 1024**2 // len(line))

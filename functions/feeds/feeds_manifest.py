@@ -17,7 +17,7 @@ _SHOWN = ("feed_id", "type", "status", "source_key", "unreadable", "created_at",
 
 # How many records are counted while a client waits: those of one BatchGetItem.
 COUNTED_AT_ONCE = feed_accounts.CHUNK * 100
-_NOTHING = dict.fromkeys(feed_accounts.OUTCOMES, 0) | {"reasons": {}}
+_NOTHING: dict[str, Any] = dict.fromkeys(feed_accounts.OUTCOMES, 0) | {"reasons": {}}
 
 
 def count(feed: dict[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class Executor:
 
     def scale_throttles(self, share: float) -> None:
         """From now on, or until the deployment is read again, this share of every throttle and rate limit counts."""
-        self._buckets.share = self.firewall.share = share
+        self._buckets.share = share
+        self.firewall.scale(share)
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
         """The response to `request`, always one; EmulatorDown if there is no emulated AWS to ask."""

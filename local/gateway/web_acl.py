@@ -75,14 +75,21 @@ class Firewall:
     """Evaluates web ACLs and keeps the counts of their rate-based rules. Safe for many threads.
 
     WAF estimates a rate every few seconds and lets a burst pass until then; here every request is counted at once, so that
-    nothing passes that AWS would refuse. `share` is what counts of every limit.
+    nothing passes that AWS would refuse.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._slots: defaultdict[tuple[str, str, str], deque[list[int]]] = defaultdict(deque)
-        self.share = 1.0
+        self._share = 1.0
+
+    def scale(self, share: float) -> None:
+        """From now on this share of every limit counts. As with WAF, a limit that changes begins to count anew."""
+        with self._lock:
+            if share != self._share:
+                self._share = share
+                self._slots.clear()
 
     def evaluate(self, acl: WebAcl, request: Request) -> Verdict:
         """What the web ACL does with the request."""
@@ -115,7 +122,7 @@ class Firewall:
             if not slots or slots[-1][0] != slot:
                 slots.append([slot, 0])
             slots[-1][1] += 1
-            return sum(count for _, count in slots) > max(1.0, int(statement["Limit"]) * self.share)
+            return sum(count for _, count in slots) > max(1.0, int(statement["Limit"]) * self._share)
 
 
 def _custom_response(acl: WebAcl, action: str, settings: Mapping[str, Any]) -> Response | None:

@@ -160,6 +160,15 @@ def test_a_window_is_five_minutes_unless_another_is_given() -> None:
     assert allowed(firewall, found, 1) == 1
 
 
+def test_a_limit_that_changes_counts_anew() -> None:
+    firewall, found = Firewall(Time()), rate(100)
+    assert allowed(firewall, found, 101) == 100
+    firewall.scale(1)
+    assert allowed(firewall, found, 1) == 0
+    firewall.scale(0.1)
+    assert allowed(firewall, found, 12) == 10
+
+
 def test_what_is_scoped_out_is_not_counted() -> None:
     scope = {"NotStatement": {"Statement": bytes_in(header("x-token"), "EXACTLY", "ours")}}
     firewall, found = Firewall(Time()), rate(ScopeDownStatement=scope)

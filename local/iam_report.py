@@ -75,6 +75,7 @@ STARTS_CONTAINERS = (
 )
 # (service, role, action): why it is granted though neither a test nor a template shows it.
 ABSENT = "what is not there is 404 only to who may list; the local cloud answers 404 to everybody"
+NO_CODEDEPLOY = "CodeDeploy invokes the hook on AWS only; tests do what the hook does"
 LATE = "a message is put off when its receiver sheds load"
 REASONS: dict[tuple[str, str, str], str] = {
     ("customer-migration", "MigrateCustomerFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
@@ -100,6 +101,10 @@ REASONS: dict[tuple[str, str, str], str] = {
         "ListEventsFunctionRole",
         "logs:FilterLogEvents",
     ): "AWS wants the ARN with its end, the local cloud without",
+    ("foundation", "CheckReleaseFunctionRole", "codedeploy:GetDeployment"): NO_CODEDEPLOY,
+    ("foundation", "CheckReleaseFunctionRole", "codedeploy:PutLifecycleEventHookExecutionStatus"): NO_CODEDEPLOY,
+    ("foundation", "CheckReleaseFunctionRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
+    ("foundation", "DeploymentRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
     ("orders", "CompleteOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     ("orders", "ProcessOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     (

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools.metrics import single_metric
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from botocore.exceptions import ClientError
 
 from setpieces import observability
@@ -178,7 +178,7 @@ def _publish_age(record: Record) -> None:
     age = time.time() - record.sent_at
     dimensions = {"service": SERVICE}
     with single_metric(
-        "DeferredMessageAge", "Seconds", age, namespace="SetPieces", default_dimensions=dimensions
+        "DeferredMessageAge", MetricUnit.Seconds, age, namespace="SetPieces", default_dimensions=dimensions
     ) as metric:
         metric.add_dimension("queue", record.queue)
 

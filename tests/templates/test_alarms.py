@@ -1,0 +1,241 @@
+"""Alarms and dashboards look at series that exist: namespace, metric and the exact set of dimensions.
+
+Those of AWS are in ``aws_metrics.yaml``, each with its source. Ours are read from the code of each function, and from the
+metric filters: what a function puts has its service, and what any module of it adds, as dimensions.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from local.declared import Piece, every, name_of, pieces
+from local.settings import ROOT
+
+OURS = "SetPieces"
+FUNCTIONS = ROOT / "functions"
+PUBLISHED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("aws_metrics.yaml").read_text())
+
+
+class Series(NamedTuple):
+    """One metric; ``name`` is ``None`` where a search takes whatever has these dimensions."""
+
+    namespace: str
+    name: str | None
+    dimensions: frozenset[str]
+    service: str | None = None
+
+
+# --- what is put ---
+
+
+def module(name: str, service: str) -> Path | None:
+    """The file of a module that a function of this service imports, if it is one of ours."""
+    places = FUNCTIONS / service, FUNCTIONS / "common"
+    paths = (place / f"{name.replace('.', '/')}.py" for place in places)
+    return next((path for path in paths if path.exists()), None)
+
+
+def imported(path: Path, service: str, seen: set[Path]) -> set[Path]:
+    """The file and every file of ours that it imports."""
+    if path in seen:
+        return seen
+    seen.add(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for found in filter(None, (module(name, service) for name in names)):
+            imported(found, service, seen)
+    return seen
+
+
+def texts(call: ast.Call, tree: ast.Module) -> set[str]:
+    """What the argument ``name`` may be: patterns, as parts may be computed; of a variable, the values of the file's tables."""
+    value = next((keyword.value for keyword in call.keywords if keyword.arg == "name"), None)
+    if value is None and call.args:
+        value = call.args[0]
+    match value:
+        case ast.Constant(value=str(text)):
+            return {re.escape(text)}
+        case ast.JoinedStr(values=parts):
+            return {"".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else r"\w+" for p in parts)}
+        case ast.Name():
+            tables = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+            return {
+                one.value
+                for table in tables
+                for one in table.values
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            }
+    return set()
+
+
+def put_by(paths: set[Path], service: str) -> Iterator[Series]:
+    """What a function of these files puts; the name is a pattern."""
+    names: set[str] = set()
+    single: set[str] = set()
+    added, added_to_single = {"service"}, {"service"}
+    calls = {
+        "metrics.add_metric": names,
+        "count": names,
+        "single_metric": single,
+        "metrics.add_dimension": added,
+        "metric.add_dimension": added_to_single,
+    }
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (found := calls.get(ast.unparse(node.func))) is not None:
+                found.update(texts(node, tree))
+    for put, dimensions in ((names, added), (single, added_to_single)):
+        yield from (Series(OURS, name, frozenset(dimensions), service) for name in put)
+
+
+def put_by_us() -> set[Series]:
+    """Every metric of ours: of the functions, and of the metric filters."""
+    found: set[Series] = set()
+    for app in FUNCTIONS.glob("*/*/app.py"):
+        service = app.parent.parent.name
+        found.update(put_by(imported(app, service, set()), service))
+    for _, _, metric_filter in every("AWS::Logs::MetricFilter"):
+        for put in metric_filter["MetricTransformations"]:
+            dimensions = frozenset(one["Key"] for one in put.get("Dimensions", []))
+            found.add(Series(put["MetricNamespace"], re.escape(put["MetricName"]), dimensions))
+    return found
+
+
+PUT_BY_US = put_by_us()
+
+
+def exists(series: Series) -> bool:
+    if series.namespace == OURS:
+        return any(
+            (series.name is None or re.fullmatch(put.name or "", series.name))
+            and put.dimensions == series.dimensions
+            and series.service in (None, put.service)
+            for put in PUT_BY_US
+        )
+    return any(
+        series.name in group["metrics"] and series.dimensions in map(frozenset, group["dimensions"])
+        for group in PUBLISHED.get(series.namespace, {"series": []})["series"]
+    )
+
+
+# --- what is looked at ---
+
+
+def of_alarm(alarm: dict[str, Any]) -> Iterator[Series]:
+    stats = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    for metric in stats or [alarm]:
+        values = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
+        yield Series(metric["Namespace"], metric["MetricName"], frozenset(values), values.get("service"))
+
+
+def of_widget(metrics: list[list[Any]]) -> Iterator[Series]:
+    """The series of a widget: rows, in which "." repeats what is above, or searches."""
+    above: list[str] = []
+    for row in metrics:
+        if isinstance(row[0], dict):
+            yield of_search(row[0]["expression"])
+            continue
+        words = [word for word in row if isinstance(word, str)]
+        above = [above[at] if word == "." else word for at, word in enumerate(words)]
+        values = dict(zip(above[2::2], above[3::2], strict=True))
+        yield Series(above[0], above[1], frozenset(values), values.get("service"))
+
+
+def of_search(expression: str) -> Series:
+    searched = re.search(r"SEARCH\('\{([^}]+)\}(.*?)'", expression)
+    assert searched, f"a search that this test cannot read: {expression}"
+    namespace, *dimensions = searched[1].split(",")
+    name = re.search(r'MetricName="([^"]+)"', searched[2])
+    service = re.search(r'\bservice="([^"]+)"', searched[2])
+    return Series(namespace, name[1] if name else None, frozenset(dimensions), service[1] if service else None)
+
+
+def looked_at() -> list[Any]:
+    alarms = [
+        pytest.param(series, id=f"{piece.service} {name} {number}")
+        for piece, name, alarm in every("AWS::CloudWatch::Alarm")
+        for number, series in enumerate(of_alarm(alarm))
+    ]
+    widgets = [
+        pytest.param(series, id=f"{piece.service} {name} {widget['properties']['title']} {number}")
+        for piece, name, dashboard in every("AWS::CloudWatch::Dashboard")
+        for widget in json.loads(dashboard["DashboardBody"])["widgets"]
+        for number, series in enumerate(of_widget(widget["properties"]["metrics"]))
+    ]
+    return alarms + widgets
+
+
+@pytest.mark.parametrize("series", looked_at())
+def test_what_is_looked_at_exists(series: Series):
+    assert exists(series), series
+
+
+def test_no_other_kind_of_alarm_is_used():
+    """What the test above does not read would not be checked."""
+    kinds = {resource["Type"] for piece in pieces().values() for resource in piece.resources.values()}
+    assert not kinds & {"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector"}
+
+
+def test_every_published_group_says_where_it_is_documented():
+    for namespace, published in PUBLISHED.items():
+        assert published["source"].startswith("https://docs.aws.amazon.com/"), namespace
+
+
+# --- what must be looked at ---
+
+
+def watched(piece: Piece) -> set[tuple[str, str]]:
+    """(metric, logical id or name) of every dimension of every alarm."""
+    return {
+        (alarm["MetricName"], name_of(dimension["Value"]))
+        for alarm in piece.of_type("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+    }
+
+
+def test_a_queue_whose_messages_are_tried_again_has_an_alarm_that_counts_those():
+    """``ApproximateAgeOfOldestMessage`` of a standard queue leaves out what was received more than three times."""
+    for piece, name, source in every("AWS::Lambda::EventSourceMapping"):
+        queue = name_of(source["EventSourceArn"])
+        if ("ApproximateAgeOfOldestMessage", queue) in watched(piece):
+            fifo = piece.of_type("AWS::SQS::Queue")[queue].get("FifoQueue")
+            assert fifo or ("DeferredMessageAge", queue) in watched(piece), (piece.service, name)
+
+
+def test_a_rule_that_delivers_nothing_raises_an_alarm():
+    for piece, name, rule in every("AWS::Events::Rule"):
+        named = name_of(rule.get("Name", name))
+        wanted = {"FailedInvocations"}
+        if any("DeadLetterConfig" in target for target in rule["Targets"]):
+            wanted.add("InvocationsFailedToBeSentToDlq")
+        bus = {"EventBusName"} if "EventBusName" in rule else set()
+        alarms = {
+            alarm["MetricName"]
+            for alarm in piece.of_type("AWS::CloudWatch::Alarm").values()
+            if named in [name_of(one["Value"]) for one in alarm.get("Dimensions", [])]
+            and {one["Name"] for one in alarm["Dimensions"]} == {"RuleName"} | bus
+        }
+        assert alarms == wanted, (piece.service, name)
+
+
+def test_a_log_group_is_a_target_without_its_streams():
+    """``Fn::GetAtt`` says ``arn:...:log-group:name:*``; EventBridge takes it and delivers nothing."""
+    for piece in pieces().values():
+        for name, resource in piece.source["Resources"].items():
+            if resource["Type"] == "AWS::Events::Rule":
+                for target in resource["Properties"]["Targets"]:
+                    got = target["Arn"].get("Fn::GetAtt", [""])
+                    group = got.split(".")[0] if isinstance(got, str) else got[0]
+                    kind = piece.source["Resources"].get(group, {}).get("Type")
+                    assert kind != "AWS::Logs::LogGroup", (piece.service, name)

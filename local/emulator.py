@@ -59,12 +59,23 @@ def deployed_resources() -> list[dict[str, Any]]:
             "logical_id": logical_id,
             "type": resource.get("ResourceType", ""),
             "physical_id": resource.get("PhysicalResourceId", ""),
-            "properties": resource.get("Properties", {}),
+            "properties": _web_acl(resource)
+            if resource.get("ResourceType") == "AWS::WAFv2::WebACL"
+            else resource.get("Properties", {}),
         }
         for stack in list(_stacks._data.values())
         if not stack.get("StackStatus", "").startswith("DELETE")
         for logical_id, resource in list(stack.get("_resources", {}).items())
     ]
+
+
+def _web_acl(resource: dict[str, Any]) -> dict[str, Any]:
+    """Properties with the secrets that rules search for: nested stacks leave ``{{resolve:...}}`` as it is written."""
+    from ministack.services.cloudformation.engine import _resolve_dynamic_references
+
+    properties, _ = _resolve_dynamic_references(resource["Properties"])
+    found: dict[str, Any] = properties
+    return found
 
 
 class XRayDaemon(asyncio.DatagramProtocol):

@@ -39,6 +39,13 @@ def store_part(batch_id: str, index: int, codes: Iterable[str]) -> None:
     patient_client("s3").put_object(Bucket=_bucket(), Key=_part_key(batch_id, index), Body=body, ContentType="text/csv")
 
 
+def stored_parts(batch_id: str) -> set[int]:
+    """The indexes of the chunks whose parts are there: the bucket forgets parts after a day."""
+    pages = patient_client("s3").get_paginator("list_objects_v2").paginate(Bucket=_bucket(), Prefix=f"work/{batch_id}/")
+    keys = (entry["Key"] for page in pages for entry in page.get("Contents", ()))
+    return {int(key.rsplit("/", 1)[-1].removesuffix(".csv")) for key in keys}
+
+
 def file_key(batch_id: str) -> str:
     """Where the file of a batch is."""
     return f"release/{batch_id}.csv"

@@ -15,17 +15,21 @@ from setpieces.settings import setting
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """``event`` is S3's Object Created. Returns {events, corrupt}."""
     delivered = told(event)
-    found = list(events(read(delivered)))
-    corrupt = [line for line in found if isinstance(line, Corrupt)]
+    corrupt, count = [], 0
+    for line in events(read(delivered)):
+        if isinstance(line, Corrupt):
+            corrupt.append(line)
+        else:
+            count += 1
     if corrupt:
         _put_aside(delivered, corrupt)
-    if len(found) > len(corrupt):
+    if count:
         for function in setting("PROCESSORS").split(","):
             client("lambda").invoke(
                 FunctionName=function, InvocationType="Event", Payload=json.dumps(delivered.payload()).encode()
             )
     metrics.add_metric(name="CorruptLines", unit="Count", value=len(corrupt))
-    told_of = {"events": len(found) - len(corrupt), "corrupt": len(corrupt)}
+    told_of = {"events": count, "corrupt": len(corrupt)}
     logger.info("fanned out", extra=delivered.payload() | told_of)
     return told_of
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from voucher_batches import GENERATING, BatchOver, advance, lease, read
 from voucher_chunks import chunks
+from voucher_files import stored_parts
 from voucher_runs import run_step
 
 from setpieces import internal
@@ -27,7 +28,11 @@ def handler(event: dict[str, Any], remaining_seconds: float) -> dict[str, Any]:
         raise BatchOver(event["batch_id"])
     if "first" not in batch:
         batch = _leased(batch["batch_id"], batch["count"])
-    left = chunks(batch["first"], batch["count"], batch.get("chunks_done", ()))
+    done = {int(index) for index in batch.get("chunks_done", ())}
+    if done and "sha256" not in batch:
+        # A batch that failed is resumed by hand: after a day its parts have to be made again, the same ones.
+        done &= stored_parts(batch["batch_id"])
+    left = chunks(batch["first"], batch["count"], done)
     return {"chunks": [asdict(chunk) for chunk in left]}
 
 

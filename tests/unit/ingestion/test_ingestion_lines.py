@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -77,6 +78,20 @@ def test_half_a_gzip_file_is_corrupt_and_no_crash():
 def test_the_hour_is_the_one_of_reception_in_utc(received_at, expected):
     assert fault(line() | {"received_at": received_at}) == ""
     assert hour(line() | {"received_at": received_at}) == expected
+
+
+def test_an_object_is_read_line_by_line():
+    """A whole object as parsed lines takes ten times its size, more than a function has."""
+    content = b"".join(
+        json.dumps(line(f"e{number}", data={"text": "x" * 400})).encode() + b"\n" for number in range(5_000)
+    )
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in events(content)) == 5_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(content) / 2
 
 
 # --- transform: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-status-model.html ---

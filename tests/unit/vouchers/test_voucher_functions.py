@@ -316,6 +316,23 @@ def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(world, small_chun
     assert len(file.split()) == 1_200
 
 
+def test_a_batch_whose_parts_have_expired_is_made_again_with_the_same_codes(world, small_chunks):
+    """The bucket forgets parts after a day; a failed batch may be resumed later."""
+    batch_id = asked(count=1_200)
+    chunks = step("lease_range", batch_id)["chunks"]
+    for chunk in chunks:
+        step("generate_chunk", batch_id, chunk=chunk)
+    kept = {key: world.s3.get_object(Bucket="files", Key=key)["Body"].read() for key in keys(world)}
+    expired = sorted(kept)[1]
+    world.s3.delete_object(Bucket="files", Key=expired)
+    assert step("lease_range", batch_id)["chunks"] == [chunks[1]]
+    step("generate_chunk", batch_id, chunk=chunks[1])
+    assert world.s3.get_object(Bucket="files", Key=expired)["Body"].read() == kept[expired]
+    step("store_file", batch_id)
+    # Its file is stored, and its parts are removed on purpose.
+    assert step("lease_range", batch_id)["chunks"] == []
+
+
 def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(world, monkeypatch):
     """The repeated step finds the file stored and goes on; the batch does not wait for the sweep of stalled batches."""
     batch_id = asked(count=30)

@@ -74,6 +74,14 @@ LISTERS = {
         "CachePolicyList.Items[].CachePolicy.CachePolicyConfig.Name",
         (("Type", "custom"),),
     ),
+    "AWS::CloudFront::Function": Lister("Name", "cloudfront", "list_functions", "FunctionList.Items[].Name"),
+    "AWS::CloudFront::OriginRequestPolicy": Lister(
+        "OriginRequestPolicyConfig.Name",
+        "cloudfront",
+        "list_origin_request_policies",
+        "OriginRequestPolicyList.Items[].OriginRequestPolicy.OriginRequestPolicyConfig.Name",
+        (("Type", "custom"),),
+    ),
     "AWS::CloudFront::OriginAccessControl": Lister(
         "OriginAccessControlConfig.Name",
         "cloudfront",

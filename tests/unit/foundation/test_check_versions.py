@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import release_versions
-from check_release import app
+from check_versions import app
 
 from local.declared import every
 
@@ -52,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
         monkeypatch.setattr(module, "client", lambda service: aws)
     monkeypatch.setattr(release_versions, "patient_client", lambda service: aws)
     context = SimpleNamespace(
-        function_name="check-release", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="1"
+        function_name="check-versions", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="1"
     )
     app.handler(EVENT, context)
 
@@ -102,4 +102,4 @@ def test_every_function_behind_an_alias_has_a_request_and_the_hook():
         piece.resources[name]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
         for piece, name, _ in every("AWS::Lambda::Alias")
     ]
-    assert policies == ["CheckReleaseArn"] * len(aliased)
+    assert policies == ["CheckVersionsArn"] * len(aliased)

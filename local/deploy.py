@@ -25,7 +25,7 @@ from typing import Any
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from local.counters import raise_sequences
 from local.credentials import private_folder
@@ -127,6 +127,24 @@ def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
             f"Stage {stage} has the whole shop, {piece} included: a second stack cannot have resources of the same names. "
             f"Deploy the shop: make deploy ENV={stage}. It changes only what differs. Nothing was deployed."
         )
+
+
+def remove_failed_creation(stack: str, session: boto3.Session) -> None:
+    """Delete ``stack`` if its creation failed and was rolled back: it holds nothing, and CloudFormation cannot update it."""
+    found = deployed_stack(stack, session)
+    if not found or found["StackStatus"] != "ROLLBACK_COMPLETE":
+        return
+    client = session.client("cloudformation")
+    # By its ARN: that can still be asked for when the stack is gone, and the name may not be taken again meanwhile.
+    client.delete_stack(StackName=found["StackId"])
+    try:
+        client.get_waiter("stack_delete_complete").wait(
+            StackName=found["StackId"], WaiterConfig={"Delay": 5, "MaxAttempts": 360}
+        )
+    except WaiterError as error:
+        raise DeployFailed(
+            f"The creation of {stack} had failed, and what is left of it could not be deleted: {error}"
+        ) from error
 
 
 def stack_of(stage: str, piece: str) -> str:
@@ -235,6 +253,7 @@ def deploy(
     check_account(stage, session)
     check_parameters(stage, piece)
     check_alone(stage, piece, session)
+    remove_failed_creation(stack_of(stage, piece), session)
     packaged = build(stage, piece, environment)
     built()
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.

@@ -1,9 +1,10 @@
 """What policies allow, read from the templates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.declared import Piece, name_of
+from local.settings import ACCOUNT_ID, REGION
 
 Policy = tuple[str, dict[str, Any]]
 
@@ -72,3 +73,26 @@ def senders(piece: Piece, queue: str) -> set[tuple[str, str]]:
 
 def _source(condition: dict[str, dict[str, Any]]) -> str:
     return next((name_of(test["aws:SourceArn"]) for test in condition.values() if "aws:SourceArn" in test), "")
+
+
+def allows(
+    policies: list[dict[str, Any]],
+    action: str,
+    resource: str = "*",
+    context: Mapping[str, str] | None = None,
+    boundary: dict[str, Any] | None = None,
+) -> bool:
+    """The emulator's decision on a call of ``action`` on the ARN ``resource``, with condition keys in ``context``."""
+    from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+    call = EvalContext(
+        principal_arn=f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/role/session",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT_ID,
+        action=action,
+        resource_arn=resource,
+        region=REGION,
+        service_context={key.lower(): value for key, value in (context or {}).items()},
+    )
+    limits = [[parse_policy_document(boundary)]] if boundary else []
+    return bool(evaluate(call, [parse_policy_document(policy) for policy in policies], *limits).decision == "Allow")

@@ -86,14 +86,33 @@ def test_the_pipeline_reads_why_a_nested_resource_failed(cloud: Cloud):
     eventually(
         lambda: cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
     )
-    (role,) = (
-        policy["PolicyDocument"]["Statement"]
-        for policy in pieces()["delivery"].resources["DeployRole"]["Properties"]["Policies"]
-    )
-    reasons = deploy.failed_resources(stack, Sessions(cloud, cloud.session(*role)), started)
+    reasons = deploy.failed_resources(stack, Sessions(cloud, cloud.session(*deploy_role())), started)
     assert any("/ Broken (AWS::SQS::Queue): " in reason and "MaximumMessageSize" in reason for reason in reasons), (
         reasons
     )
+
+
+def test_the_pipeline_deploys_again_after_a_first_creation_failed(cloud: Cloud):
+    """CloudFormation updates no stack in ROLLBACK_COMPLETE; nobody else has to delete it. One that was created stays."""
+    stack, cloudformation = unique("setpieces-local"), cloud.aws("cloudformation")
+    pipeline = Sessions(cloud, cloud.session(*deploy_role()))
+    for resource, status in ((REFUSED, "ROLLBACK_COMPLETE"), ({"Type": "AWS::SQS::Queue"}, "CREATE_COMPLETE")):
+        deploy.remove_failed_creation(stack, pipeline)
+        cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Queue": resource}}))
+        eventually(lambda: status_of(cloud, stack).endswith("_COMPLETE"))
+        assert status_of(cloud, stack) == status
+    deploy.remove_failed_creation(stack, pipeline)
+    assert status_of(cloud, stack) == "CREATE_COMPLETE"
+
+
+def status_of(cloud: Cloud, stack: str) -> str:
+    return str(cloud.aws("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+
+
+def deploy_role() -> Any:
+    """The statements of the pipeline's role."""
+    (policy,) = pieces()["delivery"].resources["DeployRole"]["Properties"]["Policies"]
+    return policy["PolicyDocument"]["Statement"]
 
 
 class Sessions:

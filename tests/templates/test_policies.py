@@ -12,6 +12,7 @@ import pytest
 from local import iam_report
 from local.declared import Piece, every, name_of, pieces
 from local.grants import (
+    allows,
     grants,
     role_documents,
     role_grants,
@@ -180,6 +181,67 @@ def test_the_boundary_and_the_role_of_cloudformation_let_nobody_out():
     ]
     assert [statement["Condition"] for statement in makes_roles] == [
         {"ArnEquals": {"iam:PermissionsBoundary": "Boundary"}}
+    ]
+
+
+ROLE = "arn:aws:iam::000000000000:role/setpieces-local-"
+OWN_ROLES = ("cloudformation", "deploy", "integration-tests")
+SERVICES = ("cloudformation", "lambda", "ecs-tasks", "states", "codedeploy", "ec2")
+CHANGES = [
+    "AttachRolePolicy",
+    "CreateRole",
+    "DeleteRole",
+    "DeleteRolePermissionsBoundary",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePermissionsBoundary",
+    "PutRolePolicy",
+    "TagRole",
+    "UntagRole",
+    "UpdateAssumeRolePolicy",
+    "UpdateRole",
+    "UpdateRoleDescription",
+]
+
+
+def test_cloudformation_passes_its_role_to_nested_stacks_only():
+    """A stack passes the role that it was given to each stack nested in it: without that, none can be created."""
+    policies = role_documents(pieces()[BOOTSTRAP], "CloudFormationRole")
+    passed = {
+        (role, service)
+        for role in OWN_ROLES
+        for service in SERVICES
+        if allows(policies, "iam:PassRole", ROLE + role, {"iam:PassedToService": f"{service}.amazonaws.com"})
+    }
+    assert passed == {("cloudformation", "cloudformation")}
+    assert not allows(policies, "iam:PassRole", f"{ROLE}cloudformation")
+
+
+def test_cloudformation_changes_none_of_the_pipelines_roles():
+    policies = role_documents(pieces()[BOOTSTRAP], "CloudFormationRole")
+    within = {"iam:PermissionsBoundary": "Boundary"}
+    assert allows(policies, "iam:CreateRole", f"{ROLE}basket", within)
+    assert [
+        f"{action} {role}"
+        for role in OWN_ROLES
+        for action in CHANGES
+        if allows(policies, f"iam:{action}", ROLE + role, within)
+    ] == []
+
+
+def test_cloudformation_may_assume_its_role_without_naming_a_source():
+    """AWS documents aws:SourceAccount for the roles of CloudFormation's extensions, not for service roles."""
+    role = pieces()[BOOTSTRAP].of_type("AWS::IAM::Role")["CloudFormationRole"]
+    (trust,) = statements(role["AssumeRolePolicyDocument"])
+    statement = {"Effect": "Allow", "Action": trust["Action"], "Resource": "*", "Condition": trust["Condition"]}
+    sources: list[dict[str, str]] = [
+        {},
+        *({"aws:SourceAccount": account} for account in ("000000000000", "111122223333")),
+    ]
+    assert [allows([{"Statement": [statement]}], "sts:AssumeRole", "*", source) for source in sources] == [
+        True,
+        True,
+        False,
     ]
 
 

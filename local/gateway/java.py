@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -58,7 +57,7 @@ def from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: from_json(item) for key, item in value.items()}
     if isinstance(value, list):
-        return JsonArray(from_json(item) for item in value)
+        return JsonArray(map(from_json, value))
     return value
 
 
@@ -71,7 +70,7 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _double_text(value)
+        return json_text.double_text(value)
     if isinstance(value, JsonArray):
         return json_text.dump(value)
     if isinstance(value, Mapping):
@@ -79,20 +78,6 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple | range):
         return "[" + ", ".join(text(item) for item in value) + "]"
     return str(value)
-
-
-def _double_text(value: float) -> str:
-    """Double.toString: exponent form outside 1e-3 .. 1e7, always a fraction digit."""
-    if math.isnan(value) or math.isinf(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    exact = Decimal(repr(value))
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        plain = f"{exact:f}"
-        return plain if "." in plain else f"{plain}.0"
-    digits = "".join(map(str, exact.as_tuple().digits))
-    exponent = exact.adjusted()
-    significant = digits.rstrip("0") or "0"
-    return f"{'-' if value < 0 else ''}{significant[0]}.{significant[1:] or '0'}E{exponent}"
 
 
 def true(value: Any) -> bool:
@@ -156,13 +141,18 @@ def get(value: Any, name: Any) -> Any:
         return found
     if isinstance(value, list | tuple | range):
         if isinstance(name, int) and not isinstance(name, bool):
-            # Java would throw for an index out of range; Velocity's index form catches it and yields null, and -1 is
-            # the last.
-            return value[name] if -len(value) <= name < len(value) else None
+            return value[position(value, name)]
         return len(value) == 0 if name == "empty" else None
     if isinstance(value, str) and name == "empty":
         return value == ""
     return None
+
+
+def position(value: Sequence[Any], index: int) -> int:
+    """What an index of Velocity 1.7 stands for: -1 is the last; one out of range throws."""
+    if not -len(value) <= index < len(value):
+        raise JavaError(f"index {index} out of bounds for length {len(value)}")
+    return index
 
 
 def items(value: Any) -> list[Any] | None:

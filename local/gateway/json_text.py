@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from decimal import Decimal
 from typing import Any, NoReturn
 
 
@@ -38,9 +40,45 @@ def parse(text: str | bytes) -> Any:
         raise MalformedJson(str(error)) from None
 
 
+# A control character as Python writes it, after an even number of backslashes; a number that has a fraction or an exponent.
+_CONTROL = re.compile(r"\\\\|\\u00[01][0-9a-f]")
+_FRACTION = re.compile(r"\d(?:\.\d|e)")
+
+
 def dump(value: Any) -> str:
-    """`value` as compact JSON, non-ASCII left as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    """`value` as compact JSON as Jackson writes it: non-ASCII left as it is, capital hex digits, fractions as Java prints
+    them (`1.23456789125E8`)."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if _FRACTION.search(text):
+        text = _with_java_fractions(value)
+    if "\\u00" in text:
+        text = _CONTROL.sub(lambda match: match[0] if match[0] == "\\\\" else "\\u" + match[0][2:].upper(), text)
+    return text
+
+
+def _with_java_fractions(value: Any) -> str:
+    if isinstance(value, float):
+        return double_text(value)
+    if isinstance(value, dict):
+        members = (f"{json.dumps(str(key), ensure_ascii=False)}:{_with_java_fractions(value[key])}" for key in value)
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_with_java_fractions, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def double_text(value: float) -> str:
+    """Double.toString: exponent form outside 1e-3 .. 1e7, always a fraction digit."""
+    if math.isnan(value) or math.isinf(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    exact = Decimal(repr(value))
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        plain = f"{exact:f}"
+        return plain if "." in plain else f"{plain}.0"
+    digits = "".join(map(str, exact.as_tuple().digits))
+    exponent = exact.adjusted()
+    significant = digits.rstrip("0") or "0"
+    return f"{'-' if value < 0 else ''}{significant[0]}.{significant[1:] or '0'}E{exponent}"
 
 
 def encode(text: str) -> bytes:

@@ -51,6 +51,19 @@ if _BreakDirective not in syntax.UserDefinedDirective.DIRECTIVES:
     syntax.UserDefinedDirective.DIRECTIVES.append(_BreakDirective)
 
 
+# Velocity 1.7 swallows the spaces and the line break after a directive, of each kind and with each kind of line break, and
+# none after a block comment; a line comment goes to the end of its line; `#end` and `#else` are whole words. The library
+# differs in each of these.
+_LINE_BREAK = r"(?:\r\n|\n|\r)"
+_REST_OF_LINE = rf"(?:[ \t]*{_LINE_BREAK})?(.*)$"
+syntax.WHITESPACE_TO_END_OF_LINE = re.compile(rf"[ \t]*{_LINE_BREAK}(.*)$", re.S)
+syntax.Assignment.END = re.compile(rf"\s*\){_REST_OF_LINE}", re.S)
+syntax.ForeachDirective.CLOSE_PAREN = re.compile(rf"[ \t]*\){_REST_OF_LINE}", re.S)
+syntax.ElseBlock.START = re.compile(rf"#(?:else(?!\w)|\{{else\}}){_REST_OF_LINE}", re.S)
+syntax.End.END = re.compile(r"#(?:end(?!\w)|\{end\})(.*)$", re.S)
+syntax.Comment.COMMENT = re.compile(rf"#(?:#[^\r\n]*(?:{_LINE_BREAK}|\Z)|\*.*?\*#)(.*)\Z", re.S)
+
+
 MAX_OUTPUT = 10 * 1024 * 1024  # characters; API Gateway's payload limit, here a stop for a runaway loop
 
 
@@ -138,7 +151,7 @@ def _block(node: Any) -> _Writer:
             and _BROKEN.match(second.text)
         ):
             raise TemplateFault(f"a broken directive: #{second.text[:40]}")
-    writers = [_writer(child) for child in node.children]
+    writers = [_writer(child) for child in _without_indents_of_set(node.children)]
     if len(writers) == 1:
         return writers[0]
 
@@ -147,6 +160,21 @@ def _block(node: Any) -> _Writer:
             writer(scope)
 
     return run
+
+
+def _without_indents_of_set(nodes: list[Any]) -> list[Any]:
+    """Velocity reads the spaces before `#set` as part of it, where they do not end a text."""
+    followed = zip([None, *nodes], nodes, [*nodes[1:], None], strict=False)
+    return [
+        node
+        for before, node, after in followed
+        if not (
+            isinstance(after, syntax.SetDirective)
+            and isinstance(node, syntax.Text)
+            and not isinstance(before, syntax.Text | syntax.FallthroughHashText)
+            and not node.text.strip(" \t")
+        )
+    ]
 
 
 def _writer(node: Any) -> _Writer:
@@ -217,8 +245,8 @@ def _set(node: Any) -> _Writer:
         key = terms[-1](scope)
         if isinstance(target, dict):
             target[key] = value
-        if isinstance(target, list) and isinstance(key, int) and -len(target) <= key < len(target):
-            target[key] = value
+        if isinstance(target, list) and isinstance(key, int):
+            target[java.position(target, key)] = value
 
     return run
 

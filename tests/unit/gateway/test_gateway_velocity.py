@@ -28,7 +28,7 @@ def render(source: str, **variables: Any) -> str:
         ("$nope|${nope}|$!nope|$!{nope}", "|||"),
         ("$m.a $m.get('a') $m['a']", "1 1 1"),
         ("$m.nope.deeper.still()", ""),
-        ("$l[0]$l.get(1)$l[-1]$l[9]", "789"),
+        ("$l[0]$l.get(1)$l[-1]", "789"),
         ("$5.00 and \\$x", "$5.00 and $x"),
         ("$b $n", "true "),
         # null, truth and negation of Velocity 1.7

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from setpieces.aws import client, patient_client
+from setpieces.aws import patient_client
 
 REQUESTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("release_requests.json").read_text())
 
@@ -20,7 +20,7 @@ def new_versions(deployment_id: str) -> Iterator[tuple[str, str]]:
 
     https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-example.html
     """
-    revision = client("codedeploy").get_deployment(deploymentId=deployment_id)["deploymentInfo"]["revision"]
+    revision = patient_client("codedeploy").get_deployment(deploymentId=deployment_id)["deploymentInfo"]["revision"]
     content = (revision.get("string") or revision["appSpecContent"])["content"]
     for resource in json.loads(content)["Resources"]:
         for function in resource.values():

@@ -91,6 +91,7 @@ def test_expression_syntax(plain: Cloud, corrected: Cloud):
             BillingMode="PAY_PER_REQUEST",
         )
         codes.append([error_code(getattr(dynamodb, call), TableName=table, **sent) for call, sent in faults.items()])
+        dynamodb.delete_table(TableName=table)
     assert codes[0] == ["", "ValidationException", ""]
     assert codes[1] == ["ValidationException"] * len(faults)
 

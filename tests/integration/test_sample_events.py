@@ -23,11 +23,13 @@ SAMPLES = {
 # Samples name things that a shop need not hold. What a function then owes its caller: an error that it acts upon.
 UNAUTHORIZED = "Unauthorized"  # how a request authorizer says 401
 NOT_THERE = "NoSuchBucket"  # after two attempts the event is among the dead letters
+NO_CODEDEPLOY = "ClientError"  # the hook cannot tell it what it found
 OVER = "BatchOver"  # the workflow of a batch that was cancelled ends
 OWED = {
     "customers-authorize-customer": UNAUTHORIZED,
     "login-authorize-admin": UNAUTHORIZED,
     "feed-pipeline-transform-feed-product": NOT_THERE,
+    "foundation-check-versions": NO_CODEDEPLOY,
     "ingestion-fan-out": NOT_THERE,
     "ingestion-partition-events": NOT_THERE,
     "ingestion-roll-up": NOT_THERE,

@@ -4,7 +4,7 @@ from typing import Any
 
 from release_versions import check_version, new_versions
 
-from setpieces.aws import client
+from setpieces.aws import patient_client
 from setpieces.observability import logger, observed
 
 
@@ -18,7 +18,7 @@ def handler(event: dict[str, str], context: Any) -> None:
         status = "Succeeded"
     except Exception:
         logger.exception("A new version does not answer as it should")
-    client("codedeploy").put_lifecycle_event_hook_execution_status(
+    patient_client("codedeploy").put_lifecycle_event_hook_execution_status(
         deploymentId=event["DeploymentId"],
         lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
         status=status,

@@ -49,8 +49,7 @@ class Aws:
 def run(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
     monkeypatch.setenv("STAGE", "dev")
     for module in (app, release_versions):
-        monkeypatch.setattr(module, "client", lambda service: aws)
-    monkeypatch.setattr(release_versions, "patient_client", lambda service: aws)
+        monkeypatch.setattr(module, "patient_client", lambda service: aws)
     context = SimpleNamespace(
         function_name="check-versions", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="1"
     )

@@ -25,6 +25,7 @@ from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
+from local import service_role
 from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
 from local.settings import LAMBDA_PYTHON, STATE, UNPACKED
 
@@ -862,6 +863,82 @@ def _tell_policies_who_a_mail_is_from() -> None:
     iam_evaluator._resolve_condition_key = resolved
 
 
+def _work_with_the_service_role() -> None:
+    from ministack.core import iam_evaluator
+    from ministack.services.cloudformation import _change_sets, _stacks, changesets, handlers, provisioners, stacks
+    from ministack.services.cloudformation.helpers import _error, _p
+
+    if any("RoleARN" in inspect.getsource(module) for module in (changesets, stacks)):
+        raise NoLongerNeeded("stacks know their service role")
+    provision, update, delete = (
+        getattr(provisioners, f"_{each}_resource") for each in ("provision", "update", "delete")
+    )
+
+    def provision_checked(kind: str, logical: str, properties: dict[str, Any], stack: str) -> Any:
+        if role := service_role.of_stack(stack):
+            name = properties.get("RoleName") or f"{stack}-{logical}"
+            service_role.check(role, "create", kind, name, properties, set(properties))
+        return provision(kind, logical, properties, stack)
+
+    def update_checked(
+        kind: str, physical: str, old: dict[str, Any], new: dict[str, Any], stack: str, *rest: Any
+    ) -> Any:
+        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        if changed and (role := service_role.of_stack(stack)):
+            service_role.check(role, "update", kind, physical, new, changed)
+        return update(kind, physical, old, new, stack, *rest)
+
+    def delete_checked(kind: str, physical: str, properties: dict[str, Any], stack: str = "", logical: str = "") -> Any:
+        if role := service_role.of_stack(stack):
+            service_role.check(role, "delete", kind, physical, properties, set(properties))
+        return delete(kind, physical, properties, stack, logical)
+
+    for name, checked in (("provision", provision_checked), ("update", update_checked), ("delete", delete_checked)):
+        for module in (provisioners, stacks):
+            setattr(module, f"_{name}_resource", checked)
+    provisioners.__dict__["Refused"] = service_role.Refused
+    _replace_in_function(
+        provisioners,
+        provisioners,
+        "_cfn_nested_stack_delete",
+        "        except Exception as exc:\n            logger",
+        "        except Refused:\n            raise\n        except Exception as exc:\n            logger",
+    )
+    provisioners._RESOURCE_HANDLERS[service_role.NESTED]["delete"] = provisioners.__dict__["_cfn_nested_stack_delete"]
+
+    def taking_a_role(operation: str) -> Callable[[dict[str, Any]], Any]:
+        handler = handlers._ACTION_HANDLERS[operation]
+
+        def with_role(params: dict[str, Any]) -> Any:
+            role, name = _p(params, "RoleARN"), _p(params, "StackName")
+            if role:
+                to = {"iam:PassedToService": service_role.CLOUDFORMATION}
+                if refused := service_role.refusal(iam_evaluator.caller_arn(), "iam:PassRole", role, to):
+                    return _error("AccessDenied", refused, 403)
+            if operation == "ExecuteChangeSet":
+                change_set = changesets._find_change_set(_p(params, "ChangeSetName"), name)[1] or {}
+                role, name = change_set.get("RoleARN", ""), change_set.get("StackName", "")
+            stack = handlers._resolve_stack(name) if name and operation != "CreateChangeSet" else None
+            if role and stack:
+                stack["RoleARN"] = role
+            answer = handler(params)
+            if role and operation == "CreateStack" and name in _stacks:
+                _stacks[name]["RoleARN"] = role
+            if role and operation == "CreateChangeSet":
+                for each in _change_sets.values():
+                    if each["ChangeSetName"] == _p(params, "ChangeSetName") and name in (
+                        each["StackName"],
+                        each["StackId"],
+                    ):
+                        each["RoleARN"] = role
+            return answer
+
+        return with_role
+
+    for operation in ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet"):
+        handlers._ACTION_HANDLERS[operation] = taking_a_role(operation)
+
+
 CORRECTIONS = (
     Correction(
         "nested-sam",
@@ -918,6 +995,16 @@ CORRECTIONS = (
         f"{', '.join(LEFT_OUT)} is unknown and fails the stack; the correction leaves it out",
         "; ".join(LEFT_OUT.values()),
         _leave_out_unknown_types,
+    ),
+    Correction(
+        "service-role",
+        "deployment",
+        "a stack that was given a role works with it, also in nested stacks, and can do what the role's policies allow; "
+        "who gives it has to be allowed to pass it",
+        "RoleARN is ignored, and CloudFormation may do everything",
+        "a role that lacks a permission of a deployment would show on AWS first; of the services' own permissions the resource "
+        "is not looked at, of IAM's it is",
+        _work_with_the_service_role,
     ),
     Correction(
         "error-type",

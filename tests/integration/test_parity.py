@@ -183,6 +183,46 @@ def test_published_versions(plain: Cloud, corrected: Cloud):
     assert again(corrected) == "UPDATE_ROLLBACK_COMPLETE"
 
 
+def test_service_role(plain: Cloud, corrected: Cloud):
+    """A queue in a nested stack: the role needs the queue's permissions, and to be passed on; its giver needs to pass it."""
+    queues, stacks = allow("sqs:*"), allow("cloudformation:*")
+    for cloud, enforced in ((plain, False), (corrected, True)):
+        refused = "ROLLBACK_COMPLETE" if enforced else "CREATE_COMPLETE"
+        template = cloud.nested({"Resources": {"Queue": QUEUE}})
+        assert cloud.stack(template, role=cloud.role("cloudformation", stacks, queues))[1] == refused
+        assert cloud.stack(template, role=cloud.role("cloudformation", stacks, allow("iam:PassRole")))[1] == refused
+        whole = cloud.role("cloudformation", stacks, queues, allow("iam:PassRole"))
+        stack, status = cloud.stack(template, role=whole)
+        assert status == "CREATE_COMPLETE"
+        api = cloud.aws("cloudformation", cloud.session(stacks))
+        change = {"StackName": unique("stack"), "ChangeSetName": "first", "ChangeSetType": "CREATE", "RoleARN": whole}
+        code = error_code(api.create_change_set, TemplateBody=json.dumps({"Resources": {"Queue": QUEUE}}), **change)
+        assert code == ("AccessDenied" if enforced else "")
+        # With its role, and without what deletes a queue.
+        cloud.aws("iam").put_role_policy(
+            RoleName=whole.rpartition("/")[2],
+            PolicyName="no-deletion",
+            PolicyDocument=json.dumps(
+                {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "sqs:DeleteQueue", "Resource": "*"}}
+            ),
+        )
+        cloud.aws("cloudformation").delete_stack(StackName=stack)
+        assert deletion_of(stack, cloud) == ("DELETE_FAILED" if enforced else "DELETE_COMPLETE")
+
+
+def deletion_of(stack: str, cloud: Cloud) -> str:
+    """How the deletion of a stack ended."""
+
+    def ended() -> str:
+        try:
+            status = cloud.aws("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        except ClientError:
+            return "DELETE_COMPLETE"
+        return status if status in ("DELETE_COMPLETE", "DELETE_FAILED") else ""
+
+    return eventually(ended)
+
+
 def test_nested_types(plain: Cloud, corrected: Cloud):
     misspelt = {"Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandel"}}}
     assert plain.stack(plain.nested(misspelt))[1] == "CREATE_COMPLETE"

@@ -92,8 +92,12 @@ class Cloud:
         with ThreadPoolExecutor(count) as clients:
             return list(clients.map(lambda _: self.invoke(function), range(count)))
 
-    def stack(self, template: dict[str, Any], name: str = "", **parameters: str) -> tuple[str, str]:
-        """(name, final status) of a stack, new or, with the name of one, updated. A refused template is ``REFUSED``."""
+    def stack(
+        self, template: dict[str, Any], name: str = "", role: str | None = None, **parameters: str
+    ) -> tuple[str, str]:
+        """(name, final status) of a stack, new or, with the name of one, updated. A refused template is ``REFUSED``.
+
+        CloudFormation works with ``role``, or with the caller's permissions."""
         api, new = self.aws("cloudformation"), not name
         name = name or unique("stack")
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
@@ -104,6 +108,7 @@ class Cloud:
                 TemplateBody=json.dumps(template),
                 Parameters=given,
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+                **({"RoleARN": role} if role else {}),
             )
         except api.exceptions.ClientError:
             return name, "REFUSED"

@@ -1,0 +1,235 @@
+"""What an account's policies have to allow: CloudFormation's role to deploy our resources, the boundary to run them.
+
+What CloudFormation calls is listed, for each type of resource and operation, by the types' schemas, which cfn-lint packages. The
+documents of managed policies are in moto. Both are AWS's own data. permissions.yaml has what is lacking on purpose, and why.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from local.declared import every, pieces
+from local.grants import allows, grants, role_documents, several, statements, trusted
+from local.settings import ACCOUNT_ID, REGION, STAGE
+
+DATA = yaml.safe_load(Path(__file__).with_name("permissions.yaml").read_text())
+# An administrator deploys it, without CloudFormation's role.
+BOOTSTRAP = "delivery"
+ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/"
+OURS = f"{ROLE}setpieces-{STAGE}-cloudformation"
+STACK = "AWS::CloudFormation::Stack"
+
+
+class Call(NamedTuple):
+    """What a handler of a resource type calls."""
+
+    type: str
+    operation: str
+    action: str
+
+
+@cache
+def resource_types() -> dict[str, str]:
+    """The properties of all resources of each type that CloudFormation's role makes, as JSON."""
+    found: dict[str, list[Any]] = {}
+    for service, piece in pieces().items():
+        for resource in piece.resources.values() if service != BOOTSTRAP else ():
+            found.setdefault(resource["Type"], []).append(resource["Properties"])
+    return {kind: json.dumps(properties) for kind, properties in found.items()}
+
+
+@cache
+def handlers(kind: str) -> tuple[Call, ...]:
+    """The calls of create, read, update, delete and list."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    return tuple(
+        Call(kind, operation, action)
+        for operation, handler in schema["handlers"].items()
+        for action in handler.get("permissions", [])
+    )
+
+
+def calls() -> list[Call]:
+    return [call for kind in resource_types() for call in handlers(kind)]
+
+
+def is_allowed(call: Call, policies: list[dict[str, Any]]) -> bool:
+    """Whether CloudFormation's role may do what a handler does, on a resource of the stage."""
+    action = call.action.lower()
+    if action == "iam:passrole":
+        service = DATA["passes"].get(call.type, "")
+        return allows(
+            policies, action, OURS if call.type == STACK else f"{ROLE}setpieces-{STAGE}-role", passed(service)
+        )
+    if action == "iam:createservicelinkedrole":
+        return allows(policies, action, f"{ROLE}aws-service-role/service.amazonaws.com/AWSServiceRole")
+    if action.startswith("iam:"):
+        # As CloudFormation sends it: each role of the shop has the boundary, see test_policies.py.
+        return allows(policies, action, f"{ROLE}setpieces-{STAGE}-role", {"iam:PermissionsBoundary": "Boundary"})
+    return allows(policies, action, f"arn:aws:{action.split(':')[0]}:{REGION}:{ACCOUNT_ID}:resource")
+
+
+def passed(service: str) -> dict[str, str]:
+    return {"iam:PassedToService": service}
+
+
+def refused(policies: list[dict[str, Any]]) -> list[Call]:
+    return [call for call in calls() if not is_allowed(call, policies)]
+
+
+def excused(call: Call, entry: dict[str, Any]) -> bool:
+    """Whether an entry of the allow-list is about this call, and none of our resources needs it."""
+    return (
+        call.type in entry["types"]
+        and any(fnmatchcase(call.action, pattern) for pattern in entry["permissions"])
+        and not ("unless" in entry and re.search(entry["unless"], resource_types()[call.type]))
+    )
+
+
+@pytest.fixture(scope="module")
+def deployment() -> list[dict[str, Any]]:
+    return role_documents(pieces()[BOOTSTRAP], "CloudFormationRole")
+
+
+# --- deployment ---
+
+
+def test_cloudformation_may_do_what_the_handlers_of_our_resources_call(
+    deployment: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+):
+    lacking = refused(deployment)
+    beyond = [call for call in lacking if not any(excused(call, entry) for entry in DATA["handlers"])]
+    with capsys.disabled():
+        print(
+            f"\ndeployment permissions: {len(resource_types())} resource types, {len(calls())} calls of handlers, "
+            f"{len({call.action for call in calls()})} permissions; {len(lacking)} calls in {len(DATA['handlers'])} exceptions"
+        )
+    assert [" ".join(call) for call in beyond] == []
+
+
+def test_every_exception_of_deployment_is_needed(deployment: list[dict[str, Any]]):
+    lacking = refused(deployment)
+    spare = [
+        (kind, pattern)
+        for entry in DATA["handlers"]
+        for kind in entry["types"]
+        for pattern in entry["permissions"]
+        if not any(excused(call, {**entry, "types": [kind], "permissions": [pattern]}) for call in lacking)
+    ]
+    assert spare == []
+
+
+def test_each_role_can_be_passed_to_the_service_that_assumes_it(deployment: list[dict[str, Any]]):
+    services = {
+        service
+        for piece, name, _ in every("AWS::IAM::Role")
+        if piece.service != BOOTSTRAP
+        for service in trusted(piece, name)
+    }
+    refused = {
+        each
+        for each in services
+        if not allows(deployment, "iam:PassRole", f"{ROLE}setpieces-{STAGE}-role", passed(each))
+    }
+    assert refused == set()
+    assert set(DATA["passes"].values()) == services | {"cloudformation.amazonaws.com"}
+    passing = {call.type for call in calls() if call.action == "iam:PassRole"}
+    assert set(DATA["passes"]) <= passing
+
+
+def test_only_an_administrator_makes_what_guards_the_pipeline(deployment: list[dict[str, Any]]):
+    guards = {"AWS::IAM::OIDCProvider", "AWS::IAM::ManagedPolicy"}
+    assert guards <= {resource["Type"] for resource in pieces()[BOOTSTRAP].resources.values()}
+    made = [
+        call
+        for kind in guards
+        for call in handlers(kind)
+        if call.operation == "create" and is_allowed(call, deployment) and re.match("iam:(Create|Attach)", call.action)
+    ]
+    # A policy may be attached to a role that is within the boundary.
+    assert [call.action for call in made] == ["iam:AttachRolePolicy"]
+
+
+# --- at run time ---
+
+
+class Grant(NamedTuple):
+    policy: str
+    action: str
+    resource: str
+
+
+@cache
+def managed_policies() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return found
+
+
+def granted() -> set[Grant]:
+    """What all roles of the shop are granted, by policies of ours (named by service and role) and AWS's."""
+    found = set()
+    for piece, name, role in every("AWS::IAM::Role"):
+        if piece.service == BOOTSTRAP:
+            continue
+        documents = [(f"{piece.service} {name}", document) for document in role_documents(piece, name)]
+        for arn in role.get("ManagedPolicyArns", []):
+            managed = arn.rsplit("/", 1)[-1]
+            documents.append((managed, managed_policies()[managed]["Document"]))
+        found |= {Grant(policy, *grant) for policy, document in documents for grant in grants(document)}
+    return found
+
+
+@pytest.fixture(scope="module")
+def boundary() -> dict[str, Any]:
+    """With the bucket's own name, as roles' policies have names of buckets."""
+    (policy,) = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy").values()
+    bucket = f"arn:aws:s3:::setpieces-{STAGE}-artifacts-{ACCOUNT_ID}"
+    text = json.dumps(policy["PolicyDocument"]).replace(f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts", bucket)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def resources(grant: Grant, boundary: dict[str, Any]) -> Iterator[str]:
+    """The resource of a grant, and of what it includes those that the boundary names in a denial."""
+    # CloudFormation names a role after its stack.
+    yield grant.resource.replace(f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:", f"{ROLE}setpieces-{STAGE}-")
+    for statement in statements(boundary):
+        if statement["Effect"] == "Deny":
+            for resource in several(statement["Resource"]):
+                same_service = resource.split(":")[2] == grant.action.split(":")[0]
+                if same_service and fnmatchcase(resource, grant.resource):
+                    yield resource
+
+
+def denied(boundary: dict[str, Any]) -> set[Grant]:
+    """What roles are granted and the boundary denies, wholly or for some resource."""
+    return {
+        grant
+        for grant in granted()
+        if not all(allows([boundary], grant.action, resource) for resource in resources(grant, boundary))
+    }
+
+
+def test_the_boundary_denies_nothing_that_a_role_is_granted_and_uses(
+    boundary: dict[str, Any], capsys: pytest.CaptureFixture[str]
+):
+    lacking, all_grants = denied(boundary), granted()
+    known = {(policy, entry["action"]) for entry in DATA["boundary"] for policy in entry["policies"]}
+    with capsys.disabled():
+        managed = {grant.policy for grant in all_grants} & managed_policies().keys()
+        print(
+            f"\nruntime permissions: {len({grant.policy for grant in all_grants} - managed)} roles with policies of their own, "
+            f"{len(managed)} managed policies, {len(all_grants)} grants; {len(lacking)} denied in {len(known)} exceptions"
+        )
+    assert sorted(grant for grant in lacking if (grant.policy, grant.action) not in known) == []
+    # Each exception is needed.
+    assert known == {(grant.policy, grant.action) for grant in lacking}

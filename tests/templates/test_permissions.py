@@ -1,7 +1,7 @@
 """What an account's policies have to allow: CloudFormation's role to deploy our resources, the boundary to run them.
 
-What CloudFormation calls is listed, for each type of resource and operation, by the types' schemas, which cfn-lint packages. The
-documents of managed policies are in moto. Both are AWS's own data. permissions.yaml has what is lacking on purpose, and why.
+What CloudFormation calls is listed, for each type of resource and operation, by the types' schemas, which cfn-lint packages.
+The documents of managed policies are in moto. Both are AWS's own data. permissions.yaml has what is lacking on purpose.
 """
 
 import json

@@ -8,6 +8,7 @@ import sys
 import boto3
 import click
 
+from local.deploy import check_account, session_for
 from local.failures import CommandFailed
 from local.options import PIECE, STAGE
 from local.progress import step
@@ -30,16 +31,31 @@ def image(stage: str) -> None:
     for program in ("docker", "aws", "git"):
         if not shutil.which(program):
             raise CommandFailed(f"There is no {program} on this machine; building an image needs it. Install it first.")
+    session = session_for(stage)
+    check_account(stage, session)
     name = f"/setpieces/{stage}/storefront/repository-uri"
-    repository = boto3.Session().client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    repository = session.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
     commit = _output("git", "rev-parse", "HEAD")
-    password = _output("aws", "ecr", "get-login-password")
+    if is_pushed(repository, commit, session):
+        click.echo(f"{repository}:{commit} is there already. Deploy it: StorefrontImageTag={commit} in samconfig.toml.")
+        return
+    password = _output("aws", "ecr", "get-login-password", "--region", session.region_name)
     login = ["docker", "login", "--username", "AWS", "--password-stdin", repository.partition("/")[0]]
     if subprocess.run(login, input=password, text=True, cwd=ROOT, check=False).returncode:
         raise CommandFailed(f"Docker could not sign in to {repository}; it says why above.")
     with step(f"building {repository}:{commit} and pushing it"):
         tag = f"{repository}:{commit}"
         _run("docker", "buildx", "build", "--platform", "linux/arm64", "--push", "--tag", tag, "storefront")
+
+
+def is_pushed(repository: str, tag: str, session: boto3.Session) -> bool:
+    """Whether the repository, given by its URI, has an image of this tag, which cannot be pushed again."""
+    ecr = session.client("ecr")
+    try:
+        ecr.describe_images(repositoryName=repository.partition("/")[2], imageIds=[{"imageTag": tag}])
+    except ecr.exceptions.ImageNotFoundException:
+        return False
+    return True
 
 
 def _run(*command: str, **environment: str) -> None:

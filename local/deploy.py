@@ -258,6 +258,8 @@ def deploy(
     built()
     # Before an account is bootstrapped it has neither the bucket nor the role that its stage deploys with.
     arguments = ["deploy", "--template-file", str(packaged), "--config-env", BOOTSTRAP if piece == DELIVERY else stage]
+    # Also what the account needs first is made where the stage is; its section of samconfig.toml is every stage's.
+    arguments += ["--region", stage_settings(stage)["region"]]
     stack = stack_of(stage, piece)
     parameters = overrides(stage, piece, session) | dict(extra or {})
     arguments += ["--stack-name", stack, "--parameter-overrides", *map(quoted, parameters.items())]

@@ -51,3 +51,14 @@ def test_names_are_recognised():
     assert naming_properties("AWS::DynamoDB::Table") == {"TableName"}
     assert naming_properties("AWS::Lambda::LayerVersion") == set()
     assert len(named()) > 300
+
+
+def test_a_creation_that_fails_leaves_no_key_behind():
+    """A retained key costs by the month, and what each attempt left would pile up; a stack that was made keeps its key."""
+    policies = {
+        f"{service} {name}": resource.get("DeletionPolicy")
+        for service, piece in pieces().items()
+        for name, resource in piece.resources.items()
+        if resource["Type"] == "AWS::KMS::Key"
+    }
+    assert set(policies.values()) == {"RetainExceptOnCreate"}, policies

@@ -15,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from local import deploy
+from local import artifacts, deploy
 from local.settings import ROOT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -289,3 +289,36 @@ def test_a_stack_that_may_not_be_described_hides_no_other_reason():
     assert deploy.failed_resources("setpieces-dev", cloud, START) == [
         "  setpieces-dev / Q (AWS::CloudFormation::Stack): not created"
     ]
+
+
+@pytest.mark.parametrize("piece", ["shop", "delivery"])
+def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.MonkeyPatch, piece: str):
+    """Also what make bootstrap makes, whose section of samconfig.toml all stages share: a stage can begin in another region."""
+    commands: list[list[str]] = []
+    settings = deploy.stage_settings("dev") | {"region": "eu-west-1"}
+    monkeypatch.setattr(deploy, "stage_settings", lambda stage: settings)
+    monkeypatch.setattr(deploy, "check_account", lambda *_: None)
+    monkeypatch.setattr(deploy, "_sam", lambda arguments, *_: commands.append(arguments))
+    deploy.deploy("dev", piece)
+    command = commands[-1]
+    assert command[command.index("--region") + 1] == "eu-west-1"
+
+
+def test_a_creation_that_failed_is_deleted_and_no_other_stack(session):
+    cloudformation = session.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="setpieces-dev", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'
+    )
+    deploy.remove_failed_creation("setpieces-dev", session)
+    deploy.remove_failed_creation("setpieces-dev-basket", session)
+    assert [stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]] == ["CREATE_COMPLETE"]
+
+
+def test_an_image_is_pushed_once(session):
+    """Tags of the repository are immutable: pushing the commit again would fail."""
+    ecr = session.client("ecr")
+    repository = ecr.create_repository(repositoryName="setpieces-dev-storefront")["repository"]["repositoryUri"]
+    assert not artifacts.is_pushed(repository, "abc", session)
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []})
+    ecr.put_image(repositoryName="setpieces-dev-storefront", imageManifest=manifest, imageTag="abc")
+    assert artifacts.is_pushed(repository, "abc", session)

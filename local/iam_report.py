@@ -117,6 +117,7 @@ REASONS: dict[tuple[str, str, str], str] = {
     ("sitemaps", "VerifyReleaseFunctionRole", "s3:ListBucket"): ABSENT,
     ("sitemaps", "CleanUpFunctionRole", "s3:DeleteObject"): "files have to be weeks old before they go",
     ("vouchers", "LeaseRangeFunctionRole", "dynamodb:GetItem"): "two runs of a batch lease at the same time",
+    ("vouchers", "LeaseRangeFunctionRole", "s3:ListBucket"): "a batch that failed is run again by hand",
     ("vouchers", "NotifyRequesterFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     ("vouchers", "StoreFileFunctionRole", "s3:AbortMultipartUpload"): "a file's upload fails half-way",
 }

@@ -110,8 +110,8 @@ def test_our_own_echo_goes_no_further(shop: Shop):
 def test_runs_that_overlap_lose_and_double_nothing(shop: Shop):
     names = [unique("C") for _ in range(60)]
     send(shop, *(customer(name, version) for name in names for version in (1, 2)))
-    with listening(shop) as url, ThreadPoolExecutor(8) as runs:
-        list(runs.map(lambda _: run_relay(shop), range(8)))
+    with listening(shop) as url, ThreadPoolExecutor(3) as runs:
+        list(runs.map(lambda _: run_relay(shop), range(9)))
         found: list[dict[str, Any]] = []
         events = eventually(lambda: len(some := collected(shop, url, found, set(names))) >= 120 and some)
     for name in names:

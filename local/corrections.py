@@ -463,8 +463,10 @@ def _parse_expressions_first() -> None:
     def refusal(operation: str, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes] | None:
         keys = key_attributes(request) if operation == "Query" else frozenset()
         message = dynamodb_expressions.error(operation, request, keys)
+        if message is None:
+            return None
         answer: tuple[int, dict[str, str], bytes] = error_response_json("ValidationException", message, 400)
-        return answer if message else None
+        return answer
 
     dynamodb._refusal = refusal
     _replace_in_function(

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.declared import Piece, pieces
-from local.deploy import DELIVERY, check_account, session_for, stage_parameters, stage_settings
+from local.deploy import DELIVERY, WHOLE_SHOP, check_account, session_for, stage_parameters, stage_settings
 from local.failures import CREDENTIALS, CommandFailed, check_running
 from local.options import PIECE, STAGE
 from local.progress import step
@@ -37,7 +37,7 @@ from local.settings import ACCOUNT_ID
 from local.settings import STAGE as LOCAL
 
 MISSING, LATER, UNKNOWN, OK = "missing", "later", "unknown", "ok"
-SHOP, PARTNERS = "shop", "partners"
+PARTNERS = "partners"
 GITHUB = "token.actions.githubusercontent.com"
 GLOBAL = "us-east-1"  # where CloudFront looks for certificates, and IAM's quotas are kept
 NOT_ALLOWED = CREDENTIALS | {"AuthorizationError", "UnauthorizedOperation", "AuthorizationErrorException"}
@@ -186,7 +186,7 @@ SERVICE_ROLES = {
         "AWSServiceRoleForElasticLoadBalancing",
     ),
 }
-# What only AWS itself can lift, and tells nobody before a resource is created.
+# Limits that only AWS can lift, and that no API shows before a resource is created.
 NOT_ASKABLE = {
     "AWS::CloudFront::Distribution": "CloudFront: a new account may have to be verified first",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "load balancers: a new account may have to be verified first",
@@ -196,7 +196,7 @@ NOT_ASKABLE = {
 class Account:
     """The account of a stage as its credentials see it, and what ``piece`` will make in it."""
 
-    def __init__(self, session: boto3.Session, stage: str, piece: str = SHOP) -> None:
+    def __init__(self, session: boto3.Session, stage: str, piece: str = WHOLE_SHOP) -> None:
         self.session, self.stage, self.piece = session, stage, piece
         self.settings = stage_parameters(stage)
 
@@ -234,10 +234,10 @@ def resources(stage: str, piece: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _templates(stage: str, piece: str) -> Iterator[Piece]:
-    if piece != SHOP:
+    if piece != WHOLE_SHOP:
         yield pieces()[piece]
         return
-    for resource in pieces()[SHOP].source["Resources"].values():
+    for resource in pieces()[WHOLE_SHOP].source["Resources"].values():
         properties = resource["Properties"]
         name = properties["Location"].removesuffix(".yaml")
         if (name, stage) != (PARTNERS, "prod"):
@@ -681,7 +681,7 @@ def require(stage: str, piece: str, session: boto3.Session) -> None:
 @click.command(epilog="make preflight ENV=dev")
 @click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose account is looked at.")
 @click.option(
-    "--piece", type=PIECE, envvar="PIECE", default=SHOP, show_default=True, help="One set piece, or the shop."
+    "--piece", type=PIECE, envvar="PIECE", default=WHOLE_SHOP, show_default=True, help="One set piece, or the shop."
 )
 def main(stage: str, piece: str) -> None:
     """Say what the account lacks before the first deployment."""

@@ -1,12 +1,12 @@
 """New versions of functions before they get requests: which they are, and whether each answers a request as it should."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from setpieces.aws import patient_client
+from setpieces.settings import setting
 
 REQUESTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("release_requests.json").read_text())
 
@@ -29,7 +29,7 @@ def new_versions(deployment_id: str) -> Iterator[tuple[str, str]]:
 
 def check_version(function: str, version: str) -> None:
     """Invoke a version with its request. It changes nothing: it reads, or has to be refused. Raises ``VersionFailed``."""
-    wanted = REQUESTS[function.removeprefix(f"setpieces-{os.environ['STAGE']}-")]
+    wanted = REQUESTS[function.removeprefix(f"setpieces-{setting('STAGE')}-")]
     answer = patient_client("lambda").invoke(
         FunctionName=function, Qualifier=version, Payload=json.dumps(_event(wanted))
     )
@@ -49,7 +49,7 @@ def _event(request: dict[str, Any]) -> dict[str, Any]:
         "pathParameters": request["parameters"] or None,
         "requestContext": {
             "requestId": "release-check",
-            "stage": os.environ["STAGE"],
+            "stage": setting("STAGE"),
             "path": request["path"],
             "authorizer": {"customer_id": "C000000000"},
         },

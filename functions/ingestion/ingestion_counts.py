@@ -69,6 +69,6 @@ def _add(mark: str, entries: list[tuple[tuple[str, str], int]], now: datetime) -
                 return 0
             if "TransactionConflict" not in reasons or attempt == ATTEMPTS:
                 raise
-            # Objects of one hour write the same counters. Whoever is in the way is done within milliseconds.
+            # Objects of one hour write the same counters. The other transaction ends within milliseconds.
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
     return sum(events for _, events in entries)

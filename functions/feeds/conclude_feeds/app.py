@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 def _conclude(feed: dict[str, Any]) -> int:
     outcomes = count(feed)
-    # First, so that whoever sees a feed as ended sees the counts with which it has.
+    # Before the status: a reader of an ended feed has to see its last counts.
     store_outcomes(feed, outcomes)
     shown = manifest(feed, outcomes)
     if shown["status"] not in (COMPLETE, FAILED):

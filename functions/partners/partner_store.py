@@ -13,7 +13,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 from partner_operations import Conflict, Stored, Write, ledger_collection, ledger_prefix
 
-from setpieces.aws import client
+from setpieces.aws import patient_client
 from setpieces.batches import read_batches
 from setpieces.settings import setting
 
@@ -32,7 +32,7 @@ class TableStore:
     def read(self, collection: str, key: str) -> Stored | None:
         """The record as it is now."""
         item = (
-            client("dynamodb")
+            patient_client("dynamodb")
             .get_item(TableName=self._table, Key=_key(collection, key), ConsistentRead=True)
             .get("Item")
         )
@@ -54,7 +54,7 @@ class TableStore:
         if after:
             query["ExclusiveStartKey"] = _key(collection, after)
         while True:
-            answer = client("dynamodb").query(**query)
+            answer = patient_client("dynamodb").query(**query)
             yield from ((item["key"]["S"], json.loads(item["document"]["S"])) for item in answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
@@ -63,7 +63,7 @@ class TableStore:
     def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]:
         """Those of up to 100 records that exist, as they are now."""
         deadline = time.monotonic() + READ_SECONDS
-        items = read_batches(client("dynamodb"), self._table, [_key(collection, key) for key in keys], deadline)
+        items = read_batches(patient_client("dynamodb"), self._table, [_key(collection, key) for key in keys], deadline)
         return {
             item["key"]["S"]: Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"])) for item in items
         }
@@ -81,7 +81,7 @@ class TableStore:
                 item = _item(ledger_collection(entry.ledger), line, entry.content, 1)
                 puts.append({"TableName": self._table, "Item": item})
         try:
-            client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
+            patient_client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except ClientError as error:
             reasons = error.response.get("CancellationReasons", [])
             if reasons and {reason["Code"] for reason in reasons} <= _OTHERS_WERE_FASTER:

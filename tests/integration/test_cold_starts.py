@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.processes import kill_workers, workers
-from local.shop import Shop
+from local.shop import Shop, patiently
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
 
 CLIENTS = 32
@@ -39,7 +39,9 @@ def test_every_client_of_a_cold_function_is_answered(shop: Shop):
     """The function reads its products from a simulator, which is a cold function, too."""
     kill_workers()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda _: shop.call("GET", "/catalog/v1/products"), range(CLIENTS)))
+        answers = list(
+            clients.map(lambda _: patiently(lambda: shop.call("GET", "/catalog/v1/products")), range(CLIENTS))
+        )
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     started = [name for _, name in workers() if name.endswith("catalog-list-products")]
     assert 0 < len(started) < CLIENTS

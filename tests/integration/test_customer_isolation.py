@@ -17,7 +17,7 @@ from tests.integration.members import Member, platform, sign_in, sign_up
 
 CLIENTS = 2
 # What a platform that is slow for a moment is answered with: nobody is let in, and the same request may be sent again.
-BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE")
+BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE", "SERVICE_UNAVAILABLE")
 FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from local.dead_letters import looking, queues, redrive
 from local.declared import pieces
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 from tests.hostile import BROKEN, mutations
 
 EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
@@ -89,7 +89,7 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
     name = unique("kept")
     requests = list(traffic(name))
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda request: send(shop, key, *request), requests))
+        answers = list(clients.map(lambda request: patiently(lambda: send(shop, key, *request)), requests))
     expected: dict[str, Any] = {}
     seen = Counter(answer.status_code for answer in answers)
     for (path, body), answer in zip(requests, answers, strict=True):

@@ -1,11 +1,12 @@
 """The outside systems over HTTP, as services and tests rely on them."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 
 SYSTEMS = ("commerce", "identity", "rewards", "tax", "payments", "sap", "content")
 CLIENTS = 16
@@ -25,6 +26,11 @@ def at(shop: Shop, method: str, path: str, body=None, **options) -> httpx.Respon
     return shop.call(method, f"/partners/v1/{path}", json=body, **options)
 
 
+def at_last(shop: Shop, method: str, path: str, body=None, **options) -> httpx.Response:
+    """The first answer that decides something. An effect whose answer was lost is met as a repetition."""
+    return patiently(lambda: at(shop, method, path, body, **options))
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_is_published(shop: Shop, system: str):
     assert shop.address("partners", f"{system}-url") == f"{shop.address('partners', 'api-url')}/v1/{system}"
@@ -33,8 +39,9 @@ def test_every_system_is_published(shop: Shop, system: str):
 def test_concurrent_duplicates_of_a_product_have_one_effect(shop: Shop):
     path, body = f"commerce/products/{unique('SKU')}", product()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda _: at(shop, "PUT", path, body), range(CLIENTS)))
-    assert sorted(answer.status_code for answer in answers) == [200] * (CLIENTS - 1) + [201]
+        statuses = list(clients.map(lambda _: at_last(shop, "PUT", path, body).status_code, range(CLIENTS)))
+    assert statuses.count(201) <= 1
+    assert set(statuses) <= {200, 201}
     assert len(shop.ledger("products", path.rpartition("/")[2])) == 1
 
 
@@ -43,11 +50,13 @@ def test_of_concurrent_versions_the_newest_wins(shop: Shop):
     path = f"commerce/products/{sku}"
     with ThreadPoolExecutor(8) as clients:
         answers = list(
-            clients.map(lambda version: at(shop, "PUT", path, product(version=version, stock=version)), range(1, 9))
+            clients.map(
+                lambda version: at_last(shop, "PUT", path, product(version=version, stock=version)), range(1, 9)
+            )
         )
     assert {answer.status_code for answer in answers} <= {200, 201, 409}
-    assert at(shop, "PUT", path, product(version=9, stock=9)).status_code in (200, 201)
-    assert at(shop, "GET", path).json()["stock"] == 9
+    assert at_last(shop, "PUT", path, product(version=9, stock=9)).status_code in (200, 201)
+    assert at_last(shop, "GET", path).json()["stock"] == 9
     versions = [entry["version"] for entry in shop.ledger("products", sku)]
     assert versions == sorted(set(versions))
 
@@ -57,12 +66,13 @@ def test_concurrent_duplicates_of_a_charge_charge_once(shop: Shop):
     headers = {"Idempotency-Key": key}
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(
-            clients.map(lambda _: at(shop, "POST", "payments/charges", body, headers=headers), range(CLIENTS))
+            clients.map(lambda _: at_last(shop, "POST", "payments/charges", body, headers=headers), range(CLIENTS))
         )
-    assert {answer.status_code for answer in answers} == {200, 201}
+    assert [answer.status_code for answer in answers].count(201) <= 1
+    assert {answer.status_code for answer in answers} <= {200, 201}
     assert len({answer.json()["charge_id"] for answer in answers}) == 1
     assert len(shop.ledger("charges", key)) == 1
-    assert at(shop, "POST", "payments/charges", body | {"amount": 1}, headers=headers).status_code == 409
+    assert at_last(shop, "POST", "payments/charges", body | {"amount": 1}, headers=headers).status_code == 409
 
 
 def test_a_slow_charge_is_there_although_its_caller_gave_up(shop: Shop):
@@ -98,19 +108,19 @@ def test_customers_know_one_writer_at_a_time(shop: Shop):
     customer = unique("C")
     path = f"commerce/customers/{customer}"
     body = {"identity_id": "id-1", "name": "Ada", "email": "ada@example.com"}
+
+    def put(name: str, **condition: str) -> int:
+        headers = {header.replace("_", "-"): value for header, value in condition.items()}
+        return at_last(shop, "PUT", path, body | {"name": name}, headers=headers).status_code
+
     with ThreadPoolExecutor(8) as clients:
-        create = {"If-None-Match": "*"}
-        answers = list(clients.map(lambda _: at(shop, "PUT", path, body, headers=create).status_code, range(8)))
-        assert sorted(answers) == [201] + [412] * 7
-        change = {"If-Match": "1"}
-        answers = list(
-            clients.map(
-                lambda n: at(shop, "PUT", path, body | {"name": f"Ada {n}"}, headers=change).status_code, range(8)
-            )
-        )
-        assert sorted(answers) == [200] + [412] * 7
-    assert at(shop, "DELETE", path).status_code == 204
-    assert at(shop, "GET", path).status_code == 410
+        # 412 is also the answer to a repetition of what was done: the ledger says what was.
+        created = Counter(clients.map(lambda n: put(f"Ada {n}", If_None_Match="*"), range(8)))
+        assert created in (Counter({201: 1, 412: 7}), Counter({412: 8}))
+        changed = Counter(clients.map(lambda n: put(f"Ada {n}", If_Match="1"), range(8)))
+        assert changed in (Counter({200: 1, 412: 7}), Counter({412: 8}))
+    assert at_last(shop, "DELETE", path).status_code == 204
+    assert at_last(shop, "GET", path).status_code == 410
     assert [entry["effect"] for entry in shop.ledger("customers", customer)] == ["created", "updated", "deleted"]
 
 

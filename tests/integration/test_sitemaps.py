@@ -16,7 +16,7 @@ from hishel.httpx import CacheClient
 from sitemap_check import locations, problems
 
 from local.feeds import admin
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
 from tests.integration.schedules import fired_now
 from tests.integration.test_catalog import put_product
@@ -87,8 +87,8 @@ def test_every_page_is_released_and_answers(shop: Shop, session: dict[str, str],
     assert f"{origin}/products/{retired['sku']}" not in urls
     assert dates(shop, f"{origin}/products/{product['sku']}") == today()
     with ThreadPoolExecutor(CRAWLERS) as crawlers:
-        statuses = list(crawlers.map(lambda url: (url, shop.call("GET", urlsplit(url).path).status_code), urls))
-    assert [found for found in statuses if found[1] != 200] == []
+        answers = list(crawlers.map(lambda url: patiently(lambda: shop.call("GET", urlsplit(url).path)), urls))
+    assert [answer.url for answer in answers if answer.status_code != 200] == []
 
 
 def test_what_did_not_change_is_not_released_again(shop: Shop, session: dict[str, str]):

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 
 PATH = "/tax/v1/quotations"
 REQUEST = {
@@ -23,8 +24,12 @@ REQUEST = {
 TAX_IN_GERMANY = 1139  # 19 % of 59.97 and of 0.01, each rounded half up
 
 
+def ask(shop: Shop, **changes: Any) -> httpx.Response:
+    return shop.call("POST", PATH, json=REQUEST | changes, sign=True)
+
+
 def quote(shop: Shop, **changes: Any) -> dict[str, Any]:
-    answer = shop.call("POST", PATH, json=REQUEST | changes, sign=True)
+    answer = ask(shop, **changes)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -61,7 +66,8 @@ def test_cached_rates_are_as_good_and_say_so(shop: Shop, fault: dict):
 def test_a_tax_system_that_is_down_is_left_alone_and_tried_again(shop: Shop):
     """Once the circuit is open nobody waits for a slow system, and when it is well again it is used again."""
     with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
-        list(clients.map(lambda _: quote(shop), range(16)))
+        answers = list(clients.map(lambda _: patiently(lambda: ask(shop)), range(16)))
+        assert {answer.status_code for answer in answers} == {200}
         opened = shop.aws("dynamodb").get_item(TableName=table(shop), Key={"id": {"S": "circuit"}}, ConsistentRead=True)
         assert int(opened["Item"]["failures"]["N"]) >= 5
     eventually(lambda: quote(shop)["source"] == "quotation", every=0.5)

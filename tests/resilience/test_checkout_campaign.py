@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ import pytest
 
 from local.events import listening, received
 from local.processes import kill_workers
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
 from tests.resilience.invariants import SETTLE_SECONDS, hold
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, look, place
 from tests.resilience.promises import Promises
@@ -112,7 +113,8 @@ def test_no_order_is_lost_charged_twice_or_shipped_twice(shop: Shop, products: l
     baskets = [unique("campaign") for _ in range(8)]
     for basket, product in zip(baskets, products, strict=False):
         path = f"/basket/v1/baskets/{basket}/items"
-        assert shop.call("POST", path, json={"sku": product["sku"], "quantity": 1}).status_code == 201
+        line, once = {"sku": product["sku"], "quantity": 1}, {"Idempotency-Key": unique("add")}
+        assert patiently(partial(shop.call, "POST", path, json=line, headers=once)).status_code == 201
 
     def submit(number: int) -> None:
         token = "tok_declined" if number % 20 == 0 else "tok_ok"

@@ -27,7 +27,7 @@ def client(service: str) -> Any:
 
 @cache
 def patient_client(service: str) -> Any:
-    """For bulk work that nobody waits for: to begin a chunk anew costs more than a slow answer."""
+    """For work that has time, where a slow answer costs less than a failure: bulk, and the simulators of outside systems."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
 
 

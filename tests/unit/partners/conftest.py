@@ -16,6 +16,7 @@ def app(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("TABLE_NAME", "partners")
     aws.client.cache_clear()
+    aws.patient_client.cache_clear()
     with mock_aws():
         boto3.client("dynamodb").create_table(
             TableName="partners",
@@ -35,3 +36,4 @@ def app(monkeypatch):
         monkeypatch.setenv("PASSWORD_HASH_COST", "2")
         yield module
     aws.client.cache_clear()
+    aws.patient_client.cache_clear()

@@ -4,7 +4,9 @@ A point is MiniStack's: ``{"Timestamp": seconds, "Unit", "Dimensions", "Value"}`
 several times, or with ``_stat`` for a statistic set.
 """
 
+import math
 from bisect import bisect_left, insort
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -27,11 +29,6 @@ class Ordered:
         insort(self._points, point, key=_timestamp)
 
 
-def since(points: list[Point], seconds: float) -> list[Point]:
-    """The points of ``seconds`` and later."""
-    return points[bisect_left(points, seconds, key=_timestamp) :]
-
-
 def by_minute(points: list[Point], before: float) -> list[Point]:
     """``points`` in order; of those before ``before``, equal values of a minute are one point with their count."""
     merged: dict[Any, Point] = {}
@@ -43,3 +40,27 @@ def by_minute(points: list[Point], before: float) -> list[Point]:
         first = {**point, "Timestamp": minute, "Count": 0.0}
         merged.setdefault((minute, point["Unit"], point["Value"]), first)["Count"] += point.get("Count", 1.0)
     return sorted(merged.values(), key=_timestamp)
+
+
+def between(points: list[Point], start: float, end: float) -> list[Point]:
+    """The points from ``start`` up to ``end``, in order."""
+    return points[bisect_left(points, start, key=_timestamp) : bisect_left(points, end, key=_timestamp)]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Points that are the same each time: ``counts`` of values, at every multiple of ``seconds``, since ever."""
+
+    seconds: int
+    unit: str
+    counts: dict[float, float]
+
+    def between(self, start: float, end: float) -> list[Point]:
+        first = math.ceil(start / self.seconds) * self.seconds
+        times = range(first, math.ceil(end), self.seconds)
+        point = {"Unit": self.unit, "Dimensions": {}}
+        return [
+            {**point, "Timestamp": float(time), "Value": value, "Count": count}
+            for time in times
+            for value, count in self.counts.items()
+        ]

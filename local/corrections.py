@@ -6,7 +6,6 @@ reason. ``make parity`` prints them; ``tests/integration/test_parity.py`` shows 
 as it comes still differs.
 """
 
-import asyncio
 import hashlib
 import inspect
 import io
@@ -18,7 +17,7 @@ import threading
 import time
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -28,9 +27,6 @@ from typing import Any
 from local import service_role
 from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
 from local.settings import LAMBDA_PYTHON, STATE, UNPACKED
-
-# Alarms are evaluated once for all that was put in this time.
-ALARM_SECONDS = 1.0
 
 _unpacking = threading.Lock()
 
@@ -694,37 +690,16 @@ def _each(seconds: float) -> Callable[[], bool]:
     return due
 
 
-def _evaluate_recent_points() -> None:
+def _keep_points_in_order() -> None:
     from ministack.services import cloudwatch
 
     from local import cloudwatch as ours
 
-    def points_by_metric() -> dict[tuple[str, str], list[list[ours.Point]]]:
-        metrics: dict[tuple[str, str], list[list[ours.Point]]] = {}
-        for (namespace, name, _), points in cloudwatch._metrics.items():
-            metrics.setdefault((namespace, name), []).append(points)
-        return metrics
-
     evict, load = cloudwatch._evict_old_metrics, cloudwatch.load_persisted_state
-    time_to_evict, time_for_all = _each(60), _each(60)
-    put: set[tuple[str, str]] = set()
+    time_to_evict = _each(60)
 
     def ordered(key: tuple[str, str, Any]) -> ours.Ordered:
-        put.add(key[:2])
         return ours.Ordered(cloudwatch._metric_bucket(key))
-
-    def due(alarms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those of which points were put, and those that wait for better values; once a minute, as on AWS, all of them."""
-        looked_at = set(put)
-        put.difference_update(looked_at)  # other threads put points meanwhile
-        everything = time_for_all()
-        return [
-            alarm
-            for alarm in alarms
-            if everything
-            or alarm["StateValue"] != "OK"
-            or (alarm.get("Namespace"), alarm.get("MetricName")) in looked_at
-        ]
 
     def evict_once_a_minute() -> None:
         if time_to_evict():
@@ -736,50 +711,90 @@ def _evaluate_recent_points() -> None:
         for key in metrics:
             metrics[key] = ours.by_minute(metrics[key], time.time() - ours.FULL_RESOLUTION_SECONDS)
 
-    cloudwatch.__dict__.update(
-        _due=due,
-        _ordered=ordered,
-        _since=ours.since,
-        _points_by_metric=points_by_metric,
-        _evict_old_metrics=evict_once_a_minute,
-        load_persisted_state=restored,
-    )
-    for function, old, new in (
-        ("_store_datum", "_metric_bucket(", "_ordered("),
-        ("record_metric", "_metric_bucket(", "_ordered("),
-        ("_evaluate_alarm", "def _evaluate_alarm(alarm):", "def _evaluate_alarm(alarm, metrics=None):"),
-        (
-            "_evaluate_alarm",
-            "    for (k_ns, k_mn, _), pts in _metrics.items():\n"
-            "        if k_ns == ns and k_mn == mn:\n"
-            "            all_pts.extend(pts)\n",
-            "    oldest = time.time() - alarm.get('Period', 60) * alarm.get('EvaluationPeriods', 1)\n"
-            "    for pts in (metrics or _points_by_metric()).get((ns, mn), []):\n"
-            "        all_pts.extend(_since(pts, oldest))\n",
-        ),
-        (
-            "_evaluate_all_alarms",
-            "    for alarm in _alarms.values():",
-            "    metrics = _points_by_metric()\n    for alarm in _due(_alarms.values()):",
-        ),
-        ("_evaluate_all_alarms", "_evaluate_alarm(alarm)", "_evaluate_alarm(alarm, metrics)"),
+    cloudwatch._ordered = ordered
+    cloudwatch._evict_old_metrics = evict_once_a_minute
+    cloudwatch.load_persisted_state = restored
+    for function in ("_store_datum", "record_metric"):
+        _replace_in_function(cloudwatch, cloudwatch, function, "_metric_bucket(", "_ordered(")
+    _replace_in_function(cloudwatch, cloudwatch, "_put_metric_data", "    _evaluate_all_alarms()\n", "")
+    cloudwatch._evaluate_every_alarm = cloudwatch._evaluate_all_alarms
+
+
+def _evaluate_as_documented() -> None:
+    from ministack.services import cloudwatch
+
+    from local import alarms, service_metrics
+
+    evaluating = threading.Lock()
+
+    def change(alarm: alarms.Alarm) -> tuple[str | None, str]:
+        name = alarm.get("ExtendedStatistic") or alarm["Statistic"]
+        dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+        key = alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions)
+
+        def statistic(start: float, end: float) -> float | None:
+            points = service_metrics.points(key, start, end)
+            points = [point for point in points if alarm.get("Unit") in (None, point["Unit"])]
+            if not points:
+                return None
+            value: float | None = cloudwatch._stat_value(cloudwatch._calc_stats(points), name, points)
+            return value
+
+        return alarms.evaluate(alarm, statistic, time.time())
+
+    def put_if_possible(alarm: alarms.Alarm) -> None:
+        problem = alarms.problem(alarm)
+        if problem:
+            raise ValueError(problem)
+        put(alarm)
+
+    put = cloudwatch.cloudformation_put_metric_alarm
+    cloudwatch.cloudformation_put_metric_alarm = put_if_possible
+    cloudwatch.__dict__.update(_evaluating=evaluating, _change=change, _problem=alarms.problem)
+    source = source_of(cloudwatch._evaluate_alarm)
+    body = source[source.index("    ns = alarm.get") : source.index('    old_state = alarm["StateValue"]\n')]
+    _replace_in_function(cloudwatch, cloudwatch, "_evaluate_alarm", body, "    new_state, reason = _change(alarm)\n")
+    for old, new in (
+        ('    new_state = "ALARM" if breaching else "OK"\n', ""),
+        ("    if old_state != new_state:\n", "    if new_state is not None and old_state != new_state:\n"),
+        ('        reason = f"Threshold Crossed: {stat_name} {val} {op} {threshold}"\n', ""),
     ):
-        _replace_in_function(cloudwatch, cloudwatch, function, old, new)
+        _replace_in_function(cloudwatch, cloudwatch, "_evaluate_alarm", old, new)
+    evaluate = cloudwatch._evaluate_alarm
 
-    evaluate, planned = cloudwatch._evaluate_all_alarms, False
+    def one_at_a_time(alarm: alarms.Alarm) -> None:
+        # A deployment's thread evaluates what it creates: no change is to be told twice.
+        with evaluating:
+            evaluate(alarm)
 
-    def evaluate_soon() -> None:
-        nonlocal planned
-        if not planned:
-            planned = True
-            asyncio.get_running_loop().call_later(ALARM_SECONDS, evaluate_now)
+    cloudwatch._evaluate_alarm = one_at_a_time
+    _replace_in_function(
+        cloudwatch,
+        cloudwatch,
+        "_put_metric_alarm",
+        "    is_new = name not in _alarms\n",
+        "    problem = _problem(alarm | cbor_data)\n"
+        "    if problem:\n"
+        "        return _error('ValidationError', problem, 400, use_json=is_json, use_cbor=is_cbor)\n"
+        "    is_new = name not in _alarms\n",
+    )
 
-    def evaluate_now() -> None:
-        nonlocal planned
-        planned = False
-        evaluate()
 
-    cloudwatch._evaluate_all_alarms = evaluate_soon
+def _refuse_namespaces_of_services() -> None:
+    from ministack.services import cloudwatch
+
+    put = cloudwatch._put_metric_data
+
+    def refusing(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        namespace = data.get("Namespace") or cloudwatch._p(params, "Namespace")
+        if namespace.startswith("AWS/"):
+            message = f"The value {namespace} for parameter Namespace is invalid."
+            return cloudwatch._error("InvalidParameterValue", message, 400, use_json=is_json, use_cbor=is_cbor)
+        return put(params, data, is_cbor, is_json)
+
+    if "AWS/" in inspect.getsource(put):
+        raise NoLongerNeeded("namespaces of services are refused")
+    cloudwatch._put_metric_data = refusing
 
 
 def _fire_schedules_on_time() -> None:
@@ -1184,13 +1199,31 @@ CORRECTIONS = (
         _limit_starts,
     ),
     Correction(
-        "alarm-evaluation",
-        "data",
-        "PutMetricData costs the same however many points were ever put",
+        "metric-points",
+        "observability",
+        "PutMetricData costs the same however many points were ever put; alarms are evaluated once a minute",
         "each call copies all points of two weeks and evaluates every alarm over them, while everything else waits",
-        "the front door puts metrics every few seconds; alarms are evaluated a second later: those of metrics that were put "
-        "and those that are not OK, once a minute all of them; points are kept by the minute after three hours, as AWS does",
-        _evaluate_recent_points,
+        "the front door puts metrics every few seconds; points are kept by the minute after three hours, as AWS does",
+        _keep_points_in_order,
+    ),
+    Correction(
+        "alarm-evaluation",
+        "observability",
+        "an alarm looks at the one series with exactly its dimensions, at as many periods as it says, of which as many have to "
+        "breach as it says, and treats missing data as it says",
+        "it looks at the metric of all dimensions together, and at all periods as one; without data it stays as it is",
+        "an alarm that AWS never raises would be raised here; how many periods AWS looks back for missing data is documented "
+        "for one example only: two more here. What no alarm of ours has, metric math among it, is refused",
+        _evaluate_as_documented,
+    ),
+    Correction(
+        "service-namespaces",
+        "observability",
+        "PutMetricData refuses namespaces that begin with AWS/: services publish those themselves",
+        "they are accepted from everybody",
+        "a function that puts its metrics there would fail on AWS only; the front door, and tests that simulate an outage, "
+        "publish what a service would by the route /_setpieces/metrics",
+        _refuse_namespaces_of_services,
     ),
     Correction(
         "schedule-ticks",

@@ -11,6 +11,7 @@
                                  -> {"allowed", "status", "code", "message", "principal_arn", "account_id", "access_key"}
     PUT, POST, GET, DELETE /_setpieces/faults   AWS calls of deployed roles that fail on purpose, see ``local.faults``
     PUT, GET, DELETE /_setpieces/deliveries   messages twice and out of order, wrong clocks, see ``local.deliveries``
+    POST, PUT, DELETE /_setpieces/metrics   metrics that AWS services publish, see ``local.service_metrics``
 
 These routes need the token of ``local.credentials``. What is served at all, ``local.request_guard`` says.
 
@@ -22,6 +23,7 @@ import base64
 import contextlib
 import json
 import re
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
@@ -32,7 +34,7 @@ from urllib.parse import parse_qs, quote
 import uvicorn
 import uvloop
 
-from local import corrections, deliveries, request_guard, state_files
+from local import corrections, deliveries, request_guard, service_metrics, state_files
 from local.credentials import root_secret, token
 from local.faults import Faults, body_of
 from local.iam_usage import Recorder
@@ -220,6 +222,13 @@ async def _administration(scope: Scope, receive: Receive, send: Send) -> None:
             except (TypeError, ValueError) as error:
                 await _respond(send, 400, {"message": str(error)})
                 return
+        case "POST" | "PUT" | "DELETE", "/_setpieces/metrics":
+            try:
+                content = json.loads(await body_of(receive) or "null")
+                answer = copy_context().run(service_metrics.request, scope["method"], content)
+            except (LookupError, TypeError, ValueError) as error:
+                await _respond(send, 400, {"message": repr(error)})
+                return
         case _:
             await _respond(send, 404, {"message": f"no route {quote(scope['path'])}"})
             return
@@ -241,6 +250,17 @@ async def _respond(send: Send, status: int, document: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def evaluate_alarms() -> None:
+    """Every minute, as CloudWatch does."""
+    from ministack.core import responses
+    from ministack.services import cloudwatch
+
+    responses.set_request_region(REGION)
+    while True:
+        await asyncio.sleep(60 - time.time() % 60)
+        cloudwatch._evaluate_every_alarm()
+
+
 async def serve() -> None:
     """Serve until SIGTERM or SIGINT; the emulator then writes its state.
 
@@ -260,7 +280,9 @@ async def serve() -> None:
         timeout_graceful_shutdown=3,
     )
     await asyncio.get_running_loop().create_datagram_endpoint(XRayDaemon, local_addr=(HOST, AWS_PORT))
+    alarms = asyncio.create_task(evaluate_alarms())
     await uvicorn.Server(config).serve()
+    alarms.cancel()
 
 
 def main() -> None:

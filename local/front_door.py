@@ -41,7 +41,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from swagger_ui import api_doc
 
-from local import edge, request_guard
+from local import edge, emulator_client, request_guard
 from local.credentials import token
 from local.gateway.backends import Emulator, HttpPool
 from local.gateway.deployment import Deployment, assemble
@@ -379,8 +379,14 @@ def build(endpoint: str, region: str, stage: str) -> Starlette:
     emulator = Emulator(endpoint, region, Credentials(key, secret), HttpPool(THREADS))
     session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
     settings = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 1})
-    clients = [session.client(name, endpoint_url=endpoint, config=settings) for name in ("logs", "cloudwatch")]
-    telemetry = CloudWatch(*clients)
+    logs = session.client("logs", endpoint_url=endpoint, config=settings)
+
+    def publish(namespace: str, data: list[dict[str, Any]]) -> None:
+        content = {"Namespace": namespace, "MetricData": data}
+        request = emulator_client.request
+        request("POST", "/_setpieces/metrics", endpoint=endpoint, secret=secret, json=content).raise_for_status()
+
+    telemetry = CloudWatch(logs, publish)
     executor = Executor(emulator, HttpPool(THREADS), telemetry)
     catalog = Catalog(lambda: read_deployment(emulator, stage))
     front_door = FrontDoor(catalog, executor, emulator.forget, partial(edge.fetch, endpoint, token(secret)))

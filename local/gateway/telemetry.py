@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -22,11 +23,12 @@ FLUSH = 3.0  # seconds
 class CloudWatch:
     """Collects, and flushes every FLUSH seconds from one daemon thread: `executor.Telemetry`.
 
-    `logs` and `metrics` are boto3 clients of CloudWatch Logs and CloudWatch.
+    `logs` is a boto3 client of CloudWatch Logs; `publish` takes a namespace and metric data as PutMetricData has them, which
+    itself refuses namespaces of AWS services.
     """
 
-    def __init__(self, logs: Any, metrics: Any) -> None:
-        self._logs, self._metrics = logs, metrics
+    def __init__(self, logs: Any, publish: Callable[[str, list[dict[str, Any]]], None]) -> None:
+        self._logs, self._publish = logs, publish
         self._lines: deque[tuple[str, int, str]] = deque(maxlen=MAX_PENDING)
         self._requests: deque[tuple[str, str, int, float, float | None]] = deque(maxlen=MAX_PENDING)
         self._streams: dict[str, str] = {}
@@ -96,29 +98,16 @@ class CloudWatch:
             dimensions = [{"Name": "ApiName", "Value": api}, {"Name": "Stage", "Value": stage}]
             statuses = [status for status, _, _ in requests]
             data = [
-                _sum("Count", len(requests)),
-                _sum("4XXError", sum(400 <= status < 500 for status in statuses)),
-                _sum("5XXError", sum(status >= 500 for status in statuses)),
-                _statistics("Latency", [latency for _, latency, _ in requests]),
-                _statistics("IntegrationLatency", [latency for _, _, latency in requests if latency is not None]),
+                _datum("Count", "Count", [1] * len(requests)),
+                # 0 or 1 for each request: the average is the share of requests that failed.
+                _datum("4XXError", "Count", [400 <= status < 500 for status in statuses]),
+                _datum("5XXError", "Count", [status >= 500 for status in statuses]),
+                _datum("Latency", "Milliseconds", [latency for _, latency, _ in requests]),
+                _datum("IntegrationLatency", "Milliseconds", [time for _, _, time in requests if time is not None]),
             ]
-            self._metrics.put_metric_data(
-                Namespace="AWS/ApiGateway",
-                MetricData=[{**datum, "Dimensions": dimensions} for datum in data if datum is not None],
-            )
+            self._publish("AWS/ApiGateway", [{**datum, "Dimensions": dimensions} for datum in data if datum["Values"]])
 
 
-def _sum(name: str, value: int) -> dict[str, Any]:
-    return {"MetricName": name, "Value": float(value), "Unit": "Count"}
-
-
-def _statistics(name: str, values: list[float]) -> dict[str, Any] | None:
-    if not values:
-        return None
-    statistics = {
-        "SampleCount": float(len(values)),
-        "Sum": sum(values),
-        "Minimum": min(values),
-        "Maximum": max(values),
-    }
-    return {"MetricName": name, "StatisticValues": statistics, "Unit": "Milliseconds"}
+def _datum(name: str, unit: str, values: Sequence[float]) -> dict[str, Any]:
+    counts = Counter(map(float, values))
+    return {"MetricName": name, "Unit": unit, "Values": [*counts], "Counts": [*counts.values()]}

@@ -702,12 +702,12 @@ def test_forked_workers(plain: Cloud, corrected: Cloud):
     assert started == forked
 
 
-def test_alarm_evaluation():
+def test_metric_points():
     """How many points are looked at when one is put, with a thousand of last week and ten alarms."""
     plain, corrected = counted(
-        "alarm-evaluation",
+        "metric-points",
         """
-import asyncio, time
+import time
 from ministack.services import cloudwatch
 class Point(dict):
     looked_at = 0
@@ -720,16 +720,58 @@ alarm = {"Namespace": "Space", "MetricName": "Name", "StateValue": "OK", "Statis
 for n in range(10):
     cloudwatch._alarms[f"alarm-{n}"] = alarm | {"AlarmName": f"alarm-{n}", "ComparisonOperator": "GreaterThanThreshold"}
 Point.looked_at = 0
-async def put():
-    cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
-    while {alarm["StateValue"] for alarm in cloudwatch._alarms.values()} != {"ALARM"}:
-        await asyncio.sleep(0.1)
-asyncio.run(put())
+cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
 print(Point.looked_at)
 """,
     )
     assert plain >= 10 * 1000
     assert corrected < 500
+
+
+def test_alarm_evaluation(plain: Cloud, corrected: Cloud):
+    """Of three hours, only the last is above the threshold, in the series of one queue."""
+    hours_ago = {0.5: 9.0, 1.5: 1.0, 2.5: 1.0}
+    series = {"Namespace": "Probe", "MetricName": "Age", "Dimensions": [{"Name": "queue", "Value": "first"}]}
+    threshold = {"Threshold": 5, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Maximum", "Period": 3600}
+    alarm = series | threshold | {"EvaluationPeriods": 3, "TreatMissingData": "notBreaching"}
+    looks = {
+        "one of three": {"DatapointsToAlarm": 1},
+        "two of three": {"DatapointsToAlarm": 2},
+        "another queue": {"DatapointsToAlarm": 1, "Dimensions": [{"Name": "queue", "Value": "second"}]},
+        "all queues": {"DatapointsToAlarm": 1, "Dimensions": []},
+        "another unit": {"DatapointsToAlarm": 1, "Unit": "Seconds"},
+        "never put": {"MetricName": "Never"},
+        "never put, breaching": {"MetricName": "Never", "TreatMissingData": "breaching"},
+    }
+    states = []
+    for cloud in (plain, corrected):
+        cloudwatch = cloud.aws("cloudwatch")
+        data = [
+            {name: series[name] for name in ("MetricName", "Dimensions")}
+            | {"Value": value, "Timestamp": datetime.now(UTC) - timedelta(hours=hours)}
+            for hours, value in hours_ago.items()
+        ]
+        cloudwatch.put_metric_data(Namespace="Probe", MetricData=data)
+        for name, look in looks.items():
+            cloudwatch.put_metric_alarm(AlarmName=name, **alarm | look)
+        found = {one["AlarmName"]: one["StateValue"] for one in cloudwatch.describe_alarms()["MetricAlarms"]}
+        states.append([found[name] for name in looks])
+    assert states[0] == ["ALARM"] * 5 + ["INSUFFICIENT_DATA"] * 2
+    assert states[1] == ["ALARM"] + ["OK"] * 5 + ["ALARM"]
+    maths = {"AlarmName": "maths", "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    maths["Metrics"] = [{"Id": "all", "Expression": "first + second"}]
+    assert error_code(plain.aws("cloudwatch").put_metric_alarm, **maths) == ""
+    assert error_code(corrected.aws("cloudwatch").put_metric_alarm, **maths) == "ValidationError"
+
+
+def test_service_namespaces(plain: Cloud, corrected: Cloud):
+    data = {"Namespace": "AWS/Probe", "MetricData": [{"MetricName": "Put", "Value": 1}]}
+    assert error_code(plain.aws("cloudwatch").put_metric_data, **data) == ""
+    assert error_code(corrected.aws("cloudwatch").put_metric_data, **data) == "InvalidParameterValue"
+    datum = {"MetricName": "Published", "Dimensions": [], "Unit": "Count", "Values": [1]}
+    published = {"Namespace": "AWS/Probe", "MetricData": [datum]}
+    assert corrected.emulator("POST", "/_setpieces/metrics", json=published).is_success
+    assert "AWS/Probe" in namespaces(corrected)
 
 
 def test_schedule_ticks():

@@ -36,6 +36,7 @@ def test_a_path_that_does_not_work_is_named_with_the_alarms(shop: Shop, monkeypa
         AlarmName=name,
         EvaluationPeriods=1,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="ignore",  # so that it stays as it is set
         **threshold,
     )
     try:

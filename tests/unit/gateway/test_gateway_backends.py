@@ -193,8 +193,8 @@ class FakeClient:
 
 
 def test_telemetry() -> None:
-    logs, metrics = FakeClient(), FakeClient()
-    telemetry = CloudWatch(logs, metrics)
+    logs, published = FakeClient(), {}
+    telemetry = CloudWatch(logs, lambda namespace, data: published.update({namespace: data}))
     telemetry.access("arn:aws:logs:eu:1:log-group:/g/h:*", "one")
     telemetry.access("arn:aws:logs:eu:1:log-group:/g/h:*", "two")
     telemetry.access("arn:aws:firehose:eu:1:deliverystream/x", "elsewhere")
@@ -204,16 +204,24 @@ def test_telemetry() -> None:
     assert [name for name, _ in logs.calls] == ["create_log_stream", "put_log_events"]
     assert logs.calls[1][1]["logGroupName"] == "/g/h"
     assert [event["message"] for event in logs.calls[1][1]["logEvents"]] == ["one", "two"]
-    data = {datum["MetricName"]: datum for datum in metrics.calls[0][1]["MetricData"]}
-    assert [data[name]["Value"] for name in ("Count", "4XXError", "5XXError")] == [2.0, 1.0, 0.0]
-    assert data["Latency"]["StatisticValues"]["Sum"] == 6.0
-    assert data["IntegrationLatency"]["StatisticValues"]["SampleCount"] == 1.0
+    data = {
+        datum["MetricName"]: dict(zip(datum["Values"], datum["Counts"], strict=True))
+        for datum in published["AWS/ApiGateway"]
+    }
+    assert data == {
+        "Count": {1.0: 2},
+        "4XXError": {0.0: 1, 1.0: 1},
+        "5XXError": {0.0: 2},
+        "Latency": {5.0: 1, 1.0: 1},
+        "IntegrationLatency": {3.0: 1},
+    }
+    published.clear()
     telemetry.flush()
-    assert len(metrics.calls) == 1
+    assert published == {}
 
 
 def test_telemetry_survives_the_absence_of_cloudwatch() -> None:
-    telemetry = CloudWatch(FakeClient(fails=True), FakeClient(fails=True))
+    telemetry = CloudWatch(FakeClient(fails=True), FakeClient(fails=True).publish)
     telemetry.access("arn:aws:logs:eu:1:log-group:g", "one")
     telemetry.request("api", "local", 200, 5.0, 3.0)
     telemetry.flush()

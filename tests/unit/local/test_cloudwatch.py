@@ -1,5 +1,7 @@
 """How the points of a metric are kept."""
 
+import pytest
+
 from local import cloudwatch
 
 
@@ -12,7 +14,7 @@ def test_points_that_are_sent_late_are_in_order_of_their_time():
     for seconds in (10.0, 30.0, 20.0):
         cloudwatch.Ordered(points).append(point(seconds, 1))
     assert [each["Timestamp"] for each in points] == [10.0, 20.0, 30.0]
-    assert cloudwatch.since(points, 20.0) == points[1:]
+    assert cloudwatch.between(points, 20.0, 30.0) == points[1:2]
 
 
 def test_old_points_of_a_minute_with_one_value_become_one_with_their_count():
@@ -26,4 +28,17 @@ def test_old_points_of_a_minute_with_one_value_become_one_with_their_count():
         (120.0, 1, 1.0),
         (1000, 1, None),
         (1001, 1, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [(0, 60, [0]), (1, 60, []), (1, 61, [60]), (60, 180, [60, 120]), (59.5, 120.5, [60, 120])],
+)
+def test_points_that_are_repeated_are_within_a_time_that_ends_before_the_next(
+    start: float, end: float, times: list[int]
+):
+    points = cloudwatch.Repeated(60, "Count", {0.0: 9.0, 1.0: 1.0}).between(start, end)
+    assert [(each["Timestamp"], each["Value"], each["Count"]) for each in points] == [
+        (time, value, count) for time in times for value, count in ((0.0, 9.0), (1.0, 1.0))
     ]

@@ -526,6 +526,52 @@ def _allow_batches_as_single_messages() -> None:
     )
 
 
+def _allow_batches_of_a_topic_as_single_messages() -> None:
+    from ministack.core import iam_actions
+
+    named = iam_actions._action_from_query
+
+    def action(query_params: dict[str, Any], body: bytes, content_type: str) -> str | None:
+        name = named(query_params, body, content_type)
+        return "Publish" if name == "PublishBatch" else name
+
+    iam_actions._action_from_query = action
+
+
+def _name_actions_of_lambda_as_iam_does() -> None:
+    from ministack.core import iam_actions, iam_evaluator
+    from ministack.services import lambda_svc
+
+    if iam_actions._lambda_action("GET", "/2015-03-31/event-source-mappings/1") == "GetEventSourceMapping":
+        raise NoLongerNeeded("actions on event source mappings and aliases have their names")
+    guessed, resolve = iam_actions._lambda_action, iam_evaluator._resolve_condition_key
+
+    def action(method: str, path: str) -> str | None:
+        if "/event-source-mappings" in path or "/aliases" in path:
+            return iam_actions._match_rest_action("lambda", method, path, {})
+        return guessed(method, path)
+
+    def resolved(key: str, context: Any) -> Any:
+        if key.lower() != "lambda:functionarn":
+            return resolve(key, context)
+        return (lambda_svc._esms.get(context.resource_arn.rpartition(":")[2]) or {}).get("FunctionArn")
+
+    iam_actions._lambda_action = action
+    iam_evaluator._resolve_condition_key = resolved
+
+
+def _judge_targets_by_their_rule() -> None:
+    from ministack.core import iam_actions
+
+    _replace_in_function(
+        iam_actions,
+        iam_actions,
+        "extract_resource_arn",
+        '_safe_json_field(body, "RuleName")\n        bus =',
+        '_safe_json_field(body, "RuleName") or _safe_json_field(body, "Rule")\n        bus =',
+    )
+
+
 def _tell_policies_the_event_source() -> None:
     from ministack.core import iam_actions
 
@@ -1140,6 +1186,22 @@ CORRECTIONS = (
         _allow_batches_as_single_messages,
     ),
     Correction(
+        "sns-batches",
+        "permissions",
+        "PublishBatch needs the permission for the single call, sns:Publish",
+        "it needs sns:PublishBatch, an action that IAM does not have",
+        "tests publish as many messages at once as a topic may get",
+        _allow_batches_of_a_topic_as_single_messages,
+    ),
+    Correction(
+        "rule-targets",
+        "permissions",
+        "whether somebody may put or remove the targets of a rule is judged by the rule",
+        "it is judged by the bus, so that a policy that names the rule refuses",
+        "the role of the tests may change rules of its own, and no others",
+        _judge_targets_by_their_rule,
+    ),
+    Correction(
         "event-source",
         "permissions",
         "a policy can say under which events:source a role may put events",
@@ -1264,6 +1326,14 @@ CORRECTIONS = (
         "it is judged as one of any identity, and the condition key is unknown: the policy refuses everything",
         "vouchers may send mails from one address, and its policy says so",
         _tell_policies_who_a_mail_is_from,
+    ),
+    Correction(
+        "lambda-actions",
+        "permissions",
+        "one alias or event source mapping is read and changed by actions of their own; lambda:FunctionArn is whose mapping it is",
+        "reading one needs lambda:ListAliases or lambda:ListEventSourceMappings, changing one no permission at all",
+        "the circuit of the feeds switches mappings, and tests look at them",
+        _name_actions_of_lambda_as_iam_does,
     ),
     Correction(
         "clean-interpreter",

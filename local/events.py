@@ -33,7 +33,7 @@ console = Console(highlight=False)
 def listening(shop: Shop) -> Iterator[str]:
     """The URL of a queue that receives every event of the bus for the duration of the block."""
     sqs, bus = shop.aws("sqs"), shop.aws("events")
-    name, bus_name = unique("setpieces-events"), shop.address("event-bus", "bus-name")
+    name, bus_name = unique(f"setpieces-{shop.stage}-tail"), shop.address("event-bus", "bus-name")
     url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "3600"})["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -28,6 +28,8 @@ from local import iam_usage, publish
 from local.declared import Piece, definition, name_of, pieces
 from local.failures import requires_shop
 from local.grants import role_policies, several, statements
+from local.integration_role import SERVICE as DELIVERY
+from local.integration_role import TESTS_STACK, for_tests
 from local.settings import STACK
 
 # What a poller calls with the role of the function.
@@ -134,9 +136,9 @@ class Granted:
     where: tuple[str, int, int, int]
 
 
-def shop() -> list[Piece]:
-    """Every template but the one that people and the pipeline work with, which nothing of the shop runs under."""
-    return [piece for service, piece in pieces().items() if service != "delivery"]
+def reported() -> list[Piece]:
+    """Every template; of the one that people and the pipeline work with only the role of the integration tests."""
+    return [for_tests() if service == DELIVERY else piece for service, piece in pieces().items()]
 
 
 def granted(piece: Piece) -> Iterator[Granted]:
@@ -304,6 +306,7 @@ def roles_by_service(deployed: list[dict[str, Any]]) -> Iterator[tuple[str, str]
         f"{STACK}-{name}": resource["Properties"]["Location"].removesuffix(".yaml")
         for name, resource in pieces()["shop"].source["Resources"].items()
     }
+    nested[TESTS_STACK] = DELIVERY
     for resource in deployed:
         if resource["type"] == "AWS::IAM::Role":
             stack = max((name for name in nested if resource["stack"].startswith(name)), key=len, default="")
@@ -332,13 +335,15 @@ def used(
 
 def wildcards() -> list[str]:
     """Actions with a ``*``: no role has one. Wide resources are checked in tests/templates/test_policies.py."""
-    return [f"{one.service} {one.role} {one.action}" for piece in shop() for one in granted(piece) if "*" in one.action]
+    return [
+        f"{one.service} {one.role} {one.action}" for piece in reported() for one in granted(piece) if "*" in one.action
+    ]
 
 
 def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Granted, str]:
     """Every grant and what explains it; an empty text for those that nothing does."""
     result = {}
-    for piece in shop():
+    for piece in reported():
         needed = needs(piece)
         for one in granted(piece):
             reason = REASONS.get((one.service, one.role, one.action), "")

@@ -21,8 +21,7 @@ import httpx
 from local import samples
 from local.failures import CommandFailed, requires_shop
 from local.progress import step
-from local.settings import STATE
-from local.shop import Shop
+from local.shop import Shop, samples_file
 
 CLIENTS = 4
 TRIES = 5
@@ -159,4 +158,4 @@ def main() -> None:
     """Seed products, a customer and an admin; what is there stays as it is."""
     shop = Shop.from_environment()
     with step(f"seeding stage {shop.stage}"):
-        seed(shop, STATE / "samples.json")
+        seed(shop, samples_file(shop.stage))

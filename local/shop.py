@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,12 +23,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import emulator_client
-from local.settings import FRONT_DOOR, REGION, ROOT, STATE, aws_environment
+from local.settings import FRONT_DOOR, REGION, ROOT, SESSION, STATE, aws_environment
+from local.stages import current_stage
 
 T = TypeVar("T")
 
-# How long a whole flow may take, on a machine whose cores are busy with other work. A poll ends as soon as it holds.
-FLOW_SECONDS = 120
+# How long a whole flow may take: here on a machine whose cores are busy with other work; on AWS with Firehose's buffers,
+# retries after minutes and functions that start cold. A poll ends as soon as it holds.
+FLOW_SECONDS = 120 if current_stage() == "local" else 600
 # How long one answer may take: longer than any gateway or function waits before it gives up by itself.
 ANSWER_SECONDS = 60
 # Seconds between the calls of a poll.
@@ -94,17 +97,21 @@ class Shop:
 
     @classmethod
     def from_environment(cls) -> "Shop":
-        """The shop of ``SETPIECES_STAGE`` (default local)."""
-        stage = os.environ.get("SETPIECES_STAGE", "local")
+        """The shop of ``SETPIECES_STAGE`` (default local); the local one as root, unless ``settings.SESSION`` is set."""
+        stage = current_stage()
         if stage != "local":
             return cls(stage, boto3.Session(), None, None)
         local = aws_environment()
-        session = boto3.Session(local["AWS_ACCESS_KEY_ID"], local["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+        root = {
+            "aws_access_key_id": local["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": local["AWS_SECRET_ACCESS_KEY"],
+        }
+        session = boto3.Session(**json.loads(os.environ.get(SESSION, "null")) or root, region_name=REGION)
         return cls(stage, session, local["AWS_ENDPOINT_URL"], FRONT_DOOR)
 
     @property
     def samples(self) -> dict[str, Any]:
-        return json.loads((STATE / "samples.json").read_text())
+        return json.loads(samples_file(self.stage).read_text())
 
     def aws(self, service: str) -> Any:
         return _client(self.session, service, self.endpoint)
@@ -122,11 +129,13 @@ class Shop:
         return answer["Parameter"]["Value"]
 
     def url(self, path: str) -> str:
-        """The URL of ``/<service>/v1/...``; the path is taken as it is, dot segments and escapes included."""
+        """The URL of ``/<service>/v1/...`` or of a page; the path is taken as it is, dot segments and escapes included."""
         if self.front_door:
             return self.front_door + path
         service, _, rest = path.lstrip("/").partition("/")
-        return f"{self.address(service, 'api-url')}/{rest}"
+        if (ROOT / "schemas" / "api" / f"{service}.yaml").exists():
+            return f"{_published(self, service, 'api-url')}/{rest}"
+        return f"https://{_published(self, 'edge', 'site-host')}{path}"
 
     def call(
         self,
@@ -180,6 +189,17 @@ class Shop:
     def event(self, path: str) -> Any:
         """A sample event of the repository."""
         return json.loads((ROOT / "events" / path).read_text())
+
+
+def samples_file(stage: str) -> Path:
+    """Where ``local.seed`` writes the sample people of a stage: each stage has its own."""
+    return STATE / ("samples.json" if stage == "local" else f"samples-{stage}.json")
+
+
+@cache
+def _published(shop: Shop, service: str, name: str) -> str:
+    """Asked for once: Parameter Store takes 40 calls a second."""
+    return shop.address(service, name)
 
 
 def _dumps(value: Any) -> str:

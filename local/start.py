@@ -28,7 +28,7 @@ from local.settings import (
     STATE,
     aws_environment,
 )
-from local.shop import Shop
+from local.shop import Shop, samples_file
 from local.update import client
 
 FAILURES = (CannotStart, Rejected, DeployFailed, SeedFailed, yaml.YAMLError)
@@ -120,7 +120,7 @@ def _seed() -> None:
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
     shop = Shop.from_environment()
-    seed.seed(shop, STATE / "samples.json")
+    seed.seed(shop, samples_file(STAGE))
     redirects.publish_samples(shop)
     # Nobody waits for it: the shop sells without sitemaps.
     sitemaps.start(shop, feeds.admin(shop))

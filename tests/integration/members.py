@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 from local.shop import Shop, patiently, unique
 
 
@@ -51,6 +53,16 @@ def sign_up(shop: Shop) -> Member:
     assert rewarded.status_code == 200, rewarded.text
     secrets = (name, email, phone, street, tier, customer["identity_id"], member["rewards_id"])
     return Member(customer_id, email, password, sign_in(shop, email, password), secrets)
+
+
+def stranger(shop: Shop) -> boto3.Session:
+    """Somebody of the account who may do nothing, as templates/delivery.yaml makes them."""
+    account = shop.address("event-bus", "bus-arn").split(":")[4]
+    role = f"arn:aws:iam::{account}:role/setpieces-{shop.stage}-stranger"
+    keys = shop.aws("sts").assume_role(RoleArn=role, RoleSessionName="stranger")["Credentials"]
+    return boto3.Session(
+        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=shop.session.region_name
+    )
 
 
 def platform(shop: Shop, path: str) -> Any:

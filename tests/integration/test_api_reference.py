@@ -76,6 +76,7 @@ def test_a_request_of_the_collection_is_answered_as_documented(
         assert answer.json()["code"] != "MISSING_AUTHENTICATION_TOKEN", "no API knows this request"
 
 
+@pytest.mark.local_only("it asks the front door for its list of APIs")
 def test_every_operation_is_in_the_document_and_in_the_collection(shop: Shop):
     apis = httpx.get(shop.url("/_front_door/apis")).json()["apis"]
     routes = {
@@ -95,6 +96,7 @@ def test_every_operation_is_in_the_document_and_in_the_collection(shop: Shop):
     assert len(REQUESTS) == len(documented)
 
 
+@pytest.mark.local_only("the page is one of the front door")
 def test_the_page_shows_the_document(shop: Shop):
     page = httpx.get(shop.url("/_front_door/reference"))
     assert page.status_code == 200

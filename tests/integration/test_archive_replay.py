@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from local.events import listening, received
 from local.shop import Shop, eventually, unique
 from tests.integration.spokes import about, drained, placed, put
@@ -9,6 +11,7 @@ from tests.integration.spokes import about, drained, placed, put
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 
 
+@pytest.mark.local_only("it makes an archive: a stage's is replayed to all its consumers, minutes later")
 def test_a_replayed_order_is_not_shipped_again(shop: Shop):
     bus, arn = shop.aws("events"), shop.address("event-bus", "bus-arn")
     # In the local cloud the template's archive is left out, so the test brings one.

@@ -13,6 +13,8 @@ from local.storefront import NAME
 from tests.integration.other_cloud import Other, other_cloud
 from tests.integration.test_orders import body, ended, fill_basket, submit
 
+pytestmark = pytest.mark.local_only("it copies the state folder of a local cloud")
+
 LOCAL_PORT = re.compile(r"(?:127\.0\.0\.1|localhost):(\d+)")
 
 

@@ -26,6 +26,8 @@ from local.processes import EMULATOR, SESSIONS
 from local.settings import ACCOUNT_ID, AWS_ENDPOINT, AWS_PORT, HOST, REGION, STATE
 from local.shop import Shop, unique
 
+pytestmark = pytest.mark.local_only("it is the local cloud that is closed, and which it asks about")
+
 ATTACKER = {"Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
 # A page may have no control over these, but a program of another user has.
 HEADERS = ({}, ATTACKER, {"Host": f"attacker.example:{AWS_PORT}"}, {"Origin": "http://127.0.0.1:9999"})

@@ -10,6 +10,8 @@ from local.processes import kill_workers, workers
 from local.shop import Shop, patiently
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
 
+pytestmark = pytest.mark.local_only("it ends processes of functions, and has an emulator of its own")
+
 CLIENTS = 32
 
 

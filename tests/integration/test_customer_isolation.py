@@ -75,7 +75,9 @@ def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[An
     def settled() -> bool:
         answer = send(shop, attempt, session)
         answers.append(answer)
-        return not (answer.status == 503 and answer.code in BUSY and "retry-after" in answer.headers.lower())
+        busy = answer.status == 503 and answer.code in BUSY
+        # 429: so many requests of one address are more than the web ACL of a deployed stage takes at once.
+        return not ((busy or answer.status == 429) and "retry-after" in answer.headers.lower())
 
     eventually(settled, every=1)
     return answers

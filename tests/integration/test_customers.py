@@ -1,6 +1,7 @@
 """Sign-up, profile and rewards over HTTP against the running shop."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -199,6 +200,7 @@ def mismatches(events: list[dict[str, Any]], customer_id: str) -> list[dict[str,
 
 
 def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, mixed_up: Member):
+    began = time.time() - 1
     with listening(shop) as url:
         for resource in ("profile", "rewards"):
             assert refusal(eventually(lambda resource=resource: settled(get(shop, mixed_up, resource)))) == (
@@ -210,7 +212,7 @@ def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, m
     assert told["meta_data"]["status"] == "MISMATCH"
     assert told["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
-    assert eventually(lambda: counted(shop, group))
+    assert eventually(lambda: counted(shop, group, began))
 
 
 def settled(answer: httpx.Response) -> httpx.Response | None:
@@ -218,10 +220,12 @@ def settled(answer: httpx.Response) -> httpx.Response | None:
     return None if answer.status_code == 503 else answer
 
 
-def counted(shop: Shop, group: str) -> bool:
+def counted(shop: Shop, group: str, since: float) -> bool:
     """The metric that the alarm watches, in the log in CloudWatch's embedded format."""
-    lines = shop.aws("logs").filter_log_events(logGroupName=group, filterPattern="IdentityMismatch")["events"]
-    metrics = [json.loads(line["message"]) for line in lines if line["message"].startswith("{")]
+    logs = shop.aws("logs").get_paginator("filter_log_events")
+    pages = logs.paginate(logGroupName=group, filterPattern="IdentityMismatch", startTime=int(since * 1000))
+    lines = [event["message"] for page in pages for event in page["events"]]
+    metrics = [json.loads(line) for line in lines if line.startswith("{")]
     return any(entry.get("IdentityMismatch") == [1.0] and entry.get("service") == "customers" for entry in metrics)
 
 

@@ -13,6 +13,8 @@ import pytest
 from local.shop import eventually
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
 
+pytestmark = pytest.mark.local_only("it has emulators of its own")
+
 # It tells what it was given and what time it is.
 WITNESS = """
 import json, os, time

@@ -15,6 +15,8 @@ from local.deploy import LOCAL_POLLS, SAM_COMMAND
 from local.settings import ROOT
 from local.shop import Shop
 
+pytestmark = pytest.mark.local_only("it builds and deploys on this machine")
+
 AARCH64 = 183
 
 

@@ -4,6 +4,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from local.events import listening, received
 from local.shop import Shop, eventually, unique
 from tests.integration.schedules import fired_now
@@ -135,6 +137,7 @@ def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
     assert entry["data"]["version"] == 3
 
 
+@pytest.mark.local_only("it passes a role of the shop on to a schedule")
 def test_the_schedule_runs_the_relay(shop: Shop):
     """Every minute; its target, role and retries now and not when the minute is full."""
     schedule = shop.aws("scheduler").get_schedule(Name=f"setpieces-{shop.stage}-event-relay")

@@ -48,9 +48,10 @@ def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
 
 
 def left_behind(shop: Shop) -> list[str]:
-    queues = shop.aws("sqs").list_queues(QueueNamePrefix="setpieces-events").get("QueueUrls", [])
+    prefix = f"setpieces-{shop.stage}-tail-"
+    queues = shop.aws("sqs").list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
     bus = shop.address("event-bus", "bus-name")
-    rules = shop.aws("events").list_rules(EventBusName=bus, NamePrefix="setpieces-events")["Rules"]
+    rules = shop.aws("events").list_rules(EventBusName=bus, NamePrefix=prefix)["Rules"]
     return queues + [rule["Name"] for rule in rules]
 
 
@@ -107,6 +108,7 @@ def test_it_can_end_by_itself():
         assert process.wait(timeout=FLOW_SECONDS) == 0
 
 
+@pytest.mark.local_only("it is about a local cloud that does not run")
 def test_without_a_shop_it_says_what_to_do():
     answer = subprocess.run(
         [sys.executable, "-m", "local.cli", "events"],

@@ -12,6 +12,8 @@ from local.declared import pieces
 from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 
+pytestmark = pytest.mark.local_only("it has emulators of its own")
+
 # A queue that CloudFormation accepts and SQS refuses.
 REFUSED = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}
 

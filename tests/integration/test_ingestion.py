@@ -17,7 +17,7 @@ import pytest
 
 from local.dead_letters import looking, queues, redrive
 from local.declared import pieces
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from tests.hostile import BROKEN, mutations
 
 EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
@@ -345,7 +345,7 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
         with looking(shop, queue) as letters:
             return next((found.message for found in letters if name in found.message["Body"]), {})
 
-    body = eventually(letter, timeout=240)["Body"]
+    body = eventually(letter, timeout=2 * FLOW_SECONDS)["Body"]
     assert function in json.loads(body)["requestContext"]["functionArn"]
     # Put right: the object is where the function may read it. Its arrival is counted first.
     path = put(shop, bucket, line(made(name)).encode())

@@ -11,6 +11,8 @@ from bench.operations import scheduled
 from local.settings import ROOT
 from tests.integration.other_cloud import other_cloud
 
+pytestmark = pytest.mark.local_only("it counts calls in a local cloud of its own")
+
 # What caches of a process, retries and polls decide.
 VARIES = (
     "ssm:",

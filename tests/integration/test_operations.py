@@ -39,7 +39,8 @@ def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, st
     prefix = f"setpieces-{shop.stage}-"
     pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=prefix)
     there = {url.rpartition("/")[2].removeprefix(prefix) for page in pages for url in page.get("QueueUrls", [])}
-    assert set(queues(shop, session)) == there
+    # Somebody may be listening to the bus (local/events.py): that queue is no service's.
+    assert set(queues(shop, session)) == {name for name in there if not name.startswith("tail-")}
 
 
 def test_a_dead_letter_is_seen_and_not_taken(shop: Shop, session: dict[str, str]):
@@ -96,6 +97,7 @@ def test_what_is_no_correlation_id_is_refused(shop: Shop, session: dict[str, str
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/correlation_id")
 
 
+@pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
 def test_the_page_shows_all_this(shop: Shop, checkout: str):
     with browser(shop.front_door) as client:
         sign_in(client, shop, "admin", "/admin")

@@ -382,7 +382,14 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
     assert {step.where for step in way} >= {*CHECKOUT, "checkout-bus"}
     told = [step.what.split()[0] for step in way if step.level == "EVENT"]
     assert told == ["CHECKOUT/ORDER/SUBMIT", "CHECKOUT/PAYMENT/AUTHORIZED", "CHECKOUT/ORDER/COMPLETE"]
-    # X-Ray has no API in the local cloud; the segments that functions send are kept beside it.
+
+
+@pytest.mark.local_only("X-Ray has no API in the local cloud; the emulator keeps the segments that functions send")
+def test_the_traces_of_one_checkout_have_its_correlation_id(shop: Shop, product: dict):
+    correlation = unique("trace")
+    sent = body(fill_basket(shop, product))
+    number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
+    assert ended(shop, number)["status"] == "Complete"
     eventually(lambda: traced(shop, correlation) >= {"orders", "tax", "payments", "shipping", "data-sync"})
 
 

@@ -36,6 +36,8 @@ from local.settings import ACCOUNT_ID, REGION, ROOT
 from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
 
+pytestmark = pytest.mark.local_only("it has emulators of its own")
+
 QUEUE = {"Type": "AWS::SQS::Queue"}
 RUNTIME_ERROR = "[ERROR] {0}: {1}\nTraceback (most recent call last):"
 
@@ -596,6 +598,66 @@ def test_sqs_batches(plain: Cloud, corrected: Cloud):
 
     assert refused(plain) == "AccessDenied"
     assert refused(corrected) == ""
+
+
+def test_sns_batches(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> str:
+        topic = cloud.aws("sns").create_topic(Name=unique("topic"))["TopicArn"]
+        sns = cloud.aws("sns", cloud.session(allow("sns:Publish", topic)))
+        assert error_code(sns.publish, TopicArn=topic, Message="one") == ""
+        return error_code(sns.publish_batch, TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "two"}])
+
+    assert refused(plain) == "AuthorizationError"
+    assert refused(corrected) == ""
+
+
+def test_lambda_actions(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> tuple[str, ...]:
+        """Who may look at an alias, and who may look at mappings of the function, of another one, and change one."""
+        (_, queue), api = cloud.queue(), cloud.aws("lambda")
+        role = cloud.role("lambda", allow("sqs:*"))
+        function = cloud.function("def handler(event, context): pass", Role=role)
+        arn = api.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+        api.create_alias(FunctionName=function, Name="live", FunctionVersion="$LATEST")
+        mapping = api.create_event_source_mapping(EventSourceArn=queue, FunctionName=function)["UUID"]
+
+        def session(action: str, resource: str = "*", **condition: Any) -> Any:
+            return cloud.aws("lambda", cloud.session(allow(action, resource, **condition)))
+
+        read = "lambda:GetEventSourceMapping"
+        mine, others = (session(read, ArnLike={"lambda:FunctionArn": each}) for each in (arn, f"{arn}-other"))
+        return (
+            error_code(session("lambda:GetAlias", arn).get_alias, FunctionName=function, Name="live"),
+            error_code(mine.get_event_source_mapping, UUID=mapping),
+            error_code(others.get_event_source_mapping, UUID=mapping),
+            error_code(mine.update_event_source_mapping, UUID=mapping, BatchSize=1),
+            error_code(
+                session("lambda:UpdateEventSourceMapping").update_event_source_mapping, UUID=mapping, BatchSize=1
+            ),
+        )
+
+    denied = "AccessDeniedException"
+    assert refused(plain)[:2] == (denied, denied)
+    assert refused(corrected) == ("", "", denied, denied, "")
+
+
+def test_rule_targets(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> tuple[str, str]:
+        """Who may, and who may for another rule."""
+        bus, rule, (_, queue), events = unique("bus"), unique("rule"), cloud.queue(), cloud.aws("events")
+        events.create_event_bus(Name=bus)
+        arn = events.put_rule(Name=rule, EventBusName=bus, EventPattern='{"source": ["probe"]}')["RuleArn"]
+        targets = [{"Id": "one", "Arn": queue}]
+        of_this, of_another = (
+            cloud.aws("events", cloud.session(allow("events:PutTargets", each))) for each in (arn, f"{arn}-another")
+        )
+        return tuple(
+            error_code(each.put_targets, Rule=rule, EventBusName=bus, Targets=targets) for each in (of_this, of_another)
+        )
+
+    denied = "AccessDeniedException"
+    assert refused(plain) == (denied, denied)
+    assert refused(corrected) == ("", denied)
 
 
 def test_event_source(plain: Cloud, corrected: Cloud):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from local.declared import Piece, every, name_of
+from local.settings import STAGE
 from local.shop import Shop, eventually, unique
 
 QUEUE, FUNCTION = "AWS::SQS::Queue", "AWS::Lambda::Function"
@@ -33,6 +34,7 @@ def conditional(piece: Piece, source: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(("queue", "letters"), consumers())
 def test_what_is_no_message_becomes_a_dead_letter_with_its_reason(shop: Shop, queue: str, letters: str):
+    queue, letters = (name.replace(f"-{STAGE}-", f"-{shop.stage}-", 1) for name in (queue, letters))
     sqs, nonsense = shop.aws("sqs"), unique("no json")
     ordered = {"MessageGroupId": nonsense, "MessageDeduplicationId": nonsense} if queue.endswith(".fifo") else {}
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=nonsense, **ordered)

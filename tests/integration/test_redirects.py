@@ -15,6 +15,8 @@ from local import redirects
 from local.shop import Shop, eventually, unique
 from tests.hostile import STRINGS
 
+pytestmark = pytest.mark.local_only("it publishes rules over those of the stage, and the CDN keeps answers for hours")
+
 SAMPLES = json.loads(redirects.SAMPLES.read_text())
 
 

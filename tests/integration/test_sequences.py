@@ -9,6 +9,7 @@ import pytest
 from local.counters import FLOORS, raise_sequences
 from local.credentials import ROOT_ACCESS_KEY_ID
 from local.shop import Shop, unique
+from tests.integration.members import stranger
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"
@@ -117,16 +118,23 @@ def test_unsigned_calls_are_refused(shop: Shop):
 
 
 def test_a_caller_without_permission_is_refused(shop: Shop):
+    nobody = stranger(shop)
+    assert take(shop, session=nobody).status_code == 403
+    keys = nobody.get_credentials()
+    forged = boto3.Session(keys.access_key, "wrong", keys.token, region_name=shop.session.region_name)
+    assert take(shop, session=forged).status_code == 403
+    forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)
+    assert take(shop, session=forged_root).status_code == 403
+
+
+@pytest.mark.local_only("it makes a user, and gives them permissions")
+def test_a_caller_may_do_what_its_policy_names_and_no_more(shop: Shop):
     user = unique("nobody")
     iam = shop.aws("iam")
     iam.create_user(UserName=user)
     key = iam.create_access_key(UserName=user)["AccessKey"]
-    stranger = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
-    assert take(shop, session=stranger).status_code == 403
-    forged = boto3.Session(key["AccessKeyId"], "wrong", region_name=shop.session.region_name)
-    assert take(shop, session=forged).status_code == 403
-    forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)
-    assert take(shop, session=forged_root).status_code == 403
+    caller = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
+    assert take(shop, session=caller).status_code == 403
     iam.put_user_policy(
         UserName=user,
         PolicyName="next-order-number",
@@ -143,8 +151,8 @@ def test_a_caller_without_permission_is_refused(shop: Shop):
             }
         ),
     )
-    assert take(shop, session=stranger).status_code == 200
-    assert take(shop, LEASE, json={"count": 1}, session=stranger).status_code == 403
+    assert take(shop, session=caller).status_code == 200
+    assert take(shop, LEASE, json={"count": 1}, session=caller).status_code == 403
 
 
 def test_an_exhausted_sequence_is_409_and_stays_where_it_is(shop: Shop):

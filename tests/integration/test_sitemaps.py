@@ -16,14 +16,14 @@ from hishel.httpx import CacheClient
 from sitemap_check import locations, problems
 
 from local.feeds import admin
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
 from tests.integration.schedules import fired_now
 from tests.integration.test_catalog import put_product
 from tests.integration.test_orders import session_of
 
 # A run may wait for another, and the shop holds whatever all tests have put there.
-PATIENCE = 180
+PATIENCE = 1.5 * FLOW_SECONDS
 CRAWLERS = 4
 
 
@@ -76,6 +76,7 @@ def today() -> str:
     return str(datetime.now(UTC).date())
 
 
+@pytest.mark.local_only("the pages need the image of the storefront, which no pipeline builds")
 def test_every_page_is_released_and_answers(shop: Shop, session: dict[str, str], origin: str):
     product = put_product(shop, name="Châtelet & <Söhne>")
     retired = put_product(shop, status="retired")
@@ -150,6 +151,7 @@ def alarms(shop: Shop) -> Iterator[Callable[[str], str]]:
         sqs.delete_queue(QueueUrl=url)
 
 
+@pytest.mark.local_only("it subscribes to the alarm topic, and changes the manifest of the release")
 def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session: dict[str, str], bucket: str):
     """As if the last release had had ten times as many: the platform suddenly lists a tenth."""
     s3, manifest = shop.aws("s3"), "release/manifest.json"
@@ -197,6 +199,7 @@ def test_two_runs_do_not_work_at_once(shop: Shop, session: dict[str, str], origi
     assert {f"{origin}/products/{product['sku']}" for product in products} <= set(crawl(shop, origin))
 
 
+@pytest.mark.local_only("it passes a role of the shop on to a schedule")
 def test_the_schedule_starts_a_run(shop: Shop):
     """Its target, role and input, not at three o'clock but now."""
     steps = shop.aws("stepfunctions")
@@ -275,6 +278,7 @@ def test_the_cdn_is_told_of_a_new_index(shop: Shop, session: dict[str, str]):
     assert sorted(paths) == ["/robots.txt", "/sitemap.xml"]
 
 
+@pytest.mark.local_only("other paths lead to the pages, which need the image of the storefront")
 @pytest.mark.parametrize(
     "path", ["/manifest.json", "/release/manifest.json", "/work/", "/sitemaps/../manifest.json", "/sitemaps/none.xml"]
 )

@@ -28,6 +28,7 @@ def test_in_production_nobody_is_signed_up_and_nothing_is_ordered(shop: Shop):
     assert shop.call("GET", f"/basket/v1/baskets/{journey.basket}").json()["items"] == []
 
 
+@pytest.mark.local_only("it makes an alarm, and says that it is on")
 def test_a_path_that_does_not_work_is_named_with_the_alarms(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(smoke, "PATIENCE_SECONDS", 1.0)
     cloudwatch, name = shop.aws("cloudwatch"), ALARM.format(stage=shop.stage)

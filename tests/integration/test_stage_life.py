@@ -25,6 +25,8 @@ from local.sources import APPLICATION, SHOP, read
 from tests.integration.test_failed_deployments import Sessions
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 
+pytestmark = pytest.mark.local_only("it has emulators of its own")
+
 PIECES = ("Foundation", "EventBus", "Sequences", "Partners", "Catalog", "Basket")
 STACK = f"setpieces-{STAGE}"
 REPOSITORY = "owner/name"

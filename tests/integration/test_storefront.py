@@ -20,6 +20,8 @@ from local.settings import AWS_ENDPOINT, HOST, ROOT
 from local.shop import ANSWER_SECONDS, Shop, eventually, fetch, unique
 from local.start import session as cloud_session
 
+pytestmark = pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
+
 ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
 
 

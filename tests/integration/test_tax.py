@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import Shop, eventually, patiently
+from tests.integration.members import stranger
 
 PATH = "/tax/v1/quotations"
 REQUEST = {
@@ -120,8 +120,4 @@ def test_malformed_requests_are_a_problem(shop: Shop, body: str, status: int):
 
 def test_only_services_that_may_ask_are_answered(shop: Shop):
     assert shop.call("POST", PATH, json=REQUEST).status_code == 403
-    user, iam = unique("nobody"), shop.aws("iam")
-    iam.create_user(UserName=user)
-    key = iam.create_access_key(UserName=user)["AccessKey"]
-    stranger = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=shop.session.region_name)
-    assert shop.call("POST", PATH, json=REQUEST, sign=True, session=stranger).status_code == 403
+    assert shop.call("POST", PATH, json=REQUEST, sign=True, session=stranger(shop)).status_code == 403

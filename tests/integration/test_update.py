@@ -12,6 +12,8 @@ from local.shop import Shop, eventually, unique
 from tests.integration.other_cloud import Other, other_cloud
 from tests.integration.test_orders import body, ended, fill_basket, status, submit
 
+pytestmark = pytest.mark.local_only("it updates a local cloud of its own")
+
 DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
 WHAT_DEPLOYS = ("templates", "functions", "schemas", "statemachines")
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from tests.integration.members import sign_in
 from tests.integration.voucher_batches import PATH, ask, complete, download, request
 
 SIZES = (1, 24, 5_001)
+# In milliseconds, as CloudWatch Logs counts.
+BEGAN = int(time.time() * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,7 @@ def test_a_link_is_for_one_file_and_ends(shop: Shop, admin: dict[str, str], batc
     assert fetch(shop.call("GET", path, headers=admin).json()["download"]["url"]).status_code == 200
 
 
+@pytest.mark.local_only("it reads the policies of a role of the shop")
 def test_the_signer_may_read_one_file_only(shop: Shop, batches: dict[int, dict[str, Any]]):
     """Even with the signature made anew: the credentials in a link are of a session that is narrowed to the file."""
     roles = shop.aws("iam").get_paginator("list_roles").paginate()
@@ -169,10 +173,12 @@ def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str,
     assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
     answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_CANCELLED")
-    assert fetch(early["download"]["url"]).status_code == 404
+    # AWS does not tell who may not list the bucket whether the file is there.
+    assert fetch(early["download"]["url"]).status_code in (403, 404)
     assert "download" not in shop.call("GET", path, headers=admin).json()
 
 
+@pytest.mark.local_only("it reads the mails that the local cloud keeps")
 def test_one_mail_brings_the_link_and_no_code(shop: Shop, admin: dict[str, str]):
     to = f"{unique('admin')}@example.com"
     path = ask(shop, admin, count=3, notify=to)
@@ -213,7 +219,7 @@ def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches
     for prefix in (f"/aws/lambda/setpieces-{shop.stage}-vouchers-", f"/setpieces/{shop.stage}/api/vouchers"):
         groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
         for group in [group["logGroupName"] for page in groups for group in page["logGroups"]]:
-            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=BEGAN)
             told += "".join(event["message"] for page in pages for event in page["events"])
     machine = shop.address("vouchers", "state-machine-arn")
     for execution in states.list_executions(stateMachineArn=machine, maxResults=20)["executions"]:

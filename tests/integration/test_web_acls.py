@@ -9,6 +9,8 @@ from local import storefront
 from local.settings import AWS_ENDPOINT, FRONT_DOOR
 from local.start import session as cloud_session
 
+pytestmark = pytest.mark.local_only("it lowers the limits of the front door")
+
 # Of the limits of stage local, which one client does not reach: ten requests.
 SHARE = 1e-7
 FORGED = {"Authorization": "AWS4-HMAC-SHA256 Credential=made-up", "X-Storefront-Token": "made-up"}

@@ -21,6 +21,7 @@ from local.grants import (
     statements,
     trusted,
 )
+from local.integration_role import for_tests
 from local.settings import ACCOUNT_ID
 
 # A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.
@@ -32,6 +33,10 @@ ANY_RESOURCE = {
     "ses:SendEmail": "SES asks for every identity that a mail names, recipients too; the condition says who it is from",
     "sqs:ListQueues": "listing knows no resource",
     "ecr:GetAuthorizationToken": "the token is the account's",
+    "cloudfront:GetInvalidation": "the account is the stage's, and CloudFront makes up the name of its one distribution",
+    "cloudfront:ListInvalidations": "the account is the stage's, and CloudFront makes up the name of its one distribution",
+    "events:ListRules": "listing knows no resource",
+    "logs:DescribeLogGroups": "listing knows no resource",
 }
 MANAGED = {
     "AWSLambdaBasicExecutionRole": "SAM adds it: writing logs",
@@ -76,6 +81,32 @@ def identity_policies() -> list[tuple[str, str, str]]:
     ]
 
 
+def of_the_tests() -> list[tuple[str, str, str]]:
+    """Likewise of the role of the integration tests, which is not within the boundary."""
+    tests = for_tests()
+    return [
+        (name, action, resource)
+        for name in tests.of_type("AWS::IAM::Role")
+        for document in role_documents(tests, name)
+        for action, resource in grants(document)
+    ]
+
+
+def test_the_tests_change_no_code_and_no_permission():
+    """Neither that of the shop, nor what CloudFormation deploys; and they become nobody but the stranger."""
+    granted = of_the_tests()
+    assert [
+        action for _, action, _ in granted if action.startswith(("iam:", "cloudformation:Create", "lambda:Update"))
+    ] == []
+    assert [resource for _, action, resource in granted if action == "sts:AssumeRole"] == [
+        f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-local-stranger"
+    ]
+    artifacts = f"arn:aws:s3:::setpieces-local-artifacts-{ACCOUNT_ID}"
+    assert [
+        grant for grant in granted if fnmatchcase(artifacts, grant[2]) or fnmatchcase(f"{artifacts}/x", grant[2])
+    ] == [grant for grant in granted if grant[2] == "*"]
+
+
 def found(value: object, key: str) -> list[str]:
     """Every text that stands under ``key``, however deep."""
     if isinstance(value, dict):
@@ -88,12 +119,13 @@ def found(value: object, key: str) -> list[str]:
 
 
 def test_no_role_may_do_anything_whatever():
-    assert [grant for grant in identity_policies() if "*" in grant[1]] == []
+    assert [grant for grant in (*identity_policies(), *of_the_tests()) if "*" in grant[1]] == []
 
 
 def test_no_role_may_use_any_resource():
     """Neither ``*`` nor an ARN whose resource part is one."""
-    wide = [grant for grant in identity_policies() if re.fullmatch(r"\*|arn(:[^:]*){4}:(\w+[:/])?\*", grant[2])]
+    granted = (*identity_policies(), *of_the_tests())
+    wide = [grant for grant in granted if re.fullmatch(r"\*|arn(:[^:]*){4}:(\w+[:/])?\*", grant[2])]
     assert [grant for grant in wide if grant[1] not in ANY_RESOURCE] == []
 
 

@@ -1,0 +1,84 @@
+"""The role of the integration tests in the local cloud: made from the template that makes it on AWS, and assumed as there.
+
+Of templates/delivery.yaml only what is there for tests is deployed: the rest is for an administrator and for the pipeline.
+"""
+
+import base64
+import json
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+from xml.etree import ElementTree
+
+import boto3
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
+
+from local.declared import Piece, pieces
+from local.settings import ACCOUNT_ID, REGION, STACK, STAGE
+from local.shop import Shop, eventually
+
+SERVICE = "delivery"
+TESTS_STACK = f"{STACK}-{SERVICE}"
+# As who the tests run on AWS: the environment of the repository that is named after the stage.
+REPOSITORY, ISSUER = "owner/name", "token.actions.githubusercontent.com"
+PARAMETERS = {
+    "Stage": STAGE,
+    "StageAccountId": ACCOUNT_ID,
+    "Repository": REPOSITORY,
+    "OidcProviderArn": f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{ISSUER}",
+}
+SECONDS = 14_400
+FORM = "application/x-www-form-urlencoded"
+CLAIMS = {"iss": f"https://{ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:{REPOSITORY}:environment:{STAGE}"}
+
+
+def for_tests() -> Piece:
+    """The delivery template with no other resources than those that only a stage with tests has."""
+    source = pieces()[SERVICE].source
+    tested = {name: one for name, one in source["Resources"].items() if one.get("Condition") == "IsTested"}
+    left = {name: part for name, part in source.items() if name not in ("Transform", "Outputs")}
+    return Piece(SERVICE, left | {"Resources": tested})
+
+
+def session(root: Shop) -> boto3.Session:
+    """A session of the role, which is made, or brought up to the template, before. ``root`` is the local cloud's."""
+    _deploy(root.aws("cloudformation"))
+    parts = (b"{}", json.dumps(CLAIMS).encode(), b"unsigned")
+    asked = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-{STAGE}-integration-tests",
+        "RoleSessionName": "tests",
+        "DurationSeconds": str(SECONDS),
+        "WebIdentityToken": ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts),
+    }
+    # AWS wants no signature, the emulator one of anybody. It believes the token, and holds its claims against the role's trust.
+    request = AWSRequest("POST", root.endpoint, data=urlencode(asked), headers={"Content-Type": FORM})
+    SigV4Auth(root.session.get_credentials(), "sts", REGION).add_auth(request)
+    answer = httpx.post(request.url, content=request.body, headers=dict(request.headers)).raise_for_status()
+    keys = {element.tag.rpartition("}")[2]: element.text for element in ElementTree.fromstring(answer.text).iter()}
+    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
+
+
+def _deploy(cloudformation: Any) -> None:
+    stack = {
+        "StackName": TESTS_STACK,
+        "TemplateBody": json.dumps(dict(for_tests().source)),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
+    try:
+        cloudformation.create_stack(**stack)
+    except cloudformation.exceptions.AlreadyExistsException:
+        with suppress(ClientError):  # if there is nothing to change
+            cloudformation.update_stack(**stack)
+    status = eventually(lambda: _status(cloudformation))
+    assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), f"{TESTS_STACK}: {status}"
+
+
+def _status(cloudformation: Any) -> str:
+    status = str(cloudformation.describe_stacks(StackName=TESTS_STACK)["Stacks"][0]["StackStatus"])
+    return "" if status.endswith("IN_PROGRESS") else status

@@ -1,0 +1,18 @@
+"""Seeding a stage, as ``make test-deployed`` does first, with the rights of the tests."""
+
+from pathlib import Path
+
+from local.seed import seed
+from local.shop import Shop, samples_file
+
+
+def test_a_stage_is_seeded_by_the_role_of_the_tests(shop: Shop, tmp_path: Path):
+    """Once more and with the same people, so that nothing changes for the other tests."""
+    file = tmp_path / "samples.json"
+    file.write_text(samples_file(shop.stage).read_text())
+    seeded = seed(shop, file)
+    known = shop.samples
+    assert {name: seeded[name] for name in ("customer", "admin", "ingest_api_key")} == {
+        name: known[name] for name in ("customer", "admin", "ingest_api_key")
+    }
+    assert known["ingest_api_key"]

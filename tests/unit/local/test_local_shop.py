@@ -1,0 +1,58 @@
+"""Where the APIs and pages of a stage are, and as whom tools work with the local one."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from local import shop as shops
+from local.settings import SESSION
+from local.shop import Shop, samples_file
+
+PUBLISHED = {
+    "/setpieces/dev/basket/api-url": "https://abc.execute-api.eu-central-1.amazonaws.com/dev",
+    "/setpieces/dev/edge/site-host": "d111.cloudfront.net",
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that Parameter Store is asked for."""
+    names: list[str] = []
+
+    def get_parameter(Name: str) -> dict[str, Any]:
+        names.append(Name)
+        return {"Parameter": {"Value": PUBLISHED[Name]}}
+
+    monkeypatch.setattr(Shop, "aws", lambda shop, service: SimpleNamespace(get_parameter=get_parameter))
+    return names
+
+
+def test_a_stage_on_aws_is_called_where_it_published_its_addresses(asked: list[str]):
+    shop = Shop("dev", boto3.Session(region_name="eu-central-1"), None, None)
+    for _ in range(2):
+        assert shop.url("/basket/v1/baskets/b%2Fc") == f"{PUBLISHED['/setpieces/dev/basket/api-url']}/v1/baskets/b%2Fc"
+        assert shop.url("/sitemap.xml") == "https://d111.cloudfront.net/sitemap.xml"
+    assert asked == list(PUBLISHED), "Parameter Store takes few calls a second"
+
+
+def test_each_stage_has_samples_of_its_own():
+    assert samples_file("local").name == "samples.json"
+    assert len({samples_file(stage) for stage in ("local", "dev", "test")}) == 3
+
+
+def test_the_local_shop_is_worked_with_as_root_or_with_the_session_that_is_given(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SETPIECES_STAGE", raising=False)
+    monkeypatch.setattr(
+        shops,
+        "aws_environment",
+        lambda: dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "root"),
+    )
+    monkeypatch.delenv(SESSION, raising=False)
+    assert Shop.from_environment().session.get_credentials().access_key == "root"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
+    monkeypatch.setenv(SESSION, json.dumps(keys))
+    found = Shop.from_environment().session.get_credentials()
+    assert [found.access_key, found.secret_key, found.token] == list(keys.values())

@@ -543,13 +543,14 @@ def _name_actions_of_lambda_as_iam_does() -> None:
     from ministack.services import lambda_svc
 
     if iam_actions._lambda_action("GET", "/2015-03-31/event-source-mappings/1") == "GetEventSourceMapping":
-        raise NoLongerNeeded("actions on event source mappings and aliases have their names")
-    guessed, resolve = iam_actions._lambda_action, iam_evaluator._resolve_condition_key
+        raise NoLongerNeeded("actions of Lambda have their names")
+    resolve = iam_evaluator._resolve_condition_key
+    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
 
     def action(method: str, path: str) -> str | None:
-        if "/event-source-mappings" in path or "/aliases" in path:
-            return iam_actions._match_rest_action("lambda", method, path, {})
-        return guessed(method, path)
+        operation = iam_actions._match_rest_action("lambda", method, path)
+        # IAM has one action for all three ways to invoke a function.
+        return "InvokeFunction" if operation and operation.startswith("Invoke") else operation
 
     def resolved(key: str, context: Any) -> Any:
         if key.lower() != "lambda:functionarn":
@@ -560,7 +561,7 @@ def _name_actions_of_lambda_as_iam_does() -> None:
     iam_evaluator._resolve_condition_key = resolved
 
 
-def _judge_targets_by_their_rule() -> None:
+def _authorize_targets_by_their_rule() -> None:
     from ministack.core import iam_actions
 
     _replace_in_function(
@@ -1190,16 +1191,16 @@ CORRECTIONS = (
         "permissions",
         "PublishBatch needs the permission for the single call, sns:Publish",
         "it needs sns:PublishBatch, an action that IAM does not have",
-        "tests publish as many messages at once as a topic may get",
+        "the integration tests publish batches",
         _allow_batches_of_a_topic_as_single_messages,
     ),
     Correction(
         "rule-targets",
         "permissions",
-        "whether somebody may put or remove the targets of a rule is judged by the rule",
-        "it is judged by the bus, so that a policy that names the rule refuses",
-        "the role of the tests may change rules of its own, and no others",
-        _judge_targets_by_their_rule,
+        "the resource of events:PutTargets and events:RemoveTargets is the rule",
+        "the resource is the bus, so a policy that names the rule does not apply",
+        "the integration tests may change only rules with a prefix of theirs",
+        _authorize_targets_by_their_rule,
     ),
     Correction(
         "event-source",
@@ -1330,8 +1331,8 @@ CORRECTIONS = (
     Correction(
         "lambda-actions",
         "permissions",
-        "one alias or event source mapping is read and changed by actions of their own; lambda:FunctionArn is whose mapping it is",
-        "reading one needs lambda:ListAliases or lambda:ListEventSourceMappings, changing one no permission at all",
+        "each operation has an action of its own, and lambda:FunctionArn says whose event source mapping is meant",
+        "reading a mapping or an alias needs the permission to list them, and changing one needs none",
         "the circuit of the feeds switches mappings, and tests look at them",
         _name_actions_of_lambda_as_iam_does,
     ),

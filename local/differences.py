@@ -462,7 +462,7 @@ DIFFERENCES = (
         "permissions-boundary",
         "permissions",
         aws="no role can do more than the boundary of its stage",
-        local="CloudFormation here ignores PermissionsBoundary, and of delivery only the roles of tests are deployed",
+        local="CloudFormation here ignores PermissionsBoundary; of delivery only the integration tests' roles are deployed",
         reason="an account is bootstrapped by an administrator, of which there is none here",
         tests=(
             f"{PROBE}permissions_boundary",

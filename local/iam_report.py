@@ -29,7 +29,7 @@ from local.declared import Piece, definition, name_of, pieces
 from local.failures import requires_shop
 from local.grants import role_policies, several, statements
 from local.integration_role import SERVICE as DELIVERY
-from local.integration_role import TESTS_STACK, for_tests
+from local.integration_role import TESTS_STACK, integration_roles
 from local.settings import STACK
 
 # What a poller calls with the role of the function.
@@ -137,8 +137,8 @@ class Granted:
 
 
 def reported() -> list[Piece]:
-    """Every template; of the one that people and the pipeline work with only the role of the integration tests."""
-    return [for_tests() if service == DELIVERY else piece for service, piece in pieces().items()]
+    """Every template; of ``delivery`` only the roles that the integration tests use."""
+    return [integration_roles() if service == DELIVERY else piece for service, piece in pieces().items()]
 
 
 def granted(piece: Piece) -> Iterator[Granted]:

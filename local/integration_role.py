@@ -1,6 +1,6 @@
-"""The role of the integration tests in the local cloud: made from the template that makes it on AWS, and assumed as there.
+"""The role of the integration tests in the local cloud: deployed from ``templates/delivery.yaml`` and assumed as on AWS.
 
-Of templates/delivery.yaml only what is there for tests is deployed: the rest is for an administrator and for the pipeline.
+The other resources of the template are for administrators and the pipeline: the local cloud has neither.
 """
 
 import base64
@@ -22,7 +22,7 @@ from local.shop import Shop, eventually
 
 SERVICE = "delivery"
 TESTS_STACK = f"{STACK}-{SERVICE}"
-# As who the tests run on AWS: the environment of the repository that is named after the stage.
+# On AWS the pipeline assumes the role with a token of the repository's environment that is named after the stage.
 REPOSITORY, ISSUER = "owner/name", "token.actions.githubusercontent.com"
 PARAMETERS = {
     "Stage": STAGE,
@@ -35,19 +35,19 @@ FORM = "application/x-www-form-urlencoded"
 CLAIMS = {"iss": f"https://{ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:{REPOSITORY}:environment:{STAGE}"}
 
 
-def for_tests() -> Piece:
-    """The delivery template with no other resources than those that only a stage with tests has."""
+def integration_roles() -> Piece:
+    """The delivery template with the resources that only stages with tests have."""
     source = pieces()[SERVICE].source
-    tested = {name: one for name, one in source["Resources"].items() if one.get("Condition") == "IsTested"}
-    left = {name: part for name, part in source.items() if name not in ("Transform", "Outputs")}
-    return Piece(SERVICE, left | {"Resources": tested})
+    resources = {name: one for name, one in source["Resources"].items() if one.get("Condition") == "IsTested"}
+    sections = {name: section for name, section in source.items() if name not in ("Transform", "Outputs")}
+    return Piece(SERVICE, sections | {"Resources": resources})
 
 
 def session(root: Shop) -> boto3.Session:
-    """A session of the role, which is made, or brought up to the template, before. ``root`` is the local cloud's."""
+    """A session of the role, which is created or updated before. ``root`` is the shop with root's credentials."""
     _deploy(root.aws("cloudformation"))
     parts = (b"{}", json.dumps(CLAIMS).encode(), b"unsigned")
-    asked = {
+    parameters = {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
         "RoleArn": f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-{STAGE}-integration-tests",
@@ -55,8 +55,8 @@ def session(root: Shop) -> boto3.Session:
         "DurationSeconds": str(SECONDS),
         "WebIdentityToken": ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts),
     }
-    # AWS wants no signature, the emulator one of anybody. It believes the token, and holds its claims against the role's trust.
-    request = AWSRequest("POST", root.endpoint, data=urlencode(asked), headers={"Content-Type": FORM})
+    # The emulator wants a signature, which AWS does not. It evaluates the role's trust policy with the claims of the token.
+    request = AWSRequest("POST", root.endpoint, data=urlencode(parameters), headers={"Content-Type": FORM})
     SigV4Auth(root.session.get_credentials(), "sts", REGION).add_auth(request)
     answer = httpx.post(request.url, content=request.body, headers=dict(request.headers)).raise_for_status()
     keys = {element.tag.rpartition("}")[2]: element.text for element in ElementTree.fromstring(answer.text).iter()}
@@ -66,14 +66,14 @@ def session(root: Shop) -> boto3.Session:
 def _deploy(cloudformation: Any) -> None:
     stack = {
         "StackName": TESTS_STACK,
-        "TemplateBody": json.dumps(dict(for_tests().source)),
+        "TemplateBody": json.dumps(dict(integration_roles().source)),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
         cloudformation.create_stack(**stack)
     except cloudformation.exceptions.AlreadyExistsException:
-        with suppress(ClientError):  # if there is nothing to change
+        with suppress(ClientError):  # "No updates are to be performed"
             cloudformation.update_stack(**stack)
     status = eventually(lambda: _status(cloudformation))
     assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), f"{TESTS_STACK}: {status}"

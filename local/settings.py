@@ -14,7 +14,7 @@ ACCOUNT_ID = "000000000000"
 STACK = f"setpieces-{STAGE}"
 HOST = "127.0.0.1"
 
-# Keys of a session, in JSON as boto3 names them, with which tools work with the local cloud instead of as root: tests set it.
+# Credentials in JSON, named as in boto3, that commands use in the local cloud instead of root's: the integration tests set it.
 SESSION = "SETPIECES_SESSION"
 # Set by `make test`, which lints the templates as a check of its own: a deployment then does not do it again.
 LINTED = "SETPIECES_LINTED"

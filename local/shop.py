@@ -28,8 +28,8 @@ from local.stages import current_stage
 
 T = TypeVar("T")
 
-# How long a whole flow may take: here on a machine whose cores are busy with other work; on AWS with Firehose's buffers,
-# retries after minutes and functions that start cold. A poll ends as soon as it holds.
+# How long a whole flow may take: here on a busy machine; on AWS with Firehose's buffers, retries after minutes and cold
+# starts. A poll ends as soon as its condition holds.
 FLOW_SECONDS = 120 if current_stage() == "local" else 600
 # How long one answer may take: longer than any gateway or function waits before it gives up by itself.
 ANSWER_SECONDS = 60
@@ -97,7 +97,7 @@ class Shop:
 
     @classmethod
     def from_environment(cls) -> "Shop":
-        """The shop of ``SETPIECES_STAGE`` (default local); the local one as root, unless ``settings.SESSION`` is set."""
+        """The shop of ``SETPIECES_STAGE`` (default local); the local one with root's credentials unless ``SESSION`` is set."""
         stage = current_stage()
         if stage != "local":
             return cls(stage, boto3.Session(), None, None)
@@ -192,13 +192,13 @@ class Shop:
 
 
 def samples_file(stage: str) -> Path:
-    """Where ``local.seed`` writes the sample people of a stage: each stage has its own."""
+    """Where ``local.seed`` writes the sample customer, admin and API key of a stage."""
     return STATE / ("samples.json" if stage == "local" else f"samples-{stage}.json")
 
 
 @cache
 def _published(shop: Shop, service: str, name: str) -> str:
-    """Asked for once: Parameter Store takes 40 calls a second."""
+    """Read once: Parameter Store's default quota is 40 calls a second."""
     return shop.address(service, name)
 
 

@@ -1,8 +1,8 @@
-"""As whom the integration tests work. Against the local cloud as against an account: under the role of the integration tests.
+"""The integration tests use the role of the integration tests, in the local cloud as in an account.
 
-The local cloud makes the role from the template that makes it in an account, and enforces its policies. Tests marked
-``local_only`` need what a deployed stage does not have, or does not let them do; they work as root of the local cloud. A
-fixture that several tests share works as root if its whole module is marked.
+The local cloud deploys the role from ``templates/delivery.yaml`` and enforces its policies. Tests marked ``local_only`` need
+something that a deployed stage lacks or forbids: they use the local cloud's root credentials. A fixture of module or session
+scope uses root's only if its whole module is marked.
 """
 
 import json
@@ -22,56 +22,55 @@ from local.settings import REGION, SESSION
 from local.shop import Shop
 
 MARKER = "local_only"
-# Routes of the emulator and of the front door: no stage on AWS has them.
-OF_THE_LOCAL_CLOUD = ("/_setpieces/", "/_ministack/", "/_front_door/")
+# Routes of the emulator and of the front door, which no stage on AWS has.
+LOCAL_ROUTES = ("/_setpieces/", "/_ministack/", "/_front_door/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever marks a test says why."""
+    """Each mark has a reason."""
     for item in items:
         for mark in item.iter_markers(MARKER):
             if not (len(mark.args) == 1 and isinstance(mark.args[0], str) and len(mark.args[0]) > 20):
-                raise pytest.UsageError(f"{item.nodeid}: {MARKER} has one argument, the reason.")
+                raise pytest.UsageError(f"{item.nodeid}: {MARKER} takes one argument, the reason.")
 
 
-class Current(Credentials):
-    """Those of the role or of root, as the test that runs now is marked; sessions and clients ask for them at each call."""
+class SwitchedCredentials(Credentials):
+    """Those of the role, or of root while a marked test runs. Clients read them for each call."""
 
     def __init__(self, root: boto3.Session, role: boto3.Session) -> None:
         self._root, self._role = (each.get_credentials().get_frozen_credentials() for each in (root, role))
-        self.as_root = False
+        self.use_root = False
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        return self._root if self.as_root else self._role
+        return self._root if self.use_root else self._role
 
     access_key = property(lambda self: self.get_frozen_credentials().access_key)
     secret_key = property(lambda self: self.get_frozen_credentials().secret_key)
     token = property(lambda self: self.get_frozen_credentials().token)
 
 
-current: Current | None = None
+current: SwitchedCredentials | None = None
 
 
-def become(root: bool) -> None:
-    """Root or the role; tools that tests start as well, by the environment."""
+def use_credentials(root: bool) -> None:
+    """Switch to root's or the role's; the environment passes them on to commands that tests run."""
     if current is None:
         return
-    current.as_root = root
+    current.use_root = root
     os.environ.pop(SESSION, None)
     if not root:
-        keys = current.get_frozen_credentials()
-        named = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        os.environ[SESSION] = json.dumps(named | {"aws_session_token": keys.token})
+        names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        os.environ[SESSION] = json.dumps(dict(zip(names, current.get_frozen_credentials(), strict=False)))
 
 
 @pytest.fixture(scope="session")
 def shop() -> Shop:
-    """The running shop, used as the running test may."""
+    """The running shop, with the credentials that the running test may use."""
     global current
     shop = Shop.from_environment()
     if shop.endpoint is None:
         return shop
-    current = Current(shop.session, integration_role.session(shop))
+    current = SwitchedCredentials(shop.session, integration_role.session(shop))
     session = botocore.session.Session()
     session._credentials = current
     return replace(shop, session=boto3.Session(botocore_session=session, region_name=REGION))
@@ -79,39 +78,37 @@ def shop() -> Shop:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    become(root=item.get_closest_marker(MARKER) is not None)
+    use_credentials(root=item.get_closest_marker(MARKER) is not None)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     yield
-    become(root=True)
+    use_credentials(root=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Iterator[None]:
-    """What tests share is not made as the first of them to run may be, but as its module is marked."""
+    """A shared fixture gets the credentials of its module's mark, whichever test runs first."""
     if current is None or fixturedef.scope == "function":
         return (yield)
-    as_root = current.as_root
-    become(root=request.node.get_closest_marker(MARKER) is not None)
+    use_root = current.use_root
+    use_credentials(root=request.node.get_closest_marker(MARKER) is not None)
     try:
         return (yield)
     finally:
-        become(as_root)
+        use_credentials(use_root)
 
 
 @pytest.fixture(autouse=True)
-def _only_what_a_stage_has(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test without the mark does not use routes that only the local cloud has."""
+def _no_local_routes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test without the mark requests no route that only the local cloud has."""
     if request.node.get_closest_marker(MARKER) is not None:
         return
     handle = httpx.HTTPTransport.handle_request
 
     def guarded(transport: httpx.HTTPTransport, sent: httpx.Request) -> httpx.Response:
-        assert not sent.url.path.startswith(OF_THE_LOCAL_CLOUD), (
-            f"no stage on AWS has {sent.url}: mark the test {MARKER}"
-        )
+        assert not sent.url.path.startswith(LOCAL_ROUTES), f"no stage on AWS answers {sent.url}: mark the test {MARKER}"
         return handle(transport, sent)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", guarded)

@@ -56,7 +56,7 @@ def sign_up(shop: Shop) -> Member:
 
 
 def stranger(shop: Shop) -> boto3.Session:
-    """Somebody of the account who may do nothing, as templates/delivery.yaml makes them."""
+    """A session of the account's role that has no permissions (templates/delivery.yaml)."""
     account = shop.address("event-bus", "bus-arn").split(":")[4]
     role = f"arn:aws:iam::{account}:role/setpieces-{shop.stage}-stranger"
     keys = shop.aws("sts").assume_role(RoleArn=role, RoleSessionName="stranger")["Credentials"]

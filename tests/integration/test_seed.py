@@ -1,4 +1,4 @@
-"""Seeding a stage, as ``make test-deployed`` does first, with the rights of the tests."""
+"""``make test-deployed`` seeds its stage first, with the permissions of the tests."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from local.seed import seed
 from local.shop import Shop, samples_file
 
 
-def test_a_stage_is_seeded_by_the_role_of_the_tests(shop: Shop, tmp_path: Path):
-    """Once more and with the same people, so that nothing changes for the other tests."""
+def test_the_role_of_the_tests_can_seed_a_stage(shop: Shop, tmp_path: Path):
+    """Again with the same customer and admin, so that nothing changes for the other tests."""
     file = tmp_path / "samples.json"
     file.write_text(samples_file(shop.stage).read_text())
     seeded = seed(shop, file)

@@ -21,7 +21,7 @@ from local.grants import (
     statements,
     trusted,
 )
-from local.integration_role import for_tests
+from local.integration_role import integration_roles
 from local.settings import ACCOUNT_ID
 
 # A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.
@@ -33,8 +33,8 @@ ANY_RESOURCE = {
     "ses:SendEmail": "SES asks for every identity that a mail names, recipients too; the condition says who it is from",
     "sqs:ListQueues": "listing knows no resource",
     "ecr:GetAuthorizationToken": "the token is the account's",
-    "cloudfront:GetInvalidation": "the account is the stage's, and CloudFront makes up the name of its one distribution",
-    "cloudfront:ListInvalidations": "the account is the stage's, and CloudFront makes up the name of its one distribution",
+    "cloudfront:GetInvalidation": "the account has one distribution, whose name CloudFront generates",
+    "cloudfront:ListInvalidations": "the account has one distribution, whose name CloudFront generates",
     "events:ListRules": "listing knows no resource",
     "logs:DescribeLogGroups": "listing knows no resource",
 }
@@ -81,9 +81,9 @@ def identity_policies() -> list[tuple[str, str, str]]:
     ]
 
 
-def of_the_tests() -> list[tuple[str, str, str]]:
-    """Likewise of the role of the integration tests, which is not within the boundary."""
-    tests = for_tests()
+def integration_test_grants() -> list[tuple[str, str, str]]:
+    """Likewise of the roles of the integration tests, which have no boundary."""
+    tests = integration_roles()
     return [
         (name, action, resource)
         for name in tests.of_type("AWS::IAM::Role")
@@ -92,9 +92,9 @@ def of_the_tests() -> list[tuple[str, str, str]]:
     ]
 
 
-def test_the_tests_change_no_code_and_no_permission():
-    """Neither that of the shop, nor what CloudFormation deploys; and they become nobody but the stranger."""
-    granted = of_the_tests()
+def test_the_integration_tests_can_change_no_code_and_no_permission():
+    """Neither the shop's code nor the artifacts; they can assume only the role without permissions."""
+    granted = integration_test_grants()
     assert [
         action for _, action, _ in granted if action.startswith(("iam:", "cloudformation:Create", "lambda:Update"))
     ] == []
@@ -119,12 +119,12 @@ def found(value: object, key: str) -> list[str]:
 
 
 def test_no_role_may_do_anything_whatever():
-    assert [grant for grant in (*identity_policies(), *of_the_tests()) if "*" in grant[1]] == []
+    assert [grant for grant in (*identity_policies(), *integration_test_grants()) if "*" in grant[1]] == []
 
 
 def test_no_role_may_use_any_resource():
     """Neither ``*`` nor an ARN whose resource part is one."""
-    granted = (*identity_policies(), *of_the_tests())
+    granted = (*identity_policies(), *integration_test_grants())
     wide = [grant for grant in granted if re.fullmatch(r"\*|arn(:[^:]*){4}:(\w+[:/])?\*", grant[2])]
     assert [grant for grant in wide if grant[1] not in ANY_RESOURCE] == []
 

@@ -1,6 +1,6 @@
-"""The integration tests that run on a deployed stage use nothing that only this machine has.
+"""Integration tests without the mark ``local_only`` use nothing that only a local cloud has.
 
-What they may call of AWS, the role of the tests says; tests/integration/conftest.py stops who asks routes of the emulator.
+Their role limits the calls of AWS, and ``tests/integration/conftest.py`` refuses requests to the emulator's own routes.
 """
 
 import ast
@@ -13,7 +13,7 @@ import pytest
 from local.settings import ROOT
 
 FILES = sorted((ROOT / "tests" / "integration").glob("test_*.py"))
-# Modules about processes, ports, files and secrets of a local cloud; of a module that has more, the names that are about them.
+# Modules about processes, ports, files and secrets of a local cloud, and such names in other modules.
 MODULES = {
     *("local.clone", "local.emulator_client", "local.processes", "local.publish", "local.start", "local.storefront"),
     *("ministack", "tests.integration.other_cloud", "tests.integration.two_emulators"),
@@ -22,7 +22,7 @@ NAMES = {
     "local.credentials": {"root_secret", "TOKEN_HEADER"},
     "local.mail": {"outbox"},
     "local.settings": {"AWS_ENDPOINT", "AWS_PORT", "FRONT_DOOR", "HOST", "SAM", "STACK", "aws_environment"},
-    # They pass on a role of the shop, which the role of the tests must not.
+    # It passes a role of the shop to a schedule, which the role of the tests may not.
     "tests.integration.schedules": {"fired_now"},
 }
 ATTRIBUTES = {"emulator", "endpoint", "front_door"}
@@ -41,8 +41,8 @@ class Module:
         return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
     @cached_property
-    def of_this_machine(self) -> set[str]:
-        """Names that are imported from where a stage has nothing."""
+    def local_names(self) -> set[str]:
+        """Imported names that only a local cloud has."""
         found = set()
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -57,12 +57,12 @@ class Module:
         return any(isinstance(node, ast.Assign) and is_local(node) for node in self.tree.body)
 
     def uses(self, name: str, seen: set[str]) -> set[str]:
-        """What the definition uses of this machine, by whatever it calls and whichever fixtures it takes."""
+        """The local names that a definition uses, also through the definitions and fixtures that it uses."""
         seen.add(name)
         found = set()
         for node in ast.walk(self.definitions[name]):
             used = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
-            if used in self.of_this_machine:
+            if used in self.local_names:
                 found.add(used)
             elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
                 found.add(f".{node.attr}")
@@ -76,17 +76,17 @@ def is_local(node: ast.AST) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_what_runs_on_a_stage_uses_nothing_of_this_machine(path: Path):
+def test_what_runs_on_a_stage_uses_nothing_local(path: Path):
     module = Module(path)
     if module.marked:
         return
     for name, node in module.definitions.items():
         if name.startswith("test_") and not any(map(is_local, getattr(node, "decorator_list", []))):
-            assert module.uses(name, set()) == set(), f"{name}: mark it local_only, and say why"
+            assert module.uses(name, set()) == set(), f"{name}: mark it local_only, with the reason"
 
 
 def test_most_tests_run_on_a_stage():
-    """A mark is easily set, and would take a test away from the stages."""
+    """Marks take tests away from the stages."""
     tests = [
         (module, node)
         for module in map(Module, FILES)

@@ -32,7 +32,5 @@ def token(request: Request) -> str:
 
 
 def no_session() -> Problem:
-    """401."""
-    return Problem(
-        401, "SESSION_INVALID", "There is no such session, or it has ended", headers={"WWW-Authenticate": "Bearer"}
-    )
+    """401, without WWW-Authenticate: API Gateway would rename it in a function's response."""
+    return Problem(401, "SESSION_INVALID", "There is no such session, or it has ended")

@@ -36,10 +36,14 @@ _DROPPED = frozenset(
         "proxy-authorization",
     }
 )
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: these of an
-# integration's response reach the client as x-amzn-Remapped-<name>.
-_REMAPPED = frozenset(
-    {"connection", "content-length", "date", "server", "transfer-encoding", "www-authenticate", "host"}
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: of a proxy integration's
+# response these reach the client as x-amzn-Remapped-<name>, and those below not at all.
+REMAPPED = frozenset(
+    {"authorization", "connection", "content-md5", "date", "max-forwards", "server", "user-agent", "www-authenticate"}
+)
+NOT_RETURNED = frozenset(
+    {"content-length", "expect", "host", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding"}
+    | {"upgrade"}
 )
 _PROXY_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _MISCONFIGURED = "API_CONFIGURATION_ERROR"
@@ -278,13 +282,12 @@ def _url(
 
 
 def _passed_headers(answer: Answer) -> list[tuple[str, str]]:
-    passed = []
-    for name, value in answer.headers:
-        folded = name.lower()
-        if folded in ("content-length", "transfer-encoding", "connection", "keep-alive"):
-            continue
-        passed.append((f"x-amzn-Remapped-{name}" if folded in _REMAPPED else name, value))
-    return passed
+    return [(_returned(name), value) for name, value in answer.headers if name.lower() not in NOT_RETURNED]
+
+
+def _returned(name: str) -> str:
+    """The name under which the client gets a header of a proxy integration."""
+    return f"x-amzn-Remapped-{name}" if name.lower() in REMAPPED else name
 
 
 def _error_message(payload: bytes) -> str:
@@ -427,12 +430,10 @@ def _proxy_headers(value: Mapping[str, Any]) -> list[tuple[str, str]]:
             raise ValueError(f"header {name} is not text")
         if item is None:
             continue
-        folded = name.lower()
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise ValueError(f"header name {name!r}")
-        if folded == "content-length":
-            continue
-        headers.append((f"x-amzn-Remapped-{name}" if folded in _REMAPPED else name, header_text(java.text(item))))
+        if name.lower() not in NOT_RETURNED:
+            headers.append((_returned(name), header_text(java.text(item))))
     return headers
 
 

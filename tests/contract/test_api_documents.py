@@ -1,5 +1,6 @@
 """Every API's document as it is deployed: OpenAPI 3.0.1 that API Gateway imports whole, and that tells callers the truth."""
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,8 @@ from jsonschema import Draft4Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from local.declared import every, pieces
+from local.gateway import integrations
+from local.settings import ROOT
 
 DOCUMENTS = [
     pytest.param(api["Body"], pieces()[piece.service].apis[name], id=piece.service)
@@ -117,6 +120,27 @@ def test_what_is_refused_for_now_says_when_to_ask_again(body, document):
                 for branch in re.split(r"#(?:if|elseif|else|end)\b", template):
                     if re.search(r"#set\(\$\S+ = (429|503)\)", branch):
                         assert "$context.responseOverride.header.Retry-After" in branch, place
+
+
+# Host of a signed request: it is sent to API Gateway, not returned by it.
+REQUEST_HEADERS = {("functions/common/setpieces/internal.py", "Host")}
+
+
+def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():
+    """WWW-Authenticate and the like reach the client only from gateway responses."""
+    returned: set[tuple[str, str]] = set()
+    for path in sorted((ROOT / "functions").rglob("*.py")):
+        keys = [
+            key for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Dict) for key in node.keys
+        ]
+        names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+        returned |= {(str(path.relative_to(ROOT)), name) for name in names}
+    assert returned >= REQUEST_HEADERS
+    for path in sorted((ROOT / "schemas" / "api").glob("*.yaml")):
+        pattern = r"(?:method\.response|responseOverride)\.header\.([\w-]+)"
+        returned |= {(str(path.relative_to(ROOT)), name) for name in re.findall(pattern, path.read_text())}
+    changed = integrations.REMAPPED | integrations.NOT_RETURNED
+    assert {(place, name) for place, name in returned if name.lower() in changed} == REQUEST_HEADERS
 
 
 def test_a_web_acl_that_sheds_load_says_when_to_ask_again():

@@ -716,6 +716,32 @@ def test_mock_cors() -> None:
     assert (response.status, response.header("access-control-allow-origin")) == (204, "https://a.example")
 
 
+@pytest.mark.parametrize(
+    ("name", "returned"),
+    [
+        *(
+            (name, f"x-amzn-Remapped-{name}")
+            for name in ("Authorization", "Connection", "Date", "Server", "User-Agent")
+        ),
+        *((name, f"x-amzn-Remapped-{name}") for name in ("Content-MD5", "Max-Forwards", "WWW-Authenticate")),
+        *((name, None) for name in ("Expect", "Host", "Proxy-Authenticate", "Trailer", "Transfer-Encoding", "Upgrade")),
+        ("Retry-After", "Retry-After"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["function", "website"])
+def test_headers_that_a_proxy_integration_cannot_return(kind: str, name: str, returned: str | None) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html"""
+    if kind == "function":
+        world = World({"/x": {"get": proxy()}})
+        world.cloud.results[FUNCTION] = {"statusCode": 401, "headers": {name: "value"}}
+    else:
+        site = {"type": "http_proxy", "httpMethod": "GET", "uri": "http://shop.example/"}
+        world = World({"/x": {"get": {"responses": {}, "x-amazon-apigateway-integration": site}}})
+        world.web.answer = Answer(401, ((name, "value"),), b"")
+    response = world.send("GET", "/x")
+    assert [each for each, value in response.headers if value == "value"] == ([returned] if returned else [])
+
+
 def test_http_proxy() -> None:
     integration = {
         "type": "http_proxy",

@@ -927,6 +927,55 @@ def _tell_policies_who_a_mail_is_from() -> None:
     iam_evaluator._resolve_condition_key = resolved
 
 
+def _report_missing_objects_to_listers() -> None:
+    from ministack.core import iam_actions
+    from ministack.services import s3
+
+    if "s3:ListBucket" in inspect.getsource(iam_actions.s3_additional_checks):
+        raise NoLongerNeeded("a read of a missing object needs s3:ListBucket")
+    additional = iam_actions.s3_additional_checks
+
+    def with_listing(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> list[tuple[str, str]]:
+        checks = additional(method, path, headers, body, query)
+        reads = [arn.removeprefix("arn:aws:s3:::") for action, arn in checks if action == "s3:GetObject"]
+        if iam_actions._s3_action(method, path, query) == "GetObject":
+            reads.append(path.lstrip("/"))
+        for bucket, _, key in (each.partition("/") for each in reads):
+            stored = s3._ensure_bucket(bucket)
+            if stored is not None and key not in stored["objects"]:
+                checks.append(("s3:ListBucket", f"arn:aws:s3:::{bucket}"))
+        return checks
+
+    iam_actions.s3_additional_checks = with_listing
+
+
+def _report_missing_objects_to_the_cdn() -> None:
+    from ministack.services import s3
+
+    _replace_in_function(
+        s3,
+        s3,
+        "_cloudfront_origin_allows",
+        """        action="s3:GetObject",
+        resource_arn=f"arn:aws:s3:::{bucket_name}/{key}",
+""",
+        """        action="s3:GetObject" if key else "s3:ListBucket",
+        resource_arn=f"arn:aws:s3:::{bucket_name}/{key}".removesuffix("/"),
+""",
+    )
+    _replace_in_function(
+        s3,
+        s3,
+        "serve_cloudfront_origin_fetch",
+        ' or key not in bucket["objects"]:',
+        """ or (
+        key not in bucket["objects"] and not _cloudfront_origin_allows(owner, bucket_name, "", source_arn, oai_id)
+    ):""",
+    )
+
+
 def _work_with_the_service_role() -> None:
     from ministack.core import iam_evaluator
     from ministack.services.cloudformation import _change_sets, _stacks, changesets, handlers, provisioners, stacks
@@ -1146,6 +1195,14 @@ CORRECTIONS = (
         _keep_secrets_of_containers,
     ),
     Correction(
+        "cdn-missing-files",
+        "edge",
+        "a file that is not in the bucket is 404, if the CDN may list the bucket",
+        "it is always 403",
+        "a crawler gives up a sitemap that is 404, and comes back for one that is 403",
+        _report_missing_objects_to_the_cdn,
+    ),
+    Correction(
         "raw-queries",
         "edge",
         "a load balancer hands the query to a function as it came, percent-encoded",
@@ -1335,6 +1392,14 @@ CORRECTIONS = (
         "reading a mapping or an alias needs the permission to list them, and changing one needs none",
         "the circuit of the feeds switches mappings, and tests look at them",
         _name_actions_of_lambda_as_iam_does,
+    ),
+    Correction(
+        "missing-objects",
+        "permissions",
+        "a read of an object that is not there is 404 only for a caller with s3:ListBucket on the bucket, 403 for any other",
+        "it is 404 for every caller with s3:GetObject",
+        "code that waits for NoSuchKey would never see it on AWS; a condition on s3:prefix is not met, as a read has no prefix",
+        _report_missing_objects_to_listers,
     ),
     Correction(
         "clean-interpreter",

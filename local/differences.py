@@ -382,15 +382,6 @@ DIFFERENCES = (
         on_aws="`curl -sI https://<site>/home.aspx` twice: `x-cache: Hit from cloudfront`",
     ),
     Difference(
-        "cdn-missing-files",
-        "edge",
-        aws="a file that is not in the bucket is 404, as the CDN may list it",
-        local="it is 403",
-        reason="the emulator does not ask whether the CDN may list",
-        tests=("tests/integration/test_sitemaps.py::test_nothing_else_of_the_bucket_can_be_had",),
-        on_aws="`curl -sI https://<site>/sitemaps/none.xml`",
-    ),
-    Difference(
         "edge-protection",
         "edge",
         aws="security groups and the private origin keep everybody but CloudFront out",

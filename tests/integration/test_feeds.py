@@ -243,6 +243,21 @@ def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str
     assert feeds.manifest(shop, admin, "product", shown["feed_id"])["updated"] == 20
 
 
+def test_a_feed_that_is_removed_while_it_is_read_is_left_alone(shop: Shop):
+    """Its role may list the bucket: S3 would refuse the read of what is not there, and the feed would be a dead letter."""
+    name = series()
+    uploaded = {"bucket": shop.address("feeds", "bucket-name"), "key": f"product/in/{name}", "etag": "0" * 32}
+    rest = {
+        "feed": {"feed_id": name, "type": "product", "run": "1", "purge_at": int(time.time()) + 60},
+        "uploaded": uploaded | {"size": 100, "sequencer": "1"},
+        "first": 1,
+    }
+    answer = shop.aws("lambda").invoke(
+        FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(rest).encode()
+    )
+    assert json.load(answer["Payload"]) == {"feed_id": name, "type": "product", "run": "1", "first": 1}
+
+
 def test_the_manifest_is_kept_in_the_store(shop: Shop, admin: dict[str, str]):
     name = series()
     shown = run(shop, admin, "product", as_array(random.Random(1).sample(sample("product", name, 5), 5)))

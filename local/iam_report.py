@@ -80,16 +80,6 @@ NO_CODEDEPLOY = "CodeDeploy invokes the hook on AWS only; tests do what the hook
 LATE = "a message is put off when its receiver sheds load"
 REASONS: dict[tuple[str, str, str], str] = {
     ("customer-migration", "MigrateCustomerFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
-    (
-        "feed-pipeline",
-        "ProbePlatformFunctionRole",
-        "lambda:UpdateEventSourceMapping",
-    ): "the local cloud does not check it",
-    (
-        "feed-pipeline",
-        "UpdatePlatformFunctionRole",
-        "lambda:UpdateEventSourceMapping",
-    ): "the local cloud does not check it",
     ("feed-pipeline", "ProbePlatformFunctionRole", "sqs:ChangeMessageVisibility"): "the platform is still away",
     (
         "feed-pipeline",

@@ -8,6 +8,7 @@ import re
 from fnmatch import fnmatchcase
 
 import pytest
+import yaml
 
 from local import iam_report
 from local.declared import Piece, every, name_of, pieces
@@ -22,7 +23,7 @@ from local.grants import (
     trusted,
 )
 from local.integration_role import integration_roles
-from local.settings import ACCOUNT_ID
+from local.settings import ACCOUNT_ID, ROOT
 
 # A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.
 ANY_RESOURCE = {
@@ -105,6 +106,23 @@ def test_the_integration_tests_can_change_no_code_and_no_permission():
     assert [
         grant for grant in granted if fnmatchcase(artifacts, grant[2]) or fnmatchcase(f"{artifacts}/x", grant[2])
     ] == [grant for grant in granted if grant[2] == "*"]
+
+
+def test_sessions_of_the_pipeline_are_no_longer_than_their_roles_allow():
+    """STS refuses a longer one, and the job ends before it has done anything."""
+    longest = {
+        role["RoleName"].rpartition("local-")[2]: role.get("MaxSessionDuration", 3600)
+        for role in pieces()[BOOTSTRAP].of_type("AWS::IAM::Role").values()
+    }
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"].values()
+    asked = {
+        step["with"]["role-to-assume"].rpartition("}}-")[2]: step["with"]["role-duration-seconds"]
+        for job in jobs
+        for step in job["steps"]
+        if "role-to-assume" in step.get("with", {})
+    }
+    assert sorted(asked) == ["deploy", "integration-tests"]
+    assert {role: seconds for role, seconds in asked.items() if seconds > longest[role]} == {}
 
 
 def found(value: object, key: str) -> list[str]:

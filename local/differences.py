@@ -180,7 +180,28 @@ DIFFERENCES = (
         reason="the texts are not documented; clients are promised the code and the status",
         where="local/gateway/models.py",
         tests=(f"{GATEWAY}models.py::test_bodies",),
-        on_aws="post an invalid body to a dev stage and compare `detail`",
+        on_aws="post an invalid body to a dev stage and compare `errors`; that quotes in it are escaped is not documented either",
+    ),
+    Difference(
+        "gateway-response-templates",
+        "APIs",
+        aws="of an integration response's templates the first is taken if none has the type in `Accept`; of a gateway response's "
+        "nothing is said",
+        local="the same for both",
+        reason="gateway responses have one template, for application/problem+json",
+        where="local/gateway/responses.py:_chosen",
+        tests=(f"{GATEWAY}responses.py::test_the_template_by_accept",),
+        on_aws="`curl -i -H 'Accept: application/json' https://<api>/<stage>/nothing`: the type is application/problem+json",
+    ),
+    Difference(
+        "numbers-from-parameters",
+        "APIs",
+        aws="CloudFormation makes text of a parameter that is a number; that the import takes it for authorizerResultTtlInSeconds is "
+        "what SAM relies on, and not documented",
+        local="it is taken",
+        reason="how long reads may go on is a parameter; no other number in a document is one",
+        tests=("tests/contract/test_api_documents.py::test_numbers_in_a_document_are_numbers_when_it_is_imported",),
+        on_aws="customers deploys, and `aws apigateway get-authorizers` shows 60",
     ),
     # --- permissions ---
     Difference(

@@ -3,9 +3,11 @@
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft4Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
@@ -120,6 +122,38 @@ def test_what_is_refused_for_now_says_when_to_ask_again(body, document):
                 for branch in re.split(r"#(?:if|elseif|else|end)\b", template):
                     if re.search(r"#set\(\$\S+ = (429|503)\)", branch):
                         assert "$context.responseOverride.header.Retry-After" in branch, place
+
+
+# Members of a document that are text.
+TEXTS = {"authorizerCredentials", "authorizerUri", "credentials", "uri"}
+# A number that is a parameter, so text when it is imported. SAM makes the same of ReauthorizeEvery, which customers of AWS give
+# by functions like Ref (https://github.com/aws/serverless-application-model/pull/2105).
+TAKEN_AS_TEXT = {"authorizerResultTtlInSeconds"}
+MAKE_TEXT = {"Ref", "Fn::GetAtt", "Fn::Join", "Fn::Sub"}
+
+
+def made_of_text(value: Any, name: str = "") -> Iterator[str]:
+    """The names of the members that a parameter, an attribute or a text with values in it is put into."""
+    if isinstance(value, dict):
+        if value.keys() & MAKE_TEXT:
+            yield name
+        for key, inner in value.items():
+            yield from made_of_text(inner, name if key.startswith("Fn::") else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from made_of_text(inner, name)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "api").glob("*.yaml")), ids=lambda path: path.stem)
+def test_numbers_in_a_document_are_numbers_when_it_is_imported(path: Path):
+    """A parameter of type Number is text wherever it is referred to.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+    """
+    names = set(made_of_text(yaml.safe_load(path.read_text())))
+    assert {
+        name for name in names if "/" not in name
+    } <= TEXTS | TAKEN_AS_TEXT  # media types have templates, which are text
 
 
 # Host of a signed request: it is sent to API Gateway, not returned by it.

@@ -365,6 +365,15 @@ def _register_declared_targets() -> None:
     handlers["update"] = lambda *given, **named: register(update(*given, **named), given[2])
 
 
+def _name_target_groups_in_full() -> None:
+    from ministack.services import alb
+
+    full_name = alb._target_group_full_name_from_arn
+    if full_name("arn:aws:elasticloadbalancing:region:account:targetgroup/name/id").startswith("targetgroup/"):
+        raise NoLongerNeeded("target groups have their full names")
+    alb._target_group_full_name_from_arn = lambda arn: f"targetgroup/{full_name(arn)}"
+
+
 def _give_networks_ipv6() -> None:
     from ministack.services.cloudformation import provisioners
 
@@ -1177,6 +1186,14 @@ CORRECTIONS = (
         "it registers none, and the load balancer answers 503",
         "a stack is ready when it is deployed",
         _register_declared_targets,
+    ),
+    Correction(
+        "target-group-names",
+        "edge",
+        "TargetGroupFullName, the dimension TargetGroup of metrics, begins with targetgroup/",
+        "it is without",
+        "an alarm would look at a series that AWS does not publish",
+        _name_target_groups_in_full,
     ),
     Correction(
         "ipv6-networks",

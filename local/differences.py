@@ -578,10 +578,12 @@ DIFFERENCES = (
         "queue-metrics",
         "observability",
         aws="depth and age of queues are metrics, and raise the alarms of dead letters and waiting messages",
-        local="there are no AWS/SQS metrics, so those alarms never ring",
+        local="there are no AWS/SQS metrics, so those alarms ring in simulated outages only",
         reason="not done; that every queue has the alarms is checked statically, and tests look into the queues",
+        where="local/service_metrics.py",
         tests=(
             f"{PROBE}queue_metrics",
+            "tests/integration/test_outages.py::test_outage",
             "tests/templates/test_resources.py::test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks",
         ),
         on_aws="send a message to a dead-letter queue of a dev stage: its alarm rings within minutes",

@@ -39,7 +39,7 @@ class SwitchedCredentials(Credentials):
 
     def __init__(self, root: boto3.Session, role: boto3.Session) -> None:
         self._root, self._role = (each.get_credentials().get_frozen_credentials() for each in (root, role))
-        self.use_root = False
+        self.use_root = starts_as_root
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         return self._root if self.use_root else self._role
@@ -50,6 +50,8 @@ class SwitchedCredentials(Credentials):
 
 
 current: SwitchedCredentials | None = None
+# Of the test that is about to run: the first one makes the shop, and with it the credentials.
+starts_as_root = False
 
 
 def use_credentials(root: bool) -> None:
@@ -78,7 +80,9 @@ def shop() -> Shop:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    use_credentials(root=item.get_closest_marker(MARKER) is not None)
+    global starts_as_root
+    starts_as_root = item.get_closest_marker(MARKER) is not None
+    use_credentials(starts_as_root)
 
 
 @pytest.hookimpl(wrapper=True)

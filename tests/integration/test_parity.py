@@ -539,6 +539,19 @@ print(Counted.taken)
     assert corrected == 1
 
 
+def test_target_group_names(plain: Cloud, corrected: Cloud):
+    group = {"Type": "AWS::ElasticLoadBalancingV2::TargetGroup", "Properties": {"TargetType": "lambda"}}
+    name = {"Value": {"Fn::GetAtt": ["Group", "TargetGroupFullName"]}}
+
+    def full_name(cloud: Cloud) -> str:
+        stack, _ = cloud.stack({"Resources": {"Group": group}, "Outputs": {"Name": name}})
+        (described,) = cloud.aws("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return described["Outputs"][0]["OutputValue"]
+
+    assert not full_name(plain).startswith("targetgroup/")
+    assert full_name(corrected).startswith("targetgroup/")
+
+
 def test_private_origins():
     """Is a VPC origin reached over HTTP, whatever the viewer came over?"""
     assert counted(

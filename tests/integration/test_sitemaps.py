@@ -1,9 +1,7 @@
 """Sitemaps from the products to crawlers, through the workflow, the schedule, the bucket and the CDN."""
 
 import json
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from sitemap_check import locations, problems
 from local.feeds import admin
 from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
+from tests.integration.alarm_topic import listening
 from tests.integration.schedules import fired_now
 from tests.integration.test_catalog import put_product
 from tests.integration.test_orders import session_of
@@ -113,45 +112,6 @@ def test_a_dry_run_releases_nothing(shop: Shop, session: dict[str, str], origin:
     assert f"{origin}/products/{product['sku']}" not in crawl(shop, origin)
 
 
-@contextmanager
-def alarms(shop: Shop) -> Iterator[Callable[[str], str]]:
-    """Waits for what is said on the alarm topic about a run."""
-    sqs, sns = shop.aws("sqs"), shop.aws("sns")
-    topic = shop.address("foundation", "alarm-topic-arn")
-    url = sqs.create_queue(QueueName=unique("alarms"))["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "sns.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-            }
-        ],
-    }
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    subscription = sns.subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
-    )["SubscriptionArn"]
-
-    def about(run_id: str) -> str:
-        def heard() -> str:
-            messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
-            return next((message["Body"] for message in messages if run_id in message["Body"]), "")
-
-        return eventually(heard)
-
-    try:
-        yield about
-    finally:
-        sns.unsubscribe(SubscriptionArn=subscription)
-        sqs.delete_queue(QueueUrl=url)
-
-
-@pytest.mark.local_only("it subscribes to the alarm topic, and changes the manifest of the release")
 def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session: dict[str, str], bucket: str):
     """As if the last release had had ten times as many: the platform suddenly lists a tenth."""
     s3, manifest = shop.aws("s3"), "release/manifest.json"
@@ -159,9 +119,9 @@ def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session:
     before = get(shop, "/sitemap.xml").content
     s3.put_object(Bucket=bucket, Key=manifest, Body=json.dumps(known | {"urls": known["urls"] * 10}))
     put_product(shop)
-    with alarms(shop) as told_of:
+    with listening(shop) as messages:
         refused = run(shop, session)
-        alarm = json.loads(told_of(refused["run_id"]))
+        alarm = json.loads(eventually(lambda: next((text for text in messages() if refused["run_id"] in text), "")))
     assert refused["status"] == "REFUSED"
     assert f"and {known['urls'] * 10} were released: fewer than 80% of them" in refused["reason"]
     assert get(shop, "/sitemap.xml").content == before

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
-from local.declared import Piece, every, name_of, pieces
+from local.declared import Piece, definition, every, name_of, pieces
 from local.settings import ROOT
+from tests.templates import outages
+from tests.templates.outages import OURS, PUBLISHED
 
-OURS = "SetPieces"
 FUNCTIONS = ROOT / "functions"
-PUBLISHED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("aws_metrics.yaml").read_text())
 
 
 class Series(NamedTuple):
@@ -213,6 +212,13 @@ def test_a_queue_whose_messages_are_tried_again_has_an_alarm_that_counts_those()
             assert fifo or ("DeferredMessageAge", queue) in watched(piece), (piece.service, name)
 
 
+def test_a_state_machine_that_ends_by_its_timeout_raises_an_alarm():
+    """``ExecutionsFailed`` does not count those."""
+    for piece, name, _ in every("AWS::StepFunctions::StateMachine"):
+        if "TimeoutSeconds" in definition(piece, name):
+            assert ("ExecutionsTimedOut", name) in watched(piece), (piece.service, name)
+
+
 def test_a_rule_that_delivers_nothing_raises_an_alarm():
     for piece, name, rule in every("AWS::Events::Rule"):
         named = name_of(rule.get("Name", name))
@@ -239,3 +245,53 @@ def test_a_log_group_is_a_target_without_its_streams():
                     group = got.split(".")[0] if isinstance(got, str) else got[0]
                     kind = piece.source["Resources"].get(group, {}).get("Type")
                     assert kind != "AWS::Logs::LogGroup", (piece.service, name)
+
+
+# --- what happens in an outage: tests/integration/test_outages.py sets the alarms off ---
+
+
+def nested() -> Iterator[tuple[str, Piece, dict[str, Any]]]:
+    """(logical id, piece, parameters) of every stack that the shop nests."""
+    by_file = {f"{piece.service}.yaml": piece for piece in pieces().values()}
+    for name, application in pieces()["shop"].source["Resources"].items():
+        properties = application["Properties"]
+        yield name, by_file[properties["Location"]], properties.get("Parameters", {})
+
+
+def alarms_of_the_shop() -> set[str]:
+    """The names of its alarms, without the stage's prefix."""
+    return {
+        piece.source["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]
+        .removeprefix("setpieces-${Stage}-")
+        .replace("${FeedType}", str(parameters.get("FeedType")))
+        for _, piece, parameters in nested()
+        for alarm in piece.of_type("AWS::CloudWatch::Alarm")
+    }
+
+
+def test_every_alarm_goes_off_in_an_outage_and_every_outage_has_alarms_that_exist():
+    assert {alarm for outage in outages.outages() for alarm in outage.alarms} == alarms_of_the_shop()
+
+
+def test_a_template_with_alarms_is_part_of_the_shop():
+    """Other alarms would be in no outage."""
+    shop = {piece.service for _, piece, _ in nested()}
+    assert {piece.service for piece, _, _ in every("AWS::CloudWatch::Alarm")} <= shop
+
+
+@pytest.mark.parametrize("kind", sorted({*outages.NAMESPACES} - {"AWS::Lambda::Function"}))
+def test_every_resource_with_such_metrics_has_an_outage(kind: str):
+    """Its row says which alarms go off, if any. Failures of functions are those of what calls them."""
+    shop = {f"{stack} {name}" for stack, piece, _ in nested() for name in piece.of_type(kind)}
+    rows = {resource for row in outages.TABLE["outages"] if row["of"] == kind for resource in row["alarms"]}
+    assert rows == shop
+
+
+def test_outages_publish_what_aws_documents():
+    rows = outages.TABLE["outages"]
+    healthy = [{"of": kind, "publishes": metrics} for kind, metrics in outages.TABLE["healthy"].items() if kind != OURS]
+    for row in [*rows, *healthy]:
+        for metric in row["publishes"]:
+            if row["of"] != OURS and not metric.startswith(OURS):
+                assert outages.dimension_sets(outages.NAMESPACES[row["of"]], metric), metric
+    assert all(row["source"].startswith("https://docs.aws.amazon.com/") for row in rows)

@@ -876,6 +876,22 @@ def _call_loopback_secure() -> None:
     iam_evaluator._resolve_condition_key = resolved
 
 
+def _name_the_role_of_a_session() -> None:
+    from ministack.core import iam_evaluator
+    from ministack.services import iam
+
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+            name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
+            role = iam._roles.get_scoped(context.principal_account, None, name)
+            return role["Arn"] if role else context.principal_arn
+        return resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
+
+
 def _verify_root_signatures() -> None:
     from ministack.core import iam_evaluator
 
@@ -1377,6 +1393,14 @@ CORRECTIONS = (
         "there is no TLS on loopback, so a bucket whose policy asks for it refuses everything",
         "the policy that asks for TLS is deployed as it is",
         _call_loopback_secure,
+    ),
+    Correction(
+        "principal-arn",
+        "permissions",
+        "aws:PrincipalArn is the ARN of the role that a session is of",
+        "it is the ARN of the session, so a policy that names roles by it allows none",
+        "the resource policy of the simulators allows the roles of the stage by it",
+        _name_the_role_of_a_session,
     ),
     Correction(
         "root-signatures",

@@ -117,8 +117,9 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     responses.set_request_region(REGION)
     iam_evaluator.pin_signed_request(request["method"], request["raw_path"], query, raw_headers)
     iam_evaluator.pin_signed_body(base64.b64decode(request["body_base64"]))
+    # The emulator finds an API's resource policy under the name of the service that keeps it.
     outcome = iam_evaluator.enforce(
-        access_key, request["action"], "execute-api", REGION, resource_arn=request["resource"]
+        access_key, request["action"], "apigateway", REGION, resource_arn=request["resource"]
     )
     if isinstance(outcome, iam_evaluator.AuthError):
         return _refusal(403, outcome.code, outcome.message)

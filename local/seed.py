@@ -59,11 +59,10 @@ def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
         contents["aws"] = _root(shop.session, shop.endpoint)
     # Before anything is created: passwords that were lost could not be had again.
     _write_private(samples_file, contents)
-    with httpx.Client(base_url=shop.url("/partners/v1/"), timeout=35) as http:
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            list(clients.map(lambda product: _put_product(http, product), samples.products()))
-        for person in PEOPLE:
-            _put_person(http, person, contents[person.role])
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(lambda product: _put_product(shop, product), samples.products()))
+    for person in PEOPLE:
+        _put_person(shop, person, contents[person.role])
     return contents
 
 
@@ -92,28 +91,28 @@ def _credentials(person: Person) -> dict[str, str]:
     }
 
 
-def _put_product(http: httpx.Client, product: dict[str, Any]) -> None:
+def _put_product(shop: Shop, product: dict[str, Any]) -> None:
     # 409: a feed or a test has brought a newer version since.
-    _send(http, "PUT", f"commerce/products/{product['sku']}", product, accept=(409,))
+    _send(shop, "PUT", f"commerce/products/{product['sku']}", product, accept=(409,))
 
 
-def _put_person(http: httpx.Client, person: Person, credentials: dict[str, str]) -> None:
-    identity = _send(http, "POST", "identity/identities", credentials | {"roles": list(person.roles)}).json()
+def _put_person(shop: Shop, person: Person, credentials: dict[str, str]) -> None:
+    identity = _send(shop, "POST", "identity/identities", credentials | {"roles": list(person.roles)}).json()
     identity_id = identity["identity_id"]
     path = f"commerce/customers/{person.customer_id}"
-    found = _send(http, "GET", path, accept=(404,))
+    found = _send(shop, "GET", path, accept=(404,))
     if found.status_code == 404 or found.json()["identity_id"] != identity_id:
         precondition = {"If-Match": found.headers["ETag"]} if found.status_code == 200 else {"If-None-Match": "*"}
         customer = samples.customer(person.customer_id, identity_id, person.name, credentials["email"])
-        _send(http, "PUT", path, customer, headers=precondition)
+        _send(shop, "PUT", path, customer, headers=precondition)
     path = f"rewards/members/{person.customer_id}"
-    found = _send(http, "GET", path, accept=(404,))
+    found = _send(shop, "GET", path, accept=(404,))
     if found.status_code == 404 or found.json()["identity_id"] != identity_id:
-        _send(http, "PUT", path, samples.member(person.customer_id, identity_id))
+        _send(shop, "PUT", path, samples.member(person.customer_id, identity_id))
 
 
 def _send(
-    http: httpx.Client,
+    shop: Shop,
     method: str,
     path: str,
     body: Any = None,
@@ -127,7 +126,7 @@ def _send(
     """
     for tries_left in reversed(range(TRIES)):
         try:
-            answer = http.request(method, path, json=body, headers=headers)
+            answer = shop.call(method, f"/partners/v1/{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
             if not tries_left:
                 raise SeedFailed(

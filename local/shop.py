@@ -145,17 +145,17 @@ class Shop:
         json: Any = None,
         content: bytes | str | None = None,
         headers: dict[str, str] | None = None,
-        sign: bool = False,
+        sign: bool | None = None,
         session: boto3.Session | None = None,
         timeout: float = ANSWER_SECONDS,
     ) -> httpx.Response:
-        """Call an API; ``sign`` signs for IAM as ``session`` (default: the account's own)."""
+        """Call an API; ``sign`` signs for IAM as ``session`` (default: the account's own); not said, simulators only."""
         sent = dict(headers or {})
         if json is not None:
             content = _dumps(json)
             sent.setdefault("Content-Type", "application/json")
         url = self.url(path)
-        if sign:
+        if sign or (sign is None and path.startswith("/partners/")):
             sent["Host"] = urlsplit(url).netloc
             request = AWSRequest(method=method, url=url, data=content, headers=sent)
             SigV4Auth((session or self.session).get_credentials(), "execute-api", REGION).add_auth(request)

@@ -204,8 +204,7 @@ def test_who_may_call_it(shop: Shop, route: Route, callers: dict[str, Callable[[
         if name not in ("A", "signer") and wanted(route) != "admin":
             told += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
     assert not found
-    # The simulators stand for systems outside, which know their own data and ask nobody here who they are.
-    assert not told or route.service == "partners"
+    assert not told
 
 
 def test_the_matrix_is_whole():

@@ -933,6 +933,29 @@ def test_secure_transport(plain: Cloud, corrected: Cloud):
     assert refused(corrected) == ""
 
 
+def test_principal_arn(plain: Cloud, corrected: Cloud):
+    def refused(cloud: Cloud) -> str:
+        name = unique("bucket").lower()
+        s3 = cloud.aws("s3")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        role = cloud.role("lambda")
+        put = {
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{name}/*",
+        }
+        condition = {"ArnEquals": {"aws:PrincipalArn": role}}
+        policy = {"Version": "2012-10-17", "Statement": [put | {"Condition": condition}]}
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        keys = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
+        return error_code(cloud.aws("s3", session).put_object, Bucket=name, Key="probe", Body=b"")
+
+    assert refused(plain) == "AccessDenied"
+    assert refused(corrected) == ""
+
+
 def test_clean_interpreter(plain: Cloud, corrected: Cloud):
     code = "import boto3, ministack\ndef handler(event, context): return 'found'"
     assert plain.invoke(plain.function(code)) == "found"

@@ -164,6 +164,12 @@ ACCEPTED = (
         "arn:aws:cloudformation:region:aws:transform/* is AWS's own account",
     ),
     (
+        "^partners Api Policy$",
+        "INVALID_ARN",
+        "Does not have 6 parts",
+        "execute-api:/stage/* is how API Gateway's documentation lets a policy name its own API",
+    ),
+    (
         "^delivery ",
         "RESOURCE_MISMATCH",
         "states:|DescribeStackSet|ForObjectLambda",

@@ -163,9 +163,14 @@ def test_no_statement_turns_itself_around():
 def test_a_resource_policy_names_who_may_and_on_whose_behalf():
     """A service principal without a source would let in that service on behalf of any account: the confused deputy."""
     for piece, name, policy in every(
-        "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy", "AWS::KMS::Key"
+        "AWS::SQS::QueuePolicy",
+        "AWS::SNS::TopicPolicy",
+        "AWS::S3::BucketPolicy",
+        "AWS::KMS::Key",
+        "AWS::ApiGateway::RestApi",
     ):
-        for statement in statements(policy.get("PolicyDocument") or policy["KeyPolicy"]):
+        document = next((policy[key] for key in ("PolicyDocument", "KeyPolicy", "Policy") if key in policy), None)
+        for statement in statements(document) if document else []:
             if statement["Effect"] == "Deny":
                 continue
             condition = str(statement.get("Condition", ""))
@@ -175,7 +180,7 @@ def test_a_resource_policy_names_who_may_and_on_whose_behalf():
             elif "Service" in principal:
                 assert re.search(r"aws:Source(Arn|Account)|EncryptionContext", condition), (piece.service, name)
             elif principal in ("*", {"AWS": "*"}):
-                assert "kms:CallerAccount" in condition or "aws:PrincipalOrgID" in condition, (piece.service, name)
+                assert re.search(r"kms:CallerAccount|aws:Principal(OrgID|Account)", condition), (piece.service, name)
 
 
 def test_every_function_has_a_role_of_its_own():

@@ -214,6 +214,18 @@ def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: 
 # --- APIs ---
 
 
+def test_an_api_whose_policy_changes_is_deployed_again():
+    """API Gateway applies a resource policy with the next deployment, and SAM makes one when the API's document changes."""
+    apis = [
+        (piece.service, api["Properties"])
+        for piece in pieces().values()
+        for api in piece.source["Resources"].values()
+        if api["Type"] == "AWS::Serverless::Api" and "Policy" in api["Properties"]
+    ]
+    assert apis
+    assert [service for service, api in apis if not api.get("AlwaysDeploy")] == []
+
+
 @pytest.mark.parametrize(("piece", "operation"), operations())
 def test_a_method_says_who_may_call_it(piece: Piece, operation: Operation):
     """Public is what says so, `security: []`; forgetting it is not a decision. Preflights carry no credentials."""

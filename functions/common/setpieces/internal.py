@@ -2,19 +2,15 @@
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
-import boto3
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 
 from setpieces.addresses import address
 from setpieces.observability import CORRELATION_HEADER, correlation_id
 from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.signing import signed
 
 _pool = urllib3.PoolManager(maxsize=16)
-_session = boto3.Session()
 
 
 def call(service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
@@ -23,20 +19,18 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems.
     """
     url = address(service, "api-url") + path
-    headers = {"Host": urlsplit(url).netloc, CORRELATION_HEADER: correlation_id()}
+    headers = {CORRELATION_HEADER: correlation_id()}
     payload = None
     # A GET has no body: what is in front of an API may refuse one that has, as CloudFront does.
     if method != "GET":
         payload = json.dumps(body if body is not None else {})
         headers["Content-Type"] = "application/json"
-    request = AWSRequest(method=method, url=url, data=payload, headers=headers)
-    SigV4Auth(_session.get_credentials(), "execute-api", _session.region_name).add_auth(request)
     try:
         response = _pool.request(
             method,
             url,
             body=payload,
-            headers=dict(request.headers),
+            headers=signed(method, url, payload, headers),
             timeout=urllib3.Timeout(total=timeout),
             retries=False,
         )

@@ -1,6 +1,7 @@
 """Calls to outside systems (commerce platform, tax, payments ...) over HTTP, under a deadline.
 
-An outside system is a base URL in Parameter Store and nothing more: a simulator and the real one cannot be told apart.
+An outside system is a base URL in Parameter Store and nothing more. A simulator's ends in ``#sign``: it is an API of this
+account, and requires a signature of the function's role. A real system never receives one.
 Every call says how long the caller can wait; slow, broken and unreachable systems all end as ``OutsideUnavailable``.
 """
 
@@ -15,8 +16,12 @@ import urllib3
 
 from setpieces.addresses import address
 from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
+from setpieces.signing import signed
 
 _pool = urllib3.PoolManager(maxsize=16)
+
+# The end of a base URL whose requests are signed; a fragment is never sent.
+SIGN = "#sign"
 
 # What our own callers are advised to wait, in seconds: if the system gave no advice, and at most.
 RETRY_SECONDS = 2
@@ -67,14 +72,17 @@ def call(
     if timeout <= 0:
         raise OutsideUnavailable(system, "no time left to call it")
     base = (base_url or _published_url)(system)
-    url = "/".join([base.rstrip("/"), *(quote(segment, safe="") for segment in path)])
+    url = "/".join([base.removesuffix(SIGN).rstrip("/"), *(quote(segment, safe="") for segment in path)])
     if query:
-        url += "?" + urlencode(query)
+        # A space as %20: in a signature, + is a plus sign.
+        url += "?" + urlencode(query, quote_via=quote)
     sent = {"Accept": "application/json", CORRELATION_HEADER: correlation_id(), **(headers or {})}
     payload = None
     if body is not None:
         sent["Content-Type"] = "application/json"
         payload = json.dumps(body)
+    if base.endswith(SIGN):
+        sent = signed(method, url, payload, sent)
     started = time.monotonic()
     try:
         response = _pool.request(

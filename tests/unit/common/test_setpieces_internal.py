@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from setpieces import internal
+from setpieces import internal, signing
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(internal, "_pool", SimpleNamespace(request=request))
     monkeypatch.setattr(internal, "address", lambda service, name: f"https://{service}.example/dev")
     session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
-    monkeypatch.setattr(internal, "_session", session)
+    monkeypatch.setattr(signing, "_session", lambda: session)
     return requests
 
 

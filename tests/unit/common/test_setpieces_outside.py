@@ -4,9 +4,12 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
+from botocore.credentials import Credentials
 
+from setpieces import signing
 from setpieces.outside import OutsideUnavailable, call
 
 
@@ -16,7 +19,10 @@ class _System(BaseHTTPRequestHandler):
     release = threading.Event()
     paths: list[str] = []  # noqa: RUF012 - shared on purpose
 
+    authorizations: list[str] = []  # noqa: RUF012 - shared on purpose
+
     def do_GET(self) -> None:
+        self.authorizations.append(self.headers.get("Authorization", ""))
         self.paths.append(self.path)
         if self.path.startswith("/hang"):
             self.release.wait(10)
@@ -43,8 +49,8 @@ def base() -> Iterator[str]:
     server.shutdown()
 
 
-def get(base: str, *path: str, timeout: float = 2.0):
-    return call("commerce", "GET", *path, timeout=timeout, base_url=lambda system: base)
+def get(base: str, *path: str, timeout: float = 2.0, query: dict[str, str] | None = None):
+    return call("commerce", "GET", *path, timeout=timeout, query=query, base_url=lambda system: base)
 
 
 def test_an_answer_is_decoded(base):
@@ -93,3 +99,16 @@ def test_a_refused_connection_is_unavailable():
 def test_html_is_no_answer(base):
     with pytest.raises(OutsideUnavailable):
         get(base, "html")
+
+
+@pytest.mark.parametrize(("ending", "signed"), [("", False), ("#sign", True)])
+def test_only_what_asks_for_a_signature_gets_one(base, monkeypatch, ending, signed):
+    session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
+    monkeypatch.setattr(signing, "_session", lambda: session)
+    assert get(base + ending, "products", "A-1").body == {"path": "/products/A-1"}
+    assert _System.authorizations[-1].startswith("AWS4-HMAC-SHA256 Credential=id/") is signed
+
+
+def test_a_query_is_written_as_a_signature_counts_it(base):
+    get(base, "products", query={"query": "Großer Turm+1/2"})
+    assert _System.paths[-1] == "/products?query=Gro%C3%9Fer%20Turm%2B1%2F2"

@@ -157,7 +157,7 @@ def test_numbers_in_a_document_are_numbers_when_it_is_imported(path: Path):
 
 
 # Host of a signed request: it is sent to API Gateway, not returned by it.
-REQUEST_HEADERS = {("functions/common/setpieces/internal.py", "Host")}
+REQUEST_HEADERS = {("functions/common/setpieces/signing.py", "Host")}
 
 
 def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():

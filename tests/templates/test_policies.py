@@ -100,7 +100,7 @@ def test_the_integration_tests_can_change_no_code_and_no_permission():
         action for _, action, _ in granted if action.startswith(("iam:", "cloudformation:Create", "lambda:Update"))
     ] == []
     assert [resource for _, action, resource in granted if action == "sts:AssumeRole"] == [
-        f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-local-stranger"
+        f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-stranger-local"
     ]
     artifacts = f"arn:aws:s3:::setpieces-local-artifacts-{ACCOUNT_ID}"
     assert [

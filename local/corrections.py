@@ -18,13 +18,14 @@ import time
 import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
-from local import service_role
+from local import names, nested_stacks, service_role
 from local.credentials import ROOT_ACCESS_KEY_ID, derived, root_secret
 from local.settings import LAMBDA_PYTHON, STATE, UNPACKED
 
@@ -165,6 +166,117 @@ def _keep_attributes_in_nested_updates() -> None:
         "old_tagged, new_tagged, child_name, child_logical_id,\n",
         'old_tagged, new_tagged, child_name, child_logical_id, prev.get("Attributes", {}),\n',
     )
+
+
+def _retain_in_nested_stacks() -> None:
+    from ministack.services.cloudformation import _stacks, provisioners
+
+    if "_resource_policy" in inspect.getsource(provisioners._cfn_nested_stack_delete):
+        raise NoLongerNeeded("nested stacks keep what they retain")
+    handlers = provisioners._RESOURCE_HANDLERS[service_role.NESTED]
+    create = handlers["create"]
+
+    def made_or_removed(logical: str, properties: dict[str, Any], parent: str) -> Any:
+        before = set(_stacks)
+        # The name of the nested stack is in the names that it generates, and is another one for each creation.
+        token = provisioners._NAME_SEED.set("")
+        try:
+            return create(logical, properties, parent)
+        except Exception:
+            for name in set(_stacks) - before:
+                if name.startswith(f"{parent}-{logical}-") and _stacks[name].get("_parent_stack_name") == parent:
+                    with suppress(nested_stacks.NotDeleted):
+                        nested_stacks.remove(name, nested_stacks.KEPT_BY_ROLLBACK)
+            raise
+        finally:
+            provisioners._NAME_SEED.reset(token)
+
+    def delete(physical: str, _properties: dict[str, Any]) -> None:
+        name = provisioners._nested_stack_lookup_name(physical)
+        if name in _stacks:
+            nested_stacks.remove(name, nested_stacks.KEPT)
+
+    handlers["create"] = made_or_removed
+    handlers["delete"] = delete
+
+
+def _generate_another_name_each_time() -> None:
+    from ministack.services.cloudformation import stacks
+
+    _replace_in_function(
+        stacks,
+        stacks,
+        "_provision_keeping_seed",
+        '_NAME_SEED.set("")',
+        "_NAME_SEED.set(new_uuid()[:8])",
+    )
+
+
+def _refuse_taken_names() -> None:
+    from ministack.services.cloudformation import provisioners, stacks
+
+    provision = provisioners._provision_resource
+
+    def provision_new(kind: str, logical: str, properties: dict[str, Any], stack: str) -> Any:
+        names.check(kind, properties)
+        return provision(kind, logical, properties, stack)
+
+    # Types without an update of their own are made again under the name that they have.
+    again = "return _provision_resource(resource_type, logical_id or physical_id, new_props, stack_name)"
+    provisioners.__dict__["_provision_again"] = provision
+    _replace_in_function(
+        provisioners, provisioners, "_update_resource", again, again.replace("_resource(", "_again(", 1)
+    )
+    stacks._update_resource = provisioners.__dict__["_update_resource"]
+    for module in (provisioners, stacks):
+        module._provision_resource = provision_new
+
+
+def _make_no_log_group_again() -> None:
+    from ministack.services import iam, lambda_svc
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
+    create = handlers["create"]
+
+    def with_boundary(logical: str, properties: dict[str, Any], stack: str) -> Any:
+        made = create(logical, properties, stack)
+        iam._roles[made[0]]["Boundary"] = properties.get("PermissionsBoundary")
+        return made
+
+    def may_make_group(role: str) -> bool:
+        found = iam._roles.get(role.rpartition("/")[2])
+        return bool(found) and not found.get("Boundary")
+
+    handlers["create"] = with_boundary
+    lambda_svc._may_make_group = may_make_group
+    missing = "if group_name not in _cwl._log_groups:\n"
+    _replace_in_function(
+        lambda_svc,
+        lambda_svc,
+        "_emit_lambda_logs",
+        missing,
+        f'{missing}            if not _may_make_group(config.get("Role", "")):\n                return\n',
+    )
+
+
+def _delete_only_empty_buckets() -> None:
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    delete = handlers["delete"]
+    if "objects" in inspect.getsource(delete):
+        raise NoLongerNeeded("buckets that hold something are kept")
+
+    def delete_empty(name: str, properties: dict[str, Any]) -> None:
+        if s3._buckets.get(name, {}).get("objects") or any(
+            bucket == name and versions for (bucket, _), versions in s3._object_versions.items()
+        ):
+            raise ValueError("The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+        delete(name, properties)
+
+    handlers["delete"] = delete_empty
 
 
 # Types that templates use and the emulator does not know; they are recorded and nothing is created for them.
@@ -1034,15 +1146,6 @@ def _work_with_the_service_role() -> None:
     for name, checked in (("provision", provision_checked), ("update", update_checked), ("delete", delete_checked)):
         for module in (provisioners, stacks):
             setattr(module, f"_{name}_resource", checked)
-    provisioners.__dict__["Refused"] = service_role.Refused
-    _replace_in_function(
-        provisioners,
-        provisioners,
-        "_cfn_nested_stack_delete",
-        "        except Exception as exc:\n            logger",
-        "        except Refused:\n            raise\n        except Exception as exc:\n            logger",
-    )
-    provisioners._RESOURCE_HANDLERS[service_role.NESTED]["delete"] = provisioners.__dict__["_cfn_nested_stack_delete"]
 
     def taking_a_role(operation: str) -> Callable[[dict[str, Any]], Any]:
         handler = handlers._ACTION_HANDLERS[operation]
@@ -1133,6 +1236,49 @@ CORRECTIONS = (
         f"{', '.join(LEFT_OUT)} is unknown and fails the stack; the correction leaves it out",
         "; ".join(LEFT_OUT.values()),
         _leave_out_unknown_types,
+    ),
+    Correction(
+        "retained-in-nested-stacks",
+        "deployment",
+        "a nested stack that fails leaves nothing but what DeletionPolicy: Retain keeps; one that is deleted also leaves what "
+        "RetainExceptOnCreate keeps, and fails if a resource cannot be deleted",
+        "what a nested stack made before it failed stays for ever; the deletion of one deletes what it should retain, and "
+        "succeeds whatever cannot be deleted",
+        "what is left of a stage that failed or was destroyed must not be in the way of the next, and data must be left",
+        _retain_in_nested_stacks,
+    ),
+    Correction(
+        "generated-names",
+        "deployment",
+        "the name that CloudFormation gives a resource is another one whenever it is created",
+        "a stack of the same name gets the same names, and makes its tables over those that the last one retained",
+        "a retained table keeps its items, and the next stage of that name has a table of its own",
+        _generate_another_name_each_time,
+    ),
+    Correction(
+        "taken-names",
+        "deployment",
+        "a resource with a name that another one has is not created: AlreadyExists",
+        "most types are made over what is there, and the next deletion deletes it",
+        "what has a fixed name and stays behind fails the next creation; names of APIs, keys and usage plans may repeat",
+        _refuse_taken_names,
+    ),
+    Correction(
+        "filled-buckets",
+        "deployment",
+        "a bucket that holds an object or an old version cannot be deleted: its stack is in DELETE_FAILED",
+        "it is deleted with all that it holds",
+        "make destroy empties the bucket of artifacts; all other buckets are retained",
+        _delete_only_empty_buckets,
+    ),
+    Correction(
+        "log-groups",
+        "functions",
+        "a function that ends after its log group was deleted makes it again if its role may; a stage's boundary lets none",
+        "it makes it again whatever its role may",
+        "the next creation of the stack would find the name taken; boundaries are not read here (permissions-boundary), so no "
+        "function makes its group whose role has one",
+        _make_no_log_group_again,
     ),
     Correction(
         "service-role",

@@ -43,17 +43,6 @@ class Difference:
 DIFFERENCES = (
     # --- deployment ---
     Difference(
-        "retained-in-nested-stacks",
-        "deployment",
-        aws="DeletionPolicy and UpdateReplacePolicy keep what they say",
-        local="in nested stacks what should stay is deleted with its stack",
-        reason="`make reset` forgets everything anyway; that templates say what becomes of data is checked",
-        tests=(
-            f"{PROBE}retained_in_nested_stacks",
-            "tests/templates/test_resources.py::test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it",
-        ),
-    ),
-    Difference(
         "missing-code",
         "deployment",
         aws="a function whose package is not in S3 fails the stack",

@@ -247,6 +247,108 @@ def test_nested_updates(plain: Cloud, corrected: Cloud):
     assert updated(corrected) == "UPDATE_COMPLETE"
 
 
+def queues(cloud: Cloud, prefix: str) -> list[str]:
+    """The names of queues that begin with ``prefix``."""
+    urls = cloud.aws("sqs").list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
+    return sorted(url.rpartition("/")[2] for url in urls)
+
+
+def test_retained_in_nested_stacks(plain: Cloud, corrected: Cloud):
+    policies = {"gone": "Delete", "kept": "Retain", "made": "RetainExceptOnCreate"}
+    # A queue that CloudFormation accepts and SQS refuses.
+    refused = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": list(policies)}
+    for cloud, enforced in ((plain, False), (corrected, True)):
+        for more, deleted, failed in (
+            ({}, ["kept", "made"] if enforced else [], False),
+            ({"refused": refused}, ["kept"] if enforced else list(policies), True),
+        ):
+            prefix = unique("nested")
+            resources = {
+                name: {**QUEUE, "DeletionPolicy": policy, "Properties": {"QueueName": f"{prefix}-{name}"}}
+                for name, policy in policies.items()
+            }
+            stack, status = cloud.stack(cloud.nested({"Resources": resources | more}))
+            assert status == ("ROLLBACK_COMPLETE" if failed else "CREATE_COMPLETE")
+            cloud.aws("cloudformation").delete_stack(StackName=stack)
+            assert deletion_of(stack, cloud) == "DELETE_COMPLETE"
+            assert queues(cloud, prefix) == [f"{prefix}-{name}" for name in deleted]
+
+
+def test_filled_buckets(plain: Cloud, corrected: Cloud):
+    for cloud, status in ((plain, "DELETE_COMPLETE"), (corrected, "DELETE_FAILED")):
+        bucket, s3 = unique("bucket"), cloud.aws("s3")
+        properties = {"BucketName": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+        stack, _ = cloud.stack({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}})
+        s3.put_object(Bucket=bucket, Key="file", Body=b"")
+        s3.delete_object(Bucket=bucket, Key="file")
+        cloud.aws("cloudformation").delete_stack(StackName=stack)
+        assert deletion_of(stack, cloud) == status
+
+
+def test_generated_names(plain: Cloud, corrected: Cloud):
+    """A stack is made, deleted and made again; its table is retained."""
+    table = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    resource = {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": table}
+    for cloud, count in ((plain, 1), (corrected, 2)):
+        api, name = cloud.aws("cloudformation"), unique("stack")
+        for _ in range(2):
+            api.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Table": resource}}))
+            eventually(
+                lambda: api.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"  # noqa: B023
+            )
+            api.delete_stack(StackName=name)
+            assert deletion_of(name, cloud) == "DELETE_COMPLETE"
+        tables = cloud.aws("dynamodb").list_tables()["TableNames"]
+        assert sum(each.startswith(name) for each in tables) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("AWS::ECR::Repository", "RepositoryName"),
+        ("AWS::Logs::LogGroup", "LogGroupName"),
+        ("AWS::SNS::Topic", "TopicName"),
+        ("AWS::SQS::Queue", "QueueName"),
+    ],
+)
+def test_taken_names(plain: Cloud, corrected: Cloud, kind: str, named: str):
+    """Of types that CloudFormation makes itself here; test_lives.py asks all types that templates name."""
+    for cloud, status in ((plain, "CREATE_COMPLETE"), (corrected, "ROLLBACK_COMPLETE")):
+        template = {"Resources": {"Named": {"Type": kind, "Properties": {named: unique("named")}}}}
+        assert cloud.stack(template)[1] == "CREATE_COMPLETE"
+        assert cloud.stack(template)[1] == status
+
+
+def test_log_groups(plain: Cloud, corrected: Cloud):
+    """A role within a boundary, and one without."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    properties = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": trust}}
+    boundary = {"PermissionsBoundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/none"}
+    for cloud in (plain, corrected):
+        for more, makes in (({}, True), (boundary, cloud is plain)):
+            role = {"Type": "AWS::IAM::Role", "Properties": properties | more}
+            stack, _ = cloud.stack({"Resources": {"Role": role}})
+            (made,) = cloud.aws("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+            arn = cloud.aws("iam").get_role(RoleName=made["PhysicalResourceId"])["Role"]["Arn"]
+            function = cloud.function("def handler(event, context): pass", Role=arn)
+            other = cloud.function("def handler(event, context): pass")
+            cloud.invoke(function)
+            # What is invoked later is logged later.
+            cloud.invoke(other)
+            assert eventually(lambda: groups(cloud, other))  # noqa: B023
+            assert bool(groups(cloud, function)) is makes
+
+
+def groups(cloud: Cloud, function: str) -> list[str]:
+    """The log groups of a function."""
+    found = cloud.aws("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")["logGroups"]
+    return [group["logGroupName"] for group in found]
+
+
 @pytest.mark.parametrize("kind", corrections.LEFT_OUT)
 def test_unknown_types(plain: Cloud, corrected: Cloud, kind: str):
     template = {"Resources": {"Unknown": {"Type": kind}}}
@@ -1072,16 +1174,6 @@ def test_function_keys(plain: Cloud, corrected: Cloud):
 
 
 # --- deployment ---
-
-
-def test_retained_in_nested_stacks(plain: Cloud):
-    name = unique("kept")
-    table = QUEUE | {"DeletionPolicy": "Retain", "Properties": {"QueueName": name}}
-    parent, _ = plain.stack(plain.nested({"Resources": {"Queue": table}}))
-    sqs = plain.aws("sqs")
-    assert sqs.list_queues(QueueNamePrefix=name).get("QueueUrls")
-    plain.aws("cloudformation").delete_stack(StackName=parent)
-    assert eventually(lambda: not sqs.list_queues(QueueNamePrefix=name).get("QueueUrls"))
 
 
 def test_missing_code(plain: Cloud):

@@ -2,6 +2,8 @@
 
 emulator.py      MiniStack in our own process, with the corrections of corrections.py
 corrections.py   where the emulator differs from AWS in what we deploy: one small named rule each
+names.py         what of ours has a name that AWS gives once, and whether it is taken
+nested_stacks.py what the emulator's CloudFormation leaves of a nested stack
 front_door.py    gives every deployed API the path it has on the custom domain in AWS
 gateway/         executes deployed API Gateway REST APIs
 cli.py           the command line behind the Makefile; commands are in modules of their own

@@ -302,8 +302,11 @@ def test_generated_names(plain: Cloud, corrected: Cloud):
             )
             api.delete_stack(StackName=name)
             assert deletion_of(name, cloud) == "DELETE_COMPLETE"
-        tables = cloud.aws("dynamodb").list_tables()["TableNames"]
-        assert sum(each.startswith(name) for each in tables) == count
+        dynamodb = cloud.aws("dynamodb")
+        tables = [each for each in dynamodb.list_tables()["TableNames"] if each.startswith(name)]
+        assert len(tables) == count
+        for table_name in tables:
+            dynamodb.delete_table(TableName=table_name)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,10 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     # As in an account that has it already: the emulator's CloudFormation knows no identity providers.
     provider = cloud.aws("iam").create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
     trusted = (f"Repository={REPOSITORY}", f"OidcProviderArn={provider['OpenIDConnectProviderArn']}")
-    bootstrap = ("--config-env", deploy.BOOTSTRAP, "--stack-name", f"{STACK}-delivery", "--template-file")
+    template = ("--template-file", str(deploy.template(deploy.DELIVERY)))
+    bootstrap = ("--config-env", deploy.BOOTSTRAP, "--region", REGION, "--stack-name", f"{STACK}-delivery", *template)
     parameters = ("--parameter-overrides", f"Stage={STAGE}", f"StageAccountId={ACCOUNT_ID}", *trusted)
-    succeeds(sam(keys(cloud, cloud.root), "deploy", *bootstrap, str(deploy.template(deploy.DELIVERY)), *parameters))
+    succeeds(sam(keys(cloud, cloud.root), "deploy", *bootstrap, *parameters))
 
     succeeds(deployed(cloud, built, LogRetentionDays="7"))
     assert kept(cloud) == {7}

@@ -105,6 +105,14 @@ def test_every_alarm_is_in_the_table(shop: Shop):
     assert set(states(shop)) == {alarm for outage in outages.outages() for alarm in outage.alarms}
 
 
+def test_where_nothing_happens_nothing_is_published_and_no_alarm_goes_off(
+    shop: Shop, publish: Callable[[Outage], None]
+):
+    """But the one that waits for the nightly run."""
+    shop.emulator("PUT", "/_setpieces/metrics", json=[]).raise_for_status()
+    assert others_than_ok(shop) == {"sitemaps-no-run": "INSUFFICIENT_DATA"}
+
+
 @pytest.mark.parametrize("outage", [pytest.param(outage, id=outage.name) for outage in outages.outages()])
 def test_outage(
     shop: Shop,

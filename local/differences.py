@@ -169,13 +169,13 @@ DIFFERENCES = (
         reason="the texts are not documented; clients are promised the code and the status",
         where="local/gateway/models.py",
         tests=(f"{GATEWAY}models.py::test_bodies",),
-        on_aws="post an invalid body to a dev stage and compare `errors`; that quotes in it are escaped is not documented either",
+        on_aws="post an invalid body to a dev stage and compare `errors`; that quotes in it are escaped is said nowhere",
     ),
     Difference(
         "gateway-response-templates",
         "APIs",
-        aws="of an integration response's templates the first is taken if none has the type in `Accept`; of a gateway response's "
-        "nothing is said",
+        aws="of an integration response's templates the first is taken if none has the type in `Accept`; for a gateway "
+        "response nothing is documented",
         local="the same for both",
         reason="gateway responses have one template, for application/problem+json",
         where="local/gateway/responses.py:_chosen",
@@ -185,8 +185,8 @@ DIFFERENCES = (
     Difference(
         "numbers-from-parameters",
         "APIs",
-        aws="CloudFormation makes text of a parameter that is a number; that the import takes it for authorizerResultTtlInSeconds is "
-        "what SAM relies on, and not documented",
+        aws="CloudFormation makes text of a parameter that is a number; that the import takes it for "
+        "authorizerResultTtlInSeconds is what SAM relies on, and not documented",
         local="it is taken",
         reason="how long reads may go on is a parameter; no other number in a document is one",
         tests=("tests/contract/test_api_documents.py::test_numbers_in_a_document_are_numbers_when_it_is_imported",),

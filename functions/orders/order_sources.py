@@ -14,7 +14,7 @@ PLATFORM_SECONDS = 2.0
 
 def read_basket(basket_id: str) -> dict[str, Any] | None:
     """The basket, None if there is none (any more). Raises ``OutsideUnavailable``."""
-    answer = internal.call("basket", "GET", f"/v1/baskets/{basket_id}", timeout=BASKET_SECONDS)
+    answer = internal.call("basket", "GET", f"/v1/internal/baskets/{basket_id}", timeout=BASKET_SECONDS)
     if answer.status == 404:
         return None
     return _body("basket", answer)

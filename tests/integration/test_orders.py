@@ -399,7 +399,7 @@ def traced(shop: Shop, correlation: str) -> set[str]:
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 
-def test_the_internal_route_wants_a_signature(shop: Shop):
-    answer = shop.call("GET", "/orders/v1/internal/orders/T100000001")
-    assert answer.status_code in (403, 404)
-    assert shop.call("GET", "/orders/v1/internal/orders/T000000001", sign=True).status_code == 404
+@pytest.mark.parametrize("path", ["/orders/v1/internal/orders/T000000001", "/basket/v1/internal/baskets/none"])
+def test_internal_routes_want_a_signature(shop: Shop, path: str):
+    assert shop.call("GET", path).status_code in (403, 404)
+    assert shop.call("GET", path, sign=True).status_code == 404

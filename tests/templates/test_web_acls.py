@@ -1,5 +1,6 @@
 """Web ACLs: whom they count, what they refuse, and that nobody gets past them by what he says."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -118,6 +119,30 @@ def test_the_public_web_acl_takes_a_signature_at_its_word_under_that_path_only()
     assert [each["ByteMatchStatement"]["SearchString"] for each in signed[0]] == ["AWS4-HMAC-SHA256 ", INTERNAL]
     (either,) = statements(rate, "OrStatement")
     assert not any("AWS4" in str(each.get("ByteMatchStatement")) for each in either["Statements"])
+
+
+def signed_calls() -> Iterator[Any]:
+    """(service, method, path) of every call that a function makes to another service; a path's parameters are ``{}``."""
+    for file in sorted((ROOT / "functions").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "internal.call":
+                service, method = (ast.literal_eval(argument) for argument in node.args[:2])
+                path = re.sub(r"\{[^{}]*\}", "{}", ast.unparse(node.args[2])).removeprefix("f").strip("'")
+                yield pytest.param(service, method, path, id=f"{file.parent.name}/{file.name} {method} {service}{path}")
+
+
+@pytest.mark.parametrize(("service", "method", "path"), list(signed_calls()))
+def test_calls_between_services_go_to_routes_that_are_not_counted(service: str, method: str, path: str):
+    """Functions of all customers share few addresses: what they send to a route for anybody counts as one customer's."""
+    (document,) = pieces()[service].apis.values()
+    routes = {re.sub(r"\{[^{}]*\}", "{}", template): operations for template, operations in document.resources.items()}
+    route = routes.get(path) or next(found for template, found in routes.items() if fits(template, path))
+    assert route[method].iam, f"{method} {path} of {service} asks for no signature"
+
+
+def fits(template: str, path: str) -> bool:
+    parts = "[^/]+".join(map(re.escape, template.split("{}")))
+    return re.fullmatch(parts, path) is not None
 
 
 # --- the edge ---

@@ -1,4 +1,4 @@
-"""GET /v1/baskets/{basket_id}: the whole basket."""
+"""GET /v1/baskets/{basket_id}, and /v1/internal/baskets/{basket_id} for services: the whole basket."""
 
 import time
 

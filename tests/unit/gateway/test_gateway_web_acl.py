@@ -223,6 +223,8 @@ SIGNED = ("Authorization", "AWS4-HMAC-SHA256 Credential=made-up")
         ("WebAcl", (SIGNED,), "/v1/products", True),
         ("WebAcl", (SIGNED,), "/orders/v1/internal/orders/T000000001", False),
         ("WebAcl", (), "/orders/v1/internal/orders/T000000001", True),
+        ("WebAcl", (SIGNED,), "/basket/v1/internal/baskets/b", False),
+        ("WebAcl", (SIGNED,), "/basket/v1/baskets/b", True),
         ("WebAcl", (("X-Storefront-Token", "guess"),), "/v1/products", True),
         ("WebAcl", (("X-Storefront-Token", "the token"),), "/v1/products", False),
         ("InternalWebAcl", (), "/v1/events", True),

@@ -112,6 +112,7 @@ def test_a_dry_run_releases_nothing(shop: Shop, session: dict[str, str], origin:
     assert f"{origin}/products/{product['sku']}" not in crawl(shop, origin)
 
 
+@pytest.mark.local_only("it subscribes to the alarm topic, and changes the manifest of the release")
 def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session: dict[str, str], bucket: str):
     """As if the last release had had ten times as many: the platform suddenly lists a tenth."""
     s3, manifest = shop.aws("s3"), "release/manifest.json"

@@ -149,7 +149,7 @@ class Shop:
         session: boto3.Session | None = None,
         timeout: float = ANSWER_SECONDS,
     ) -> httpx.Response:
-        """Call an API; ``sign`` signs for IAM as ``session`` (default: the account's own); not said, simulators only."""
+        """Call an API, signed for IAM as ``session`` (default: the shop's) if ``sign``; by default for simulators only."""
         sent = dict(headers or {})
         if json is not None:
             content = _dumps(json)
@@ -158,7 +158,8 @@ class Shop:
         if sign or (sign is None and path.startswith("/partners/")):
             sent["Host"] = urlsplit(url).netloc
             request = AWSRequest(method=method, url=url, data=content, headers=sent)
-            SigV4Auth((session or self.session).get_credentials(), "execute-api", REGION).add_auth(request)
+            caller = session or self.session
+            SigV4Auth(caller.get_credentials(), "execute-api", caller.region_name).add_auth(request)
             sent = dict(request.headers)
         return _http().request(method, url, content=content, headers=sent, timeout=timeout)
 

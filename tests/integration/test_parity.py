@@ -966,6 +966,9 @@ def test_service_namespaces(plain: Cloud, corrected: Cloud):
     published = {"Namespace": "AWS/Probe", "MetricData": [datum]}
     assert corrected.emulator("POST", "/_setpieces/metrics", json=published).is_success
     assert "AWS/Probe" in namespaces(corrected)
+    for wrong in ({"Namespace": "AWS/Probe"}, [{"Namespace": "AWS/Probe"}], "AWS/Probe"):
+        method = "POST" if isinstance(wrong, dict) else "PUT"
+        assert corrected.emulator(method, "/_setpieces/metrics", json=wrong).status_code == 400
 
 
 def test_schedule_ticks():

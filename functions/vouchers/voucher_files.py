@@ -58,15 +58,18 @@ def store_file(batch_id: str, parts: int, count: int) -> Manifest:
     """
     digest, lines, size = hashlib.sha256(), 0, 0
     upload = {"Bucket": _bucket(), "Key": file_key(batch_id)}
-    upload["UploadId"] = client("s3").create_multipart_upload(**upload, ContentType="text/csv")["UploadId"]
+    # The SDK sends a checksum with every part: S3 expects them of an upload that was begun with this algorithm, and then also
+    # when it is completed.
+    created = client("s3").create_multipart_upload(**upload, ContentType="text/csv", ChecksumAlgorithm="CRC32")
+    upload["UploadId"] = created["UploadId"]
     try:
         uploaded = []
         for number, piece in enumerate(_pieces(_parts(batch_id, parts)), start=1):
             digest.update(piece)
             lines += piece.count(_LINE)
             size += len(piece)
-            etag = patient_client("s3").upload_part(**upload, PartNumber=number, Body=piece)["ETag"]
-            uploaded.append({"PartNumber": number, "ETag": etag})
+            part = patient_client("s3").upload_part(**upload, PartNumber=number, Body=piece, ChecksumAlgorithm="CRC32")
+            uploaded.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]})
         if lines != count:
             raise CountMismatch(f"{lines} codes instead of {count}")
         patient_client("s3").complete_multipart_upload(**upload, MultipartUpload={"Parts": uploaded})

@@ -333,6 +333,23 @@ def test_a_batch_whose_parts_have_expired_is_made_again_with_the_same_codes(worl
     assert step("lease_range", batch_id)["chunks"] == []
 
 
+def test_a_file_is_begun_and_completed_with_the_checksums_of_its_parts(world):
+    """S3 takes parts with a checksum, which the SDK sends, for an upload of that algorithm, and asks for them at its end.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+    """
+    sent: dict[str, dict[str, Any]] = {}
+
+    def remember(params: dict[str, Any], model: Any, **_: Any) -> None:
+        sent[model.name] = dict(params)
+
+    for client in (aws.client("s3"), aws.patient_client("s3")):
+        client.meta.events.register("before-parameter-build.s3", remember)
+    run(asked(count=30))
+    assert sent["CreateMultipartUpload"]["ChecksumAlgorithm"] == sent["UploadPart"]["ChecksumAlgorithm"] == "CRC32"
+    assert [part["ChecksumCRC32"] for part in sent["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]]
+
+
 def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(world, monkeypatch):
     """The repeated step finds the file stored and goes on; the batch does not wait for the sweep of stalled batches."""
     batch_id = asked(count=30)

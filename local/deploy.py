@@ -41,6 +41,8 @@ LOCAL_POLLS = {"SAM_CLI_POLL_DELAY": "0.2"}
 CONFIG = ROOT / "samconfig.toml"
 WHOLE_SHOP, DELIVERY, BOOTSTRAP = "shop", "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
+# Stages on AWS whose outside systems are simulators. Without products there is nothing to buy, and smoke fails.
+SIMULATED = ("dev", "test")
 # SAM names a version of a function by so many characters of Release.
 VERSION_CHARACTERS = 10
 
@@ -364,4 +366,10 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
         session = session_for(stage)
         with step("raising counters to their first values"):
             raise_sequences(session.client("stepfunctions"), session.client("ssm"), stage)
+    if piece == WHOLE_SHOP and stage in SIMULATED:
+        # Only now: they read this module.
+        from local import seed, shop
+
+        with step("putting products into the simulators, if they have none"):
+            seed.stock_simulators(shop.Shop(stage, session_for(stage), None, None))
     click.echo(f"Deployed {piece} to {stage}.")

@@ -107,8 +107,9 @@ LISTERS = {
     ),
     "AWS::IAM::Role": Lister("RoleName", "iam", "list_roles", "Roles[].RoleName"),
     "AWS::KMS::Alias": Lister("AliasName", "kms", "list_aliases", "Aliases[].AliasName"),
+    # Without a limit ten are listed, and there are no pages.
     "AWS::KinesisFirehose::DeliveryStream": Lister(
-        "DeliveryStreamName", "firehose", "list_delivery_streams", "DeliveryStreamNames"
+        "DeliveryStreamName", "firehose", "list_delivery_streams", "DeliveryStreamNames", (("Limit", 10_000),)
     ),
     "AWS::Lambda::Function": Lister("FunctionName", "lambda", "list_functions", "Functions[].FunctionName"),
     "AWS::Logs::LogGroup": Lister("LogGroupName", "logs", "describe_log_groups", "logGroups[].logGroupName"),
@@ -533,7 +534,7 @@ def domain(account: Account) -> Iterator[Finding]:
 
 def _zone(account: Account, name: str) -> Iterator[Finding]:
     zone, client = account.settings.get("HostedZoneId", ""), account.client("route53")
-    create = f"aws route53 create-hosted-zone --name {name.partition('.')[2]}"
+    create = f"aws route53 create-hosted-zone --name {name.partition('.')[2]} --caller-reference {name}"
     create += "; then set HostedZoneId, and delegate the domain to it"
     try:
         domain_of_zone = client.get_hosted_zone(Id=zone or "none")["HostedZone"]["Name"].rstrip(".")

@@ -59,11 +59,16 @@ def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
         contents["aws"] = _root(shop.session, shop.endpoint)
     # Before anything is created: passwords that were lost could not be had again.
     _write_private(samples_file, contents)
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        list(clients.map(lambda product: _put_product(shop, product), samples.products()))
+    _put_products(shop)
     for person in PEOPLE:
         _put_person(shop, person, contents[person.role])
     return contents
+
+
+def stock_simulators(shop: Shop) -> None:
+    """Put the sample products if the simulators have none, as after the first deployment. Raises ``SeedFailed``."""
+    if not _send(shop, "GET", "commerce/products").json()["items"]:
+        _put_products(shop)
 
 
 def ingest_api_key(shop: Shop) -> str:
@@ -89,6 +94,11 @@ def _credentials(person: Person) -> dict[str, str]:
         "password": secrets.token_urlsafe(18),
         "customer_id": person.customer_id,
     }
+
+
+def _put_products(shop: Shop) -> None:
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(lambda product: _put_product(shop, product), samples.products()))
 
 
 def _put_product(shop: Shop, product: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import emulator_client
+from local.deploy import stage_settings
 from local.settings import FRONT_DOOR, REGION, ROOT, SESSION, STATE, aws_environment
 from local.stages import current_stage
 
@@ -97,10 +98,13 @@ class Shop:
 
     @classmethod
     def from_environment(cls) -> "Shop":
-        """The shop of ``SETPIECES_STAGE`` (default local); the local one with root's credentials unless ``SESSION`` is set."""
+        """The shop of ``SETPIECES_STAGE`` (default local); the local one with root's credentials unless ``SESSION`` is set.
+
+        A stage on AWS is looked for in its own region, whichever the credentials' profile names.
+        """
         stage = current_stage()
         if stage != "local":
-            return cls(stage, boto3.Session(), None, None)
+            return cls(stage, boto3.Session(region_name=stage_settings(stage)["region"]), None, None)
         local = aws_environment()
         root = {
             "aws_access_key_id": local["AWS_ACCESS_KEY_ID"],

@@ -13,9 +13,10 @@ import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 from moto import mock_aws
 
-from local import artifacts, deploy
+from local import artifacts, deploy, seed
 from local.settings import ROOT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -302,6 +303,25 @@ def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.M
     deploy.deploy("dev", piece)
     command = commands[-1]
     assert command[command.index("--region") + 1] == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("stage", "piece", "stocked"),
+    [("dev", "shop", ["dev"]), ("test", "shop", ["test"]), ("prod", "shop", []), ("dev", "basket", [])],
+)
+def test_a_stage_with_simulators_has_something_to_sell_when_it_is_deployed(
+    session, monkeypatch: pytest.MonkeyPatch, stage: str, piece: str, stocked: list[str]
+):
+    """The pipeline runs smoke next, which buys something, and in test nothing else seeds the simulators."""
+    shops: list[str] = []
+    monkeypatch.setattr(seed, "stock_simulators", lambda shop: shops.append(shop.stage))
+    monkeypatch.setattr(deploy, "session_for", lambda stage: session)
+    monkeypatch.setattr(deploy, "deployed_stack", lambda *_: {"StackStatus": "UPDATE_COMPLETE"})
+    for done in ("check_account", "deploy", "raise_sequences"):
+        monkeypatch.setattr(deploy, done, lambda *_: None)
+    result = CliRunner().invoke(deploy.main, ["--env", stage, "--piece", piece], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert shops == stocked
 
 
 def test_a_creation_that_failed_is_deleted_and_no_other_stack(session):

@@ -38,6 +38,13 @@ def test_a_stage_on_aws_is_called_where_it_published_its_addresses(asked: list[s
     assert asked == list(PUBLISHED), "Parameter Store takes few calls a second"
 
 
+def test_a_stage_on_aws_is_looked_for_in_its_region(monkeypatch: pytest.MonkeyPatch):
+    """Whichever region the caller's profile names."""
+    monkeypatch.setenv("SETPIECES_STAGE", "dev")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert Shop.from_environment().session.region_name == "eu-central-1"
+
+
 def test_each_stage_has_samples_of_its_own():
     assert samples_file("local").name == "samples.json"
     assert len({samples_file(stage) for stage in ("local", "dev", "test")}) == 3

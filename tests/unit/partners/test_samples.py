@@ -12,9 +12,11 @@ import pytest
 from partner_schemas import validate
 
 from local import samples, seed
+from local import shop as shops
 from local.shop import Shop
 
-FRONT_DOOR = Shop("local", boto3.Session(), None, "http://front.door")
+# Requests to the simulators are signed.
+FRONT_DOOR = Shop("local", boto3.Session("key", "secret", region_name="eu-central-1"), None, "http://front.door")
 
 
 def test_products_are_the_same_each_time_and_another_seed_gives_others():
@@ -46,7 +48,7 @@ def test_people_fit_the_platforms():
 @pytest.fixture
 def requests(monkeypatch):
     """Seeding against a platform that has nobody yet; every request it gets."""
-    seen, client = [], httpx.Client
+    seen = []
 
     def answer(request):
         seen.append(request)
@@ -54,10 +56,8 @@ def requests(monkeypatch):
             return httpx.Response(404)
         return httpx.Response(201, json={"identity_id": "id-1"})
 
-    def local_client(**options):
-        return client(transport=httpx.MockTransport(answer), **options)
-
-    monkeypatch.setattr(seed.httpx, "Client", local_client)
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(shops, "_http", lambda: client)
     monkeypatch.setattr(seed, "ingest_api_key", lambda shop: "")
     return seen
 
@@ -83,8 +83,24 @@ def test_only_the_admin_gets_the_role(requests, tmp_path):
 
 
 def test_a_refusal_names_the_request(monkeypatch, tmp_path):
-    refusing, client = httpx.MockTransport(lambda request: httpx.Response(503, text="down")), httpx.Client
-    monkeypatch.setattr(seed.httpx, "Client", lambda **options: client(transport=refusing, **options))
+    refusing = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(503, text="down")))
+    monkeypatch.setattr(shops, "_http", lambda: refusing)
     monkeypatch.setattr(seed, "ingest_api_key", lambda shop: "")
     with pytest.raises(seed.SeedFailed, match=r"PUT commerce/products/SP-.* 503: down"):
         seed.seed(FRONT_DOOR, tmp_path / "samples.json")
+
+
+def test_simulators_without_products_get_the_samples_and_others_none(monkeypatch: pytest.MonkeyPatch):
+    sold: dict[str, str] = {}
+
+    def call(shop: Shop, method: str, path: str, **_: object) -> httpx.Response:
+        if method == "PUT":
+            sold[path.rpartition("/")[2]] = path
+        return httpx.Response(200, json={"items": list(sold)})
+
+    monkeypatch.setattr(Shop, "call", call)
+    seed.stock_simulators(FRONT_DOOR)
+    assert sorted(sold) == sorted(product["sku"] for product in samples.products())
+    del sold[samples.products()[0]["sku"]]
+    seed.stock_simulators(FRONT_DOOR)
+    assert len(sold) == samples.PRODUCTS - 1

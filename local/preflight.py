@@ -90,18 +90,18 @@ LISTERS = {
     ),
     "AWS::CloudTrail::Trail": Lister("TrailName", "cloudtrail", "list_trails", "Trails[].Name"),
     "AWS::CloudWatch::Alarm": Lister("AlarmName", "cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
+    "AWS::CloudWatch::Dashboard": Lister(
+        "DashboardName", "cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"
+    ),
     "AWS::ECR::Repository": Lister("RepositoryName", "ecr", "describe_repositories", "repositories[].repositoryName"),
-    "AWS::ElastiCache::ReplicationGroup": Lister(
-        "ReplicationGroupId", "elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"
-    ),
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": Lister(
-        "Name", "elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"
-    ),
+    "AWS::ECS::Cluster": Lister("ClusterName", "ecs", "list_clusters", "clusterArns"),
     "AWS::ElasticLoadBalancingV2::TargetGroup": Lister(
         "Name", "elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"
     ),
     "AWS::Events::Archive": Lister("ArchiveName", "events", "list_archives", "Archives[].ArchiveName"),
     "AWS::Events::EventBus": Lister("Name", "events", "list_event_buses", "EventBuses[].Name"),
+    # Of the default bus; those of another go with it.
+    "AWS::Events::Rule": Lister("Name", "events", "list_rules", "Rules[].Name"),
     "AWS::IAM::ManagedPolicy": Lister(
         "ManagedPolicyName", "iam", "list_policies", "Policies[].PolicyName", (("Scope", "Local"),)
     ),
@@ -132,6 +132,9 @@ LISTERS = {
         "StateMachineName", "stepfunctions", "list_state_machines", "stateMachines[].name"
     ),
     "AWS::WAFv2::WebACL": Lister("Name", "wafv2", "list_web_acls", "WebACLs[].Name", (("Scope", "REGIONAL"),)),
+    "AWS::XRay::ResourcePolicy": Lister(
+        "PolicyName", "xray", "list_resource_policies", "ResourcePolicies[].PolicyName"
+    ),
 }
 
 

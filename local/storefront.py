@@ -13,14 +13,14 @@ from fakeredis import FakeRedis, TcpFakeServer
 
 from local.settings import HOST, SESSIONS_PORT, STAGE, STOREFRONT_PORT
 
-NAME = f"setpieces-{STAGE}-storefront"
+TASK = f"setpieces-{STAGE}-storefront"
 USER = "storefront"  # of the session store
 
 
 def environment(session: boto3.Session, endpoint: str) -> dict[str, str]:
     """The container's environment, its secrets read from where they are; sessions and cookies without TLS, as all here."""
     ecs, ssm, secrets = (session.client(name, endpoint_url=endpoint) for name in ("ecs", "ssm", "secretsmanager"))
-    (container,) = ecs.describe_task_definition(taskDefinition=NAME)["taskDefinition"]["containerDefinitions"]
+    (container,) = ecs.describe_task_definition(taskDefinition=TASK)["taskDefinition"]["containerDefinitions"]
     found = {each["name"]: each["value"] for each in container["environment"]}
     for secret in container["secrets"]:
         found[secret["name"]] = _secret(ssm, secrets, secret["valueFrom"])
@@ -48,16 +48,24 @@ def _secret(ssm: Any, secrets: Any, address: str) -> str:
     return str(ssm.get_parameter(Name=address)["Parameter"]["Value"])
 
 
+def target_group(balancing: Any) -> str:
+    """The ARN of the target group whose targets are containers: there is one."""
+    (arn,) = (
+        group["TargetGroupArn"]
+        for group in balancing.describe_target_groups()["TargetGroups"]
+        if group["TargetType"] == "ip"
+    )
+    return str(arn)
+
+
 def register(balancing: Any, port: int = STOREFRONT_PORT) -> None:
     """What ECS does once a container runs: the load balancer sends requests there. Again is harmless."""
-    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
-    balancing.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": HOST, "Port": port}])
+    balancing.register_targets(TargetGroupArn=target_group(balancing), Targets=[{"Id": HOST, "Port": port}])
 
 
 def deregister(balancing: Any, port: int) -> None:
     """What ECS does before a container ends."""
-    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
-    balancing.deregister_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": HOST, "Port": port}])
+    balancing.deregister_targets(TargetGroupArn=target_group(balancing), Targets=[{"Id": HOST, "Port": port}])
 
 
 if __name__ == "__main__":

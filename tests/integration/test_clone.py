@@ -9,7 +9,7 @@ import pytest
 
 from local.settings import ROOT
 from local.shop import Shop, eventually, unique
-from local.storefront import NAME
+from local.storefront import target_group
 from tests.integration.other_cloud import Other, other_cloud
 from tests.integration.test_orders import body, ended, fill_basket, submit
 
@@ -59,8 +59,7 @@ def test_what_is_deployed_has_the_ports_of_its_copy(copy: Other):
     assert local_ports(function_settings(copy.shop)) == {aws}
     assert local_ports(copy.shop.aws("sqs").list_queues()["QueueUrls"]) == {aws}
     balancing = copy.shop.aws("elbv2")
-    (group,) = balancing.describe_target_groups(Names=[NAME])["TargetGroups"]
-    (target,) = balancing.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    (target,) = balancing.describe_target_health(TargetGroupArn=target_group(balancing))["TargetHealthDescriptions"]
     assert target["Target"]["Port"] == storefront
 
 

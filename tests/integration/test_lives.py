@@ -38,7 +38,11 @@ TRUSTED = {
 }
 
 # Types that could be named, and no resource of ours is.
-UNNAMED = {"AWS::DynamoDB::Table"}
+UNNAMED = {
+    "AWS::DynamoDB::Table",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+}
 
 
 def needs(piece: str) -> set[str]:

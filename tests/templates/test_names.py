@@ -27,6 +27,20 @@ PARTS = {
     "AWS::Route53::RecordSet": "a hosted zone, which make preflight looks into",
     "AWS::S3::BucketPolicy": "a bucket",
 }
+# What is named and has properties that only a new resource takes: these do not change, or the name is needed.
+FIXED = {
+    "delivery Boundary": "every role names it; its description stays",
+    "event-bus Archive": "of the bus, whose name is fixed",
+    "event-relay UpdatesDeadLetters": "stays FIFO",
+    "event-relay UpdatesQueue": "stays FIFO",
+    "ingestion Stream": "its API names it; it stays one that is put into",
+    "redirects TargetGroup": "its function lets it in by name before it is there; targets stay functions",
+    "shipping ShipmentsDeadLetters": "stays FIFO",
+    "shipping ShipmentsQueue": "stays FIFO",
+    "sitemaps GenerateSitemaps": "stays of its type",
+    "storefront Repository": "images are pushed by its name; stays encrypted as it is",
+    "vouchers GenerateVouchers": "stays of its type",
+}
 
 
 def naming_properties(kind: str) -> set[str]:
@@ -58,6 +72,22 @@ def named() -> list[Any]:
 def test_nothing_is_kept_under_a_name_that_the_next_creation_needs(resource: dict[str, Any], place: tuple[str, str]):
     kept = KEEP & {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
     assert bool(kept) == (place in ADOPTED), f"{place} keeps its fixed name: {kept}"
+
+
+def test_what_a_change_may_replace_has_no_fixed_name():
+    """CloudFormation makes the new one first, under another name: "cannot update a stack when a custom-named resource requires
+    replacing". With a name it makes, a change of a network or a key goes through.
+    """
+    found = set()
+    for service, piece in pieces().items():
+        for name, resource in piece.resources.items():
+            kind = resource["Type"]
+            if is_named(resource) and kind not in PARTS:
+                schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+                naming = naming_properties(kind) | ({*NAMED[kind].properties} if kind in NAMED else set())
+                new_only = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])} - naming
+                found |= {f"{service} {name}"} if new_only & set(resource["Properties"]) else set()
+    assert found == FIXED.keys()
 
 
 def test_names_are_recognised():

@@ -277,12 +277,8 @@ def test_every_type_with_a_name_of_ours_is_looked_for():
         "AWS::ApiGateway::RestApi": "names of APIs may repeat",
         "AWS::ApiGateway::UsagePlan": "names of usage plans may repeat",
         "AWS::ApplicationAutoScaling::ScalingPolicy": "goes with its service",
-        "AWS::CloudWatch::Dashboard": "the second replaces the first",
-        "AWS::ECS::Cluster": "making one again gives back the one that is there",
         "AWS::ECS::Service": "goes with its cluster",
-        "AWS::Events::Rule": "the second replaces the first",
         "AWS::Lambda::LayerVersion": "another version",
-        "AWS::XRay::ResourcePolicy": "the second replaces the first",
     }
     named = {
         resource["Type"]

@@ -30,7 +30,7 @@ from rich.table import Table
 
 from local.declared import Piece, pieces
 from local.deploy import DELIVERY, WHOLE_SHOP, check_account, session_for, stage_parameters, stage_settings
-from local.failures import CREDENTIALS, CommandFailed, check_running
+from local.failures import CREDENTIALS, CommandFailed
 from local.options import PIECE, STAGE
 from local.progress import step
 from local.settings import ACCOUNT_ID
@@ -190,6 +190,19 @@ SERVICE_ROLES = {
         "AWSServiceRoleForElasticLoadBalancing",
     ),
 }
+# What SAM CLI and ``local.deploy`` do with a stack.
+STACK_CALLS = tuple(
+    f"cloudformation:{action}"
+    for action in (
+        "CreateChangeSet",
+        "DeleteStack",
+        "DescribeChangeSet",
+        "DescribeStackEvents",
+        "DescribeStacks",
+        "ExecuteChangeSet",
+        "GetTemplateSummary",
+    )
+)
 # Limits that only AWS can lift, and that no API shows before a resource is created.
 NOT_ASKABLE = {
     "AWS::CloudFront::Distribution": "CloudFront: a new account may have to be verified first",
@@ -296,15 +309,22 @@ def caller_permissions(account: Account) -> Iterator[Finding]:
         arn = iam.get_role(RoleName=arn.split("/")[1])["Role"]["Arn"]
     own, region = account.settings["StageAccountId"], stage_settings(account.stage)["region"]
     stack = f"arn:aws:cloudformation:{region}:{own}:stack/setpieces-{account.stage}/preflight"
-    calls = {
-        "cloudformation:CreateChangeSet": stack,
-        "cloudformation:DescribeChangeSet": stack,
-        "cloudformation:DescribeStacks": stack,
-        "cloudformation:ExecuteChangeSet": stack,
-    }
-    if account.piece != DELIVERY:
+    calls = dict.fromkeys(STACK_CALLS, stack)
+    if account.piece == DELIVERY:
+        # Without a role of CloudFormation's: what the template makes, the caller makes.
+        role = f"arn:aws:iam::{own}:role/setpieces-{account.stage}-deploy"
+        calls |= {"iam:CreateRole": role, "iam:PutRolePolicy": role}
+        calls["iam:CreatePolicy"] = f"arn:aws:iam::{own}:policy/setpieces-{account.stage}-boundary"
+        calls["iam:CreateOpenIDConnectProvider"] = f"arn:aws:iam::{own}:oidc-provider/{GITHUB}"
+        calls["s3:CreateBucket"] = f"arn:aws:s3:::setpieces-{account.stage}-artifacts-{own}"
+    else:
         calls["s3:PutObject"] = f"arn:aws:s3:::{stage_settings(account.stage)['s3_bucket']}/preflight"
         calls["iam:PassRole"] = stage_settings(account.stage)["role_arn"]
+        # Afterwards counters are raised.
+        calls["ssm:GetParameter"] = f"arn:aws:ssm:{region}:{own}:parameter/setpieces/{account.stage}/preflight"
+        machine = f"setpieces-{account.stage}-raise-sequence"
+        calls["states:StartExecution"] = f"arn:aws:states:{region}:{own}:stateMachine:{machine}"
+        calls["states:DescribeExecution"] = f"arn:aws:states:{region}:{own}:execution:{machine}:preflight"
     context = [
         {
             "ContextKeyName": "iam:PassedToService",
@@ -324,7 +344,9 @@ def caller_permissions(account: Account) -> Iterator[Finding]:
         yield Finding(
             MISSING,
             f"{arn} may not call {', '.join(denied)}",
-            f"Use the role setpieces-{account.stage}-deploy, or an administrator.",
+            "Use an administrator's credentials."
+            if account.piece == DELIVERY
+            else f"Use the role setpieces-{account.stage}-deploy, or an administrator.",
         )
     else:
         yield Finding(OK, f"{arn} may deploy")
@@ -660,8 +682,8 @@ def findings(account: Account) -> list[Finding]:
     return found
 
 
-def show(found: list[Finding]) -> None:
-    """Print what is not right, and how much is."""
+def show(found: list[Finding], region: str) -> None:
+    """Print what is not right, and how much is. Commands without a region are for the stage's."""
     table = Table("", "what", "how to get it")
     styles = {MISSING: "red", LATER: "yellow", UNKNOWN: "dim"}
     for level, style in styles.items():
@@ -669,6 +691,8 @@ def show(found: list[Finding]) -> None:
             if finding.level == level:
                 table.add_row(level, finding.what, finding.remedy, style=style)
     table.caption = f"{sum(finding.level == OK for finding in found)} more were looked at and are right."
+    if any(finding.remedy.startswith("aws ") for finding in found):
+        table.caption += f" Commands are for the region of the stage: export AWS_REGION={region}"
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
 
 
@@ -676,7 +700,7 @@ def require(stage: str, piece: str, session: boto3.Session) -> None:
     """Raises ``CommandFailed`` if a first deployment would fail, after printing why."""
     with step(f"looking at the account of {stage}"):
         found = findings(Account(session, stage, piece))
-    show(found)
+    show(found, stage_settings(stage)["region"])
     missing = sum(finding.level == MISSING for finding in found)
     if missing:
         raise CommandFailed(f"The account of {stage} is not ready: {missing} missing, see above. Nothing was deployed.")
@@ -690,7 +714,7 @@ def require(stage: str, piece: str, session: boto3.Session) -> None:
 def main(stage: str, piece: str) -> None:
     """Say what the account lacks before the first deployment."""
     if stage == LOCAL:
-        check_running()
+        raise CommandFailed("Stage local is on this machine and has no account to look at. Say ENV=dev, test or prod.")
     session = session_for(stage)
     check_account(stage, session)
     require(stage, piece, session)

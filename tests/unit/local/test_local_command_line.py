@@ -84,7 +84,9 @@ ROWS: dict[str, Row] = {
         ({"ENV": "local", "PIECE": "delivery", "REPOSITORY": "owner/name"}, 1, START),
     ),
     "deploy": Row("deploy", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, START)),
-    "preflight": Row("preflight", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, START)),
+    "preflight": Row(
+        "preflight", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, "Say ENV=dev, test or prod")
+    ),
     "smoke": Row("smoke", SEED, ({}, 1, START)),
     "destroy": Row("destroy", ({"ENV": "dev", "PIECE": "baskt"}, "Did you mean basket?"), ({"ENV": "local"}, 1, START)),
     "build": Row("build", ({"PIECE": "baskt"}, "Did you mean basket?"), None, "needs no shop"),

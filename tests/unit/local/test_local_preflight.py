@@ -1,5 +1,7 @@
 """``make preflight``: what it finds for each answer of AWS. Answers come from tables; the clients are botocore's own."""
 
+import json
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -7,14 +9,16 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from local import preflight
-from local.declared import every
+from local.declared import every, pieces
 from local.failures import CommandFailed
-from local.grants import several, statements
+from local.grants import allows, role_documents, several, statements
 from local.preflight import LATER, MISSING, OK, UNKNOWN, Account
+from local.settings import ACCOUNT_ID, REGION
 
 DEV = "111122223333"
 ROLE = f"arn:aws:iam::{DEV}:role/setpieces-dev-deploy"
@@ -70,7 +74,22 @@ def look(
 ) -> list[preflight.Finding]:
     account = Account(Stub(READY | (answers or {})).session, stage, piece)
     account.settings |= SETTINGS | (settings or {})
-    return list(check(account)) if check else preflight.findings(account)
+    found = list(check(account)) if check else preflight.findings(account)
+    for finding in found:
+        if finding.remedy.startswith("aws "):
+            check_command(finding.remedy.partition(";")[0])
+    return found
+
+
+def check_command(command: str) -> None:
+    """The AWS CLI knows this command and its options, and AWS requires no other one."""
+    _, service, operation, *words = shlex.split(command)
+    model = boto3.client(service, region_name="eu-central-1").meta.service_model
+    name = next(name for name in model.operation_names if xform_name(name, "-") == operation)
+    shape = model.operation_model(name).input_shape
+    options = {word.removeprefix("--") for word in words if word.startswith("--")} - {"region"}
+    assert options <= {xform_name(member, "-") for member in shape.members}, command
+    assert {xform_name(member, "-") for member in shape.required_members} <= options, command
 
 
 def levels(found: list[preflight.Finding], level: str) -> list[str]:
@@ -311,6 +330,34 @@ def test_the_role_of_the_pipeline_may_look_at_everything():
     }
     called = {action_of(service, operation) for service, operation, _ in stub.calls}
     assert called - allowed == NEEDS_NO_GRANT
+
+
+@pytest.mark.parametrize(("piece", "allowed"), [("shop", True), ("delivery", False)])
+def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: str, allowed: bool):
+    """IAM's simulator would answer for the deploy role of the template as its policies say."""
+    written = json.dumps(role_documents(pieces()["delivery"], "DeployRole"))
+    # local.declared makes up ARNs of what has none before it is made.
+    for made_up, arn in {
+        f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts": f"arn:aws:s3:::setpieces-dev-artifacts-{DEV}",
+        f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:CloudFormationRole": f"arn:aws:iam::{DEV}:role/setpieces-dev-cloudformation",
+    }.items():
+        written = written.replace(made_up, arn)
+    documents = preflight._renamed(json.loads(written), "dev", DEV)
+
+    def simulate(call: dict[str, Any]) -> dict[str, Any]:
+        action, resource = call["ActionNames"][0], call["ResourceArns"][0]
+        context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in call["ContextEntries"]}
+        decision = "allowed" if allows(documents, action, resource, context) else "implicitDeny"
+        return {"EvaluationResults": [{"EvalActionName": action, "EvalDecision": decision}]}
+
+    found = look(preflight.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
+    assert [finding.level for finding in found] == [OK if allowed else MISSING], found
+
+
+def test_the_local_stage_has_no_account_to_look_at():
+    result = CliRunner().invoke(preflight.main, ["--env", "local"])
+    assert result.exit_code == 1
+    assert "Say ENV=dev, test or prod" in result.output
 
 
 # IAM's prefix where it is not the SDK's name of the service.

@@ -227,9 +227,17 @@ def _refuse_taken_names() -> None:
     _replace_in_function(
         provisioners, provisioners, "_update_resource", again, again.replace("_resource(", "_again(", 1)
     )
-    stacks._update_resource = provisioners.__dict__["_update_resource"]
+    update = provisioners.__dict__["_update_resource"]
+
+    def update_renamed(
+        kind: str, physical: str, old: dict[str, Any], new: dict[str, Any], stack: str, *rest: Any
+    ) -> Any:
+        if names.given(kind, new) != names.given(kind, old):
+            names.check(kind, new)
+        return update(kind, physical, old, new, stack, *rest)
+
     for module in (provisioners, stacks):
-        module._provision_resource = provision_new
+        module._provision_resource, module._update_resource = provision_new, update_renamed
 
 
 def _make_no_log_group_again() -> None:
@@ -1258,7 +1266,7 @@ CORRECTIONS = (
     Correction(
         "taken-names",
         "deployment",
-        "a resource with a name that another one has is not created: AlreadyExists",
+        "a resource with a name that another one has is not created, and none is given that name: AlreadyExists",
         "most types are made over what is there, and the next deletion deletes it",
         "what has a fixed name and stays behind fails the next creation; names of APIs, keys and usage plans may repeat",
         _refuse_taken_names,

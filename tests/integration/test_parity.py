@@ -326,6 +326,34 @@ def test_taken_names(plain: Cloud, corrected: Cloud, kind: str, named: str):
         assert cloud.stack(template)[1] == status
 
 
+@pytest.mark.parametrize(
+    ("kind", "named", "more"),
+    [
+        ("AWS::Logs::LogGroup", "LogGroupName", {}),
+        ("AWS::Events::Rule", "Name", {"ScheduleExpression": "rate(1 day)"}),
+        ("AWS::SecretsManager::Secret", "Name", {"SecretString": "probe"}),
+    ],
+)
+def test_nothing_is_renamed_to_a_taken_name(
+    plain: Cloud, corrected: Cloud, kind: str, named: str, more: dict[str, str]
+):
+    """A name that is free is taken, given back by a rollback, and taken again."""
+    taken, first, second = unique("taken"), unique("first"), unique("second")
+
+    def template(name: str, **others: Any) -> dict[str, Any]:
+        return {"Resources": {"Named": {"Type": kind, "Properties": {named: name, **more}}, **others}}
+
+    failing = {"Type": "AWS::Logs::LogGroup", "DependsOn": "Named", "Properties": {"LogGroupName": unique("group")}}
+    for cloud, status in ((plain, "UPDATE_COMPLETE"), (corrected, "UPDATE_ROLLBACK_COMPLETE")):
+        assert cloud.stack(template(taken))[1] == "CREATE_COMPLETE"
+        stack, _ = cloud.stack(template(first))
+        assert cloud.stack(template(taken), stack)[1] == status
+    cloud.stack({"Resources": {"Group": {key: failing[key] for key in ("Type", "Properties")}}})
+    assert corrected.stack(template(second, Failing=failing), stack)[1] == "UPDATE_ROLLBACK_COMPLETE"
+    for name in (second, first):
+        assert corrected.stack(template(name), stack)[1] == "UPDATE_COMPLETE"
+
+
 def test_log_groups(plain: Cloud, corrected: Cloud):
     """A role within a boundary, and one without."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -198,7 +198,8 @@ def test_telemetry() -> None:
     telemetry.access("arn:aws:logs:eu:1:log-group:/g/h:*", "one")
     telemetry.access("arn:aws:logs:eu:1:log-group:/g/h:*", "two")
     telemetry.access("arn:aws:firehose:eu:1:deliverystream/x", "elsewhere")
-    telemetry.request("api", "local", 200, 5.0, 3.0)
+    telemetry.request("api", "local", 200, 5.2, 3.1)
+    telemetry.request("api", "local", 200, 4.9, 2.8)
     telemetry.request("api", "local", 404, 1.0, None)
     telemetry.flush()
     assert [name for name, _ in logs.calls] == ["create_log_stream", "put_log_events"]
@@ -209,11 +210,11 @@ def test_telemetry() -> None:
         for datum in published["AWS/ApiGateway"]
     }
     assert data == {
-        "Count": {1.0: 2},
-        "4XXError": {0.0: 1, 1.0: 1},
-        "5XXError": {0.0: 2},
-        "Latency": {5.0: 1, 1.0: 1},
-        "IntegrationLatency": {3.0: 1},
+        "Count": {1.0: 3},
+        "4XXError": {0.0: 2, 1.0: 1},
+        "5XXError": {0.0: 3},
+        "Latency": {5.0: 2, 1.0: 1},
+        "IntegrationLatency": {3.0: 2},
     }
     published.clear()
     telemetry.flush()
@@ -223,5 +224,6 @@ def test_telemetry() -> None:
 def test_telemetry_survives_the_absence_of_cloudwatch() -> None:
     telemetry = CloudWatch(FakeClient(fails=True), FakeClient(fails=True).publish)
     telemetry.access("arn:aws:logs:eu:1:log-group:g", "one")
-    telemetry.request("api", "local", 200, 5.0, 3.0)
+    telemetry.request("api", "local", 200, 5.2, 3.1)
+    telemetry.request("api", "local", 200, 4.9, 2.8)
     telemetry.flush()

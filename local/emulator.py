@@ -114,6 +114,8 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
     access_key = router.extract_access_key_id(headers, query)
     if not access_key:
         return _refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+    if message := _scope_failure(headers, query):
+        return _refusal(403, "InvalidSignatureException", message)
     responses.set_request_region(REGION)
     iam_evaluator.pin_signed_request(request["method"], request["raw_path"], query, raw_headers)
     iam_evaluator.pin_signed_body(base64.b64decode(request["body_base64"]))
@@ -138,6 +140,20 @@ def authorize(request: dict[str, Any]) -> dict[str, Any]:
         "account_id": identity.get("accountId"),
         "access_key": access_key,
     }
+
+
+def _scope_failure(headers: dict[str, str], query: dict[str, list[str]]) -> str:
+    """How AWS refuses a signature for another service or region, which the emulator accepts; empty if there is none."""
+    from ministack.core import sigv4
+
+    signed = sigv4.parse_header_signature(headers) if "authorization" in headers else sigv4.parse_query_signature(query)
+    # One that cannot be read is refused in other words, and SigV4a's has no region.
+    if isinstance(signed, tuple) or signed.region_set is not None:
+        return ""
+    region, service = signed.region, signed.service
+    wrong = [f"Credential should be scoped to a valid region, not '{region}'. "] if region != REGION else []
+    wrong += ["Credential should be scoped to correct service: 'execute-api'. "] if service != "execute-api" else []
+    return "".join(wrong)
 
 
 def _refusal(status: int, code: str, message: str) -> dict[str, Any]:

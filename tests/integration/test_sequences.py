@@ -2,9 +2,13 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import boto3
+import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 from local.counters import FLOORS, raise_sequences
 from local.credentials import ROOT_ACCESS_KEY_ID
@@ -125,6 +129,15 @@ def test_a_caller_without_permission_is_refused(shop: Shop):
     assert take(shop, session=forged).status_code == 403
     forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)
     assert take(shop, session=forged_root).status_code == 403
+
+
+@pytest.mark.parametrize(("service", "region"), [("execute-api", "nowhere-1"), ("lambda", "")])
+def test_a_signature_for_another_service_or_region_is_refused(shop: Shop, service: str, region: str):
+    request = AWSRequest("POST", shop.url(NEXT), headers={"Host": urlsplit(shop.url(NEXT)).netloc})
+    SigV4Auth(shop.session.get_credentials(), service, region or shop.session.region_name).add_auth(request)
+    answer = httpx.post(request.url, headers=dict(request.headers))
+    assert answer.status_code == 403
+    assert "Credential should be scoped to" in answer.text
 
 
 @pytest.mark.local_only("it makes a user, and gives them permissions")

@@ -11,7 +11,7 @@ import pytest
 
 from local import trace
 from local.shop import Shop, eventually, patiently, unique
-from tests.integration.members import sign_in, sign_up
+from tests.integration.members import sign_in, sign_up, stranger
 from tests.integration.spokes import drained
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
@@ -399,7 +399,13 @@ def traced(shop: Shop, correlation: str) -> set[str]:
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 
-@pytest.mark.parametrize("path", ["/orders/v1/internal/orders/T000000001", "/basket/v1/internal/baskets/none"])
-def test_internal_routes_want_a_signature(shop: Shop, path: str):
-    assert shop.call("GET", path).status_code in (403, 404)
-    assert shop.call("GET", path, sign=True).status_code == 404
+def test_internal_routes_want_a_signature_of_who_may(shop: Shop, product: dict):
+    """Of a basket and an order that exist, so that it is API Gateway which says that there is no such path."""
+    basket = fill_basket(shop, product)
+    number = submit(shop, body(basket)).json()["order_number"]
+    session = {"Authorization": f"Bearer {session_of(shop, 'customer')}"}
+    for path in (f"/orders/v1/internal/orders/{number}", f"/basket/v1/internal/baskets/{basket}"):
+        assert shop.call("GET", path).status_code == 404
+        assert shop.call("GET", path, headers=session).status_code in (403, 404)
+        assert shop.call("GET", path, sign=True, session=stranger(shop)).status_code == 403
+        assert shop.call("GET", path, sign=True).status_code == 200

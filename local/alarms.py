@@ -101,10 +101,12 @@ def evaluate(alarm: Alarm, statistic: Statistic, now: float) -> Evaluation:
     breaching = [None if value is None else breaches(value, threshold) for value in values]
     periods = alarm["EvaluationPeriods"]
     datapoints = alarm.get("DatapointsToAlarm") or periods
-    state = state_of(breaching, periods, datapoints, alarm["TreatMissingData"])
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: whatever the alarm says.
+    treatment = "ignore" if alarm["Namespace"] == "AWS/DynamoDB" else alarm["TreatMissingData"]
+    state = state_of(breaching, periods, datapoints, treatment)
     points = [value for value in values if value is not None][-periods:]
     reason = (
         f"Threshold Crossed: {datapoints} of {periods} datapoints have to be {alarm['ComparisonOperator']} {threshold}: "
-        f"{points}, missing data is {alarm['TreatMissingData']}"
+        f"{points}, missing data is {treatment}"
     )
     return Evaluation(state, reason)

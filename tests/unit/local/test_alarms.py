@@ -96,6 +96,11 @@ def test_as_many_data_points_as_it_says_have_to_breach():
     assert of({1: 0.0, 3: 6.0, 4: 6.0}) == "ALARM"
 
 
+def test_missing_data_of_dynamodb_is_ignored_whatever_the_alarm_says():
+    for treatment in alarms.TREATMENTS:
+        assert of({}, Namespace="AWS/DynamoDB", TreatMissingData=treatment) is KEEPS
+
+
 @pytest.mark.parametrize(
     ("period", "periods", "end"),
     [(60, 3, NOW - 40), (300, 3, NOW - 40), (86400, 1, NOW - 40), (86400, 2, NOW - 2800), (10, 3, NOW)],

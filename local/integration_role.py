@@ -5,7 +5,6 @@ The other resources of the template are for administrators and the pipeline: the
 
 import base64
 import json
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree
@@ -73,8 +72,11 @@ def _deploy(cloudformation: Any) -> None:
     try:
         cloudformation.create_stack(**stack)
     except cloudformation.exceptions.AlreadyExistsException:
-        with suppress(ClientError):  # "No updates are to be performed"
+        try:
             cloudformation.update_stack(**stack)
+        except ClientError as error:
+            if "No updates are to be performed" not in str(error):
+                raise
     status = eventually(lambda: _status(cloudformation))
     assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), f"{TESTS_STACK}: {status}"
 

@@ -104,7 +104,7 @@ DIFFERENCES = (
             "tests/second_opinion/test_mapping_templates.py::test_responses_are_the_same_bytes",
             "tests/templates/test_vtl_subset.py::test_only_known_methods",
         ),
-        on_aws="the integration tests against a stage: `SETPIECES_STAGE=dev python -m pytest tests/integration`",
+        on_aws="the integration tests against a stage: `make test-deployed ENV=dev`",
     ),
     Difference(
         "gateway-features",

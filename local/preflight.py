@@ -40,7 +40,8 @@ MISSING, LATER, UNKNOWN, OK = "missing", "later", "unknown", "ok"
 PARTNERS = "partners"
 GITHUB = "token.actions.githubusercontent.com"
 GLOBAL = "us-east-1"  # where CloudFront looks for certificates, and IAM's quotas are kept
-NOT_ALLOWED = CREDENTIALS | {"AuthorizationError", "UnauthorizedOperation", "AuthorizationErrorException"}
+# HeadBucket has no body to name an error in, and says 403 of a bucket in somebody else's account too.
+NOT_ALLOWED = CREDENTIALS | {"403", "AuthorizationError", "UnauthorizedOperation", "AuthorizationErrorException"}
 # Lambda keeps this much for functions without a reservation.
 UNRESERVED = 100
 

@@ -275,6 +275,12 @@ def test_credentials_that_may_not_look_are_told_so(code: str):
     assert "mail: these credentials may not call GetAccount" in levels(found, UNKNOWN)
 
 
+def test_a_bucket_that_answers_without_an_error_document_is_told_so_too():
+    assert "bootstrap: these credentials may not call HeadBucket" in levels(
+        look(answers={"HeadBucket": "403"}), UNKNOWN
+    )
+
+
 def test_another_failure_of_aws_is_not_taken_for_an_answer():
     with pytest.raises(ClientError, match="InternalFailure"):
         look(answers={"GetAccount": "InternalFailure"})

@@ -405,6 +405,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Metrics are published every few seconds, each time for every API.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     app = build(options.endpoint, options.region, options.stage)
     uvicorn.run(
         app,

@@ -973,6 +973,55 @@ def _refuse_namespaces_of_services() -> None:
     cloudwatch._put_metric_data = refusing
 
 
+# Of all entries of a request together.
+MOST_EVENT_BYTES = 256 * 1024
+
+
+def _judge_events() -> None:
+    from ministack.core.responses import error_response_json, json_response
+    from ministack.services import eventbridge
+
+    put = eventbridge._put_events
+
+    def size(entry: dict[str, Any]) -> int:
+        """As AWS calculates it: docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html."""
+        texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")] + (entry.get("Resources") or [])
+        return sum(len(text.encode()) for text in texts) + (14 if entry.get("Time") else 0)
+
+    def fault(entry: dict[str, Any]) -> dict[str, str]:
+        for name in ("Source", "DetailType", "Detail"):
+            if not entry.get(name):
+                message = f"Parameter {name} is not valid. Reason: {name} is a required argument."
+                return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}
+        try:
+            detail = json.loads(entry["Detail"])
+        except ValueError:
+            detail = None
+        return (
+            {} if isinstance(detail, dict) else {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+        )
+
+    def judging(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+        entries = data.get("Entries") or []
+        if sum(map(size, entries)) >= MOST_EVENT_BYTES:
+            return error_response_json(
+                "ValidationException", "Total size of the entries in the request is over the limit.", 400
+            )
+        faults = [fault(entry) for entry in entries]
+        accepted = [entry for entry, found in zip(entries, faults, strict=True) if not found]
+        status, headers, body = put({**data, "Entries": accepted}, allow_aws_source)
+        if len(accepted) == len(entries) or status != 200:
+            return status, headers, body
+        answer = json.loads(body)
+        others = iter(answer["Entries"])
+        failed = answer["FailedEntryCount"] + len(entries) - len(accepted)
+        return json_response({"FailedEntryCount": failed, "Entries": [found or next(others) for found in faults]})
+
+    if "MalformedDetail" in inspect.getsource(put):
+        raise NoLongerNeeded("events are judged")
+    eventbridge._put_events = judging
+
+
 def _fire_schedules_on_time() -> None:
     from ministack.services import eventbridge, scheduler
 
@@ -1531,6 +1580,14 @@ CORRECTIONS = (
         "a function that puts its metrics there would fail on AWS only; the front door, and tests that simulate an outage, "
         "publish what a service would by the route /_setpieces/metrics",
         _refuse_namespaces_of_services,
+    ),
+    Correction(
+        "event-entries",
+        "events and queues",
+        "PutEvents refuses entries without source, type or detail, a detail that is no JSON object, and 256 KB or more at once",
+        "every entry is accepted, whatever it is and however large",
+        "a publisher that sends too much at once, or what nobody can read, would fail on AWS only",
+        _judge_events,
     ),
     Correction(
         "schedule-ticks",

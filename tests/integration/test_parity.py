@@ -999,6 +999,23 @@ def test_service_namespaces(plain: Cloud, corrected: Cloud):
         assert corrected.emulator(method, "/_setpieces/metrics", json=wrong).status_code == 400
 
 
+def test_event_entries(plain: Cloud, corrected: Cloud):
+    right = {"Source": "probe", "DetailType": "PROBE", "Detail": "{}"}
+    wrong = [right | {"Detail": "[]"}, right | {"Detail": "{"}, right | {"Source": ""}, {"Source": "probe"}]
+    large = right | {"Detail": json.dumps({"text": "x" * 100_000})}
+
+    def codes(cloud: Cloud) -> list[str]:
+        answer = cloud.aws("events").put_events(Entries=[right, *wrong, right])
+        assert answer["FailedEntryCount"] == sum("ErrorCode" in entry for entry in answer["Entries"])
+        return [entry.get("ErrorCode", "") for entry in answer["Entries"]]
+
+    assert codes(plain) == [""] * 6
+    assert codes(corrected) == ["", "MalformedDetail", "MalformedDetail", "InvalidArgument", "InvalidArgument", ""]
+    for entries, refused in (([large] * 2, ""), ([large] * 3, "ValidationException")):
+        assert error_code(plain.aws("events").put_events, Entries=entries) == ""
+        assert error_code(corrected.aws("events").put_events, Entries=entries) == refused
+
+
 def test_schedule_ticks():
     """Seconds between looks at the schedules, of rules and of the scheduler together."""
     assert counted(

@@ -38,7 +38,10 @@ class NoLongerNeeded(Exception):
 
 @dataclass(frozen=True)
 class Correction:
-    """``apply`` makes the change; ``aws`` and ``emulator`` say what differs without it, ``reason`` what it would cost us."""
+    """``apply`` makes the change; ``aws`` and ``emulator`` say what differs without it, ``reason`` what it would cost us.
+
+    ``tests`` are those beside the one of its name.
+    """
 
     name: str
     area: str
@@ -46,6 +49,7 @@ class Correction:
     emulator: str
     reason: str
     apply: Callable[[], None]
+    tests: tuple[str, ...] = ()
 
 
 def source_of(function: Any) -> str:
@@ -1319,6 +1323,7 @@ CORRECTIONS = (
         "most types are made over what is there, and the next deletion deletes it",
         "what has a fixed name and stays behind fails the next creation; names of APIs, keys and usage plans may repeat",
         _refuse_taken_names,
+        ("tests/integration/test_parity.py::test_nothing_is_renamed_to_a_taken_name",),
     ),
     Correction(
         "filled-buckets",

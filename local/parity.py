@@ -32,7 +32,7 @@ def _of(correction: Correction) -> Difference:
         f"without the correction: {correction.emulator}",
         correction.reason,
         f"local/corrections.py:{correction.apply.__name__}",
-        (PROBE + correction.name.replace("-", "_"),),
+        (PROBE + correction.name.replace("-", "_"), *correction.tests),
     )
 
 

@@ -245,6 +245,10 @@ def test_a_log_group_is_a_target_without_its_streams():
                     group = got.split(".")[0] if isinstance(got, str) else got[0]
                     kind = piece.source["Resources"].get(group, {}).get("Type")
                     assert kind != "AWS::Logs::LogGroup", (piece.service, name)
+        for name, rule in piece.of_type("AWS::Events::Rule").items():
+            for target in rule["Targets"]:
+                written = ":log-group:" in target["Arn"] and target["Arn"].endswith(":*")
+                assert not written, (piece.service, name)
 
 
 # --- what happens in an outage: tests/integration/test_outages.py sets the alarms off ---

@@ -53,7 +53,7 @@ def _publish(namespace: str, datum: dict[str, Any]) -> None:
         namespace,
         datum["MetricName"],
         {dimension["Name"]: dimension["Value"] for dimension in datum["Dimensions"]},
-        datum.get("Timestamp") or time.time(),
+        float(datum.get("Timestamp") or time.time()),
         datum["Unit"],
         datum.get("Value"),
         datum.get("Values"),
@@ -70,4 +70,7 @@ def _key(series: dict[str, Any]) -> Key:
 
 def _repeated(series: dict[str, Any]) -> Repeated:
     counts = {float(value): float(count) for value, count in series["Counts"]}
-    return Repeated(int(series["Seconds"]), series["Unit"], counts)
+    seconds = int(series["Seconds"])
+    if seconds < 1:
+        raise ValueError(f"Seconds: {seconds}")
+    return Repeated(seconds, series["Unit"], counts)

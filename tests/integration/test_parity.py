@@ -994,7 +994,15 @@ def test_service_namespaces(plain: Cloud, corrected: Cloud):
     published = {"Namespace": "AWS/Probe", "MetricData": [datum]}
     assert corrected.emulator("POST", "/_setpieces/metrics", json=published).is_success
     assert "AWS/Probe" in namespaces(corrected)
-    for wrong in ({"Namespace": "AWS/Probe"}, [{"Namespace": "AWS/Probe"}], "AWS/Probe"):
+    late = published | {"MetricData": [datum | {"Timestamp": "2026-01-01T00:00:00Z"}]}
+    series = {"Namespace": "AWS/Probe", "MetricName": "Put", "Dimensions": {}, "Unit": "Count", "Counts": [[1, 1]]}
+    for wrong in (
+        {"Namespace": "AWS/Probe"},
+        late,
+        [{"Namespace": "AWS/Probe"}],
+        [series | {"Seconds": 0}],
+        "AWS/Probe",
+    ):
         method = "POST" if isinstance(wrong, dict) else "PUT"
         assert corrected.emulator(method, "/_setpieces/metrics", json=wrong).status_code == 400
 

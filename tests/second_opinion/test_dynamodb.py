@@ -1,7 +1,7 @@
 """DynamoDB requests of the shop, and mutations of them, answered by the local cloud and by independent implementations.
 
 Witnesses: ``dynalite`` (npm), and moto. Compared are the status and the type of the error. There is
-no difference.
+no difference. AWS's own DynamoDB Local is not asked: its licence is for holders of an AWS account in good standing only.
 """
 
 import json

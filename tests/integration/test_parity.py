@@ -1019,6 +1019,7 @@ def test_event_entries(plain: Cloud, corrected: Cloud):
 
     assert codes(plain) == [""] * 6
     assert codes(corrected) == ["", "MalformedDetail", "MalformedDetail", "InvalidArgument", "InvalidArgument", ""]
+    assert error_code(corrected.aws("events").put_events, Entries=[right] * 10 + wrong[:1]) == "ValidationException"
     for entries, refused in (([large] * 2, ""), ([large] * 3, "ValidationException")):
         assert error_code(plain.aws("events").put_events, Entries=entries) == ""
         assert error_code(corrected.aws("events").put_events, Entries=entries) == refused

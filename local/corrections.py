@@ -393,6 +393,47 @@ def _log_what_does_not_start_or_end() -> None:
         _replace_in_function(lambda_svc, lambda_svc, function, old, new)
 
 
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; a response may be a little longer.
+MOST_PAYLOAD_BYTES = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
+MOST_RESPONSE_BYTES = 6_291_556
+
+
+def _limit_payloads() -> None:
+    from ministack.core.responses import error_response_json
+    from ministack.services import lambda_svc
+
+    def limited(response: Any, log: str) -> dict[str, Any]:
+        if len(json.dumps(response, ensure_ascii=False).encode(errors="surrogatepass")) <= MOST_RESPONSE_BYTES:
+            return {"body": response, "log": log}
+        message = f"Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE_BYTES} bytes)."
+        body = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
+        return {"body": body, "error": True, "log": log}
+
+    lambda_svc._limited = limited
+    _replace_in_function(
+        lambda_svc,
+        lambda_svc,
+        "_execute_function_warm",
+        'return {"body": result.get("result"), "log": result.get("log", "")}',
+        'return _limited(result.get("result"), result.get("log", ""))',
+    )
+    invoke = lambda_svc._invoke
+
+    async def limiting(name: str, event: Any, headers: dict[str, str], *more: Any, **options: Any) -> Any:
+        lower = {key.lower(): value for key, value in headers.items()}
+        kind, size = lower.get("x-amz-invocation-type") or "RequestResponse", int(lower.get("content-length") or 0)
+        if size <= MOST_PAYLOAD_BYTES.get(kind, size):
+            return await invoke(name, event, headers, *more, **options)
+        message = (
+            f"{size} byte payload is too large for the {kind} invocation type (limit {MOST_PAYLOAD_BYTES[kind]} bytes)"
+        )
+        return error_response_json("RequestTooLargeException", message, 413)
+
+    if "RequestTooLarge" in inspect.getsource(invoke):
+        raise NoLongerNeeded("payloads are limited")
+    lambda_svc._invoke = limiting
+
+
 def _answer_silent_handlers_at_once() -> None:
     from ministack.core import lambda_runtime
 
@@ -1370,6 +1411,14 @@ CORRECTIONS = (
         "without a time",
         "`make logs` shows why a function does not run; AWS initialises a second time and logs the error of both",
         _log_what_does_not_start_or_end,
+    ),
+    Correction(
+        "payload-sizes",
+        "functions",
+        "a function is invoked with 6 MB at most, asynchronously with 1 MB, and fails if it answers with more than 6 MB",
+        "payloads of any size are taken and given",
+        "lists and batches that grow with the shop would be too large on AWS first",
+        _limit_payloads,
     ),
     Correction(
         "silent-handlers",

@@ -308,10 +308,13 @@ DIFFERENCES = (
     Difference(
         "temporary-files",
         "functions",
-        aws="/tmp belongs to one execution environment",
-        local="/tmp is this machine's, shared by all functions",
-        reason="functions are processes of this machine; none of ours writes files",
-        tests=(f"{PROBE}temporary_files",),
+        aws="/tmp belongs to one execution environment, and nothing else can be written",
+        local="/tmp is this machine's, shared by all functions, and they can write elsewhere too",
+        reason="functions are processes of this machine; where ours write files is checked",
+        tests=(
+            f"{PROBE}temporary_files",
+            "tests/unit/common/test_written_files.py::test_functions_write_temporary_files_only",
+        ),
     ),
     Difference(
         "environment",

@@ -890,6 +890,32 @@ def test_shared_code(plain: Cloud, corrected: Cloud):
     assert [len(found) for found in folders(corrected)] == [1, 1]
 
 
+def test_payload_sizes(plain: Cloud, corrected: Cloud):
+    """The error of an answer just too long and of one that is not, and of payloads just too long."""
+    megabyte = 1024 * 1024
+
+    def errors(cloud: Cloud) -> list[str]:
+        function, client = (
+            cloud.function("def handler(event, context): return 'x' * event['long']"),
+            cloud.aws("lambda"),
+        )
+        answers = [client.invoke(FunctionName=function, Payload=json.dumps({"long": 6_291_554 + n})) for n in (0, 1)]
+        found = [
+            json.loads(answer["Payload"].read())["errorType"] if "FunctionError" in answer else "" for answer in answers
+        ]
+        for kind, most in (("RequestResponse", 6 * megabyte), ("Event", megabyte)):
+            for more in (0, 1):
+                payload = json.dumps({"long": 1, "pad": ""})
+                payload = payload.replace('""', f'"{"x" * (most + more - len(payload))}"')
+                call = {"FunctionName": function, "InvocationType": kind, "Payload": payload}
+                found.append(error_code(client.invoke, **call))
+        return found
+
+    assert errors(plain) == [""] * 6
+    too_large = "RequestTooLargeException"
+    assert errors(corrected) == ["", "Function.ResponseSizeTooLarge", "", too_large, "", too_large]
+
+
 def test_cold_starts(plain: Cloud, corrected: Cloud):
     """How many processes a function gets whose start takes much longer than its invocations, called all at once."""
     code = "import os, time\ntime.sleep(1)\ndef handler(event, context): return os.getpid()"

@@ -11,7 +11,6 @@ WRITES = {
     "write_bytes",
     "mkdir",
     "makedirs",
-    "touch",
     "symlink_to",
     "hardlink_to",
     "copyfile",

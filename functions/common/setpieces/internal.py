@@ -12,11 +12,15 @@ from setpieces.signing import signed
 
 _pool = urllib3.PoolManager(maxsize=16)
 
+# The code of API Gateway's own 404 (schemas/api/gateway-responses.yaml): no such path, or no signature.
+NO_SUCH_PATH = "NOT_FOUND"
+
 
 def call(service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
     """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds.
 
-    Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems.
+    Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems, and if the API has no
+    such path.
     """
     url = address(service, "api-url") + path
     headers = {CORRELATION_HEADER: correlation_id()}
@@ -38,4 +42,8 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
         raise OutsideUnavailable(service, "no answer", timed_out=True) from error
     if response.status == 429 or response.status >= 500:
         raise OutsideUnavailable(service, f"answered {response.status}")
-    return Answer(response.status, json.loads(response.data) if response.data else None)
+    answer = Answer(response.status, json.loads(response.data) if response.data else None)
+    # As while a deployment is rolled back: it does not say that what is asked for does not exist.
+    if answer.status == 404 and isinstance(answer.body, dict) and answer.body.get("code") == NO_SUCH_PATH:
+        raise OutsideUnavailable(service, f"has no path {path}")
+    return answer

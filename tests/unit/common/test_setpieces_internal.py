@@ -5,9 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from botocore.credentials import Credentials
 
+from local.settings import ROOT
 from setpieces import internal, signing
+from setpieces.outside import OutsideUnavailable
 
 
 @pytest.fixture
@@ -38,3 +41,22 @@ def test_a_post_has_a_json_object_as_its_body(sent: list[dict[str, Any]], body: 
     internal.call("sequences", "POST", "/v1/sequences/order/next", body=body, timeout=1)
     assert json.loads(sent[0]["body"]) == (body or {})
     assert sent[0]["headers"]["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("responses", ["gateway-responses.yaml", "gateway-responses-reason.yaml"])
+def test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing(
+    sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, responses: str
+):
+    """An order whose basket could not be read would fail for good."""
+    response = yaml.safe_load((ROOT / "schemas" / "api" / responses).read_text())["MISSING_AUTHENTICATION_TOKEN"]
+    problem = response["responseTemplates"]["application/problem+json"].replace("$context.error.messageString", "null")
+
+    def answer(body: str) -> None:
+        answered = SimpleNamespace(status=int(response["statusCode"]), data=body.encode())
+        monkeypatch.setattr(internal, "_pool", SimpleNamespace(request=lambda *_, **__: answered))
+
+    answer(problem)
+    with pytest.raises(OutsideUnavailable, match="has no path"):
+        internal.call("basket", "GET", "/v1/internal/baskets/b", timeout=1)
+    answer('{"code": "BASKET_NOT_FOUND"}')
+    assert internal.call("basket", "GET", "/v1/internal/baskets/b", timeout=1).status == 404

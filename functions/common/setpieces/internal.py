@@ -19,8 +19,8 @@ NO_SUCH_PATH = "NOT_FOUND"
 def call(service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
     """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds.
 
-    Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems, and if the API has no
-    such path.
+    Raises ``setpieces.outside.OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for outside systems, and for a path
+    that the API does not have.
     """
     url = address(service, "api-url") + path
     headers = {CORRELATION_HEADER: correlation_id()}

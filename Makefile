@@ -127,7 +127,7 @@ cost: $(VENV) ## What the shop costs on AWS and which limit comes first ## [MEAS
 .PHONY: bootstrap preflight deploy smoke destroy build image
 bootstrap: $(VENV) ## Prepare an account, once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece delivery
-preflight: $(VENV) ## What the account lacks before the first deployment, and how to get it ## ENV=dev [PIECE=delivery]
+preflight: $(VENV) ## What the account lacks before the first deployment, and how to get it ## ENV=dev [PIECE=delivery [OIDC_PROVIDER=arn:...]]
 	@$(RUN) local.cli preflight --env "$(ENV)" --piece "$(PIECE)"
 deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"

@@ -43,6 +43,8 @@ WHOLE_SHOP, DELIVERY, BOOTSTRAP = "shop", "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
 # Stages on AWS whose outside systems are simulators. Without products there is nothing to buy, and smoke fails.
 SIMULATED = ("dev", "test")
+# Of a stack that was rolled back and holds nothing.
+FAILED_CREATION = "ROLLBACK_COMPLETE"
 # SAM names a version of a function by so many characters of Release.
 VERSION_CHARACTERS = 10
 
@@ -134,7 +136,7 @@ def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
 def remove_failed_creation(stack: str, session: boto3.Session) -> None:
     """Delete ``stack`` if its creation failed and was rolled back: it holds nothing, and CloudFormation cannot update it."""
     found = deployed_stack(stack, session)
-    if not found or found["StackStatus"] != "ROLLBACK_COMPLETE":
+    if not found or found["StackStatus"] != FAILED_CREATION:
         return
     client = session.client("cloudformation")
     # By its ARN: that can still be asked for when the stack is gone, and the name may not be taken again meanwhile.
@@ -354,11 +356,12 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
     if stage != "local":
         session = session_for(stage)
         check_account(stage, session)
-        if not deployed_stack(stack_of(stage, piece), session):
+        found = deployed_stack(stack_of(stage, piece), session)
+        if not found or found["StackStatus"] == FAILED_CREATION:
             # Only now: it reads this module.
             from local import preflight
 
-            preflight.require(stage, piece, session)
+            preflight.require(stage, piece, session, oidc_provider)
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     with step(f"building and deploying {piece} to {stage} with SAM CLI"):
         deploy(stage, piece, environment, {name: value for name, value in own.items() if value})

@@ -39,6 +39,7 @@ from local.settings import STAGE as LOCAL
 MISSING, LATER, UNKNOWN, OK = "missing", "later", "unknown", "ok"
 PARTNERS = "partners"
 GITHUB = "token.actions.githubusercontent.com"
+PROVIDER = "OidcProviderArn"
 GLOBAL = "us-east-1"  # where CloudFront looks for certificates, and IAM's quotas are kept
 # HeadBucket has no body to name an error in, and says 403 of a bucket in somebody else's account too.
 NOT_ALLOWED = CREDENTIALS | {"403", "AuthorizationError", "UnauthorizedOperation", "AuthorizationErrorException"}
@@ -391,9 +392,9 @@ def identity_provider(account: Account) -> Iterator[Finding]:
     """GitHub's OIDC provider: an account can have one, and the pipeline cannot sign in without it."""
     listed = account.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
     found = [provider["Arn"] for provider in listed if provider["Arn"].endswith(f"/{GITHUB}")]
-    if account.piece == DELIVERY and found:
+    if account.piece == DELIVERY and found and account.settings.get(PROVIDER) != found[0]:
         yield Finding(
-            LATER,
+            MISSING,
             f"the account has GitHub's identity provider already: {found[0]}",
             f"Name it: make bootstrap ENV={account.stage} OIDC_PROVIDER={found[0]} REPOSITORY=owner/name",
         )
@@ -697,10 +698,12 @@ def show(found: list[Finding], region: str) -> None:
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
 
 
-def require(stage: str, piece: str, session: boto3.Session) -> None:
+def require(stage: str, piece: str, session: boto3.Session, oidc_provider: str | None = None) -> None:
     """Raises ``CommandFailed`` if a first deployment would fail, after printing why."""
     with step(f"looking at the account of {stage}"):
-        found = findings(Account(session, stage, piece))
+        account = Account(session, stage, piece)
+        account.settings[PROVIDER] = oidc_provider or ""
+        found = findings(account)
     show(found, stage_settings(stage)["region"])
     missing = sum(finding.level == MISSING for finding in found)
     if missing:
@@ -712,11 +715,12 @@ def require(stage: str, piece: str, session: boto3.Session) -> None:
 @click.option(
     "--piece", type=PIECE, envvar="PIECE", default=WHOLE_SHOP, show_default=True, help="One set piece, or the shop."
 )
-def main(stage: str, piece: str) -> None:
+@click.option("--oidc-provider", envvar="OIDC_PROVIDER", help="For delivery: as for make bootstrap.")
+def main(stage: str, piece: str, oidc_provider: str | None) -> None:
     """Say what the account lacks before the first deployment."""
     if stage == LOCAL:
         raise CommandFailed("Stage local is on this machine and has no account to look at. Say ENV=dev, test or prod.")
     session = session_for(stage)
     check_account(stage, session)
-    require(stage, piece, session)
+    require(stage, piece, session, oidc_provider)
     click.echo(f"The account of {stage} is ready for {piece}.")

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from local import artifacts, deploy, seed
+from local import artifacts, deploy, preflight, seed
 from local.settings import ROOT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -303,6 +303,28 @@ def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.M
     deploy.deploy("dev", piece)
     command = commands[-1]
     assert command[command.index("--region") + 1] == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("status", "looked"), [(None, 1), ("ROLLBACK_COMPLETE", 1), ("CREATE_COMPLETE", 0), ("UPDATE_ROLLBACK_COMPLETE", 0)]
+)
+def test_the_account_is_looked_at_before_a_stack_is_created(
+    session, monkeypatch: pytest.MonkeyPatch, status: str | None, looked: int
+):
+    looks: list[tuple[Any, ...]] = []
+
+    def not_ready(*arguments: Any) -> None:
+        looks.append(arguments)
+        raise deploy.DeployFailed("not ready")
+
+    monkeypatch.setattr(preflight, "require", not_ready)
+    monkeypatch.setattr(deploy, "session_for", lambda stage: session)
+    monkeypatch.setattr(deploy, "check_account", lambda *_: None)
+    monkeypatch.setattr(deploy, "deployed_stack", lambda *_: {"StackStatus": status} if status else None)
+    deployments: list[str] = []
+    monkeypatch.setattr(deploy, "deploy", lambda stage, *_: deployments.append(stage))
+    result = CliRunner().invoke(deploy.main, ["--env", "dev", "--piece", "basket"])
+    assert (len(looks), len(deployments), result.exit_code) == (looked, 1 - looked, looked)
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,10 @@ def test_prod_needs_the_addresses_of_the_real_systems():
 
 def test_before_the_bootstrap_only_what_it_makes_is_looked_at():
     (finding,) = look(preflight.identity_provider, piece="delivery")
+    assert finding.level == MISSING
     assert "OIDC_PROVIDER=arn:aws:iam::" in finding.remedy
+    named = {preflight.PROVIDER: finding.what.split()[-1]}
+    assert [each.level for each in look(preflight.identity_provider, settings=named, piece="delivery")] == [OK]
     found = look(
         preflight.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
     )

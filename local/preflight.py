@@ -459,15 +459,17 @@ def quotas(account: Account) -> Iterator[Finding]:
 
 
 def _limit(account: Account, quota: Quota) -> int:
-    if not quota.code:
-        return quota.default
+    return int(_quota(account, quota.service, quota.code, quota.default)) if quota.code else quota.default
+
+
+def _quota(account: Account, service: str, number: str, default: float) -> float:
     client = account.client("service-quotas")
     try:
-        return int(client.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]["Value"])
+        return float(client.get_service_quota(ServiceCode=service, QuotaCode=number)["Quota"]["Value"])
     except ClientError as error:
         # An account that never asked for another value may have none of its own.
         if code(error) == "NoSuchResourceException":
-            return quota.default
+            return default
         raise
 
 
@@ -480,9 +482,8 @@ def _containers(account: Account) -> Iterator[Finding]:
     if not targets:
         return
     wanted = sum(int(task["Cpu"]) for task in tasks) / 1024 * sum(int(target["MaxCapacity"]) for target in targets)
-    quota = account.client("service-quotas").get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"][
-        "Value"
-    ]
+    # New accounts have 6.
+    quota = _quota(account, "fargate", "L-3032A538", 6)
     ask = request_quota("fargate", "L-3032A538", 2 * wanted)
     if quota < 2 * wanted:
         yield Finding(

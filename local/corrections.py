@@ -17,7 +17,7 @@ import threading
 import time
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -1068,6 +1068,83 @@ def _judge_events() -> None:
     eventbridge._put_events = judging
 
 
+# Each with the reason that SQS gives.
+MOST_SECONDS = {
+    "DelaySeconds": (900, "DelaySeconds must be >= 0 and <= 900."),
+    "VisibilityTimeout": (43_200, "Must be >= 0 and <= 43200, if provided."),
+    "WaitTimeSeconds": (20, "Must be >= 0 and <= 20, if provided."),
+}
+MOST_PARAMETER_BYTES = {"Standard": 4096, "Advanced": 8192}
+# Of a PutMetricData and of each of its metrics.
+MOST_ITEMS = {"MetricData": 1000, "Dimensions": 30, "Values": 150, "Counts": 150}
+
+
+def _limit_requests() -> None:
+    from ministack.core.responses import error_response_json
+    from ministack.services import cloudwatch, sqs, ssm
+
+    refusals = ((sqs, "must be >= 0"), (ssm, "4096 characters"), (cloudwatch, "must not have a size greater than"))
+    for module, refusal in refusals:
+        if refusal in inspect.getsource(module):
+            raise NoLongerNeeded(f"{module.__name__} refuses what exceeds a limit")
+
+    def in_time(act: Callable[[dict[str, Any], str], Any]) -> Callable[[dict[str, Any], str], Any]:
+        def limited(data: dict[str, Any], url: str) -> Any:
+            for name, (most, reason) in MOST_SECONDS.items():
+                value = data.get(name)
+                if value is not None and not 0 <= int(value) <= most:
+                    message = f"Value {value} for parameter {name} is invalid. Reason: {reason}"
+                    raise sqs._Err("InvalidParameterValue", message)
+            return act(data, url)
+
+        return limited
+
+    # The batch of messages sends each with the first of these.
+    for action, name in (
+        ("SendMessage", "_act_send_message"),
+        ("ReceiveMessage", "_act_receive_message"),
+        ("ChangeMessageVisibility", "_act_change_visibility"),
+    ):
+        act = in_time(sqs._HANDLERS[action])
+        sqs._HANDLERS[action] = act
+        setattr(sqs, name, act)
+
+    put_parameter, put_metric_data = ssm._put_parameter, cloudwatch._put_metric_data
+
+    def small_parameter(data: dict[str, Any]) -> Any:
+        value = data.get("Value") or ""
+        tier = data.get("Tier") or ssm._default_tier(data, value, ssm._parameters.get(data.get("Name")))
+        tier = tier if tier in MOST_PARAMETER_BYTES else "Advanced"  # what Intelligent-Tiering makes of a large one
+        most = MOST_PARAMETER_BYTES[tier]
+        if len(value.encode()) <= most:
+            return put_parameter(data)
+        message = f"{tier} tier parameters support a maximum parameter value of {most} characters."
+        return error_response_json("ValidationException", message, 400)
+
+    def sizes(params: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[str, int]]:
+        """The lists of a request, each by its path with how long it is, or with the place of an item."""
+        metrics = data.get("MetricData") or []
+        yield "MetricData", len(metrics)
+        for number, metric in enumerate(metrics, 1):
+            for name in MOST_ITEMS:
+                yield f"MetricData.member.{number}.{name}", len(metric.get(name) or [])
+        for key in params:  # MetricData.member.2.Dimensions.member.1.Name
+            parts = key.split(".member.")
+            for place in range(1, len(parts)):
+                yield ".member.".join(parts[:place]), int(parts[place].partition(".")[0])
+
+    def few_metrics(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        for path, size in sizes(params, data):
+            most = MOST_ITEMS.get(path.rpartition(".")[2], size)
+            if size > most:
+                message = f"The collection {path} must not have a size greater than {most}."
+                return cloudwatch._error("InvalidParameterValue", message, 400, use_json=is_json, use_cbor=is_cbor)
+        return put_metric_data(params, data, is_cbor, is_json)
+
+    ssm._put_parameter = small_parameter
+    cloudwatch._put_metric_data = few_metrics
+
+
 def _fire_schedules_on_time() -> None:
     from ministack.services import eventbridge, scheduler
 
@@ -1643,6 +1720,15 @@ CORRECTIONS = (
         "every entry is accepted, whatever it is and however large",
         "a publisher that sends too much at once, or what nobody can read, would fail on AWS only",
         _judge_events,
+    ),
+    Correction(
+        "request-limits",
+        "events and queues",
+        "a message is delayed 900 s, hidden 43,200 s and waited for 20 s at most; a standard parameter has 4 KB at most, an "
+        "advanced one 8 KB; PutMetricData takes 1,000 metrics at most, each with 30 dimensions and 150 values",
+        "all of it is accepted, however long, large or many",
+        "what grows with the shop, as a delay or a number of metrics, would be refused on AWS only",
+        _limit_requests,
     ),
     Correction(
         "schedule-ticks",

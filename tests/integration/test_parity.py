@@ -1051,6 +1051,44 @@ def test_event_entries(plain: Cloud, corrected: Cloud):
         assert error_code(corrected.aws("events").put_events, Entries=entries) == refused
 
 
+def test_request_limits(plain: Cloud, corrected: Cloud):
+    """Each limit is kept and exceeded by one; what is refused in a batch is no error of the request."""
+
+    def codes(cloud: Cloud, more: int) -> list[str]:
+        sqs, ssm, cloudwatch = cloud.aws("sqs"), cloud.aws("ssm"), cloud.aws("cloudwatch")
+        queue = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
+        message = {"MessageBody": "x", "DelaySeconds": 900 + more}
+        sent = sqs.send_message_batch(
+            QueueUrl=queue, Entries=[{"Id": "long"} | message, {"Id": "right", "MessageBody": "x"}]
+        )
+        assert "right" in [entry["Id"] for entry in sent["Successful"]]
+        found = [failed["Code"] for failed in sent.get("Failed", [])] or [""]
+        found.append(error_code(sqs.send_message, QueueUrl=queue, **message))
+        visible = {"QueueUrl": queue, "VisibilityTimeout": 43_200 + more}
+        found.append(error_code(sqs.receive_message, **visible))
+        sqs.send_message(QueueUrl=queue, MessageBody="y")
+        handle = sqs.receive_message(QueueUrl=queue)["Messages"][0]["ReceiptHandle"]
+        found.append(error_code(sqs.change_message_visibility, ReceiptHandle=handle, **visible))
+        sqs.send_message(QueueUrl=queue, MessageBody="z")
+        found.append(error_code(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20 + more))
+        for tier, most in (("Standard", 4096), ("Advanced", 8192)):
+            parameter = {"Name": unique("parameter"), "Type": "String", "Tier": tier, "Value": "x" * (most + more)}
+            found.append(error_code(ssm.put_parameter, **parameter))
+        metric = {"MetricName": "Probe"}
+        dimensions = [{"Name": f"n{number}", "Value": "x"} for number in range(30 + more)]
+        for metrics in (
+            [metric | {"Value": 1}] * (1000 + more),
+            [metric | {"Value": 1, "Dimensions": dimensions}],
+            [metric | {"Values": [1] * (150 + more)}],
+        ):
+            found.append(error_code(cloudwatch.put_metric_data, Namespace="Probe", MetricData=metrics))
+        return found
+
+    assert codes(plain, 0) == codes(plain, 1) == codes(corrected, 0) == [""] * 10
+    value = "InvalidParameterValue"
+    assert codes(corrected, 1) == [value] * 5 + ["ValidationException"] * 2 + [value] * 3
+
+
 def test_schedule_ticks():
     """Seconds between looks at the schedules, of rules and of the scheduler together."""
     assert counted(

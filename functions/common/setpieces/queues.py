@@ -26,6 +26,10 @@ from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import SERVICE, setting
 
+# A message can be invisible for twelve hours from its receipt (API_ChangeMessageVisibility); SQS refuses more, which an outside
+# system may ask for. An hour leaves time for the attempt itself, and several attempts before the message expires.
+MAX_WAIT_SECONDS = 3600
+
 
 class Reject(Exception):
     """A record that no retry can help; ``reason`` is a stable code such as ``UNKNOWN_EVENT``."""
@@ -155,7 +159,11 @@ def _fail(record: Record, error: Exception) -> None:
 
 
 def put_off(record: Record, seconds: int, detail: str = "") -> None:
-    """Have the record, which stays on the queue, delivered again in ``seconds``; needs what ``Later`` needs."""
+    """Have the record, which stays on the queue, delivered again in ``seconds``, at most ``MAX_WAIT_SECONDS``.
+
+    Needs what ``Later`` needs.
+    """
+    seconds = min(seconds, MAX_WAIT_SECONDS)
     logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
     _publish_age(record)
     try:

@@ -117,6 +117,18 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
     assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
 
 
+def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
+    clock = Clock(None)
+    monkeypatch.setattr(queues, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        raise Later(86_400, "Retry-After: 86400")
+
+    assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}) == ["m1"]
+    assert [call["VisibilityTimeout"] for call in clock.told] == [queues.MAX_WAIT_SECONDS]
+
+
 def test_waits_grow_to_a_most():
     assert [growing(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
 

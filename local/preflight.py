@@ -67,7 +67,7 @@ class Lister:
     arguments: tuple[tuple[str, Any], ...] = ()
 
 
-# Types whose names AWS would refuse a second time.
+# Types whose names AWS would refuse a second time. ``mail`` looks for the sender's, which the settings of the stage say.
 LISTERS = {
     "AWS::CloudFront::CachePolicy": Lister(
         "CachePolicyConfig.Name",
@@ -119,9 +119,6 @@ LISTERS = {
         "PolicyName", "logs", "describe_resource_policies", "resourcePolicies[].policyName"
     ),
     "AWS::S3::Bucket": Lister("BucketName", "s3", "list_buckets", "Buckets[].Name"),
-    "AWS::SES::EmailIdentity": Lister(
-        "EmailIdentity", "sesv2", "list_email_identities", "EmailIdentities[].IdentityName"
-    ),
     "AWS::SNS::Topic": Lister("TopicName", "sns", "list_topics", "Topics[].TopicArn"),
     "AWS::SQS::Queue": Lister("QueueName", "sqs", "list_queues", "QueueUrls"),
     "AWS::SSM::Parameter": Lister("Name", "ssm", "describe_parameters", "Parameters[].Name"),
@@ -205,6 +202,15 @@ STACK_CALLS = tuple(
         "GetTemplateSummary",
     )
 )
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html: what SES says of an address or domain.
+CONFIRMED = "SUCCESS"
+CONFIRMATION = {
+    CONFIRMED: "is confirmed",
+    "PENDING": "waits for its confirmation",
+    "FAILED": "was not confirmed in time",
+    "TEMPORARY_FAILURE": "may be confirmed: SES cannot tell at the moment",
+    "NOT_STARTED": "was never asked to confirm",
+}
 # Limits that only AWS can lift, and that no API shows before a resource is created.
 NOT_ASKABLE = {
     "AWS::CloudFront::Distribution": "CloudFront: a new account may have to be verified first",
@@ -494,7 +500,7 @@ def _containers(account: Account) -> Iterator[Finding]:
 
 
 def mail(account: Account) -> Iterator[Finding]:
-    """SES: the sandbox, and whether the sender is confirmed."""
+    """SES: the sandbox, and what it knows of the sender."""
     identities = account.of_type("AWS::SES::EmailIdentity")
     if not identities:
         return
@@ -506,12 +512,7 @@ def mail(account: Account) -> Iterator[Finding]:
             "SES does not send: the account's sending is paused",
             "See https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html",
         )
-    if not state["ProductionAccessEnabled"]:
-        yield Finding(
-            LATER,
-            "SES is in its sandbox: mails go to confirmed addresses only",
-            "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://...",
-        )
+    yield _sandbox(state)
     sender = account.settings.get("MailFrom", "")
     if not sender or sender.endswith("@example.com"):
         yield Finding(
@@ -520,11 +521,70 @@ def mail(account: Account) -> Iterator[Finding]:
             f'Add "MailFrom=vouchers@<your domain>" to parameter_overrides of {account.stage} in samconfig.toml.',
         )
         return
-    yield Finding(
+    yield _sender(client, sender)
+
+
+def _sandbox(state: dict[str, Any]) -> Finding:
+    if state["ProductionAccessEnabled"]:
+        return Finding(OK, "SES is out of its sandbox: mails go to everybody")
+    what = "SES is in its sandbox: mails go to confirmed addresses only"
+    review = state.get("Details", {}).get("ReviewDetails", {})
+    case = f"support case {review.get('CaseId', '')}".strip()
+    match review.get("Status"):
+        case "PENDING":
+            return Finding(LATER, f"{what}; AWS is asked to lift it", f"Wait for AWS's answer in {case}.")
+        case "DENIED":
+            return Finding(LATER, f"{what}; AWS has refused to lift it", f"Answer AWS in {case}.")
+    return Finding(
         LATER,
-        f"SES does not know {sender} until it is confirmed",
-        f"After the deployment open the link that AWS sends to {sender}.",
+        what,
+        "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://..."
+        "; until AWS has agreed, recipients too: aws sesv2 create-email-identity --email-identity <recipient>",
     )
+
+
+def _sender(client: Any, sender: str) -> Finding:
+    """The stack makes an identity of the sender, and fails if SES has it. Addresses of a confirmed domain need no link."""
+    address, domains = _confirmation(client, sender), _domains(client, sender)
+    confirmed = next((name for name, status in domains.items() if status == CONFIRMED), "")
+    if address:
+        after = (
+            f"its domain {confirmed} stays confirmed"
+            if confirmed
+            else "SES writes to it, and the link has to be opened"
+        )
+        return Finding(
+            MISSING,
+            f"the sender {sender} is in SES already and {CONFIRMATION[address]}: the stack cannot create it",
+            f"aws sesv2 delete-email-identity --email-identity {sender}; the deployment makes it again: {after}. "
+            "If something else uses it, set another MailFrom.",
+        )
+    if confirmed:
+        return Finding(
+            OK, f"the sender {sender} is not in SES yet; its domain {confirmed} is confirmed, so mails go out"
+        )
+    what = f"the sender {sender} is not in SES yet: the deployment adds it, and mails are refused until it is confirmed"
+    states = "".join(f"; its domain {name} {CONFIRMATION[status]}" for name, status in domains.items())
+    return Finding(
+        LATER, what + states, f"After the deployment open the link that AWS sends to {sender}, within 24 hours."
+    )
+
+
+def _domains(client: Any, sender: str) -> dict[str, str]:
+    """The states of the sender's domain and of those above it, which confirm it as well; only those that SES knows."""
+    labels = sender.rpartition("@")[2].split(".")
+    names = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    return {name: status for name in names if (status := _confirmation(client, name))}
+
+
+def _confirmation(client: Any, identity: str) -> str:
+    """A key of ``CONFIRMATION``; empty if SES does not know the address or domain."""
+    try:
+        return str(client.get_email_identity(EmailIdentity=identity)["VerificationStatus"])
+    except ClientError as error:
+        if code(error) != "NotFoundException":
+            raise
+        return ""
 
 
 def domain(account: Account) -> Iterator[Finding]:

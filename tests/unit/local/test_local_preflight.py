@@ -23,7 +23,7 @@ from local.settings import ACCOUNT_ID, REGION
 DEV = "111122223333"
 ROLE = f"arn:aws:iam::{DEV}:role/setpieces-dev-deploy"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any]]
+Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any] | str]
 
 # An account that is ready: the answer of each operation; a text is the code of an error.
 READY: dict[str, Answer] = {
@@ -41,6 +41,7 @@ READY: dict[str, Answer] = {
     "GetServiceQuota": {"Quota": {"Value": 100.0}},
     "GetAccountSummary": {"SummaryMap": {"Roles": 20, "RolesQuota": 1000}},
     "GetAccount": {"SendingEnabled": True, "ProductionAccessEnabled": True},
+    "GetEmailIdentity": "NotFoundException",
 }
 SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
 
@@ -59,9 +60,9 @@ class Stub:
 
     def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.answers.get(model.name, {})
-        if isinstance(answer, str):
-            return SimpleNamespace(status_code=400, headers={}), {"Error": {"Code": answer, "Message": ""}}
         content = answer(self.calls[-1][2]) if callable(answer) else answer
+        if isinstance(content, str):
+            return SimpleNamespace(status_code=400, headers={}), {"Error": {"Code": content, "Message": ""}}
         return SimpleNamespace(status_code=200, headers={}), dict(content)
 
 
@@ -100,7 +101,7 @@ def test_an_account_that_is_ready_lacks_nothing():
     found = look()
     assert levels(found, MISSING) == []
     assert len(levels(found, OK)) > 20
-    # What nobody can know before: mail to the sender, and whether AWS has verified the account.
+    # What is left: the link in the mail to the sender; and whether AWS has verified the account, which cannot be asked.
     assert len(levels(found, LATER)) == 1
     assert levels(found, UNKNOWN) == list(preflight.NOT_ASKABLE.values())
 
@@ -149,7 +150,6 @@ def test_an_account_that_is_ready_lacks_nothing():
             MISSING,
             "IAM roles: 950",
         ),
-        (preflight.mail, {"GetAccount": {"SendingEnabled": True, "ProductionAccessEnabled": False}}, LATER, "sandbox"),
         (preflight.mail, {"GetAccount": {"SendingEnabled": False, "ProductionAccessEnabled": True}}, LATER, "paused"),
         (preflight.service_roles, {"GetRole": "NoSuchEntity"}, LATER, "AWSServiceRoleForECS"),
         (
@@ -201,6 +201,83 @@ def test_a_quota_that_the_account_has_no_value_of_is_the_default():
 @pytest.mark.parametrize("sender", ["", "vouchers@example.com"])
 def test_a_sender_of_mails_has_to_be_set(sender: str):
     assert levels(look(preflight.mail, settings={"MailFrom": sender}), MISSING) == ["no sender of voucher mails is set"]
+
+
+SENDER = SETTINGS["MailFrom"]
+
+
+def ses(**states: str) -> dict[str, Answer]:
+    """SES as it answers of these identities: the sender's ``address``, its ``domain``, and the one ``above`` that."""
+    names = {"address": SENDER, "domain": "shop.example.org", "above": "example.org"}
+    known = {names[name]: {"VerificationStatus": status} for name, status in states.items()}
+    return {"GetEmailIdentity": lambda call: known.get(call["EmailIdentity"], "NotFoundException")}
+
+
+@pytest.mark.parametrize(
+    ("states", "level", "says"),
+    [
+        ({}, LATER, f"{SENDER} is not in SES yet: the deployment adds it, and mails are refused until it is confirmed"),
+        ({"domain": "PENDING"}, LATER, "confirmed; its domain shop.example.org waits for its confirmation"),
+        ({"domain": "FAILED", "above": "PENDING"}, LATER, "was not confirmed in time; its domain example.org waits"),
+        ({"domain": "SUCCESS"}, OK, "not in SES yet; its domain shop.example.org is confirmed, so mails go out"),
+        ({"domain": "FAILED", "above": "SUCCESS"}, OK, "its domain example.org is confirmed"),
+        *(
+            ({"address": status}, MISSING, f"{SENDER} is in SES already and {state}: the stack cannot create it")
+            for status, state in preflight.CONFIRMATION.items()
+        ),
+    ],
+)
+def test_the_state_of_the_sender_is_told(states: dict[str, str], level: str, says: str):
+    (finding,) = [finding for finding in look(preflight.mail, ses(**states)) if SENDER in finding.what]
+    assert finding.level == level
+    assert says in finding.what
+    assert level == OK or SENDER in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("states", "says"),
+    [
+        ({"address": "SUCCESS"}, "SES writes to it, and the link has to be opened"),
+        ({"address": "PENDING", "domain": "SUCCESS"}, "its domain shop.example.org stays confirmed"),
+    ],
+)
+def test_a_sender_that_ses_knows_is_deleted_first_or_another_one_is_set(states: dict[str, str], says: str):
+    """CloudFormation imports a resource into a stack that exists only, so not into the first creation."""
+    (finding,) = [finding for finding in look(preflight.mail, ses(**states)) if finding.level == MISSING]
+    assert finding.remedy.startswith(f"aws sesv2 delete-email-identity --email-identity {SENDER};")
+    assert says in finding.remedy
+    assert "another MailFrom" in finding.remedy
+
+
+def test_every_state_that_ses_has_is_known():
+    model = boto3.client("sesv2", region_name=REGION).meta.service_model
+    assert set(preflight.CONFIRMATION) == set(model.shape_for("VerificationStatus").enum)
+
+
+@pytest.mark.parametrize(
+    ("review", "says", "remedy"),
+    [
+        ({}, "confirmed addresses only", "--production-access-enabled"),
+        ({"Status": "FAILED"}, "confirmed addresses only", "--production-access-enabled"),
+        ({"Status": "PENDING", "CaseId": "17"}, "AWS is asked to lift it", "Wait for AWS's answer in support case 17."),
+        ({"Status": "DENIED", "CaseId": "17"}, "AWS has refused to lift it", "Answer AWS in support case 17."),
+    ],
+)
+def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, remedy: str):
+    account = {"SendingEnabled": True, "ProductionAccessEnabled": False, "Details": {"ReviewDetails": review}}
+    (finding,) = [finding for finding in look(preflight.mail, {"GetAccount": account}) if "sandbox" in finding.what]
+    assert finding.level == LATER
+    assert says in finding.what
+    assert remedy in finding.remedy
+
+
+def test_an_account_out_of_the_sandbox_is_told_so():
+    assert levels(look(preflight.mail), OK) == ["SES is out of its sandbox: mails go to everybody"]
+
+
+def test_credentials_that_may_not_ask_for_the_sender_are_told_so():
+    found = look(answers={"GetEmailIdentity": "AccessDeniedException"})
+    assert "mail: these credentials may not call GetEmailIdentity" in levels(found, UNKNOWN)
 
 
 DOMAIN = {"DomainName": "www.shop.example.org", "CertificateId": "abc", "HostedZoneId": "Z1"}

@@ -712,13 +712,24 @@ def _allow_batches_of_a_topic_as_single_messages() -> None:
     iam_actions._action_from_query = action
 
 
+def _resolve_condition_key(name: str, value: Callable[[Any], Any]) -> None:
+    """Have policies see ``value`` of a request's ``EvalContext`` under this condition key."""
+    from ministack.core import iam_evaluator
+
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key: str, context: Any) -> Any:
+        return value(context) if key.lower() == name.lower() else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
+
+
 def _name_actions_of_lambda_as_iam_does() -> None:
-    from ministack.core import iam_actions, iam_evaluator
+    from ministack.core import iam_actions
     from ministack.services import lambda_svc
 
     if iam_actions._lambda_action("GET", "/2015-03-31/event-source-mappings/1") == "GetEventSourceMapping":
         raise NoLongerNeeded("actions of Lambda have their names")
-    resolve = iam_evaluator._resolve_condition_key
     iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
 
     def action(method: str, path: str) -> str | None:
@@ -726,13 +737,11 @@ def _name_actions_of_lambda_as_iam_does() -> None:
         # IAM has one action for all three ways to invoke a function.
         return "InvokeFunction" if operation and operation.startswith("Invoke") else operation
 
-    def resolved(key: str, context: Any) -> Any:
-        if key.lower() != "lambda:functionarn":
-            return resolve(key, context)
+    def function_of_mapping(context: Any) -> Any:
         return (lambda_svc._esms.get(context.resource_arn.rpartition(":")[2]) or {}).get("FunctionArn")
 
     iam_actions._lambda_action = action
-    iam_evaluator._resolve_condition_key = resolved
+    _resolve_condition_key("lambda:FunctionArn", function_of_mapping)
 
 
 def _authorize_targets_by_their_rule() -> None:
@@ -1157,31 +1166,24 @@ def _fire_schedules_on_time() -> None:
 def _call_loopback_secure() -> None:
     from ministack.core import iam_evaluator
 
-    resolve = iam_evaluator._resolve_condition_key
-    if "secure_transport" not in inspect.getsource(resolve):
+    if "secure_transport" not in inspect.getsource(iam_evaluator._resolve_condition_key):
         raise NoLongerNeeded("policies do not see how a request came")
-
-    def resolved(key: str, context: Any) -> Any:
-        # The emulator listens on loopback only, where nobody reads along.
-        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
-
-    iam_evaluator._resolve_condition_key = resolved
+    # The emulator listens on loopback only: no other machine can read a request.
+    _resolve_condition_key("aws:SecureTransport", lambda _: "true")
 
 
 def _name_the_role_of_a_session() -> None:
     from ministack.core import iam_evaluator
     from ministack.services import iam
 
-    resolve = iam_evaluator._resolve_condition_key
+    def role_or_user(context: Any) -> Any:
+        if ":assumed-role/" not in context.principal_arn:
+            return context.principal_arn
+        name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
+        role = iam._roles.get_scoped(context.principal_account, None, name)
+        return role["Arn"] if role else context.principal_arn
 
-    def resolved(key: str, context: Any) -> Any:
-        if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
-            name = iam_evaluator._role_name_from_assumed_arn(context.principal_arn)
-            role = iam._roles.get_scoped(context.principal_account, None, name)
-            return role["Arn"] if role else context.principal_arn
-        return resolve(key, context)
-
-    iam_evaluator._resolve_condition_key = resolved
+    _resolve_condition_key("aws:PrincipalArn", role_or_user)
 
 
 def _verify_root_signatures() -> None:
@@ -1226,22 +1228,19 @@ def _make_function_keys_secret() -> None:
 
 
 def _tell_policies_who_a_mail_is_from() -> None:
-    from ministack.core import iam_actions, iam_evaluator
+    from ministack.core import iam_actions
 
     if "outbound-emails" in iam_actions._SES_V2_RESOURCES:
         raise NoLongerNeeded("mails are judged by the identity that they are from")
-    named, resolve = iam_actions._ses_v2_resource_arn, iam_evaluator._resolve_condition_key
+    named = iam_actions._ses_v2_resource_arn
 
     def sender(method: str, path: str, body: bytes, region: str, account_id: str) -> str:
         if not path.endswith("/outbound-emails"):
             return named(method, path, body, region, account_id)
         return f"arn:aws:ses:{region}:{account_id}:identity/{json.loads(body).get('FromEmailAddress', '')}"
 
-    def resolved(key: str, context: Any) -> Any:
-        return context.resource_arn.rpartition("/")[2] if key.lower() == "ses:fromaddress" else resolve(key, context)
-
     iam_actions._ses_v2_resource_arn = sender
-    iam_evaluator._resolve_condition_key = resolved
+    _resolve_condition_key("ses:FromAddress", lambda context: context.resource_arn.rpartition("/")[2])
 
 
 def _report_missing_objects_to_listers() -> None:
@@ -1423,7 +1422,7 @@ CORRECTIONS = (
         "a nested stack that fails leaves nothing but what DeletionPolicy: Retain keeps; one that is deleted also leaves what "
         "RetainExceptOnCreate keeps, and fails if a resource cannot be deleted",
         "what a nested stack made before it failed stays for ever; the deletion of one deletes what it should retain, and "
-        "succeeds whatever cannot be deleted",
+        "succeeds even if a resource cannot be deleted",
         "what is left of a stage that failed or was destroyed must not be in the way of the next, and data must be left",
         _retain_in_nested_stacks,
     ),
@@ -1456,7 +1455,7 @@ CORRECTIONS = (
         "log-groups",
         "functions",
         "a function that ends after its log group was deleted makes it again if its role may; a stage's boundary lets none",
-        "it makes it again whatever its role may",
+        "it makes it again even if its role may not",
         "the next creation of the stack would find the name taken; boundaries are not read here (permissions-boundary), so no "
         "function makes its group whose role has one",
         _make_no_log_group_again,
@@ -1717,8 +1716,8 @@ CORRECTIONS = (
         "event-entries",
         "events and queues",
         "PutEvents refuses entries without source, type or detail, a detail that is no JSON object, and 256 KB or more at once",
-        "every entry is accepted, whatever it is and however large",
-        "a publisher that sends too much at once, or what nobody can read, would fail on AWS only",
+        "entries of any content and size are accepted",
+        "a publisher that sends too much at once, or entries that are not valid, would fail on AWS only",
         _judge_events,
     ),
     Correction(

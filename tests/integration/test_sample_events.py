@@ -15,7 +15,7 @@ from local.deploy import SAM_COMMAND
 from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
 from local.shop import Shop
 
-pytestmark = pytest.mark.local_only("samples name buckets that are nobody's: AWS says of those that access is denied")
+pytestmark = pytest.mark.local_only("samples name buckets that do not exist: AWS denies access to those")
 
 # (physical name, sample event) of every function. Of a template that is nested more than once, the first.
 SAMPLES = {

@@ -122,9 +122,9 @@ def test_unsigned_calls_are_refused(shop: Shop):
 
 
 def test_a_caller_without_permission_is_refused(shop: Shop):
-    nobody = stranger(shop)
-    assert take(shop, session=nobody).status_code == 403
-    keys = nobody.get_credentials()
+    without_rights = stranger(shop)
+    assert take(shop, session=without_rights).status_code == 403
+    keys = without_rights.get_credentials()
     forged = boto3.Session(keys.access_key, "wrong", keys.token, region_name=shop.session.region_name)
     assert take(shop, session=forged).status_code == 403
     forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)

@@ -122,7 +122,7 @@ def pipeline(cloud: Cloud) -> boto3.Session:
     }
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     sts = cloud.aws("sts")
-    # The local cloud lets no request in that nobody signed; AWS asks for no signature here, and SDKs make none.
+    # The local cloud refuses every request without a signature; AWS requires none here, and SDKs make none.
     sts.meta.events.register_first("choose-signer.sts.AssumeRoleWithWebIdentity", lambda **_: "v4")
     keys = sts.assume_role_with_web_identity(
         RoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-{STAGE}-deploy",

@@ -42,7 +42,7 @@ def sign_up(shop: Shop, name: str, n: int) -> None:
     new = known(name, n)[1] | {"origin": "shop"}
     headers = {"If-None-Match": "*"}
     created = patiently(lambda: shop.call("PUT", f"{commerce}/customers/{name}", json=new, headers=headers))
-    # Also if the answer was lost and the request repeated: nobody else knows this name.
+    # Also if the answer was lost and the request repeated: no other request has this name.
     assert created.status_code in (201, 412)
 
 

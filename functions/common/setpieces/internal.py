@@ -43,7 +43,7 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     if response.status == 429 or response.status >= 500:
         raise OutsideUnavailable(service, f"answered {response.status}")
     answer = Answer(response.status, json.loads(response.data) if response.data else None)
-    # As while a deployment is rolled back: it does not say that what is asked for does not exist.
+    # API Gateway sends this while a deployment is rolled back: the resource itself may exist.
     if answer.status == 404 and isinstance(answer.body, dict) and answer.body.get("code") == NO_SUCH_PATH:
         raise OutsideUnavailable(service, f"has no path {path}")
     return answer

@@ -103,9 +103,13 @@ class Platforms:
         _document("commerce", answer)
         return True
 
-    def put_member(self, member: dict[str, Any]) -> None:
-        """Store a member. Raises ``OutsideUnavailable``."""
-        _document("rewards", self._call("rewards", "PUT", "members", member["customer_id"], body=member))
+    def add_member(self, member: dict[str, Any]) -> None:
+        """Store a new member; one that is there already stays as it is, with its points. Raises ``OutsideUnavailable``."""
+        answer = self._call(
+            "rewards", "PUT", "members", member["customer_id"], body=member, headers={"If-None-Match": "*"}
+        )
+        if answer.status != 412:
+            _document("rewards", answer)
 
     def register(self, email: str, password: str, customer_id: str) -> dict[str, Any] | None:
         """A new identity {identity_id, customer_id}; None if the address is taken. Raises ``OutsideUnavailable``."""

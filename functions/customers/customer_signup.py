@@ -18,27 +18,25 @@ def sign_up(new: NewCustomer, platforms: Platforms) -> str:
     """The customer's id; a repeat with the same address and password gets the same. Raises ``OutsideUnavailable``, ``Problem``
     409 if the address is somebody else's, 503 if others could not be told.
     """
-    identity, is_new = _identity(new, platforms)
+    identity = _identity(new, platforms)
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_record(customer_id, identity_id, new.name, new.email)):
         _check_own(customer_id, identity_id, platforms)
-    # Writing a member who is there already would take their points.
-    if is_new or platforms.member(customer_id) is None:
-        platforms.put_member(new_member(customer_id, identity_id))
+    platforms.add_member(new_member(customer_id, identity_id))
     announce_customer(customer_id)
     return customer_id
 
 
-def _identity(new: NewCustomer, platforms: Platforms) -> tuple[dict[str, str], bool]:
-    """{identity_id, customer_id} and whether it was made just now."""
+def _identity(new: NewCustomer, platforms: Platforms) -> dict[str, str]:
+    """{identity_id, customer_id}."""
     identity = platforms.register(new.email, new.password, _number(platforms))
     if identity:
-        return identity, True
+        return identity
     # Taken: by this very sign-up, begun before, or by somebody else. Whoever knows the password is the same person.
     identity = platforms.authenticate(new.email, new.password)
     if not identity or not identity.get("customer_id"):
         raise _taken()
-    return identity, False
+    return identity
 
 
 def _number(platforms: Platforms) -> str:

@@ -26,7 +26,7 @@ REPEATED = [
     "POST identity/authentications",
     "PUT commerce/customers",
     "GET commerce/customers",
-    "GET rewards/members",
+    "PUT rewards/members",
     "Publish",
 ]
 
@@ -88,6 +88,17 @@ def test_a_repeat_is_the_same_customer_with_all_they_have(world: World):
     assert world.calls == REPEATED
     is_whole(world, customer_id)
     assert world.documents("members") == [member]
+
+
+def test_a_slow_first_request_does_not_take_the_points_that_were_earned_meanwhile(world: World):
+    def repeat_and_earn() -> None:
+        customer_id = run()
+        world.put(f"rewards/members/{customer_id}", world.documents("members")[0] | {"points": 500})
+
+    world.before["PUT rewards/members"] = repeat_and_earn
+    customer_id = run()
+    is_whole(world, customer_id)
+    assert world.documents("members")[0]["points"] == 500
 
 
 @pytest.mark.parametrize("failure", [crash, refuse])

@@ -55,7 +55,10 @@ class Memory:
 
 @dataclass
 class World:
-    """``fail`` may replace the call that ``fail_at`` numbers (from 0), once; ``None`` never does."""
+    """``fail`` may replace the call that ``fail_at`` numbers (from 0), once; ``None`` never does.
+
+    ``before`` maps a call, such as "PUT rewards/members", to what another request does once, just before it.
+    """
 
     memory: Memory = field(default_factory=Memory)
     numbers: int = 0
@@ -65,6 +68,7 @@ class World:
     fail_at: int | None = None
     fail_after_effect: bool = False
     failure: Callable[[str], BaseException] | None = None
+    before: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "World":
         # A password's digest is slow by design; none of these passwords is worth guessing.
@@ -88,6 +92,7 @@ class World:
     def _call(self, name: str, effect: Callable[[], Any]) -> Any:
         number, fails = len(self.calls), self.failure and len(self.calls) == self.fail_at
         self.calls.append(name)
+        self.before.pop(name, lambda: None)()
         if fails and not self.fail_after_effect:
             raise self._failure(name)
         result = effect()

@@ -200,6 +200,13 @@ def test_members_and_pages_are_replaced(app, path, body):
     assert call(app, "PUT", path, body | {"extra": 1})[1]["extra"] == 1
 
 
+def test_a_member_who_is_there_is_not_added_again(app):
+    assert call(app, "PUT", "rewards/members/C1", MEMBER, if_none_match="*")[0] == 201
+    again = call(app, "PUT", "rewards/members/C1", MEMBER | {"points": 0}, if_none_match="*")
+    assert (again[0], again[1]["code"]) == (412, "PRECONDITION_FAILED")
+    assert call(app, "GET", "rewards/members/C1")[1]["points"] == MEMBER["points"]
+
+
 def test_identities_sign_in_and_keep_no_password(app):
     registration = LOGIN | {"customer_id": "C1"}
     status, identity, _ = call(app, "POST", "identity/identities", registration)

@@ -42,6 +42,13 @@ SYNCS: dict[Kind, dict[str, str]] = {
 # What of an event's data a platform may need to look up what happened; anything else stays here.
 REFERENCES = ("order_number", "version")
 
+# What of an event's data says which occurrence it is: the relay and the service itself may publish the same one as two events.
+# An event of any other kind is an occurrence of its own. The events' schemas require these members.
+OCCURRENCES: dict[Kind, tuple[str, ...]] = {
+    ("CHECKOUT", "ORDER", "COMPLETE"): ("order_number",),
+    ("CUSTOMER", "PROFILE", "UPDATED"): ("customer_id", "version"),
+}
+
 # Platforms give it back with their own updates, so that the event relay does not turn our syncs into events again.
 ORIGIN = "data-sync"
 
@@ -56,13 +63,20 @@ def purpose(spoke: str, kind: Kind) -> str | None:
     return SYNCS.get(kind, {}).get(spoke)
 
 
+def occurrence(kind: Kind, event_id: str, data: dict[str, Any]) -> tuple[str, ...]:
+    """What is synced once, however many events say that it happened."""
+    if kind not in OCCURRENCES:
+        return (event_id,)
+    return (*kind, *(str(data[name]) for name in OCCURRENCES[kind]))
+
+
 def sync_body(
     spoke: str, purpose: str, sync_id: str, event_id: str, occurred_at: str, data: dict[str, Any]
 ) -> dict[str, Any]:
     """What the platform is told.
 
-    ``sync_id`` makes a repeat recognisable: it is this spoke's own, because the commerce platform hears of one event from two
-    spokes. ``event_id`` is the event behind it, ``occurred_at`` shows the platform a sync that was overtaken.
+    ``sync_id`` makes a repeat recognisable: it is this spoke's own, because the commerce platform hears of one occurrence from
+    two spokes. ``event_id`` is the event behind it, ``occurred_at`` shows the platform a sync that was overtaken.
     """
     references = {name: data[name] for name in REFERENCES if name in data}
     told = {"purpose": purpose, "causation_id": event_id, "occurred_at": occurred_at, "origin": ORIGIN, **references}

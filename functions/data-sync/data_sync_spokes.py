@@ -1,8 +1,8 @@
-"""What every spoke of data-sync does with an event: tell its platform once per event id."""
+"""What every spoke of data-sync does with an event: tell its platform once per occurrence."""
 
 from collections.abc import Callable
 
-from data_sync_rules import LATER, REFUSED, SPOKES, UNKNOWN, purpose, sync_body, verdict
+from data_sync_rules import LATER, REFUSED, SPOKES, UNKNOWN, occurrence, purpose, sync_body, verdict
 
 from setpieces import outside
 from setpieces.events import Event, derived_id
@@ -25,7 +25,7 @@ def sync_with(spoke: str) -> Callable[[Event, Record], None]:
         why = purpose(spoke, event.kind)
         if why is None:
             raise Reject("UNKNOWN_EVENT", f"{spoke} does not sync {'/'.join(event.kind)}")
-        sync_id = derived_id("data-sync", spoke, event.event_id)
+        sync_id = derived_id("data-sync", spoke, *occurrence(event.kind, event.event_id, event.data))
         body = sync_body(spoke, why, sync_id, event.event_id, event.occurred_at, event.data)
         status = _tell(spoke, event.data["customer_id"], body, record)
         outcome = verdict(spoke, status, record.receive_count)

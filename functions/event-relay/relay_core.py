@@ -40,8 +40,8 @@ def relay(records: list[Record]) -> set[str]:
 def event_of(record: Record) -> Event | None:
     """The event that a record means; None if the shop caused it. Raises ``Reject``.
 
-    The same message always gives the same event, id and all, so that a consumer recognises one that is sent again because the
-    relay crashed between publishing it and deleting the message.
+    The same update always gives the same event id, so that a consumer recognises one that is sent again: because the relay
+    crashed between publishing it and deleting the message, because the platform sent it twice, or by a redrive.
     """
     from jsonschema import ValidationError
 
@@ -54,7 +54,7 @@ def event_of(record: Record) -> Event | None:
     event = Event(
         kind=found.kind,
         data=found.data,
-        event_id=derived_id(SOURCE, record.message_id),
+        event_id=derived_id(SOURCE, record.body),
         correlation_id=found.correlation_id or record.message_id,
         occurred_at=found.occurred_at,
     )

@@ -11,8 +11,12 @@ from moto import mock_aws
 
 from local.settings import ROOT
 from setpieces import aws
+from setpieces.events import Event
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+
+LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
+UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 
 
 class Platform:
@@ -90,6 +94,30 @@ def test_a_repeat_says_the_same(queue, monkeypatch):
     assert deliver(monkeypatch, "vip", platform)
     assert deliver(monkeypatch, "vip", platform, receives=2)
     assert platform.asked[0] == platform.asked[1]
+
+
+def sync_ids(monkeypatch, spoke: str, kind: tuple[str, str, str], *data: dict) -> set[str]:
+    """The ids of the syncs that follow from one event with each of ``data``."""
+    platform = Platform(201)
+    for one in data:
+        event = {"detail": Event(kind, {"customer_id": "C100000001", **one}).detail()}
+        assert deliver(monkeypatch, spoke, platform, event=event)
+    assert len(platform.asked) == len(data)
+    return {body["event_id"] for _, _, _, body in platform.asked}
+
+
+@pytest.mark.parametrize("spoke", ["customer", "vip"])
+def test_an_order_is_synced_once_though_two_events_say_that_it_is_complete(queue, monkeypatch, spoke):
+    one, other = {"order_number": "T100000001"}, {"order_number": "T100000002"}
+    assert len(sync_ids(monkeypatch, spoke, COMPLETE, one, one, other)) == 2
+
+
+def test_a_version_of_a_profile_is_synced_once_though_two_events_announce_it(queue, monkeypatch):
+    assert len(sync_ids(monkeypatch, "customer", UPDATED, {"version": 3}, {"version": 3}, {"version": 4})) == 2
+
+
+def test_every_sign_in_is_synced(queue, monkeypatch):
+    assert len(sync_ids(monkeypatch, "vip", LOGIN, {}, {})) == 2
 
 
 @pytest.mark.parametrize("answer", [OutsideUnavailable("commerce", "no answer", timed_out=True), 404])

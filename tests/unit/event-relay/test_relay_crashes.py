@@ -226,9 +226,11 @@ def record(message_id: str, body: dict[str, Any], group: str) -> Record:
     return Record(message_id, 1, group, {}, json.dumps(body), "handle")
 
 
-def test_the_same_message_is_always_the_same_event():
-    one, again, other = (event_of(record(name, order(1), "g")) for name in ("m1", "m1", "m2"))
+def test_the_same_update_is_always_the_same_event():
+    one, again, redriven = (event_of(record(name, order(1), "g")) for name in ("m1", "m1", "m2"))
+    other = event_of(record("m1", order(2), "g"))
     assert one == again
+    assert one.event_id == redriven.event_id
     assert one.event_id != other.event_id
     assert event_of(record("m1", order(1) | {"correlation_id": "checkout-1"}, "g")).correlation_id == "checkout-1"
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import secrets
 from typing import Any
 
 from basket_rules import Idempotency, IfMatch
@@ -48,11 +49,12 @@ def body(request: Request, *names: str) -> dict[str, Any]:
     return sent
 
 
-def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
-    """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
-    key = request.idempotency_key()
-    if key is None:
-        return None
+def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency:
+    """The ``Idempotency-Key`` of a request, or a random one if the caller sent none. Raises ``Problem`` 400.
+
+    The random key lets the function recognise its own write when the SDK repeats a call whose answer was lost.
+    """
+    key = request.idempotency_key() or secrets.token_urlsafe(18)
     return Idempotency(_digest(key), _digest(json.dumps(sent, sort_keys=True)))
 
 

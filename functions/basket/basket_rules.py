@@ -10,7 +10,7 @@ from setpieces.problems import Problem, invalid
 
 MAX_LINES = 100
 MAX_QUANTITY = 99
-# Answers to the last requests that carried an Idempotency-Key. A client that repeats a request does so within seconds.
+# Answers to the last requests to add. A client that repeats a request does so within seconds.
 MAX_ANSWERS = 20
 LIFETIME_SECONDS = 30 * 24 * 3600
 
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was answered to a request with an Idempotency-Key; ``key`` and ``request`` are digests."""
+    """What was answered to a request to add; ``key`` (of its Idempotency-Key) and ``request`` are digests."""
 
     key: str
     request: str
@@ -52,6 +52,7 @@ class Basket:
     """A basket, or the place of one: without ``expires_at`` there is none (yet, or any more).
 
     ``version`` grows by one with each change and goes on where an expired basket ended, so that no entity tag comes back.
+    ``write_id`` is the random id of the last PATCH or DELETE; an addition is recognised by its answer.
     """
 
     basket_id: str
@@ -60,6 +61,7 @@ class Basket:
     lines: dict[str, Line] = field(default_factory=dict)
     answers: tuple[Answer, ...] = ()
     expires_at: int = 0
+    write_id: str = ""
 
     @property
     def exists(self) -> bool:
@@ -129,10 +131,10 @@ def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
     )
 
 
-def answered(basket: Basket, idempotency: Idempotency | None) -> Answer | None:
+def answered(basket: Basket, idempotency: Idempotency) -> Answer | None:
     """The answer already given under an Idempotency-Key. Raises ``Problem`` 409 if it was given to another request."""
     for answer in basket.answers:
-        if idempotency and answer.key == idempotency.key:
+        if answer.key == idempotency.key:
             if answer.request != idempotency.request:
                 raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another request")
             return answer
@@ -140,7 +142,7 @@ def answered(basket: Basket, idempotency: Idempotency | None) -> Answer | None:
 
 
 def add_once(
-    basket: Basket, product: Product, quantity: int, precondition: IfMatch, idempotency: Idempotency | None, now: int
+    basket: Basket, product: Product, quantity: int, precondition: IfMatch, idempotency: Idempotency, now: int
 ) -> tuple[Basket, Answer]:
     """The basket after a request to add, and the answer: 201 for a new line, 200 for more of one.
 
@@ -152,9 +154,8 @@ def add_once(
     precondition.check(basket)
     added = add(basket, product, quantity, now)
     status = 200 if product.sku in basket.lines else 201
-    key, request = (idempotency.key, idempotency.request) if idempotency else ("", "")
-    answer = Answer(key, request, status, changed(added, product.sku))
-    return remember(added, answer) if idempotency else added, answer
+    answer = Answer(idempotency.key, idempotency.request, status, changed(added, product.sku))
+    return remember(added, answer), answer
 
 
 def remember(basket: Basket, answer: Answer) -> Basket:

@@ -1,12 +1,16 @@
 """One DynamoDB item per basket, so that every change is one conditional write: all of it or nothing.
 
-{basket_id, version, currency, lines: {sku: {quantity, unit_price, price_version}}, answers: [...], expires_at (TTL)}
+{basket_id, version, currency, lines: {sku: {quantity, unit_price, price_version}}, answers: [...], expires_at (TTL), write_id?}
+
+The SDK repeats a call whose answer was lost. An addition whose PutItem is repeated fails the condition and finds its own answer
+in ``answers``; a PATCH or DELETE finds its own ``write_id``.
 """
 
 import random
+import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from basket_requests import no_such_basket, no_such_line
@@ -64,8 +68,9 @@ def remove_line(basket_id: str, sku: str, precondition: IfMatch, now: int) -> Ba
 
 def _update(basket_id: str, sku: str, update: str, values: dict[str, Any], precondition: IfMatch, now: int) -> Basket:
     """Change one line in place, without reading first: it depends on nothing but that the line is there."""
-    condition = "attribute_exists(#lines.#sku) AND expires_at > :now"
-    values = values | {":one": 1, ":now": now, ":later": now + LIFETIME_SECONDS}
+    write_id = secrets.token_hex(8)
+    condition = "attribute_exists(#lines.#sku) AND expires_at > :now AND write_id <> :write_id"
+    values = values | {":one": 1, ":now": now, ":later": now + LIFETIME_SECONDS, ":write_id": write_id}
     if precondition.versions:
         expected = {f":version{position}": version for position, version in enumerate(sorted(precondition.versions))}
         condition += f" AND version IN ({', '.join(expected)})"
@@ -74,7 +79,7 @@ def _update(basket_id: str, sku: str, update: str, values: dict[str, Any], preco
         answer = client("dynamodb").update_item(
             TableName=_table(),
             Key=to_item({"basket_id": basket_id}),
-            UpdateExpression="SET version = version + :one, expires_at = :later" + update,
+            UpdateExpression="SET version = version + :one, expires_at = :later, write_id = :write_id" + update,
             ConditionExpression=condition,
             ExpressionAttributeNames={"#lines": "lines", "#sku": sku},
             ExpressionAttributeValues=to_item(values),
@@ -83,6 +88,8 @@ def _update(basket_id: str, sku: str, update: str, values: dict[str, Any], preco
         )
     except ClientError as error:
         stored = _basket(basket_id, _found_instead(error), now)
+        if stored.write_id == write_id:
+            return stored
         if not stored.exists:
             raise no_such_basket() from error
         precondition.check(stored)
@@ -114,6 +121,11 @@ def _basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
     if not item:
         return Basket(basket_id)
     stored = from_item(item)
-    lines = {sku: Line(**line) for sku, line in stored.pop("lines").items()}
-    answers = tuple(Answer(**answer) for answer in stored.pop("answers"))
-    return Basket(**stored, lines=lines, answers=answers).as_of(now)
+    lines = {sku: _known(Line, line) for sku, line in stored["lines"].items()}
+    answers = tuple(_known(Answer, answer) for answer in stored["answers"])
+    return _known(Basket, stored | {"lines": lines, "answers": answers}).as_of(now)
+
+
+def _known(kind: type[Any], stored: dict[str, Any]) -> Any:
+    """``kind`` from its attributes in ``stored``; a newer version may have stored more of them."""
+    return kind(**{field.name: stored[field.name] for field in fields(kind) if field.name in stored})

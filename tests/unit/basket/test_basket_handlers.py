@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from setpieces import outside
 from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 CONTEXT = SimpleNamespace(
@@ -288,3 +290,65 @@ def test_a_change_by_others_in_between_is_taken_into_account(table, platform, mo
     monkeypatch.setattr(importlib.import_module("add_item.app"), "read", read_then_others_add)
     status, body, _ = send("add_item", {"sku": "SP-1", "quantity": 2})
     assert (status, body["version"], body["item"]["quantity"]) == (200, 3, 7)
+
+
+@pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}, {"if_match": '"1"'}], ids=str)
+def test_an_addition_whose_answer_was_lost_is_done_once(table, platform, monkeypatch, headers: dict[str, str]):
+    send("add_item", ONE)
+    repeat(monkeypatch, table, "put_item")
+    status, body, answered = send("add_item", {"sku": "SP-1", "quantity": 2}, **headers)
+    assert (status, body["item"]["quantity"], answered["ETag"]) == (200, 3, '"2"')
+    assert send("show_basket")[1]["totals"]["quantity"] == 3
+
+
+@pytest.mark.parametrize("headers", [{}, {"if_match": '"1"'}], ids=str)
+@pytest.mark.parametrize(
+    ("function", "sent", "status", "left"), [("change_item", {"quantity": 5}, 200, [5]), ("remove_item", None, 204, [])]
+)
+def test_a_change_whose_answer_was_lost_is_answered_as_done_once(
+    table, platform, monkeypatch, headers: dict[str, str], function: str, sent: Any, status: int, left: list[int]
+):
+    send("add_item", ONE)
+    repeat(monkeypatch, table, "update_item")
+    answered, _, tags = send(function, sent, "SP-1", **headers)
+    assert (answered, tags["ETag"]) == (status, '"2"')
+    assert [item["quantity"] for item in send("show_basket")[1]["items"]] == left
+
+
+def repeat_after(monkeypatch: pytest.MonkeyPatch, table, operation: str, other) -> None:
+    """The answer of ``operation`` is lost, and ``other()`` runs before the SDK repeats the call."""
+    repeat(monkeypatch, table, operation)
+    wire_name = "".join(word.capitalize() for word in operation.split("_"))
+    meanwhile(monkeypatch, wire_name, other, after=True)
+
+
+def test_an_addition_without_a_key_is_done_once_though_others_change_the_basket_before_it_is_repeated(
+    table, platform, monkeypatch
+):
+    send("add_item", ONE)
+    repeat_after(monkeypatch, table, "put_item", lambda: send("change_item", {"quantity": 7}, "SP-1"))
+    status, body, _ = send("add_item", {"sku": "SP-1", "quantity": 2})
+    assert (status, body["item"]["quantity"], body["version"]) == (200, 3, 2)
+    assert send("show_basket")[1]["totals"]["quantity"] == 7
+
+
+def test_a_removal_that_is_repeated_leaves_what_was_added_since(table, platform, monkeypatch):
+    send("add_item", {"sku": "SP-1", "quantity": 3})
+    repeat_after(monkeypatch, table, "update_item", lambda: send("add_item", ONE))
+    assert send("remove_item", sku="SP-1")[0] == 204
+    assert send("show_basket")[1]["totals"]["quantity"] == 1
+
+
+def test_a_basket_that_a_newer_version_stored_is_read(table, platform):
+    send("add_item", ONE)
+    table.update_item(
+        TableName="baskets",
+        Key={"basket_id": {"S": "b1"}},
+        UpdateExpression="SET later = :new, #lines.#sku.later = :new, answers[0].later = :new",
+        ExpressionAttributeNames={"#lines": "lines", "#sku": "SP-1"},
+        ExpressionAttributeValues={":new": {"S": "x"}},
+    )
+    assert send("show_basket")[1]["totals"]["quantity"] == 1
+    assert send("add_item", ONE)[0] == 200
+    assert send("change_item", {"quantity": 5}, "SP-1")[0] == 200
+    assert send("remove_item", sku="SP-1")[0] == 204

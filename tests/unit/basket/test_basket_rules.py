@@ -99,7 +99,7 @@ def test_if_match(precondition: IfMatch, held: Basket, met: bool):
 def test_a_repeated_request_gets_its_answer_and_changes_nothing():
     once = Idempotency("k", "r")
     first, answer = add_once(Basket("b"), TOWER, 1, ANY, once, NOW)
-    later, _ = add_once(first, replace(TOWER, sku="SP-2"), 1, ANY, None, NOW)
+    later, _ = add_once(first, replace(TOWER, sku="SP-2"), 1, ANY, Idempotency("k2", "r"), NOW)
     again, same = add_once(later, TOWER, 1, IfMatch(frozenset({99}), True), once, NOW)
     assert again is later
     assert same == answer

@@ -52,9 +52,13 @@ def _check_address(address: Any) -> None:
 
 @dataclass(frozen=True)
 class Idempotency:
-    """Digests of an Idempotency-Key, for its sender, and of the request that it names."""
+    """Digests of an Idempotency-Key within each scope in which it names one order, and of the request that it came with.
 
-    key: str
+    The first scope is the customer, if there is a session. The other is the basket: its id is a secret, so guests share no
+    keys with strangers, and a form that is sent again after its sender has signed in or out is still the same order.
+    """
+
+    keys: tuple[str, ...]
     request: str
 
 
@@ -63,8 +67,10 @@ def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
     key = request.idempotency_key()
     if key is None:
         return None
-    sender = owner(request) or f"guest of {sent['customer_id']}"
-    return Idempotency(_digest(f"{sender}\n{key}"), _digest(json.dumps(sent, sort_keys=True)))
+    # A customer id has no space in it.
+    scopes = [owner(request), f"basket {sent['basket_id']}"]
+    keys = tuple(_digest(f"{scope}\n{key}") for scope in scopes if scope)
+    return Idempotency(keys, _digest(json.dumps(sent, sort_keys=True)))
 
 
 def _digest(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from order_queue import enqueue
 from order_requests import Idempotency
 from order_statuses import VALIDATING
-from order_table import numbered_before, place, read
+from order_table import key_reused, numbered_before, place, read
 
 from setpieces import internal
 from setpieces.observability import correlation_id, count, logger, metrics
@@ -26,7 +26,7 @@ def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) ->
     """
     earlier = numbered_before(idempotency) if idempotency else None
     if earlier:
-        return _again(earlier)
+        return _again(earlier, owner)
     number = _next_number()
     facts = sent | {"owner": owner, "correlation_id": correlation_id()}
     if not place(number, facts, idempotency):
@@ -34,15 +34,17 @@ def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) ->
         earlier = numbered_before(idempotency) if idempotency else None
         if not earlier:
             raise unavailable("ORDER_BUSY", "This order is being placed by another request", retry_after=1)
-        return _again(earlier)
+        return _again(earlier, owner)
     count("OrderAccepted")
     _process(number, correlation_id())
     return number
 
 
-def _again(number: str) -> str:
-    """Have an order processed that may never have reached the queue."""
+def _again(number: str, owner: str) -> str:
+    """Have an order processed that may never have reached the queue. Raises ``Problem`` 409 if its sender could not see it."""
     order = read(number)
+    if order and order["owner"] != owner:
+        raise key_reused()
     if order and order["backend_status"] == VALIDATING:
         _process(number, order["correlation_id"])
     return number

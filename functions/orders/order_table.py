@@ -1,4 +1,4 @@
-"""The order cache: one item per order, which is the order's outbox as well, and one per Idempotency-Key.
+"""The order cache: one item per order, which is the order's outbox as well, and one or two per Idempotency-Key.
 
 order  {order_number, customer_id, owner, history_of?, basket_id, payment_token, ship_to, backend_status, reason_code?,
         correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, and once it is valid: lines, subtotal,
@@ -32,17 +32,24 @@ PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)))
 
 def numbered_before(idempotency: Idempotency) -> str | None:
     """The number of the order that was placed under a key. Raises ``Problem`` 409 if it was for another request."""
-    stored = _get(f"key#{idempotency.key}")
-    # DynamoDB removes expired items days late.
-    if stored is None or stored["expires_at"] <= time.time():
-        return None
-    if stored["request"] != idempotency.request:
-        raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
-    return str(stored["number"])
+    for key in idempotency.keys:
+        stored = _get(f"key#{key}")
+        # DynamoDB removes expired items days late.
+        if stored is None or stored["expires_at"] <= time.time():
+            continue
+        if stored["request"] != idempotency.request:
+            raise key_reused()
+        return str(stored["number"])
+    return None
+
+
+def key_reused() -> Problem:
+    """409."""
+    return Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
 
 
 def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> bool:
-    """Store a new order in status Validating, with its key if it has one; False if the key is taken by now."""
+    """Store a new order in status Validating, with its keys if it has any; False if one of them is taken by now."""
     now = int(time.time())
     expires_at = now + 86_400 * int(setting("ORDER_DAYS"))
     order = facts | {
@@ -56,29 +63,28 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
     }
     if facts["owner"]:
         order["history_of"] = facts["owner"]
-    puts = [
-        {"TableName": _table(), "Item": to_item(order), "ConditionExpression": "attribute_not_exists(order_number)"}
-    ]
+    puts = [_put(order, "attribute_not_exists(order_number)")]
     if idempotency:
-        key = {"order_number": f"key#{idempotency.key}", "number": order_number, "request": idempotency.request}
-        puts.append(
-            {
-                "TableName": _table(),
-                "Item": to_item(key | {"expires_at": expires_at}),
-                "ConditionExpression": "attribute_not_exists(order_number) OR expires_at <= :now",
-                "ExpressionAttributeValues": to_item({":now": now}),
-            }
-        )
+        key = {"number": order_number, "request": idempotency.request, "expires_at": expires_at}
+        free = "attribute_not_exists(order_number) OR expires_at <= :now"
+        puts += [_put(key | {"order_number": f"key#{digest}"}, free, {":now": now}) for digest in idempotency.keys]
     try:
-        client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        client("dynamodb").transact_write_items(TransactItems=puts)
     except ClientError as error:
         if error_code(error) != "TransactionCanceledException":
             raise
         codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
-        if codes[1:] == ["ConditionalCheckFailed"] or "TransactionConflict" in codes:
+        if "ConditionalCheckFailed" in codes[1:] or "TransactionConflict" in codes:
             return False
         raise
     return True
+
+
+def _put(item: dict[str, Any], condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
+    put = {"TableName": _table(), "Item": to_item(item), "ConditionExpression": condition}
+    if values:
+        put["ExpressionAttributeValues"] = to_item(values)
+    return {"Put": put}
 
 
 def read(order_number: str) -> Order | None:

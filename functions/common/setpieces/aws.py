@@ -19,6 +19,15 @@ CONFIG = Config(
 )
 
 
+_REFUSED_FOR_NOW = (
+    "Throttl",
+    "ThroughputExceeded",
+    "RequestLimitExceeded",
+    "TransactionInProgress",
+    "TransactionConflict",
+)
+
+
 @cache
 def client(service: str) -> Any:
     """The process's client of an AWS service, e.g. ``client("dynamodb")``."""
@@ -43,8 +52,14 @@ def error_code(error: Exception) -> str:
 
 
 def is_throttled(error: ClientError) -> bool:
-    """Did AWS refuse the call because there were too many?"""
-    return any(word in error_code(error) for word in ("Throttl", "ThroughputExceeded", "RequestLimitExceeded"))
+    """Did AWS refuse the call because there were too many, or because of another one that is under way?
+
+    A transaction of DynamoDB that is refused for this is a 400 ``TransactionCanceledException``, with a code for each item.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    reasons = error.response.get("CancellationReasons") or []
+    codes = [error_code(error), *(reason.get("Code") or "" for reason in reasons)]
+    return any(word in code for code in codes for word in _REFUSED_FOR_NOW)
 
 
 def is_unavailable(error: BaseException | None) -> bool:

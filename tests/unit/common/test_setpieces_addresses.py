@@ -43,3 +43,22 @@ def test_the_reason_stays_known(monkeypatch: pytest.MonkeyPatch, failure: Except
 
 def test_too_many_requests_is_a_matter_of_patience():
     assert is_unavailable(error("TooManyRequestsException", 429))
+
+
+@pytest.mark.parametrize(
+    ("code", "reasons", "unavailable"),
+    [
+        ("TransactionCanceledException", ["None", "ThrottlingError"], True),
+        ("TransactionCanceledException", ["ProvisionedThroughputExceeded", "None"], True),
+        ("TransactionCanceledException", ["TransactionConflict"], True),
+        ("TransactionInProgressException", None, True),
+        ("TransactionConflictException", None, True),
+        ("TransactionCanceledException", ["ConditionalCheckFailed", "None"], False),
+        ("TransactionCanceledException", ["ValidationError"], False),
+    ],
+)
+def test_a_transaction_that_is_throttled_or_under_way_is_a_matter_of_patience(code, reasons, unavailable: bool):
+    failure = error(code, 400)
+    if reasons:
+        failure.response["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[typeddict-item]
+    assert is_unavailable(failure) is unavailable

@@ -26,6 +26,7 @@ from setpieces import aws, events, queues
 from setpieces.events import Event, derived_id
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.interleave import meanwhile
 
 BASKET = {
     "items": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999, "note": "not ours"}],
@@ -167,9 +168,10 @@ class World:
 
     # --- what drives the functions ---
 
-    def submit(self, **changes: Any) -> dict[str, Any]:
-        """One request; a crash is a 502 of the gateway."""
+    def submit(self, customer: str = "", **changes: Any) -> dict[str, Any]:
+        """One request, in the session of ``customer`` or a guest's; a crash is a 502 of the gateway."""
         event = json.loads(json.dumps(SUBMIT))
+        event["requestContext"]["authorizer"]["customer_id"] = customer
         event["body"] = json.dumps(json.loads(event["body"]) | changes)
         try:
             return importlib.import_module("submit_order.app").handler(event, CONTEXT)
@@ -452,6 +454,73 @@ def test_the_same_key_with_another_order_is_refused_and_numbers_nothing(make_wor
     answer = world.submit(payment_token="tok_other")
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert Counter(world.calls)["sequences"] == 1
+
+
+GUEST = {"customer": "", "customer_id": "guest"}
+MEMBER = {"customer": "C000000007", "customer_id": "C000000007"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(GUEST, MEMBER), (MEMBER, GUEST), (MEMBER | {"customer": ""}, MEMBER), (MEMBER, MEMBER | {"customer": ""})],
+)
+def test_one_form_is_one_order_though_its_sender_signs_in_or_out_in_between(make_world, first: dict, second: dict):
+    """The answer to the first request was lost; the browser sends the form again."""
+    world = make_world()
+    assert world.submit(**first)["statusCode"] == 202
+    answer = world.submit(**second)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert world.submit(**first)["statusCode"] == 202
+    world.run()
+    assert (len(world.shown), len(world.charged)) == (1, 1)
+
+
+@pytest.mark.parametrize(("first", "second"), [(GUEST, MEMBER), (MEMBER, GUEST), (GUEST, GUEST)])
+def test_nor_are_there_two_while_the_first_request_is_under_way(make_world, monkeypatch, first: dict, second: dict):
+    world = make_world()
+    others = []
+    meanwhile(monkeypatch, "TransactWriteItems", lambda: others.append(world.submit(**second)))
+    answer = world.submit(**first)
+    assert others[0]["statusCode"] == 202
+    assert answer["statusCode"] == (202 if first == second else 409)
+    assert len(world.shown) == 1
+
+
+def test_guests_with_baskets_of_their_own_may_choose_the_same_key(make_world):
+    world = make_world()
+    numbers = [json.loads(world.submit(**GUEST, basket_id=basket)["body"])["order_number"] for basket in "ab"]
+    assert len(set(numbers)) == 2
+
+
+def test_a_customers_key_is_one_order_whatever_the_basket(make_world):
+    world = make_world()
+    answers = [world.submit(**MEMBER, basket_id=basket)["statusCode"] for basket in "ab"]
+    assert answers == [202, 409]
+
+
+@pytest.mark.parametrize(
+    ("code", "reasons"),
+    [
+        ("TransactionCanceledException", ["ThrottlingError", "None"]),
+        ("TransactionCanceledException", ["None", "ProvisionedThroughputExceeded"]),
+        ("TransactionInProgressException", []),
+    ],
+)
+def test_a_transaction_that_is_throttled_or_under_way_is_a_503(make_world, monkeypatch, code: str, reasons: list[str]):
+    """DynamoDB answers 400, which the SDK does not repeat for a cancelled transaction; the client has to."""
+    world = make_world()
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    if reasons:
+        answer["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+
+    def refuse(**sent: Any) -> None:
+        raise ClientError(answer, "TransactWriteItems")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.client("dynamodb"), "transact_write_items", refuse)
+        refused = world.submit()
+    assert (refused["statusCode"], refused["headers"]["Retry-After"]) == (503, "2")
+    assert world.submit()["statusCode"] == 202
 
 
 def test_without_a_number_nothing_is_ordered(make_world):

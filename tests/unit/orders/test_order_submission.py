@@ -11,7 +11,7 @@ from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 
 SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
-KEY = Idempotency("k", "r")
+KEY = Idempotency(("k",), "r")
 
 
 class Lost(Exception):
@@ -43,15 +43,15 @@ class World:
         return self._call(effect)
 
     def numbered_before(self, key: Idempotency):
-        return self._call(lambda: self.keys.get(key.key))
+        return self._call(lambda: self.keys.get(key.keys))
 
     def place(self, number, facts, key):
         def effect():
-            if key and key.key in self.keys:
+            if key and key.keys in self.keys:
                 return False
             self.orders[number] = facts | {"backend_status": VALIDATING}
             if key:
-                self.keys[key.key] = number
+                self.keys[key.keys] = number
             return True
 
         return self._call(effect)

@@ -107,24 +107,32 @@ def test_a_new_order_is_there_with_all_that_processing_needs(table):
 
 
 def test_a_key_has_one_order(table):
-    key = Idempotency("k", "r")
+    key = Idempotency(("k",), "r")
     assert order_table.numbered_before(key) is None
     assert order_table.place("T100000001", FACTS, key)
     assert not order_table.place("T100000002", FACTS, key)
     assert order_table.read("T100000002") is None
     assert order_table.numbered_before(key) == "T100000001"
     with pytest.raises(Problem, match="IDEMPOTENCY_KEY_REUSED"):
-        order_table.numbered_before(Idempotency("k", "other"))
+        order_table.numbered_before(Idempotency(("k",), "other"))
 
 
 def test_a_key_that_has_expired_is_free_though_its_item_is_there(table, monkeypatch):
-    key = Idempotency("k", "r")
+    key = Idempotency(("k",), "r")
     order_table.place("T100000001", FACTS, key)
     later = time.time() + 31 * 86_400
     monkeypatch.setattr(order_table.time, "time", lambda: later)
-    assert order_table.numbered_before(Idempotency("k", "other")) is None
-    assert order_table.place("T100000002", FACTS, Idempotency("k", "other"))
-    assert order_table.numbered_before(Idempotency("k", "other")) == "T100000002"
+    assert order_table.numbered_before(Idempotency(("k",), "other")) is None
+    assert order_table.place("T100000002", FACTS, Idempotency(("k",), "other"))
+    assert order_table.numbered_before(Idempotency(("k",), "other")) == "T100000002"
+
+
+def test_keys_of_one_request_name_one_order_together(table):
+    assert order_table.place("T100000001", FACTS, Idempotency(("basket",), "r"))
+    assert not order_table.place("T100000002", FACTS, Idempotency(("customer", "basket"), "r"))
+    assert order_table.read("T100000002") is None
+    assert order_table.numbered_before(Idempotency(("customer", "basket"), "r")) == "T100000001"
+    assert order_table.numbered_before(Idempotency(("customer",), "r")) is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """From a basket to an order, and the order's way until it is complete."""
 
-import secrets
+import hashlib
+import logging
+from typing import Any
 from urllib.parse import quote
 
 from app.apis import Refused
@@ -15,6 +17,13 @@ ADDRESS = ("name", "street", "postal_code", "city", "country")
 # What is told while nothing is known, in seconds.
 ADVICE = 1
 FINAL = ("Complete", "Failed")
+# What can be done about a refusal, by the API's code; any other is shown as the API says it.
+WORDS = {
+    "IDEMPOTENCY_KEY_REUSED": "This basket was ordered before, with other details. Nothing was ordered again. "
+    "Look at your orders; to order more, change the basket first.",
+}
+
+LOG = logging.getLogger(__name__)
 
 
 async def checkout_form(request: Request) -> Response:
@@ -26,7 +35,12 @@ async def checkout_form(request: Request) -> Response:
     address = dict.fromkeys(ADDRESS, "") | {"country": "DE"}
     if session and session.customer_id:
         address |= await _known_address(request, session.customer_id, session.token)
-    return await _form(request, found, address, "", "")
+    return await _form(request, found, address, form_key(found))
+
+
+def form_key(basket: dict[str, Any]) -> str:
+    """The Idempotency-Key of ordering a basket as it is: one state of a basket is one order, from whichever page or tab."""
+    return hashlib.sha256(f"checkout {basket['basket_id']} {basket['version']}".encode()).hexdigest()
 
 
 async def _known_address(request: Request, customer_id: str, token: str) -> dict[str, str]:
@@ -40,16 +54,28 @@ async def _known_address(request: Request, customer_id: str, token: str) -> dict
 
 
 async def _form(
-    request: Request, found: dict[str, object], address: dict[str, str], voucher: str, error: str, status: int = 200
+    request: Request,
+    found: dict[str, Any],
+    address: dict[str, str],
+    key: str,
+    voucher: str = "",
+    error: str = "",
+    status: int = 200,
 ) -> Response:
-    values = {"basket": found, "address": address, "cards": CARDS, "voucher": voucher, "error": error}
-    # One form is one order, however often it is sent.
-    return await show(request, "checkout.html", status, form_key=secrets.token_urlsafe(18), **values)
+    values = {"basket": found, "address": address, "cards": CARDS, "voucher": voucher, "error": error, "form_key": key}
+    return await show(request, "checkout.html", status, **values)
 
 
 async def place_order(request: Request) -> Response:
-    """POST /checkout {address fields, card, voucher, form}"""
+    """POST /checkout {address fields, card, voucher, form}
+
+    The voucher is redeemed first, so that a voucher that is refused leaves no order. Sending the form again repeats both steps
+    under the form's key: it redeems and orders nothing more.
+    """
     form = await request.form()
+    key = str(form.get("form", ""))
+    if not key or not basket_id(request):
+        return to("/checkout")
     address = {name: str(form.get(name, "")).strip() for name in ADDRESS}
     voucher, session = str(form.get("voucher", "")).strip(), await session_of(request)
     order = {
@@ -59,26 +85,23 @@ async def place_order(request: Request) -> Response:
         "ship_to": {name: text for name, text in address.items() if text},
     }
     apis, token = site_of(request).apis, session.token if session and session.customer_id else ""
+    redemptions = f"vouchers/{quote(voucher, safe='')}/redemptions"
     try:
         if voucher:
-            await apis.call("vouchers", "GET", f"vouchers/{quote(voucher, safe='')}", token=token)
-        placed = await apis.call("orders", "POST", "orders", token=token, json=order, key=str(form.get("form", "")))
-        number = str(placed.body["order_number"])
-        if voucher:
-            await apis.call(
-                "vouchers",
-                "POST",
-                f"vouchers/{quote(voucher, safe='')}/redemptions",
-                token=token,
-                json={"order_number": number},
-                key=number,
-            )
+            await apis.call("vouchers", "POST", redemptions, token=token, json={}, key=key)
+        placed = await apis.call("orders", "POST", "orders", token=token, json=order, key=key)
     except Refused as error:
         if error.status in (400, 403, 404, 409, 410, 422):
-            return await _form(
-                request, await read_basket(request), address, voucher, error.detail or error.code, error.status
-            )
+            words = WORDS.get(error.code) or error.detail or error.code
+            return await _form(request, await read_basket(request), address, key, voucher, words, error.status)
         raise
+    number = str(placed.body["order_number"])
+    if voucher:
+        try:
+            await apis.call("vouchers", "POST", redemptions, token=token, json={"order_number": number}, key=key)
+        except Refused as error:
+            # The order is placed and the voucher redeemed; only the note of the order's number is missing.
+            LOG.warning("the redemption of a voucher does not name order %s: %s", number, error)
     response = to(f"/orders/{number}")
     response.delete_cookie(BASKET, httponly=True, samesite="lax", secure=site_of(request).secure_cookies)
     return response

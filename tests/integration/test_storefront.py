@@ -64,6 +64,11 @@ def buy(client: httpx.Client, card: str = "tok_ok", voucher: str = "") -> httpx.
     return client.post("/checkout", data=ADDRESS | {"card": card, "voucher": voucher, "form": key})
 
 
+def orders_of(client: httpx.Client) -> set[str]:
+    """The paths of a customer's latest orders."""
+    return set(re.findall(r'href="(/orders/T[0-9]+)"', client.get("/account").text))
+
+
 def outcome(client: httpx.Client, page: httpx.Response) -> dict[str, str]:
     """The order of a page, once its status is final: then the shop no longer advises when to ask again."""
 
@@ -178,12 +183,17 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
     lines = fetch(link[1].replace("&amp;", "&")).text.split()
     code = next(line for line in lines if re.search(r"\d", line)).split(",")[0]
     with browser(shop.front_door) as customer:
+        sign_in(customer, shop, "customer")
         fill_basket(customer, products[0]["sku"])
         page = buy(customer, voucher=code)
         assert page.url.path.startswith("/orders/"), words(page)
+        ordered = orders_of(customer)
         fill_basket(customer, products[0]["sku"])
         again = buy(customer, voucher=code)
-        assert again.status_code in (409, 410, 422), words(again)
+        assert again.status_code == 409, words(again)
+        assert orders_of(customer) == ordered, "a voucher that is refused leaves no order"
+        without = customer.post("/checkout", data=ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(again)})
+        assert orders_of(customer) == ordered | {without.url.path}
 
 
 @contextmanager

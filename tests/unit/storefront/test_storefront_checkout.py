@@ -1,0 +1,187 @@
+"""Checkout: a voucher that is refused leaves no order, and one state of a basket is one order."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.storefront_app import Browser, problem, sent
+
+ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
+LINE = {"sku": "SP-1", "quantity": 1, "unit_price": 1999}
+TOTALS = {"lines": 1, "quantity": 1, "amount": 1999, "currency": "EUR"}
+
+
+class Shop:
+    """A basket, one voucher, and orders, each under its Idempotency-Key as the APIs keep them."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.redeemed_under = ""
+        self.redeemed_for = ""
+        self.voucher_refusal: httpx.Response | None = None
+        self.failing: dict[str, httpx.Response] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        service, path = request.url.host, request.url.path
+        key = request.headers.get("idempotency-key", "")
+        if service in self.failing:
+            return self.failing.pop(service)
+        if service == "basket":
+            basket = path.rpartition("/")[2]
+            return httpx.Response(
+                200, json={"basket_id": basket, "version": self.version, "items": [dict(LINE)], "totals": TOTALS}
+            )
+        if service == "catalog":
+            return httpx.Response(200, json={"name": "Tower"})
+        if service == "vouchers" and request.method == "GET":
+            return httpx.Response(200, json={"status": "REDEEMED" if self.redeemed_under else "ACTIVE"})
+        if service == "vouchers":
+            if self.voucher_refusal:
+                return self.voucher_refusal
+            if self.redeemed_under not in ("", key):
+                return problem(409, "VOUCHER_REDEEMED")
+            self.redeemed_under = key
+            self.redeemed_for = sent(request).get("order_number", self.redeemed_for)
+            return httpx.Response(201, json={"status": "REDEEMED"})
+        assert (service, request.method, path) == ("orders", "POST", "/v1/orders")
+        order = sent(request)
+        if self.orders.setdefault(key, order) != order:
+            return problem(409, "IDEMPOTENCY_KEY_REUSED")
+        number = list(self.orders).index(key) + 1
+        return httpx.Response(202, json={"order_number": f"T10000000{number}", "status": "Processing"})
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def browser(shop: Shop) -> Browser:
+    """With something in its basket."""
+    client = Browser(shop)
+    client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
+    return client
+
+
+def key_in(page: httpx.Response) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def filled(page: httpx.Response, **changes: str) -> dict[str, str]:
+    return ADDRESS | {"card": "tok_ok", "voucher": "", "form": key_in(page)} | changes
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (404, "VOUCHER_NOT_FOUND"),
+        (409, "VOUCHER_REDEEMED"),
+        (409, "VOUCHER_EXPIRED"),
+        (409, "VOUCHER_CANCELLED"),
+        (409, "VOUCHER_NOT_YET_VALID"),
+    ],
+)
+def test_a_voucher_that_is_refused_leaves_no_order_and_the_second_click_makes_one(shop: Shop, status: int, code: str):
+    client = browser(shop)
+    form = filled(client.get("/checkout"), voucher="VOUCHER")
+    shop.voucher_refusal = problem(status, code)
+    refused = client.post("/checkout", form)
+    assert (refused.status_code, shop.orders) == (status, {})
+    assert f"{code} in words" in refused.text
+    assert key_in(refused) == form["form"]
+    cookies = httpx.Cookies(client.cookies)
+    for _ in range(2):
+        placed = client.post("/checkout", filled(refused))
+        assert placed.headers["location"] == "/orders/T100000001"
+        client.cookies = httpx.Cookies(cookies)  # the second click was sent before the first one's answer came
+    assert len(shop.orders) == 1
+
+
+def test_a_voucher_that_another_tab_redeems_meanwhile_leaves_no_order(shop: Shop):
+    client = browser(shop)
+    form = filled(client.get("/checkout"), voucher="VOUCHER")
+    shop.redeemed_under = "another form"
+    assert client.post("/checkout", form).status_code == 409
+    assert shop.orders == {}
+
+
+def test_a_voucher_is_redeemed_for_the_order(shop: Shop):
+    client = browser(shop)
+    client.post("/checkout", filled(client.get("/checkout"), voucher="VOUCHER"))
+    assert shop.redeemed_for == "T100000001"
+
+
+def test_an_order_that_is_refused_keeps_its_voucher_for_the_next_click(shop: Shop):
+    client = browser(shop)
+    form = filled(client.get("/checkout"), voucher="VOUCHER", postal_code="")
+    shop.failing["orders"] = problem(400, "INVALID_REQUEST")
+    again = client.post("/checkout", form)
+    assert (again.status_code, key_in(again)) == (400, form["form"])
+    assert client.post("/checkout", filled(again, voucher="VOUCHER")).status_code == 303
+    assert (len(shop.orders), shop.redeemed_for) == (1, "T100000001")
+
+
+@pytest.mark.parametrize("answer", [problem(409, "VOUCHER_REDEEMED"), problem(503, "SERVICE_UNAVAILABLE")])
+def test_after_an_order_there_is_no_form_again_whatever_the_voucher_says(shop: Shop, answer: httpx.Response):
+    client = browser(shop)
+    form = filled(client.get("/checkout"), voucher="VOUCHER")
+
+    def api(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "vouchers" and shop.orders:
+            return answer
+        return shop(request)
+
+    client._api = api
+    assert client.post("/checkout", form).headers["location"] == "/orders/T100000001"
+    assert "basket" not in str(client.cookies)
+
+
+def test_an_order_whose_answer_was_lost_is_found_from_a_new_page(shop: Shop):
+    client = browser(shop)
+    form = filled(client.get("/checkout"))
+
+    def api(request: httpx.Request) -> httpx.Response:
+        answer = shop(request)
+        if request.url.host == "orders":
+            raise httpx.ReadTimeout("lost")
+        return answer
+
+    client._api = api
+    assert client.post("/checkout", form).status_code == 503
+    client._api = shop
+    assert client.post("/checkout", filled(client.get("/checkout"))).headers["location"] == "/orders/T100000001"
+    assert len(shop.orders) == 1
+
+
+def test_one_state_of_a_basket_is_one_order_in_all_tabs(shop: Shop):
+    client = browser(shop)
+    first, second = client.get("/checkout"), client.get("/checkout")
+    cookies = httpx.Cookies(client.cookies)
+    client.post("/checkout", filled(first))
+    client.cookies = cookies
+    refused = client.post("/checkout", filled(second, city="Bonn"))
+    assert refused.status_code == 409
+    assert "Nothing was ordered again" in refused.text
+    assert len(shop.orders) == 1
+    shop.version += 1
+    assert key_in(client.get("/checkout")) != key_in(first)
+
+
+def test_a_form_that_is_sent_again_long_after_its_order_orders_nothing(shop: Shop):
+    client = browser(shop)
+    form = filled(client.get("/checkout"))
+    client.post("/checkout", form)
+    assert client.post("/checkout", form).headers["location"] == "/checkout"
+    assert client.get("/checkout").headers["location"] == "/basket"
+    assert len(shop.orders) == 1
+
+
+def test_a_form_without_its_key_orders_nothing(shop: Shop):
+    client = browser(shop)
+    assert client.post("/checkout", filled(client.get("/checkout"), form="")).headers["location"] == "/checkout"
+    assert shop.orders == {}

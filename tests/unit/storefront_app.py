@@ -1,0 +1,64 @@
+"""The storefront with APIs that tests stand in for, asked as a browser asks it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from app.apis import Apis
+from app.main import create
+from app.pages import Site
+from app.sessions import Sessions
+from app.settings import SERVICES, Settings
+from fakeredis import FakeAsyncRedis, FakeServer
+from starlette.applications import Starlette
+
+HTTPS, HTTP = "https://shop.example", "http://127.0.0.1:8081"
+Api = Callable[[httpx.Request], httpx.Response]
+
+
+def problem(status: int, code: str) -> httpx.Response:
+    """An API's refusal."""
+    return httpx.Response(status, json={"code": code, "detail": f"{code} in words"})
+
+
+def sent(request: httpx.Request) -> dict[str, Any]:
+    """The JSON body of a request to an API."""
+    body: dict[str, Any] = json.loads(request.content)
+    return body
+
+
+class Browser:
+    """Keeps cookies and follows no redirect. ``api`` answers each call of the APIs; its URL is ``https://<service>/v1/...``."""
+
+    def __init__(self, api: Api, *, base: str = HTTPS, server: FakeServer | None = None) -> None:
+        self.base, self.cookies = base, httpx.Cookies()
+        self._api, self._server = api, server or FakeServer()
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.send("GET", path, headers=headers)
+
+    def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
+        body = urlencode(form or {}).encode()
+        return self.send("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded"} | headers)
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
+        return asyncio.run(self._send(method, path, body, {"Sec-Fetch-Site": "same-origin"} | (headers or {})))
+
+    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+        transport = httpx.ASGITransport(self._application())
+        async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
+            answer = await client.request(method, path, content=body, headers=headers)
+            self.cookies = client.cookies
+            return answer
+
+    def _application(self) -> Starlette:
+        secure = self.base.startswith("https")
+        urls = {service: f"https://{service}" for service in SERVICES}
+        app = create(Settings(urls, "redis://127.0.0.1:1/0", "Shop", secure))
+        store = FakeAsyncRedis(server=self._server, decode_responses=True)
+        apis = Apis(urls, transport=httpx.MockTransport(self._api))
+        app.state.site = Site("Shop", apis, Sessions(store, secure=secure), secure)
+        return app

@@ -4,7 +4,8 @@ from typing import Any
 
 from migration_merge import ORIGIN
 
-from setpieces.events import Event, parse
+from setpieces.bus_consumer import event_of
+from setpieces.events import Event
 from setpieces.queues import Record, Reject
 
 CREATED = ("CUSTOMER", "PROFILE", "CREATED")
@@ -13,18 +14,11 @@ UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 
 def wanted(body: dict[str, Any], record: Record) -> Event | None:
     """The event in a message; None for an echo of our own write, which the subscription filters out but for the minutes that a
-    change of its filter takes. Raises ``Reject``.
+    change of its filter takes. Raises ``Reject``, ``Later``.
     """
-    from jsonschema import ValidationError
-
     if record.attributes.get("origin") == ORIGIN:
         return None
-    try:
-        event = parse(body)
-    except ValidationError as error:
-        raise Reject("INVALID_EVENT", error.message) from error
-    except (KeyError, TypeError) as error:
-        raise Reject("INVALID_EVENT", f"not an event: {error}") from error
+    event = event_of(body, record)
     if event.kind not in (CREATED, UPDATED):
         raise Reject("UNKNOWN_EVENT", "/".join(event.kind))
     return event

@@ -3,7 +3,7 @@
 from relay_rules import Unusable, meaning, rounds
 
 from setpieces import observability
-from setpieces.events import Event, check, derived_id, offer
+from setpieces.events import Event, InvalidEvent, check, derived_id, offer
 from setpieces.observability import logger, metrics
 from setpieces.queues import Record, Reject, body_of, bury
 
@@ -43,8 +43,6 @@ def event_of(record: Record) -> Event | None:
     The same update always gives the same event id, so that a consumer recognises one that is sent again: because the relay
     crashed between publishing it and deleting the message, because the platform sent it twice, or by a redrive.
     """
-    from jsonschema import ValidationError
-
     try:
         found = meaning(body_of(record))
     except Unusable as unusable:
@@ -60,8 +58,8 @@ def event_of(record: Record) -> Event | None:
     )
     try:
         check(event)
-    except ValidationError as error:
-        raise Reject("INVALID_EVENT", error.message) from error
+    except InvalidEvent as error:
+        raise Reject("INVALID_EVENT", str(error)) from error
     return event
 
 

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from setpieces.aws import client
-from setpieces.events import Event, check, parse
-from setpieces.queues import Reject
+from setpieces.bus_consumer import event_of
+from setpieces.events import Event, check
+from setpieces.queues import Record, Reject
 from setpieces.settings import setting
 
 BATCH_COMPLETE = ("VOUCHER", "BATCH", "COMPLETE")
@@ -19,16 +20,9 @@ def announce_failure(batch: dict[str, Any]) -> None:
     client("sns").publish(TopicArn=setting("TOPIC_ARN"), Message=json.dumps(event.detail()))
 
 
-def told(body: dict[str, Any]) -> Event:
-    """The event in a message. Raises ``Reject``."""
-    from jsonschema import ValidationError
-
-    try:
-        event = parse(body)
-    except ValidationError as error:
-        raise Reject("INVALID_EVENT", error.message) from error
-    except (KeyError, TypeError) as error:
-        raise Reject("INVALID_EVENT", f"not an event: {error}") from error
+def told(body: dict[str, Any], record: Record) -> Event:
+    """The event in a message. Raises ``Reject``, ``Later``."""
+    event = event_of(body, record)
     if event.kind not in (BATCH_COMPLETE, BATCH_FAILED):
         raise Reject("UNKNOWN_EVENT", "/".join(event.kind))
     return event

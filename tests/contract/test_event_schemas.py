@@ -3,9 +3,10 @@
 import ast
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator
 
 from local.settings import ROOT
 from setpieces import events
@@ -47,7 +48,7 @@ def test_a_schema_is_draft_2020_12_and_is_found_by_its_kind(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_envelope_is_closed_and_the_same_for_all(name: str):
-    """Consumers and rules read meta_data, so nothing else may be in it; data may grow."""
+    """What a publisher may put into meta_data: consumers and rules read it. Data may grow."""
     event = SCHEMAS[name]["properties"]["event"]
     first = SCHEMAS[NAMES[0]]["properties"]["event"]
     meta_data, common = event["properties"]["meta_data"], first["properties"]["meta_data"]
@@ -72,8 +73,59 @@ def test_a_sample_fits_and_what_the_code_makes_of_it_fits(name: str):
     event = events.parse(SAMPLES[name])
     assert event.kind == kind(name)
     events.check(event)
-    with pytest.raises(ValidationError):
+    with pytest.raises(events.InvalidEvent):
         events.check(events.Event(event.kind, {}))
+
+
+def newer(name: str, version: str) -> dict[str, Any]:
+    """The sample as a later release may publish it: with members at every level that nothing here knows."""
+    sample = SAMPLES[name]["event"]
+    return {
+        "event": {
+            "meta_data": sample["meta_data"] | {"version": version, "tenant": {"id": 7}},
+            "data": sample["data"] | {"channel": "app"},
+            "signature": "x",
+        },
+        "trace": [1],
+    }
+
+
+@pytest.mark.parametrize("version", ["1", "1.1", "1.12"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_consumer_reads_a_newer_minor_version_and_ignores_what_it_does_not_know(name: str, version: str):
+    event = events.parse(newer(name, version))
+    assert event.kind == kind(name)
+    assert event.data == SAMPLES[name]["event"]["data"] | {"channel": "app"}
+
+
+@pytest.mark.parametrize("version", ["2", "2.0", "0.9", "10", ""])
+@pytest.mark.parametrize("name", NAMES)
+def test_another_major_version_is_told_apart_from_an_invalid_event(name: str, version: str):
+    with pytest.raises(events.UnknownVersion):
+        events.parse(newer(name, version) | {"event": {**newer(name, version)["event"], "data": []}})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_consumer_still_checks_what_it_knows_and_tells_where_and_never_what(name: str):
+    for member in SCHEMAS[name]["properties"]["event"]["properties"]["data"]["required"]:
+        for spoiled in ({"a secret": 1}, None):
+            sample = newer(name, "1.1")
+            sample["event"]["data"][member] = spoiled
+            if spoiled is None:
+                del sample["event"]["data"][member]
+            with pytest.raises(events.InvalidEvent) as refused:
+                events.parse(sample)
+            assert str(refused.value) == f"/event/data/{member}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_publisher_keeps_to_the_schema_exactly(name: str, monkeypatch: pytest.MonkeyPatch):
+    event = events.parse(SAMPLES[name])
+    detail = event.detail()
+    detail["event"]["meta_data"]["tenant"] = "x"
+    monkeypatch.setattr(events.Event, "detail", lambda self: detail)
+    with pytest.raises(events.InvalidEvent, match="^/event/meta_data$"):
+        events.check(event)
 
 
 def test_every_sample_has_a_schema():

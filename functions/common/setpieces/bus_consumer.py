@@ -1,34 +1,37 @@
 """A queue consumer whose messages are EventBridge events: ``handler = bus_handler(process)``.
 
 ``process(event: Event, record: Record)``; the correlation id of the event is that of every log line and trace of the work.
-An event that does not fit its schema is rejected with the reason ``INVALID_EVENT``.
+An event that does not fit its schema is rejected with the reason ``INVALID_EVENT``; one of another major version waits on the queue
+for the release that reads it.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from setpieces import observability
-from setpieces.events import Event, parse
-from setpieces.queues import Record, Reject, queue_handler
+from setpieces.events import Event, InvalidEvent, UnknownVersion, parse
+from setpieces.queues import Later, Record, Reject, growing, queue_handler
 
 
 def bus_handler(process: Callable[[Event, Record], None]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """A Lambda handler for a queue that is the target of an EventBridge rule."""
 
     def process_body(body: dict[str, Any], record: Record) -> None:
-        event = _event(body)
+        event = event_of(body.get("detail"), record)
         observability.begin(event.correlation_id)
         process(event, record)
 
     return queue_handler(process_body)
 
 
-def _event(body: dict[str, Any]) -> Event:
-    from jsonschema import ValidationError
+def event_of(detail: Any, record: Record) -> Event:
+    """The event in ``detail``, which came in ``record``.
 
+    Raises ``Reject`` INVALID_EVENT, and ``Later`` for a version that is published before this consumer is deployed again.
+    """
     try:
-        return parse(body["detail"])
-    except ValidationError as error:
-        raise Reject("INVALID_EVENT", error.message) from error
-    except (KeyError, TypeError) as error:
-        raise Reject("INVALID_EVENT", f"not an event of the bus: {error}") from error
+        return parse(detail)
+    except UnknownVersion as error:
+        raise Later(growing(record.receive_count), str(error)) from error
+    except InvalidEvent as error:
+        raise Reject("INVALID_EVENT", str(error)) from error

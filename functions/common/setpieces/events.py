@@ -5,7 +5,9 @@
                                      occurred_at},
                        "data": {...}}}
 
-Each event is described by ``schemas/events/<type>.<subtype>.<status>.json`` (lower case), which the layer carries.
+Each event is described by ``schemas/events/<type>.<subtype>.<status>.json`` (lower case), which the layer carries. A publisher
+keeps to its schema exactly. A consumer may be older than the publisher: it takes any minor version (``1``, ``1.1``, ``1.2`` ...) and
+ignores what it does not know.
 """
 
 import json
@@ -30,6 +32,16 @@ _NAMESPACE = UUID("6f9a3d5e-2f0b-5c3e-9a54-6b1f2c7d8e90")
 
 class PublishFailed(Exception):
     """The bus refused entries although they were sent again; nothing says that they were delivered."""
+
+
+class InvalidEvent(Exception):
+    """The event does not fit its schema. The text is a JSON pointer to what does not, never the value: it ends in logs and dead
+    letters.
+    """
+
+
+class UnknownVersion(Exception):
+    """The event has another major version than this code knows; a newer release will read it."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,24 @@ def derived_id(*parts: str) -> str:
 
 
 def parse(detail: dict[str, Any]) -> Event:
-    """The event in a bus event's ``detail``. Raises ``jsonschema.ValidationError`` or KeyError if it is not one."""
+    """The event in a bus event's ``detail``, as a consumer reads it. Raises ``InvalidEvent``, ``UnknownVersion``."""
+    match detail:
+        case {
+            "event": {
+                "meta_data": {"type": str(type_), "subtype": str(subtype), "status": str(status), "version": str(version)}
+            }
+        }:
+            kind = (type_, subtype, status)
+        case _:
+            raise InvalidEvent("/event/meta_data")
+    if _major(version) != _major(VERSION):
+        raise UnknownVersion(f"the event has version {version[:16]!r}, this release reads {VERSION}")
+    try:
+        validator = _validator(kind, is_open=True)
+    except KeyError:
+        raise InvalidEvent("/event/meta_data/type") from None
+    _validate(validator, detail)
     meta_data = detail["event"]["meta_data"]
-    kind = (meta_data["type"], meta_data["subtype"], meta_data["status"])
-    _validator(kind).validate(detail)
     return Event(
         kind=kind,
         data=detail["event"]["data"],
@@ -80,14 +106,14 @@ def parse(detail: dict[str, Any]) -> Event:
 
 
 def check(event: Event) -> None:
-    """Raises ``jsonschema.ValidationError`` if ``event`` does not fit its schema, KeyError if there is none for its kind."""
-    _validator(event.kind).validate(event.detail())
+    """Raises ``InvalidEvent`` if ``event`` does not fit its schema, KeyError if there is none for its kind."""
+    _validate(_validator(event.kind), event.detail())
 
 
 def publish(*events: Event, source: str) -> None:
     """Validate ``events`` and put them on the bus named by ``EVENT_BUS_NAME``; ``source`` is the service's short name.
 
-    Raises ``jsonschema.ValidationError`` before anything is sent, and ``PublishFailed``.
+    Raises ``InvalidEvent`` before anything is sent, and ``PublishFailed``.
     """
     refused = offer(*events, source=source)
     if refused:
@@ -124,12 +150,37 @@ def _entry(event: Event, source: str) -> dict[str, Any]:
     }
 
 
+def _validate(validator: Any, detail: dict[str, Any]) -> None:
+    error = next(validator.iter_errors(detail), None)
+    if error:
+        missing: list[str] = []
+        if error.validator == "required":
+            missing = [name for name in error.validator_value if name not in error.instance][:1]
+        raise InvalidEvent("".join(f"/{part}" for part in (*error.absolute_path, *missing)))
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]
+
+
+def _opened(schema: dict[str, Any]) -> dict[str, Any]:
+    """``schema`` as consumers apply it: unknown members are allowed everywhere, and any version, which is judged before."""
+    opened = {name: value for name, value in schema.items() if name != "additionalProperties"}
+    if "properties" in schema:
+        opened["properties"] = {
+            name: {} if name == "version" and "const" in inner else _opened(inner)
+            for name, inner in schema["properties"].items()
+        }
+    return opened
+
+
 @cache
-def _validator(kind: tuple[str, str, str]) -> Any:
+def _validator(kind: tuple[str, str, str], *, is_open: bool = False) -> Any:
     """The validator of one kind of event; jsonschema is imported here because reading an API request does not need it."""
     from jsonschema import Draft202012Validator
 
     path = _SCHEMAS / f"{'.'.join(kind).lower()}.json"
     if not path.is_file():
         raise KeyError(f"no schema for event {kind}")
-    return Draft202012Validator(json.loads(path.read_text()))
+    schema = json.loads(path.read_text())
+    return Draft202012Validator(_opened(schema) if is_open else schema)

@@ -19,7 +19,7 @@ REFUSALS = ("MessageRejected", "BadRequestException", "MailFromDomainNotVerified
 
 
 def process(body: dict[str, Any], record: Record) -> None:
-    event = told(body)
+    event = told(body, record)
     observability.begin(event.correlation_id)
     batch = read(event.data["batch_id"])
     if batch is None:

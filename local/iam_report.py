@@ -78,6 +78,7 @@ STARTS_CONTAINERS = (
 # (service, role, action): why it is granted though neither a test nor a template shows it.
 NO_CODEDEPLOY = "CodeDeploy invokes the hook on AWS only; tests do what the hook does"
 LATE = "a message is put off when its receiver sheds load"
+AWS_DOWN = "a message is put off when a service of AWS does not answer"
 REASONS: dict[tuple[str, str, str], str] = {
     ("customer-migration", "MigrateCustomerFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     ("feed-pipeline", "ProbePlatformFunctionRole", "sqs:ChangeMessageVisibility"): "the platform is still away",
@@ -96,6 +97,7 @@ REASONS: dict[tuple[str, str, str], str] = {
     ("foundation", "CheckVersionsFunctionRole", "codedeploy:PutLifecycleEventHookExecutionStatus"): NO_CODEDEPLOY,
     ("foundation", "CheckVersionsFunctionRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
     ("foundation", "DeploymentRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
+    ("orders", "BuryOrderFunctionRole", "sqs:ChangeMessageVisibility"): AWS_DOWN,
     ("orders", "CompleteOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     ("orders", "ProcessOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     (
@@ -103,6 +105,7 @@ REASONS: dict[tuple[str, str, str], str] = {
         "ProcessOrderFunctionRole",
         "ssm:GetParameter",
     ): "a paid order that its completion has lost is finished here",
+    ("shipping", "QueueShipmentFunctionRole", "sqs:ChangeMessageVisibility"): AWS_DOWN,
     ("sitemaps", "VerifyReleaseFunctionRole", "s3:ListBucket"): "a file of the release is missing",
     ("sitemaps", "CleanUpFunctionRole", "s3:DeleteObject"): "files have to be weeks old before they go",
     ("vouchers", "LeaseRangeFunctionRole", "dynamodb:GetItem"): "two runs of a batch lease at the same time",

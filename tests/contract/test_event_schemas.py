@@ -124,7 +124,7 @@ def test_a_publisher_keeps_to_the_schema_exactly(name: str, monkeypatch: pytest.
     detail = event.detail()
     detail["event"]["meta_data"]["tenant"] = "x"
     monkeypatch.setattr(events.Event, "detail", lambda self: detail)
-    with pytest.raises(events.InvalidEvent, match="^/event/meta_data$"):
+    with pytest.raises(events.InvalidEvent, match=r"^/event/meta_data$"):
         events.check(event)
 
 

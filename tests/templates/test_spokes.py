@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.routing import logical_id, plain, resources, routes, templates
+from setpieces.queues import growing
 
 RETENTION_SECONDS = 14 * 24 * 3600
 
@@ -123,6 +124,39 @@ def test_a_consumer_reports_item_failures_within_a_visibility_of_six_times_its_t
         most = source["ScalingConfig"]["MaximumConcurrency"]
         least = templates()[service]["Parameters"][most["Ref"]]["MinValue"] if isinstance(most, dict) else most
         assert least >= 2
+
+
+def patient(dead: bool = False) -> list[tuple[str, str]]:
+    """Every consumed queue but the relay's: its runs come each minute and leave to the next one what the bus does not take."""
+    return [(service, name) for service, name in sources(dead) if service != "event-relay"]
+
+
+@pytest.mark.parametrize(("service", "name"), patient() + patient(dead=True))
+def test_a_consumer_can_put_a_message_off(service, name):
+    """An outage of AWS, or an event of a newer major version, uses up the receives in minutes if messages only come back when
+    their visibility timeout is over.
+    """
+    for source in resources(service, "AWS::Lambda::EventSourceMapping").values():
+        if logical_id(source["EventSourceArn"]) != name:
+            continue
+        function = resources(service, "AWS::Serverless::Function")[logical_id(source["FunctionName"])]
+        common = templates()[service]["Globals"]["Function"]["Environment"]["Variables"]
+        variables = common | function.get("Environment", {}).get("Variables", {})
+        assert logical_id(variables["QUEUE_URL"]) == name
+        granted = [
+            statement
+            for policy in function["Policies"]
+            for statement in policy["Statement"]
+            if "sqs:ChangeMessageVisibility" in statement["Action"]
+        ]
+        assert [logical_id(statement["Resource"]) for statement in granted] == [name]
+
+
+@pytest.mark.parametrize(("service", "name"), patient())
+def test_work_outlives_an_outage_of_eight_minutes(service, name):
+    """What a consumer waits between deliveries (``setpieces.queues.growing``), until the message is dead."""
+    receives = queue(service, name)["RedrivePolicy"]["maxReceiveCount"]
+    assert sum(growing(delivery) for delivery in range(1, receives)) >= 480
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

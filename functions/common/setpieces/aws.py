@@ -28,6 +28,10 @@ _REFUSED_FOR_NOW = (
 )
 
 
+class AwsUnavailable(Exception):
+    """A service of AWS answered, and refused for now what it usually takes."""
+
+
 @cache
 def client(service: str) -> Any:
     """The process's client of an AWS service, e.g. ``client("dynamodb")``."""
@@ -67,7 +71,7 @@ def is_unavailable(error: BaseException | None) -> bool:
     match error:
         case None:
             return False
-        case ConnectionError() | HTTPClientError():
+        case ConnectionError() | HTTPClientError() | AwsUnavailable():
             return True
         case ClientError():
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

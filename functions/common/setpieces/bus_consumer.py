@@ -1,8 +1,8 @@
 """A queue consumer whose messages are EventBridge events: ``handler = bus_handler(process)``.
 
 ``process(event: Event, record: Record)``; the correlation id of the event is that of every log line and trace of the work.
-An event that does not fit its schema is rejected with the reason ``INVALID_EVENT``; one of another major version waits on the queue
-for the release that reads it.
+An event that does not fit its schema is rejected with the reason ``INVALID_EVENT``; one of another major version waits on the
+queue for the release that reads it.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@
                        "data": {...}}}
 
 Each event is described by ``schemas/events/<type>.<subtype>.<status>.json`` (lower case), which the layer carries. A publisher
-keeps to its schema exactly. A consumer may be older than the publisher: it takes any minor version (``1``, ``1.1``, ``1.2`` ...) and
+keeps to its schema exactly. A consumer may be older than the publisher: it takes any minor version (``1``, ``1.1`` ...) and
 ignores what it does not know.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from setpieces.aws import client
+from setpieces.aws import AwsUnavailable, client
 from setpieces.observability import correlation_id
 from setpieces.settings import SITE_ID, STAGE, setting
 
@@ -30,7 +30,7 @@ _SCHEMAS = Path(__file__).parent / "schemas"
 _NAMESPACE = UUID("6f9a3d5e-2f0b-5c3e-9a54-6b1f2c7d8e90")
 
 
-class PublishFailed(Exception):
+class PublishFailed(AwsUnavailable):
     """The bus refused entries although they were sent again; nothing says that they were delivered."""
 
 
@@ -81,7 +81,12 @@ def parse(detail: dict[str, Any]) -> Event:
     match detail:
         case {
             "event": {
-                "meta_data": {"type": str(type_), "subtype": str(subtype), "status": str(status), "version": str(version)}
+                "meta_data": {
+                    "type": str(type_),
+                    "subtype": str(subtype),
+                    "status": str(status),
+                    "version": str(version),
+                }
             }
         }:
             kind = (type_, subtype, status)

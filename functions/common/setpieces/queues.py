@@ -6,8 +6,12 @@
 * It raises ``Reject``: the record can never succeed. It goes to the dead-letter queue at once, with its reason, instead
   of burning its receives, and the batch goes on.
 * It raises ``Later``: the record is delivered again after the seconds that it names.
+* A service of AWS does not answer or throttles: as ``Later``, after seconds that grow with each delivery. Waits of the queue's
+  visibility timeout would use up the receives in minutes.
 * It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again
   when the queue's visibility timeout is over.
+
+Needs ``QUEUE_URL`` and ``DEAD_LETTER_QUEUE_URL`` in the environment and ``sqs:ChangeMessageVisibility`` on the queue.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
@@ -19,10 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces import observability
-from setpieces.aws import client
+from setpieces.aws import client, is_unavailable
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import SERVICE, setting
 
@@ -41,10 +45,7 @@ class Reject(Exception):
 
 
 class Later(Exception):
-    """A record that may succeed in ``seconds``: something it needs is slow, down or not there yet.
-
-    Needs ``QUEUE_URL`` in the environment and ``sqs:ChangeMessageVisibility`` on the queue.
-    """
+    """A record that may succeed in ``seconds``: something it needs is slow, down or not there yet."""
 
     def __init__(self, seconds: int, detail: str = "") -> None:
         super().__init__(detail)
@@ -78,10 +79,7 @@ ProcessBatch = Callable[[list[Record]], Iterable[str]]
 
 
 def queue_handler(process: Process) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """A Lambda handler for an SQS event source mapping with ``ReportBatchItemFailures``.
-
-    Needs ``DEAD_LETTER_QUEUE_URL`` in the environment.
-    """
+    """A Lambda handler for an SQS event source mapping with ``ReportBatchItemFailures``."""
 
     def one_by_one(records: list[Record]) -> list[str]:
         failed: list[str] = []
@@ -151,18 +149,18 @@ def _process(process: Process, record: Record) -> None:
 
 def _fail(record: Record, error: Exception) -> None:
     """Leave the record on the queue; called while ``error`` is being handled."""
-    if not isinstance(error, Later):
-        logger.exception("record failed", extra={"message_id": record.message_id})
-        _publish_age(record)
+    if isinstance(error, Later):
+        put_off(record, error.seconds, str(error))
         return
-    put_off(record, error.seconds, str(error))
+    logger.exception("record failed", extra={"message_id": record.message_id})
+    if is_unavailable(error):
+        put_off(record, growing(record.receive_count), "AWS does not answer")
+    else:
+        _publish_age(record)
 
 
 def put_off(record: Record, seconds: int, detail: str = "") -> None:
-    """Have the record, which stays on the queue, delivered again in ``seconds``, at most ``MAX_WAIT_SECONDS``.
-
-    Needs what ``Later`` needs.
-    """
+    """Have the record, which stays on the queue, delivered again in ``seconds``, at most ``MAX_WAIT_SECONDS``."""
     seconds = min(seconds, MAX_WAIT_SECONDS)
     logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
     _publish_age(record)
@@ -170,7 +168,7 @@ def put_off(record: Record, seconds: int, detail: str = "") -> None:
         client("sqs").change_message_visibility(
             QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle, VisibilityTimeout=seconds
         )
-    except ClientError:
+    except (BotoCoreError, ClientError):
         # It comes back all the same, when the queue's own visibility timeout is over.
         logger.exception("visibility not changed", extra={"message_id": record.message_id})
 

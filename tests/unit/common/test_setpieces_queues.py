@@ -5,10 +5,11 @@ from unittest.mock import Mock
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from setpieces import aws, queues
+from setpieces.events import PublishFailed
 from setpieces.queues import Later, Record, Reject, growing, queue_handler
 from tests.unit.common.test_setpieces_rest import CONTEXT
 
@@ -102,7 +103,12 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    "error", [None, ClientError({"Error": {"Code": "InvalidParameterValue"}}, "ChangeMessageVisibility")]
+    "error",
+    [
+        None,
+        ClientError({"Error": {"Code": "InvalidParameterValue"}}, "ChangeMessageVisibility"),
+        ReadTimeoutError(endpoint_url="https://sqs"),
+    ],
 )
 def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, error):
     clock = Clock(error)
@@ -127,6 +133,30 @@ def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(m
 
     assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}) == ["m1"]
     assert [call["VisibilityTimeout"] for call in clock.told] == [queues.MAX_WAIT_SECONDS]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="https://dynamodb"),
+        ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem"),
+        ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "SendMessage"),
+        PublishFailed("1 events were refused by the bus"),
+    ],
+)
+def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch, error):
+    """A queue's visibility timeout would use up the receives within minutes."""
+    clock = Clock()
+    monkeypatch.setattr(queues, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        raise error
+
+    fifth = record(1, {"n": 1}) | {"receiptHandle": "handle"}
+    fifth["attributes"]["ApproximateReceiveCount"] = "5"
+    assert run(process, fifth) == ["m1"]
+    assert [call["VisibilityTimeout"] for call in clock.told] == [32]
 
 
 def test_waits_grow_to_a_most():

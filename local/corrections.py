@@ -296,6 +296,7 @@ LEFT_OUT = {
     "AWS::Events::Archive": "archives exist in the API only; the replay test makes its own through it",
     "AWS::CloudFront::VpcOrigin": "the CDN here reaches a load balancer by its name",
     "AWS::WAFv2::WebACLAssociation": "the front door evaluates the web ACL that the recorded association names",
+    "AWS::WAFv2::LoggingConfiguration": "the front door refuses in the place of a web ACL and writes no log of it",
     "AWS::CloudTrail::Trail": "calls are not recorded here, but for those that roles make (make iam-report)",
     "AWS::CodeDeploy::Application": "functions change at once here",
     "AWS::CodeDeploy::DeploymentGroup": "functions change at once here",

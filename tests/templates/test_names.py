@@ -26,6 +26,7 @@ PARTS = {
     "AWS::Logs::MetricFilter": "a log group",
     "AWS::Route53::RecordSet": "a hosted zone, which make preflight looks into",
     "AWS::S3::BucketPolicy": "a bucket",
+    "AWS::WAFv2::LoggingConfiguration": "a web ACL, which has one at most",
 }
 # What is named and has properties that only a new resource takes: these do not change, or the name is needed.
 FIXED = {

@@ -71,6 +71,29 @@ BOOTSTRAP = "delivery"
 PIECES = [pytest.param(piece, id=service) for service, piece in pieces().items()]
 
 
+# Cryptography that services do for their clients. Voucher codes are made by a direct call (GenerateMac), which is not of these.
+THROUGH_SERVICES = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+
+
+def test_roles_use_the_key_through_a_service_only():
+    """What a role may decrypt itself, its stolen credentials decrypt without the service's own permissions."""
+    direct = [
+        (piece.service, name, statement)
+        for piece, name, _ in every("AWS::IAM::Role")
+        if piece.service != BOOTSTRAP
+        for document in role_documents(piece, name)
+        for statement in statements(document)
+        if any(
+            fnmatchcase(action, pattern) or fnmatchcase(pattern.rstrip("*"), action)
+            for action in several(statement.get("Action", []))
+            for pattern in THROUGH_SERVICES
+        )
+        and "kms:ViaService" not in str(statement.get("Condition", {}))
+        and "*" not in several(statement.get("Action", []))
+    ]
+    assert direct == []
+
+
 def identity_policies() -> list[tuple[str, str, str]]:
     """(service and role, action, resource) of every statement of every role."""
     return [

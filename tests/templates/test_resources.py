@@ -274,7 +274,29 @@ def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: 
     whole = [setting for setting in stage["MethodSettings"] if setting["HttpMethod"] == "*"]
     assert whole[0]["ThrottlingRateLimit"] > 0
     assert whole[0]["ThrottlingBurstLimit"] > 0
-    assert json.loads(stage["AccessLogSetting"]["Format"])["request_id"] == "$context.requestId"
+
+
+# Whose request it was. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+ATTRIBUTION = {
+    "request_id": "$context.requestId",
+    "ip": "$context.identity.sourceIp",
+    "principal": "$context.authorizer.principalId",
+    "caller": "$context.identity.caller",
+    "status": "$context.status",
+}
+# Path parameters that open what they name: nothing may log them.
+SECRET_PARAMETERS = {"basket_id", "code", "token"}
+
+
+@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
+def test_an_access_log_says_who_asked_and_no_secret(piece: Piece, name: str, stage: dict[str, Any]):
+    logged = json.loads(stage["AccessLogSetting"]["Format"])
+    assert logged.items() >= ATTRIBUTION.items()
+    (api,) = piece.of_type("AWS::ApiGateway::RestApi").values()
+    parameters = set(re.findall(r"{(\w+)}", " ".join(api["Body"]["paths"])))
+    secret = "$context.path" in logged.values() and parameters & SECRET_PARAMETERS
+    assert not secret
+    assert {"$context.path", "$context.resourcePath"} & set(logged.values())
 
 
 @pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))

@@ -44,6 +44,43 @@ def statements(value: Any, kind: str) -> Iterator[dict[str, Any]]:
             yield from statements(inner, kind)
 
 
+def test_no_web_acl_shows_requests_in_full():
+    """Sampled requests hold all headers and the whole address: sessions, codes and tokens."""
+    visible = [setting for _, _, acl in every("AWS::WAFv2::WebACL") for setting in statements(acl, "VisibilityConfig")]
+    assert visible
+    assert not any(setting["SampledRequestsEnabled"] for setting in visible)
+
+
+# Parts of a request that hold sessions, keys, codes, tokens and names of baskets.
+SECRET_PARTS = [
+    {"UriPath": {}},
+    {"QueryString": {}},
+    *({"SingleHeader": {"Name": name}} for name in ("authorization", "cookie", "x-api-key", "x-storefront-token")),
+]
+
+
+@pytest.mark.parametrize("service", sorted({piece.service for piece, _, _ in every("AWS::WAFv2::WebACL")}))
+def test_each_web_acl_logs_what_it_refuses_and_counts_without_secrets(service: str):
+    piece = pieces()[service]
+    loggings = piece.of_type("AWS::WAFv2::LoggingConfiguration").values()
+    assert sorted(logging["ResourceArn"].rpartition(":")[2] for logging in loggings) == sorted(
+        piece.of_type("AWS::WAFv2::WebACL")
+    )
+    groups = {group["LogGroupName"] for group in piece.of_type("AWS::Logs::LogGroup").values()}
+    for logging in loggings:
+        assert logging["RedactedFields"] == SECRET_PARTS
+        (destination,) = logging["LogDestinationConfigs"]
+        group = destination.rpartition(":log-group:")[2]
+        assert group in groups
+        # https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
+        assert group.startswith("aws-waf-logs-")
+        (kept,) = logging["LoggingFilter"]["Filters"]
+        assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
+        assert kept["Behavior"] == "KEEP"
+        actions = {condition["ActionCondition"]["Action"] for condition in kept["Conditions"]}
+        assert actions == {"BLOCK", "COUNT"}
+
+
 @pytest.mark.parametrize("acl", ACLS)
 def test_what_is_in_a_body_is_counted_and_never_refused(acl: dict[str, Any]):
     for group in statements(acl["Rules"], "ManagedRuleGroupStatement"):

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customer_profile import ORIGIN
 
 from setpieces.aws import client
-from setpieces.events import Event, PublishFailed, check, derived_id, publish
+from setpieces.events import Event, PublishFailed, check, derived_id, profile_updated_id, publish
 from setpieces.observability import logger, metrics
 from setpieces.problems import Problem, unavailable
 from setpieces.settings import setting
@@ -20,7 +20,7 @@ REFUSALS = (BotoCoreError, ClientError, PublishFailed)
 
 def announce_update(customer_id: str, version: int) -> None:
     """Tell the bus that a profile has a new version. Raises ``Problem`` 503 if it cannot be told."""
-    event_id = derived_id("profile-updated", customer_id, str(version))
+    event_id = profile_updated_id(customer_id, version)
     try:
         publish(Event(UPDATED, {"customer_id": customer_id, "version": version}, event_id=event_id), source=SOURCE)
     except REFUSALS as error:

@@ -22,8 +22,10 @@ def sign_up(new: NewCustomer, platforms: Platforms) -> str:
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_record(customer_id, identity_id, new.name, new.email)):
         _check_own(customer_id, identity_id, platforms)
-    platforms.add_member(new_member(customer_id, identity_id))
+    # Before the last step: until both platforms know the customer, the authorizer lets nobody in, so that a sign-up that nobody
+    # was told of is repeated.
     announce_customer(customer_id)
+    platforms.add_member(new_member(customer_id, identity_id))
     return customer_id
 
 

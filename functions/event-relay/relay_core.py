@@ -1,9 +1,9 @@
 """Updates of the platform become events of the bus: the same for the schedule and for the event source mapping."""
 
-from relay_rules import Unusable, meaning, rounds
+from relay_rules import PROFILE_UPDATED, Meaning, Unusable, meaning, rounds
 
 from setpieces import observability
-from setpieces.events import Event, InvalidEvent, check, derived_id, offer
+from setpieces.events import Event, InvalidEvent, check, derived_id, offer, profile_updated_id
 from setpieces.observability import logger, metrics
 from setpieces.queues import Record, Reject, body_of, bury
 
@@ -52,7 +52,7 @@ def event_of(record: Record) -> Event | None:
     event = Event(
         kind=found.kind,
         data=found.data,
-        event_id=derived_id(SOURCE, record.body),
+        event_id=_event_id(found, record),
         correlation_id=found.correlation_id or record.message_id,
         occurred_at=found.occurred_at,
     )
@@ -61,6 +61,12 @@ def event_of(record: Record) -> Event | None:
     except InvalidEvent as error:
         raise Reject("INVALID_EVENT", str(error)) from error
     return event
+
+
+def _event_id(found: Meaning, record: Record) -> str:
+    if found.kind == PROFILE_UPDATED and "version" in found.data:
+        return profile_updated_id(found.data["customer_id"], found.data["version"])
+    return derived_id(SOURCE, record.body)
 
 
 def _event_or_bury(record: Record) -> Event | None:

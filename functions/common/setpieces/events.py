@@ -76,6 +76,11 @@ def derived_id(*parts: str) -> str:
     return str(uuid5(_NAMESPACE, "\x1f".join(parts)))
 
 
+def profile_updated_id(customer_id: str, version: int) -> str:
+    """The id of the event about one version of a profile, which the customers service and the event relay both publish."""
+    return derived_id("profile-updated", customer_id, str(version))
+
+
 def parse(detail: dict[str, Any]) -> Event:
     """The event in a bus event's ``detail``, as a consumer reads it. Raises ``InvalidEvent``, ``UnknownVersion``."""
     match detail:

@@ -17,8 +17,8 @@ FRESH = [
     "POST sequences",
     "POST identity/identities",
     "PUT commerce/customers",
-    "PUT rewards/members",
     "Publish",
+    "PUT rewards/members",
 ]
 REPEATED = [
     "POST sequences",
@@ -26,8 +26,8 @@ REPEATED = [
     "POST identity/authentications",
     "PUT commerce/customers",
     "GET commerce/customers",
-    "PUT rewards/members",
     "Publish",
+    "PUT rewards/members",
 ]
 
 
@@ -124,6 +124,17 @@ def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, sec
     assert getattr(failure_of_another_run(), "status", 503) == 503
     world.failure = None
     is_whole(world, run())
+
+
+@pytest.mark.parametrize("failure", [crash, refuse])
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("call", range(len(FRESH)))
+def test_no_customer_can_be_used_that_nobody_was_told_of(monkeypatch, call, after_effect, failure):
+    """Whoever has an account may never repeat the sign-up; the authorizer asks both platforms."""
+    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    assert failure_of_another_run()
+    can_be_used = world.documents("customers") and world.documents("members")
+    assert world.messages or not can_be_used
 
 
 def test_an_address_of_somebody_else_is_taken(world: World):

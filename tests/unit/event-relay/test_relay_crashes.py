@@ -235,6 +235,11 @@ def test_the_same_update_is_always_the_same_event():
     assert event_of(record("m1", order(1) | {"correlation_id": "checkout-1"}, "g")).correlation_id == "checkout-1"
 
 
+def test_a_profile_that_the_shop_changed_is_the_event_that_the_shop_publishes():
+    event = event_of(record("m1", customer("anna", 3) | {"origin": "shop"}, "anna"))
+    assert event.event_id == events.profile_updated_id("anna", 3)
+
+
 def test_what_fits_no_schema_is_dead(use):
     cloud = use(Cloud())
     assert relay([record("m1", order(1) | {"id": "nonsense"}, "g")]) == {"m1"}

@@ -30,6 +30,12 @@ def test_what_the_shop_caused_goes_no_further_round(origin):
     assert meaning(ORDER | {"origin": origin}) is None
 
 
+@pytest.mark.parametrize(("origin", "relayed"), [("shop", True), ("data-sync", False), ("migration", False)])
+def test_a_profile_that_the_shop_changed_is_published_again_but_no_echo_of_a_sync(origin, relayed):
+    """The function that changed it may have died before it published."""
+    assert (meaning(CUSTOMER | {"origin": origin}) is not None) == relayed
+
+
 def test_what_others_caused_goes_on():
     assert meaning(ORDER | {"origin": "call-centre"}) is not None
 

@@ -66,14 +66,13 @@ def test_each_web_acl_logs_what_it_refuses_and_counts_without_secrets(service: s
     assert sorted(logging["ResourceArn"].rpartition(":")[2] for logging in loggings) == sorted(
         piece.of_type("AWS::WAFv2::WebACL")
     )
-    groups = {group["LogGroupName"] for group in piece.of_type("AWS::Logs::LogGroup").values()}
+    groups = piece.of_type("AWS::Logs::LogGroup")
     for logging in loggings:
         assert logging["RedactedFields"] == SECRET_PARTS
         (destination,) = logging["LogDestinationConfigs"]
-        group = destination.rpartition(":log-group:")[2]
-        assert group in groups
+        group = groups[destination.rpartition(":log-group:")[2]]
         # https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
-        assert group.startswith("aws-waf-logs-")
+        assert group["LogGroupName"].startswith("aws-waf-logs-")
         (kept,) = logging["LoggingFilter"]["Filters"]
         assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
         assert kept["Behavior"] == "KEEP"

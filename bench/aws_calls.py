@@ -18,7 +18,7 @@ import httpx
 from bench.report import Verdict, report
 from local import emulator_client, feeds, sitemaps
 from local.publish import resources
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 from tests.integration.voucher_batches import ask, complete, download
 from tests.integration.voucher_batches import request as voucher_request
 
@@ -121,7 +121,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     yield Case("GET products", ("catalog/ListProducts",), {}, lambda: call("GET", "/catalog/v1/products?query=sp-"))
     yield Case("GET product", ("catalog/ShowProduct",), {}, lambda: call("GET", f"/catalog/v1/products/{sku}"))
 
-    basket = unique("bench")
+    basket = new_basket_id("bench")
     items = f"/basket/v1/baskets/{basket}/items"
     one = {"sku": sku, "quantity": 1}
     for line in (one, {"sku": other, "quantity": 1}):
@@ -132,7 +132,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
         "POST basket item",
         ("basket/AddItem",),
         add,
-        lambda: call("POST", f"/basket/v1/baskets/{unique('bench')}/items", json=one),
+        lambda: call("POST", f"/basket/v1/baskets/{new_basket_id('bench')}/items", json=one),
     )
     yield Case(
         "GET basket", ("basket/ShowBasket",), {"the basket": 1}, lambda: call("GET", f"/basket/v1/baskets/{basket}")
@@ -367,7 +367,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
 
 
 def _basket(shop: Shop, line: dict[str, Any]) -> str:
-    basket = unique("bench")
+    basket = new_basket_id("bench")
     shop.call("POST", f"/basket/v1/baskets/{basket}/items", json=line).raise_for_status()
     return basket
 

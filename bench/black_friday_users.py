@@ -51,7 +51,7 @@ class Customer(FastHttpUser):
 
     def on_start(self) -> None:
         self.chance = random.Random(f"{SETTINGS['seed']}-{next(_numbers)}")
-        self.basket = f"load-{uuid.uuid4().hex[:16]}"
+        self.basket = f"load-{uuid.uuid4()}"
 
     def wait_time(self) -> float:
         return SETTINGS["think_seconds"] * self.chance.uniform(0.5, 1.5)
@@ -86,7 +86,7 @@ class Customer(FastHttpUser):
             return
         number = answer.json()["order_number"]
         note("order", number=number, at=time.time())
-        self.basket = f"load-{uuid.uuid4().hex[:16]}"
+        self.basket = f"load-{uuid.uuid4()}"
         for _ in range(POLLS):
             answer = self.ask("GET", f"/orders/v1/orders/{number}/status", "poll status", 200)
             if answer is None or answer.json()["status"] != "Processing":

@@ -32,7 +32,7 @@ from local import emulator_client, feed_samples, feeds, routing
 from local.declared import every, name_of, pieces
 from local.publish import resources
 from local.settings import FRONT_DOOR, ROOT, STACK, STAGE
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 
 FILE = Path(__file__).with_suffix(".json")
 VOUCHERS, RECORDS, EVENTS = 5_000, 100, 100
@@ -89,7 +89,7 @@ class World:
     def of(cls, shop: Shop) -> "World":
         items = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
         sku = next(item["sku"] for item in items if item["available"])
-        basket = unique("cost")
+        basket = new_basket_id("cost")
         world = cls(shop, feeds.admin(shop), {}, sku, basket)
         world.call("POST", f"/basket/v1/baskets/{basket}/items", 201, json={"sku": sku, "quantity": 1})
         world.customer = world.session(shop.samples["customer"])
@@ -238,7 +238,7 @@ OPERATIONS = (
         "add to a basket",
         "basket",
         lambda world: world.call(
-            "POST", f"/basket/v1/baskets/{unique('cost')}/items", 201, json={"sku": world.sku, "quantity": 1}
+            "POST", f"/basket/v1/baskets/{new_basket_id('cost')}/items", 201, json={"sku": world.sku, "quantity": 1}
         ),
     ),
     Operation("look at a basket", "basket", lambda world: world.call("GET", f"/basket/v1/baskets/{world.basket}", 200)),

@@ -15,7 +15,7 @@ from bench.aws_calls import calls
 from bench.report import Verdict, report
 from bench.variant import variant
 from local.settings import STAGE
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 
 ORDERS = 100
 CLIENTS = 16
@@ -26,7 +26,7 @@ ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "coun
 
 def run() -> None:
     shop = Shop.from_environment()
-    basket = unique("bench")
+    basket = new_basket_id("bench")
     products = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
     sku = next(item["sku"] for item in products if item["available"])
     added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json={"sku": sku, "quantity": 1})

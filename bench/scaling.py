@@ -27,7 +27,7 @@ from local import emulator_client, feed_samples, feeds
 from local.memory import Memory
 from local.publish import resources
 from local.settings import ROOT
-from local.shop import Shop, unique
+from local.shop import Shop, new_basket_id, unique
 from tests.integration.voucher_batches import ask, complete
 
 TIMES = (1, 10, 100, 1_000)
@@ -146,7 +146,7 @@ def _sequences(world: World, clients: int) -> Point:
 
 def _basket(world: World, lines: int) -> Point:
     """Changing one line of a basket that has so many; an item is a change."""
-    basket, changes = unique("scaling"), 30
+    basket, changes = new_basket_id("scaling"), 30
     path = f"/basket/v1/baskets/{basket}/items"
     for sku in world.skus[:lines]:
         world.shop.call("POST", path, json={"sku": sku, "quantity": 1}).raise_for_status()

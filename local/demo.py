@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from local import feed_samples, feeds, sitemaps
 from local.failures import requires_shop
 from local.mail import outbox
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 
 console = Console(highlight=False)
 VOUCHERS = 10_000
@@ -31,7 +31,7 @@ class Journey:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self.basket = unique("demo")
+        self.basket = new_basket_id("demo")
         self.product: dict[str, Any] = {}
         self.session: dict[str, Any] = {}
         self.profile = ""

@@ -87,6 +87,11 @@ def unique(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
+def new_basket_id(prefix: str) -> str:
+    """The id of a basket that nobody has or can guess."""
+    return f"{prefix}-{uuid.uuid4()}"
+
+
 @dataclass(frozen=True)
 class Shop:
     """``stage`` and, for APIs, either the front door of the local cloud or the published execute-api URLs."""

@@ -12,7 +12,8 @@ from setpieces.entity_tags import versions
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
-_BASKET_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Whoever knows the id has the basket: 22 characters have room for 128 random bits in base64, and a UUID has 36.
+_BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 _SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}")
 NO_VERSION = frozenset({-1})
 
@@ -21,7 +22,7 @@ def basket_id(request: Request) -> str:
     """The basket in the path. Raises ``Problem`` 400."""
     asked = request.path_parameters["basket_id"]
     if not _BASKET_ID.fullmatch(asked):
-        raise invalid("/basket_id", "must be 1 to 64 letters, digits, - or _")
+        raise invalid("/basket_id", "must be 22 to 64 letters, digits, - or _, chosen at random")
     return asked
 
 

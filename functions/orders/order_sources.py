@@ -13,9 +13,9 @@ PLATFORM_SECONDS = 2.0
 
 
 def read_basket(basket_id: str) -> dict[str, Any] | None:
-    """The basket, None if there is none (any more). Raises ``OutsideUnavailable``."""
+    """The basket, None if there is none (any more), or if no basket can have this id. Raises ``OutsideUnavailable``."""
     answer = internal.call("basket", "GET", f"/v1/internal/baskets/{basket_id}", timeout=BASKET_SECONDS)
-    if answer.status == 404:
+    if answer.status in (400, 404):
         return None
     return _body("basket", answer)
 

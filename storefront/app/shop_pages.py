@@ -1,5 +1,6 @@
 """Browse, search, look at a product, and fill a basket."""
 
+import re
 import secrets
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 BASKET = "basket"
+_BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 BASKET_DAYS = 30
 MAX_QUERY = 100
 
@@ -47,8 +49,9 @@ async def product(request: Request) -> Response:
 
 
 def basket_id(request: Request) -> str:
-    """The reader's basket, "" if they have none yet."""
-    return request.cookies.get(BASKET, "")
+    """The reader's basket, "" if they have none yet or the cookie holds what no basket can have as id."""
+    kept = request.cookies.get(BASKET, "")
+    return kept if _BASKET_ID.fullmatch(kept) else ""
 
 
 async def read_basket(request: Request) -> dict[str, Any]:

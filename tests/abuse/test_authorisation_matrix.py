@@ -14,7 +14,7 @@ import boto3
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 from tests.integration.members import Member, sign_in, sign_up
 from tests.integration.routes import TRY_AGAIN, Route, routes
 
@@ -142,7 +142,7 @@ class Belongings:
 @pytest.fixture(scope="module")
 def belongings(shop: Shop, alice: Member, products: list[dict]) -> Belongings:
     """A has a profile, points, a basket and an order that was placed in a session."""
-    basket = unique("b")
+    basket = new_basket_id("b")
     item = {"sku": products[0]["sku"], "quantity": 1}
     added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json=item)
     assert added.status_code == 201, added.text

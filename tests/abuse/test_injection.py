@@ -21,7 +21,7 @@ from sitemap_files import BadEntry, Entry, files
 
 from local import feeds
 from local.mail import outbox
-from local.shop import Shop, eventually, fetch, unique
+from local.shop import Shop, eventually, fetch, new_basket_id, unique
 from tests.abuse.seed import LONG, SEED
 from tests.abuse.test_http import request as raw_request
 from tests.abuse.test_http import send, statuses
@@ -221,7 +221,7 @@ def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[st
             ("GET", f"/vouchers/v1/vouchers/{spelled}", None),
             ("GET", f"/p/{spelled}?utm_source={spelled}", None),
             ("POST", "/login/v1/sessions", {"email": f"{line}@example.com", "password": line}),
-            ("POST", f"/basket/v1/baskets/{unique('b')}/items", {"sku": line, "quantity": line, line: line}),
+            ("POST", f"/basket/v1/baskets/{new_basket_id('b')}/items", {"sku": line, "quantity": line, line: line}),
             ("POST", "/orders/v1/orders", body("b", customer_id=line, ship_to=ADDRESS | {"name": line})),
             ("POST", "/customers/v1/customers", {"email": line, "password": line, "name": line}),
         ):

@@ -15,14 +15,14 @@ import httpx
 from local.declared import pieces
 from local.gateway.document import Document, Operation
 from local.settings import ROOT
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id, unique
 from tests.hostile import sample
 from tests.integration.members import sign_in
 
 # Path parameters of routes without a function, which therefore have no sample event.
 KNOWN = {"sequence": "order", "order_number": "T100000000"}
-# Ids that callers choose: one of their own for every test.
-CHOSEN = ("basket_id",)
+# Ids that callers choose, and how: one of their own for every test.
+CHOSEN = {"basket_id": new_basket_id}
 # What `{proxy+}` stands for: of the simulators one operation for each method.
 BEHIND_PROXY: dict[str, tuple[str, Any]] = {
     "GET": ("ledger/charges?key=T100000000", None),
@@ -131,7 +131,7 @@ def routes() -> tuple[Route, ...]:
 
 def ready(shop: Shop, route: Route) -> Route:
     """The route with what it works on in place, and the credentials of somebody who may call it."""
-    chosen = {name: unique("hostile") for name in CHOSEN}
+    chosen = {name: choose("hostile") for name, choose in CHOSEN.items()}
     path, headers = route.path | chosen, dict(route.headers)
     if route.operation.api_key_required:
         headers["x-api-key"] = shop.samples["ingest_api_key"]

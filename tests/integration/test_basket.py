@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from local.shop import Shop, patiently, unique
+from local.shop import Shop, new_basket_id, patiently, unique
 
 
 @pytest.fixture
 def basket() -> str:
-    return f"/basket/v1/baskets/{unique('b')}"
+    return f"/basket/v1/baskets/{new_basket_id('b')}"
 
 
 @pytest.fixture

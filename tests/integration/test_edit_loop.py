@@ -16,7 +16,7 @@ from tests.integration.other_cloud import Other, other_cloud
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.local_only("it edits the sources of a local cloud of its own")]
 NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
-KEPT = "/basket/v1/baskets/kept-over-an-update"
+KEPT = "/basket/v1/baskets/kept-over-an-update-of-the-shop"
 BLOCK = "{% block main %}"
 TITLE = '"title": "Not found"'
 HANDLER = "functions/basket/show_basket/app.py"

@@ -11,7 +11,7 @@ import pytest
 
 from local import feed_samples, feeds
 from local.dead_letters import looking, queues, redrive
-from local.shop import Shop, eventually, fetch, unique
+from local.shop import Shop, eventually, fetch, new_basket_id, unique
 
 TYPES = ("product", "pricing", "sku")
 
@@ -62,7 +62,7 @@ def test_three_feeds_make_a_product_that_can_be_bought(shop: Shop, admin: dict[s
     product, price = sample("product", name)[0], sample("pricing", name)[0]
     found = shop.call("GET", f"/catalog/v1/products/{sku}").json()
     assert (found["name"], found["unit_price"], found["available"]) == (product["name"], price["unit_price"], True)
-    added = shop.call("POST", f"/basket/v1/baskets/{unique('b')}/items", json={"sku": sku, "quantity": 2})
+    added = shop.call("POST", f"/basket/v1/baskets/{new_basket_id('b')}/items", json={"sku": sku, "quantity": 2})
     assert added.status_code == 201
     assert added.json()["item"]["unit_price"] == price["unit_price"]
 

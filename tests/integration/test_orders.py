@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from local import trace
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import Shop, eventually, new_basket_id, patiently, unique
 from tests.integration.members import sign_in, sign_up, stranger
 from tests.integration.spokes import drained
 
@@ -18,7 +18,7 @@ ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "po
 
 
 def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
-    basket = unique("b")
+    basket = new_basket_id("b")
     path, line = f"/basket/v1/baskets/{basket}/items", {"sku": product["sku"], "quantity": quantity}
     once = {"Idempotency-Key": unique("add")}
     assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.events import listening, received
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import Shop, eventually, new_basket_id, patiently, unique
 from setpieces.events import derived_id
 from tests.integration.spokes import about, customer_id, dead_letters, drained, next_order_number, put, waiting
 
@@ -20,7 +20,7 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
     """Places an order for one product, paid with a token; its number."""
 
     def submit(token: str, **headers: str) -> str:
-        basket = unique("pay")
+        basket = new_basket_id("pay")
         line = {"sku": products[0]["sku"], "quantity": 1}
         path, once = f"/basket/v1/baskets/{basket}/items", {"Idempotency-Key": unique("add")}
         assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201

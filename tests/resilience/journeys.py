@@ -16,7 +16,7 @@ import httpx
 
 from local import feed_samples
 from local.publish import resources
-from local.shop import Shop, unique
+from local.shop import Shop, new_basket_id, unique
 from tests.integration import voucher_batches
 from tests.resilience.promises import Customer, Feed, Order, Promises
 
@@ -104,7 +104,7 @@ def browse(client: Client) -> dict[str, Any]:
 
 def fill_basket(client: Client, product: dict[str, Any]) -> str:
     """A new basket that holds two of a product: clicked twice, thrown out, and then one and one more."""
-    basket, sku = unique("basket"), product["sku"]
+    basket, sku = new_basket_id("basket"), product["sku"]
     items = f"/basket/v1/baskets/{basket}/items"
     one = {"json": {"sku": sku, "quantity": 1}}
     first = {"headers": {"Idempotency-Key": unique("add")}} | one

@@ -19,7 +19,7 @@ import pytest
 
 from local.events import listening, received
 from local.processes import kill_workers
-from local.shop import Shop, eventually, patiently, unique
+from local.shop import Shop, eventually, new_basket_id, patiently, unique
 from tests.resilience.invariants import SETTLE_SECONDS, hold
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, look, place
 from tests.resilience.promises import Promises
@@ -110,7 +110,7 @@ def recovered(shop: Shop) -> bool:
 @pytest.mark.timeout(SETTLE_SECONDS * 3)
 def test_no_order_is_lost_charged_twice_or_shipped_twice(shop: Shop, products: list[dict]):
     promises = Promises.of(shop)
-    baskets = [unique("campaign") for _ in range(8)]
+    baskets = [new_basket_id("campaign") for _ in range(8)]
     for basket, product in zip(baskets, products, strict=False):
         path = f"/basket/v1/baskets/{basket}/items"
         line, once = {"sku": product["sku"], "quantity": 1}, {"Idempotency-Key": unique("add")}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.publish import resources
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, new_basket_id
 
 
 def role_of(service: str, *fragments: str) -> str:
@@ -75,7 +75,7 @@ def test_a_sequence_stops_without_update_item(shop: Shop):
 @pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:GetItem"])
 def test_a_basket_stops_without_its_table(shop: Shop, products: list[dict], action: str):
     def add() -> int:
-        path = f"/basket/v1/baskets/{unique('iam')}/items"
+        path = f"/basket/v1/baskets/{new_basket_id('iam')}/items"
         return shop.call("POST", path, json={"sku": products[0]["sku"], "quantity": 1}).status_code
 
     assert add() == 201

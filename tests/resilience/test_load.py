@@ -13,7 +13,7 @@ import pytest
 from bench import black_friday
 from bench.black_friday import Load
 from local.publish import resources
-from local.shop import Shop, unique
+from local.shop import Shop, new_basket_id
 from tests.resilience.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
 from tests.resilience.promises import Order, Promises
 
@@ -45,7 +45,7 @@ def test_what_a_spike_is_promised_is_kept(shop: Shop):
 def test_every_api_sheds_load_as_a_problem_that_says_when_to_ask_again(shop: Shop):
     """One request each ten seconds is let through, so of twelve at once some are shed, whatever they would be answered."""
     paths = {
-        "basket": f"/baskets/{unique('shed')}",
+        "basket": f"/baskets/{new_basket_id('shed')}",
         "catalog": "/products/SP-10001",
         "login": "/sessions",
         "orders": "/orders/T100000001/status",

@@ -67,7 +67,7 @@ def test_traffic_shifts_to_a_version_that_answers(monkeypatch: pytest.MonkeyPatc
     aws = Aws(revision, answer={"statusCode": 404, "body": "{}"})
     run(monkeypatch, aws)
     assert (aws.invoked, aws.statuses) == ([(FUNCTION, "7")], ["Succeeded"])
-    assert aws.events[0]["pathParameters"] == {"basket_id": "release-check"}
+    assert aws.events[0]["pathParameters"] == {"basket_id": "release-check-of-a-new-version"}
 
 
 @pytest.mark.parametrize(

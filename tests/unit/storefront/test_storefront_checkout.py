@@ -185,3 +185,13 @@ def test_a_form_without_its_key_orders_nothing(shop: Shop):
     client = browser(shop)
     assert client.post("/checkout", filled(client.get("/checkout"), form="")).headers["location"] == "/checkout"
     assert shop.orders == {}
+
+
+@pytest.mark.parametrize(
+    "cookie", ["mine", "x" * 21, "x" * 65, "a basket with blanks in it", "../../../../../../orders"]
+)
+def test_a_cookie_that_no_basket_can_have_as_id_is_no_basket(shop: Shop, cookie: str):
+    client = browser(shop)
+    client.cookies = httpx.Cookies({"basket": cookie})
+    assert "nothing in it yet" in client.get("/basket").text
+    assert client.get("/checkout").headers["location"] == "/basket"

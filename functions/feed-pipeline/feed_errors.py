@@ -17,8 +17,8 @@ from setpieces.settings import setting
 class ErrorFile:
     """Lines are kept on disk and uploaded as ``key`` when the block ends without an error, if there are any."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self) -> None:
+        self.key = ""
         self.reasons: dict[str, int] = {}
         self._disk: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the block ends)
         # The same rejections are the same bytes.

@@ -1,11 +1,14 @@
-"""Runs of feeds in the feeds table: begun once for the same content, superseded by newer uploads, closed when all is passed on.
+"""Runs of feeds in the feeds table: one for each upload, superseded by newer uploads, closed when all is passed on.
 
 {feed: "<type>/<feed_id>", type, feed_id, status, run, sequencer, source_key, etag, size, stretches: {first: Stretch}, open?,
  look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, outcomes?, created_at, updated_at,
  purge_at}
+
+More than one invocation can work on a run: events come twice, and Lambda repeats one whose last answer was lost. Each goes on
+behind the last stretch that is entered, and a stretch is entered once: the invocation that comes second ends.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,14 +24,29 @@ TRANSFORMING, UPDATING = "TRANSFORMING", "UPDATING"
 KEPT_SECONDS = 90 * 86_400
 
 
-def begin(feed: Feed, uploaded: Uploaded) -> bool:
-    """Whether this run is to be carried out: it is new, or was begun and not finished, and no newer upload has replaced it."""
+@dataclass(frozen=True)
+class Progress:
+    """A run that is being transformed, and its stretches so far."""
+
+    feed: Feed
+    way: list[Stretch]
+
+    @property
+    def first(self) -> int:
+        """The number of the first record that no stretch holds."""
+        return self.way[-1].end if self.way else 0
+
+
+def begin(feed: Feed, uploaded: Uploaded) -> Progress | None:
+    """Start the run of an upload, or go on with it. None if it is done, or replaced by a newer upload."""
     now = _now()
     values = {
         ":type": feed.type,
         ":id": feed.feed_id,
         ":status": TRANSFORMING,
         ":run": feed.run,
+        # Any number of digits: the shorter one is padded on its right before two are compared.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
         ":sequencer": uploaded.sequencer.ljust(32, "0"),
         ":key": uploaded.key,
         ":etag": uploaded.etag,
@@ -39,7 +57,7 @@ def begin(feed: Feed, uploaded: Uploaded) -> bool:
         ":purge_at": feed.purge_at,
     }
     try:
-        _update(
+        item = _update(
             feed,
             "SET #type = :type, feed_id = :id, #status = :status, #run = :run, sequencer = :sequencer, source_key = :key,"
             " etag = :etag, #size = :size, stretches = :none, created_at = if_not_exists(created_at, :now), updated_at = :now,"
@@ -47,36 +65,73 @@ def begin(feed: Feed, uploaded: Uploaded) -> bool:
             " REMOVE received, transformed, rejected, rejected_reasons, error_keys, unreadable, concluded_at, outcomes",
             values,
             {"#type": "type", "#status": "status", "#run": "run", "#size": "size", "#open": "open"},
-            "attribute_not_exists(#run) OR (#run <> :run AND sequencer < :sequencer)",
+            "attribute_not_exists(#run) OR sequencer < :sequencer",
         )
-        return True
     except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        before = from_item(error.response["Item"])
-        return before["run"] == feed.run and before["status"] == TRANSFORMING
+        item = _item_instead(error)
+        if (item["sequencer"], item["status"]) != (values[":sequencer"], TRANSFORMING):
+            return None
+    return _progress(feed, item)
 
 
-def enter(feed: Feed, stretch: Stretch) -> None:
-    """Enter what became of a stretch, and after the last one of the whole feed."""
-    item = _update(
-        feed,
-        "SET stretches.#first = :stretch, updated_at = :now",
-        {":stretch": asdict(stretch), ":now": _now(), ":run": feed.run},
-        {"#first": str(stretch.first), "#run": "run"},
-        "#run = :run",
-    )
+def resume(feed: Feed) -> Progress | None:
+    """Go on with a run. None if it is done, or replaced by a newer upload."""
+    try:
+        item = _update_transforming(feed, "SET updated_at = :now", {":now": _now()}, {})
+    except ClientError as error:
+        _item_instead(error)
+        return None
+    return _progress(feed, item)
+
+
+def enter(progress: Progress, stretch: Stretch) -> bool:
+    """Enter what became of the next stretch, and with the last one what became of the whole feed.
+
+    False if another invocation has entered that stretch, or a newer upload has replaced the run.
+    """
+    feed, first = progress.feed, str(stretch.first)
+    facts: dict[str, Any] = {"updated_at": _now()}
     if stretch.done:
-        whole = {name: value for name, value in summary(walk(item["stretches"])).items() if value is not None}
-        assigned = ", ".join(f"#{name} = :{name}" for name in whole)
-        _update(
+        whole = summary([*progress.way, stretch])
+        facts |= {"status": UPDATING} | {name: value for name, value in whole.items() if value is not None}
+    try:
+        _update_transforming(
             feed,
-            f"SET {assigned}, #status = :status, updated_at = :now",
-            {f":{name}": value for name, value in whole.items()}
-            | {":status": UPDATING, ":now": _now(), ":run": feed.run},
-            {f"#{name}": name for name in whole} | {"#status": "status", "#run": "run"},
-            "#run = :run",
+            "SET stretches.#first = :stretch, " + ", ".join(f"#{name} = :{name}" for name in facts),
+            {":stretch": asdict(stretch)} | {f":{name}": value for name, value in facts.items()},
+            {"#first": first} | {f"#{name}": name for name in facts},
+            " AND attribute_not_exists(stretches.#first)",
         )
+    except ClientError as error:
+        # The SDK repeats a call whose answer was lost, and finds what the first attempt stored.
+        item = _item_instead(error)
+        return item.get("run") == feed.run and item["stretches"].get(first) == asdict(stretch)
+    return True
+
+
+def _progress(feed: Feed, item: dict[str, Any]) -> Progress:
+    # The run keeps the id that it was started with.
+    return Progress(replace(feed, run=item["run"]), walk(item["stretches"]))
+
+
+def _item_instead(error: ClientError) -> dict[str, Any]:
+    """The feed that did not fit the condition, empty if there is none. Raises ``error`` if it is another one."""
+    if error_code(error) != "ConditionalCheckFailedException":
+        raise error
+    return from_item(error.response.get("Item", {}))
+
+
+def _update_transforming(
+    feed: Feed, expression: str, values: dict[str, Any], names: dict[str, str], condition: str = ""
+) -> dict[str, Any]:
+    """Update the feed if it is still this run that is transformed."""
+    return _update(
+        feed,
+        expression,
+        values | {":run": feed.run, ":transforming": TRANSFORMING},
+        names | {"#run": "run", "#status": "status"},
+        "#run = :run AND #status = :transforming" + condition,
+    )
 
 
 def _update(

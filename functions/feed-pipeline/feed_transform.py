@@ -22,7 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Feed:
-    """A run of a feed: the same content is the same run, so a run that is repeated sends what it sent before."""
+    """A run of a feed: one upload is one run, so a run that is repeated sends what it sent before."""
 
     feed_id: str
     type: str
@@ -56,9 +56,13 @@ def feed_id(key: str) -> str:
     return stem if _ID.fullmatch(stem) else hashlib.sha256(key.encode()).hexdigest()[:24]
 
 
-def run_id(feed: str, etag: str) -> str:
-    """The id of the run of ``feed`` over the content with this entity tag."""
-    return hashlib.sha256(f"{feed}/{etag}".encode()).hexdigest()[:24]
+def run_id(feed: str, sequencer: str) -> str:
+    """The id of the run of ``feed`` over the upload with this sequencer.
+
+    Not over its content: accounts of a run say what became of the records of one upload, and content that is put again after
+    other content has to be passed on again. (Nor would the entity tag tell: of objects encrypted by KMS it is no digest.)
+    """
+    return hashlib.sha256(f"{feed}/{sequencer}".encode()).hexdigest()[:24]
 
 
 def transform(
@@ -68,9 +72,8 @@ def transform(
     time_left: Callable[[], bool],
 ) -> Stretch:
     """Pass on the records from number ``first``. Raises what sending and reading raise; then nothing of it is accounted for."""
-    key = f"{feed.type}/errors/{feed.feed_id}/{feed.run}-{first:010d}.ndjson.gz"
     end, done, unreadable = 0, True, ""
-    with Outbox() as outbox, ErrorFile(key) as errors:
+    with Outbox() as outbox, ErrorFile() as errors:
         try:
             for record in records:
                 if end >= first:
@@ -86,14 +89,13 @@ def transform(
         except Unreadable as error:
             logger.warning("feed ends early", extra={"feed_id": feed.feed_id, "reason": error.reason})
             unreadable = str(error)
+        # Another invocation that reads from the same record on may end at another one: that is another file.
+        errors.key = f"{feed.type}/errors/{feed.feed_id}/{feed.run}-{first:010d}-{end:010d}.ndjson.gz"
     return Stretch(first, end, errors.count, errors.reasons, errors.key if errors.count else "", done, unreadable)
 
 
 def walk(stretches: dict[str, dict[str, Any]]) -> list[Stretch]:
-    """The stretches that lead from the first record to the last, by their first numbers.
-
-    A stretch that was repeated may have ended elsewhere, and with it all that follow: those of the other way are left out.
-    """
+    """The stretches that lead from the first record to the last, by their first numbers."""
     way: list[Stretch] = []
     at = "0"
     while at in stretches:

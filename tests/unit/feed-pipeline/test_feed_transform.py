@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import re
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +13,15 @@ import boto3
 import feed_records
 import pytest
 from feed_queue import NotSent, Outbox, send
-from feed_runs import begin, enter
+from feed_runs import Progress, begin, enter, resume
 from feed_source import PIECE, Replaced, Stream, Uploaded
 from feed_transform import Feed, Stretch, feed_id, run_id, summary, transform, walk
 
 from local import feed_samples
 from local.settings import ROOT
 from setpieces import aws
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 BUCKET, KEY = "feeds", "product/in/2026/01/01/f-1.json"
@@ -68,6 +71,15 @@ def item(cloud) -> dict[str, Any]:
     return found
 
 
+def invocations(app: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The calls by which the function ``app`` starts itself; nothing is started."""
+    invoked: list[dict[str, Any]] = []
+    invoke = SimpleNamespace(invoke=lambda **call: invoked.append(call))
+    real = aws.client
+    monkeypatch.setattr(app, "client", lambda service: invoke if service == "lambda" else real(service))
+    return invoked
+
+
 def content(count: int, *bad: Any) -> bytes:
     return json.dumps([*feed_samples.records("product", count), *bad]).encode()
 
@@ -91,12 +103,14 @@ def test_an_object_that_is_replaced_while_it_is_read_is_left_alone(cloud):
 def test_every_record_is_sent_or_told_why_not(cloud):
     records = iter([*feed_samples.records("product", 25), {"sku": "S"}])
     assert transform(FEED, records, 0, lambda: True) == Stretch(
-        0, 26, 1, {"INVALID_RECORD": 1}, "product/errors/f-1/run-1-0000000000.ndjson.gz", True
+        0, 26, 1, {"INVALID_RECORD": 1}, "product/errors/f-1/run-1-0000000000-0000000026.ndjson.gz", True
     )
     messages = queued(cloud)
     assert [message["number"] for message in messages] == list(range(25))
     assert [message["record"] for message in messages] == list(feed_samples.records("product", 25))
-    file = cloud.s3.get_object(Bucket=BUCKET, Key="product/errors/f-1/run-1-0000000000.ndjson.gz")["Body"].read()
+    file = cloud.s3.get_object(Bucket=BUCKET, Key="product/errors/f-1/run-1-0000000000-0000000026.ndjson.gz")[
+        "Body"
+    ].read()
     [line] = map(json.loads, gzip.decompress(file).splitlines())
     assert (line["record"], line["reason"], line["pointer"]) == (26, "INVALID_RECORD", "/version")
 
@@ -170,30 +184,123 @@ def test_sequencers_of_any_length_are_compared_as_s3_says(cloud, older, newer):
     assert not begin(Feed("f-1", "product", "run-3", FEED.purge_at), uploaded(cloud, b"[  ]", older))
 
 
-def test_the_same_content_is_one_run_and_newer_content_another(cloud):
+def test_an_upload_is_one_run_and_a_newer_one_another(cloud):
     old = uploaded(cloud, b"[]", "1")
-    assert begin(FEED, old)
-    assert begin(FEED, old), "a run that died is carried out again"
-    enter(FEED, Stretch(0, 0, 0, {}, "", True))
+    progress = begin(FEED, old)
+    assert progress == Progress(FEED, [])
+    assert begin(FEED, old) == progress, "a run that died is carried out again"
+    assert enter(progress, WHOLE)
     assert not begin(FEED, old), "a run that is through is not"
     newer = Feed("f-1", "product", "run-2", FEED.purge_at)
     assert begin(newer, uploaded(cloud, b"[ ]", "A2"))
     assert not begin(FEED, old), "what was replaced stays replaced"
+    assert not enter(progress, WHOLE)
     assert item(cloud)["run"] == {"S": "run-2"}
 
 
-def test_stretches_that_were_repeated_count_once():
-    def stretch(first, end, done=False):
-        return {"first": first, "end": end, "rejected": 1, "reasons": {"X": 1}, "error_key": f"{first}", "done": done}
+def test_a_run_keeps_the_id_that_it_was_started_with(cloud):
+    """Another version of this code may name it otherwise."""
+    found = uploaded(cloud, b"[]", "1")
+    begin(FEED, found)
+    assert begin(Feed("f-1", "product", "another id", FEED.purge_at), found) == Progress(FEED, [])
 
-    way = walk({"0": stretch(0, 1200), "1000": stretch(1000, 3000, True), "1200": stretch(1200, 3000, True)})
-    assert [part.first for part in way] == [0, 1200]
+
+def test_content_that_is_uploaded_again_after_other_content_is_passed_on_again(cloud, monkeypatch):
+    """The accounts of the first run say nothing of the third."""
+    app = importlib.import_module("transform_feed.app")
+    first, second = content(3), content(4)
+    runs = []
+    for sequencer, body in enumerate((first, second, first), start=1):
+        app.handler(created(uploaded(cloud, body, str(sequencer))), CONTEXT)
+        [run] = {message["run"] for message in queued(cloud)}
+        assert item(cloud)["run"] == {"S": run}
+        runs.append(run)
+    assert len(set(runs)) == 3
+
+
+# --- two invocations of one run ---
+WHOLE = Stretch(0, 0, 0, {}, "", True)
+
+
+def stretch(first: int, end: int, done: bool = False) -> Stretch:
+    return Stretch(first, end, 1, {"X": 1}, f"{first}-{end}", done)
+
+
+def test_a_stretch_is_entered_once_and_the_second_invocation_ends(cloud):
+    """Both started from the same event; the first is through before the second has entered anything."""
+    found = uploaded(cloud, b"[]")
+    mine, other = begin(FEED, found), begin(FEED, found)
+    assert enter(mine, stretch(0, 2000))
+    assert not enter(other, stretch(0, 1000))
+    mine = resume(FEED)
+    assert mine == Progress(FEED, [stretch(0, 2000)])
+    assert enter(mine, stretch(2000, 3000, done=True))
+    assert not enter(other, stretch(0, 1000, done=True))
+    assert (item(cloud)["received"], item(cloud)["rejected"]) == ({"N": "3000"}, {"N": "2"})
+    assert resume(FEED) is None
+
+
+def test_an_invocation_that_is_repeated_goes_on_behind_what_is_entered(cloud):
+    """Lambda repeats it when the answer to its last call, which started the next one, was lost."""
+    found = uploaded(cloud, b"[]")
+    assert enter(begin(FEED, found), stretch(0, 1000))
+    second = resume(FEED)
+    assert enter(second, stretch(1000, 2000))
+    third, repeated = resume(FEED), resume(FEED)
+    assert repeated.first == 2000
+    assert enter(repeated, stretch(2000, 2500))
+    assert not enter(third, stretch(2000, 3000, done=True))
+    assert enter(resume(FEED), stretch(2500, 3000, done=True))
+    assert item(cloud)["received"] == {"N": "3000"}
+
+
+def test_two_runs_of_the_handler_end_in_one_manifest(cloud, monkeypatch):
+    """EventBridge hands the upload over again while it is transformed: every interleaving ends with all records."""
+    app = importlib.import_module("transform_feed.app")
+    event = created(uploaded(cloud, content(25, 7)))
+    slow = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 1000})
+    monkeypatch.setattr("feed_transform.LOOK", 10)
+    invoked = invocations(app, monkeypatch)
+    meanwhile(monkeypatch, "UpdateItem", lambda: app.handler(event, CONTEXT), skip=1)
+    answer = app.handler(event, slow)
+    assert "end" not in answer, "the other one was first"
+    assert invoked == []
+    stored = item(cloud)
+    assert (stored["status"], stored["received"], stored["rejected"]) == ({"S": "UPDATING"}, {"N": "26"}, {"N": "1"})
+    assert {message["number"] for message in queued(cloud)} == set(range(25))
+
+
+def test_a_stretch_whose_answer_was_lost_is_entered(cloud, monkeypatch):
+    progress = begin(FEED, uploaded(cloud, b"[]"))
+    repeat(monkeypatch, cloud.table, "update_item")
+    assert enter(progress, stretch(0, 1000))
+    assert enter(resume(FEED), stretch(1000, 1500, done=True))
+
+
+def test_files_of_errors_of_two_invocations_are_two(cloud, monkeypatch):
+    """The one that is entered says what it holds, whichever was written last."""
+    monkeypatch.setattr("feed_transform.LOOK", 1)
+    records = [{"sku": "S"}, {"sku": "T"}]
+    long, short = (transform(FEED, iter(records), 0, lambda left=left: left) for left in (True, False))
+    assert (long.rejected, short.rejected) == (2, 1)
+    for found in (long, short):
+        file = cloud.s3.get_object(Bucket=BUCKET, Key=found.error_key)["Body"].read()
+        assert len(gzip.decompress(file).splitlines()) == found.rejected
+
+
+def test_a_run_of_which_nothing_is_known_is_not_gone_on_with(cloud):
+    assert resume(FEED) is None
+
+
+def test_the_stretches_of_a_feed_add_up():
+    way = walk({str(part.first): asdict(part) for part in (stretch(1200, 3000, done=True), stretch(0, 1200))})
+    assert way == [stretch(0, 1200), stretch(1200, 3000, done=True)]
     assert summary(way) == {
         "received": 3000,
         "transformed": 2998,
         "rejected": 2,
         "rejected_reasons": {"X": 2},
-        "error_keys": ["0", "1200"],
+        "error_keys": ["0-1200", "1200-3000"],
         "unreadable": None,
     }
 
@@ -220,16 +327,13 @@ def test_the_handler_takes_the_event_of_the_store(cloud):
     assert len(queued(cloud)) == 12
     stored = item(cloud)
     assert (stored["status"], stored["received"], stored["rejected"]) == ({"S": "UPDATING"}, {"N": "13"}, {"N": "1"})
-    assert stored["run"] == {"S": run_id("f-1", found.etag)}
+    assert stored["run"] == {"S": run_id("f-1", found.sequencer)}
 
 
 def test_the_handler_goes_on_in_another_invocation(cloud, monkeypatch):
     monkeypatch.setattr("feed_transform.LOOK", 10)
     app = importlib.import_module("transform_feed.app")
-    invoked: list[dict[str, Any]] = []
-    invoke = SimpleNamespace(invoke=lambda **call: invoked.append(call))
-    real = aws.client
-    monkeypatch.setattr(app, "client", lambda service: invoke if service == "lambda" else real(service))
+    invoked = invocations(app, monkeypatch)
     short = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 1000})
     event = created(uploaded(cloud, content(25)))
     ends = []

@@ -10,6 +10,7 @@ from tests.integration.spokes import drained
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
 UPDATED, MISMATCH = ("CUSTOMER", "PROFILE", "UPDATED"), ("CUSTOMER", "IDENTITY", "MISMATCH")
+PRODUCERS = {LOGIN: "login", COMPLETE: "order", UPDATED: "customers", MISMATCH: "customers"}
 ORDER = {"order_number": "T123456789"}
 
 
@@ -25,7 +26,7 @@ def put(shop: Shop, kind: tuple[str, str, str], data: dict, event_id: str = "", 
     }
     entry = {
         "EventBusName": shop.address("event-bus", "bus-name"),
-        "Source": f"service-test-{shop.stage}",
+        "Source": f"service-{PRODUCERS[kind]}-{shop.stage}",
         "DetailType": "State change Notification",
         "Detail": json.dumps({"event": {"meta_data": meta_data, "data": data}}),
     }

@@ -26,9 +26,9 @@ def routed() -> set[tuple[str, tuple[str, ...]]]:
     found = set()
     for spoke in SPOKES:
         pattern = resources[f"{spoke.capitalize()}Rule"]["Properties"]["EventPattern"]
-        meta_data: dict[str, Any] = pattern["detail"]["event"]["meta_data"]
-        for one in meta_data.get("$or", [meta_data]):
-            kinds = itertools.product(one["type"], one["subtype"], one["status"])
+        for one in pattern.get("$or", [pattern]):
+            meta_data: dict[str, Any] = one["detail"]["event"]["meta_data"]
+            kinds = itertools.product(meta_data["type"], meta_data["subtype"], meta_data["status"])
             found |= {(spoke, kind) for kind in kinds}
     return found
 

@@ -1,0 +1,86 @@
+"""A rule takes an event from its publishers only, and a role publishes as its own service only.
+
+The one is worth nothing without the other. Which service publishes what is in the templates (``Metadata.SetPiece.Publishes``);
+that policies and patterns mean what they say is tried in ``tests/resilience/test_event_sources.py``.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from local.declared import every
+from local.grants import role_policies, several, statements
+from local.routing import Route, producers, routes, samples, takes
+from local.settings import STAGE
+
+# They may speak for every service: tests put events on the bus as its services do. No stage that customers use has them.
+TESTS = {"delivery"}
+ALL = sorted({source for told in producers().values() for _, source in told})
+ON_THE_BUS = [route for route in routes() if route.over == "bus" and route.queue]
+
+
+def publishers(kind: str) -> set[str]:
+    return {source for _, source in producers()[kind]}
+
+
+def test_the_rules_and_the_sources_are_seen_here():
+    assert len(ON_THE_BUS) >= 6
+    assert {"payment", "order", "order-submit", "customers", "login", "event-relay"} <= set(ALL)
+
+
+@pytest.mark.parametrize("route", ON_THE_BUS, ids=lambda route: route.rule)
+def test_a_rule_takes_an_event_from_its_publishers_only(route: Route):
+    wrong = [
+        (kind, source)
+        for kind in samples()
+        if any(takes(route, kind, source) for source in ALL)
+        for source in [*ALL, "test", "payments"]
+        if takes(route, kind, source) != (source in publishers(kind))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("route", ON_THE_BUS, ids=lambda route: route.rule)
+def test_a_rule_takes_no_event_of_another_stage(route: Route):
+    assert not any(takes(route, kind, source, stage="other") for kind in samples() for source in ALL)
+
+
+def puts() -> list[tuple[str, str, dict[str, Any]]]:
+    """(service, role, statement) of everything that lets a role put events on a bus."""
+    found = []
+    for piece, name, _ in every("AWS::IAM::Role"):
+        for _, document in role_policies(piece, name) if piece.service not in TESTS else ():
+            for statement in statements(document):
+                actions = several(statement.get("Action", "*"))
+                if statement["Effect"] == "Allow" and any(fnmatchcase("events:PutEvents", each) for each in actions):
+                    found.append((piece.service, name, statement))
+    return found
+
+
+@pytest.mark.parametrize(("service", "role", "statement"), puts(), ids=lambda value: str(value)[:40])
+def test_a_role_publishes_as_its_own_service_only(service: str, role: str, statement: dict[str, Any]):
+    declared = {f"service-{source}-{STAGE}" for told in producers().values() for who, source in told if who == service}
+    sources = set(several(statement["Condition"]["StringEquals"]["events:source"]))
+    assert sources
+    assert sources <= declared
+
+
+def test_every_service_that_publishes_on_the_bus_is_seen_here():
+    heard = {
+        service
+        for kind, told in producers().items()
+        for service, source in told
+        if any(takes(route, kind, source) for route in ON_THE_BUS)
+    }
+    assert {service for service, _, _ in puts()} == heard
+
+
+def invokers() -> list[tuple[str, str, dict[str, Any]]]:
+    """(service, name, properties) of what lets a service of AWS call a function."""
+    return [(piece.service, name, properties) for piece, name, properties in every("AWS::Lambda::Permission")]
+
+
+@pytest.mark.parametrize(("service", "name", "permission"), invokers(), ids=lambda value: str(value)[:40])
+def test_a_function_is_called_from_its_own_source_only(service: str, name: str, permission: dict[str, Any]):
+    assert permission.get("SourceArn"), "any resource of that service, also of another account, may call it"

@@ -4,6 +4,7 @@
         └──> Validation failed └──> Card declined
 
 The slide does not say in which order the two payment statuses come; here a payment is processed until it is authorized.
+Cancelled is not on the slide: a person ends an order that is paid, or may be, and that cannot be completed.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ PAYMENT_PROCESSING = "Payment processing"
 PAYMENT_AUTHORIZED = "Payment authorized"
 CARD_DECLINED = "Card declined"
 SENT_TO_FULFILLMENT = "Sent to fulfillment"
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ STATUSES = {
     PAYMENT_AUTHORIZED: Status(PROCESSING, after=(PAYMENT_PROCESSING,)),
     CARD_DECLINED: Status(FAILED, after=(PAYMENT_PROCESSING,), terminal=True),
     SENT_TO_FULFILLMENT: Status(COMPLETE, after=(PAYMENT_AUTHORIZED,), terminal=True),
+    CANCELLED: Status(FAILED, after=(PAYMENT_PROCESSING, PAYMENT_AUTHORIZED), terminal=True),
 }
 
 # All that a customer is told of why an order failed.

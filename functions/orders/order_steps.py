@@ -16,7 +16,7 @@ from order_statuses import (
     VALIDATING,
     VALIDATION_FAILED,
 )
-from order_table import advance, read
+from order_table import advance, read, reject
 
 from setpieces.observability import count, logger
 from setpieces.queues import Reject
@@ -34,6 +34,10 @@ def order_of(order_number: Any) -> Order:
 
 def go_on(order: Order) -> None:
     """Take an order as far as it comes without others. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject``."""
+    if "rejected_reason" in order:
+        # A person's redrive takes the reason away: see ``order_table.reopen``.
+        logger.info("order waits for a person", extra={"order_number": order["order_number"]})
+        return
     if order["backend_status"] == VALIDATING:
         order = _validate(order)
     if order["backend_status"] == PAYMENT_PROCESSING:
@@ -63,7 +67,12 @@ def finish(order: Order) -> None:
     """Complete an order if it is paid. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject`` ORDER_DIFFERS."""
     if order["backend_status"] != PAYMENT_AUTHORIZED:
         return
-    tell_platform(order)
+    try:
+        tell_platform(order)
+    except Reject as rejected:
+        reject(order["order_number"], PAYMENT_AUTHORIZED, rejected.reason)
+        count("OrderRejected")
+        raise
     # Told before the status is terminal: after a crash in between it is told again, with the same id.
     tell(COMPLETE, order, "order")
     if advance(order["order_number"], SENT_TO_FULFILLMENT):

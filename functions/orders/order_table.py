@@ -1,14 +1,16 @@
 """The order cache: one item per order, which is the order's outbox as well, and one or two per Idempotency-Key.
 
 order  {order_number, customer_id, owner, history_of?, basket_id, payment_token, ship_to, backend_status, reason_code?,
-        correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, and once it is valid: lines, subtotal,
-        tax, amount, currency; charge_id?}
+        correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, rejected_reason?, and once it is valid:
+        lines, subtotal, tax, amount, currency; charge_id?}
 key    {order_number: "key#<digest>", number, request, expires_at}
 
 Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is
-in a terminal status; the index of that name holds such orders by ``check_at``, when the sweeper looks after them. An order
-writes to the index four times and a key takes 1,000 writes a second, so ``in_progress`` is one of ten keys, by the last digit
-of the number. The index ``history`` holds the orders of each owner, ``history_of``; guests have none.
+in a terminal status, or has a ``rejected_reason`` and waits for a person; the index of that name holds such orders by
+``check_at``, when the sweeper looks after them. An order writes to the index four times and a key takes 1,000 writes a second,
+so ``in_progress`` is one of ten keys, by the last digit of the number. The index ``history`` holds the orders of each owner,
+``history_of``; guests have none. An order expires (TTL) some time after it has ended: until then it is the only record of what
+is owed to its customer.
 """
 
 import time
@@ -17,7 +19,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from order_requests import Idempotency
-from order_statuses import PROCESSING_FAILED, STATUSES, VALIDATING
+from order_statuses import (
+    CANCELLED,
+    PAYMENT_AUTHORIZED,
+    PAYMENT_PROCESSING,
+    PROCESSING_FAILED,
+    STATUSES,
+    VALIDATING,
+    VALIDATION_FAILED,
+)
 
 from setpieces.aws import client, error_code
 from setpieces.items import from_item, to_attribute, to_item
@@ -26,6 +36,10 @@ from setpieces.settings import setting
 
 Order = dict[str, Any]
 IN_PROGRESS = "in-progress"
+# Instead of the values that an attribute may have: any.
+EXISTS = (object(),)
+# The year 2286: DynamoDB keeps an order that has not ended. A number, because the mapping templates compare it with the time.
+NEVER = 9_999_999_999
 # Orders that were placed before the index was spread are under the first.
 PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)))
 
@@ -51,13 +65,12 @@ def key_reused() -> Problem:
 def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> bool:
     """Store a new order in status Validating, with its keys if it has any; False if one of them is taken by now."""
     now = int(time.time())
-    expires_at = now + 86_400 * int(setting("ORDER_DAYS"))
     order = facts | {
         "order_number": order_number,
         "backend_status": VALIDATING,
         "created_at": now,
         "updated_at": _rfc3339(now),
-        "expires_at": expires_at,
+        "expires_at": NEVER,
         "in_progress": _partition(order_number),
         "check_at": now + _patience(),
     }
@@ -65,7 +78,7 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
         order["history_of"] = facts["owner"]
     puts = [_put(order, "attribute_not_exists(order_number)")]
     if idempotency:
-        key = {"number": order_number, "request": idempotency.request, "expires_at": expires_at}
+        key = {"number": order_number, "request": idempotency.request, "expires_at": _expiry(now)}
         free = "attribute_not_exists(order_number) OR expires_at <= :now"
         puts += [_put(key | {"order_number": f"key#{digest}"}, free, {":now": now}) for digest in idempotency.keys]
     try:
@@ -98,26 +111,39 @@ def advance(order_number: str, status: str, **facts: Any) -> Order | None:
     None, and nothing changes, if ``status`` may not follow now or there is no such order. That makes illegal, late and repeated
     changes no-ops, whoever asks for them and how often.
     """
-    facts |= {"backend_status": status, "updated_at": _rfc3339(int(time.time()))}
-    return _change(order_number, "backend_status", STATUSES[status].after, facts, STATUSES[status].terminal)
+    return _change(order_number, {"backend_status": STATUSES[status].after}, facts | _entering(order_number, status))
+
+
+def cancel(order_number: str) -> bool:
+    """End an order for a person. A paid one has to be rejected: otherwise it may be completed at this moment."""
+    facts = {"reason_code": PROCESSING_FAILED, "payment_token": None} | _entering(order_number, CANCELLED)
+    unpaid = {"backend_status": (PAYMENT_PROCESSING,)}
+    rejected = {"backend_status": (PAYMENT_AUTHORIZED,), "rejected_reason": EXISTS}
+    return bool(_change(order_number, unpaid, facts) or _change(order_number, rejected, facts))
+
+
+def reject(order_number: str, status: str, reason: str) -> bool:
+    """Have an order that is in ``status`` wait for a person: it is swept no more, because no repeat can help it."""
+    facts = {"rejected_reason": reason, "in_progress": None}
+    return _change(order_number, {"backend_status": (status,)}, facts) is not None
 
 
 def reopen(order_number: str) -> bool:
-    """Back to Validating for an order that was given up (``PROCESSING_FAILED``): only a person's redrive asks for this."""
-    facts = {
-        "backend_status": VALIDATING,
-        "reason_code": None,
-        "in_progress": _partition(order_number),
-        "check_at": int(time.time()) + _patience(),
-        "updated_at": _rfc3339(int(time.time())),
-    }
-    return _change(order_number, "reason_code", (PROCESSING_FAILED,), facts, False) is not None
+    """Have an order processed again that was given up (``PROCESSING_FAILED``) or rejected: only for a person's redrive."""
+    now = int(time.time())
+    again = {"in_progress": _partition(order_number), "check_at": now + _patience(), "updated_at": _rfc3339(now)}
+    given_up = {"backend_status": (VALIDATION_FAILED,), "reason_code": (PROCESSING_FAILED,)}
+    restarted = again | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER}
+    rejected = {"backend_status": (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED), "rejected_reason": EXISTS}
+    resumed = again | {"rejected_reason": None}
+    return bool(_change(order_number, given_up, restarted) or _change(order_number, rejected, resumed))
 
 
 def postpone(order_number: str, check_at: int) -> bool:
     """Claim an order for this sweep: False if another sweep has, or if it is in progress no longer."""
-    facts = {"check_at": int(time.time()) + _patience()}
-    return _change(order_number, "check_at", (check_at,), facts, False) is not None
+    # Orders that were placed before an order in progress was kept have a time to expire.
+    facts = {"check_at": int(time.time()) + _patience(), "expires_at": NEVER}
+    return _change(order_number, {"check_at": (check_at,), "in_progress": EXISTS}, facts) is not None
 
 
 def stuck(limit: int) -> list[Order]:
@@ -135,28 +161,40 @@ def stuck(limit: int) -> list[Order]:
     return sorted(found, key=lambda order: order["check_at"])[:limit]
 
 
-def _change(order_number: str, name: str, expected: tuple[Any, ...], facts: Order, terminal: bool) -> Order | None:
-    """Set ``facts`` (None removes one) on condition that attribute ``name`` is one of ``expected``; the changed order."""
-    if not expected:
+def _entering(order_number: str, status: str) -> Order:
+    """What an order is that has got ``status`` now."""
+    now = int(time.time())
+    facts = {"backend_status": status, "updated_at": _rfc3339(now)}
+    if STATUSES[status].terminal:
+        return facts | {"in_progress": None, "expires_at": _expiry(now)}
+    return facts | {"in_progress": _partition(order_number), "rejected_reason": None}
+
+
+def _change(order_number: str, expected: dict[str, tuple[Any, ...]], facts: Order) -> Order | None:
+    """Set ``facts`` (None removes one) if attributes have one of their ``expected`` values; the changed order."""
+    if () in expected.values():
         return None
-    kept = {f"#{fact}": fact for fact in facts}
-    expectations = {f":was{position}": value for position, value in enumerate(expected)}
-    update = "SET " + ", ".join(f"#{fact} = :{fact}" for fact, value in facts.items() if value is not None)
-    removed = [f"#{fact}" for fact, value in facts.items() if value is None]
-    if terminal:
-        kept["#in_progress"] = "in_progress"
-        removed.append("#in_progress")
+    kept = {name: to_attribute(value) for name, value in facts.items() if value is not None}
+    removed = [f"#{name}" for name, value in facts.items() if value is None]
+    update = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
     if removed:
         update += " REMOVE " + ", ".join(removed)
-    values = {f":{fact}": to_attribute(value) for fact, value in facts.items() if value is not None}
+    conditions, values = [], {f":{name}": value for name, value in kept.items()}
+    for name, allowed in expected.items():
+        if allowed is EXISTS:
+            conditions.append(f"attribute_exists(#{name})")
+            continue
+        was = {f":{name}_was{position}": value for position, value in enumerate(allowed)}
+        conditions.append(f"#{name} IN ({', '.join(was)})")
+        values |= to_item(was)
     try:
         answer = client("dynamodb").update_item(
             TableName=_table(),
             Key=to_item({"order_number": order_number}),
             UpdateExpression=update,
-            ConditionExpression=f"#{name} IN ({', '.join(expectations)})",
-            ExpressionAttributeNames=kept | {f"#{name}": name},
-            ExpressionAttributeValues=values | to_item(expectations),
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames={f"#{name}": name for name in facts | expected},
+            ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
         )
     except ClientError as error:
@@ -177,6 +215,10 @@ def _partition(order_number: str) -> str:
 
 def _table() -> str:
     return setting("TABLE_NAME")
+
+
+def _expiry(now: int) -> int:
+    return now + 86_400 * int(setting("ORDER_DAYS"))
 
 
 def _patience() -> int:

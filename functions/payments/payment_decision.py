@@ -45,7 +45,7 @@ class Step(Enum):
 _WAITS_FOR_PAYMENT = {None: Step.CHARGE, "authorized": Step.AUTHORIZED, "declined": Step.DECLINED}
 # Not priced yet: Order submit comes again when it is. Or paid: the result has been taken in.
 _NEEDS_NOTHING = {None: Step.NOTHING, "authorized": Step.NOTHING, "declined": Step.NOTHING}
-# Declined, invalid or given up: it is never charged, and must not have been.
+# Declined, invalid, given up or cancelled: it is never charged, and must not have been.
 _HAS_FAILED = {None: Step.NOTHING, "authorized": Step.GIVE_BACK, "declined": Step.NOTHING}
 
 # Backend status of the order -> status of its charge, None if it has none -> step.
@@ -56,6 +56,7 @@ STEPS: dict[str, dict[str | None, Step]] = {
     "Sent to fulfillment": _NEEDS_NOTHING,
     "Validation failed": _HAS_FAILED,
     "Card declined": _HAS_FAILED,
+    "Cancelled": _HAS_FAILED,
 }
 
 

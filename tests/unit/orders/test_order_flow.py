@@ -428,6 +428,57 @@ def test_money_that_is_held_for_a_failed_order_is_for_a_person_to_see(make_world
     check(world, number, status)
 
 
+def differing(world: World) -> str:
+    """A paid order whose number the commerce platform has with another content."""
+    number = world.submit_persistently()
+    world.platform[number] = [{"another": "order"}]
+    for _ in range(3):
+        world.run()
+        world.sweep()
+    world.run()
+    return number
+
+
+def test_a_paid_order_that_the_platform_refuses_is_rejected_once_and_waits_for_a_person(make_world):
+    world = make_world()
+    number = differing(world)
+    order = order_item(number)
+    assert (order["backend_status"], order["rejected_reason"]) == ("Payment authorized", "ORDER_DIFFERS")
+    # Its customer still sees Processing; it is neither swept nor removed.
+    assert (world.shown[number], order["expires_at"]) == (["Processing"], order_table.NEVER)
+    (dead,) = world.queues["dead"] + world.queues["parked"]
+    assert dead["attributes"]["reason"]["stringValue"] == "ORDER_DIFFERS"
+    # A late copy of its message does not ask the platform again.
+    asked = world.calls.count("commerce")
+    world.queues["submit"].append({"body": json.dumps({"order_number": number}), "attributes": {}, "receives": 0})
+    world.run()
+    assert world.calls.count("commerce") == asked
+
+
+def test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_gone(make_world):
+    world = make_world()
+    number = differing(world)
+    world.platform.clear()
+    redrive = {"order_number": number, "redrive": True}
+    world.queues["submit"].append({"body": json.dumps(redrive), "attributes": {}, "receives": 0})
+    world.run()
+    assert order_item(number)["backend_status"] == "Sent to fulfillment"
+    assert world.shown[number] == ["Processing", "Complete"]
+    assert len(world.charged) == 1
+
+
+def test_a_person_cancels_a_rejected_order_and_nothing_brings_it_back(make_world):
+    world = make_world()
+    number = differing(world)
+    for asked in ({"cancel": True, "redrive": True}, {"redrive": True}, {}):
+        message = {"order_number": number} | asked
+        world.queues["submit"].append({"body": json.dumps(message), "attributes": {}, "receives": 0})
+        world.run()
+    order = order_item(number)
+    assert (order["backend_status"], order["reason_code"]) == ("Cancelled", "PROCESSING_FAILED")
+    assert world.shown[number] == ["Processing", "Failed"]
+
+
 def test_the_payment_token_is_kept_no_longer_than_it_is_needed(make_world):
     world = make_world()
     number = world.submit_persistently()

@@ -14,6 +14,7 @@ from order_statuses import PROCESSING_FAILED, STATUSES, VALIDATING
 
 from setpieces import aws
 from setpieces.problems import Problem
+from tests.unit.interleave import meanwhile
 
 FACTS = {"customer_id": "C1", "owner": "", "basket_id": "b", "payment_token": "tok_ok", "correlation_id": "c"}
 
@@ -102,8 +103,87 @@ def test_a_new_order_is_there_with_all_that_processing_needs(table):
     order = order_table.read("T100000001")
     assert FACTS.items() <= order.items()
     assert order["backend_status"] == VALIDATING
-    assert order["expires_at"] - order["created_at"] == 30 * 86_400
+    assert order["expires_at"] > time.time() + 10 * 365 * 86_400
     assert order["updated_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_an_order_that_has_ended_expires(table, status: str):
+    """Until then the table is the only place that knows what its customer is owed."""
+    order = order_table.read(order_in(status))
+    left = order["expires_at"] - time.time()
+    assert (left <= 30 * 86_400) == STATUSES[status].terminal
+    assert left > 29 * 86_400
+
+
+def test_an_order_from_before_this_rule_is_kept_once_it_is_stuck(table):
+    number = order_in("Payment authorized")
+    soon = order_table.to_item({":soon": int(time.time()) + 60})
+    key = {"order_number": {"S": number}}
+    table.update_item(
+        TableName="orders", Key=key, UpdateExpression="SET expires_at = :soon", ExpressionAttributeValues=soon
+    )
+    assert order_table.postpone(number, order_table.read(number)["check_at"])
+    assert order_table.read(number)["expires_at"] == order_table.NEVER
+
+
+def test_an_order_that_ends_while_a_sweep_looks_at_it_is_left_alone(table, monkeypatch):
+    """The index is eventually consistent: it still shows the order to the sweep."""
+    number = order_in("Payment authorized")
+    check_at = order_table.read(number)["check_at"]
+    meanwhile(monkeypatch, "UpdateItem", lambda: order_table.advance(number, "Sent to fulfillment"))
+    assert not order_table.postpone(number, check_at)
+    order = order_table.read(number)
+    assert (order["check_at"], "in_progress" in order) == (check_at, False)
+    assert order["expires_at"] < order_table.NEVER
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_order_is_rejected_only_in_the_status_that_the_reason_is_about(table, status: str):
+    number = order_in(status)
+    before = order_table.read(number)
+    assert order_table.reject(number, "Payment processing", "CHARGE_REFUSED") == (status == "Payment processing")
+    after = order_table.read(number)
+    if status == "Payment processing":
+        assert after["rejected_reason"] == "CHARGE_REFUSED"
+        assert "in_progress" not in after
+        assert after["expires_at"] == order_table.NEVER
+    else:
+        assert after == before
+
+
+@pytest.mark.parametrize("status", ["Payment processing", "Payment authorized"])
+def test_a_rejected_order_is_put_back_by_a_person_and_only_once(table, status: str):
+    number = order_in(status)
+    order_table.reject(number, status, "R")
+    assert order_table.reopen(number)
+    order = order_table.read(number)
+    assert (order["backend_status"], "in_progress" in order, "rejected_reason" in order) == (status, True, False)
+    assert not order_table.reopen(number)
+
+
+def test_a_rejected_order_that_is_paid_after_all_is_in_progress_again(table):
+    number = order_in("Payment processing")
+    order_table.reject(number, "Payment processing", "CHARGE_REFUSED")
+    order = order_table.advance(number, "Payment authorized")
+    assert ("in_progress" in order, "rejected_reason" in order) == (True, False)
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_person_cancels_what_may_be_paid_but_nothing_that_may_be_completed_right_now(
+    table, status: str, rejected: bool
+):
+    number = order_in(status)
+    rejected = rejected and order_table.reject(number, status, "R")
+    allowed = status == "Payment processing" or (status == "Payment authorized" and rejected)
+    assert order_table.cancel(number) == allowed
+    order = order_table.read(number)
+    assert order["backend_status"] == ("Cancelled" if allowed else status)
+    if allowed:
+        assert order["reason_code"] == PROCESSING_FAILED
+        assert {"in_progress", "payment_token"}.isdisjoint(order)
+        assert not order_table.reopen(number)
 
 
 def test_a_key_has_one_order(table):

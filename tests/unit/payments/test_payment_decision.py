@@ -10,7 +10,7 @@ from setpieces.queues import Reject
 
 OPEN = ("Payment processing",)
 NOT_OPEN = ("Validating", "Payment authorized", "Sent to fulfillment")
-FAILED = ("Validation failed", "Card declined")
+FAILED = ("Validation failed", "Card declined", "Cancelled")
 CHARGES = (None, "authorized", "declined")
 
 

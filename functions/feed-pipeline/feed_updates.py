@@ -20,7 +20,8 @@ _MESSAGE = {"feed_id": str, "type": str, "run": str, "number": int, "purge_at": 
 def update(records: list[Record]) -> tuple[list[str], bool]:
     """Carry out a batch: (ids of the messages to be delivered again, whether the platform gave an answer).
 
-    The accounts are entered before a message is done, and they bear repetition: a crash in between changes no count.
+    The accounts are entered before a message is done, and they bear repetition: a crash changes no sum. If it comes between
+    the platform's write and the accounts, the next delivery finds the platform's version and counts ``unchanged``.
     """
     messages = {record.message_id: message for record in records if (message := _message(record))}
     known = [record for record in records if record.message_id in messages]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from feed_circuit import close_circuit, is_open
+from feed_circuit import close_circuit, opened_at
 from feed_updates import update
 
 from setpieces.aws import client, patient_client
@@ -16,7 +16,8 @@ WAIT_SECONDS = 5
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """{"circuit": "closed", "open" or "closed again"}."""
-    if not is_open():
+    opened = opened_at()
+    if not opened:
         return {"circuit": "closed"}
     queue = {"QueueUrl": setting("QUEUE_URL")}
     # A short poll asks only some of the queue's servers, and may find nothing although messages wait.
@@ -35,8 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         waiting, answered = update([record])
         if not waiting:
             client("sqs").delete_message(**queue, ReceiptHandle=record.receipt_handle)
-        if answered:
-            close_circuit()
+        if answered and close_circuit(opened):
             return {"circuit": "closed again"}
     logger.info("circuit stays open", extra={"tried": len(received.get("Messages", []))})
     return {"circuit": "open"}

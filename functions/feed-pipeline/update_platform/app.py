@@ -1,21 +1,26 @@
 """Records of a feed from the queue to the commerce platform; opens the circuit when the platform does not answer."""
 
+import time
+
 from feed_circuit import open_circuit
 from feed_updates import update
 
 from setpieces.queues import Record, batch_handler
 
-# Batches in a row without an answer, in one process. The processes of an outage all see it, and opening twice is opening once.
+# Batches in a row without an answer, in one process and one minute: a process can sleep for hours between two batches, and what
+# it saw before says nothing of now. The processes of an outage all see it, and opening twice is opening once.
 THRESHOLD = 3
-_unanswered = 0
+WINDOW_SECONDS = 60
+# When batches found no answer, in epoch seconds: other clocks may stand still while a process sleeps.
+_unanswered: list[float] = []
 
 
 def process(records: list[Record]) -> list[str]:
-    global _unanswered
     waiting, answered = update(records)
-    _unanswered = 0 if answered else _unanswered + 1
-    if _unanswered >= THRESHOLD:
-        _unanswered = 0
+    now = time.time()
+    _unanswered[:] = [] if answered else [*(at for at in _unanswered if now - at < WINDOW_SECONDS), now]
+    if len(_unanswered) >= THRESHOLD:
+        _unanswered.clear()
         open_circuit("the commerce platform does not answer")
     return waiting
 

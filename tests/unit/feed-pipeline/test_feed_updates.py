@@ -2,14 +2,18 @@
 
 import importlib
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import boto3
 import feed_circuit
 import pytest
+from botocore.exceptions import ClientError
 
 from setpieces import aws, feed_accounts, outside
 from setpieces.outside import Answer, OutsideUnavailable
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 CONTEXT = SimpleNamespace(
@@ -43,9 +47,8 @@ def cloud(monkeypatch):
 
         monkeypatch.setattr(outside, "call", call)
         monkeypatch.setattr(feed_circuit, "_mapping", lambda: "uuid-1")
-        real = aws.client
         switch = SimpleNamespace(update_event_source_mapping=lambda **call: state.switched.append(call["Enabled"]))
-        monkeypatch.setattr(feed_circuit, "client", lambda service: switch if service == "lambda" else real(service))
+        monkeypatch.setattr(feed_circuit, "single_try_client", lambda service: switch)
         yield state
 
 
@@ -78,8 +81,13 @@ def dead(cloud):
 @pytest.fixture
 def app(cloud):
     module = importlib.import_module("update_platform.app")
-    module._unanswered = 0
+    module._unanswered.clear()
     return module
+
+
+def works(cloud: SimpleNamespace) -> bool:
+    """The queue delivers, or a probe will see to it."""
+    return cloud.switched[-1] or feed_circuit.opened_at() != ""
 
 
 def test_one_request_for_a_batch_and_an_account_of_every_record(cloud, app):
@@ -180,10 +188,73 @@ def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_clo
     assert probe.handler({}, CONTEXT) == {"circuit": "closed"}
 
 
+def test_failures_of_a_minute_ago_do_not_open_the_circuit(cloud, app, monkeypatch):
+    """The process slept in between."""
+    clock = [1_800_000_000.0]
+    monkeypatch.setattr(app.time, "time", lambda: clock[0])
+    cloud.answer = OutsideUnavailable("commerce", "answered 503")
+    for later in (0, 1, 3600):
+        clock[0] += later
+        deliver(app, message(0))
+    assert cloud.switched == []
+    for _ in range(2):
+        clock[0] += 1
+        deliver(app, message(0))
+    assert cloud.switched == [False]
+
+
+def test_a_circuit_that_opens_while_it_is_closed_stays_open(cloud, app, monkeypatch):
+    """An invocation that saw the outage is late: it opens the circuit when the probe has enabled the mapping already."""
+    feed_circuit.open_circuit("down")
+    seen = feed_circuit.opened_at()
+    meanwhile(monkeypatch, "DeleteItem", lambda: feed_circuit.open_circuit("down"))
+    assert not feed_circuit.close_circuit(seen)
+    assert cloud.switched == [False, True, False]
+    assert works(cloud)
+    assert feed_circuit.close_circuit(feed_circuit.opened_at())
+    assert cloud.switched[-1]
+
+
+def test_a_circuit_that_is_closed_while_it_opens_is_closed_again_by_the_next_probe(cloud, app, monkeypatch):
+    """The probe closes it before the mapping is disabled."""
+
+    def probe() -> None:
+        assert feed_circuit.close_circuit(feed_circuit.opened_at())
+
+    meanwhile(monkeypatch, "PutItem", probe, after=True)
+    feed_circuit.open_circuit("down")
+    assert cloud.switched == [True, False]
+    assert works(cloud)
+
+
+def test_a_circuit_is_closed_though_the_answer_was_lost(cloud, app, monkeypatch):
+    feed_circuit.open_circuit("down")
+    repeat(monkeypatch, aws.client("dynamodb"), "delete_item")
+    assert feed_circuit.close_circuit(feed_circuit.opened_at())
+    assert feed_circuit.opened_at() == ""
+
+
+@pytest.mark.parametrize("code", ["ResourceInUseException", "TooManyRequestsException"])
+def test_a_mapping_that_cannot_be_changed_now_leaves_the_circuit_to_the_next_probe(cloud, app, monkeypatch, code):
+    def refuse(**call):
+        raise ClientError({"Error": {"Code": code}}, "UpdateEventSourceMapping")
+
+    feed_circuit.open_circuit("down")
+    monkeypatch.setattr(
+        feed_circuit, "single_try_client", lambda _: SimpleNamespace(update_event_source_mapping=refuse)
+    )
+    known = code == "ResourceInUseException"
+    with nullcontext() if known else pytest.raises(ClientError):
+        assert not feed_circuit.close_circuit(feed_circuit.opened_at())
+    with nullcontext() if known else pytest.raises(ClientError):
+        feed_circuit.open_circuit("down")
+    assert works(cloud)
+
+
 def test_a_probe_asks_all_servers_of_the_queue(cloud, app, monkeypatch):
     """SQS asks all of them only if it may wait: a short poll can miss the few messages that there are."""
     probe, asked = importlib.import_module("probe_platform.app"), []
-    monkeypatch.setattr(probe, "is_open", lambda: True)
+    monkeypatch.setattr(probe, "opened_at", lambda: "2026-01-01")
     sqs = SimpleNamespace(receive_message=lambda **call: asked.append(call) or {})
     monkeypatch.setattr(probe, "patient_client", lambda service: sqs)
     probe.handler({}, CONTEXT)

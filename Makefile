@@ -14,18 +14,19 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
 
 VENV := .venv/.installed .venv-sam/.installed .venv-policy/.installed
 RUN := .venv/bin/python -m
+COMPILE := .venv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes
 
-.venv/.installed: requirements-dev.txt
+.venv/.installed: requirements-dev.txt requirements-uv.txt
 	@test "$(PYTHON)" || { echo "Set Pieces needs Python 3.11 or newer, with venv; found is $$(python3 --version 2>&1)" >&2; exit 1; }
 	@echo "Installing what is needed into .venv, .venv-sam and .venv-policy ..."
 	@# An environment that another Python had made would keep that one's interpreter, with this one's library.
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@.venv/bin/uv pip install --quiet --python .venv/bin/python --requirement requirements-dev.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.txt
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements-dev.txt
 	@touch $@
 .venv-%/.installed: requirements-%.txt | .venv/.installed
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-$*
-	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --requirement $<
+	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python --require-hashes --requirement $<
 	@touch $@
 
 .PHONY: help
@@ -141,10 +142,12 @@ image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS
 	@$(RUN) local.cli image --env "$(ENV)"
 
 ##@ Maintain
-.PHONY: reference lock
+.PHONY: install reference lock
+install: $(VENV) ## Install what the other targets need, into .venv, .venv-sam and .venv-policy
 reference: $(VENV) ## Write every generated document: docs/api, diagrams, tables
 	@$(RUN) local.cli reference
-lock: ## Pin the requirements again
-	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
-	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-sam.in --output-file requirements-sam.txt
-	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements-policy.in --output-file requirements-policy.txt
+lock: ## Pin the requirements again, with the hashes of their files
+	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done
+	@# What is deployed runs on the Python of Lambda and of the container.
+	@$(COMPILE) --python-version 3.13 --no-deps functions/common/requirements.in --output-file functions/common/requirements.txt
+	@$(COMPILE) --python-version 3.13 storefront/requirements.in --output-file storefront/requirements.txt

@@ -130,11 +130,8 @@ def install_lambda_runtime() -> None:
     """An interpreter with what the Lambda runtime has: Python and boto3, and nothing else."""
     if LAMBDA_PYTHON.exists():
         return
-    pins = [
-        line
-        for line in (ROOT / "requirements-dev.txt").read_text().splitlines()
-        if line.startswith(("boto3==", "botocore=="))
-    ]
+    # Constraints: their versions and hashes hold for what is asked for and for all that it needs.
+    pins = ["--constraint", str(ROOT / "requirements-dev.txt"), "boto3"]
     home = LAMBDA_PYTHON.parent.parent
     for command in (
         [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(home)],

@@ -216,7 +216,8 @@ def _of_aws() -> Iterator[Limit]:
         "Parameter Store",
         _parameters,
         "2 parameters × (new instances/s + instances ÷ 300 s)",
-        "Each process keeps addresses for five minutes, so requests do not ask; the SDK retries throttled ones. For peaks: "
+        "Each process keeps addresses for four to five minutes, so requests do not ask; while reads are throttled it goes on "
+        "with what it has, and a new process asks twice before it answers 503. For peaks: "
         "`aws ssm update-service-setting --setting-id /ssm/parameter-store/high-throughput-enabled --setting-value true`.",
         quota="ssm_get_parameter",
     )

@@ -45,7 +45,7 @@ def _held(system: str, kind: str, customer_id: str, urls: dict[str, str]) -> Hel
 
 
 def _in_time(future: "Future[Held]", deadline: float) -> Held:
-    """A time-out of a socket starts anew with each byte; the deadline does not."""
+    """The deadline is for both look-ups, also for one that had to wait for a thread."""
     try:
         return future.result(timeout=max(0.0, deadline - time.monotonic()))
     except (TimeoutError, OutsideUnavailable):
@@ -119,7 +119,8 @@ class Platforms:
 
     def authenticate(self, email: str, password: str) -> dict[str, Any] | None:
         """The identity of these credentials; None if there is no such. Raises ``OutsideUnavailable``."""
-        answer = self._call("identity", "POST", "authentications", body={"email": email, "password": password})
+        credentials = {"email": email, "password": password}
+        answer = self._call("identity", "POST", "authentications", body=credentials, repeatable=True)
         return None if answer.status == 401 else _document("identity", answer)
 
     def _record(self, system: str, kind: str, customer_id: str) -> dict[str, Any] | None:

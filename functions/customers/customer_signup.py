@@ -43,7 +43,9 @@ def _identity(new: NewCustomer, platforms: Platforms) -> dict[str, str]:
 
 def _number(platforms: Platforms) -> str:
     """A customer number that nobody else has."""
-    answer = internal.call("sequences", "POST", "/v1/sequences/customer/next", timeout=platforms.seconds())
+    answer = internal.call(
+        "sequences", "POST", "/v1/sequences/customer/next", timeout=platforms.seconds(), repeatable=True
+    )
     if answer.status != 200:
         raise OutsideUnavailable("sequences", f"gave no number ({answer.status})")
     return str(answer.body["formatted"])

@@ -44,6 +44,7 @@ def _tell(spoke: str, customer_id: str, body: dict[str, object], record: Record)
     to = SPOKES[spoke]
     try:
         path = (to.collection, customer_id, "syncs")
-        return outside.call(to.system, "POST", *path, body=body, timeout=CALL_SECONDS).status
+        # A platform takes a sync once per event id.
+        return outside.call(to.system, "POST", *path, body=body, timeout=CALL_SECONDS, repeatable=True).status
     except OutsideUnavailable as error:
         raise Later(growing(record.receive_count), str(error)) from error

@@ -31,6 +31,7 @@ def authenticate(credentials: dict[str, Any], request: Request) -> Identity:
             "authentications",
             body=credentials,
             timeout=min(CALL_SECONDS, request.remaining_seconds() - STORE_SECONDS),
+            repeatable=True,
         )
         if answer.status in (400, 401, 404):
             raise Problem(401, "INVALID_CREDENTIALS", "The e-mail address or the password is wrong")

@@ -31,7 +31,7 @@ def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | 
         "ship_to": ship_to,
         "lines": price["lines"],
     }
-    answer = internal.call("tax", "POST", "/v1/quotations", body=asked, timeout=TAX_SECONDS)
+    answer = internal.call("tax", "POST", "/v1/quotations", body=asked, timeout=TAX_SECONDS, repeatable=True)
     if answer.status == 422:
         return None
     return _body("tax", answer)

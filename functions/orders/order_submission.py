@@ -60,7 +60,8 @@ def _process(number: str, correlation_id: str) -> None:
 
 def _next_number() -> str:
     try:
-        answer = internal.call("sequences", "POST", "/v1/sequences/order/next", timeout=NUMBER_SECONDS)
+        # A number that is lost with its answer leaves a gap.
+        answer = internal.call("sequences", "POST", "/v1/sequences/order/next", timeout=NUMBER_SECONDS, repeatable=True)
     except OutsideUnavailable as error:
         raise unavailable("ORDERS_UNAVAILABLE", "Orders cannot be numbered at the moment") from error
     if answer.status != 200:

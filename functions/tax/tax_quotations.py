@@ -42,8 +42,9 @@ def _asked(request: dict[str, Any]) -> dict[str, Any] | None:
         tax_table.succeeded(admission)
         return None
     except OutsideUnavailable as error:
-        known = tax_table.failed(admission)
-        logger.warning("the tax system failed", extra={"reason": str(error), "circuit_open": known.is_open})
+        # Parameter Store may be what did not answer: then the tax system was not called, and has not failed.
+        known = tax_table.failed(admission) if error.system == tax_system.SYSTEM else circuit
+        logger.warning("the tax system gave no quotation", extra={"reason": str(error), "circuit_open": known.is_open})
         return None
     except Problem:
         # A refusal is an answer.

@@ -7,6 +7,7 @@ from tax_rules import BASIS_POINTS, QUOTATION, unknown_jurisdiction
 from setpieces import outside
 from setpieces.outside import OutsideUnavailable
 
+SYSTEM = "tax"
 QUOTE_SECONDS = 1.5
 RATES_SECONDS = 3.0
 
@@ -21,13 +22,13 @@ def quote(request: dict[str, Any]) -> dict[str, Any]:
     Raises ``OutsideUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
     """
     sent = {name: request[name] for name in ("currency", "ship_to", "lines")}
-    answer = outside.call("tax", "POST", "quotations", body=sent, timeout=QUOTE_SECONDS)
+    answer = outside.call(SYSTEM, "POST", "quotations", body=sent, timeout=QUOTE_SECONDS, repeatable=True)
     if answer.status == 422:
         raise unknown_jurisdiction()
     if 400 <= answer.status < 500:
         raise NotQuoted(f"answered {answer.status}")
     if answer.status != 200:
-        raise OutsideUnavailable("tax", f"answered {answer.status}")
+        raise OutsideUnavailable(SYSTEM, f"answered {answer.status}")
     try:
         lines = [{name: line[name] for name in ("sku", "tax", "rate")} for line in answer.body["lines"]]
         total, version = answer.body["tax_total"], str(answer.body["rate_version"])
@@ -36,13 +37,13 @@ def quote(request: dict[str, Any]) -> dict[str, Any]:
         if total != sum(line["tax"] for line in lines) or len(lines) != len(request["lines"]):
             raise ValueError("the lines do not add up")
     except (KeyError, TypeError, ValueError) as error:
-        raise OutsideUnavailable("tax", f"answered something else than a quotation: {error}") from error
+        raise OutsideUnavailable(SYSTEM, f"answered something else than a quotation: {error}") from error
     return {"tax_total": total, "lines": lines, "source": QUOTATION, "rate_version": version}
 
 
 def list_rates() -> tuple[dict[str, int], str]:
     """(rates by country in basis points, version). Raises ``OutsideUnavailable``."""
-    answer = outside.call("tax", "GET", "rates", timeout=RATES_SECONDS)
+    answer = outside.call(SYSTEM, "GET", "rates", timeout=RATES_SECONDS)
     try:
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")
@@ -51,4 +52,4 @@ def list_rates() -> tuple[dict[str, int], str]:
             raise ValueError("a rate is not in basis points")
         return rates, str(answer.body["rate_version"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise OutsideUnavailable("tax", f"answered something else than rates: {error}") from error
+        raise OutsideUnavailable(SYSTEM, f"answered something else than rates: {error}") from error

@@ -53,7 +53,6 @@ LIBRARIES = (
     "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.tracing",
     "aws_lambda_powertools.utilities.batch",
-    "aws_lambda_powertools.utilities.parameters",
     "cryptography.hazmat.primitives.asymmetric.ec",
     "cryptography.hazmat.primitives.serialization",
     "jsonschema",

@@ -1,31 +1,77 @@
 """Addresses of other services and outside systems, from Parameter Store.
 
 Everything others need is published as ``/setpieces/<stage>/<service>/<name>``; reading it at run time (and not at deploy
-time) lets an operator point a stage at another system without a deployment. Values are cached for five minutes.
+time) lets an operator point a stage at another system without a deployment. A value is read again after five minutes at most.
+While Parameter Store is slow, down or throttles (40 reads a second for the whole account), the last value is used.
 """
 
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+import random
+import time
+from functools import cache
+from typing import Any
 
-from setpieces.aws import client
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from setpieces.aws import CONFIG, is_unavailable
+from setpieces.errors import OutsideUnavailable
+from setpieces.observability import logger
 from setpieces.settings import STAGE
 
-MAX_AGE_SECONDS = 300
+# Instances that started together do not read again together.
+MAX_AGE_SECONDS = (240, 300)
+# The longest that Parameter Store is waited for, to connect and to answer each.
+WAIT_SECONDS = 1
+# After a failure the last value is used for so long without asking.
+PAUSE_SECONDS = (10, 20)
+# An instance that has no value yet asks twice.
+FIRST_TRIES = 2
+TRY_AGAIN_SECONDS = (0.1, 0.3)
 
-_provider: SSMProvider | None = None
+# (value, until when it is used without asking) by parameter: in wall-clock time, which goes on while the function is frozen.
+_values: dict[str, tuple[str, float]] = {}
 
 
 def address(service: str, name: str) -> str:
     """The value of ``/setpieces/<stage>/<service>/<name>``, e.g. ``address("partners", "commerce-url")``.
 
-    Raises ``GetParameterError`` when nothing was published there, or with the reason as its cause if Parameter Store does not
-    answer.
+    Raises ``OutsideUnavailable`` if Parameter Store does not answer and this instance has no value yet; ``ClientError`` if
+    nothing is published there or the function may not read it.
     """
-    global _provider
-    if _provider is None:
-        _provider = SSMProvider(boto3_client=client("ssm"))
+    parameter = f"/setpieces/{STAGE}/{service}/{name}"
+    value, fresh_until = _values.get(parameter, ("", 0.0))
+    if value and time.time() < fresh_until:
+        return value
     try:
-        return str(_provider.get(f"/setpieces/{STAGE}/{service}/{name}", max_age=MAX_AGE_SECONDS))
-    except GetParameterError as error:
-        # Powertools names no cause, and by that it is judged whether the caller may try again.
-        raise error from error.__context__
+        value, seconds = _read(parameter, tries=1 if value else FIRST_TRIES), random.uniform(*MAX_AGE_SECONDS)
+    except OutsideUnavailable as error:
+        if not value:
+            raise
+        logger.warning("the last address is used", extra={"parameter": parameter, "reason": str(error)})
+        seconds = random.uniform(*PAUSE_SECONDS)
+    _values[parameter] = value, time.time() + seconds
+    return value
+
+
+def _read(parameter: str, tries: int) -> str:
+    try:
+        return str(_client().get_parameter(Name=parameter)["Parameter"]["Value"])
+    except (BotoCoreError, ClientError) as error:
+        if not is_unavailable(error):
+            raise
+        if tries == 1:
+            raise OutsideUnavailable("ssm", f"{parameter} cannot be read: {error}") from error
+    time.sleep(random.uniform(*TRY_AGAIN_SECONDS))
+    return _read(parameter, tries - 1)
+
+
+@cache
+def _client() -> Any:
+    """Waits for less than the calls that need an address: they share one deadline."""
+    return boto3.client(
+        "ssm",
+        config=CONFIG.merge(
+            Config(connect_timeout=WAIT_SECONDS, read_timeout=WAIT_SECONDS, retries={"total_max_attempts": 1})
+        ),
+    )

@@ -12,39 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import urllib3
-
+from setpieces import connections
 from setpieces.addresses import address
+from setpieces.errors import OutsideUnavailable
 from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
 from setpieces.signing import signed
 
-_pool = urllib3.PoolManager(maxsize=16)
+__all__ = ["Answer", "OutsideUnavailable", "call", "send"]
 
 # The end of a base URL whose requests are signed; a fragment is never sent.
 SIGN = "#sign"
-
-# What our own callers are advised to wait, in seconds: if the system gave no advice, and at most.
-RETRY_SECONDS = 2
-MAX_RETRY_SECONDS = 60
-
-
-class OutsideUnavailable(Exception):
-    """The system gave no usable answer in time: a time-out, a refused connection, a 429 or a 5xx.
-
-    ``timed_out`` tells that the request may have been carried out although no answer came; ``retry_after`` (seconds) is
-    the system's own advice where it gave any.
-    """
-
-    def __init__(self, system: str, reason: str, *, timed_out: bool = False, retry_after: int | None = None) -> None:
-        super().__init__(f"{system}: {reason}")
-        self.system = system
-        self.timed_out = timed_out
-        self.retry_after = retry_after
-
-    @property
-    def advice(self) -> int:
-        """``Retry-After`` for whoever called us: the system's own within bounds."""
-        return min(self.retry_after or RETRY_SECONDS, MAX_RETRY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -64,39 +41,62 @@ def call(
     body: Any = None,
     headers: dict[str, str] | None = None,
     base_url: Callable[[str], str] | None = None,
+    repeatable: bool = False,
 ) -> Answer:
     """Call ``system`` (``commerce``, ``tax`` ...) once and wait at most ``timeout`` seconds in all.
 
-    ``path`` segments are percent-encoded one by one, so an id can never change the path. Raises ``OutsideUnavailable``.
+    ``path`` segments are percent-encoded one by one, so an id can never change the path. ``repeatable``: see ``send``.
+    Raises ``OutsideUnavailable``.
     """
     if timeout <= 0:
         raise OutsideUnavailable(system, "no time left to call it")
+    deadline = time.monotonic() + timeout
     base = (base_url or _published_url)(system)
     url = "/".join([base.removesuffix(SIGN).rstrip("/"), *(quote(segment, safe="") for segment in path)])
     if query:
         # A space as %20: in a signature, + is a plus sign.
         url += "?" + urlencode(query, quote_via=quote)
-    sent = {"Accept": "application/json", CORRELATION_HEADER: correlation_id(), **(headers or {})}
+    sent = {"Accept": "application/json", **(headers or {})}
+    signs = base.endswith(SIGN)
+    return send(system, method, url, body=body, headers=sent, sign=signs, deadline=deadline, repeatable=repeatable)
+
+
+def send(
+    system: str,
+    method: str,
+    url: str,
+    *,
+    body: Any,
+    headers: dict[str, str],
+    sign: bool,
+    deadline: float,
+    repeatable: bool = False,
+) -> Answer:
+    """Send one request and read the answer until ``deadline`` (``time.monotonic``). Raises ``OutsideUnavailable``.
+
+    A request goes out a second time if the kept connection that it was sent on turns out to be dead: if its method is
+    idempotent, if it carries an Idempotency-Key, or if ``repeatable`` says that a second one does no harm. A conditional
+    request does not: it could be refused because of itself.
+    """
+    sent = {CORRELATION_HEADER: correlation_id(), **headers}
     payload = None
     if body is not None:
         sent["Content-Type"] = "application/json"
         payload = json.dumps(body)
-    if base.endswith(SIGN):
-        sent = signed(method, url, payload, sent)
+    idempotent = method in ("GET", "PUT", "DELETE") and not sent.keys() & {"If-Match", "If-None-Match"}
     started = time.monotonic()
     try:
-        response = _pool.request(
+        response = connections.request(
             method,
             url,
-            body=payload,
-            headers=sent,
-            timeout=urllib3.Timeout(total=timeout),
-            retries=False,
-            redirect=False,
+            headers=signed(method, url, payload, sent) if sign else sent,
+            body=payload.encode() if payload is not None else None,
+            timeout=deadline - started,
+            repeatable=repeatable or idempotent or "Idempotency-Key" in sent,
         )
-    except urllib3.exceptions.TimeoutError as error:
-        raise OutsideUnavailable(system, f"no answer within {timeout:.1f} s", timed_out=True) from error
-    except urllib3.exceptions.HTTPError as error:
+    except TimeoutError as error:
+        raise OutsideUnavailable(system, "no answer in time", timed_out=True) from error
+    except connections.FAILURES as error:
         raise OutsideUnavailable(system, "not reachable", timed_out=True) from error
     elapsed_ms = round((time.monotonic() - started) * 1000)
     logger.debug("outside call", extra={"system": system, "status": response.status, "elapsed_ms": elapsed_ms})

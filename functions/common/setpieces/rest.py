@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 from setpieces import observability
+from setpieces.errors import RETRY_SECONDS, OutsideUnavailable
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, observed
 from setpieces.problems import MEDIA_TYPE, Problem, invalid, unavailable
 
@@ -104,12 +105,14 @@ def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str,
 
 
 def _fault(error: Exception) -> Problem:
-    """503 if AWS was slow or out of reach, so that callers try again; else 500, without the error's text."""
+    """503 if AWS or a system was slow or out of reach, so that callers try again; else 500, without the error's text."""
     # Imported here: a function that calls no AWS service does not pay for boto3.
     from setpieces.aws import is_unavailable
 
-    if is_unavailable(error):
-        return unavailable("SERVICE_UNAVAILABLE", "Something this needs does not answer; send the request again")
+    advice = error.advice if isinstance(error, OutsideUnavailable) else RETRY_SECONDS if is_unavailable(error) else 0
+    if advice:
+        detail = "Something this needs does not answer; send the request again"
+        return unavailable("SERVICE_UNAVAILABLE", detail, retry_after=advice)
     return Problem(500, "INTERNAL_ERROR", "An unexpected error occurred")
 
 

@@ -40,7 +40,12 @@ def _leased(batch_id: str, count: int) -> dict[str, Any]:
     """The batch with its numbers; another run may have got some at the same time, then these are left unused."""
     try:
         answer = internal.call(
-            "sequences", "POST", "/v1/sequences/voucher/lease", body={"count": count}, timeout=LEASE_SECONDS
+            "sequences",
+            "POST",
+            "/v1/sequences/voucher/lease",
+            body={"count": count},
+            timeout=LEASE_SECONDS,
+            repeatable=True,
         )
     except OutsideUnavailable as error:
         raise SequencesUnavailable(str(error)) from error

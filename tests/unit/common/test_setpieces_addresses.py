@@ -1,11 +1,14 @@
-"""Addresses when Parameter Store does not answer: whoever asked is told to try again, and not that something is broken."""
+"""Addresses when Parameter Store does not answer: the last value is used, and callers without one are told to try again."""
+
+from types import SimpleNamespace
 
 import pytest
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import addresses
+from setpieces.addresses import MAX_AGE_SECONDS, PAUSE_SECONDS, address
 from setpieces.aws import is_unavailable
+from setpieces.errors import OutsideUnavailable
 
 
 def error(code: str, status: int) -> ClientError:
@@ -13,52 +16,102 @@ def error(code: str, status: int) -> ClientError:
     return ClientError(answer, "GetParameter")  # type: ignore[arg-type]
 
 
+UNAVAILABLE = [
+    error("ThrottlingException", 400),
+    error("InternalServerError", 500),
+    ReadTimeoutError(endpoint_url="https://ssm"),
+]
+DENIED = [error("ParameterNotFound", 400), error("AccessDeniedException", 400)]
+
+
 class Store:
-    """Parameter Store, which raises."""
+    """Parameter Store and a clock. ``failures`` are raised first, one at each read."""
 
-    def __init__(self, failure: Exception) -> None:
-        self.failure = failure
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.value = "https://one.example"
+        self.failures: list[Exception] = []
+        self.reads = 0
 
-    def get_parameter(self, **asked: object) -> None:
-        raise self.failure
+    def get_parameter(self, **_: object) -> dict[str, dict[str, str]]:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return {"Parameter": {"Value": self.value}}
+
+    def fail(self, failure: Exception) -> None:
+        self.failures = [failure] * 1000
+
+    def address(self) -> str:
+        return address("partners", "commerce-url")
 
 
-@pytest.mark.parametrize(
-    ("failure", "unavailable"),
-    [
-        (error("ThrottlingException", 400), True),
-        (error("InternalServerError", 500), True),
-        (ReadTimeoutError(endpoint_url="https://ssm"), True),
-        (error("ParameterNotFound", 400), False),
-        (error("AccessDeniedException", 400), False),
-    ],
-)
-def test_the_reason_stays_known(monkeypatch: pytest.MonkeyPatch, failure: Exception, unavailable: bool):
-    monkeypatch.setattr(addresses, "_provider", None)
-    monkeypatch.setattr(addresses, "client", lambda service: Store(failure))
-    with pytest.raises(GetParameterError) as raised:
-        addresses.address("partners", "commerce-url")
-    assert is_unavailable(raised.value) is unavailable
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    store = Store()
+    monkeypatch.setattr(addresses, "_values", {})
+    monkeypatch.setattr(addresses, "_client", lambda: store)
+    monkeypatch.setattr(addresses, "time", SimpleNamespace(time=lambda: store.now, sleep=lambda _: None))
+    return store
+
+
+def test_a_value_is_read_again_after_its_age(store: Store):
+    assert store.address() == store.address() == "https://one.example"
+    assert store.reads == 1
+    store.value = "https://two.example"
+    store.now += MAX_AGE_SECONDS[1] + 1
+    assert store.address() == "https://two.example"
+
+
+def test_instances_that_started_together_read_again_at_different_times(store: Store):
+    ends = set()
+    for _ in range(20):
+        addresses._values.clear()
+        store.address()
+        ends |= {until - store.now for _, until in addresses._values.values()}
+    assert len(ends) == 20
+    assert all(MAX_AGE_SECONDS[0] <= end <= MAX_AGE_SECONDS[1] for end in ends)
+
+
+@pytest.mark.parametrize("failure", UNAVAILABLE)
+def test_the_last_value_is_used_while_the_store_does_not_answer(store: Store, failure: Exception):
+    store.address()
+    store.fail(failure)
+    store.now += 24 * 3600
+    assert store.address() == "https://one.example"
+    assert store.reads == 2
+    # The next calls do not wait for it again.
+    store.address()
+    assert store.reads == 2
+    store.failures, store.value = [], "https://two.example"
+    store.now += PAUSE_SECONDS[1] + 1
+    assert store.address() == "https://two.example"
+
+
+@pytest.mark.parametrize("failure", UNAVAILABLE)
+def test_without_a_value_the_store_is_asked_twice(store: Store, failure: Exception):
+    store.failures = [failure]
+    assert store.address() == "https://one.example"
+    assert store.reads == 2
+
+
+@pytest.mark.parametrize("failure", UNAVAILABLE)
+def test_without_a_value_the_caller_is_to_try_again(store: Store, failure: Exception):
+    store.fail(failure)
+    with pytest.raises(OutsideUnavailable) as raised:
+        store.address()
+    assert is_unavailable(raised.value)
+
+
+@pytest.mark.parametrize("failure", DENIED)
+def test_a_fault_of_the_deployment_stays_one(store: Store, failure: Exception):
+    store.address()
+    store.fail(failure)
+    store.now += MAX_AGE_SECONDS[1] + 1
+    with pytest.raises(ClientError) as raised:
+        store.address()
+    assert not is_unavailable(raised.value)
 
 
 def test_too_many_requests_is_a_matter_of_patience():
     assert is_unavailable(error("TooManyRequestsException", 429))
-
-
-@pytest.mark.parametrize(
-    ("code", "reasons", "unavailable"),
-    [
-        ("TransactionCanceledException", ["None", "ThrottlingError"], True),
-        ("TransactionCanceledException", ["ProvisionedThroughputExceeded", "None"], True),
-        ("TransactionCanceledException", ["TransactionConflict"], True),
-        ("TransactionInProgressException", None, True),
-        ("TransactionConflictException", None, True),
-        ("TransactionCanceledException", ["ConditionalCheckFailed", "None"], False),
-        ("TransactionCanceledException", ["ValidationError"], False),
-    ],
-)
-def test_a_transaction_that_is_throttled_or_under_way_is_a_matter_of_patience(code, reasons, unavailable: bool):
-    failure = error(code, 400)
-    if reasons:
-        failure.response["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[typeddict-item]
-    assert is_unavailable(failure) is unavailable

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from setpieces.errors import OutsideUnavailable
 from setpieces.problems import Problem, invalid, unavailable
 from setpieces.rest import Request, Response, rest_handler
 
@@ -146,6 +147,16 @@ def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
         assert given == status
         assert ("Retry-After" in headers) == (status == 503)
         assert "secret" not in json.dumps(problem)
+
+
+def test_a_system_out_of_reach_is_503_with_its_own_advice():
+    @rest_handler
+    def handler(request: Request) -> Response:
+        raise OutsideUnavailable("tax", "secret detail", retry_after=9)
+
+    status, headers, problem = answer(handler, event())
+    assert (status, headers["Retry-After"]) == (503, "9")
+    assert "secret" not in json.dumps(problem)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ class World:
             return Answer(problem.status, problem.body())
         return Answer(outcome.status, json.loads(json.dumps(outcome.body)))
 
-    def _internal(self, service: str, method: str, path: str, *, timeout: float) -> Answer:
+    def _internal(self, service: str, method: str, path: str, **options: Any) -> Answer:
         assert (service, method, path) == ("sequences", "POST", "/v1/sequences/customer/next")
 
         def take() -> Answer:

@@ -25,7 +25,7 @@ class Platform:
     def __init__(self, *answers: int | Exception) -> None:
         self.answers, self.asked = list(answers), []
 
-    def call(self, system, method, *path, timeout, body):
+    def call(self, system, method, *path, body, **options):
         self.asked.append((system, method, "/".join(path), body))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

@@ -29,7 +29,7 @@ def world(monkeypatch: pytest.MonkeyPatch):
     """``answer`` is the identity provider's, or the failure it raises; ``published`` is what the bus was told."""
     state: Any = SimpleNamespace(answer=Answer(200, ADA), asked=[], published=[], bus_fails=False)
 
-    def call(system: str, method: str, *path: str, body: dict[str, Any], timeout: float) -> Answer:
+    def call(system: str, method: str, *path: str, body: dict[str, Any], timeout: float, repeatable: bool) -> Answer:
         assert (system, method, path) == ("identity", "POST", ("authentications",))
         assert 0 < timeout <= login_identity.CALL_SECONDS
         state.asked.append(body)

@@ -145,7 +145,7 @@ class World:
         body = json.dumps({"detail": result.detail()})
         self.queues["payment"].append({"body": body, "attributes": {}, "receives": 0})
 
-    def internal(self, service: str, method: str, path: str, *, body: Any = None, timeout: float) -> Answer:
+    def internal(self, service: str, method: str, path: str, *, body: Any = None, **options: Any) -> Answer:
         down = OutsideUnavailable(service, "no answer", timed_out=True)
         answers = {
             "sequences": lambda: Answer(200, {"formatted": f"T{next(self.numbers)}"}),

@@ -46,7 +46,7 @@ class Instances:
 
         return call
 
-    def _tax_system(self, system, method, *path, timeout, body=None):
+    def _tax_system(self, system, method, *path, body=None, **options):
         self.asked += 1
         if isinstance(self.answer, Exception):
             raise self.answer

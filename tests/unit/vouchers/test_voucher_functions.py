@@ -50,7 +50,7 @@ def world(monkeypatch: pytest.MonkeyPatch):
     """Every table, the bucket, the key, the topic; ``leases`` is how often numbers were leased, ``leasing`` may break that."""
     state: Any = SimpleNamespace(leases=0, leasing=None, started=[])
 
-    def lease(service: str, method: str, path: str, body: Any, timeout: float) -> Answer:
+    def lease(service: str, method: str, path: str, body: Any, **options: Any) -> Answer:
         assert (service, method, path) == ("sequences", "POST", "/v1/sequences/voucher/lease")
         if state.leasing:
             raise state.leasing

@@ -1,0 +1,252 @@
+"""Deadlines and kept connections, against real peers on loopback that misbehave."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+
+from setpieces import connections, internal, outside, signing
+from setpieces.outside import OutsideUnavailable
+from tests.unit.common.peers import HEAD, OK, Connection, Peer, certificate
+
+SECONDS = 0.3
+
+
+@pytest.fixture(autouse=True)
+def _no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(connections, "_idle", {})
+    session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
+    monkeypatch.setattr(signing, "_session", lambda: session)
+    yield
+    for waiting in connections._idle.values():
+        for _, connection in waiting:
+            connection.close()
+
+
+def call(peer: Peer, method: str = "GET", *, timeout: float = 5.0, **options: Any) -> outside.Answer:
+    return outside.call("tax", method, "rates", timeout=timeout, base_url=lambda _: peer.url, **options)
+
+
+def drip_body(connection: Connection) -> None:
+    connection.read()
+    connection.socket.sendall(HEAD % 200)
+    connection.drip(b"{}")
+
+
+def drip_head(connection: Connection) -> None:
+    connection.read()
+    connection.drip(OK)
+
+
+def drip_chunks(connection: Connection) -> None:
+    connection.read()
+    connection.socket.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.drip(b"2\r\n{}\r\n0\r\n\r\n")
+
+
+def hang_before_reading(connection: Connection) -> None:
+    connection.hang()
+    connection.answer()
+
+
+def keep_answering(connection: Connection) -> None:
+    while True:
+        connection.answer()
+
+
+def forget_after_one(connection: Connection) -> None:
+    """Close the connection as if the FIN had been lost: the client finds out with its next request."""
+    connection.answer()
+    connection.read()
+    connection.reset()
+
+
+SLOW = [drip_body, drip_head, drip_chunks, hang_before_reading]
+
+
+@pytest.mark.parametrize("script", SLOW)
+def test_a_deadline_is_for_the_whole_call(script):
+    with Peer(script) as peer, pytest.raises(OutsideUnavailable) as failure:
+        call(peer, timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+@pytest.mark.parametrize("script", SLOW)
+def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
+    with Peer(script) as peer:
+        monkeypatch.setattr(internal, "address", lambda *_: peer.url)
+        with pytest.raises(OutsideUnavailable) as failure:
+            internal.call("tax", "POST", "/v1/quotations", timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+@pytest.mark.parametrize("script", SLOW)
+def test_a_deadline_holds_over_tls(monkeypatch, tmp_path, script):
+    server, client = _tls(tmp_path)
+    monkeypatch.setattr(connections, "_context", lambda: client)
+    with Peer(script, tls=server) as peer, pytest.raises(OutsideUnavailable) as failure:
+        call(peer, timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+def test_a_handshake_that_drips_is_given_up():
+    def drip_hello(connection: Connection) -> None:
+        # A TLS record of 16,384 bytes begins, and does not end.
+        connection.drip(b"\x16\x03\x03\x40\x00\x02")
+
+    with Peer(drip_hello) as peer:
+        peer.url = f"https://127.0.0.1:{peer.port}"
+        with pytest.raises(OutsideUnavailable) as failure:
+            call(peer, timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
+    server, client = _tls(tmp_path)
+    monkeypatch.setattr(connections, "_context", lambda: client)
+    with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(OutsideUnavailable) as failure:
+        call(peer, "PUT", timeout=SECONDS, body="x" * 20_000_000)
+    assert failure.value.timed_out
+
+
+def test_time_that_an_address_takes_counts(monkeypatch):
+    """Parameter Store was slow: what is left is too little, and the peer is not called."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(outside, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now))
+    with Peer(keep_answering) as peer:
+
+        def slow_address(_: str) -> str:
+            clock.now += 2
+            return peer.url
+
+        with pytest.raises(OutsideUnavailable):
+            outside.call("tax", "GET", "rates", timeout=1.5, base_url=slow_address)
+    assert not peer.requests
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
+    # A listener that accepts nothing, with its one place taken: Linux drops what else asks to connect.
+    with Peer(keep_answering) as peer, socket.socket() as full, socket.socket() as first:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        first.connect(full.getsockname())
+        dead = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+        live = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", peer.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [dead, live])
+        assert call(peer, timeout=3.0).status == 200
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [dead, dead])
+        connections._idle.clear()
+        with pytest.raises(OutsideUnavailable) as failure:
+            call(peer, timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+def test_a_connection_is_kept():
+    with Peer(keep_answering) as peer:
+        for method in ("GET", "POST", "GET"):
+            assert call(peer, method, body={"a": 1} if method == "POST" else None).body == {}
+    assert peer.requests == [(0, "GET"), (0, "POST"), (0, "GET")]
+
+
+def test_a_connection_is_kept_over_tls(monkeypatch, tmp_path):
+    server, client = _tls(tmp_path)
+    monkeypatch.setattr(connections, "_context", lambda: client)
+    with Peer(keep_answering, tls=server) as peer:
+        assert [call(peer).status, call(peer).status] == [200, 200]
+    assert peer.requests == [(0, "GET"), (0, "GET")]
+
+
+def test_a_certificate_of_a_stranger_is_refused(tmp_path):
+    server, _ = _tls(tmp_path)
+    with Peer(keep_answering, tls=server) as peer, pytest.raises(OutsideUnavailable, match="not reachable"):
+        call(peer)
+    assert not peer.requests
+
+
+def test_a_peer_that_closes_is_connected_to_again():
+    def one(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+    with Peer(one) as peer:
+        assert [call(peer, "POST").status, call(peer, "POST").status] == [200, 200]
+    assert peer.requests == [(0, "POST"), (1, "POST")]
+
+
+REPEATED: list[tuple[str, dict[str, Any]]] = [
+    ("GET", {}),
+    ("PUT", {"body": {}}),
+    ("DELETE", {}),
+    ("POST", {"body": {}, "headers": {"Idempotency-Key": "T1"}}),
+    ("POST", {"body": {}, "repeatable": True}),
+]
+SENT_ONCE: list[tuple[str, dict[str, Any]]] = [
+    ("POST", {"body": {}}),
+    ("PATCH", {"body": {}}),
+    ("PUT", {"body": {}, "headers": {"If-Match": '"1"'}}),
+    ("PUT", {"body": {}, "headers": {"If-None-Match": "*"}}),
+]
+
+
+@pytest.mark.parametrize(("method", "options"), REPEATED)
+def test_a_request_on_a_dead_connection_is_sent_again_on_a_new_one(method, options):
+    with Peer(forget_after_one, keep_answering) as peer:
+        assert call(peer).status == 200
+        assert call(peer, method, **options).status == 200
+    assert peer.requests == [(0, "GET"), (0, method), (1, method)]
+
+
+@pytest.mark.parametrize(("method", "options"), SENT_ONCE)
+def test_a_request_that_may_not_be_repeated_is_sent_once(method, options):
+    with Peer(forget_after_one, keep_answering) as peer:
+        assert call(peer).status == 200
+        with pytest.raises(OutsideUnavailable) as failure:
+            call(peer, method, **options)
+    assert failure.value.timed_out
+    assert peer.requests == [(0, "GET"), (0, method)]
+
+
+def test_a_new_connection_that_dies_is_a_failure_of_the_peer():
+    def forget(connection: Connection) -> None:
+        connection.read()
+        connection.reset()
+
+    with Peer(forget) as peer, pytest.raises(OutsideUnavailable):
+        call(peer)
+    assert peer.requests == [(0, "GET")]
+
+
+@pytest.mark.parametrize("script", SLOW)
+def test_the_second_try_has_what_is_left_of_the_time(script):
+    with Peer(forget_after_one, script) as peer:
+        call(peer)
+        with pytest.raises(OutsideUnavailable) as failure:
+            call(peer, timeout=SECONDS)
+    assert failure.value.timed_out
+
+
+@pytest.mark.parametrize(
+    ("method", "idle_seconds", "connection"), [("GET", 59, 0), ("GET", 61, 1), ("POST", 1, 0), ("POST", 3, 1)]
+)
+def test_a_connection_that_was_idle_is_not_trusted(monkeypatch, method, idle_seconds, connection):
+    """The peer may have closed it while the function was frozen; a request that may not be repeated takes no risk."""
+    with Peer(keep_answering) as peer:
+        call(peer)
+        now = connections.time.time()
+        monkeypatch.setattr(connections.time, "time", lambda: now + idle_seconds)
+        call(peer, method)
+    assert peer.requests == [(0, "GET"), (connection, method)]
+
+
+def _tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    path = certificate(folder / "peer.pem")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return server, ssl.create_default_context(cafile=str(path))

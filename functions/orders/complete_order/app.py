@@ -1,8 +1,8 @@
-"""Payment authorized, Payment declined: the order goes to the commerce platform and is complete, or has failed."""
+"""Payment authorized, declined, rejected: the order goes to the platform and is complete, has failed, or waits for a person."""
 
-from order_statuses import CARD_DECLINED, FAILED, PAYMENT_AUTHORIZED, PAYMENT_DECLINED, STATUSES
+from order_statuses import CARD_DECLINED, FAILED, PAYMENT_AUTHORIZED, PAYMENT_DECLINED, PAYMENT_PROCESSING, STATUSES
 from order_steps import finish, order_of
-from order_table import advance
+from order_table import advance, reject
 
 from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event
@@ -13,6 +13,10 @@ from setpieces.queues import Later, Record, Reject, growing
 
 def process(event: Event, record: Record) -> None:
     """Raises ``Reject`` UNKNOWN_ORDER, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS; ``Later`` while the platform is down."""
+    if event.kind[2] == "REJECTED":
+        if reject(event.data["order_number"], PAYMENT_PROCESSING, event.data["reason_code"]):
+            count("OrderRejected")
+        return
     number, authorized = event.data["order_number"], event.kind[2] == "AUTHORIZED"
     # Nobody needs the token any more.
     if authorized:

@@ -5,13 +5,13 @@ import time
 from payment_decision import Step, needs_the_provider
 from payment_orders import read_order
 from payment_provider import settle
-from payment_results import SOURCE, result
+from payment_results import FINAL, SOURCE, rejection, result
 
 from setpieces.bus_consumer import bus_handler
 from setpieces.events import Event, publish
 from setpieces.observability import logger, metrics
 from setpieces.outside import OutsideUnavailable
-from setpieces.queues import Later, Record, growing
+from setpieces.queues import Later, Record, Reject, growing
 
 # Of the function's 10 s; the rest is for telling the bus. One record is one call, so all of it is this order's.
 SECONDS = 8.0
@@ -28,6 +28,10 @@ def process(event: Event, record: Record) -> None:
         step, charge = Step.NOTHING, None
         if needs_the_provider(order):
             step, charge = settle(order, lambda: end - time.monotonic())
+    except Reject as reject:
+        if reject.reason in FINAL:
+            publish(rejection(order, reject.reason, event), source=SOURCE)
+        raise
     except OutsideUnavailable as error:
         raise Later(growing(record.receive_count), str(error)) from error
     logger.info("payment", extra={"order_number": order.order_number, "step": step.name})

@@ -138,7 +138,7 @@ class World:
         if self.outcome == "AUTHORIZED":
             data |= {"charge_id": "ch-1", "amount": order["amount"], "currency": order["currency"]}
         else:
-            data |= {"reason_code": "CARD_DECLINED"}
+            data |= {"reason_code": {"DECLINED": "CARD_DECLINED", "REJECTED": "CHARGE_DIFFERS"}[self.outcome]}
         kind = ("CHECKOUT", "PAYMENT", self.outcome)
         result = Event(kind, data, derived_id("payment", number), submit.correlation_id, submit.event_id)
         self.charged[number] = result
@@ -426,6 +426,24 @@ def test_money_that_is_held_for_a_failed_order_is_for_a_person_to_see(make_world
     assert dead["attributes"]["reason"]["stringValue"] == "AUTHORIZED_AFTER_FAILURE"
     assert "ch-9" in dead["attributes"]["detail"]["stringValue"]
     check(world, number, status)
+
+
+def test_an_order_whose_payment_is_rejected_is_asked_for_no_more(make_world):
+    world = make_world()
+    world.outcome = "REJECTED"
+    number = world.submit_persistently()
+    for _ in range(3):
+        world.run()
+        world.sweep()
+    order = order_item(number)
+    assert (order["backend_status"], order["rejected_reason"]) == ("Payment processing", "CHARGE_DIFFERS")
+    assert ("in_progress" in order, order["payment_token"]) == (False, "tok_ok")
+    assert [event.kind[2] for event in world.published] == ["SUBMIT"]
+    # A person has corrected the cause and redriven Order submit from the dead letters of payments.
+    world.outcome = "AUTHORIZED"
+    world._pay(world.published[0])
+    world.run()
+    check(world, number, "Sent to fulfillment")
 
 
 def differing(world: World) -> str:

@@ -119,6 +119,28 @@ def world(monkeypatch) -> World:
     return world
 
 
+@pytest.mark.parametrize(
+    ("charge", "refused", "reason"),
+    [
+        ({"charge_id": "ch-9", "status": "authorized", "amount": 1, "currency": "EUR"}, None, "CHARGE_DIFFERS"),
+        (None, Answer(400, {"code": "INVALID_REQUEST"}), "CHARGE_REFUSED"),
+    ],
+)
+def test_what_no_repeat_can_settle_is_a_dead_letter_and_orders_is_told(
+    world, monkeypatch, charge, refused, reason: str
+):
+    if charge:
+        world.charges[NUMBER] = charge
+    if refused:
+        monkeypatch.setattr(world, "_charge", lambda key, body: refused)
+    for _ in range(2):
+        assert world.deliver()
+    assert world.reasons == [reason] * 2
+    first, again = world.published
+    assert (first["meta_data"]["status"], first["data"]["reason_code"]) == ("REJECTED", reason)
+    assert first["meta_data"]["event_id"] == again["meta_data"]["event_id"]
+
+
 def kinds(world: World) -> list[str]:
     return [event["meta_data"]["status"] for event in world.published]
 
@@ -248,7 +270,7 @@ def test_an_unknown_order_is_parked(world, status):
 def test_a_charge_over_another_amount_is_parked(world):
     world.charges[NUMBER] = {"charge_id": "ch-1", "status": "authorized", "amount": 1, "currency": "EUR"}
     assert world.deliver()
-    assert (world.reasons, world.published) == (["CHARGE_DIFFERS"], [])
+    assert (world.reasons, kinds(world)) == (["CHARGE_DIFFERS"], ["REJECTED"])
 
 
 def test_money_held_for_a_failed_order_is_parked(world):
@@ -261,7 +283,7 @@ def test_money_held_for_a_failed_order_is_parked(world):
 def test_a_charge_that_the_provider_refuses_is_parked(world, monkeypatch):
     monkeypatch.setattr(world, "_charge", lambda key, body: Answer(400, {}))
     assert world.deliver()
-    assert (world.reasons, world.published) == (["CHARGE_REFUSED"], [])
+    assert (world.reasons, kinds(world)) == (["CHARGE_REFUSED"], ["REJECTED"])
 
 
 def test_a_key_in_use_is_looked_up_and_not_charged_again(world, monkeypatch):

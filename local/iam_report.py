@@ -111,7 +111,9 @@ REASONS: dict[tuple[str, str, str], str] = {
     ("vouchers", "LeaseRangeFunctionRole", "dynamodb:GetItem"): "two runs of a batch lease at the same time",
     ("vouchers", "LeaseRangeFunctionRole", "s3:ListBucket"): "a batch that failed is run again by hand",
     ("vouchers", "NotifyRequesterFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
+    ("vouchers", "StoreFileFunctionRole", "dynamodb:GetItem"): "a batch is cancelled while its file is stored",
     ("vouchers", "StoreFileFunctionRole", "s3:AbortMultipartUpload"): "a file's upload fails half-way",
+    ("vouchers", "StoreFileFunctionRole", "s3:DeleteObject"): "a batch is cancelled while its file is stored",
 }
 
 

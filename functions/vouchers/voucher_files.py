@@ -78,9 +78,15 @@ def store_file(batch_id: str, parts: int, count: int) -> Manifest:
         raise
     manifest = Manifest(batch_id, lines, size, digest.hexdigest())
     document = json.dumps(asdict(manifest), indent=2).encode()
-    key = f"release/{batch_id}.json"
+    key = _manifest_key(batch_id)
     client("s3").put_object(Bucket=_bucket(), Key=key, Body=document, ContentType="application/json")
     return manifest
+
+
+def remove_file(batch_id: str) -> None:
+    """Remove the file of a batch and its manifest, if they are there."""
+    for key in (file_key(batch_id), _manifest_key(batch_id)):
+        client("s3").delete_object(Bucket=_bucket(), Key=key)
 
 
 def remove_parts(batch_id: str, parts: int) -> None:
@@ -106,6 +112,10 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
             waiting.clear()
     if waiting:
         yield bytes(waiting)
+
+
+def _manifest_key(batch_id: str) -> str:
+    return f"release/{batch_id}.json"
 
 
 def _part_key(batch_id: str, index: int) -> str:

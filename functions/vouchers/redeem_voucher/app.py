@@ -5,8 +5,8 @@ from urllib.parse import unquote
 from voucher_batches import read
 from voucher_codes import normalised
 from voucher_requests import redemption
-from voucher_table import find, redeem
-from voucher_views import ACTIVE, REDEEMED, known, redemption_view, refused, same, state, utc_now
+from voucher_table import BatchCancelled, find, find_redemption, redeem
+from voucher_views import ACTIVE, REDEEMED, VOID, known, redemption_view, refused, same, state, utc_now
 
 from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
@@ -19,16 +19,19 @@ def handler(request: Request) -> Response:
     voucher = find(code) if code else None
     batch = known(voucher, read(voucher["batch_id"]) if voucher else None)
     status = state(batch, False, now)
-    if status != ACTIVE:
-        raise refused(status)
     facts = asked | {
         "batch_id": batch["batch_id"],
         "redeemed_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "purge_at": batch["purge_at"],
     }
-    earlier = redeem(str(code), facts)
-    if earlier and not same(asked, earlier):
-        raise refused(REDEEMED)
-    if not earlier:
-        count("VoucherRedeemed")
-    return Response(200 if earlier else 201, redemption_view(batch, earlier or facts))
+    try:
+        # A repetition is answered as before, also when the voucher has expired or its batch was cancelled since.
+        earlier = redeem(str(code), facts) if status == ACTIVE else find_redemption(str(code))
+    except BatchCancelled:
+        raise refused(VOID) from None
+    if earlier and same(asked, earlier):
+        return Response(200, redemption_view(batch, earlier))
+    if earlier or status != ACTIVE:
+        raise refused(REDEEMED if status == ACTIVE else status)
+    count("VoucherRedeemed")
+    return Response(201, redemption_view(batch, facts))

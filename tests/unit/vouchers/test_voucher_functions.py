@@ -1,5 +1,6 @@
 """The functions against AWS as moto has it: what is stored, what happens twice, and what breaks in between."""
 
+import contextlib
 import importlib
 import json
 import re
@@ -15,6 +16,7 @@ import voucher_chunks
 import voucher_files
 import voucher_keys
 import voucher_store
+import voucher_table
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from moto.core import DEFAULT_ACCOUNT_ID
 from voucher_batches import (
@@ -36,6 +38,7 @@ from local.settings import ROOT
 from setpieces import aws, internal
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 from tests.unit.vouchers.test_voucher_requests import GOOD
@@ -377,6 +380,56 @@ def test_a_cancelled_batch_is_not_stored_again(world):
         step("store_file", batch_id)
 
 
+@pytest.mark.parametrize(
+    ("operation", "skip"),
+    [("CreateMultipartUpload", 0), ("CompleteMultipartUpload", 0), ("PutObject", 0), ("UpdateItem", 1)],
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_batch_that_is_cancelled_while_its_file_is_stored_has_no_file(world, monkeypatch, operation, skip, after):
+    batch_id = asked(count=30)
+    for chunk in step("lease_range", batch_id)["chunks"]:
+        step("generate_chunk", batch_id, chunk=chunk)
+    answers = []
+
+    def cancel() -> None:
+        answers.append(call("cancel_batch", batch_id=batch_id)[0])
+
+    with monkeypatch.context() as interleaved:
+        meanwhile(interleaved, operation, cancel, after=after, skip=skip)
+        # After the last write the step is over: then the cancellation finds the file.
+        with contextlib.suppress(BatchOver):
+            step("store_file", batch_id)
+    assert answers == [200]
+    assert not [key for key in keys(world) if key.startswith("release/")]
+
+
+def test_a_step_that_broke_off_removes_the_file_of_a_cancelled_batch_when_it_is_repeated(world, monkeypatch):
+    batch_id = asked(count=30)
+    for chunk in step("lease_range", batch_id)["chunks"]:
+        step("generate_chunk", batch_id, chunk=chunk)
+
+    def breaks_off() -> None:
+        call("cancel_batch", batch_id=batch_id)
+        raise OSError("killed")
+
+    with monkeypatch.context() as interleaved:
+        meanwhile(interleaved, "PutObject", breaks_off, after=True)
+        with pytest.raises(OSError, match="killed"):
+            step("store_file", batch_id)
+    # As stored by the attempt that broke off, after the cancellation had removed it.
+    world.s3.put_object(Bucket="files", Key=f"release/{batch_id}.csv", Body=b"3LEFTOVER")
+    with pytest.raises(BatchOver):
+        step("store_file", batch_id)
+    assert not [key for key in keys(world) if key.startswith("release/")]
+
+
+def test_a_file_stays_when_another_run_has_ended_the_batch(world):
+    batch_id = made(count=30)
+    with pytest.raises(BatchOver):
+        step("store_file", batch_id)
+    assert f"release/{batch_id}.csv" in keys(world)
+
+
 def test_numbers_are_leased_once_although_two_runs_ask(world, monkeypatch):
     batch_id = asked()
     app = importlib.import_module("lease_range.app")
@@ -575,6 +628,81 @@ def test_the_same_key_of_the_same_caller_is_the_same_redemption(world):
     assert call("redeem_voucher", {}, code=code, key="k", customer="C1")[0] == 200
     assert call("redeem_voucher", {}, code=code, key="k", customer="C2")[0] == 409
     assert call("redeem_voucher", {}, code=code, key="other", customer="C1")[0] == 409
+
+
+def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answered(world, monkeypatch):
+    batch_id = made()
+    code, other = codes(world, batch_id)[:2]
+    answers = []
+    meanwhile(monkeypatch, "TransactWriteItems", lambda: answers.append(call("cancel_batch", batch_id=batch_id)[0]))
+    assert call("redeem_voucher", {"order_number": "T000000001"}, code=code)[2]["code"] == "VOUCHER_CANCELLED"
+    assert answers == [200]
+    assert voucher_table.find_redemption(code) is None
+    assert call("redeem_voucher", {"order_number": "T000000001"}, code=other)[2]["code"] == "VOUCHER_CANCELLED"
+
+
+def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(world, monkeypatch):
+    """The status is entered first; redemptions that have read it before are refused once the cancellation is answered."""
+    batch_id = made()
+    code = codes(world, batch_id)[0]
+    advance(batch_id, CANCELLED)
+    assert call("cancel_batch", batch_id=batch_id)[0] == 200
+    # As read by a request that began before the cancellation.
+    monkeypatch.setattr(
+        importlib.import_module("redeem_voucher.app"), "read", lambda name: read(name) | {"status": COMPLETE}
+    )
+    assert call("redeem_voucher", code=code)[2]["code"] == "VOUCHER_CANCELLED"
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"order_number": "T000000001"}, {"customer_id": "C1"}], ids=["nothing", "order", "customer"]
+)
+def test_a_redemption_whose_answer_the_sdk_has_lost_is_its_own(world, monkeypatch, sent):
+    """Without an order and an Idempotency-Key only the attempt itself tells whose redemption it is."""
+    code = codes(world, made())[0]
+    with monkeypatch.context() as lossy:
+        repeat(lossy, aws.client("dynamodb"), "transact_write_items")
+        assert call("redeem_voucher", sent, code=code)[0] == 201
+    assert call("redeem_voucher", {"order_number": "T000000002"}, code=code)[2]["code"] == "VOUCHER_REDEEMED"
+
+
+@pytest.mark.parametrize("facts", [{"status": CANCELLED}, {"valid_to": "2020-01-01T00:00:00Z"}])
+def test_a_redemption_that_is_repeated_too_late_is_answered_as_before(world, facts):
+    batch_id = made()
+    code = codes(world, batch_id)[0]
+    order = {"order_number": "T000000001"}
+    _, _, first = call("redeem_voucher", order, code=code)
+    remember(batch_id, **facts)
+    assert call("redeem_voucher", order, code=code)[::2] == (200, first)
+    assert call("redeem_voucher", {"order_number": "T000000002"}, code=code)[0] == 409
+
+
+CONFLICT = {
+    "transact_write_items": {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+    },
+    "put_item": {"Error": {"Code": "TransactionConflictException"}},
+}
+
+
+@pytest.mark.parametrize("operation", CONFLICT)
+def test_a_transaction_in_conflict_with_another_one_is_made_again(world, monkeypatch, operation):
+    """Redemptions of one batch, and its cancellation, may meet at a gate; the SDK repeats no conflict."""
+    batch_id = made()
+    code = codes(world, batch_id)[0]
+    real, conflicts = getattr(aws.client("dynamodb"), operation), [ClientError(CONFLICT[operation], "Write")] * 2
+
+    def in_conflict(**request: Any) -> Any:
+        if conflicts:
+            raise conflicts.pop()
+        return real(**request)
+
+    monkeypatch.setattr(aws.client("dynamodb"), operation, in_conflict)
+    if operation == "put_item":
+        assert call("cancel_batch", batch_id=batch_id)[0] == 200
+    assert call("redeem_voucher", code=code)[0] == (409 if operation == "put_item" else 201)
+    assert not conflicts
 
 
 def test_making_a_chunk_again_does_not_undo_a_redemption(world):

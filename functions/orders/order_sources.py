@@ -1,4 +1,4 @@
-"""What processing asks other services: the basket, the tax; and what it tells the commerce platform."""
+"""What processing asks others: the basket, the tax, the charge; and what it tells the commerce platform."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ BASKET_SECONDS = 2.0
 # The tax service has a deadline of its own for the tax system, and an answer even without it.
 TAX_SECONDS = 4.0
 PLATFORM_SECONDS = 2.0
+CHARGE_SECONDS = 1.5
 
 
 def read_basket(basket_id: str) -> dict[str, Any] | None:
@@ -35,6 +36,16 @@ def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | 
     if answer.status == 422:
         return None
     return _body("tax", answer)
+
+
+def is_held(order: dict[str, Any], charge_id: str) -> bool:
+    """Does the payment provider hold the order's amount under this charge? Raises ``OutsideUnavailable``."""
+    answer = outside.call("payments", "GET", "charges", order["order_number"], timeout=CHARGE_SECONDS)
+    if answer.status == 404:
+        return False
+    charge = _body("payments", answer)
+    held = {"charge_id": charge_id, "status": "authorized", "amount": order["amount"], "currency": order["currency"]}
+    return all(charge.get(name) == value for name, value in held.items())
 
 
 def tell_platform(order: dict[str, Any]) -> None:

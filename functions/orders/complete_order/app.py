@@ -1,6 +1,17 @@
-"""Payment authorized, declined, rejected: the order goes to the platform and is complete, has failed, or waits for a person."""
+"""Payment authorized, declined, rejected: the order goes to the platform and is complete, has failed, or waits for a person.
 
-from order_statuses import CARD_DECLINED, FAILED, PAYMENT_AUTHORIZED, PAYMENT_DECLINED, PAYMENT_PROCESSING, STATUSES
+Goods leave on the strength of Payment authorized, so the event is not taken at its word: the provider is asked for the charge.
+"""
+
+from order_sources import is_held
+from order_statuses import (
+    CARD_DECLINED,
+    FAILED,
+    PAYMENT_AUTHORIZED,
+    PAYMENT_DECLINED,
+    PAYMENT_PROCESSING,
+    STATUSES,
+)
 from order_steps import finish, order_of
 from order_table import advance, reject
 
@@ -10,16 +21,30 @@ from setpieces.observability import count, logger
 from setpieces.outside import OutsideUnavailable
 from setpieces.queues import Later, Record, Reject, growing
 
+# The provider's record may appear a little later than the answer from which payments knows of the charge.
+PATIENT_RECEIVES = 4
+
 
 def process(event: Event, record: Record) -> None:
-    """Raises ``Reject`` UNKNOWN_ORDER, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS; ``Later`` while the platform is down."""
+    """Raises ``Reject`` UNKNOWN_ORDER, CHARGE_NOT_HELD, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS.
+
+    Raises ``Later`` while the provider or the platform is down.
+    """
     if event.kind[2] == "REJECTED":
         if reject(event.data["order_number"], PAYMENT_PROCESSING, event.data["reason_code"]):
             count("OrderRejected")
         return
+    try:
+        _process(event, record)
+    except OutsideUnavailable as error:
+        raise Later(growing(record.receive_count), str(error)) from error
+
+
+def _process(event: Event, record: Record) -> None:
     number, authorized = event.data["order_number"], event.kind[2] == "AUTHORIZED"
     # Nobody needs the token any more.
     if authorized:
+        _verify(number, event.data["charge_id"], record)
         order = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"], payment_token=None)
     else:
         order = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED, payment_token=None)
@@ -30,10 +55,16 @@ def process(event: Event, record: Record) -> None:
         order = order_of(number)
     if authorized and STATUSES[order["backend_status"]].public == FAILED:
         raise Reject("AUTHORIZED_AFTER_FAILURE", f"the order has failed, but charge {event.data['charge_id']} is held")
-    try:
-        finish(order)
-    except OutsideUnavailable as error:
-        raise Later(growing(record.receive_count), str(error)) from error
+    finish(order)
+
+
+def _verify(number: str, charge_id: str, record: Record) -> None:
+    order = order_of(number)
+    if order["backend_status"] != PAYMENT_PROCESSING or is_held(order, charge_id):
+        return
+    if record.receive_count < PATIENT_RECEIVES:
+        raise Later(growing(record.receive_count), "the provider does not know the charge yet")
+    raise Reject("CHARGE_NOT_HELD", f"the provider holds no charge {charge_id} over the amount of {number}")
 
 
 handler = bus_handler(process)

@@ -154,7 +154,10 @@ class World:
         }
         return self.call(service, answers[service], down)
 
-    def outside(self, system: str, method: str, *path: str, body: Any, timeout: float) -> Answer:
+    def outside(self, system: str, method: str, *path: str, body: Any = None, timeout: float) -> Answer:
+        if system == "payments":
+            assert (method, path[0]) == ("GET", "charges")
+            return self.call("payments", lambda: self._charge(path[1]), OutsideUnavailable("payments", "no answer"))
         assert (system, method, path[0]) == ("commerce", "PUT", "orders")
 
         def put() -> Answer:
@@ -165,6 +168,15 @@ class World:
             return Answer(201 if len(stored) == 1 else 200, body)
 
         return self.call("commerce", put, OutsideUnavailable("commerce", "no answer", timed_out=True))
+
+    def _charge(self, number: str) -> Answer:
+        """The provider's record. An authorized payment that no charge of the run is behind is somebody's invention."""
+        if number not in self.charged:
+            return Answer(404, {})
+        data = self.charged[number].data
+        return Answer(
+            200, {"status": "authorized", **{name: data[name] for name in ("charge_id", "amount", "currency")}}
+        )
 
     # --- what drives the functions ---
 
@@ -323,6 +335,8 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
         "tax",
         "dynamodb:update_item",
         "events:put_events",
+        "dynamodb:get_item",
+        "payments",
         "dynamodb:update_item",
         "commerce",
         "events:put_events",
@@ -334,7 +348,7 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
     assert platform["tax"] == {"source": "quotation", "rate_version": "v"}
 
 
-CALLS = 13
+CALLS = 15
 
 
 @pytest.mark.parametrize("fate", FATES)
@@ -495,6 +509,28 @@ def test_a_person_cancels_a_rejected_order_and_nothing_brings_it_back(make_world
     order = order_item(number)
     assert (order["backend_status"], order["reason_code"]) == ("Cancelled", "PROCESSING_FAILED")
     assert world.shown[number] == ["Processing", "Failed"]
+
+
+@pytest.mark.parametrize(
+    "claim", [{"charge_id": "ch-9"}, {"amount": 1}, {"currency": "USD"}, {"status": "declined"}, None], ids=str
+)
+def test_a_payment_that_the_provider_does_not_hold_completes_nothing(make_world, claim: dict[str, Any] | None):
+    """The event may be forged, or about another charge; ``claim`` is how the provider's record differs from it."""
+    world = make_world()
+    number = world.submit_persistently()
+    world.deliver("submit", "process_order")
+    (told,) = world.queues["payment"]
+    paid = {"status": "authorized", **world.charged[number].data}
+    record = Answer(404, {}) if claim is None else Answer(200, paid | claim)
+    world._charge = lambda _: record  # type: ignore[method-assign]
+    for _ in range(3):
+        world.deliver("payment", "complete_order")
+        assert (len(world.queues["payment"]), world.queues["dead"]) == (1, []), "the record may come late"
+    world.deliver("payment", "complete_order")
+    (dead,) = world.queues["dead"]
+    assert (dead["body"], dead["attributes"]["reason"]["stringValue"]) == (told["body"], "CHARGE_NOT_HELD")
+    assert (order_item(number)["backend_status"], world.platform) == ("Payment processing", {})
+    assert order_item(number)["payment_token"] == "tok_ok"
 
 
 def test_the_payment_token_is_kept_no_longer_than_it_is_needed(make_world):

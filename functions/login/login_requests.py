@@ -1,5 +1,6 @@
 """What callers may send to sign in. Pure."""
 
+import re
 from typing import Any
 
 from setpieces.problems import Problem, invalid
@@ -8,6 +9,7 @@ from setpieces.sessions import bearer_token
 
 MAX_EMAIL_LENGTH = 254  # RFC 5321 with RFC 3696, erratum 1690
 MAX_PASSWORD_LENGTH = 256
+_IDENTITY_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def credentials(request: Request) -> dict[str, Any]:
@@ -28,6 +30,14 @@ def token(request: Request) -> str:
     sent = bearer_token(request.headers.get("authorization", ""))
     if sent is None:
         raise no_session()
+    return sent
+
+
+def identity_id(request: Request) -> str:
+    """The identity that the path names. Raises ``Problem`` 400 for what no identity can have as id."""
+    sent = request.path_parameters["identity_id"]
+    if not _IDENTITY_ID.fullmatch(sent):
+        raise invalid("/identity_id", "must be 1 to 128 of A-Z a-z 0-9 . _ : -")
     return sent
 
 

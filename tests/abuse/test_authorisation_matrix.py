@@ -113,6 +113,7 @@ DECIDED: dict[str, dict[str, Any]] = {
     "createSession": dict.fromkeys(CALLERS, UNKNOWN),
     # The session that ends is the one that is shown.
     "endSession": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
+    "endAllSessions": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
     # Guests have no history.
     "listOrders": dict.fromkeys(("nobody", "key"), UNKNOWN),
     # In a session one orders and redeems for oneself. Guests say whom it is for, and are believed: it gives them nothing.

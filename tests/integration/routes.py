@@ -19,8 +19,8 @@ from local.shop import Shop, eventually, new_basket_id, unique
 from tests.hostile import sample
 from tests.integration.members import sign_in
 
-# Path parameters of routes without a function, which therefore have no sample event.
-KNOWN = {"sequence": "order", "order_number": "T100000000"}
+# Path parameters of routes that have no sample event, because they have no function, or share one.
+KNOWN = {"sequence": "order", "order_number": "T100000000", "identity_id": "id-hostile"}
 # Ids that callers choose, and how: one of their own for every test.
 CHOSEN = {"basket_id": new_basket_id}
 # What `{proxy+}` stands for: of the simulators one operation for each method.

@@ -6,13 +6,17 @@ from functools import cache
 from local.declared import pieces
 from local.shop import Shop
 
+# What counts requests in order to refuse the next ones, such as failed sign-ins.
+COUNTERS = "attempts#"
+
 
 def contents(shop: Shop, service: str) -> list[str]:
-    """Every item of the service's tables, in an order of its own."""
+    """Every item of the service's tables but for counters of requests, in an order of its own."""
     found = []
     for table in _tables(shop, service):
         pages = shop.aws("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        found += [table + json.dumps(item, sort_keys=True, default=str) for page in pages for item in page["Items"]]
+        items = (json.dumps(item, sort_keys=True, default=str) for page in pages for item in page["Items"])
+        found += [table + item for item in items if f'"S": "{COUNTERS}' not in item]
     return sorted(found)
 
 

@@ -17,7 +17,10 @@ TIMERS = {
     "TaxCoolDownSeconds": ("tax", 20, 6),
 }
 # All clients of this machine have one address, from which tests send more than a customer may.
-LIMITS = {"FoundationRequestsPerFiveMinutes", "EdgeRequestsPerFiveMinutes"}
+LIMITS = {
+    *("FoundationRequestsPerFiveMinutes", "EdgeRequestsPerFiveMinutes"),
+    *("LoginFailuresPerClient", "LoginFailuresPerAddress"),
+}
 # What every stage says of itself.
 OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment", "MailFrom"}
 

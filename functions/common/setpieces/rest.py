@@ -45,6 +45,14 @@ class Request:
     authorizer: dict[str, Any]
     remaining_seconds: Callable[[], float]
 
+    @property
+    def client(self) -> str:
+        """The address of the caller as the first proxy saw it, "" if none says so.
+
+        Whoever calls the API directly can make it up: good enough to tell honest clients apart, not to hold anybody back.
+        """
+        return self.headers.get("x-forwarded-for", "").partition(",")[0].strip()
+
     def json(self) -> dict[str, Any]:
         """The body as a JSON object.
 

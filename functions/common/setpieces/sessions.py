@@ -1,17 +1,20 @@
 """Sessions: who calls. A session is an opaque token that only its holder knows; the table holds its digest.
 
-Table ``SESSIONS_TABLE_NAME``: {session_hash, customer_id, identity_id, roles, issued_at, expires_at (TTL)}; times in epoch
-seconds.
+Table ``SESSIONS_TABLE_NAME``: {session_hash, customer_id, identity_id, roles, issued_at, expires_at (TTL), ends_at,
+idle_seconds, generation}; times in epoch seconds. A person whose sessions were all ended has an item of their own
+(``person_key``).
 """
 
 import hashlib
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from setpieces.aws import client
-from setpieces.items import from_item
+from botocore.exceptions import BotoCoreError, ClientError
+
+from setpieces.aws import client, error_code
+from setpieces.items import from_item, to_item
 from setpieces.settings import setting
 
 # RFC 6750, 2.1; tokens are those of ``secrets.token_urlsafe(32)``.
@@ -20,7 +23,10 @@ _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Session:
-    """``customer_id`` and ``identity_id`` are ids of the shop and of the identity provider; ``roles`` may hold "admin"."""
+    """``customer_id`` and ``identity_id`` are ids of the shop and of the identity provider; ``roles`` may hold "admin".
+
+    ``expires_at`` moves on while the session is used, ``idle_seconds`` at a time (0: not at all), but not beyond ``ends_at``.
+    """
 
     session_hash: str
     customer_id: str
@@ -28,6 +34,9 @@ class Session:
     roles: list[str] = field(default_factory=list)
     issued_at: int = 0
     expires_at: int = 0
+    ends_at: int = 0
+    idle_seconds: int = 0
+    generation: int = 0
 
 
 def bearer_token(authorization: str) -> str | None:
@@ -42,9 +51,57 @@ def session_hash(token: str) -> str:
 
 
 def find_session(token: str) -> Session | None:
-    """The session of a token; None if there is none, or if it has ended or expired. One consistent read."""
-    key = {"session_hash": {"S": session_hash(token)}}
-    answer = client("dynamodb").get_item(TableName=setting("SESSIONS_TABLE_NAME"), Key=key, ConsistentRead=True)
-    stored: dict[str, Any] = from_item(answer.get("Item", {}))
+    """The session of a token, kept alive; None if there is none, if it has ended or expired, or with its person's others.
+
+    Two consistent reads, and a write now and then.
+    """
+    stored = read_item(session_hash(token))
+    now = int(time.time())
     # DynamoDB removes expired items days late.
-    return Session(**stored) if stored and stored["expires_at"] > time.time() else None
+    if not stored or stored["expires_at"] <= now:
+        return None
+    known = {one.name for one in fields(Session)}
+    session = Session(**{name: value for name, value in stored.items() if name in known})
+    if session.generation != current_generation(session.identity_id):
+        return None
+    return session if _kept_alive(session, now) else None
+
+
+def current_generation(identity_id: str) -> int:
+    """The generation that sessions of a person have to have; a new one ends all sessions of the older ones."""
+    return int(read_item(person_key(identity_id)).get("generation", 0))
+
+
+def person_key(identity_id: str) -> str:
+    """The key of the item {session_hash, generation} of a person, all of whose sessions have been ended once. It stays."""
+    return f"person#{identity_id}"
+
+
+def read_item(key: str) -> dict[str, Any]:
+    """An item of the sessions table as it is now, {} if there is none."""
+    answer = client("dynamodb").get_item(
+        TableName=setting("SESSIONS_TABLE_NAME"), Key={"session_hash": {"S": key}}, ConsistentRead=True
+    )
+    return from_item(answer.get("Item", {}))
+
+
+def _kept_alive(session: Session, now: int) -> bool:
+    """Whether the session is still there after its end was moved on, which is done when half of its idle time is over."""
+    expires_at = min(now + session.idle_seconds, session.ends_at)
+    if expires_at <= session.expires_at or session.expires_at - now > session.idle_seconds / 2:
+        return True
+    try:
+        client("dynamodb").update_item(
+            TableName=setting("SESSIONS_TABLE_NAME"),
+            Key=to_item({"session_hash": session.session_hash}),
+            UpdateExpression="SET expires_at = :expires_at",
+            # One that was ended meanwhile does not come back.
+            ConditionExpression="attribute_exists(session_hash)",
+            ExpressionAttributeValues=to_item({":expires_at": expires_at}),
+        )
+    except ClientError as error:
+        return error_code(error) != "ConditionalCheckFailedException"
+    except BotoCoreError:
+        # The next request moves it on.
+        return True
+    return True

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime
 
+from login_attempts import counted_attempt
 from login_events import announce
 from login_identity import authenticate
 from login_requests import credentials
@@ -14,10 +15,12 @@ from setpieces.rest import Request, Response, rest_handler
 
 @rest_handler
 def handler(request: Request) -> Response:
-    identity = authenticate(credentials(request), request)
+    sent = credentials(request)
+    with counted_attempt(sent["email"], request):
+        identity = authenticate(sent, request)
     token, session = begin_session(identity, int(time.time()))
     count("SessionStarted")
     announce(session)
-    expires_at = datetime.fromtimestamp(session.expires_at, UTC).isoformat()
+    expires_at = datetime.fromtimestamp(session.ends_at, UTC).isoformat()
     body = {"session_token": token, "customer_id": session.customer_id or None, "expires_at": expires_at}
     return Response(201, body | {"roles": list(session.roles)})

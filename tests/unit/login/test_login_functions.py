@@ -1,93 +1,15 @@
 """Sessions against a table (moto), an identity provider that answers what the test says, and a bus that may be down."""
 
-import importlib
 import json
 import time
+from datetime import datetime
 from hashlib import sha256
-from types import SimpleNamespace
 from typing import Any
 
-import login_events
-import login_identity
 import pytest
 
-from setpieces import outside
-from setpieces.events import PublishFailed
 from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
-from tests.unit.tables import mocked_table
-
-ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
-ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
-CREDENTIALS = {"email": "ada@example.com", "password": "correct horse"}
-METHOD_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abc/local/GET/v1/things/1"
-MINUTES = 60
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch):
-    """``answer`` is the identity provider's, or the failure it raises; ``published`` is what the bus was told."""
-    state: Any = SimpleNamespace(answer=Answer(200, ADA), asked=[], published=[], bus_fails=False)
-
-    def call(system: str, method: str, *path: str, body: dict[str, Any], timeout: float, repeatable: bool) -> Answer:
-        assert (system, method, path) == ("identity", "POST", ("authentications",))
-        assert 0 < timeout <= login_identity.CALL_SECONDS
-        state.asked.append(body)
-        if isinstance(state.answer, Exception):
-            raise state.answer
-        return state.answer
-
-    def publish(event: Any, source: str) -> None:
-        if state.bus_fails:
-            raise PublishFailed("down")
-        state.published.append((source, event))
-
-    monkeypatch.setattr(outside, "call", call)
-    monkeypatch.setattr(login_events, "publish", publish)
-    for name, value in {
-        "SESSIONS_TABLE_NAME": "sessions",
-        "SESSION_MINUTES": str(MINUTES),
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mocked_table(monkeypatch, "sessions", "session_hash") as state.dynamodb:
-        yield state
-
-
-def stored(world: Any) -> list[dict[str, Any]]:
-    return world.dynamodb.scan(TableName="sessions")["Items"]
-
-
-def call(function: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
-    """(status, body) of a function behind the API."""
-    event = {
-        "httpMethod": "POST",
-        "path": "/v1/sessions",
-        "headers": {"Authorization": f"Bearer {token}"} if token else {},
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
-        "requestContext": {"requestId": "r", "path": "/login/v1/sessions"},
-    }
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
-    return answer["statusCode"], json.loads(answer["body"]) if answer.get("body") else None
-
-
-def authorize(function: str, authorization: str | None) -> dict[str, Any]:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    event = {"type": "REQUEST", "methodArn": METHOD_ARN, "headers": headers, "requestContext": {"requestId": "r"}}
-    return importlib.import_module(f"{function}.app").handler(event, CONTEXT)
-
-
-def effect(answer: dict[str, Any]) -> str:
-    (statement,) = answer["policyDocument"]["Statement"]
-    assert statement["Resource"] == METHOD_ARN
-    return statement["Effect"]
-
-
-def sign_in(world: Any, identity: dict[str, Any] = ADA) -> str:
-    world.answer = Answer(200, identity)
-    status, session = call("create_session", CREDENTIALS)
-    assert status == 201
-    return session["session_token"]
+from tests.unit.login.calls import ADA, ADMIN, CREDENTIALS, MINUTES, authorize, call, effect, sign_in, stored
 
 
 def test_a_session_is_stored_by_its_digest_and_announced_once(world: Any):
@@ -98,7 +20,8 @@ def test_a_session_is_stored_by_its_digest_and_announced_once(world: Any):
     (item,) = stored(world)
     assert item["session_hash"]["S"] == sha256(session["session_token"].encode()).hexdigest()
     assert session["session_token"] not in json.dumps(item)
-    assert before + 60 * MINUTES <= int(item["expires_at"]["N"]) <= time.time() + 60 * MINUTES
+    assert before + 60 * MINUTES <= int(item["ends_at"]["N"]) <= time.time() + 60 * MINUTES
+    assert datetime.fromisoformat(session["expires_at"]).timestamp() == int(item["ends_at"]["N"])
     ((source, event),) = world.published
     assert (source, event.data) == ("login", {"customer_id": "C1"})
 

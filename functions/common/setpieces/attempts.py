@@ -1,0 +1,59 @@
+"""Limits on what may be tried within a time, such as guesses at a password or mails to one address.
+
+Attempts are members of sets, counted by the write that adds one: two at the same time are never both the last one, and a write
+that the SDK repeats counts once.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+
+from setpieces.aws import client, error_code
+from setpieces.items import to_attribute, to_item
+
+
+def digest(text: str) -> str:
+    """What stands for an e-mail or network address in a table; upper and lower case are the same."""
+    return hashlib.sha256(text.strip().casefold().encode()).hexdigest()
+
+
+def admit(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int], expires_at: int) -> bool:
+    """Count ``attempt`` in each of the sets that ``limits`` names, unless one of them is full: then in none.
+
+    ``limits`` says how many attempts each set of the item ``key`` takes until ``expires_at`` (TTL). One that was admitted
+    before is admitted again.
+    """
+    sets = {f"#s{n}": name for n, name in enumerate(limits)}
+    most = {f":m{n}": to_attribute(limit) for n, limit in enumerate(limits.values())}
+    has_room = (
+        f"(attribute_not_exists({name}) OR size({name}) < {limit} OR contains({name}, :attempt))"
+        for name, limit in zip(sets, most, strict=True)
+    )
+    values = {":one": to_attribute({attempt}), ":attempt": to_attribute(attempt), ":until": to_attribute(expires_at)}
+    try:
+        client("dynamodb").update_item(
+            TableName=table,
+            Key=to_item(key),
+            UpdateExpression=f"SET expires_at = :until ADD {', '.join(f'{name} :one' for name in sets)}",
+            ConditionExpression=" AND ".join(has_room),
+            ExpressionAttributeNames=sets,
+            ExpressionAttributeValues=values | most,
+        )
+    except ClientError as error:
+        if error_code(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def release(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int]) -> None:
+    """Count ``attempt`` no longer."""
+    sets = {f"#s{n}": name for n, name in enumerate(limits)}
+    client("dynamodb").update_item(
+        TableName=table,
+        Key=to_item(key),
+        UpdateExpression=f"DELETE {', '.join(f'{name} :one' for name in sets)}",
+        ExpressionAttributeNames=sets,
+        ExpressionAttributeValues={":one": to_attribute({attempt})},
+    )

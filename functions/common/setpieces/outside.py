@@ -83,7 +83,7 @@ def send(
     if body is not None:
         sent["Content-Type"] = "application/json"
         payload = json.dumps(body)
-    idempotent = method in ("GET", "PUT", "DELETE") and not sent.keys() & {"If-Match", "If-None-Match"}
+    idempotent = method in {"GET", "PUT", "DELETE"} and not sent.keys() & {"If-Match", "If-None-Match"}
     started = time.monotonic()
     try:
         response = connections.request(

@@ -1,6 +1,6 @@
 """What a basket is and how adding to it changes it. Pure: no AWS, no HTTP, no clock.
 
-Amounts are in minor units, times in epoch seconds.
+Amounts are in minor units, times in epoch seconds. ``unknown`` is what a newer version has stored: it is kept.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,6 +35,7 @@ class Line:
     quantity: int
     unit_price: int
     price_version: int
+    unknown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Answer:
     request: str
     status: int
     body: dict[str, Any]
+    unknown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Basket:
     answers: tuple[Answer, ...] = ()
     expires_at: int = 0
     write_id: str = ""
+    unknown: dict[str, Any] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -122,6 +125,8 @@ def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
     if basket.lines and product.currency != basket.currency:
         raise Problem(409, "CURRENCY_MISMATCH", f"This basket is in {basket.currency}")
     line = line_for(product, quantity + (held.quantity if held else 0))
+    if held:
+        line = replace(line, unknown=held.unknown)
     return replace(
         basket,
         version=basket.version + 1,

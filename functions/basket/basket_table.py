@@ -10,7 +10,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from typing import Any
 
 from basket_requests import no_such_basket, no_such_line
@@ -21,6 +20,7 @@ from setpieces.aws import client, error_code
 from setpieces.items import from_item, to_item
 from setpieces.problems import unavailable
 from setpieces.settings import setting
+from setpieces.stored import known, whole
 
 MAX_TRIES = 8
 Change = Callable[[Basket], tuple[Basket, Answer]]
@@ -46,7 +46,7 @@ def write(basket: Basket, change: Change, now: int) -> Answer:
         try:
             client("dynamodb").put_item(
                 TableName=_table(),
-                Item=to_item(asdict(changed)),
+                Item=_item(changed),
                 **_still(basket.version),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -57,8 +57,11 @@ def write(basket: Basket, change: Change, now: int) -> Answer:
 
 
 def set_line(basket_id: str, sku: str, line: Line, precondition: IfMatch, now: int) -> Basket:
-    """Replace a line that is in the basket. Raises ``Problem`` 404, 412."""
-    return _update(basket_id, sku, ", #lines.#sku = :line", {":line": asdict(line)}, precondition, now)
+    """Change a line that is in the basket. Raises ``Problem`` 404, 412."""
+    members = whole(line)
+    update = "".join(f", #lines.#sku.{name} = :{name}" for name in members)
+    values = {f":{name}": value for name, value in members.items()}
+    return _update(basket_id, sku, update, values, precondition, now)
 
 
 def remove_line(basket_id: str, sku: str, precondition: IfMatch, now: int) -> Basket:
@@ -117,15 +120,15 @@ def _found_instead(error: ClientError) -> dict[str, Any] | None:
     return error.response.get("Item")
 
 
+def _item(basket: Basket) -> dict[str, Any]:
+    lines = {sku: whole(line) for sku, line in basket.lines.items()}
+    return to_item(whole(basket) | {"lines": lines, "answers": [whole(answer) for answer in basket.answers]})
+
+
 def _basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
     if not item:
         return Basket(basket_id)
     stored = from_item(item)
-    lines = {sku: _known(Line, line) for sku, line in stored["lines"].items()}
-    answers = tuple(_known(Answer, answer) for answer in stored["answers"])
-    return _known(Basket, stored | {"lines": lines, "answers": answers}).as_of(now)
-
-
-def _known(kind: type[Any], stored: dict[str, Any]) -> Any:
-    """``kind`` from its attributes in ``stored``; a newer version may have stored more of them."""
-    return kind(**{field.name: stored[field.name] for field in fields(kind) if field.name in stored})
+    lines = {sku: known(Line, line) for sku, line in stored["lines"].items()}
+    answers = tuple(known(Answer, answer) for answer in stored["answers"])
+    return known(Basket, stored | {"lines": lines, "answers": answers}).as_of(now)

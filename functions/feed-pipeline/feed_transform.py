@@ -14,6 +14,7 @@ from feed_reader import Rejection, Unreadable
 from feed_records import checked
 
 from setpieces.observability import logger
+from setpieces.stored import known
 
 # How many records go by between two looks at the clock.
 LOOK = 1000
@@ -99,7 +100,7 @@ def walk(stretches: dict[str, dict[str, Any]]) -> list[Stretch]:
     way: list[Stretch] = []
     at = "0"
     while at in stretches:
-        way.append(Stretch(**stretches[at]))
+        way.append(known(Stretch, stretches[at]))
         at = "" if way[-1].done else str(way[-1].end)
     return way
 

@@ -8,7 +8,7 @@ The form of a rule file is ``schemas/redirects/rules.json``; ``docs/set-pieces/r
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import re2
@@ -202,7 +202,9 @@ def _status(followed: list[Rule]) -> int:
 def compile_rules(document: Mapping[str, Any], sites: Collection[str], destinations: Collection[str]) -> RuleSet:
     """The rules of a rule file that has the form of the schema. Raises ``BadRule``."""
     paths = document.get("paths", {})
-    folding = Folding(**{**paths, "index_pages": tuple(paths.get("index_pages", ()))})
+    # The file may be one of a newer version: options that this one does not know are left out.
+    known = {field.name: paths[field.name] for field in fields(Folding) if field.name in paths}
+    folding = Folding(**known | {"index_pages": tuple(paths.get("index_pages", ()))})
     rules = RuleSet(folding, sites, destinations)
     for number, given in enumerate(document["rules"], start=1):
         try:

@@ -19,6 +19,7 @@ from setpieces.items import from_item, to_item
 from setpieces.observability import logger
 from setpieces.problems import unavailable
 from setpieces.settings import setting
+from setpieces.stored import known
 
 # An instance may work for so long with the state it read last: the healthy way costs one read in this time, not one per order.
 FRESH_SECONDS = 2.0
@@ -136,7 +137,7 @@ def _replace(before: Circuit, after: Circuit) -> bool:
 
 
 def _circuit(stored: dict[str, Any]) -> Circuit:
-    return Circuit(**{name: value for name, value in stored.items() if name != "id"})
+    return known(Circuit, stored)
 
 
 def _remember(state: Circuit) -> Circuit:

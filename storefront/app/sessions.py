@@ -8,7 +8,7 @@ import json
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from redis.asyncio import Redis
@@ -58,7 +58,7 @@ class Sessions:
         except RedisError as error:
             LOG.warning("sessions cannot be read: %s", error)
             return None
-        session = Session(**json.loads(kept)) if kept else None
+        session = _session(json.loads(kept)) if kept else None
         return session if session and session.expires_at > time.time() else None
 
     async def begin(self, response: Response, session: Session) -> bool:
@@ -92,6 +92,11 @@ class Sessions:
             LOG.warning("a session cannot be kept: %s", error)
             return False
         return True
+
+
+def _session(kept: dict[str, Any]) -> Session:
+    """A newer version of the storefront, running beside this one, may keep more."""
+    return Session(**{field.name: kept[field.name] for field in fields(Session) if field.name in kept})
 
 
 def _key(identifier: str) -> str:

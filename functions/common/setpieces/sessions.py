@@ -8,7 +8,7 @@ idle_seconds, generation}; times in epoch seconds. A person whose sessions were 
 import hashlib
 import re
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from setpieces.aws import client, error_code
 from setpieces.items import from_item, to_item
 from setpieces.settings import setting
+from setpieces.stored import known
 
 # RFC 6750, 2.1; tokens are those of ``secrets.token_urlsafe(32)``.
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
@@ -60,8 +61,7 @@ def find_session(token: str) -> Session | None:
     # DynamoDB removes expired items days late.
     if not stored or stored["expires_at"] <= now:
         return None
-    known = {one.name for one in fields(Session)}
-    session = Session(**{name: value for name, value in stored.items() if name in known})
+    session = known(Session, stored)
     if session.generation != current_generation(session.identity_id):
         return None
     return session if _kept_alive(session, now) else None

@@ -17,6 +17,7 @@ from setpieces import observability
 from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import setting
+from setpieces.stored import known
 
 # What has to be left for the messages under way, the error file and the table.
 RESERVE_MS = 90_000
@@ -59,7 +60,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _work(event: dict[str, Any]) -> tuple[Feed, Uploaded, bool]:
     """The run, its upload, and whether it goes on."""
     if "first" in event:
-        return Feed(**event["feed"]), Uploaded(**event["uploaded"]), True
+        return known(Feed, event["feed"]), known(Uploaded, event["uploaded"]), True
     found, bucket = event["detail"]["object"], event["detail"]["bucket"]["name"]
     uploaded = Uploaded(bucket, found["key"], found["etag"], found["size"], found["sequencer"])
     name = feed_id(uploaded.key)

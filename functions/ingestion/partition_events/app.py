@@ -12,12 +12,13 @@ from ingestion_objects import Delivered, read
 
 from setpieces.aws import client
 from setpieces.observability import logger, observed
+from setpieces.stored import known
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """``event`` is {bucket, key, etag}. Returns {files}."""
-    delivered = Delivered(**event)
+    delivered = known(Delivered, event)
     parts: dict[str, _File] = defaultdict(_File)
     for line in events(read(delivered)):
         if not isinstance(line, Corrupt):

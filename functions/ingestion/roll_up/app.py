@@ -9,12 +9,13 @@ from ingestion_lines import Corrupt, events, hour
 from ingestion_objects import Delivered, read
 
 from setpieces.observability import logger, metrics, observed
+from setpieces.stored import known
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """``event`` is {bucket, key, etag}. Returns {counted}."""
-    delivered = Delivered(**event)
+    delivered = known(Delivered, event)
     lines = (line for line in events(read(delivered)) if not isinstance(line, Corrupt))
     counted = add(delivered.identity, Counter((line["event"]["type"], hour(line)) for line in lines), datetime.now(UTC))
     metrics.add_metric(name="EventsCounted", unit="Count", value=counted)

@@ -13,6 +13,7 @@ from sitemap_runs import RUNNING, note, take
 from setpieces import observability
 from setpieces.observability import observed
 from setpieces.settings import setting
+from setpieces.stored import known
 
 
 @observed
@@ -28,8 +29,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         note(run_id, status=RUNNING, **{name: event[name] for name in ("started_at", "dry_run", "force")})
     found = list(islice(pages(setting("PAGES").split(","), event["token"], event["after"]), MAX_URLS + 1))
     chunk, rest = found[:MAX_URLS], found[MAX_URLS:]
-    known = _known()
-    entries = dated(((page.path, page.fingerprint) for page in chunk), known, event["started_at"][:10])
+    before = _known()
+    entries = dated(((page.path, page.fingerprint) for page in chunk), before, event["started_at"][:10])
     store.write_lines(store.pages_key(run_id, number), (asdict(entry) for entry in entries))
     return {
         "chunk": number + 1 if rest else number,
@@ -43,4 +44,4 @@ def _known() -> Any:
     """The pages of the release, in the order of their paths."""
     before = store.released()
     for number in range(1, before["chunks"] + 1):
-        yield from (Page(**line) for line in store.lines(store.pages_key(before["run_id"], number)))
+        yield from (known(Page, line) for line in store.lines(store.pages_key(before["run_id"], number)))

@@ -507,6 +507,19 @@ DIFFERENCES = (
         tests=(f"{GATEWAY}front_door.py::test_what_is_no_services_is_the_cdns",),
         on_aws="`curl -sI http://<site>/` leads to https",
     ),
+    Difference(
+        "cookie-names",
+        "edge",
+        aws="the storefront's cookies are `Secure` and begin with `__Host-`",
+        local="they are neither",
+        reason="browsers take such cookies over https only",
+        where="local/storefront.py:environment",
+        tests=(
+            "tests/unit/storefront/test_storefront_sessions.py::test_a_cookie_for_https_is_one_that_no_other_host_can_set",
+            "tests/unit/storefront/test_storefront_guards.py::test_the_baskets_cookie_is_of_this_host_alone",
+        ),
+        on_aws="`curl -si https://<site>/sign-in --data email=...`: `Set-Cookie`",
+    ),
     # --- data ---
     Difference(
         "time-to-live",

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.apis import Refused
-from app.pages import own_path, session_of, show, site_of, to
+from app.pages import form_of, own_path, session_of, show, site_of, to
 from app.sessions import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,7 +25,7 @@ async def sign_in_form(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """POST /sign-in {email, password, next}"""
-    form = await request.form()
+    form = await form_of(request)
     email, target = str(form.get("email", "")), own_path(str(form.get("next", "")))
     try:
         return await _signed_in(request, email, str(form.get("password", "")), target)
@@ -56,7 +56,7 @@ async def sign_up_form(request: Request) -> Response:
 
 async def sign_up(request: Request) -> Response:
     """POST /sign-up {name, email, password, next}"""
-    form = await request.form()
+    form = await form_of(request)
     given = {name: str(form.get(name, "")) for name in ("name", "email", "password")}
     target = own_path(str(form.get("next", "")))
     try:
@@ -119,7 +119,7 @@ async def change_profile(request: Request) -> Response:
     session = await session_of(request)
     if not session or not session.customer_id:
         return to("/sign-in?next=/account")
-    form = await request.form()
+    form = await form_of(request)
     try:
         await site_of(request).apis.call(
             "customers",

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 from app.apis import Refused
-from app.pages import session_of, show, site_of, to
+from app.pages import form_of, session_of, show, site_of, to
 from app.sessions import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -51,7 +51,7 @@ async def _batch_form(request: Request, given: dict[str, str], error: str, statu
 
 async def order_batch(request: Request) -> Response:
     """POST /admin/vouchers {count, campaign, value, valid_from, valid_to, notify, form}"""
-    session, form = await admin_of(request), await request.form()
+    session, form = await admin_of(request), await form_of(request)
     given = {
         name: str(form.get(name, "")) for name in ("count", "campaign", "value", "valid_from", "valid_to", "notify")
     }
@@ -94,7 +94,7 @@ async def _batch(request: Request) -> dict[str, object]:
 
 async def put_feed(request: Request) -> Response:
     """POST /admin/feeds {type, file}: asks for a link and puts the file there."""
-    session, form = await admin_of(request), await request.form(max_part_size=MAX_FEED_BYTES)
+    session, form = await admin_of(request), await form_of(request, files=1)
     feed_type, file = str(form.get("type", "")), form.get("file")
     if feed_type not in FEED_TYPES or not isinstance(file, UploadFile):
         raise Refused(400, "INVALID_REQUEST", "A feed is a file of one of the types")

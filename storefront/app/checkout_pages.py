@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from app.apis import Refused
-from app.pages import session_of, show, site_of, to
-from app.shop_pages import BASKET, basket_id, read_basket
+from app.pages import form_of, session_of, show, site_of, to
+from app.shop_pages import basket_id, read_basket
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -72,7 +72,7 @@ async def place_order(request: Request) -> Response:
     The voucher is redeemed first, so that a voucher that is refused leaves no order. Sending the form again repeats both steps
     under the form's key: it redeems and orders nothing more.
     """
-    form = await request.form()
+    form = await form_of(request)
     key = str(form.get("form", ""))
     if not key or not basket_id(request):
         return to("/checkout")
@@ -103,7 +103,7 @@ async def place_order(request: Request) -> Response:
             # The order is placed and the voucher redeemed; only the note of the order's number is missing.
             LOG.warning("the redemption of a voucher does not name order %s: %s", number, error)
     response = to(f"/orders/{number}")
-    response.delete_cookie(BASKET, httponly=True, samesite="lax", secure=site_of(request).secure_cookies)
+    site_of(request).basket.delete(response)
     return response
 
 

@@ -9,20 +9,23 @@ from pathlib import Path
 
 from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
 from app.apis import Apis, Refused
-from app.pages import Site, from_elsewhere, refused, show
+from app.cookies import Cookie
+from app.guards import SECURITY, BodyLimit, OwnForms, SecurityHeaders
+from app.pages import Site, refused, show
 from app.sessions import Sessions
 from app.settings import Settings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-SAFE = ("GET", "HEAD", "OPTIONS")
+# A form has some fields of a few words; a feed is a file, and what surrounds it.
+MAX_FORM_BYTES = 64 * 1024
+MAX_BODY_BYTES = {"/admin/feeds": admin_pages.MAX_FEED_BYTES + 2 * 1024 * 1024}
 
 
 async def health(request: Request) -> Response:
@@ -62,15 +65,6 @@ ROUTES = [
 ]
 
 
-class OwnForms(BaseHTTPMiddleware):
-    """Forms of other sites are refused."""
-
-    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        if request.method not in SAFE and from_elsewhere(request):
-            return PlainTextResponse("This form is another site's.", 403)
-        return await call_next(request)
-
-
 class ThroughCdn:
     """The client's address and scheme, as the CDN states them: the connection is the load balancer's.
 
@@ -101,6 +95,11 @@ async def _no_page(request: Request, error: Exception) -> Response:
     return response
 
 
+async def _fault(request: Request, error: Exception) -> Response:
+    """Also the last resort, so without a page; this answer passes no guard."""
+    return PlainTextResponse("Something went wrong.", 500, {"Cache-Control": "no-store", **SECURITY})
+
+
 def create(settings: Settings | None = None) -> Starlette:
     """The ASGI application."""
     found = settings or Settings.from_environment()
@@ -116,8 +115,13 @@ def create(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         lifespan=lifespan,
-        middleware=[Middleware(ThroughCdn, https=found.secure_cookies), Middleware(OwnForms)],
-        exception_handlers={Refused: _refused, HTTPException: _no_page},
+        middleware=[
+            Middleware(ThroughCdn, https=found.secure_cookies),
+            Middleware(SecurityHeaders),
+            Middleware(OwnForms),
+            Middleware(BodyLimit, most=MAX_FORM_BYTES, by_path=MAX_BODY_BYTES),
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _no_page, Exception: _fault},
     )
-    app.state.site = Site(found.site_name, apis, sessions, found.secure_cookies)
+    app.state.site = Site(found.site_name, apis, sessions, Cookie("basket", secure=found.secure_cookies))
     return app

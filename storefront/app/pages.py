@@ -7,21 +7,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.apis import Apis, Refused
+from app.cookies import Cookie
 from app.sessions import Session, Sessions
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 # Asked again after so long, if an API that sheds load, or none that answers, gave no advice.
 RETRY_SECONDS = 2
-# No script, style or picture of anybody else, and nobody shows the shop in a frame of theirs.
-SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+# Of the shop's forms. A feed is a file, which has a limit of its own.
+MAX_FIELDS = 16
+MAX_FIELD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Site:
     name: str
     apis: Apis
     sessions: Sessions
-    secure_cookies: bool
+    basket: Cookie
 
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -65,18 +63,28 @@ async def session_of(request: Request) -> Session | None:
     return found
 
 
+async def form_of(request: Request, files: int = 0) -> FormData:
+    """The fields of a form. Raises ``HTTPException`` 400 for more, or longer ones, than any form of the shop has."""
+    return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+
+
 async def show(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page. What it shows is somebody's own, so nobody keeps it, unless the page says otherwise."""
     html = _environment.get_template(template).render(
         {"site": site_of(request).name, "session": await session_of(request), "path": request.url.path, **values}
     )
-    return HTMLResponse(html, status, {"Cache-Control": "private, no-store", **SECURITY})
+    return HTMLResponse(html, status, {"Cache-Control": "private, no-store"})
 
 
 async def refused(request: Request, error: Refused) -> HTMLResponse:
     """The page for what an API has refused and no other page deals with."""
     status = 503 if error.status >= 500 else error.status
+    if status == 401:
+        # The API's session has ended before the one here.
+        request.state.session = None
     response = await show(request, "refused.html", status, error=error, code=status)
+    if status == 401:
+        await site_of(request).sessions.end(request, response)
     if status in (429, 503):
         response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     return response

@@ -13,7 +13,7 @@ class Settings:
     apis: dict[str, str]
     sessions_url: str
     site_name: str
-    # Cookies are for https only, but on loopback there is none.
+    # Cookies are for https only and have names that say so, but on loopback there is no https.
     secure_cookies: bool
     # What the web ACL of the APIs knows the storefront by.
     api_token: str = ""

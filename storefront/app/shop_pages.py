@@ -6,13 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from app.apis import Refused
-from app.pages import own_path, show, site_of, to
+from app.pages import form_of, own_path, show, site_of, to
 from starlette.requests import Request
 from starlette.responses import Response
 
-BASKET = "basket"
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
-BASKET_DAYS = 30
+BASKET_SECONDS = 30 * 86_400
 MAX_QUERY = 100
 
 
@@ -50,7 +49,7 @@ async def product(request: Request) -> Response:
 
 def basket_id(request: Request) -> str:
     """The reader's basket, "" if they have none yet or the cookie holds what no basket can have as id."""
-    kept = request.cookies.get(BASKET, "")
+    kept = site_of(request).basket.read(request)
     return kept if _BASKET_ID.fullmatch(kept) else ""
 
 
@@ -84,7 +83,7 @@ async def basket(request: Request) -> Response:
 
 async def add_to_basket(request: Request) -> Response:
     """POST /basket {sku, quantity, form}; ``form`` makes a form that is sent twice one item."""
-    form = await request.form()
+    form = await form_of(request)
     sku, quantity = str(form.get("sku", "")), str(form.get("quantity", "1"))
     identifier = basket_id(request) or secrets.token_urlsafe(24)
     line = {"sku": sku, "quantity": int(quantity) if quantity.isdigit() else 0}
@@ -97,20 +96,13 @@ async def add_to_basket(request: Request) -> Response:
             return to(f"/products/{quote(sku, safe='')}?message={error.code}")
         raise
     response = to("/basket")
-    response.set_cookie(
-        BASKET,
-        identifier,
-        max_age=BASKET_DAYS * 86_400,
-        httponly=True,
-        samesite="lax",
-        secure=site_of(request).secure_cookies,
-    )
+    site_of(request).basket.set(response, identifier, BASKET_SECONDS)
     return response
 
 
 async def change_basket(request: Request) -> Response:
     """POST /basket/items/{sku} {quantity}; 0 takes the line out."""
-    form = await request.form()
+    form = await form_of(request)
     quantity = str(form.get("quantity", ""))
     path = f"baskets/{quote(basket_id(request), safe='')}/items/{quote(request.path_params['sku'], safe='')}"
     apis = site_of(request).apis

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import httpx
 from app.apis import Apis
+from app.cookies import Cookie
 from app.main import create
 from app.pages import Site
 from app.sessions import Sessions
@@ -48,7 +49,7 @@ class Browser:
         return asyncio.run(self._send(method, path, body, {"Sec-Fetch-Site": "same-origin"} | (headers or {})))
 
     async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
-        transport = httpx.ASGITransport(self._application())
+        transport = httpx.ASGITransport(self._application(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
             answer = await client.request(method, path, content=body, headers=headers)
             self.cookies = client.cookies
@@ -60,5 +61,5 @@ class Browser:
         app = create(Settings(urls, "redis://127.0.0.1:1/0", "Shop", secure))
         store = FakeAsyncRedis(server=self._server, decode_responses=True)
         apis = Apis(urls, transport=httpx.MockTransport(self._api))
-        app.state.site = Site("Shop", apis, Sessions(store, secure=secure), secure)
+        app.state.site = Site("Shop", apis, Sessions(store, secure=secure), Cookie("basket", secure=secure))
         return app

@@ -192,6 +192,6 @@ def test_a_form_without_its_key_orders_nothing(shop: Shop):
 )
 def test_a_cookie_that_no_basket_can_have_as_id_is_no_basket(shop: Shop, cookie: str):
     client = browser(shop)
-    client.cookies = httpx.Cookies({"basket": cookie})
+    client.cookies = httpx.Cookies({"__Host-basket": cookie})
     assert "nothing in it yet" in client.get("/basket").text
     assert client.get("/checkout").headers["location"] == "/basket"

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def somebody(seconds: int = 60) -> Session:
 
 
 def request(cookie: str = "") -> Request:
-    headers = [(b"cookie", f"{COOKIE}={cookie}".encode())] if cookie else []
+    headers = [(b"cookie", f"__Host-{COOKIE}={cookie}".encode())] if cookie else []
     return Request({"type": "http", "method": "GET", "path": "/", "headers": headers, "query_string": b""})
 
 
@@ -68,11 +69,62 @@ def test_whoever_signs_in_gets_an_id_that_nobody_knew(server: FakeServer):
     assert begun(store, somebody()) != begun(store, somebody())
 
 
-def test_the_store_knows_no_id(server: FakeServer):
+def stored(server: FakeServer) -> dict[str, str]:
+    """All that the store holds."""
+
+    async def read() -> dict[str, str]:
+        store = FakeAsyncRedis(server=server, decode_responses=True)
+        return {key: await store.get(key) for key in await store.keys("*")}
+
+    return asyncio.run(read())
+
+
+def test_the_store_knows_no_id_and_nothing_of_a_session(server: FakeServer):
+    cookie, session = begun(sessions(server), somebody()), somebody()
+    [(key, value)] = stored(server).items()
+    for secret in (cookie, session.token, session.email, session.customer_id, str(session.expires_at)):
+        assert secret not in key + value
+
+
+def test_a_session_is_read_under_its_own_id_only(server: FakeServer):
+    """Who can write to the store does not become somebody else by moving their session."""
+    store = sessions(server)
+    first = begun(store, somebody())
+    [(first_key, _)] = stored(server).items()
+    begun(store, Session("admin's", "", "admin@example.com", int(time.time()) + 60, admin=True))
+    [value] = [value for key, value in stored(server).items() if key != first_key]
+    for planted in (value, "garbage", '{"token": "t", "customer_id": "", "email": "", "expires_at": 9999999999}'):
+        asyncio.run(FakeAsyncRedis(server=server).set(first_key, planted))
+        assert asyncio.run(store.read(request(first))) is None
+
+
+@dataclass
+class NewerSession(Session):
+    later: str = "of a newer version"
+
+
+def test_a_session_that_a_newer_version_kept_is_read(server: FakeServer):
+    session = somebody()
+    cookie = begun(sessions(server), NewerSession(**asdict(session)))
+    assert asyncio.run(sessions(server).read(request(cookie))) == session
+
+
+@pytest.mark.parametrize(("secure", "name"), [(True, "__Host-session"), (False, "session")])
+def test_a_cookie_for_https_is_one_that_no_other_host_can_set(server: FakeServer, secure: bool, name: str):
+    response = Response()
+    store = Sessions(FakeAsyncRedis(server=server, decode_responses=True), secure=secure)
+    asyncio.run(store.begin(response, somebody()))
+    given, *attributes = response.headers["set-cookie"].lower().split("; ")
+    assert given.partition("=")[0] == name.lower()
+    assert "path=/" in attributes
+    assert ("secure" in attributes) == secure
+    assert not [attribute for attribute in attributes if attribute.startswith("domain")]
+
+
+def test_a_cookie_that_a_sibling_host_planted_is_nobodys(server: FakeServer):
     cookie = begun(sessions(server), somebody())
-    kept = asyncio.run(FakeAsyncRedis(server=server, decode_responses=True).keys("*"))
-    assert len(kept) == 1
-    assert cookie not in kept[0]
+    planted = Request({"type": "http", "headers": [(b"cookie", f"session={cookie}".encode())]})
+    assert asyncio.run(sessions(server).read(planted)) is None
 
 
 @pytest.mark.parametrize("cookie", ["", "unknown", "../x", "x" * 4000])

@@ -2,10 +2,11 @@
 
 {batch_id, status, count, campaign, value, currency, valid_from, valid_to, notify, one_time?, requested_by, request,
 created_at, updated_at, attempts, key_version, correlation_id, first?, last?, chunks_done?, file_key?, sha256?, bytes?,
-notified_at?, reason?, open?, purge_at}
+notified_of?, notified_at?, reason?, open?, purge_at}
 
-Times are RFC 3339, ``purge_at`` epoch seconds (TTL), ``value`` in cents. ``open`` is there until the batch has ended; the index
-of that name holds such batches by ``updated_at``, when the sweeper looks after them.
+Times are RFC 3339, ``purge_at`` epoch seconds (TTL), ``value`` in cents. ``notified_of`` is the status that the requester got
+a mail about, COMPLETE or FAILED. ``open`` is there until the batch has ended and, if it has failed, until that was announced;
+the index of that name holds such batches by ``updated_at``, when the sweeper looks after them.
 """
 
 import json
@@ -64,7 +65,7 @@ def read(batch_id: str) -> Batch | None:
 
 def advance(batch_id: str, status: str, **facts: Any) -> Batch | None:
     """Move a batch on to ``status`` and store ``facts`` with it; None, and nothing changes, if that may not follow now."""
-    facts |= {"status": status, "updated_at": _now(), "open": OPEN if status in _OPEN_STATUSES else None}
+    facts |= {"status": status, "updated_at": _now(), "open": None if status == CANCELLED else OPEN}
     if status == GENERATING:
         facts["reason"] = None
     return _change(batch_id, facts, {"status": _AFTER[status]})
@@ -127,6 +128,11 @@ def start(batch: Batch) -> None:
         return
 
 
+def close(batch_id: str) -> None:
+    """The failure of a batch is announced: the sweeper need not look after it. Nothing changes if it has not failed now."""
+    _change(batch_id, {"open": None}, {"status": (FAILED,)})
+
+
 def standing_still(minutes: float, limit: int) -> list[Batch]:
     """Open batches that nothing has happened to for so long, oldest first: {batch_id, status, attempts, correlation_id}."""
     since = datetime.now(UTC) - timedelta(minutes=minutes)
@@ -142,7 +148,7 @@ def standing_still(minutes: float, limit: int) -> list[Batch]:
 
 
 def claim(batch: Batch) -> Batch | None:
-    """One more attempt at a batch that stands still; None if somebody else makes it, or if it has ended."""
+    """Count one more attempt at a batch that stands still; None if another sweep has counted it, or if the batch has ended."""
     facts = {"attempts": batch["attempts"] + 1, "updated_at": _now()}
     return _change(batch["batch_id"], facts, {"attempts": (batch["attempts"],), "open": (OPEN,)})
 
@@ -156,9 +162,11 @@ def _change(batch_id: str, facts: dict[str, Any], expected: dict[str, tuple[Any,
         values |= dict(zip(placeholders, allowed, strict=True))
         conditions.append(f"#{name} IN ({', '.join(placeholders)})" if allowed else f"attribute_not_exists(#{name})")
     kept = {name: value for name, value in facts.items() if value is not None}
-    update = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
-    if len(kept) < len(facts):
-        update += " REMOVE " + ", ".join(f"#{name}" for name in facts if name not in kept)
+    clauses = {
+        "SET": [f"#{name} = :{name}" for name in kept],
+        "REMOVE": [f"#{name}" for name in facts if name not in kept],
+    }
+    update = " ".join(f"{clause} {', '.join(parts)}" for clause, parts in clauses.items() if parts)
     values |= {f":{name}": value for name, value in kept.items()}
     try:
         answer = client("dynamodb").update_item(

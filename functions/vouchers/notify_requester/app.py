@@ -24,19 +24,19 @@ def process(body: dict[str, Any], record: Record) -> None:
     batch = read(event.data["batch_id"])
     if batch is None:
         raise Reject("UNKNOWN_BATCH")
-    mail = _mail(batch)
-    if mail is None or "notified_at" in batch:
+    # None while the batch is made once more, and for one that was cancelled.
+    outcome = {NOTIFYING: COMPLETE, COMPLETE: COMPLETE, FAILED: FAILED}.get(batch["status"])
+    if outcome in (None, batch.get("notified_of")):
         return
-    _send(mail, batch["notify"], record)
+    _send(_mail(batch, outcome), batch["notify"], record)
     # A crash before this sends the mail once more, which is better than never.
-    remember(batch["batch_id"], notified_at=utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+    remember(batch["batch_id"], notified_of=outcome, notified_at=utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def _mail(batch: Batch) -> Mail | None:
-    """What there is to say of the batch as it is now; None for one that was cancelled, or is being made once more."""
-    if batch["status"] in (NOTIFYING, COMPLETE):
-        return success(batch, link(batch, int(setting("LINK_SECONDS"))), SITE_ID)
-    return failure(batch, SITE_ID) if batch["status"] == FAILED else None
+def _mail(batch: Batch, outcome: str | None) -> Mail:
+    if outcome == FAILED:
+        return failure(batch, SITE_ID)
+    return success(batch, link(batch, int(setting("LINK_SECONDS"))), SITE_ID)
 
 
 def _send(mail: Mail, recipient: str, record: Record) -> None:

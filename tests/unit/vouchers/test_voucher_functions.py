@@ -267,6 +267,101 @@ def test_a_batch_that_stands_still_is_started_again_and_then_given_up(world):
     assert sweep() == 0
 
 
+def test_a_batch_that_cannot_be_started_is_tried_every_minute_and_is_not_given_up(world, monkeypatch):
+    """An attempt counts once it is started."""
+    batch_id = asked()
+    real = aws.client("stepfunctions").start_execution
+
+    def down(**request: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://states")
+
+    monkeypatch.setattr(aws.client("stepfunctions"), "start_execution", down)
+    remember(batch_id, updated_at=minutes_ago(2))
+    for _ in range(10):
+        assert sweep() == 1
+    assert (read(batch_id)["status"], read(batch_id)["attempts"]) == (PENDING, 0)
+    monkeypatch.setattr(aws.client("stepfunctions"), "start_execution", real)
+    assert sweep() == 1
+    assert f"{batch_id}-1" in executions(world)
+    assert read(batch_id)["attempts"] == 1
+
+
+def test_a_batch_that_was_started_has_a_quarter_of_an_hour_although_it_is_still_pending(world):
+    """Its first step may be throttled, and is repeated for minutes."""
+    batch_id = asked()
+    remember(batch_id, updated_at=minutes_ago(2))
+    assert sweep() == 1
+    for minutes in (2, 14):
+        remember(batch_id, updated_at=minutes_ago(minutes))
+        assert sweep() == 0
+    remember(batch_id, updated_at=minutes_ago(16))
+    assert sweep() == 1
+    assert read(batch_id)["attempts"] == 2
+
+
+def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(world, monkeypatch):
+    batches = [asked() for _ in range(3)]
+    for number, batch_id in enumerate(batches):
+        remember(batch_id, updated_at=minutes_ago(5 - number))
+    real = aws.client("stepfunctions").start_execution
+
+    def refused(**request: Any) -> Any:
+        if request["name"].startswith(batches[0]):
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "StartExecution")
+        return real(**request)
+
+    monkeypatch.setattr(aws.client("stepfunctions"), "start_execution", refused)
+    assert sweep() == 3
+    assert [read(batch_id)["attempts"] for batch_id in batches] == [0, 1, 1]
+
+
+def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(world, monkeypatch):
+    batch_id = asked()
+    remember(batch_id, updated_at=minutes_ago(2))
+    with monkeypatch.context() as broken:
+        app = importlib.import_module("sweep_batches.app")
+        broken.setattr(app, "claim", lambda batch: 1 / 0)
+        sweep()
+    assert sweep() == 1
+    assert sorted(executions(world)) == [f"{batch_id}-0", f"{batch_id}-1"]
+    assert read(batch_id)["attempts"] == 1
+
+
+def test_two_sweeps_at_once_start_a_batch_once(world, monkeypatch):
+    batch_id = asked()
+    remember(batch_id, updated_at=minutes_ago(2))
+    swept = []
+    meanwhile(monkeypatch, "StartExecution", lambda: swept.append(sweep()))
+    assert (sweep(), swept) == (0, [1])
+    assert sorted(executions(world)) == [f"{batch_id}-0", f"{batch_id}-1"]
+    assert read(batch_id)["attempts"] == 1
+
+
+def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(world, monkeypatch):
+    batch_id = asked()
+    app = importlib.import_module("sweep_batches.app")
+    remember(batch_id, attempts=3, updated_at=minutes_ago(16))
+    announced = []
+
+    def broken(batch: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sns")
+
+    monkeypatch.setattr(app, "announce_failure", broken)
+    assert sweep() == 1
+    # The requester's mail is about the batch as it is: it has failed by the time that this is announced.
+    monkeypatch.setattr(app, "announce_failure", lambda batch: announced.append(read(batch["batch_id"])["status"]))
+    assert sweep() == 0
+    remember(batch_id, updated_at=minutes_ago(2))
+    assert sweep() == 1
+    assert announced == [FAILED]
+    remember(batch_id, updated_at=minutes_ago(60))
+    assert sweep() == 0
+
+
+def minutes_ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 def sweep() -> int:
     return importlib.import_module("sweep_batches.app").handler({}, CONTEXT)["swept"]
 
@@ -799,6 +894,58 @@ def test_a_failed_batch_is_told_of_and_a_cancelled_one_is_not(world, mails):
     assert notify(failed, "FAILED") == notify(cancelled) == []
     (mail,) = mails.sent
     assert "StoreBusy" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+
+
+def test_a_batch_that_has_failed_and_is_complete_after_all_is_told_of_twice(world, mails):
+    batch_id = asked()
+    advance(batch_id, FAILED, reason="StoreBusy")
+    assert notify(batch_id, "FAILED") == notify(batch_id, "FAILED") == []
+    run(batch_id)
+    assert notify(batch_id) == []
+    complete(batch_id)
+    assert notify(batch_id) == []
+    subjects = [mail["Content"]["Simple"]["Subject"]["Data"] for mail in mails.sent]
+    assert ["could not be made" in subject for subject in subjects] == [True, False]
+
+
+def state_update(name: str, batch_id: str, entered: str, error: str = "StoreBusy") -> None:
+    """What a state of the workflow does to a batch."""
+    text = (ROOT / "statemachines" / "generate-vouchers.asl.json").read_text()
+    parameters = json.dumps(json.loads(text)["States"][name]["Parameters"]).replace("${BatchesTable}", "batches")
+    for path, value in {"$.batch_id": batch_id, "$.failure.Error": error, "$$.State.EnteredTime": entered}.items():
+        parameters = parameters.replace(f'"S.$": {json.dumps(path)}', f'"S": {json.dumps(value)}')
+    boto3.client("dynamodb").update_item(**json.loads(parameters))
+
+
+def test_a_failure_whose_answer_was_lost_is_announced(world):
+    """The state is repeated, and recognises the change as its own: a refused condition would end the run as over."""
+    batch_id = asked()
+    state_update("MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
+    state_update("MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
+    assert (read(batch_id)["status"], read(batch_id)["reason"]) == (FAILED, "StoreBusy")
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        state_update("MarkFailed", batch_id, "2026-01-01T00:01:00.000Z")
+
+
+def test_a_batch_that_failed_is_looked_after_until_that_is_announced(world, monkeypatch):
+    batch_id, announced = asked(), []
+    app = importlib.import_module("sweep_batches.app")
+    monkeypatch.setattr(app, "announce_failure", lambda batch: announced.append(batch["batch_id"]))
+    state_update("MarkFailed", batch_id, minutes_ago(0))
+    assert sweep() == 0
+    state_update("Close", batch_id, minutes_ago(0))
+    remember(batch_id, updated_at=minutes_ago(60))
+    assert (sweep(), announced) == (0, [])
+
+
+def test_a_batch_that_was_started_by_hand_is_not_closed_by_the_run_that_failed(world):
+    batch_id = asked()
+    state_update("MarkFailed", batch_id, minutes_ago(0))
+    step("lease_range", batch_id)
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        state_update("Close", batch_id, minutes_ago(0))
+    voucher_batches.close(batch_id)
+    assert read(batch_id)["open"] == voucher_batches.OPEN
 
 
 def test_a_mail_that_cannot_be_sent_now_is_sent_later(world, mails):

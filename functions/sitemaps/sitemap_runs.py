@@ -1,7 +1,8 @@
 """Runs, and which of them may work.
 
 {run_id, status, started_at, updated_at, dry_run, force, urls?, files?, changed?, reason?, purge_at}; the item ``LOCK``
-names the execution that works: {run_id: "LOCK", execution}. An execution that no longer runs holds nothing, however it ended.
+names the execution that works: {run_id: "LOCK", execution, taken_at}, taken_at in epoch seconds. An execution that no longer
+runs holds nothing, however it ended.
 """
 
 import time
@@ -21,6 +22,9 @@ ENDED = (RELEASED, UNCHANGED, CHECKED, REFUSED, FAILED)
 STOPPED = ("ABORTED", "TIMED_OUT")
 KEPT_SECONDS = 90 * 86_400
 LOCK = "LOCK"
+# Step Functions may not know an execution yet that has begun and taken the lock: what it says is eventually consistent.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+UNKNOWN_SECONDS = 30
 
 
 class Busy(Exception):
@@ -34,9 +38,24 @@ def find(run_id: str) -> dict[str, Any] | None:
     return from_item(answer["Item"]) if "Item" in answer else None
 
 
+def create(run_id: str, dry_run: bool, force: bool) -> dict[str, Any]:
+    """The run as it is stored: a new one, or one that is there already, whatever it was asked with."""
+    try:
+        return _set(run_id, "attribute_not_exists(run_id)", status=PENDING, dry_run=dry_run, force=force)
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return from_item(error.response["Item"])
+
+
 def note(run_id: str, **facts: Any) -> dict[str, Any]:
     """Enter what is known of a run; what is said again replaces what was said before. The run as it is then."""
+    return _set(run_id, "", **facts)
+
+
+def _set(run_id: str, condition: str, **facts: Any) -> dict[str, Any]:
     facts |= {"updated_at": datetime.now(UTC).isoformat(), "purge_at": int(time.time()) + KEPT_SECONDS}
+    conditional = {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     answer = client("dynamodb").update_item(
         TableName=setting("TABLE_NAME"),
         Key={"run_id": {"S": run_id}},
@@ -44,23 +63,31 @@ def note(run_id: str, **facts: Any) -> dict[str, Any]:
         ExpressionAttributeNames={f"#{name}": name for name in facts},
         ExpressionAttributeValues={f":{name}": to_attribute(value) for name, value in facts.items()},
         ReturnValues="ALL_NEW",
+        **(conditional if condition else {}),
     )
     return from_item(answer["Attributes"])
 
 
 def take(execution: str) -> None:
     """Be the one run at work. Again is harmless. Raises ``Busy``."""
-    holder = (find(LOCK) or {}).get("execution", "")
-    if holder not in ("", execution) and _execution(holder) == RUNNING:
-        raise Busy(f"{holder} is at work")
+    lock = find(LOCK) or {}
+    holder, now = lock.get("execution", ""), int(time.time())
+    if holder not in ("", execution):
+        status = _execution(holder)
+        if status == RUNNING or (not status and now - lock.get("taken_at", 0) < UNKNOWN_SECONDS):
+            raise Busy(f"{holder} is at work")
     try:
         client("dynamodb").update_item(
             TableName=setting("TABLE_NAME"),
             Key={"run_id": {"S": LOCK}},
-            UpdateExpression="SET execution = :mine",
+            UpdateExpression="SET execution = :mine, taken_at = :now",
             # Of two that found the same holder gone, one is first.
             ConditionExpression="attribute_not_exists(execution) OR execution IN (:seen, :mine)",
-            ExpressionAttributeValues={":mine": {"S": execution}, ":seen": {"S": holder or execution}},
+            ExpressionAttributeValues={
+                ":mine": {"S": execution},
+                ":seen": {"S": holder or execution},
+                ":now": {"N": str(now)},
+            },
         )
     except ClientError as error:
         if error_code(error) == "ConditionalCheckFailedException":

@@ -36,6 +36,7 @@ OWED = {
     "ingestion-partition-events": NOT_THERE,
     "ingestion-roll-up": NOT_THERE,
     "sitemaps-check-release": "Refused",  # unless it finds the release of an earlier run
+    "sitemaps-release-index": "Superseded",
     "sitemaps-verify-release": "NotReleased",
     "vouchers-generate-chunk": OVER,
     "vouchers-lease-range": OVER,

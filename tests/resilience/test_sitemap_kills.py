@@ -15,7 +15,7 @@ from tests.integration.test_catalog import put_product
 from tests.integration.test_sitemaps import PATIENCE, crawl
 
 # States of a run that releases something, in their order.
-BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "CopyManifest", "CopyIndex"]
+BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "Release"]
 AFTER_THE_INDEX = ["Invalidate", "Verify", "MarkReleased", "CleanUp"]
 HELD = "Held"
 

@@ -37,16 +37,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for problem in problems(whole, origin):
         _refuse(run_id, f"{store.INDEX} {problem}")
     urls = sum(file["urls"] for file in made)
-    before = store.released()
+    released = store.index()
+    before = store.manifest(released.run_id)
     reason = "" if event["force"] else shrunk(before["urls"], urls)
     if reason:
         _refuse(run_id, reason)
-    store.write(store.work(run_id, store.INDEX), whole, "application/xml", store.FOR_A_WHILE)
+    store.write(store.work(run_id, store.INDEX), whole, store.XML, store.FOR_A_WHILE)
     robots = _robots(origin)
     store.write(store.work(run_id, store.ROBOTS), robots, "text/plain; charset=utf-8", store.FOR_A_WHILE)
     manifest = {"run_id": run_id, "before": before["run_id"], "chunks": event["chunks"], "urls": urls}
     store.write(store.work(run_id, store.MANIFEST), json.dumps(manifest).encode())
-    changed = store.read(store.RELEASE + store.INDEX) != whole
+    changed = released.content != whole
     note(run_id, urls=urls, files=len(made), changed=changed)
     return {"urls": urls, "files": len(made), "changed": changed, "names": [file["name"] for file in made]}
 

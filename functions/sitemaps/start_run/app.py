@@ -3,7 +3,7 @@
 import json
 
 from sitemap_requests import new_run_id, options, view
-from sitemap_runs import PENDING, find, note
+from sitemap_runs import create
 
 from setpieces.aws import client, error_code
 from setpieces.problems import Problem
@@ -16,12 +16,9 @@ def handler(request: Request) -> Response:
     wanted = options(request)
     key = request.idempotency_key()
     run_id = new_run_id(request.authorizer["principalId"], key)
-    # Without a key it is a run that nobody can have asked for before.
-    run = find(run_id) if key else None
-    if run and {name: run[name] for name in wanted} != wanted:
+    run = create(run_id, **wanted)
+    if {name: run[name] for name in wanted} != wanted:
         raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another run")
-    if run is None:
-        run = note(run_id, status=PENDING, **wanted)
     api = client("stepfunctions")
     try:
         # Of the same name there is only one: to start it again is harmless, and mends a start that was lost.

@@ -18,6 +18,6 @@ def handler(event: dict[str, Any], context: Any) -> None:
     pages = (Entry(line["path"], line["changed"]) for line in store.lines(store.pages_key(run_id, number)))
     made = []
     for file in files(f"pages-{number}", setting("ORIGIN"), pages):
-        store.write(store.work(run_id, store.FILES + file.name), file.content, "application/xml", store.FOR_EVER)
+        store.write(store.work(run_id, store.FILES + file.name), file.content, store.XML, store.FOR_EVER)
         made.append({"name": file.name, "urls": file.urls, "changed": file.changed, "sha256": file.sha256})
     store.write_lines(store.files_key(run_id, number), made)

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pickle
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,12 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from sitemap_check import locations
 
+from local.settings import ROOT
+from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 ORIGIN = "https://shop.example"
@@ -44,6 +49,8 @@ def world(monkeypatch: pytest.MonkeyPatch):
         return Answer(200, body)
 
     monkeypatch.setattr(sitemap_pages.outside, "call", call)
+    # Runs of these tests have no execution, unless a test starts one: they are over at once.
+    monkeypatch.setattr(sitemap_runs, "UNKNOWN_SECONDS", 0)
     with mocked_table(monkeypatch, "runs", "run_id"):
         state.s3 = boto3.client("s3")
         state.s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -92,15 +99,24 @@ def checked(run_id: str, force: bool = False, **how: Any) -> dict[str, Any]:
 
 
 def copy(world: Any, run_id: str, made: dict[str, Any], most: int | None = None) -> None:
-    """What the workflow copies, the index last; not more than ``most``."""
-    names = [*(f"sitemaps/{name}" for name in made["names"]), "robots.txt", "manifest.json", "sitemap.xml"]
+    """What the workflow copies before it releases the index; not more than ``most``."""
+    names = [*(f"sitemaps/{name}" for name in made["names"]), "robots.txt"]
     for name in names[:most]:
         world.s3.copy_object(Bucket="files", CopySource=f"files/work/{run_id}/{name}", Key=f"release/{name}")
 
 
+def publish(world: Any, run_id: str, made: dict[str, Any]) -> None:
+    copy(world, run_id, made)
+    release_index(run_id)
+
+
+def release_index(run_id: str) -> None:
+    step("release_index", run_id, execution=f"{os.environ['EXECUTION_ARN_PREFIX']}:{run_id}")
+
+
 def released(world: Any, run_id: str, **how: Any) -> dict[str, Any]:
     made = checked(run_id, **how)
-    copy(world, run_id, made)
+    publish(world, run_id, made)
     step("verify_release", run_id, chunks=made["chunks"])
     step("clean_up", run_id)
     return made
@@ -210,8 +226,8 @@ def test_every_step_may_be_repeated(world):
     assert planned("run-1") == chunks
     first = step("check_release", "run-1", chunks=chunks, force=False)
     assert step("check_release", "run-1", chunks=chunks, force=False) == first
-    copy(world, "run-1", first)
-    copy(world, "run-1", first)
+    publish(world, "run-1", first)
+    publish(world, "run-1", first)
     for _ in range(2):
         step("verify_release", "run-1", chunks=chunks)
         step("clean_up", "run-1")
@@ -240,7 +256,7 @@ def to_be_copied(world: Any) -> tuple[list[str], dict[str, Any]]:
     return before, made
 
 
-@pytest.mark.parametrize("copied", range(6))
+@pytest.mark.parametrize("copied", range(5))
 def test_a_copy_that_ends_anywhere_leaves_a_whole_release(world, monkeypatch, copied):
     monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
     before, made = to_be_copied(world)
@@ -253,11 +269,17 @@ def test_a_copy_that_ends_anywhere_leaves_a_whole_release(world, monkeypatch, co
 @pytest.mark.parametrize("lost", ["sitemap.xml", "sitemaps/"])
 def test_a_release_that_is_not_whole_is_seen(world, lost):
     made = checked("run-1")
-    copy(world, "run-1", made)
+    publish(world, "run-1", made)
     for key in keys(world, f"release/{lost}"):
         world.s3.delete_object(Bucket="files", Key=key)
     with pytest.raises(Exception, match=r"\.xml"):
         step("verify_release", "run-1", chunks=made["chunks"])
+
+
+class Later(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(UTC) + timedelta(days=8)
 
 
 def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(world, monkeypatch):
@@ -268,17 +290,86 @@ def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(world, monk
     names = [each["names"][0] for each in made]
     assert len({*names}) == 3
     assert all(f"release/sitemaps/{name}" in keys(world) for name in names), "a week has not gone by"
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.now(UTC) + timedelta(days=8)
-
     monkeypatch.setattr(importlib.import_module("clean_up.app"), "datetime", Later)
     step("clean_up", "run-3")
     assert keys(world, "release/sitemaps/") == sorted(f"release/sitemaps/{name}" for name in names[1:])
     assert {key.split("/")[1] for key in keys(world, "work/")} == {"run-2", "run-3"}
     assert len(urls()) == 5
+
+
+# --- what is released stays what was compared with ---
+def test_a_run_that_is_redriven_does_not_replace_a_newer_release(world):
+    """Its execution was stopped before the release of the index, and goes on there after another run."""
+    old = checked("run-1")
+    copy(world, "run-1", old)
+    world.products["SP-00001"]["name"] = "Another name"
+    released(world, "run-2")
+    before = store.read("release/sitemap.xml")
+    with pytest.raises(Exception, match="run-2 is released"):
+        release_index("run-1")
+    assert store.read("release/sitemap.xml") == before
+
+
+def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(world):
+    made = checked("run-1")
+    copy(world, "run-1", made)
+    sitemap_runs.take(started(world, "run-2"))
+    with pytest.raises(sitemap_runs.Busy):
+        release_index("run-1")
+    assert store.index() == store.Index()
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first release", "later release"])
+def test_of_two_runs_that_release_at_once_one_does(world, monkeypatch, first):
+    """Both have found the lock free: the other one's index comes between this one's look and its write."""
+    if not first:
+        released(world, "run-0")
+    made = []
+    for run in ("run-1", "run-2"):
+        stock(world, 4, description=run)
+        made.append(checked(run))
+    meanwhile(monkeypatch, "PutObject", lambda: publish(world, "run-2", made[1]))
+    copy(world, "run-1", made[0])
+    with pytest.raises(Exception, match="another run was first"):
+        release_index("run-1")
+    assert store.index().run_id == "run-2"
+    step("verify_release", "run-2", chunks=1)
+
+
+def test_an_index_whose_answer_was_lost_is_released(world, monkeypatch):
+    made = checked("run-1")
+    copy(world, "run-1", made)
+    repeat(monkeypatch, aws.patient_client("s3"), "put_object")
+    release_index("run-1")
+    assert store.index().run_id == "run-1"
+
+
+def test_a_run_that_was_stopped_before_its_index_was_never_released(world, monkeypatch):
+    """Clean-up keeps what crawlers really had, and the next run compares itself with that."""
+    stock(world, 8)
+    old = released(world, "run-1", day="2026-01-02")
+    stock(world, 20)
+    copy(world, "run-2", checked("run-2", day="2026-01-03"))
+    stock(world, 9)
+    made = checked("run-3", day="2026-01-04")
+    assert store.manifest("run-3")["before"] == "run-1"
+    publish(world, "run-3", made)
+    monkeypatch.setattr(importlib.import_module("clean_up.app"), "datetime", Later)
+    step("clean_up", "run-3")
+    assert {f"release/sitemaps/{name}" for name in old["names"]} <= set(keys(world))
+
+
+def test_an_index_that_was_released_without_its_run_is_the_one_of_the_manifest_beside_it(world):
+    """As releases were made once."""
+    made = released(world, "run-1", day="2026-01-02")
+    for name in ("manifest.json", "sitemap.xml"):
+        world.s3.copy_object(Bucket="files", CopySource=f"files/work/run-1/{name}", Key=f"release/{name}")
+    assert store.index().run_id == ""
+    assert (store.released()["run_id"], store.released()["urls"]) == ("run-1", made["urls"])
+    assert checked("run-2", day="2026-01-03")["changed"] is False
+    world.products["SP-00001"]["name"] = "Another name"
+    released(world, "run-3", day="2026-01-04")
+    assert store.index().run_id == "run-3"
 
 
 # --- one at a time ---
@@ -296,16 +387,39 @@ def test_only_one_run_is_at_work(world):
     sitemap_runs.take(other)
 
 
-def test_a_run_that_nobody_remembers_holds_nothing(world):
+def test_a_run_that_nobody_remembers_holds_nothing(world, monkeypatch):
+    """But one that has only just taken the lock may not be known yet."""
+    monkeypatch.setattr(sitemap_runs, "UNKNOWN_SECONDS", 30)
+    other, now = started(world, "other"), time.time()
     sitemap_runs.take(f"{world.machine.replace(':stateMachine:', ':execution:')}:forgotten")
-    sitemap_runs.take(started(world, "other"))
+    with pytest.raises(sitemap_runs.Busy):
+        sitemap_runs.take(other)
+    monkeypatch.setattr(sitemap_runs.time, "time", lambda: now + 31)
+    sitemap_runs.take(other)
+
+
+def test_a_run_waits_for_another_as_long_as_the_documents_say():
+    """Each state that may find another run at work, by its own retries."""
+    machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
+    rules = [
+        rule
+        for state in machine["States"].values()
+        for rule in state.get("Retry", [])
+        if rule["ErrorEquals"] == ["Busy"]
+    ]
+    assert len(rules) == 2
+    for rule in rules:
+        growing = (rule["IntervalSeconds"] * rule["BackoffRate"] ** number for number in range(rule["MaxAttempts"]))
+        assert 40 * 60 <= sum(min(seconds, rule["MaxDelaySeconds"]) for seconds in growing) < 41 * 60
+    for page in ("set-pieces/sitemaps.md", "runbooks/refused-sitemaps.md"):
+        assert "40 minutes" in (ROOT / "docs" / page).read_text()
 
 
 def test_of_two_that_see_the_same_run_gone_one_is_first(world, monkeypatch):
     mine, other = started(world, "mine"), started(world, "other")
     sitemap_runs.take(other)
     monkeypatch.setattr(sitemap_runs, "find", lambda _: {"execution": "gone"})
-    monkeypatch.setattr(sitemap_runs, "_execution", lambda _: "")
+    monkeypatch.setattr(sitemap_runs, "_execution", lambda _: "ABORTED")
     with pytest.raises(sitemap_runs.Busy):
         sitemap_runs.take(mine)
 
@@ -353,6 +467,27 @@ def test_the_same_key_is_the_same_run(world):
     status, _, problem = call("start_run", {"dry_run": False}, key="k")
     assert (status, problem["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert call("start_run", {"dry_run": True}, key="l")[2]["run_id"] != first["run_id"]
+
+
+def test_of_two_runs_with_one_key_asked_for_at_once_one_is_made(world, monkeypatch):
+    """The other is answered as if it had come later, and does not undo how far the run is."""
+    answers = []
+
+    def other() -> None:
+        answers.append(call("start_run", {"dry_run": True}, key="k"))
+        sitemap_runs.note(answers[0][2]["run_id"], status="RUNNING")
+
+    meanwhile(monkeypatch, "UpdateItem", other)
+    status, _, problem = call("start_run", {"dry_run": False}, key="k")
+    assert (status, problem["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    [(status, _, run)] = answers
+    assert (status, run["dry_run"]) == (202, True)
+    assert call("show_run", run_id=run["run_id"])[2]["status"] == "RUNNING"
+
+
+def test_a_run_is_made_though_the_answer_of_the_table_was_lost(world, monkeypatch):
+    repeat(monkeypatch, aws.client("dynamodb"), "update_item")
+    assert call("start_run", {"dry_run": True})[0] == 202
 
 
 @pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"force": 1}, {"what": True}, [], "x"])

@@ -53,7 +53,7 @@ class Answer:
 class Basket:
     """A basket, or the place of one: without ``expires_at`` there is none (yet, or any more).
 
-    ``version`` grows by one with each change and goes on where an expired basket ended, so that no entity tag comes back.
+    ``version`` begins with ``first_version`` and grows by one with each change, also when an expired basket begins anew.
     ``write_id`` is the random id of the last PATCH or DELETE; an addition is recognised by its answer.
     """
 
@@ -99,6 +99,15 @@ class Idempotency:
     request: str
 
 
+def first_version(now: int) -> int:
+    """The version of a new basket: milliseconds since the epoch.
+
+    DynamoDB removes expired baskets. One that begins anew has a higher version than before, so that no entity tag means two
+    states, unless the basket was changed a thousand times a second all its life.
+    """
+    return now * 1000
+
+
 def line_for(product: Product, quantity: int) -> Line:
     """The line of ``quantity`` of a product at its present price.
 
@@ -129,7 +138,7 @@ def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
         line = replace(line, unknown=held.unknown)
     return replace(
         basket,
-        version=basket.version + 1,
+        version=basket.version + 1 if basket.version else first_version(now),
         currency=product.currency,
         lines=basket.lines | {product.sku: line},
         expires_at=now + LIFETIME_SECONDS,

@@ -2,10 +2,12 @@
 
 import importlib
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import basket_products
+import basket_rules
 import basket_table
 import pytest
 from botocore.exceptions import ClientError
@@ -58,6 +60,8 @@ def platform(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "baskets")
+    # So that tests can name versions.
+    monkeypatch.setattr(basket_rules, "first_version", lambda now: 1)
     with mocked_table(monkeypatch, "baskets", "basket_id") as client:
         yield client
 
@@ -355,3 +359,19 @@ def test_a_basket_that_a_newer_version_stored_is_read(table, platform):
     assert send("add_item", ONE)[0] == 200
     assert send("change_item", {"quantity": 5}, "SP-1")[0] == 200
     assert send("remove_item", sku="SP-1")[0] == 204
+
+
+FIRST_VERSION = basket_rules.first_version
+
+
+def test_no_entity_tag_means_two_states_though_dynamodb_has_removed_the_basket(table, platform, monkeypatch):
+    monkeypatch.setattr(basket_rules, "first_version", FIRST_VERSION)
+    began = int(time.time())
+    _, _, headers = send("add_item", {"sku": "SP-1", "quantity": 7})
+    send("add_item", ONE)
+    monkeypatch.setattr(time, "time", lambda: began + basket_rules.LIFETIME_SECONDS + 1)
+    table.delete_item(TableName="baskets", Key={"basket_id": {"S": BASKET}})
+    assert send("add_item", ONE)[0] == 201
+    assert send("change_item", {"quantity": 2}, "SP-1", if_match=headers["ETag"])[0] == 412
+    _, body, headers = send("add_item", ONE)
+    assert send("change_item", {"quantity": 5}, "SP-1", if_match=headers["ETag"])[1]["version"] == body["version"] + 1

@@ -16,6 +16,7 @@ from basket_rules import (
     Product,
     add,
     add_once,
+    first_version,
     line_for,
     shown,
     totals,
@@ -37,7 +38,7 @@ def basket(*quantities: int, **changes) -> Basket:
 
 def test_a_first_product_makes_the_basket():
     added = add(Basket("b"), TOWER, 2, NOW)
-    assert added == Basket("b", 1, "EUR", {"SP-1": Line(2, 1999, 7)}, (), NOW + LIFETIME_SECONDS)
+    assert added == Basket("b", first_version(NOW), "EUR", {"SP-1": Line(2, 1999, 7)}, (), NOW + LIFETIME_SECONDS)
 
 
 def test_more_of_the_same_is_summed_at_the_present_price():

@@ -1,14 +1,15 @@
 """The order cache: one item per order, which is the order's outbox as well, and one or two per Idempotency-Key.
 
 order  {order_number, customer_id, owner, history_of?, basket_id, payment_token, ship_to, backend_status, reason_code?,
-        correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, rejected_reason?, and once it is valid:
-        lines, subtotal, tax, amount, currency; charge_id?}
+        correlation_id, created_at, check_at, updated_at, expires_at, in_progress?, sweeps?, rejected_reason?, and once it is
+        valid: lines, subtotal, tax, amount, currency; charge_id?}
 key    {order_number: "key#<digest>", number, request, expires_at}
 
 Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is
 in a terminal status, or has a ``rejected_reason`` and waits for a person; the index of that name holds such orders by
 ``check_at``, when the sweeper looks after them. An order writes to the index four times and a key takes 1,000 writes a second,
-so ``in_progress`` is one of ten keys, by the last digit of the number. The index ``history`` holds the orders of each owner,
+so ``in_progress`` is one of ten keys, by the last digit of the number. An order that has been swept since its status changed
+is under an eleventh, ``stuck``, and has the number of ``sweeps``. The index ``history`` holds the orders of each owner,
 ``history_of``; guests have none. An order expires (TTL) some time after it has ended: until then it is the only record of what
 is owed to its customer.
 """
@@ -41,7 +42,8 @@ EXISTS = (object(),)
 # The year 2286: DynamoDB keeps an order that has not ended. A number, because the mapping templates compare it with the time.
 NEVER = 9_999_999_999
 # Orders that were placed before the index was spread are under the first.
-PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)))
+STUCK = "stuck"
+PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)), STUCK)
 
 
 def numbered_before(idempotency: Idempotency) -> str | None:
@@ -72,7 +74,7 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
         "updated_at": _rfc3339(now),
         "expires_at": NEVER,
         "in_progress": _partition(order_number),
-        "check_at": now + _patience(),
+        "check_at": now + patience(),
     }
     if facts["owner"]:
         order["history_of"] = facts["owner"]
@@ -131,7 +133,12 @@ def reject(order_number: str, status: str, reason: str) -> bool:
 def reopen(order_number: str) -> bool:
     """Have an order processed again that was given up (``PROCESSING_FAILED``) or rejected: only for a person's redrive."""
     now = int(time.time())
-    again = {"in_progress": _partition(order_number), "check_at": now + _patience(), "updated_at": _rfc3339(now)}
+    again = {
+        "in_progress": _partition(order_number),
+        "sweeps": None,
+        "check_at": now + patience(),
+        "updated_at": _rfc3339(now),
+    }
     given_up = {"backend_status": (VALIDATION_FAILED,), "reason_code": (PROCESSING_FAILED,)}
     restarted = again | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER}
     rejected = {"backend_status": (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED), "rejected_reason": EXISTS}
@@ -139,15 +146,33 @@ def reopen(order_number: str) -> bool:
     return bool(_change(order_number, given_up, restarted) or _change(order_number, rejected, resumed))
 
 
-def postpone(order_number: str, check_at: int) -> bool:
-    """Claim an order for this sweep: False if another sweep has, or if it is in progress no longer."""
+def postpone(order: Order, seconds: int, *, swept: bool) -> bool:
+    """Look after an order again in ``seconds``: False if another sweep does, or if it is in progress no longer.
+
+    ``swept`` claims it for this sweep, which counts it as stuck until its status changes.
+    """
     # Orders that were placed before an order in progress was kept have a time to expire.
-    facts = {"check_at": int(time.time()) + _patience(), "expires_at": NEVER}
-    return _change(order_number, {"check_at": (check_at,), "in_progress": EXISTS}, facts) is not None
+    facts = {"check_at": int(time.time()) + seconds, "expires_at": NEVER}
+    if swept:
+        facts |= {"in_progress": STUCK, "sweeps": order.get("sweeps", 0) + 1}
+    expected = {"check_at": (order["check_at"],), "in_progress": EXISTS}
+    return _change(order["order_number"], expected, facts) is not None
 
 
-def stuck(limit: int) -> list[Order]:
-    """Orders in progress for too long, oldest first: {order_number, check_at, correlation_id, backend_status}."""
+def count_stuck() -> int:
+    """How many orders have been swept and have made no progress since; beyond some 5,000, a part of them."""
+    answer = client("dynamodb").query(
+        TableName=_table(),
+        IndexName=IN_PROGRESS,
+        KeyConditionExpression="in_progress = :stuck",
+        ExpressionAttributeValues=to_item({":stuck": STUCK}),
+        Select="COUNT",
+    )
+    return int(answer["Count"])
+
+
+def due(limit: int) -> list[Order]:
+    """Orders that are to be looked after, oldest first: {order_number, check_at, correlation_id, backend_status}."""
     found: list[Order] = []
     for partition in PARTITIONS:
         answer = client("dynamodb").query(
@@ -166,8 +191,8 @@ def _entering(order_number: str, status: str) -> Order:
     now = int(time.time())
     facts = {"backend_status": status, "updated_at": _rfc3339(now)}
     if STATUSES[status].terminal:
-        return facts | {"in_progress": None, "expires_at": _expiry(now)}
-    return facts | {"in_progress": _partition(order_number), "rejected_reason": None}
+        return facts | {"in_progress": None, "sweeps": None, "expires_at": _expiry(now)}
+    return facts | {"in_progress": _partition(order_number), "sweeps": None, "rejected_reason": None}
 
 
 def _change(order_number: str, expected: dict[str, tuple[Any, ...]], facts: Order) -> Order | None:
@@ -221,7 +246,8 @@ def _expiry(now: int) -> int:
     return now + 86_400 * int(setting("ORDER_DAYS"))
 
 
-def _patience() -> int:
+def patience() -> int:
+    """Seconds for which an order may make no progress before it is looked after."""
     return 60 * int(setting("STUCK_MINUTES"))
 
 

@@ -1,9 +1,11 @@
 """Every minute: orders that have been in progress for too long are processed again, from wherever they stand."""
 
+import time
 from typing import Any
 
 from order_queue import enqueue
-from order_table import postpone, stuck
+from order_sweeps import payment_seconds, wait
+from order_table import count_stuck, due, patience, postpone, read
 
 from setpieces.observability import logger, metrics, observed
 
@@ -13,12 +15,23 @@ LIMIT = 100
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """{"swept": how many orders}."""
-    swept = 0
-    for order in stuck(LIMIT):
-        # Sent before it is claimed: a crash in between sends it once more, which is harmless.
-        enqueue(order["order_number"], order["correlation_id"])
-        if postpone(order["order_number"], order["check_at"]):
-            logger.warning("order is stuck", extra={name: order[name] for name in ("order_number", "backend_status")})
-            swept += 1
-    metrics.add_metric(name="StuckOrders", unit="Count", value=swept)
+    swept = sum(_sweep(found) for found in due(LIMIT))
+    metrics.add_metric(name="StuckOrders", unit="Count", value=count_stuck())
     return {"swept": swept}
+
+
+def _sweep(found: dict[str, Any]) -> bool:
+    order = read(found["order_number"])
+    # The index is behind its table.
+    if order is None or order["check_at"] != found["check_at"] or "in_progress" not in order:
+        return False
+    left = payment_seconds(order, time.time())
+    if left > 0:
+        postpone(order, left, swept=False)
+        return False
+    # Sent before it is claimed: a crash in between sends it once more, which is harmless.
+    enqueue(order["order_number"], order["correlation_id"])
+    if not postpone(order, wait(order, patience()), swept=True):
+        return False
+    logger.warning("order is stuck", extra={name: order[name] for name in ("order_number", "backend_status")})
+    return True

@@ -236,7 +236,11 @@ class World:
         raise AssertionError("it never comes to rest")
 
     def sweep(self) -> None:
-        self.now += 600
+        """Ten minutes later."""
+        self.minute(10)
+
+    def minute(self, minutes: int = 1) -> None:
+        self.now += 60 * minutes
         try:
             importlib.import_module("sweep_orders.app").handler({}, CONTEXT)
         except (Crash, ClientError):
@@ -509,6 +513,31 @@ def test_a_person_cancels_a_rejected_order_and_nothing_brings_it_back(make_world
     order = order_item(number)
     assert (order["backend_status"], order["reason_code"]) == ("Cancelled", "PROCESSING_FAILED")
     assert world.shown[number] == ["Processing", "Failed"]
+
+
+def test_an_outage_of_the_provider_does_not_fill_the_queues(make_world):
+    """Each Order submit is worth nine deliveries of payments; one that is still being tried is not told again."""
+    world = make_world()
+    world._pay = lambda submit: None  # type: ignore[method-assign]
+    number = world.submit_persistently()
+    told: list[int] = []
+    for minute in range(6 * 60):
+        before = len(world.published)
+        world.run()
+        told += [minute] * (len(world.published) - before)
+        world.minute()
+    assert told == [0, 10, 20, 40, 80, 140, 200, 260, 320]
+    assert order_item(number)["sweeps"] == len(told) - 1
+
+
+def test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep(make_world):
+    world = make_world()
+    number = world.submit_persistently()
+    world.queues["submit"].clear()
+    for _ in range(6):
+        world.minute()
+    world.run()
+    check(world, number, "Sent to fulfillment")
 
 
 @pytest.mark.parametrize(

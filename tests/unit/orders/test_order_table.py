@@ -123,18 +123,18 @@ def test_an_order_from_before_this_rule_is_kept_once_it_is_stuck(table):
     table.update_item(
         TableName="orders", Key=key, UpdateExpression="SET expires_at = :soon", ExpressionAttributeValues=soon
     )
-    assert order_table.postpone(number, order_table.read(number)["check_at"])
+    assert order_table.postpone(order_table.read(number), 300, swept=True)
     assert order_table.read(number)["expires_at"] == order_table.NEVER
 
 
 def test_an_order_that_ends_while_a_sweep_looks_at_it_is_left_alone(table, monkeypatch):
     """The index is eventually consistent: it still shows the order to the sweep."""
     number = order_in("Payment authorized")
-    check_at = order_table.read(number)["check_at"]
+    seen = order_table.read(number)
     meanwhile(monkeypatch, "UpdateItem", lambda: order_table.advance(number, "Sent to fulfillment"))
-    assert not order_table.postpone(number, check_at)
+    assert not order_table.postpone(seen, 300, swept=True)
     order = order_table.read(number)
-    assert (order["check_at"], "in_progress" in order) == (check_at, False)
+    assert (order["check_at"], "in_progress" in order) == (seen["check_at"], False)
     assert order["expires_at"] < order_table.NEVER
 
 
@@ -233,15 +233,36 @@ def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason:
 
 def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
     number, complete = order_in("Payment processing"), order_in("Sent to fulfillment")
-    assert order_table.stuck(10) == []
+    assert order_table.due(10) == []
     later = time.time() + 400
     monkeypatch.setattr(order_table.time, "time", lambda: later)
-    (found,) = order_table.stuck(10)
+    (found,) = order_table.due(10)
     assert found["order_number"] == number
     assert complete != number
-    assert order_table.postpone(number, found["check_at"])
-    assert not order_table.postpone(number, found["check_at"])
-    assert order_table.stuck(10) == []
+    seen = order_table.read(number)
+    assert order_table.count_stuck() == 0
+    assert order_table.postpone(seen, 300, swept=True)
+    assert not order_table.postpone(seen, 300, swept=True)
+    assert (order_table.due(10), order_table.count_stuck()) == ([], 1)
+    monkeypatch.setattr(order_table.time, "time", lambda: later + 300)
+    assert [order["order_number"] for order in order_table.due(10)] == [number]
+
+
+@pytest.mark.parametrize("status", ["Payment authorized", "Card declined"])
+def test_an_order_that_makes_progress_is_stuck_no_longer(table, status: str):
+    number = order_in("Payment processing")
+    for sweeps in (1, 2):
+        assert order_table.postpone(order_table.read(number), 300, swept=True)
+        assert order_table.read(number)["sweeps"] == sweeps
+    order_table.advance(number, status)
+    assert order_table.count_stuck() == 0
+    assert "sweeps" not in order_table.read(number)
+
+
+def test_an_order_that_is_only_put_off_is_not_stuck(table):
+    number = order_in("Payment processing")
+    assert order_table.postpone(order_table.read(number), 300, swept=False)
+    assert (order_table.count_stuck(), "sweeps" in order_table.read(number)) == (0, False)
 
 
 @pytest.mark.parametrize(("owner", "listed"), [("C1", {"history_of": {"S": "C1"}}), ("", {})])
@@ -266,5 +287,5 @@ def test_stuck_orders_are_found_under_every_key_of_the_index_the_oldest_first(ta
     )
     table.put_item(TableName="orders", Item=old)
     monkeypatch.setattr(order_table.time, "time", lambda: now + 400)
-    assert {order["order_number"] for order in order_table.stuck(2)} == {numbers[0], "T200000000"}
-    assert [order["order_number"] for order in order_table.stuck(10)][2:] == numbers[1:]
+    assert {order["order_number"] for order in order_table.due(2)} == {numbers[0], "T200000000"}
+    assert [order["order_number"] for order in order_table.due(10)][2:] == numbers[1:]

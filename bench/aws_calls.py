@@ -28,7 +28,7 @@ FEW = 3
 NOT_THE_REQUEST = ("lambda:", "sts:", "logs:", "xray:", "cloudwatch:")
 ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 GUEST, ADMIN, CUSTOMER = "login/AuthorizeGuest", "login/AuthorizeAdmin", "customers/AuthorizeCustomer"
-NUMBER = "sequences/Api"
+BASKET, NUMBER = "basket/ShowBasket", "sequences/Api"
 
 
 def calls() -> Counter[str]:
@@ -213,14 +213,14 @@ def _cases(shop: Shop) -> Iterator[Case]:
     order = {"basket_id": basket, "customer_id": "guest", "payment_token": "tok_ok", "ship_to": ADDRESS}
     yield Case(
         "POST order",
-        ("orders/SubmitOrder", GUEST, NUMBER),
-        {"number": 1, "the order": 1, "its queue": 1},
+        ("orders/SubmitOrder", GUEST, BASKET, NUMBER),
+        {"the basket": 1, "number": 1, "the order": 1, "its queue": 1},
         lambda: call("POST", "/orders/v1/orders", json=order),
     )
     yield Case(
         "POST order with a key",
-        ("orders/SubmitOrder", GUEST, NUMBER),
-        {"the key": 1, "number": 1, "order and key": 1, "its queue": 1},
+        ("orders/SubmitOrder", GUEST, BASKET, NUMBER),
+        {"the key": 1, "the basket": 1, "number": 1, "order and key": 1, "its queue": 1},
         lambda: call("POST", "/orders/v1/orders", json=order, headers={"Idempotency-Key": unique("bench")}),
     )
     placed = call("POST", "/orders/v1/orders", json=order).json()["order_number"]

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-# First order number T100000000: nine digits from the first to the last.
+# First order number T100000000: no number has fewer than nine digits.
 FLOORS = {"order": 99_999_999, "customer": 99_999_999, "voucher": 99_999_999}
 
 

@@ -30,13 +30,13 @@ class OneOf(click.ParamType):
 
 
 class OrderNumber(click.ParamType):
-    """``T`` and nine digits."""
+    """``T`` and nine to twelve digits."""
 
     name = "order"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"T\d{9}", value):
-            self.fail(f"{value!r} is no order number: T and nine digits, for example T100000001.", param, ctx)
+        if not re.fullmatch(r"T\d{9,12}", value):
+            self.fail(f"{value!r} is no order number: T and nine to twelve digits, for example T100000001.", param, ctx)
         return value
 
 

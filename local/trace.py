@@ -132,7 +132,7 @@ def printed(found: list[Step]) -> Iterator[Text]:
 @click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="How far back to look.")
 @requires_shop
 def main(order: str, hours: int) -> None:
-    """Print the way of ORDER (a number, T and nine digits) through the system."""
+    """Print the way of ORDER (a number, T and nine to twelve digits) through the system."""
     shop, console = Shop.from_environment(), Console(highlight=False)
     try:
         correlation_id = correlation_of(shop, order)

@@ -13,9 +13,9 @@ PLATFORM_SECONDS = 2.0
 CHARGE_SECONDS = 1.5
 
 
-def read_basket(basket_id: str) -> dict[str, Any] | None:
+def read_basket(basket_id: str, timeout: float = BASKET_SECONDS) -> dict[str, Any] | None:
     """The basket, None if there is none (any more), or if no basket can have this id. Raises ``OutsideUnavailable``."""
-    answer = internal.call("basket", "GET", f"/v1/internal/baskets/{basket_id}", timeout=BASKET_SECONDS)
+    answer = internal.call("basket", "GET", f"/v1/internal/baskets/{basket_id}", timeout=timeout)
     if answer.status in (400, 404):
         return None
     return _body("basket", answer)

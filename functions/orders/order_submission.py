@@ -6,27 +6,36 @@ order is accepted as soon as it is stored.
 
 from typing import Any
 
+from order_checks import Invalid, priced
 from order_queue import enqueue
 from order_requests import Idempotency
+from order_sources import read_basket
 from order_statuses import VALIDATING
 from order_table import key_reused, numbered_before, place, read
 
 from setpieces import internal
 from setpieces.observability import correlation_id, count, logger, metrics
 from setpieces.outside import OutsideUnavailable
-from setpieces.problems import unavailable
+from setpieces.problems import invalid, unavailable
 
 NUMBER_SECONDS = 2.0
+# Before a number is taken, for guests; a slow answer lets the order through.
+CHECK_SECONDS = 1.0
+# The counter ends here: schemas/api/sequences.yaml.
+LAST_NUMBER = 999_999_999_999
 
 
 def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) -> str:
     """The number of the order, a new one or that of the first request with this key.
 
-    Raises ``Problem``: 409 IDEMPOTENCY_KEY_REUSED, 503 if no number can be had or others keep using the key.
+    Raises ``Problem``: 409 IDEMPOTENCY_KEY_REUSED, 422 for a guest's basket that is empty or not there, 503 if no number can be
+    had or others keep using the key.
     """
     earlier = numbered_before(idempotency) if idempotency else None
     if earlier:
         return _again(earlier, owner)
+    if not owner:
+        _check_basket(sent["basket_id"])
     number = _next_number()
     facts = sent | {"owner": owner, "correlation_id": correlation_id()}
     if not place(number, facts, idempotency):
@@ -58,6 +67,19 @@ def _process(number: str, correlation_id: str) -> None:
         metrics.add_metric(name="NotEnqueued", unit="Count", value=1)
 
 
+def _check_basket(basket_id: str) -> None:
+    """Raise ``Problem`` 422 if there is nothing to order: anybody can send orders as a guest, and each takes a number.
+
+    It saves numbers and nothing else, so while baskets do not answer an order is accepted, and validated later like any other.
+    """
+    try:
+        priced(read_basket(basket_id, CHECK_SECONDS))
+    except Invalid as error:
+        raise invalid("/basket_id", "has nothing to order", status=422, code=error.reason) from error
+    except OutsideUnavailable as error:
+        logger.warning("basket not checked", extra={"reason": str(error)})
+
+
 def _next_number() -> str:
     try:
         # A number that is lost with its answer leaves a gap.
@@ -67,4 +89,6 @@ def _next_number() -> str:
     if answer.status != 200:
         logger.error("no order number", extra={"status": answer.status})
         raise unavailable("ORDERS_UNAVAILABLE", "Orders cannot be numbered at the moment")
+    used = 100 * answer.body["value"] / LAST_NUMBER
+    metrics.add_metric(name="OrderNumbersUsed", unit="Percent", value=used)
     return str(answer.body["formatted"])

@@ -24,7 +24,7 @@ _ADDRESS = re.compile(
 )
 _BATCH_ID = re.compile(r"VB[0-9a-f]{24}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_ORDER_NUMBER = re.compile(r"T[0-9]{9}")
+_ORDER_NUMBER = re.compile(r"T[0-9]{9,12}")
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

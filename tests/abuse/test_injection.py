@@ -108,6 +108,7 @@ PLACES = ("name", "street", "city")
 KNOWN = {
     *("order_number", "customer_id", "owner", "history_of", "basket_id", "payment_token", "ship_to", "backend_status"),
     *("reason_code", "correlation_id", "created_at", "check_at", "updated_at", "expires_at", "in_progress", "lines"),
+    "rejected_reason",
     *("subtotal", "tax", "amount", "currency", "charge_id"),
 }
 

@@ -178,8 +178,13 @@ def test_an_exhausted_sequence_is_409_and_stays_where_it_is(shop: Shop):
         assert (too_many.status_code, too_many.json()["code"]) == (409, "SEQUENCE_EXHAUSTED")
         lease = take(shop, "/sequences/v1/sequences/customer/lease", json={"count": 9}).json()
         assert (lease["first"], lease["last"]) == (999999991, 999999999)
+        # Leases end at nine digits, single numbers at twelve.
+        assert take(shop, "/sequences/v1/sequences/customer/lease", json={"count": 1}).status_code == 409
+        assert take(shop, "/sequences/v1/sequences/customer/next").json()["formatted"] == "C1000000000"
+        ddb.put_item(TableName=table, Item=key | {"num": {"N": "999999999998"}})
+        assert take(shop, "/sequences/v1/sequences/customer/next").json()["value"] == 999999999999
         assert take(shop, "/sequences/v1/sequences/customer/next").status_code == 409
-        assert ddb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["num"]["N"] == "999999999"
+        assert ddb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["num"]["N"] == "999999999999"
     finally:
         ddb.put_item(TableName=table, Item=kept)
 

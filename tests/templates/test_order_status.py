@@ -135,10 +135,18 @@ def test_an_order_is_gone_when_it_expires_and_not_when_it_is_removed(left: int, 
     assert answered(STATUS, ORDER | {"expires_at": NOW + left}, caller="C2")[0] == 404
 
 
-@pytest.mark.parametrize("number", ["", "T1", "T1000000012", "t100000001", "T10000000x", 'T100000001"'])
+@pytest.mark.parametrize("number", ["", "T1", "T1000000000012", "t100000001", "T10000000x", 'T100000001"'])
 def test_what_is_no_order_number_is_a_400(number: str):
     status, _, body = answered(STATUS, None, number=number)
     assert (status, body["code"]) == (400, "INVALID_ORDER_NUMBER")
+
+
+@pytest.mark.parametrize("number", ["T100000001", "T1000000000", "T999999999999"])
+def test_a_number_has_nine_to_twelve_digits(number: str):
+    for path in (STATUS, INTERNAL):
+        assert asked(path, number)["Key"] == {"order_number": {"S": number}}
+    assert answered(STATUS, ORDER | {"order_number": number}, number=number)[2]["order_number"] == number
+    assert history_asked("C1", number)["ExclusiveStartKey"]["order_number"] == {"S": number}
 
 
 def test_services_are_told_what_the_bus_does_not_carry():

@@ -56,7 +56,7 @@ ROWS: dict[str, Row] = {
         ({"FN": "basket-add-item", "EVENT": "events/basket/add_item.json"}, 1, START),
     ),
     "events": Row("events", SEED, ({}, 1, START)),
-    "trace": Row("trace", ({"ORDER": "100000001"}, "T and nine digits"), ({"ORDER": "T100000001"}, 1, START)),
+    "trace": Row("trace", ({"ORDER": "100000001"}, "T and nine to twelve digits"), ({"ORDER": "T100000001"}, 1, START)),
     "mail": Row("mail", SEED, ({}, 1, START)),
     "parity": Row("parity", SEED, ({}, 0, "differences")),
     "test": Row(why=TOOL),
@@ -175,7 +175,11 @@ def test_a_missing_argument_is_shown_in_an_example(command: str):
 
 @pytest.mark.parametrize(
     ("variables", "code", "expected"),
-    [(("trace", "ORDER=12"), 2, "T and nine digits"), (("logs", "FN=a'b\"c"), 1, START), (("status",), 1, START)],
+    [
+        (("trace", "ORDER=12"), 2, "T and nine to twelve digits"),
+        (("logs", "FN=a'b\"c"), 1, START),
+        (("status",), 1, START),
+    ],
 )
 def test_make_passes_its_variables_on(tmp_path: Path, variables: tuple[str, ...], code: int, expected: str):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}

@@ -81,6 +81,8 @@ class World:
         self.basket: Answer = Answer(200, BASKET)
         self.quotation: Answer = Answer(200, QUOTATION)
         self.outcome = "AUTHORIZED"
+        # Whose session the requests come in; "" for a guest.
+        self.customer = ""
         self.queues: dict[str, list[dict[str, Any]]] = {"submit": [], "dead": [], "parked": [], "payment": []}
         self.published: list[Event] = []
         self.charged: dict[str, Event] = {}
@@ -148,7 +150,7 @@ class World:
     def internal(self, service: str, method: str, path: str, *, body: Any = None, **options: Any) -> Answer:
         down = OutsideUnavailable(service, "no answer", timed_out=True)
         answers = {
-            "sequences": lambda: Answer(200, {"formatted": f"T{next(self.numbers)}"}),
+            "sequences": lambda: Answer(200, {"value": (number := next(self.numbers)), "formatted": f"T{number}"}),
             "basket": lambda: self.basket,
             "tax": lambda: self.quotation,
         }
@@ -180,10 +182,10 @@ class World:
 
     # --- what drives the functions ---
 
-    def submit(self, customer: str = "", **changes: Any) -> dict[str, Any]:
+    def submit(self, customer: str | None = None, **changes: Any) -> dict[str, Any]:
         """One request, in the session of ``customer`` or a guest's; a crash is a 502 of the gateway."""
         event = json.loads(json.dumps(SUBMIT))
-        event["requestContext"]["authorizer"]["customer_id"] = customer
+        event["requestContext"]["authorizer"]["customer_id"] = self.customer if customer is None else customer
         event["body"] = json.dumps(json.loads(event["body"]) | changes)
         try:
             return importlib.import_module("submit_order.app").handler(event, CONTEXT)
@@ -331,6 +333,7 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
     check(world, number, "Sent to fulfillment")
     assert world.calls == [
         "dynamodb:get_item",
+        "basket",
         "sequences",
         "dynamodb:transact_write_items",
         "sqs:send_message",
@@ -352,7 +355,7 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
     assert platform["tax"] == {"source": "quotation", "rate_version": "v"}
 
 
-CALLS = 15
+CALLS = 16
 
 
 @pytest.mark.parametrize("fate", FATES)
@@ -403,7 +406,7 @@ def test_many_failures_repeats_and_another_order_of_messages_neither(make_world,
 )
 def test_what_cannot_be_carried_out_fails_and_is_never_paid(make_world, changes: dict[str, Any], reason: str):
     world = make_world()
-    vars(world).update(changes)
+    vars(world).update(changes, customer="C000000001")
     number = whole_life(world)
     check(world, number, "Validation failed")
     assert order_item(number)["reason_code"] == reason
@@ -433,7 +436,7 @@ def test_money_that_is_held_for_a_failed_order_is_for_a_person_to_see(make_world
     world = make_world()
     world.outcome = "DECLINED"
     if status == "Validation failed":
-        world.basket = Answer(404, {})
+        world.basket, world.customer = Answer(404, {}), "C000000001"
     number = whole_life(world)
     data = {"order_number": number, "customer_id": "C000000001", "charge_id": "ch-9", "amount": 1, "currency": "EUR"}
     late = Event(("CHECKOUT", "PAYMENT", "AUTHORIZED"), data, correlation_id="sample-1")
@@ -582,6 +585,42 @@ def test_an_order_whose_payment_was_asked_for_is_not_given_up(make_world):
     check(world, number, "Sent to fulfillment")
 
 
+@pytest.mark.parametrize(
+    ("basket", "code"),
+    [(Answer(404, {}), "BASKET_NOT_FOUND"), (Answer(200, BASKET | {"items": []}), "EMPTY_BASKET")],
+)
+def test_a_guest_with_nothing_to_order_takes_no_number(make_world, basket: Answer, code: str):
+    world = make_world()
+    world.basket = basket
+    answer = world.submit()
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (422, code)
+    assert (Counter(world.calls)["sequences"], world.shown) == (0, {})
+
+
+def test_an_order_is_accepted_while_baskets_do_not_answer(make_world):
+    world = make_world()
+    world.faults = {1: "error before"}
+    assert world.submit()["statusCode"] == 202
+    world.run()
+    assert list(world.shown.values()) == [["Processing", "Complete"]]
+
+
+def test_a_repeat_is_answered_though_the_basket_is_gone_by_now(make_world):
+    world = make_world()
+    number = world.submit_persistently()
+    world.basket = Answer(404, {})
+    assert world.submit_persistently() == number
+
+
+def test_the_level_of_the_counter_is_told(make_world, capsys):
+    world = make_world()
+    world.numbers = iter([500_000_000_000])
+    number = json.loads(world.submit()["body"])["order_number"]
+    assert number == "T500000000000"
+    (level,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "OrderNumbersUsed" in line]
+    assert level["OrderNumbersUsed"] == [pytest.approx(50)]
+
+
 def test_the_same_key_with_another_order_is_refused_and_numbers_nothing(make_world):
     world = make_world()
     world.submit_persistently()
@@ -659,7 +698,7 @@ def test_a_transaction_that_is_throttled_or_under_way_is_a_503(make_world, monke
 
 def test_without_a_number_nothing_is_ordered(make_world):
     world = make_world()
-    world.faults = {1: "error before"}
+    world.faults = {2: "error before"}
     answer = world.submit()
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "2")
     assert world.shown == {}

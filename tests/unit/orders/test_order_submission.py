@@ -11,6 +11,7 @@ from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 
 SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
+BASKET = {"items": [{"sku": "SP-1", "quantity": 1, "unit_price": 1}], "totals": {"currency": "EUR"}}
 KEY = Idempotency(("k",), "r")
 
 
@@ -38,7 +39,7 @@ class World:
     def next_number(self, *_, **__):
         def effect():
             self.numbers += 1
-            return Answer(200, {"formatted": f"T{self.numbers}"})
+            return Answer(200, {"value": self.numbers, "formatted": f"T{self.numbers}"})
 
         return self._call(effect)
 
@@ -67,6 +68,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(order_submission, "internal", SimpleNamespace(call=world.next_number))
+    monkeypatch.setattr(order_submission, "read_basket", lambda *_: BASKET)
     for name in ("numbered_before", "place", "read", "enqueue"):
         monkeypatch.setattr(order_submission, name, getattr(world, name))
     return world

@@ -1,11 +1,13 @@
 """What all instances share: the circuit, and the rates last fetched.
 
-{id: "circuit", failures, open_until, since_ms}   {id: "rates", rates: {country: basis points}, rate_version, fetched_at}
+{id: "circuit", failures, open_until, since_ms, write_id}
+{id: "rates", rates: {country: basis points}, rate_version, fetched_at}
 
 The circuit protects quotations and is not worth one: without its table every instance goes on with the state it saw last.
 """
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -118,10 +120,11 @@ def _record(change: Callable[[Circuit], Circuit]) -> Circuit:
 
 def _replace(before: Circuit, after: Circuit) -> bool:
     """Store ``after`` if ``before`` is still what is stored; whichever it is then is remembered."""
+    write_id = uuid.uuid4().hex
     try:
         client("dynamodb").put_item(
             TableName=setting("TABLE_NAME"),
-            Item=to_item({"id": "circuit"} | asdict(after)),
+            Item=to_item({"id": "circuit", "write_id": write_id} | asdict(after)),
             ConditionExpression="attribute_not_exists(since_ms) OR "
             "(failures = :failures AND open_until = :open_until AND since_ms = :since_ms)",
             ExpressionAttributeValues=to_item({f":{name}": value for name, value in asdict(before).items()}),
@@ -130,8 +133,11 @@ def _replace(before: Circuit, after: Circuit) -> bool:
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        _remember(_circuit(from_item(error.response["Item"])))
-        return False
+        stored = from_item(error.response["Item"])
+        _remember(_circuit(stored))
+        # The SDK repeats a call whose answer was lost, and finds what the first attempt stored. If another instance has written
+        # since then, a failure counts twice: the circuit opens one failure early.
+        return stored.get("write_id") == write_id
     _remember(after)
     return True
 

@@ -12,6 +12,7 @@ from tax_circuit import THRESHOLD, Admission, Circuit
 from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
 from setpieces.problems import Problem
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 
@@ -127,6 +128,23 @@ def test_of_all_instances_one_probes(instances: Instances):
     for name in names:
         instances.quote(name)
     assert instances.asked == 1
+
+
+def test_a_failure_whose_answer_was_lost_counts_once(instances: Instances, monkeypatch: pytest.MonkeyPatch):
+    repeat(monkeypatch, instances.inner, "put_item")
+    instances.answer = DOWN
+    for number in range(1, THRESHOLD):
+        instances.quote()
+        assert instances.stored["failures"] == {"N": str(number)}
+
+
+def test_a_probe_whose_answer_was_lost_is_claimed(instances: Instances, monkeypatch: pytest.MonkeyPatch):
+    instances.open()
+    instances.now += COOL_DOWN_SECONDS
+    repeat(monkeypatch, instances.inner, "put_item")
+    instances.answer = WORKS
+    assert instances.quote() == "quotation"
+    assert instances.quote("another") == "quotation"
 
 
 def test_a_late_success_does_not_close_it(instances: Instances):

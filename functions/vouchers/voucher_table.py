@@ -65,6 +65,26 @@ def redeem(code: str, facts: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def name_order(code: str, order_number: str) -> dict[str, Any]:
+    """Note the order that a redemption is for, if it has none; the redemption as it is then."""
+    try:
+        answer = _unless_in_conflict(
+            "update_item",
+            TableName=setting("REDEMPTIONS_TABLE_NAME"),
+            Key=to_item({"code": code}),
+            UpdateExpression="SET order_number = :order_number",
+            ConditionExpression="attribute_not_exists(order_number)",
+            ExpressionAttributeValues=to_item({":order_number": order_number}),
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return from_item(error.response["Item"])
+    return from_item(answer["Attributes"])
+
+
 def refuse_redemptions(batch_id: str, purge_at: int) -> None:
     """From now on no voucher of the batch can be redeemed."""
     for number in range(GATES):
@@ -81,12 +101,11 @@ def _gate(batch_id: str, number: int) -> str:
     return f"{batch_id}/{number}"
 
 
-def _unless_in_conflict(operation: str, **request: Any) -> None:
+def _unless_in_conflict(operation: str, **request: Any) -> Any:
     """Call again while a transaction on the same item is in progress, which the SDK does not do."""
     for attempt in range(1, CONFLICT_ATTEMPTS + 1):
         try:
-            getattr(client("dynamodb"), operation)(**request)
-            return
+            return getattr(client("dynamodb"), operation)(**request)
         except ClientError as error:
             if attempt == CONFLICT_ATTEMPTS or not _is_conflict(error):
                 raise

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from voucher_batches import read
 from voucher_codes import normalised
 from voucher_requests import redemption
-from voucher_table import BatchCancelled, find, find_redemption, redeem
+from voucher_table import BatchCancelled, find, find_redemption, name_order, redeem
 from voucher_views import ACTIVE, REDEEMED, VOID, known, redemption_view, refused, same, state, utc_now
 
 from setpieces.observability import count
@@ -30,6 +30,9 @@ def handler(request: Request) -> Response:
     except BatchCancelled:
         raise refused(VOID) from None
     if earlier and same(asked, earlier):
+        # Redeemed before it was ordered, as the checkout does: only now there is an order number.
+        if "order_number" in asked and "order_number" not in earlier:
+            earlier = name_order(str(code), asked["order_number"])
         return Response(200, redemption_view(batch, earlier))
     if earlier or status != ACTIVE:
         raise refused(REDEEMED if status == ACTIVE else status)

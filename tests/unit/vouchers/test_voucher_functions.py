@@ -800,6 +800,25 @@ def test_a_transaction_in_conflict_with_another_one_is_made_again(world, monkeyp
     assert not conflicts
 
 
+def test_a_redemption_takes_the_number_of_its_order_later_and_once(world, monkeypatch):
+    code = codes(world, made())[0]
+    name = {"order_number": "T000000001"}
+    assert "order_number" not in call("redeem_voucher", {}, code=code, key="k")[2]
+    assert call("redeem_voucher", name, code=code, key="other")[0] == 409
+    status, _, redemption = call("redeem_voucher", name, code=code, key="k")
+    assert (status, redemption["order_number"]) == (200, "T000000001")
+    assert call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")[2] == redemption
+
+
+def test_of_two_orders_that_name_a_redemption_at_once_one_does(world, monkeypatch):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {}, code=code, key="k")
+    first = {"order_number": "T000000001"}
+    meanwhile(monkeypatch, "UpdateItem", lambda: call("redeem_voucher", first, code=code, key="k"))
+    second = call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
+    assert (second[0], second[2]["order_number"]) == (200, "T000000001")
+
+
 def test_making_a_chunk_again_does_not_undo_a_redemption(world):
     batch_id = made()
     code = codes(world, batch_id)[0]

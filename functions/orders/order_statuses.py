@@ -39,6 +39,14 @@ STATUSES = {
     CANCELLED: Status(FAILED, after=(PAYMENT_PROCESSING, PAYMENT_AUTHORIZED), terminal=True),
 }
 
+
+def needs_token(status: str, reason_code: str | None) -> bool:
+    """May an order still be charged? One that was given up can be put back by a person, and is charged then."""
+    if status == VALIDATION_FAILED:
+        return reason_code == PROCESSING_FAILED
+    return status in (VALIDATING, PAYMENT_PROCESSING)
+
+
 # All that a customer is told of why an order failed.
 BASKET_NOT_FOUND = "BASKET_NOT_FOUND"
 EMPTY_BASKET = "EMPTY_BASKET"

@@ -28,6 +28,7 @@ from order_statuses import (
     STATUSES,
     VALIDATING,
     VALIDATION_FAILED,
+    needs_token,
 )
 
 from setpieces.aws import client, error_code
@@ -113,12 +114,13 @@ def advance(order_number: str, status: str, **facts: Any) -> Order | None:
     None, and nothing changes, if ``status`` may not follow now or there is no such order. That makes illegal, late and repeated
     changes no-ops, whoever asks for them and how often.
     """
-    return _change(order_number, {"backend_status": STATUSES[status].after}, facts | _entering(order_number, status))
+    facts |= _entering(order_number, status, facts.get("reason_code"))
+    return _change(order_number, {"backend_status": STATUSES[status].after}, facts)
 
 
 def cancel(order_number: str) -> bool:
     """End an order for a person. A paid one has to be rejected: otherwise it may be completed at this moment."""
-    facts = {"reason_code": PROCESSING_FAILED, "payment_token": None} | _entering(order_number, CANCELLED)
+    facts = {"reason_code": PROCESSING_FAILED} | _entering(order_number, CANCELLED)
     unpaid = {"backend_status": (PAYMENT_PROCESSING,)}
     rejected = {"backend_status": (PAYMENT_AUTHORIZED,), "rejected_reason": EXISTS}
     return bool(_change(order_number, unpaid, facts) or _change(order_number, rejected, facts))
@@ -186,10 +188,12 @@ def due(limit: int) -> list[Order]:
     return sorted(found, key=lambda order: order["check_at"])[:limit]
 
 
-def _entering(order_number: str, status: str) -> Order:
+def _entering(order_number: str, status: str, reason_code: str | None = None) -> Order:
     """What an order is that has got ``status`` now."""
     now = int(time.time())
-    facts = {"backend_status": status, "updated_at": _rfc3339(now)}
+    facts: Order = {"backend_status": status, "updated_at": _rfc3339(now)}
+    if not needs_token(status, reason_code):
+        facts["payment_token"] = None
     if STATUSES[status].terminal:
         return facts | {"in_progress": None, "sweeps": None, "expires_at": _expiry(now)}
     return facts | {"in_progress": _partition(order_number), "sweeps": None, "rejected_reason": None}

@@ -42,12 +42,11 @@ def process(event: Event, record: Record) -> None:
 
 def _process(event: Event, record: Record) -> None:
     number, authorized = event.data["order_number"], event.kind[2] == "AUTHORIZED"
-    # Nobody needs the token any more.
     if authorized:
         _verify(number, event.data["charge_id"], record)
-        order = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"], payment_token=None)
+        order = advance(number, PAYMENT_AUTHORIZED, charge_id=event.data["charge_id"])
     else:
-        order = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED, payment_token=None)
+        order = advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED)
         if order:
             count("OrderFailed")
     if not order:

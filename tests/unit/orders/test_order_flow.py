@@ -410,6 +410,7 @@ def test_what_cannot_be_carried_out_fails_and_is_never_paid(make_world, changes:
     number = whole_life(world)
     check(world, number, "Validation failed")
     assert order_item(number)["reason_code"] == reason
+    assert "payment_token" not in order_item(number)
     assert world.published == []
 
 
@@ -419,6 +420,7 @@ def test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back(make_
     number = world.submit_persistently()
     world.run()
     assert order_item(number)["reason_code"] == "PROCESSING_FAILED"
+    assert order_item(number)["payment_token"] == "tok_ok", "a redrive has it paid"
     (parked,) = world.queues["parked"]
     world.basket = Answer(200, BASKET)
     # A late copy of the message that was given up changes nothing.

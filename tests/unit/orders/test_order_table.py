@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from order_requests import Idempotency
-from order_statuses import PROCESSING_FAILED, STATUSES, VALIDATING
+from order_statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
 
 from setpieces import aws
 from setpieces.problems import Problem
@@ -229,6 +229,17 @@ def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason:
     order = order_table.read(number)
     assert order["backend_status"] == (VALIDATING if given_up else status)
     assert not given_up or ("reason_code" not in order and "in_progress" in order)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_payment_token_is_kept_only_while_the_order_may_be_charged(table, status: str, reason: str):
+    number = order_in("Validating")
+    for step in path_to(status)[1:]:
+        order_table.advance(number, step, reason_code=reason)
+    given_up = (status, reason) == ("Validation failed", PROCESSING_FAILED)
+    kept = status in ("Validating", "Payment processing") or given_up
+    assert ("payment_token" in order_table.read(number)) == kept
 
 
 def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):

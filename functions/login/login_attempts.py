@@ -43,7 +43,9 @@ def counted_attempt(email: str, request: Request) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        if problem.status != 401:
+        if problem.status == 401:
+            count("SignInRefused")
+        else:
             _release(table, key, attempt, limits)
         raise
     else:

@@ -156,8 +156,12 @@ def test_numbers_in_a_document_are_numbers_when_it_is_imported(path: Path):
     } <= TEXTS | TAKEN_AS_TEXT  # media types have templates, which are text
 
 
-# Host of a signed request: it is sent to API Gateway, not returned by it.
-REQUEST_HEADERS = {("functions/common/setpieces/signing.py", "Host")}
+# Of requests that functions send: no API returns them.
+REQUEST_HEADERS = {
+    ("functions/common/setpieces/connections.py", "Host"),
+    ("functions/common/setpieces/connections.py", "User-Agent"),
+    ("functions/common/setpieces/signing.py", "Host"),
+}
 
 
 def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():

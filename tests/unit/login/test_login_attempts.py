@@ -69,3 +69,12 @@ def test_no_address_is_stored(world: Any):
     assert "example.com" not in str(items)
     assert "192.0.2" not in str(items)
     assert not stored(world)
+
+
+def test_refused_and_throttled_sign_ins_are_counted(world: Any, monkeypatch):
+    counted: list[str] = []
+    monkeypatch.setattr(login_attempts, "count", counted.append)
+    guess(world, Answer(200, ADA))
+    for _ in range(PER_CLIENT + 1):
+        guess(world)
+    assert counted == ["SignInRefused"] * PER_CLIENT + ["SignInThrottled"]

@@ -2,6 +2,9 @@
 
 A charge that timed out or failed may have been made all the same, now or on an earlier delivery, and nothing on our side can
 tell which. So every attempt begins with the provider's own record, and only an order without one is charged.
+
+Such a charge may even be under way still: it has no record yet, and the provider may refuse another one with the same token,
+which it takes once. Until it cannot be under way any more, neither of the two says that the order is not paid.
 """
 
 from collections.abc import Callable
@@ -14,26 +17,33 @@ from setpieces.queues import Reject
 
 FIND_SECONDS = 1.5
 CHARGE_SECONDS = 3.0
+# From this delivery on, a minute and more has passed since the last one; no charge of it is under way any more.
+SETTLED_RECEIVES = 7
 
 
-def settle(order: Order, seconds_left: Callable[[], float]) -> tuple[Step, Charge | None]:
+def settle(order: Order, seconds_left: Callable[[], float], receives: int) -> tuple[Step, Charge | None]:
     """Charge the order if it is to be charged and has no charge; what follows from that. Safe to repeat.
+
+    ``receives`` counts the deliveries of this message: one before may have asked for a charge and got no answer.
 
     Raises ``OutsideUnavailable`` when the provider gave no usable answer in time, ``Reject`` when it never will.
     """
     try:
-        return _attempt(order, seconds_left)
+        return _attempt(order, seconds_left, under_way=1 < receives < SETTLED_RECEIVES)
     except OutsideUnavailable:
         # Perhaps the charge was made and only its answer is missing. If not, the queue waits before the next attempt.
-        return _attempt(order, seconds_left)
+        return _attempt(order, seconds_left, under_way=True)
 
 
-def _attempt(order: Order, seconds_left: Callable[[], float]) -> tuple[Step, Charge | None]:
+def _attempt(order: Order, seconds_left: Callable[[], float], *, under_way: bool) -> tuple[Step, Charge | None]:
+    """One look at the record and perhaps one charge; ``under_way`` says that an earlier one may still be made."""
     charge = find(order.order_number, min(FIND_SECONDS, seconds_left()))
     step = decide(order, charge)
     if step is Step.CHARGE:
-        charge = create(order, min(CHARGE_SECONDS, seconds_left()))
+        charge = create(order, min(CHARGE_SECONDS, seconds_left()), under_way=under_way)
         step = decide(order, charge)
+    elif charge is None and under_way:
+        raise OutsideUnavailable("payments", "a charge of the order may be under way")
     return step, charge
 
 
@@ -47,11 +57,12 @@ def find(order_number: str, timeout: float) -> Charge | None:
     return _charge(answer)
 
 
-def create(order: Order, timeout: float) -> Charge:
+def create(order: Order, timeout: float, *, under_way: bool) -> Charge:
     """The order's new charge, or the one that was made a moment ago.
 
     A token that the provider does not know is a declined payment. Raises ``OutsideUnavailable``, also for 409: somebody else
-    has used the key, and the next look at the record tells for what. Raises ``Reject`` CHARGE_REFUSED.
+    has used the key, and the next look at the record tells for what; and for any refusal while an earlier charge may be
+    ``under_way``. Raises ``Reject`` CHARGE_REFUSED.
     """
     body = {
         "amount": order.amount,
@@ -66,6 +77,8 @@ def create(order: Order, timeout: float) -> Charge:
             return _charge(answer)
         case 409:
             raise OutsideUnavailable("payments", "the key is in use")
+        case status if under_way:
+            raise OutsideUnavailable("payments", f"answered {status} while a charge may be under way")
         case 422:
             return Charge("declined", order.amount, order.currency, reason_code="UNKNOWN_TOKEN")
         case status:

@@ -27,7 +27,7 @@ def process(event: Event, record: Record) -> None:
         order = read_order(event.data["order_number"])
         step, charge = Step.NOTHING, None
         if needs_the_provider(order):
-            step, charge = settle(order, lambda: end - time.monotonic())
+            step, charge = settle(order, lambda: end - time.monotonic(), record.receive_count)
     except Reject as reject:
         if reject.reason in FINAL:
             publish(rejection(order, reject.reason, event), source=SOURCE)

@@ -192,6 +192,57 @@ def test_what_was_not_charged_is_charged_at_the_second_attempt(world):
     assert (world.effects, kinds(world)) == (1, ["AUTHORIZED"])
 
 
+class SlowProvider(World):
+    """A provider that takes a token once and judges it before the key, and whose first charge is made some deliveries later."""
+
+    asked = 0
+
+    def _charge(self, key: str, body: dict) -> Answer:
+        self.asked += 1
+        if self.asked == 1:
+            raise OutsideUnavailable("payments", "no answer within 3.0 s", timed_out=True)
+        return Answer(422, {"code": "TOKEN_USED"})
+
+    def finish(self) -> None:
+        super()._charge(NUMBER, {"payment_token": "tok_ok", "amount": 7998, "currency": "EUR"})
+
+
+@pytest.mark.parametrize("deliveries", range(1, 7))
+def test_a_refusal_is_no_result_while_the_first_charge_may_be_under_way(world, deliveries):
+    """Card declined is final: nobody would look at the charge again that is authorized afterwards."""
+    world.__class__ = SlowProvider
+    for delivery in range(1, deliveries + 1):
+        assert not world.deliver(delivery)
+    assert world.published == []
+    world.finish()
+    assert world.deliver(deliveries + 1)
+    assert (world.effects, kinds(world)) == (1, ["AUTHORIZED"])
+
+
+@pytest.mark.parametrize("answer", [Answer(422, {}), Answer(400, {})])
+def test_a_refusal_is_a_result_once_no_charge_can_be_under_way(world, monkeypatch, answer):
+    world.faults = [None, None, "before"]
+    monkeypatch.setattr(world, "_charge", lambda key, body: answer)
+    assert [world.deliver(delivery) for delivery in range(1, 8)] == [False] * 6 + [True]
+    assert sum(world.waits) == 126
+    assert kinds(world) == ["DECLINED" if answer.status == 422 else "REJECTED"]
+
+
+def test_the_last_delivery_before_that_is_more_than_a_minute_ago():
+    assert queues.growing(payment_provider.SETTLED_RECEIVES - 1) >= 60
+
+
+def test_a_failed_order_is_looked_at_again_until_no_charge_can_be_under_way(world):
+    """Another copy of the message has told that the payment is declined; this one got no answer to its charge."""
+    world.__class__ = SlowProvider
+    assert not world.deliver()
+    world.order["backend_status"] = "Card declined"
+    assert not world.deliver(2)
+    world.finish()
+    assert world.deliver(3)
+    assert (world.reasons, world.published) == (["CHARGED_AFTER_FAILURE"], [])
+
+
 CALLS = ("order", "find", "charge", "publish")
 
 

@@ -110,6 +110,24 @@ def test_a_basket_from_first_to_last(table, platform):
     assert send("show_basket")[1]["items"] == []
 
 
+def test_what_a_newer_version_has_stored_is_kept_and_not_shown(table, platform):
+    """A canary of 10 % stores it, and the older version beside it changes the same basket."""
+    newer = {"S": "kept"}
+    send("add_item", ONE, idempotency_key="k-1")
+    item = stored(table)
+    item["newer"] = item["lines"]["M"]["SP-1"]["M"]["newer"] = item["answers"]["L"][0]["M"]["newer"] = newer
+    table.put_item(TableName="baskets", Item=item)
+    send("add_item", ONE, idempotency_key="k-2")
+    send("change_item", {"quantity": 3}, "SP-1")
+    _, shown, _ = send("show_basket")
+    item = stored(table)
+    assert [item["newer"], item["lines"]["M"]["SP-1"]["M"]["newer"], item["answers"]["L"][0]["M"]["newer"]] == [
+        newer
+    ] * 3
+    assert item["lines"]["M"]["SP-1"]["M"]["quantity"] == {"N": "3"}
+    assert "newer" not in json.dumps(shown)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -12,6 +12,7 @@ from app.apis import Apis, Refused
 from app.cookies import Cookie
 from app.guards import SECURITY, BodyLimit, OwnForms, SecurityHeaders
 from app.pages import Site, refused, show
+from app.product_names import ProductNames
 from app.sessions import Sessions
 from app.settings import Settings
 from starlette.applications import Starlette
@@ -123,5 +124,7 @@ def create(settings: Settings | None = None) -> Starlette:
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_page, Exception: _fault},
     )
-    app.state.site = Site(found.site_name, apis, sessions, Cookie("basket", secure=found.secure_cookies))
+    app.state.site = Site(
+        found.site_name, apis, sessions, Cookie("basket", secure=found.secure_cookies), ProductNames(apis)
+    )
     return app

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from app.apis import Apis, Refused
 from app.cookies import Cookie
+from app.product_names import ProductNames
 from app.sessions import Session, Sessions
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.datastructures import FormData
@@ -30,6 +31,7 @@ class Site:
     apis: Apis
     sessions: Sessions
     basket: Cookie
+    names: ProductNames
 
 
 Page = Callable[[Request], Awaitable[Response]]

@@ -54,31 +54,25 @@ def basket_id(request: Request) -> str:
 
 
 async def read_basket(request: Request) -> dict[str, Any]:
-    """The basket with the products in it: {items: [{sku, quantity, unit_price, name}], totals}; empty without one."""
-    apis, identifier = site_of(request).apis, basket_id(request)
+    """The basket: {basket_id, version, items: [{sku, quantity, unit_price}], totals}; without one only no items and totals."""
+    identifier = basket_id(request)
     empty: dict[str, Any] = {"items": [], "totals": {"lines": 0, "quantity": 0, "amount": 0, "currency": "EUR"}}
     if not identifier:
         return empty
     try:
-        basket = (await apis.call("basket", "GET", f"baskets/{quote(identifier, safe='')}")).body
+        return (await site_of(request).apis.call("basket", "GET", f"baskets/{quote(identifier, safe='')}")).body
     except Refused as error:
         if error.status == 404:
             return empty
         raise
-    for item in basket["items"]:
-        try:
-            item["name"] = (await apis.call("catalog", "GET", f"products/{quote(item['sku'], safe='')}")).body["name"]
-        except Refused:
-            # Its name is not worth a basket that cannot be seen.
-            item["name"] = item["sku"]
-    return basket
 
 
 async def basket(request: Request) -> Response:
     """GET /basket"""
-    return await show(
-        request, "basket.html", basket=await read_basket(request), message=request.query_params.get("message", "")
-    )
+    found = await read_basket(request)
+    names = await site_of(request).names.of(item["sku"] for item in found["items"])
+    message = request.query_params.get("message", "")
+    return await show(request, "basket.html", basket=found, names=names, message=message)
 
 
 async def add_to_basket(request: Request) -> Response:

@@ -11,6 +11,7 @@ from app.apis import Apis
 from app.cookies import Cookie
 from app.main import create
 from app.pages import Site
+from app.product_names import ProductNames
 from app.sessions import Sessions
 from app.settings import SERVICES, Settings
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -61,5 +62,7 @@ class Browser:
         app = create(Settings(urls, "redis://127.0.0.1:1/0", "Shop", secure))
         store = FakeAsyncRedis(server=self._server, decode_responses=True)
         apis = Apis(urls, transport=httpx.MockTransport(self._api))
-        app.state.site = Site("Shop", apis, Sessions(store, secure=secure), Cookie("basket", secure=secure))
+        app.state.site = Site(
+            "Shop", apis, Sessions(store, secure=secure), Cookie("basket", secure=secure), ProductNames(apis)
+        )
         return app

@@ -18,6 +18,9 @@ from feed_json import BLOCK, TooLarge, Values
 
 # A message of SQS has 256 KB. A record that is too large for one is rejected, and so is whatever grows without ending.
 MAX_RECORD_BYTES = 200_000
+# Blank lines, members before ``items`` or the rest of a line may come between two records. A gigabyte of gzip can hold a
+# terabyte of them, and nothing looks at the clock meanwhile.
+MAX_BYTES_BETWEEN = 100 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -51,6 +54,34 @@ class _Members(dict[str, Any]):
         super().__setitem__(name, value)
 
 
+class _Limit:
+    """How many more bytes may be read before the next record."""
+
+    def __init__(self) -> None:
+        self.left = MAX_BYTES_BETWEEN
+
+    def spend(self, read: int) -> None:
+        self.left -= read
+        if self.left < 0:
+            raise Unreadable("RECORD_TOO_LARGE", f"no record within {MAX_BYTES_BETWEEN} bytes")
+
+
+class _Limited(io.RawIOBase):
+    """``stream``, of which a ``limit`` is spent: as it is, and as what gzip makes of it, which may also be nothing."""
+
+    def __init__(self, stream: Any, limit: _Limit) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read = int(self._stream.readinto(buffer) or 0)
+        self._limit.spend(read)
+        return read
+
+
 class _Rewound(io.RawIOBase):
     """``before`` and then ``rest``, as one stream."""
 
@@ -73,15 +104,18 @@ class _Rewound(io.RawIOBase):
 
 def records(stream: io.RawIOBase) -> Iterator[dict[str, Any] | Rejection]:
     """The feed's records in their order. Raises ``Unreadable``."""
+    limit = _Limit()
     try:
-        yield from _records(io.BufferedReader(stream, BLOCK))
+        for record in _records(io.BufferedReader(_Limited(stream, limit), BLOCK), limit):
+            yield record
+            limit.left = MAX_BYTES_BETWEEN
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unreadable("INVALID_GZIP", str(error)) from error
 
 
-def _records(stream: io.BufferedReader[Any]) -> Iterator[dict[str, Any] | Rejection]:
+def _records(stream: io.BufferedReader[Any], limit: _Limit) -> Iterator[dict[str, Any] | Rejection]:
     if stream.peek(2)[:2] == _GZIP:
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK)
+        stream = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=stream), limit), BLOCK)
     first = _first_line(stream)
     if not first:
         raise Unreadable("EMPTY", "the feed has no content")

@@ -16,8 +16,8 @@ from feed_records import checked
 from setpieces.observability import logger
 from setpieces.stored import known
 
-# How many records go by between two looks at the clock.
-LOOK = 1000
+# Of one stretch: its error file has to fit on the disk, and a feed with as many is no feed of this type.
+MAX_REJECTED = 1_000_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -72,24 +72,34 @@ def transform(
     first: int,
     time_left: Callable[[], bool],
 ) -> Stretch:
-    """Pass on the records from number ``first``. Raises what sending and reading raise; then nothing of it is accounted for."""
+    """Pass on the records from number ``first``, as long as there is ``time_left``, or at least one.
+
+    Raises what sending and reading raise; then nothing of it is accounted for.
+    """
     end, done, unreadable = 0, True, ""
     with Outbox() as outbox, ErrorFile() as errors:
         try:
             for record in records:
+                # At every record: what lies between two of them may take seconds to read.
+                if end and not time_left():
+                    if end <= first:
+                        raise Unreadable(
+                            "FEED_TOO_LARGE", f"reading up to record {first} takes longer than a function has"
+                        )
+                    done = False
+                    break
                 if end >= first:
-                    if end > first and end % LOOK == 0 and not time_left():
-                        done = False
-                        break
                     judged = record if isinstance(record, Rejection) else checked(feed.type, record)
                     if isinstance(judged, Rejection):
+                        if errors.count == MAX_REJECTED:
+                            raise Unreadable("TOO_MANY_REJECTED", f"more than {MAX_REJECTED} records")
                         errors.add(end, judged)
                     else:
                         outbox.add(feed.message(end, judged))
                 end += 1
         except Unreadable as error:
             logger.warning("feed ends early", extra={"feed_id": feed.feed_id, "reason": error.reason})
-            unreadable = str(error)
+            end, unreadable = max(first, end), str(error)
         # Another invocation that reads from the same record on may end at another one: that is another file.
         errors.key = f"{feed.type}/errors/{feed.feed_id}/{feed.run}-{first:010d}-{end:010d}.ndjson.gz"
     return Stretch(first, end, errors.count, errors.reasons, errors.key if errors.count else "", done, unreadable)

@@ -132,6 +132,30 @@ def test_what_is_written_is_read(found, form, compressed):
     assert [dict(record) for record in records(stream)] == found
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(lines(A) + b"\0" * 400_000, id="a line without an end"),
+        pytest.param(packed(lines(A) + b"\0" * 400_000), id="a line without an end, packed"),
+        pytest.param(packed(lines(A) + b"\n" * 400_000), id="blank lines"),
+        pytest.param(packed(b" \n" * 200_000), id="blank lines before the first record"),
+        pytest.param(b"{" + b'"a": 1,\n' * 50_000, id="members before items"),
+        pytest.param(packed(lines(A)) + packed(b"") * 20_000, id="gzip of nothing"),
+    ],
+)
+def test_reading_ends_where_no_record_comes(content, monkeypatch):
+    """Else the function's time is over before anything looks at the clock: a gigabyte of gzip may hold a terabyte of zeros."""
+    monkeypatch.setattr("feed_reader.MAX_BYTES_BETWEEN", 300_000)
+    with pytest.raises(Unreadable, match="RECORD_TOO_LARGE: no record within 300000 bytes"):
+        list(records(io.BytesIO(content)))
+
+
+def test_what_lies_between_records_is_limited_and_not_the_feed(monkeypatch):
+    monkeypatch.setattr("feed_reader.MAX_BYTES_BETWEEN", 300_000)
+    content = (lines(A) + b"\n" * 100_000) * 20
+    assert read(content) == read(packed(content)) == ([A] * 20, None)
+
+
 @given(st.binary(max_size=200) | st.text(alphabet='[]{}",:0ae\\u\n ', max_size=80).map(str.encode))
 def test_garbage_is_never_more_than_a_named_reason(content):
     read(content)

@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +53,18 @@ def cloud(monkeypatch):
 def uploaded(cloud, content: bytes, sequencer="1") -> Uploaded:
     etag = cloud.s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["ETag"].strip('"')
     return Uploaded(BUCKET, KEY, etag, len(content), sequencer)
+
+
+def records_of_time(count: int) -> Callable[[], bool]:
+    """There is time for so many records."""
+    left = iter([True] * (count - 1))
+    return lambda: next(left, False)
+
+
+def with_time_for(records: int) -> SimpleNamespace:
+    """The context of an invocation that has time to read so many records."""
+    time_left = records_of_time(records)
+    return SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 900_000 if time_left() else 1000})
 
 
 def created(found: Uploaded) -> dict[str, Any]:
@@ -120,14 +133,28 @@ def test_a_feed_without_faults_has_no_error_file(cloud):
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket=BUCKET)
 
 
-def test_what_takes_too_long_goes_on_where_it_was(cloud, monkeypatch):
-    monkeypatch.setattr("feed_transform.LOOK", 10)
-    clock = iter([True, False])
-    first = transform(FEED, feed_samples.records("product", 25), 0, lambda: next(clock))
+def test_what_takes_too_long_goes_on_where_it_was(cloud):
+    first = transform(FEED, feed_samples.records("product", 25), 0, records_of_time(20))
     assert (first.end, first.done) == (20, False)
     second = transform(FEED, feed_samples.records("product", 25), first.end, lambda: True)
     assert (second.first, second.end, second.done) == (20, 25, True)
     assert [message["number"] for message in queued(cloud)] == list(range(25))
+
+
+def test_a_feed_whose_beginning_takes_too_long_ends(cloud):
+    """Each invocation reads it from its beginning: no later one would come any further."""
+    found = transform(FEED, feed_samples.records("product", 25), 20, records_of_time(20))
+    assert (found.first, found.end, found.done) == (20, 20, True)
+    assert found.unreadable.startswith("FEED_TOO_LARGE")
+    assert queued(cloud) == []
+
+
+def test_a_feed_with_too_many_faults_ends(cloud, monkeypatch):
+    """Its error file would not fit on the disk of the function."""
+    monkeypatch.setattr("feed_transform.MAX_REJECTED", 3)
+    found = transform(FEED, iter([{"sku": "S"}] * 5), 0, lambda: True)
+    assert (found.end, found.rejected, found.done) == (3, 3, True)
+    assert found.unreadable.startswith("TOO_MANY_REJECTED")
 
 
 @pytest.mark.parametrize("refusals", [1, 3])
@@ -258,11 +285,9 @@ def test_two_runs_of_the_handler_end_in_one_manifest(cloud, monkeypatch):
     """EventBridge hands the upload over again while it is transformed: every interleaving ends with all records."""
     app = importlib.import_module("transform_feed.app")
     event = created(uploaded(cloud, content(25, 7)))
-    slow = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 1000})
-    monkeypatch.setattr("feed_transform.LOOK", 10)
     invoked = invocations(app, monkeypatch)
     meanwhile(monkeypatch, "UpdateItem", lambda: app.handler(event, CONTEXT), skip=1)
-    answer = app.handler(event, slow)
+    answer = app.handler(event, with_time_for(10))
     assert "end" not in answer, "the other one was first"
     assert invoked == []
     stored = item(cloud)
@@ -277,9 +302,8 @@ def test_a_stretch_whose_answer_was_lost_is_entered(cloud, monkeypatch):
     assert enter(resume(FEED), stretch(1000, 1500, done=True))
 
 
-def test_files_of_errors_of_two_invocations_are_two(cloud, monkeypatch):
+def test_files_of_errors_of_two_invocations_are_two(cloud):
     """The one that is entered says what it holds, whichever was written last."""
-    monkeypatch.setattr("feed_transform.LOOK", 1)
     records = [{"sku": "S"}, {"sku": "T"}]
     long, short = (transform(FEED, iter(records), 0, lambda left=left: left) for left in (True, False))
     assert (long.rejected, short.rejected) == (2, 1)
@@ -331,14 +355,12 @@ def test_the_handler_takes_the_event_of_the_store(cloud):
 
 
 def test_the_handler_goes_on_in_another_invocation(cloud, monkeypatch):
-    monkeypatch.setattr("feed_transform.LOOK", 10)
     app = importlib.import_module("transform_feed.app")
     invoked = invocations(app, monkeypatch)
-    short = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 1000})
     event = created(uploaded(cloud, content(25)))
     ends = []
     while event:
-        ends.append(app.handler(event, short)["end"])
+        ends.append(app.handler(event, with_time_for(10 * (len(ends) + 1)))["end"])
         event = json.loads(invoked.pop()["Payload"]) if invoked else None
     assert ends == [10, 20, 25]
     assert [message["number"] for message in queued(cloud)] == list(range(25))

@@ -61,7 +61,7 @@ def meaning(update: dict[str, Any]) -> Meaning | None:
     if origin in OWN_ORIGINS and (origin, update["kind"], update["update"]) not in PUBLISHED_AGAIN:
         return None
     if (update["kind"], update["update"]) not in EVENTS:
-        raise Unusable("UNKNOWN_UPDATE", f"{update['kind'][:64]}/{update['update'][:64]} is no event")
+        raise Unusable("UNKNOWN_UPDATE", "kind and update are no event")
     kind, members = EVENTS[update["kind"], update["update"]]
     data = {name: update[member] for name, member in members.items() if member in update}
     correlation_id = update.get("correlation_id")

@@ -28,7 +28,7 @@ def order_of(order_number: Any) -> Order:
     """The order of a message. Raises ``Reject`` UNKNOWN_ORDER: orders are stored before anything is sent about them."""
     order = read(order_number) if isinstance(order_number, str) else None
     if order is None:
-        raise Reject("UNKNOWN_ORDER", f"there is no order {order_number!r}"[:100])
+        raise Reject("UNKNOWN_ORDER", "there is no order of this number")
     return order
 
 

@@ -81,5 +81,5 @@ def decide(order: Order, charge: Charge | None) -> Step:
 
 def _row(order: Order) -> dict[str | None, Step]:
     if order.backend_status not in STEPS:
-        raise Reject("UNKNOWN_STATUS", f"the order is {order.backend_status!r}")
+        raise Reject("UNKNOWN_STATUS", "the order has a status that payments does not know")
     return STEPS[order.backend_status]

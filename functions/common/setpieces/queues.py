@@ -36,7 +36,10 @@ MAX_WAIT_SECONDS = 3600
 
 
 class Reject(Exception):
-    """A record that no retry can help; ``reason`` is a stable code such as ``UNKNOWN_EVENT``."""
+    """A record that no retry can help; ``reason`` is a stable code such as ``UNKNOWN_EVENT``.
+
+    ``detail`` stays on the dead letter and is read by people: it says where the record is wrong, and never repeats its values.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

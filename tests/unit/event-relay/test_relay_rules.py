@@ -66,6 +66,18 @@ def test_what_can_never_become_an_event_says_why(update, reason):
     assert unusable.value.reason == reason
 
 
+SECRET = "tok_4242"
+
+
+@pytest.mark.parametrize("member", ["kind", "id", "update", "occurred_at"])
+@pytest.mark.parametrize("value", [SECRET, [SECRET]])
+def test_it_never_repeats_what_is_wrong(member, value):
+    update = ORDER | {member: value} | ({"id": 5} if value == SECRET and member == "id" else {})
+    with pytest.raises(Unusable) as unusable:
+        meaning(update)
+    assert SECRET not in unusable.value.detail
+
+
 @given(st.lists(st.sampled_from("abcd")))
 def test_rounds_hold_everything_once_one_of_a_group_and_in_its_order(groups):
     items = list(enumerate(groups))

@@ -576,6 +576,16 @@ def test_the_payment_token_is_kept_no_longer_than_it_is_needed(make_world):
     assert "payment_token" not in order_item(number)
 
 
+@pytest.mark.parametrize("number", ["tok_4242", ["tok_4242"], None])
+def test_a_message_about_no_order_is_a_dead_letter_that_does_not_repeat_it(make_world, number: Any):
+    world = make_world()
+    world.queues["submit"].append({"body": json.dumps({"order_number": number}), "attributes": {}, "receives": 0})
+    world.deliver("submit", "process_order")
+    (dead,) = world.queues["dead"]
+    assert dead["attributes"]["reason"]["stringValue"] == "UNKNOWN_ORDER"
+    assert "tok_4242" not in dead["attributes"]["detail"]["stringValue"]
+
+
 def test_an_order_whose_payment_was_asked_for_is_not_given_up(make_world):
     world = make_world()
     number = world.submit_persistently()

@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from feed_verdicts import Done, GiveUp, Verdict, Wait, patience, verdict
 
 from setpieces import feed_accounts, outside
@@ -35,7 +36,13 @@ def update(records: list[Record]) -> tuple[list[str], bool]:
             case Done(outcome):
                 account[message["number"]] = outcome
             case GiveUp(reason, detail):
-                bury(record, Reject(reason, detail))
+                try:
+                    bury(record, Reject(reason, detail))
+                except (BotoCoreError, ClientError):
+                    # This record comes back. If it took the batch with it, what is done would be counted as unchanged.
+                    logger.exception("not buried", extra={"message_id": record.message_id})
+                    waiting.append(record.message_id)
+                    continue
                 account[message["number"]] = feed_accounts.failed(reason)
             case Wait(seconds, detail):
                 # Not all at once: who was put off together would come back together.

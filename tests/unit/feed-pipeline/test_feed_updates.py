@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import boto3
 import feed_circuit
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import aws, feed_accounts, outside
 from setpieces.outside import Answer, OutsideUnavailable
@@ -112,6 +112,21 @@ def test_one_request_for_a_batch_and_an_account_of_every_record(cloud, app):
         "reasons": {"INVALID_REQUEST": 1},
     }
     assert dead(cloud) == ["INVALID_REQUEST"]
+
+
+@pytest.mark.parametrize("operation", ["SendMessage", "ChangeMessageVisibility"])
+def test_a_record_that_cannot_be_buried_or_put_off_holds_up_no_other(cloud, app, monkeypatch, operation):
+    """SQS does not answer about the second record; the first and the third were written and stay counted as written."""
+
+    def lost() -> None:
+        raise ReadTimeoutError(endpoint_url="https://sqs")
+
+    second = {"SendMessage": {"status": 422, "code": "INVALID_REQUEST"}, "ChangeMessageVisibility": {"status": 503}}
+    written = {"status": 201, "effect": "created"}
+    cloud.answer = Answer(200, {"results": [written, second[operation], written]})
+    meanwhile(monkeypatch, operation, lost)
+    assert deliver(app, *map(message, range(3))) == ["m1"]
+    assert feed_accounts.counts("r", 3) == {"updated": 2, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,14 @@ Amounts are in minor units. lines [{sku, quantity, unit_price}], tax {tax_total,
 
 from typing import Any
 
-from order_statuses import BASKET_NOT_FOUND, EMPTY_BASKET, UNSUPPORTED_DESTINATION
+from order_statuses import (
+    BASKET_NOT_FOUND,
+    EMPTY_BASKET,
+    PRICE_CHANGED,
+    PRODUCT_UNAVAILABLE,
+    QUANTITY_LIMIT,
+    UNSUPPORTED_DESTINATION,
+)
 
 
 class Invalid(Exception):
@@ -25,6 +32,28 @@ def priced(basket: dict[str, Any] | None) -> dict[str, Any]:
     lines = [{name: item[name] for name in ("sku", "quantity", "unit_price")} for item in basket["items"]]
     subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)
     return {"lines": lines, "subtotal": subtotal, "currency": basket["totals"]["currency"]}
+
+
+def check_products(price: dict[str, Any], products: dict[str, dict[str, Any] | None]) -> None:
+    """The lines are for sale, at this price, in this quantity. Raises ``Invalid``.
+
+    A basket keeps the price of the day on which its line was changed last. ``products`` are the platform's at this moment, None
+    for one that it does not sell; a line without one is taken as it is.
+    """
+    for line in price["lines"]:
+        if line["sku"] not in products:
+            continue
+        product, quantity = products[line["sku"]], line["quantity"]
+        if product is None or not _is_for_sale(product) or quantity > product["stock"]:
+            raise Invalid(PRODUCT_UNAVAILABLE)
+        if (product["unit_price"], product["currency"]) != (line["unit_price"], price["currency"]):
+            raise Invalid(PRICE_CHANGED)
+        if quantity > product["max_per_customer"]:
+            raise Invalid(QUANTITY_LIMIT)
+
+
+def _is_for_sale(product: dict[str, Any]) -> bool:
+    return product.get("available") is True and product.get("status") == "active"
 
 
 def taxed(price: dict[str, Any], quotation: dict[str, Any] | None) -> dict[str, Any]:

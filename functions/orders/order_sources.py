@@ -1,8 +1,11 @@
 """What processing asks others: the basket, the tax, the charge; and what it tells the commerce platform."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from setpieces import internal, outside
+from setpieces.observability import count, logger
 from setpieces.outside import OutsideUnavailable
 from setpieces.queues import Reject
 
@@ -10,6 +13,10 @@ BASKET_SECONDS = 2.0
 # The tax service has a deadline of its own for the tax system, and an answer even without it.
 TAX_SECONDS = 4.0
 PLATFORM_SECONDS = 2.0
+# For all lines of a basket together; the platform tells of one product at a time.
+PRODUCTS_SECONDS = 2.0
+PRODUCTS_AT_ONCE = 8
+_PRODUCT = {"unit_price": int, "currency": str, "stock": int, "max_per_customer": int}
 CHARGE_SECONDS = 1.5
 
 
@@ -19,6 +26,38 @@ def read_basket(basket_id: str, timeout: float = BASKET_SECONDS) -> dict[str, An
     if answer.status in (400, 404):
         return None
     return _body("basket", answer)
+
+
+def read_products(skus: list[str]) -> dict[str, dict[str, Any] | None]:
+    """The products by SKU as the commerce platform knows them now, None for one that it does not sell.
+
+    Those that it does not tell of in time are left out: an order does not wait for the platform before it is paid.
+    """
+    deadline = time.monotonic() + PRODUCTS_SECONDS
+    # The first one alone: it looks up the platform's address for all, and most baskets have no other.
+    answers = [_read_product(skus[0], deadline)]
+    if skus[1:]:
+        with ThreadPoolExecutor(PRODUCTS_AT_ONCE) as readers:
+            answers += readers.map(lambda sku: _read_product(sku, deadline), skus[1:])
+    products = {sku: product for sku, (is_known, product) in zip(skus, answers, strict=True) if is_known}
+    if len(products) < len(skus):
+        logger.warning("products not checked", extra={"lines": len(skus), "checked": len(products)})
+        count("ProductsUnchecked", len(skus) - len(products))
+    return products
+
+
+def _read_product(sku: str, deadline: float) -> tuple[bool, dict[str, Any] | None]:
+    """(whether the platform told, the product)"""
+    try:
+        answer = outside.call("commerce", "GET", "products", sku, timeout=deadline - time.monotonic())
+    except OutsideUnavailable:
+        return False, None
+    if answer.status in (404, 410):
+        return True, None
+    product = answer.body
+    if answer.status != 200 or not isinstance(product, dict):
+        return False, None
+    return all(type(product.get(name)) is kind for name, kind in _PRODUCT.items()), product
 
 
 def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | None:

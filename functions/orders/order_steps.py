@@ -6,9 +6,9 @@ after a crash between any two calls finds the order where it is and goes on from
 
 from typing import Any
 
-from order_checks import Invalid, priced, taxed
+from order_checks import Invalid, check_products, priced, taxed
 from order_events import COMPLETE, SUBMIT, tell
-from order_sources import quote_tax, read_basket, tell_platform
+from order_sources import quote_tax, read_basket, read_products, tell_platform
 from order_statuses import (
     PAYMENT_AUTHORIZED,
     PAYMENT_PROCESSING,
@@ -51,6 +51,7 @@ def _validate(order: Order) -> Order:
     number = order["order_number"]
     try:
         price = priced(read_basket(order["basket_id"]))
+        check_products(price, read_products([line["sku"] for line in price["lines"]]))
         price = taxed(price, quote_tax(order, price))
     except Invalid as invalid:
         logger.info("order is invalid", extra={"order_number": number, "reason": invalid.reason})

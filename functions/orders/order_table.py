@@ -154,7 +154,7 @@ def postpone(order: Order, seconds: int, *, swept: bool) -> bool:
     ``swept`` claims it for this sweep, which counts it as stuck until its status changes.
     """
     # Orders that were placed before an order in progress was kept have a time to expire.
-    facts = {"check_at": int(time.time()) + seconds, "expires_at": NEVER}
+    facts: Order = {"check_at": int(time.time()) + seconds, "expires_at": NEVER}
     if swept:
         facts |= {"in_progress": STUCK, "sweeps": order.get("sweeps", 0) + 1}
     expected = {"check_at": (order["check_at"],), "in_progress": EXISTS}

@@ -152,6 +152,31 @@ def test_a_guest_with_nothing_to_order_takes_no_number(shop: Shop, product: dict
         assert (refused.status_code, refused.json()["code"]) == (422, code)
 
 
+def test_a_basket_with_an_old_price_is_not_charged_until_its_line_is_renewed(shop: Shop):
+    sku, session = unique("SP").upper(), session_of(shop, "customer")
+
+    def sell(price: int, version: int) -> dict[str, Any]:
+        sold = {
+            "sku": sku,
+            "name": "Test Tower",
+            "unit_price": price,
+            "currency": "EUR",
+            "version": version,
+            "stock": 9,
+        }
+        assert shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=sold).status_code in (200, 201)
+        return sold
+
+    basket = fill_basket(shop, sell(100, 1))
+    sell(1999, 2)
+    number = submit(shop, body(basket), session).json()["order_number"]
+    last = ended(shop, number, session)
+    assert (last["status"], last["reason_code"]) == ("Failed", "PRICE_CHANGED")
+    assert shop.ledger("charges", number) == []
+    assert shop.call("PATCH", f"/basket/v1/baskets/{basket}/items/{sku}", json={"quantity": 1}).status_code == 200
+    assert ended(shop, submit(shop, body(basket)).json()["order_number"])["status"] == "Complete"
+
+
 def test_the_same_key_is_the_same_order_also_at_the_same_time(shop: Shop, product: dict):
     key, sent = {"Idempotency-Key": unique("order")}, body(fill_basket(shop, product))
 

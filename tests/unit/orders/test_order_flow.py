@@ -32,6 +32,15 @@ BASKET = {
     "items": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999, "note": "not ours"}],
     "totals": {"amount": 3998, "currency": "EUR"},
 }
+PRODUCT = {
+    "sku": "SP-1",
+    "unit_price": 1999,
+    "currency": "EUR",
+    "available": True,
+    "status": "active",
+    "stock": 2,
+    "max_per_customer": 2,
+}
 QUOTATION = {"tax_total": 760, "lines": [], "source": "quotation", "rate_version": "v", "quoted_at": "2026-01-01"}
 SUBMIT = json.loads((ROOT / "events" / "orders" / "submit_order.json").read_text())
 FIRST_NUMBER = 100_000_001
@@ -79,6 +88,7 @@ class World:
         self.calls: list[str] = []
         self.numbers = iter(range(FIRST_NUMBER, FIRST_NUMBER + 100))
         self.basket: Answer = Answer(200, BASKET)
+        self.product: Answer = Answer(200, PRODUCT)
         self.quotation: Answer = Answer(200, QUOTATION)
         self.outcome = "AUTHORIZED"
         # Whose session the requests come in; "" for a guest.
@@ -160,6 +170,9 @@ class World:
         if system == "payments":
             assert (method, path[0]) == ("GET", "charges")
             return self.call("payments", lambda: self._charge(path[1]), OutsideUnavailable("payments", "no answer"))
+        if method == "GET":
+            assert (system, path) == ("commerce", ("products", "SP-1"))
+            return self.call("products", lambda: self.product, OutsideUnavailable("commerce", "no answer"))
         assert (system, method, path[0]) == ("commerce", "PUT", "orders")
 
         def put() -> Answer:
@@ -339,6 +352,7 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
         "sqs:send_message",
         "dynamodb:get_item",
         "basket",
+        "products",
         "tax",
         "dynamodb:update_item",
         "events:put_events",
@@ -355,7 +369,7 @@ def test_an_order_takes_no_more_calls_than_it_needs(make_world):
     assert platform["tax"] == {"source": "quotation", "rate_version": "v"}
 
 
-CALLS = 16
+CALLS = 17
 
 
 @pytest.mark.parametrize("fate", FATES)
@@ -401,6 +415,14 @@ def test_many_failures_repeats_and_another_order_of_messages_neither(make_world,
     [
         ({"basket": Answer(404, {})}, "BASKET_NOT_FOUND"),
         ({"basket": Answer(200, BASKET | {"items": []})}, "EMPTY_BASKET"),
+        ({"product": Answer(404, {})}, "PRODUCT_UNAVAILABLE"),
+        ({"product": Answer(200, PRODUCT | {"available": False})}, "PRODUCT_UNAVAILABLE"),
+        ({"product": Answer(200, PRODUCT | {"status": "retired"})}, "PRODUCT_UNAVAILABLE"),
+        ({"product": Answer(200, PRODUCT | {"stock": 1})}, "PRODUCT_UNAVAILABLE"),
+        ({"product": Answer(200, PRODUCT | {"unit_price": 2000})}, "PRICE_CHANGED"),
+        ({"product": Answer(200, PRODUCT | {"unit_price": 1})}, "PRICE_CHANGED"),
+        ({"product": Answer(200, PRODUCT | {"currency": "CHF"})}, "PRICE_CHANGED"),
+        ({"product": Answer(200, PRODUCT | {"max_per_customer": 1})}, "QUANTITY_LIMIT"),
         ({"quotation": Answer(422, {})}, "UNSUPPORTED_DESTINATION"),
     ],
 )
@@ -412,6 +434,17 @@ def test_what_cannot_be_carried_out_fails_and_is_never_paid(make_world, changes:
     assert order_item(number)["reason_code"] == reason
     assert "payment_token" not in order_item(number)
     assert world.published == []
+
+
+@pytest.mark.parametrize("answer", [Answer(500, {}), Answer(200, []), Answer(200, {"unit_price": "1"}), None])
+def test_while_the_platform_tells_of_no_products_the_basket_is_believed(make_world, capsys, answer: Answer | None):
+    world = make_world()
+    if answer:
+        world.product = answer
+    else:
+        world.faults = {7: "error before"}
+    check(world, whole_life(world), "Sent to fulfillment")
+    assert '"ProductsUnchecked":[1.0]' in capsys.readouterr().out
 
 
 def test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back(make_world):

@@ -1,10 +1,11 @@
 """What other services answer to processing."""
 
+import order_sources
 import pytest
-from order_sources import read_basket
+from order_sources import read_basket, read_products
 
-from setpieces import internal
-from setpieces.outside import Answer
+from setpieces import internal, outside
+from setpieces.outside import Answer, OutsideUnavailable
 
 
 @pytest.mark.parametrize("status", [400, 404])
@@ -13,3 +14,23 @@ def test_an_id_without_a_basket_and_one_that_no_basket_can_have_are_no_basket(
 ):
     monkeypatch.setattr(internal, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
     assert read_basket("mine") is None
+
+
+def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pytest.MonkeyPatch):
+    """Each line is told of or left out; a slow platform costs two seconds, whatever the number of lines."""
+    clock = [0.0]
+    monkeypatch.setattr(order_sources, "PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(order_sources.time, "monotonic", lambda: clock[0])
+
+    def call(system: str, method: str, *path: str, timeout: float) -> Answer:
+        clock[0] += 0.25
+        if timeout <= 0 or path[1] == "P-3":
+            raise OutsideUnavailable(system, "no answer")
+        known = {"unit_price": 1, "currency": "EUR", "stock": 1, "max_per_customer": 1}
+        return Answer(404, {}) if path[1] == "P-2" else Answer(200, known)
+
+    monkeypatch.setattr(outside, "call", call)
+    skus = [f"P-{number}" for number in range(1, 101)]
+    products = read_products(skus)
+    assert set(products) == {f"P-{number}" for number in (1, 2, 4, 5, 6, 7, 8)}
+    assert products["P-2"] is None

@@ -28,6 +28,13 @@ def test_the_first_attempt_is_pending_and_holds_the_lease():
     assert table.acquire("C2") is not None
 
 
+def test_a_migration_is_found():
+    table.acquire("C1")
+    found = table.find("C1")
+    assert found is not None
+    assert (found["status"], found["attempts"]) == ("PENDING", 1)
+
+
 def test_a_lease_that_is_over_can_be_taken_and_its_holder_has_no_say_any_more(monkeypatch):
     late = table.acquire("C1")
     over = table.time.time() + table.LEASE_SECONDS + 1

@@ -1,0 +1,190 @@
+"""Versions live side by side: every consumer and every reader works with what a newer version has written.
+
+The tests named here run once more, with items, messages and events of a newer version (``tests/unit/newer_versions.py``). Which
+consumers and readers there are is found in the templates and in the code; one that none of the tests reaches fails.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import routing
+from local.settings import ROOT
+
+FUNCTIONS = ROOT / "functions"
+READERS = {"from_item", "known"}
+
+# By file; each runs a handler or a reader and looks at what comes of it.
+TESTS: dict[str, list[str]] = {
+    "basket/test_basket_handlers.py": [
+        "test_a_basket_from_first_to_last",
+        "test_a_change_by_others_in_between_is_taken_into_account",
+        "test_what_a_newer_version_has_stored_is_kept_and_not_shown",
+    ],
+    "customer-migration/test_migration_run.py": [
+        "test_a_customer_is_migrated_with_one_write",
+        "test_a_newer_version_is_written_again",
+    ],
+    "customer-migration/test_migration_table.py": ["test_a_migration_is_found"],
+    "data-sync/test_data_sync_spokes.py": ["test_the_platform_is_told_once"],
+    "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
+    "feed-pipeline/test_feed_transform.py": [
+        "test_a_stretch_is_entered_once_and_the_second_invocation_ends",
+        "test_the_handler_goes_on_in_another_invocation",
+        "test_two_runs_of_the_handler_end_in_one_manifest",
+    ],
+    "feed-pipeline/test_feed_updates.py": [
+        "test_one_request_for_a_batch_and_an_account_of_every_record",
+        "test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it",
+    ],
+    "feeds/test_feeds.py": [
+        "test_a_feed_ends_with_a_manifest_in_the_store_and_is_told_about_once_if_it_has_faults",
+        "test_a_feed_of_somebody_else_is_not_replaced",
+        "test_a_manifest_accounts_for_every_record",
+    ],
+    "ingestion/test_ingestion_functions.py": [
+        "test_events_are_counted_by_type_and_hour_of_reception",
+        "test_events_are_kept_flat_by_type_date_and_hour",
+    ],
+    "login/test_login_functions.py": [
+        "test_a_session_ends_once",
+        "test_guests_are_let_in_without_a_session_and_customers_with_theirs",
+        "test_only_the_role_admin_is_an_admin",
+    ],
+    "orders/test_order_flow.py": [
+        "test_a_customers_key_is_one_order_whatever_the_basket",
+        "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_gone",
+        "test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back",
+        "test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep",
+    ],
+    "payments/test_payment_flow.py": ["test_a_charge_over_another_amount_is_parked"],
+    "shipping/test_shipping_functions.py": [
+        "test_a_repeated_event_is_queued_once",
+        "test_an_order_is_read_and_sent",
+    ],
+    "sitemaps/test_sitemap_functions.py": [
+        "test_a_run_is_started_and_shown",
+        "test_of_two_runs_with_one_key_asked_for_at_once_one_is_made",
+        "test_only_what_changed_has_the_day_of_the_run",
+    ],
+    "tax/test_tax_quotations.py": [
+        "test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all",
+        "test_refreshed_rates_are_fallen_back_on",
+    ],
+    "tax/test_tax_table.py": ["test_of_all_instances_one_probes"],
+    "vouchers/test_voucher_functions.py": [
+        "test_a_batch_that_stands_still_is_started_again_and_then_given_up",
+        "test_a_link_that_works_once_works_once",
+        "test_of_two_orders_that_name_a_redemption_at_once_one_does",
+        "test_a_voucher_is_worth_something_once",
+        "test_one_mail_goes_to_whoever_asked",
+    ],
+}
+
+# Dataclasses that are made of a whole mapping. Such a call fails for a member that it does not know: what was stored or sent by
+# another version is read with ``setpieces.stored.known``.
+WHOLE = {
+    "customers/customer_requests.py": "a request, whose members have been checked",
+    "payments/payment_orders.py": "an answer, whose members were picked by name",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """The run of the tests, and the places that read something newer in it."""
+    path = tmp_path_factory.mktemp("newer") / "read.json"
+    tests = [f"tests/unit/{file}::{name}" for file, names in TESTS.items() for name in names]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "tests.unit.newer_versions", *tests]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment | {"READ_BY": str(path)}, capture_output=True, text=True, check=False
+    )
+    return done, set(json.loads(path.read_text()))
+
+
+def test_all_work_with_what_a_newer_version_has_written(run):
+    done, _ = run
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_every_reader_has_a_test(run):
+    """Name a test of it in ``TESTS``."""
+    _, reached = run
+    assert sorted(set(_readers()) - reached) == []
+
+
+def test_every_consumer_has_a_test(run):
+    """Name a test of it in ``TESTS``, one that calls its handler."""
+    _, reached = run
+    consumers = set(_consumers())
+    assert len(consumers) > 10
+    assert sorted(consumers - reached) == []
+
+
+def test_no_dataclass_is_made_of_what_another_version_may_have_written():
+    found = {file for file, calls in _whole_mappings().items() if calls}
+    assert found == set(WHOLE), {file: calls for file, calls in _whole_mappings().items() if file not in WHOLE}
+
+
+def _modules(folder: Path = FUNCTIONS) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(folder.rglob("*.py")):
+        yield str(path.relative_to(folder)), ast.parse(path.read_text())
+
+
+def _readers() -> Iterator[str]:
+    """``file:function`` of each function that calls one of ``READERS`` itself."""
+    for file, module in _modules():
+        if file not in ("common/setpieces/items.py", "common/setpieces/stored.py"):
+            imported = {
+                name.name
+                for node in ast.walk(module)
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("setpieces.")
+                for name in node.names
+            }
+            for name, function in _functions(module):
+                if any(_called(node) in READERS & imported for node in ast.walk(function)):
+                    yield f"{file}:{name}"
+
+
+def _functions(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Functions and methods, by their qualified names."""
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from (
+                (f"{node.name}.{inner.name}", inner) for inner in node.body if isinstance(inner, ast.FunctionDef)
+            )
+
+
+def _called(node: ast.AST) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def _consumers() -> Iterator[str]:
+    """``file:<module>`` of each function that a queue invokes, as the templates have it."""
+    for service, template in routing.templates().items():
+        for mapping in routing.resources(service, "AWS::Lambda::EventSourceMapping").values():
+            function = template["Resources"][routing.logical_id(mapping["FunctionName"])]["Properties"]
+            folder = Path(function["CodeUri"]).name
+            yield f"{folder}/{function['Handler'].split('.')[0]}/app.py:<module>"
+
+
+def _whole_mappings() -> dict[str, list[str]]:
+    """Calls ``Class(**mapping)`` by file. Names that are spelled out, or filtered by a comprehension, are no whole mapping."""
+    found: dict[str, list[str]] = {}
+    for file, module in (*_modules(), *_modules(ROOT / "storefront")):
+        for node in ast.walk(module):
+            if _called(node)[:1].isupper():
+                assert isinstance(node, ast.Call)
+                values: list[Any] = [keyword.value for keyword in node.keywords if keyword.arg is None]
+                if any(isinstance(value, ast.Name | ast.Subscript | ast.Call | ast.Attribute) for value in values):
+                    found.setdefault(file, []).append(ast.unparse(node))
+    return found

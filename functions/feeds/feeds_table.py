@@ -80,27 +80,39 @@ def due() -> Iterator[dict[str, Any]]:
                 yield feed
 
 
-def store_outcomes(feed: dict[str, Any], outcomes: dict[str, Any]) -> None:
-    """Enter what was counted of a run, unless the feed was uploaded anew or nothing has changed."""
-    if feed.get("outcomes") == outcomes:
-        return
+def store_outcomes(feed: dict[str, Any], outcomes: dict[str, Any]) -> bool:
+    """Enter what was counted of a run. False if the feed was uploaded or counted anew since ``feed`` was read.
+
+    What was counted later stays: an invocation that is slow has counted earlier than one that has come after it.
+    """
+    before = feed.get("outcomes")
+    if before == outcomes:
+        return True
+    counted = "outcomes = :before" if before else "attribute_not_exists(outcomes)"
     try:
         client("dynamodb").update_item(
             TableName=setting("FEEDS_TABLE_NAME"),
             Key=to_item({"feed": feed["feed"]}),
             UpdateExpression="SET outcomes = :outcomes",
-            ConditionExpression="#run = :run",
+            ConditionExpression=f"#run = :run AND {counted}",
             ExpressionAttributeNames={"#run": "run"},
-            ExpressionAttributeValues=to_item({":outcomes": outcomes, ":run": feed["run"]}),
+            ExpressionAttributeValues=to_item(
+                {":outcomes": outcomes, ":run": feed["run"]} | ({":before": before} if before else {})
+            ),
         )
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
+        return False
+    return True
 
 
-def conclude(feed: dict[str, Any], status: str, look_at: str | None) -> bool:
-    """Enter how a run ended; ``look_at`` is when to look again, None for never. False if the feed was uploaded anew."""
-    values = {":run": feed["run"], ":status": status, ":now": stamp(now())}
+def conclude(feed: dict[str, Any], outcomes: dict[str, Any], status: str, look_at: str | None) -> bool:
+    """Enter how a run with these outcomes ended; ``look_at`` is when to look again, None for never.
+
+    False if the feed was uploaded or counted anew.
+    """
+    values = {":run": feed["run"], ":outcomes": outcomes, ":status": status, ":now": stamp(now())}
     again = "SET look_at = :look_at, " if look_at else "SET "
     if look_at:
         values[":look_at"] = look_at
@@ -110,7 +122,7 @@ def conclude(feed: dict[str, Any], status: str, look_at: str | None) -> bool:
             Key=to_item({"feed": feed["feed"]}),
             UpdateExpression=f"{again}#status = :status, concluded_at = if_not_exists(concluded_at, :now), updated_at = :now"
             + ("" if look_at else " REMOVE #open"),
-            ConditionExpression="#run = :run",
+            ConditionExpression="#run = :run AND outcomes = :outcomes",
             ExpressionAttributeNames={"#run": "run", "#status": "status"} | ({} if look_at else {"#open": "open"}),
             ExpressionAttributeValues=to_item(values),
         )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from feeds_manifest import count, faults, manifest
-from feeds_table import COMPLETE, FAILED, conclude, due, now, stamp, store_outcomes
+from feeds_table import COMPLETE, FAILED, conclude, due, now, read, stamp, store_outcomes
 
 from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
@@ -29,7 +29,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 def _conclude(feed: dict[str, Any]) -> int:
     outcomes = count(feed)
     # Before the status: a reader of an ended feed has to see its last counts.
-    store_outcomes(feed, outcomes)
+    if not store_outcomes(feed, outcomes):
+        return 0
     shown = manifest(feed, outcomes)
     if shown["status"] not in (COMPLETE, FAILED):
         return 0
@@ -50,7 +51,10 @@ def _conclude(feed: dict[str, Any]) -> int:
             Message=json.dumps(shown, indent=2),
         )
     redrivable = shown["failed"] and stamp(now() - REDRIVABLE) < shown["concluded_at"]
-    conclude(feed, shown["status"], stamp(now() + LOOK_AGAIN) if redrivable else None)
+    if not conclude(feed, outcomes, shown["status"], stamp(now() + LOOK_AGAIN) if redrivable else None):
+        # Another invocation has counted later, and its manifest may have been written before this one.
+        newer = read(feed["type"], feed["feed_id"])
+        return _conclude(newer) if newer else 0
     told = {name: shown[name] for name in ("feed_id", "type", "received", "updated", "rejected", "failed")}
     logger.info("feed concluded", extra=told | {"status": shown["status"]})
     return int(first)

@@ -13,7 +13,8 @@ from feeds_requests import new_feed_id, upload_key
 from feeds_table import expect
 
 from setpieces import aws, feed_accounts
-from setpieces.items import to_item
+from setpieces.items import from_item, to_item
+from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 
 CONTEXT = SimpleNamespace(
@@ -260,11 +261,44 @@ def test_a_feed_that_is_uploaded_anew_is_not_concluded_for_the_old_run(cloud):
     from feeds_table import conclude as enter
     from feeds_table import read
 
-    store(cloud, received=0, rejected=0)
+    outcomes = dict.fromkeys(feed_accounts.OUTCOMES, 0)
+    store(cloud, received=0, rejected=0, outcomes=outcomes)
     old = read("product", "f-1")
-    store(cloud, run="r-2", status="TRANSFORMING")
+    store(cloud, run="r-2", status="TRANSFORMING", outcomes=outcomes)
     assert old
-    assert not enter(old, "COMPLETE", None)
+    assert not enter(old, outcomes, "COMPLETE", None)
+
+
+def test_a_slow_invocation_does_not_bring_back_an_older_count(cloud, monkeypatch):
+    """It counted before records were redriven, and writes after the one that counted them."""
+    store(cloud)
+    account(0, 1197, "updated")
+    account(1197, 1198, "failed:INVALID_REQUEST")
+    other = []
+
+    def redriven() -> None:
+        account(1197, 1198, "updated")
+        other.append(conclude())
+
+    meanwhile(monkeypatch, "PutObject", redriven)
+    conclude()
+    kept = json.loads(cloud.s3.get_object(Bucket="store", Key="product/results/f-1.json")["Body"].read())
+    stored = cloud.table.get_item(TableName="feeds", Key=to_item({"feed": "product/f-1"}))["Item"]
+    assert (kept["updated"], kept["failed"]) == (1198, 0)
+    assert from_item(stored)["outcomes"]["failed"] == 0
+    assert "open" not in stored
+    assert other == [1]
+
+
+def test_of_two_invocations_at_once_one_concludes_a_feed(cloud, monkeypatch):
+    """Both have counted the same; the feed is told about once."""
+    store(cloud)
+    account(0, 1197, "updated")
+    account(1197, 1198, "failed:INVALID_REQUEST")
+    meanwhile(monkeypatch, "UpdateItem", conclude)
+    assert conclude() == 0
+    assert [message["feed_id"] for message in told(cloud)] == ["f-1"]
+    assert told(cloud) == []
 
 
 def test_a_new_feed_is_one_even_if_the_sdk_had_to_repeat_itself(cloud, monkeypatch: pytest.MonkeyPatch):

@@ -18,6 +18,7 @@ from local.settings import ROOT
 from setpieces import events, queues
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.lost_answers import repeat
 
 NUMBER = "T100000001"
 SUBMIT = json.loads((ROOT / "events" / "payments" / "authorize_payment.json").read_text())
@@ -176,6 +177,13 @@ def test_a_repeated_delivery_tells_the_same_result_with_the_same_id(world, token
     first, second = (event["meta_data"]["event_id"] for event in world.published)
     assert first == second
     assert world.effects <= 1
+
+
+def test_a_result_has_one_id_though_the_answer_of_the_bus_was_lost(world, monkeypatch):
+    repeat(monkeypatch, world, "put_events")
+    assert world.deliver()
+    first, again = world.published
+    assert first == again
 
 
 def test_after_a_time_out_the_record_is_read_before_anything_else(world):

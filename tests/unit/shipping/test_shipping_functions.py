@@ -13,6 +13,7 @@ from local.settings import ROOT
 from setpieces import aws
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.lost_answers import repeat
 from tests.unit.shipping.test_shipping_rules import ORDER
 
 DOWN = OutsideUnavailable("somebody", "no answer", timed_out=True)
@@ -95,6 +96,12 @@ def test_an_event_is_queued_in_the_group_of_its_order(queues):
 def test_a_repeated_event_is_queued_once(queues):
     queue(sample("queue_shipment"))
     queue(sample("queue_shipment"))
+    assert len(queues("SHIPMENTS_QUEUE_URL")) == 1
+
+
+def test_an_event_is_queued_once_though_the_answer_of_sqs_was_lost(queues, monkeypatch):
+    repeat(monkeypatch, aws.client("sqs"), "send_message")
+    assert queue(sample("queue_shipment")) == []
     assert len(queues("SHIPMENTS_QUEUE_URL")) == 1
 
 

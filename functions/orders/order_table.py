@@ -133,7 +133,10 @@ def reject(order_number: str, status: str, reason: str) -> bool:
 
 
 def reopen(order_number: str) -> bool:
-    """Have an order processed again that was given up (``PROCESSING_FAILED``) or rejected: only for a person's redrive."""
+    """Have an order processed again that was given up (``PROCESSING_FAILED``) or rejected: only for a person's redrive.
+
+    False also if it was reopened by an earlier attempt of the SDK, whose answer was lost.
+    """
     now = int(time.time())
     again = {
         "in_progress": _partition(order_number),

@@ -19,7 +19,9 @@ def process(body: dict[str, Any], record: Record) -> None:
         if cancel(order["order_number"]):
             count("OrderFailed")
         return
-    if body.get("redrive") is True and reopen(order["order_number"]):
+    if body.get("redrive") is True:
+        # Read again in any case: after a lost answer the SDK repeats the call, and there is nothing to be reopened any more.
+        reopen(order["order_number"])
         order = order_of(order["order_number"])
     try:
         go_on(order)

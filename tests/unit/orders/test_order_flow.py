@@ -27,6 +27,7 @@ from setpieces.events import Event, derived_id
 from setpieces.outside import Answer, OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
 from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
 
 BASKET = {
     "items": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999, "note": "not ours"}],
@@ -105,8 +106,10 @@ class World:
         failure = Crash() if fate.startswith("crash") else error
         if fate.endswith("before"):
             raise failure
-        answer = effect()
-        self._look()
+        try:
+            answer = effect()
+        finally:
+            self._look()
         if fate.endswith("after"):
             raise failure
         return answer
@@ -445,6 +448,31 @@ def test_while_the_platform_tells_of_no_products_the_basket_is_believed(make_wor
         world.faults = {7: "error before"}
     check(world, whole_life(world), "Sent to fulfillment")
     assert '"ProductsUnchecked":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("customer", ["", "C000000001"])
+@pytest.mark.parametrize("status", ["Sent to fulfillment", "Card declined"])
+def test_every_write_may_be_done_twice_because_its_answer_was_lost(make_world, monkeypatch, customer: str, status: str):
+    world = make_world()
+    world.customer = customer
+    world.outcome = "AUTHORIZED" if status == "Sent to fulfillment" else "DECLINED"
+    for write in ("transact_write_items", "update_item"):
+        repeat(monkeypatch, aws.client("dynamodb"), write)
+    check(world, whole_life(world), status)
+    assert len(world.charged) == 1
+
+
+def test_a_redrive_goes_on_though_the_answer_to_reopening_was_lost(make_world, monkeypatch):
+    world = make_world()
+    world.basket = Answer(500, {})
+    number = world.submit_persistently()
+    world.run()
+    (parked,) = world.queues["parked"]
+    world.basket = Answer(200, BASKET)
+    repeat(monkeypatch, aws.client("dynamodb"), "update_item")
+    world.queues["submit"].append(parked | {"receives": 0})
+    world.run()
+    assert order_item(number)["backend_status"] == "Sent to fulfillment"
 
 
 def test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back(make_world):

@@ -1,7 +1,7 @@
 """Runs of feeds in the feeds table: one for each upload, superseded by newer uploads, closed when all is passed on.
 
-{feed: "<type>/<feed_id>", type, feed_id, status, run, sequencer, source_key, etag, size, stretches: {first: Stretch}, open?,
- look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, outcomes?, created_at, updated_at,
+{feed: "<type>/<feed_id>", type, feed_id, status, run, sequencer, source_key, uploaded_at, etag, size,
+ stretches: {first: Stretch}, open?, look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, outcomes?, created_at, updated_at,
  purge_at}
 
 More than one invocation can work on a run: events come twice, and Lambda repeats one whose last answer was lost. Each goes on
@@ -51,6 +51,7 @@ def begin(feed: Feed, uploaded: Uploaded) -> Progress | None:
         ":key": uploaded.key,
         ":etag": uploaded.etag,
         ":size": uploaded.size,
+        ":at": uploaded.at,
         ":none": {},
         ":now": now,
         ":open": "1",
@@ -60,16 +61,20 @@ def begin(feed: Feed, uploaded: Uploaded) -> Progress | None:
         item = _update(
             feed,
             "SET #type = :type, feed_id = :id, #status = :status, #run = :run, sequencer = :sequencer, source_key = :key,"
-            " etag = :etag, #size = :size, stretches = :none, created_at = if_not_exists(created_at, :now), updated_at = :now,"
+            " uploaded_at = :at, etag = :etag, #size = :size, stretches = :none,"
+            " created_at = if_not_exists(created_at, :now), updated_at = :now,"
             " #open = :open, look_at = :now, purge_at = :purge_at"
             " REMOVE received, transformed, rejected, rejected_reasons, error_keys, unreadable, concluded_at, outcomes",
             values,
             {"#type": "type", "#status": "status", "#run": "run", "#size": "size", "#open": "open"},
-            "attribute_not_exists(#run) OR sequencer < :sequencer",
+            # Sequencers tell the order of uploads under one key. The folder of another day is another key: there, times do.
+            "attribute_not_exists(#run) OR (source_key = :key AND sequencer < :sequencer)"
+            " OR (source_key <> :key AND (attribute_not_exists(uploaded_at) OR uploaded_at <= :at))",
         )
     except ClientError as error:
         item = _item_instead(error)
-        if (item["sequencer"], item["status"]) != (values[":sequencer"], TRANSFORMING):
+        same = (item["source_key"], item["sequencer"]) == (uploaded.key, values[":sequencer"])
+        if not same or item["status"] != TRANSFORMING:
             return None
     return _progress(feed, item)
 

@@ -17,13 +17,14 @@ class Replaced(Exception):
 
 @dataclass(frozen=True)
 class Uploaded:
-    """An uploaded object, as the event says it; ``etag`` without quotes, ``size`` in bytes."""
+    """An uploaded object, as the event says it; ``etag`` without quotes, ``size`` in bytes, ``at`` in RFC 3339."""
 
     bucket: str
     key: str
     etag: str
     size: int
     sequencer: str
+    at: str = ""
 
 
 class Stream(io.RawIOBase):

@@ -57,13 +57,13 @@ def feed_id(key: str) -> str:
     return stem if _ID.fullmatch(stem) else hashlib.sha256(key.encode()).hexdigest()[:24]
 
 
-def run_id(feed: str, sequencer: str) -> str:
-    """The id of the run of ``feed`` over the upload with this sequencer.
+def run_id(key: str, sequencer: str) -> str:
+    """The id of the run over the upload under ``key`` with this sequencer.
 
     Not over its content: accounts of a run say what became of the records of one upload, and content that is put again after
     other content has to be passed on again. (Nor would the entity tag tell: of objects encrypted by KMS it is no digest.)
     """
-    return hashlib.sha256(f"{feed}/{sequencer}".encode()).hexdigest()[:24]
+    return hashlib.sha256(f"{key}/{sequencer}".encode()).hexdigest()[:24]
 
 
 def transform(

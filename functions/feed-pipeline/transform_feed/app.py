@@ -62,7 +62,7 @@ def _work(event: dict[str, Any]) -> tuple[Feed, Uploaded, bool]:
     if "first" in event:
         return known(Feed, event["feed"]), known(Uploaded, event["uploaded"]), True
     found, bucket = event["detail"]["object"], event["detail"]["bucket"]["name"]
-    uploaded = Uploaded(bucket, found["key"], found["etag"], found["size"], found["sequencer"])
+    uploaded = Uploaded(bucket, found["key"], found["etag"], found["size"], found["sequencer"], event["time"])
     name = feed_id(uploaded.key)
     purge_at = int(time.time()) + KEPT_SECONDS
-    return Feed(name, setting("FEED_TYPE"), run_id(name, uploaded.sequencer), purge_at), uploaded, False
+    return Feed(name, setting("FEED_TYPE"), run_id(uploaded.key, uploaded.sequencer), purge_at), uploaded, False

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 BUCKET, KEY = "feeds", "product/in/2026/01/01/f-1.json"
+NOW = "2026-01-01T00:00:00Z"
 FEED = Feed("f-1", "product", "run-1", 2_000_000_000)
 CONTEXT = SimpleNamespace(
     function_name="transform-feed",
@@ -52,7 +53,7 @@ def cloud(monkeypatch):
 
 def uploaded(cloud, content: bytes, sequencer="1") -> Uploaded:
     etag = cloud.s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["ETag"].strip('"')
-    return Uploaded(BUCKET, KEY, etag, len(content), sequencer)
+    return Uploaded(BUCKET, KEY, etag, len(content), sequencer, NOW)
 
 
 def records_of_time(count: int) -> Callable[[], bool]:
@@ -69,7 +70,7 @@ def with_time_for(records: int) -> SimpleNamespace:
 
 def created(found: Uploaded) -> dict[str, Any]:
     described = {"key": found.key, "etag": found.etag, "size": found.size, "sequencer": found.sequencer}
-    return {"detail": {"bucket": {"name": found.bucket}, "object": described}}
+    return {"time": NOW, "detail": {"bucket": {"name": found.bucket}, "object": described}}
 
 
 def queued(cloud) -> list[dict[str, Any]]:
@@ -209,6 +210,16 @@ def test_sequencers_of_any_length_are_compared_as_s3_says(cloud, older, newer):
     second = Feed("f-1", "product", "run-2", FEED.purge_at)
     assert begin(second, uploaded(cloud, b"[ ]", newer))
     assert not begin(Feed("f-1", "product", "run-3", FEED.purge_at), uploaded(cloud, b"[  ]", older))
+
+
+def test_uploads_under_two_keys_are_in_the_order_of_their_times(cloud):
+    """S3 compares sequencers of one key only; the folder of the next day is another key for the same feed."""
+    today = uploaded(cloud, b"[]", "F")
+    tomorrow = replace(today, key=KEY.replace("/01/f", "/02/f"), sequencer="1", at="2026-01-02T00:00:00Z")
+    assert begin(FEED, today)
+    assert begin(Feed("f-1", "product", "run-2", FEED.purge_at), tomorrow)
+    assert not begin(Feed("f-1", "product", "run-3", FEED.purge_at), today)
+    assert item(cloud)["source_key"] == {"S": tomorrow.key}
 
 
 def test_an_upload_is_one_run_and_a_newer_one_another(cloud):
@@ -351,7 +362,7 @@ def test_the_handler_takes_the_event_of_the_store(cloud):
     assert len(queued(cloud)) == 12
     stored = item(cloud)
     assert (stored["status"], stored["received"], stored["rejected"]) == ({"S": "UPDATING"}, {"N": "13"}, {"N": "1"})
-    assert stored["run"] == {"S": run_id("f-1", found.sequencer)}
+    assert stored["run"] == {"S": run_id(KEY, found.sequencer)}
 
 
 def test_the_handler_goes_on_in_another_invocation(cloud, monkeypatch):

@@ -45,11 +45,12 @@ def _codes() -> None:
     import voucher_codes
     from voucher_chunks import CHUNK
     from voucher_permutation import Permutation
+    from voucher_tags import tags
 
     def ours() -> None:
         permutation = Permutation(bytes(32), voucher_codes.RADIX, voucher_codes.HALF)
         for first in range(1, CODES, CHUNK):
-            voucher_codes.make(permutation, 1, first, CHUNK)
+            voucher_codes.make(permutation, 1, first, CHUNK, tags(bytes(32), first, CHUNK))
 
     def drawn() -> None:
         seen: set[str] = set()

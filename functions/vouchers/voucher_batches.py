@@ -1,8 +1,8 @@
 """Batches of vouchers: what was asked for, how far it is, where its file is.
 
 {batch_id, status, count, campaign, value, currency, valid_from, valid_to, notify, one_time?, requested_by, request,
-created_at, updated_at, attempts, key_version, correlation_id, first?, last?, chunks_done?, file_key?, sha256?, bytes?,
-notified_of?, notified_at?, reason?, open?, purge_at}
+created_at, updated_at, attempts, key_version, code_salt?, correlation_id, first?, last?, chunks_done?, file_key?, sha256?,
+bytes?, notified_of?, notified_at?, reason?, open?, purge_at}
 
 Times are RFC 3339, ``purge_at`` epoch seconds (TTL), ``value`` in cents. ``notified_of`` is the status that the requester got
 a mail about, COMPLETE or FAILED. ``open`` is there until the batch has ended and, if it has failed, until that was announced;

@@ -1,11 +1,14 @@
 """What a voucher code looks like. Pure.
 
-A code has 14 symbols: the version of the key it was made with, twelve symbols of a permuted number, and a check symbol. There
-is no 0, O, 1, I or L, which people mix up. That leaves 31 symbols, a prime number of them: the weighted sum of a code is 0
-modulo 31, so one wrong symbol, or two that changed places, never go unnoticed.
+A code has 14 symbols: the version of the key it was made with, twelve symbols of a permuted number, and a check symbol. What is
+permuted is the voucher's number and a tag that only its batch's key gives (``voucher_tags``).
+
+There is no 0, O, 1, I or L, which people mix up. That leaves 31 symbols, a prime number of them: the weighted sum of a code is
+0 modulo 31, so one wrong symbol, or two that changed places, never go unnoticed.
 """
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ RADIX = len(ALPHABET)
 LENGTH = 14
 HALF = 6
 KEY_VERSIONS = RADIX - 1
+# Voucher numbers are below this, where the sequence ends; the rest of what twelve symbols hold is for the tag.
+NUMBERS = 10**9
+TAGS = RADIX ** (2 * HALF) // NUMBERS
 
 _VALUES = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _WEIGHTS = range(LENGTH, 0, -1)
@@ -45,21 +51,31 @@ def number(permutation: "Permutation", code: str) -> int:
     value = 0
     for symbol in code[1 : 1 + 2 * HALF]:
         value = value * RADIX + _VALUES[symbol]
-    return permutation.restore([value])[0]
+    return permutation.restore([value])[0] % NUMBERS
 
 
-def make(permutation: "Permutation", key_version: int, first: int, count: int) -> list[str]:
-    """The codes of ``count`` numbers from ``first`` on, always the same ones. Raises ValueError for an unknown key version.
+def make(
+    permutation: "Permutation", key_version: int, first: int, count: int, tags: Sequence[int] | None = None
+) -> list[str]:
+    """The codes of ``count`` numbers from ``first`` on, always the same ones.
+
+    ``tags`` has one for each number; batches from before there were tags have none. Raises ValueError for an unknown key
+    version and for a number that has no place beside a tag.
 
     Three symbols at a time come from a table, and so does what they add to the check: codes are made by the million.
     """
     if not 1 <= key_version <= KEY_VERSIONS:
         raise ValueError(f"key versions are 1 to {KEY_VERSIONS}, not {key_version}")
+    numbers: Sequence[int] = range(first, first + count)
+    if tags is not None:
+        if numbers[-1] >= NUMBERS:
+            raise ValueError(f"numbers are below {NUMBERS}, not {numbers[-1]}")
+        numbers = [number + NUMBERS * tag for number, tag in zip(numbers, tags, strict=True)]
     version, start = ALPHABET[key_version], LENGTH * key_version
     size = len(_TRIPLES)
     sum_a, sum_b, sum_c, sum_d = _SUMS
     codes = []
-    for high, low in zip(*permutation.halves(range(first, first + count)), strict=True):
+    for high, low in zip(*permutation.halves(numbers), strict=True):
         a, b = divmod(high, size)
         c, d = divmod(low, size)
         check = _CHECKS[start + sum_a[a] + sum_b[b] + sum_c[c] + sum_d[d]]

@@ -1,5 +1,6 @@
 """POST /v1/voucher-batches: accept a batch of vouchers; its status tells how it goes on."""
 
+import secrets
 from datetime import datetime, timedelta
 
 from voucher_batches import PENDING, add, read, start
@@ -13,6 +14,7 @@ from setpieces.settings import setting
 
 # Vouchers are kept for so long after they have expired: customers ask why theirs is refused.
 KEPT = timedelta(days=400)
+SALT_BYTES = 16
 
 
 @rest_handler
@@ -24,6 +26,7 @@ def handler(request: Request) -> Response:
         "request": digest(wanted),
         "requested_by": caller,
         "key_version": int(setting("CODE_KEY_VERSION")),
+        "code_salt": secrets.token_hex(SALT_BYTES),
         "correlation_id": request.correlation_id,
         "purge_at": int((datetime.fromisoformat(wanted["valid_to"]) + KEPT).timestamp()),
     }

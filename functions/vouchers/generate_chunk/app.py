@@ -12,6 +12,7 @@ from voucher_keys import code_key
 from voucher_permutation import Permutation
 from voucher_runs import run_step
 from voucher_store import store
+from voucher_tags import tags
 
 # Left for the part and for what is entered on the batch.
 RESERVE_SECONDS = 10
@@ -22,8 +23,10 @@ def handler(event: dict[str, Any], remaining_seconds: float) -> None:
     chunk, batch = event["chunk"], read(event["batch_id"])
     if batch is None or batch["status"] != GENERATING:
         raise BatchOver(event["batch_id"])
-    version = batch["key_version"]
-    codes = make(Permutation(code_key(version), RADIX, HALF), version, chunk["first"], chunk["count"])
+    version, salt, first, count = batch["key_version"], batch.get("code_salt"), chunk["first"], chunk["count"]
+    # Without a salt: a batch from before there were salts, whose codes stay as they are.
+    own = tags(code_key(version, salt), first, count) if salt else None
+    codes = make(Permutation(code_key(version), RADIX, HALF), version, first, count, own)
     store(codes, batch["batch_id"], batch["purge_at"], remaining_seconds - RESERVE_SECONDS)
     store_part(batch["batch_id"], chunk["index"], codes)
     chunk_done(batch["batch_id"], chunk["index"])

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import voucher_batches
 import voucher_chunks
+import voucher_codes
 import voucher_files
 import voucher_keys
 import voucher_store
@@ -33,6 +34,8 @@ from voucher_batches import (
     read,
     remember,
 )
+from voucher_codes import HALF, RADIX, make
+from voucher_permutation import Permutation
 
 from local.settings import ROOT
 from setpieces import aws, internal
@@ -391,6 +394,36 @@ def test_file_table_manifest_and_status_agree(world, count):
 
 def pages(world: Any, table: str) -> Any:
     return world.dynamodb.get_paginator("scan").paginate(TableName=table)
+
+
+def test_each_batch_has_a_salt_and_its_codes_need_it(world, monkeypatch):
+    """The answer of KMS for the key's version, known to somebody, is not enough to make a batch's codes."""
+    messages = []
+    real = aws.client("kms").generate_mac
+
+    def generate_mac(**request: Any) -> Any:
+        messages.append(request["Message"].decode())
+        return real(**request)
+
+    monkeypatch.setattr(aws.client("kms"), "generate_mac", generate_mac)
+    one, other = made(count=30), made(count=30)
+    salts = [read(batch_id)["code_salt"] for batch_id in (one, other)]
+    assert len(set(salts)) == 2
+    assert sorted(messages) == sorted(["voucher-codes/1", *(f"voucher-codes/1/{salt}" for salt in salts)])
+    permutation = Permutation(voucher_keys.code_key(1), RADIX, HALF)
+    known = make(permutation, 1, read(one)["first"], 30)
+    assert not set(known) & set(codes(world, one))
+    numbers = [[voucher_codes.number(permutation, code) for code in each] for each in (codes(world, one), known)]
+    assert numbers[0] == numbers[1]
+    assert salts[0] not in json.dumps(call("show_batch", batch_id=one)[2])
+
+
+def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(world):
+    batch_id = asked(count=30)
+    remember(batch_id, code_salt=None, updated_at=minutes_ago(0))
+    run(batch_id)
+    permutation = Permutation(voucher_keys.code_key(1), RADIX, HALF)
+    assert codes(world, batch_id) == make(permutation, 1, read(batch_id)["first"], 30)
 
 
 def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(world, small_chunks):

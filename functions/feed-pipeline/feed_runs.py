@@ -1,8 +1,8 @@
 """Runs of feeds in the feeds table: one for each upload, superseded by newer uploads, closed when all is passed on.
 
 {feed: "<type>/<feed_id>", type, feed_id, status, run, sequencer, source_key, uploaded_at, etag, size,
- stretches: {first: Stretch}, open?, look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?, outcomes?, created_at, updated_at,
- purge_at}
+ stretches: {first: Stretch}, open?, look_at, received, transformed, rejected, rejected_reasons, error_keys, unreadable?,
+ outcomes?, created_at, updated_at, purge_at}
 
 More than one invocation can work on a run: events come twice, and Lambda repeats one whose last answer was lost. Each goes on
 behind the last stretch that is entered, and a stretch is entered once: the invocation that comes second ends.

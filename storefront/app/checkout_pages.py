@@ -22,6 +22,7 @@ WORDS = {
     "IDEMPOTENCY_KEY_REUSED": "This basket was ordered before, with other details. Nothing was ordered again. "
     "Look at your orders; to order more, change the basket first.",
 }
+CHANGED = "The basket has changed since this page was shown. This is what is in it now."
 
 LOG = logging.getLogger(__name__)
 
@@ -69,15 +70,18 @@ async def _form(
 async def place_order(request: Request) -> Response:
     """POST /checkout {address fields, card, voucher, form}
 
-    The voucher is redeemed first, so that a voucher that is refused leaves no order. Sending the form again repeats both steps
-    under the form's key: it redeems and orders nothing more.
+    What is ordered is what the form showed. The voucher is redeemed first, so that a voucher that is refused leaves no order.
+    Sending the form again repeats both steps under the form's key: it redeems and orders nothing more.
     """
     form = await form_of(request)
-    key = str(form.get("form", ""))
-    if not key or not basket_id(request):
-        return to("/checkout")
     address = {name: str(form.get(name, "")).strip() for name in ADDRESS}
     voucher, session = str(form.get("voucher", "")).strip(), await session_of(request)
+    found = await read_basket(request)
+    if not found["items"]:
+        return to("/basket")
+    key = form_key(found)
+    if form.get("form") != key:
+        return await _form(request, found, address, key, voucher, CHANGED, 409)
     order = {
         "basket_id": basket_id(request),
         "customer_id": session.customer_id if session and session.customer_id else "guest",
@@ -93,7 +97,7 @@ async def place_order(request: Request) -> Response:
     except Refused as error:
         if error.status in (400, 403, 404, 409, 410, 422):
             words = WORDS.get(error.code) or error.detail or error.code
-            return await _form(request, await read_basket(request), address, key, voucher, words, error.status)
+            return await _form(request, found, address, key, voucher, words, error.status)
         raise
     number = str(placed.body["order_number"])
     if voucher:

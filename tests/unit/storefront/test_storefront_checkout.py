@@ -176,14 +176,26 @@ def test_a_form_that_is_sent_again_long_after_its_order_orders_nothing(shop: Sho
     client = browser(shop)
     form = filled(client.get("/checkout"))
     client.post("/checkout", form)
-    assert client.post("/checkout", form).headers["location"] == "/checkout"
+    assert client.post("/checkout", form).headers["location"] == "/basket"
     assert client.get("/checkout").headers["location"] == "/basket"
     assert len(shop.orders) == 1
 
 
-def test_a_form_without_its_key_orders_nothing(shop: Shop):
+def test_a_basket_that_has_changed_since_the_form_is_shown_again_before_anything_is_redeemed_or_ordered(shop: Shop):
     client = browser(shop)
-    assert client.post("/checkout", filled(client.get("/checkout"), form="")).headers["location"] == "/checkout"
+    form = filled(client.get("/checkout"), voucher="VOUCHER")
+    shop.version += 1
+    shown = client.post("/checkout", form)
+    assert (shown.status_code, shop.orders, shop.redeemed_under) == (409, {}, "")
+    assert "The basket has changed" in shown.text
+    assert client.post("/checkout", filled(shown, voucher="VOUCHER")).status_code == 303
+    assert shop.redeemed_for == "T100000001"
+
+
+@pytest.mark.parametrize("key", ["", "made-up"])
+def test_a_form_without_its_key_orders_nothing(shop: Shop, key: str):
+    client = browser(shop)
+    assert client.post("/checkout", filled(client.get("/checkout"), form=key)).status_code == 409
     assert shop.orders == {}
 
 

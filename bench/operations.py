@@ -28,7 +28,7 @@ from typing import Any
 
 import httpx
 
-from local import emulator_client, feed_samples, feeds, routing
+from local import accounts, emulator_client, feed_samples, feeds, routing
 from local.declared import every, name_of, pieces
 from local.publish import resources
 from local.settings import FRONT_DOOR, ROOT, STACK, STAGE
@@ -124,8 +124,8 @@ class Operation:
 
 
 def _sign_up(world: World) -> None:
-    new = {"email": f"{unique('cost')}@example.com", "password": unique("cost"), "name": "Ada Sample"}
-    customer_id = world.call("POST", "/customers/v1/customers", 201, json=new).json()["customer_id"]
+    email = f"{unique('cost')}@example.com"
+    customer_id = accounts.sign_up(world.shop, email, unique("cost-password"), "Ada Sample")
     legacy = {"source_version": 1, "phone": "+49 30 1234", "addresses": [{"city": "Berlin", "country": "DE"}]}
     world.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 201, json=legacy)
 

@@ -15,9 +15,9 @@ def resources() -> list[dict[str, Any]]:
 
 
 def local_addresses(ssm: Any, deployed: list[dict[str, Any]]) -> dict[str, str]:
-    """Point published execute-api URLs at the front door; returns what was changed, by parameter name.
+    """Point published execute-api URLs and the site's at the front door; returns what was changed, by parameter name.
 
-    On AWS an API answers at its execute-api host; here it answers at the base path of its service.
+    On AWS an API answers at its execute-api host; here it answers at the base path of its service, and pages at the root.
     """
     prefix = f"setpieces-{STAGE}-"
     services = {
@@ -30,9 +30,12 @@ def local_addresses(ssm: Any, deployed: list[dict[str, Any]]) -> dict[str, str]:
         if resource["type"] != "AWS::SSM::Parameter":
             continue
         value = str(resource["properties"]["Value"])
-        local = _EXECUTE_API.sub(lambda match: f"{FRONT_DOOR}/{services[match['api']]}", value)
+        name = resource["properties"]["Name"]
+        if name == f"/setpieces/{STAGE}/edge/site-url":
+            local = FRONT_DOOR
+        else:
+            local = _EXECUTE_API.sub(lambda match: f"{FRONT_DOOR}/{services[match['api']]}", value)
         if local != value:
-            name = resource["properties"]["Name"]
             ssm.put_parameter(Name=name, Value=local, Type="String", Overwrite=True)
             changed[name] = local
     return changed

@@ -14,6 +14,11 @@ from setpieces.rest import Request
 MAX_ADDRESSES = 10
 # As the commerce platform gets it, which takes 32 KiB; the rest of a profile is far smaller than the difference.
 MAX_ADDRESSES_BYTES = 24 * 1024
+# As in the storefront's form. https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
+MIN_PASSWORD_LENGTH = 12
+# <id of the sign-up>.<secret>, as customer_signup_table makes them
+_TOKEN = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9_-]{43}")
+MAX_TOKEN_LENGTH = 76
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,38}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -82,8 +87,11 @@ def _address(address: Any) -> Fault:
 
 SIGN_UP = {
     "email": matching(_EMAIL, 254, "an e-mail address of at most 254 characters"),
-    "password": text(8, 256),
     "name": text(1, 200),
+}
+CONFIRMATION = {
+    "token": matching(_TOKEN, MAX_TOKEN_LENGTH, "the token of a link that was mailed"),
+    "password": text(MIN_PASSWORD_LENGTH, 256),
 }
 PROFILE = {
     "name": text(1, 200),
@@ -96,25 +104,40 @@ REQUIRED = ("name",)
 
 
 @dataclass(frozen=True)
-class NewCustomer:
-    """A sign-up. Not printed: it holds a password."""
+class SignUp:
+    """What a person says who wants an account."""
 
     email: str
-    password: str
     name: str
 
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the owner of the mailbox says. Not printed: it holds a password."""
+
+    token: str
+    password: str
+
     def __repr__(self) -> str:
-        return "NewCustomer()"
+        return "Confirmation()"
 
 
-def new_customer(request: Request) -> NewCustomer:
+def sign_up_request(request: Request) -> SignUp:
     """Raises ``Problem`` 400."""
-    sent = request.json()
-    for name in SIGN_UP:
+    return SignUp(**_whole(request.json(), SIGN_UP))
+
+
+def confirmation(request: Request) -> Confirmation:
+    """Raises ``Problem`` 400."""
+    return Confirmation(**_whole(request.json(), CONFIRMATION))
+
+
+def _whole(sent: dict[str, Any], rules: dict[str, Callable[[Any], Fault]]) -> dict[str, Any]:
+    for name in rules:
         if name not in sent:
             raise invalid(f"/{name}", "is required")
-    _check(sent, SIGN_UP)
-    return NewCustomer(**sent)
+    _check(sent, rules)
+    return sent
 
 
 def profile_patch(request: Request) -> dict[str, Any]:

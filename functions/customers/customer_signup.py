@@ -1,41 +1,68 @@
-"""A customer is created: number, identity, commerce platform, rewards platform, customer topic.
+"""A sign-up: a mail to the address, and with its link the customer.
 
-No step is undone and none is remembered: each can be repeated, and a repeated sign-up finds out from the identity provider that
-there was a first one. A number that is taken and not used stays unused.
+A request looks at no account: it tells nothing about any, takes no number and reserves no address. The password is chosen with
+the link, so that only the owner of the mailbox knows it. A customer is a number, an identity, records on the commerce platform
+and the rewards platform, and a message on the customer topic. No step is undone and none is remembered: each can be repeated,
+and a repeated confirmation finds out from the identity provider that there was a first one. An unused number stays unused.
 """
 
+import time
+
+import customer_mail
+import customer_signup_table as table
 from customer_events import announce_customer
 from customer_platforms import Platforms
 from customer_profile import new_member, new_record
-from customer_requests import NewCustomer
+from customer_requests import Confirmation, SignUp
 
 from setpieces import internal
+from setpieces.observability import logger, metrics
 from setpieces.outside import OutsideUnavailable
 from setpieces.problems import Problem
 
 
-def sign_up(new: NewCustomer, platforms: Platforms) -> str:
-    """The customer's id; a repeat with the same address and password gets the same. Raises ``OutsideUnavailable``, ``Problem``
-    409 if the address is somebody else's, 503 if others could not be told.
+def request_sign_up(asked: SignUp, idempotency_key: str | None) -> None:
+    """Mail a link to the address. Raises ``Problem`` 503 if that cannot be done now; a repeat with the same key is safe."""
+    identifier = table.sign_up_id(asked, idempotency_key)
+    if not table.may_be_mailed(identifier, asked.email):
+        # To say so would tell others that somebody wants an account with this address.
+        logger.warning("an address was sent too many mails")
+        metrics.add_metric(name="ConfirmationHeldBack", unit="Count", value=1)
+        return
+    token = table.begin(identifier, asked)
+    if token is None:
+        return
+    customer_mail.send(asked.email, token, int(time.time()) + table.LIFE_SECONDS)
+    table.note_mailed(identifier)
+
+
+def confirm(given: Confirmation, platforms: Platforms) -> tuple[str, str]:
+    """(customer id, e-mail address) of the new customer; a repeat gets the same.
+
+    Raises ``OutsideUnavailable``; ``Problem`` 404 if the link is not valid, 409 if the address has an account, 503 if others
+    could not be told.
     """
-    identity = _identity(new, platforms)
+    pending = table.find(given.token)
+    if pending is None:
+        raise Problem(404, "CONFIRMATION_NOT_FOUND", "This link is not valid, or has expired; sign up again")
+    identity = _identity(pending.email, given.password, platforms)
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
-    if not platforms.add_customer(new_record(customer_id, identity_id, new.name, new.email)):
+    if not platforms.add_customer(new_record(customer_id, identity_id, pending.name, pending.email)):
         _check_own(customer_id, identity_id, platforms)
     # Before the last step: until both platforms know the customer, the authorizer lets nobody in, so that a sign-up that nobody
     # was told of is repeated.
     announce_customer(customer_id)
     platforms.add_member(new_member(customer_id, identity_id))
-    return customer_id
+    return customer_id, pending.email
 
 
-def _identity(new: NewCustomer, platforms: Platforms) -> dict[str, str]:
+def _identity(email: str, password: str, platforms: Platforms) -> dict[str, str]:
     """{identity_id, customer_id}."""
-    identity = platforms.register(new.email, new.password, _number(platforms))
+    identity = platforms.register(email, password, _number(platforms))
     if identity:
         return identity
-    # Taken: by this very sign-up, begun before, or by somebody else. Whoever knows the password is the same person.
-    identity = platforms.authenticate(new.email, new.password)
+    # There is one: of this very confirmation, begun before, which has the same password, or of an account.
+    identity = platforms.authenticate(email, password)
     if not identity or not identity.get("customer_id"):
         raise _taken()
     return identity
@@ -43,9 +70,7 @@ def _identity(new: NewCustomer, platforms: Platforms) -> dict[str, str]:
 
 def _number(platforms: Platforms) -> str:
     """A customer number that nobody else has."""
-    answer = internal.call(
-        "sequences", "POST", "/v1/sequences/customer/next", timeout=platforms.seconds(), repeatable=True
-    )
+    answer = internal.call("sequences", "POST", "/v1/sequences/customer/next", timeout=platforms.seconds())
     if answer.status != 200:
         raise OutsideUnavailable("sequences", f"gave no number ({answer.status})")
     return str(answer.body["formatted"])
@@ -59,4 +84,4 @@ def _check_own(customer_id: str, identity_id: str, platforms: Platforms) -> None
 
 
 def _taken() -> Problem:
-    return Problem(409, "EMAIL_TAKEN", "This e-mail address belongs to a customer already")
+    return Problem(409, "EMAIL_TAKEN", "This e-mail address has an account already; sign in instead")

@@ -1,5 +1,6 @@
 """Sign up, sign in and out, and what the shop knows of a customer."""
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ WORDS = {
     "INVALID_CREDENTIALS": "E-mail and password do not belong together.",
     "TOO_MANY_ATTEMPTS": "Too many attempts. Try again in a few minutes.",
     "EMAIL_TAKEN": "There is an account with this e-mail already. Sign in instead.",
+    "CONFIRMATION_NOT_FOUND": "This code is not valid, or has expired. Sign up again for a new one.",
     "NO_STORE": "Nobody can be signed in at the moment. You can go on as a guest.",
 }
 
@@ -37,50 +39,82 @@ async def sign_in(request: Request) -> Response:
 
 
 async def _signed_in(request: Request, email: str, password: str, target: str) -> Response:
-    site = site_of(request)
-    body = (await site.apis.call("login", "POST", "sessions", json={"email": email, "password": password})).body
+    """A new session; the one that this browser had ends."""
+    site, before = site_of(request), await session_of(request)
+    credentials = {"email": email, "password": password}
+    body = (await site.apis.call("login", "POST", "sessions", json=credentials, client=_client(request))).body
     expires_at = int(datetime.fromisoformat(body["expires_at"]).timestamp())
     admin = "admin" in body["roles"]
     session = Session(body["session_token"], body["customer_id"] or "", email, expires_at, admin)
     response = to(target)
     if not await site.sessions.begin(response, session):
         raise Refused(503, "NO_STORE", "The session store does not answer")
+    await site.sessions.forget(request)
+    if before:
+        await _end(request, before, "sessions/current")
     return response
 
 
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+async def _end(request: Request, session: Session, path: str) -> None:
+    """End sessions of the API, if it answers; one that has ended already is none to be ended."""
+    try:
+        await site_of(request).apis.call("login", "DELETE", path, token=session.token)
+    except Refused as error:
+        if error.status != 401 and error.status < 500:
+            raise
+
+
 async def sign_up_form(request: Request) -> Response:
-    """GET /sign-up?next="""
-    target = own_path(request.query_params.get("next", ""))
-    return await show(request, "sign_up.html", next=target, name="", email="", error="")
+    """GET /sign-up"""
+    return await show(request, "sign_up.html", name="", email="", error="", key=secrets.token_urlsafe(16))
 
 
 async def sign_up(request: Request) -> Response:
-    """POST /sign-up {name, email, password, next}"""
+    """POST /sign-up {name, email, key}: a link is mailed, which a second click does not send again."""
     form = await form_of(request)
-    given = {name: str(form.get(name, "")) for name in ("name", "email", "password")}
-    target = own_path(str(form.get("next", "")))
+    given = {name: str(form.get(name, "")) for name in ("name", "email")}
+    key = str(form.get("key", "")) or secrets.token_urlsafe(16)
     try:
-        await site_of(request).apis.call("customers", "POST", "customers", json=given)
-        return await _signed_in(request, given["email"], given["password"], target)
+        await site_of(request).apis.call("customers", "POST", "customers", json=given, key=key)
+    except Refused as error:
+        if error.status >= 500:
+            raise
+        words = WORDS.get(error.code, error.detail)
+        return await show(request, "sign_up.html", error.status, **given, error=words, key=key)
+    return await show(request, "sign_up_mailed.html", 202, email=given["email"])
+
+
+async def confirm_form(request: Request) -> Response:
+    """GET /sign-up/confirm#<token>, which the page's script puts into the form."""
+    return await show(request, "sign_up_confirm.html", token="", error="")
+
+
+async def confirm(request: Request) -> Response:
+    """POST /sign-up/confirm {token, password}: the account is made, and its owner signed in."""
+    form = await form_of(request)
+    given = {"token": str(form.get("token", "")).strip(), "password": str(form.get("password", ""))}
+    try:
+        body = (await site_of(request).apis.call("customers", "POST", "customers/confirmations", json=given)).body
+        return await _signed_in(request, body["email"], given["password"], "/account")
     except Refused as error:
         if error.status >= 500 and error.code != "NO_STORE":
             raise
         words = WORDS.get(error.code, error.detail)
-        shown = {"next": target, "name": given["name"], "email": given["email"], "error": words}
-        return await show(request, "sign_up.html", error.status, **shown)
+        return await show(request, "sign_up_confirm.html", error.status, token=given["token"], error=words)
 
 
 async def sign_out(request: Request) -> Response:
-    """POST /sign-out. Signed out here at once; the API's session as well, if it answers."""
+    """POST /sign-out {everywhere?}. Signed out here at once; the API's session, or all of the person's, if it answers."""
     site, session = site_of(request), await session_of(request)
+    everywhere = bool((await form_of(request)).get("everywhere"))
     response = to("/")
     await site.sessions.end(request, response)
     if session:
-        try:
-            await site.apis.call("login", "DELETE", "sessions/current", token=session.token)
-        except Refused as error:
-            if error.status != 401 and error.status < 500:
-                raise
+        await _end(request, session, "sessions" if everywhere else "sessions/current")
     return response
 
 

@@ -55,16 +55,20 @@ class Apis:
         query: Mapping[str, str] | None = None,
         key: str = "",
         match: str = "",
+        client: str = "",
     ) -> Answer:
         """Call ``/v1/<path>`` of a service. Raises ``Refused``.
 
-        ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed.
+        ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed, ``client``
+        the address of the visitor for whom this is.
         """
         headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._own}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if key:
             headers["Idempotency-Key"] = key
+        if client:
+            headers["X-Forwarded-For"] = client
         if match:
             headers["If-Match"] = match
         url = f"{self._urls[service]}/v1/{path}"

@@ -47,6 +47,8 @@ ROUTES = [
     Route("/sign-in", account_pages.sign_in, methods=["POST"]),
     Route("/sign-up", account_pages.sign_up_form),
     Route("/sign-up", account_pages.sign_up, methods=["POST"]),
+    Route("/sign-up/confirm", account_pages.confirm_form),
+    Route("/sign-up/confirm", account_pages.confirm, methods=["POST"]),
     Route("/sign-out", account_pages.sign_out, methods=["POST"]),
     Route("/account", account_pages.account),
     Route("/account", account_pages.change_profile, methods=["POST"]),

@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 
+from local import accounts
 from local.shop import Shop, patiently, unique
 
 
@@ -32,10 +33,7 @@ def sign_in(shop: Shop, email: str, password: str) -> str:
 def sign_up(shop: Shop) -> Member:
     """A customer whose every field, on both platforms, holds something that can be found again."""
     name, email, password = unique("Name"), f"{unique('mail')}@example.com", unique("password")
-    new = {"email": email, "password": password, "name": name}
-    answer = patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new))
-    assert answer.status_code == 201, answer.text
-    customer_id = answer.json()["customer_id"]
+    customer_id = accounts.sign_up(shop, email, password, name)
     customer = platform(shop, f"commerce/customers/{customer_id}")
     member = platform(shop, f"rewards/members/{customer_id}")
     # The platform takes a phone number of 40 characters.

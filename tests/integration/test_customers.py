@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from local.accounts import newest_token
 from local.events import listening, received
+from local.mail import outbox
 from local.shop import Shop, eventually, patiently, unique
 from tests.integration.members import Member, platform, sign_in, sign_up
 
+READS_MAIL = pytest.mark.local_only("only the local cloud keeps the mails that it sends")
 HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
 
 
@@ -49,12 +52,25 @@ def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def ask(shop: Shop, email: str, **headers: str) -> httpx.Response:
+    new = {"email": email, "name": "Ada"}
+    return patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
+
+
+def confirm(shop: Shop, token: str, password: str) -> httpx.Response:
+    sent = {"token": token, "password": password}
+    return patiently(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=sent))
+
+
+@READS_MAIL
 def test_from_sign_up_to_rewards(shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
-    new = {"email": email, "password": password, "name": "Ada"}
-    answer = shop.call("POST", "/customers/v1/customers", json=new)
+    asked = ask(shop, email)
+    assert (asked.status_code, asked.json()) == (202, {"status": "PENDING"})
+    answer = confirm(shop, newest_token(shop, email), password)
     assert answer.status_code == 201, answer.text
     customer_id = answer.json()["customer_id"]
+    assert answer.json() == {"customer_id": customer_id, "email": email}
     assert answer.headers["location"].endswith(f"/customers/v1/customers/{customer_id}/profile")
     member = Member(customer_id, email, password, sign_in(shop, email, password), ())
     profile = get(shop, member)
@@ -70,29 +86,56 @@ def test_from_sign_up_to_rewards(shop: Shop):
     assert rewards.json() == {"customer_id": customer_id, "points": 0, "tier": "bronze"}
 
 
-def test_signing_up_twice_is_one_customer_and_with_another_password_none(shop: Shop):
-    new = {"email": f"{unique('mail')}@example.com", "password": unique("password"), "name": "Ada"}
+@READS_MAIL
+def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: Shop):
+    email, password = f"{unique('mail')}@example.com", unique("password")
+    ask(shop, email)
+    token = newest_token(shop, email)
     with ThreadPoolExecutor(4) as clients:
-        sent = [clients.submit(shop.call, "POST", "/customers/v1/customers", json=new) for _ in range(4)]
-        answers = [future.result() for future in sent]
-    again = patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new))
+        answers = [future.result() for future in [clients.submit(confirm, shop, token, password) for _ in range(4)]]
+    again = confirm(shop, token, password)
     assert again.status_code == 201, again.text
     ids = {answer.json()["customer_id"] for answer in (*answers, again) if answer.status_code == 201}
     assert ids == {again.json()["customer_id"]}
-    other = shop.call("POST", "/customers/v1/customers", json=new | {"password": unique("password")})
-    assert refusal(other) == (409, "EMAIL_TAKEN")
+    assert refusal(confirm(shop, token, unique("password"))) == (409, "EMAIL_TAKEN")
+
+
+@READS_MAIL
+def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
+    """The address of a customer and one that nobody has: the same answer, and a mail each."""
+    new, key = f"{unique('mail')}@example.com", unique("sign-up")
+    told = []
+    for email in (new, ada.email):
+        answer = ask(shop, email, **{"Idempotency-Key": key})
+        told.append((answer.status_code, answer.content, sorted(answer.headers)))
+        assert newest_token(shop, email)
+    assert told[0] == told[1]
+    assert refusal(confirm(shop, newest_token(shop, ada.email), unique("guess"))) == (409, "EMAIL_TAKEN")
+
+
+@READS_MAIL
+def test_the_same_key_is_mailed_once(shop: Shop):
+    email, key = f"{unique('mail')}@example.com", unique("sign-up")
+    assert {ask(shop, email, **{"Idempotency-Key": key}).status_code for _ in range(3)} == {202}
+    assert len(outbox(shop, email)) == 1
+
+
+def test_a_token_that_was_made_up_confirms_nothing(shop: Shop):
+    answer = confirm(shop, f"{'0' * 32}.{'A' * 43}", unique("password"))
+    assert refusal(answer) == (404, "CONFIRMATION_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
-    ("body", "pointer"),
+    ("path", "body", "pointer"),
     [
-        ({"email": "ada", "password": "correct horse", "name": "Ada"}, "/email"),
-        ({"email": "a@example.com", "password": "short", "name": "Ada"}, "/password"),
-        ({"email": "a@example.com", "password": "correct horse", "name": 1}, "/name"),
+        ("", {"email": "ada", "name": "Ada"}, "/email"),
+        ("", {"email": "a@example.com", "name": 1}, "/name"),
+        ("/confirmations", {"token": f"{'0' * 32}.{'A' * 43}", "password": "too short"}, "/password"),
+        ("/confirmations", {"token": "x", "password": "correct horse battery"}, "/token"),
     ],
 )
-def test_a_malformed_sign_up_is_400_and_pointed_at(shop: Shop, body: dict, pointer: str):
-    answer = shop.call("POST", "/customers/v1/customers", json=body)
+def test_a_malformed_sign_up_is_400_and_pointed_at(shop: Shop, path: str, body: dict, pointer: str):
+    answer = shop.call("POST", f"/customers/v1/customers{path}", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == pointer
 

@@ -52,7 +52,7 @@ def single_try_client(service: str) -> Any:
 
 def error_code(error: Exception) -> str:
     """The service's own code of a ``botocore.exceptions.ClientError``, e.g. ``ConditionalCheckFailedException``."""
-    return getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
 
 
 def is_throttled(error: ClientError) -> bool:

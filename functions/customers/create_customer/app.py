@@ -1,8 +1,8 @@
-"""POST /v1/customers {email, password, name}: sign up."""
+"""POST /v1/customers/confirmations {token, password}: the owner of the mailbox becomes a customer."""
 
 from customer_platforms import Platforms, within_reach
-from customer_requests import new_customer
-from customer_signup import sign_up
+from customer_requests import confirmation
+from customer_signup import confirm
 
 from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
@@ -10,9 +10,9 @@ from setpieces.rest import Request, Response, rest_handler
 
 @rest_handler
 def handler(request: Request) -> Response:
-    new = new_customer(request)
+    given = confirmation(request)
     with within_reach():
-        customer_id = sign_up(new, Platforms.of(request))
+        customer_id, email = confirm(given, Platforms.of(request))
     count("CustomerSignedUp")
-    location = f"{request.path.removesuffix('/')}/{customer_id}/profile"
-    return Response(201, {"customer_id": customer_id}, {"Location": location})
+    location = f"{request.path.removesuffix('/').removesuffix('/confirmations')}/{customer_id}/profile"
+    return Response(201, {"customer_id": customer_id, "email": email}, {"Location": location})

@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from customer_requests import MAX_ADDRESSES, if_match, new_customer, profile_patch
+from customer_requests import MAX_ADDRESSES, MIN_PASSWORD_LENGTH, confirmation, if_match, profile_patch, sign_up_request
 
+from local.settings import ROOT
 from setpieces.postal import LONGEST
 from setpieces.problems import Problem
 from setpieces.rest import Request
 
-SIGN_UP = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
+SIGN_UP = {"email": "ada@example.com", "name": "Ada"}
+CONFIRMATION = {"token": "0" * 32 + "." + "A" * 43, "password": "correct horse battery"}
 HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
 # The largest body that the commerce platform takes.
 PLATFORM_BYTES = 32 * 1024
@@ -117,23 +119,53 @@ def test_whatever_passes_fits_into_a_request_to_the_platform(letter: str):
         ({"email": "a b@example.com"}, "/email"),
         ({"email": f"{'a' * 65}@example.com"}, "/email"),
         ({"email": f"a@{'b' * 254}.com"}, "/email"),
-        ({"password": "short"}, "/password"),
-        ({"password": "x" * 257}, "/password"),
         ({"name": "x" * 201}, "/name"),
+        ({"password": "correct horse battery"}, "/password"),
         ({"roles": ["admin"]}, "/roles"),
     ],
 )
 def test_what_cannot_sign_up(change, at: str):
     with pytest.raises(Problem) as caught:
-        new_customer(request(SIGN_UP | change))
+        sign_up_request(request(SIGN_UP | change))
     assert (caught.value.status, pointer(caught.value)) == (400, at)
 
 
-@pytest.mark.parametrize("missing", SIGN_UP)
-def test_a_sign_up_is_whole(missing: str):
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        *(({name: None}, f"/{name}") for name in CONFIRMATION),
+        *(({name: 1}, f"/{name}") for name in CONFIRMATION),
+        ({"token": "0" * 32}, "/token"),
+        ({"token": "0" * 32 + "." + "A" * 44}, "/token"),
+        ({"token": "mails#" + "0" * 26 + "." + "A" * 43}, "/token"),
+        ({"password": "x" * (MIN_PASSWORD_LENGTH - 1)}, "/password"),
+        ({"password": " " * 20}, "/password"),
+        ({"password": "x" * 257}, "/password"),
+        ({"email": "ada@example.com"}, "/email"),
+    ],
+)
+def test_what_confirms_nothing(change, at: str):
     with pytest.raises(Problem) as caught:
-        new_customer(request({name: value for name, value in SIGN_UP.items() if name != missing}))
+        confirmation(request(CONFIRMATION | change))
+    assert (caught.value.status, pointer(caught.value)) == (400, at)
+
+
+@pytest.mark.parametrize(
+    ("read", "whole", "missing"),
+    [
+        *((sign_up_request, SIGN_UP, name) for name in SIGN_UP),
+        *((confirmation, CONFIRMATION, name) for name in CONFIRMATION),
+    ],
+)
+def test_a_request_is_whole(read, whole: dict[str, str], missing: str):
+    with pytest.raises(Problem) as caught:
+        read(request({name: value for name, value in whole.items() if name != missing}))
     assert pointer(caught.value) == f"/{missing}"
+
+
+def test_the_storefront_asks_for_a_password_of_the_same_length():
+    form = (ROOT / "storefront/templates/sign_up_confirm.html").read_text()
+    assert f'minlength="{MIN_PASSWORD_LENGTH}"' in form
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,20 @@
-"""Sign-up against the simulators' own rules: a failure at any call, before or after its effect, is mended by a repeat."""
+"""Confirmations against the simulators' own rules: a failure at any call, before or after its effect, is mended by a repeat."""
 
 import json
 
 import pytest
 from customer_platforms import Platforms
-from customer_requests import NewCustomer
-from customer_signup import sign_up
+from customer_requests import Confirmation
+from customer_signup import confirm
+from customer_signup_table import Pending
 
 from setpieces.events import Event, check
 from setpieces.outside import OutsideUnavailable
 from setpieces.problems import Problem
 from tests.unit.customers.world import Crash, World, crash, refuse
 
-ADA = NewCustomer("ada@example.com", "correct horse", "Ada")
+ADA = Pending("ada@example.com", "Ada")
+TOKEN, PASSWORD = "0" * 32 + "." + "A" * 43, "correct horse battery"
 FRESH = [
     "POST sequences",
     "POST identity/identities",
@@ -33,11 +35,13 @@ REPEATED = [
 
 @pytest.fixture
 def world(monkeypatch) -> World:
-    return World().install(monkeypatch)
+    return World(sign_up=ADA).install(monkeypatch)
 
 
-def run(new: NewCustomer = ADA) -> str:
-    return sign_up(new, Platforms(lambda: 10.0))
+def run(password: str = PASSWORD) -> str:
+    customer_id, email = confirm(Confirmation(TOKEN, password), Platforms(lambda: 10.0))
+    assert email.casefold() == ADA.email
+    return customer_id
 
 
 def failure_of_another_run() -> BaseException | None:
@@ -105,7 +109,7 @@ def test_a_slow_first_request_does_not_take_the_points_that_were_earned_meanwhil
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("call", range(len(FRESH)))
 def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypatch, call, after_effect, failure):
-    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
     with pytest.raises((Crash, OutsideUnavailable, Problem)):
         run()
     is_whole(world, run())
@@ -116,7 +120,7 @@ def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypa
 @pytest.mark.parametrize("first", range(len(FRESH)))
 @pytest.mark.parametrize("second", range(len(REPEATED)))
 def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, second, after_effect, failure):
-    world = World(fail_at=first, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    world = World(sign_up=ADA, fail_at=first, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
     with pytest.raises((Crash, OutsideUnavailable, Problem)):
         run()
     world.fail_at = len(world.calls) + second
@@ -131,24 +135,34 @@ def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, sec
 @pytest.mark.parametrize("call", range(len(FRESH)))
 def test_no_customer_can_be_used_that_nobody_was_told_of(monkeypatch, call, after_effect, failure):
     """Whoever has an account may never repeat the sign-up; the authorizer asks both platforms."""
-    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
     assert failure_of_another_run()
     can_be_used = world.documents("customers") and world.documents("members")
     assert world.messages or not can_be_used
 
 
-def test_an_address_of_somebody_else_is_taken(world: World):
+def test_whoever_has_no_link_that_is_valid_becomes_nobody(world: World):
+    world.sign_up = None
+    with pytest.raises(Problem) as caught:
+        run()
+    assert (caught.value.status, caught.value.code) == (404, "CONFIRMATION_NOT_FOUND")
+    assert not world.calls
+
+
+def test_an_address_that_has_an_account_is_taken(world: World):
+    """Told only to the owner of the mailbox, who has the link."""
     run()
     before = dict(world.memory.documents_by_key)
+    world.sign_up = Pending("ADA@example.com", "Eve")
     with pytest.raises(Problem) as caught:
-        run(NewCustomer("ADA@example.com", "another password", "Eve"))
+        run("another password")
     assert (caught.value.status, caught.value.code) == (409, "EMAIL_TAKEN")
     assert world.memory.documents_by_key == before
     assert len(world.messages) == 1
 
 
 def test_an_identity_that_is_no_customer_is_not_made_one(world: World):
-    world._perform("POST", "identity/identities", {"email": ADA.email, "password": ADA.password}, {})
+    world._perform("POST", "identity/identities", {"email": ADA.email, "password": PASSWORD}, {})
     with pytest.raises(Problem) as caught:
         run()
     assert caught.value.code == "EMAIL_TAKEN"
@@ -168,13 +182,15 @@ def test_a_number_that_somebody_has_already_is_not_taken_over(world: World):
     """As after a restore of the sequences' table."""
     run()
     world.numbers = 0
+    world.sign_up = Pending("eve@example.com", "Eve")
     with pytest.raises(Problem) as caught:
-        run(NewCustomer("eve@example.com", "her password", "Eve"))
+        run("her password")
     assert caught.value.code == "EMAIL_TAKEN"
     (customer,) = world.documents("customers")
     assert customer["email"] == ADA.email
 
 
 def test_a_password_is_in_no_text_of_the_request():
-    assert ADA.password not in repr(ADA)
-    assert ADA.password not in str(ADA)
+    given = Confirmation(TOKEN, PASSWORD)
+    assert PASSWORD not in repr(given)
+    assert PASSWORD not in str(given)

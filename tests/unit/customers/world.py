@@ -12,8 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import customer_events
+import customer_signup_table
 import pytest
 from botocore.exceptions import ClientError
+from customer_signup_table import Pending
 from partner_operations import Call, Conflict, Stored, Write, now, perform
 from partner_routes import find
 
@@ -57,11 +59,13 @@ class Memory:
 class World:
     """``fail`` may replace the call that ``fail_at`` numbers (from 0), once; ``None`` never does.
 
-    ``before`` maps a call, such as "PUT rewards/members", to what another request does once, just before it.
+    ``sign_up`` is what every confirmation is for. ``before`` maps a call, such as "PUT rewards/members", to what another
+    request does once, just before it.
     """
 
     memory: Memory = field(default_factory=Memory)
     numbers: int = 0
+    sign_up: Pending | None = None
     published: list[dict[str, Any]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -75,6 +79,7 @@ class World:
         monkeypatch.setenv("PASSWORD_HASH_COST", "2")
         monkeypatch.setattr(outside, "call", self._outside)
         monkeypatch.setattr(internal, "call", self._internal)
+        monkeypatch.setattr(customer_signup_table, "find", lambda token: self.sign_up)
         monkeypatch.setattr(customer_events, "publish", self._publish)
         monkeypatch.setattr(customer_events, "client", lambda name: SimpleNamespace(publish=self._notify))
         monkeypatch.setenv("CUSTOMER_TOPIC_ARN", "arn:aws:sns:eu-central-1:000000000000:customers")

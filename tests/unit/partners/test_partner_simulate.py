@@ -1,5 +1,6 @@
 """The simulators from the HTTP event to the table: one effect, one ledger entry, clear refusals."""
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -7,13 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 import boto3
+import partner_identity
 import partner_operations
+import partner_store
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from partner_operations import Write
 
 from setpieces import aws
 from tests.unit.simulator import call
@@ -215,6 +219,24 @@ def test_identities_sign_in_and_keep_no_password(app):
     assert call(app, "GET", f"identity/identities/{identity['identity_id']}")[1] == identity
     assert call(app, "POST", "identity/identities", registration)[:2] == (200, identity)
     assert "correct horse" not in json.dumps(boto3.client("dynamodb").scan(TableName="partners")["Items"])
+
+
+def test_passwords_that_were_hashed_by_fewer_rounds_still_match(app):
+    call(app, "POST", "identity/identities", LOGIN | {"customer_id": "C1"})
+    key = partner_identity.identity_id(LOGIN["email"])
+    store = partner_store.TableStore()
+    stored = store.read("identities", key)
+    salt = base64.b64decode(stored.document["salt"])
+    before = {name: value for name, value in stored.document.items() if name != "rounds"}
+    before["password_hash"] = partner_identity._hash(LOGIN["password"], salt, before["cost"], 1)
+    store.write(Write("identities", key, before, stored))
+    assert call(app, "POST", "identity/authentications", LOGIN)[0] == 200
+    assert call(app, "POST", "identity/authentications", LOGIN | {"password": "wrong"})[0] == 401
+
+
+def test_a_guess_costs_what_owasp_asks_for():
+    """N 2**14 with p 5, r 8; the cost is what all stages but the local one deploy (test_timers.py)."""
+    assert (partner_identity._SCRYPT["r"], partner_identity._ROUNDS) == (8, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""The mail that confirms an e-mail address: plain text, the same whether or not the address has an account."""
+
+from datetime import UTC, datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from setpieces.addresses import address
+from setpieces.aws import error_code, single_try_client
+from setpieces.observability import logger, metrics
+from setpieces.problems import unavailable
+from setpieces.settings import SITE_ID, setting
+
+# What SES says of a recipient or a mail that it will never take. To say so would tell the caller something about the address.
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+REFUSALS = ("MessageRejected", "BadRequestException")
+
+TEXT = """Hello,
+
+an account at {site} was requested for this e-mail address. If you asked for it, open this link and choose a password:
+
+{link}
+
+If the page asks for a confirmation code, it is:
+
+{token}
+
+The link works until {until}. If you have an account already, sign in instead. If you did not ask for an account, ignore this
+mail: without the link there will be none.
+
+{site}
+"""
+
+
+def text(token: str, site_url: str, expires_at: int) -> str:
+    """The token is behind a # in the link, which browsers keep to themselves: no log and no proxy sees it."""
+    until = datetime.fromtimestamp(expires_at, UTC).strftime("%d %B %Y, %H:%M UTC")
+    return TEXT.format(site=SITE_ID, link=f"{site_url}/sign-up/confirm#{token}", token=token, until=until)
+
+
+def send(email: str, token: str, expires_at: int) -> None:
+    """Raises ``Problem`` 503 if it is not known that the mail was sent; it may be sent once more then."""
+    body = text(token, address("edge", "site-url"), expires_at)
+    try:
+        single_try_client("sesv2").send_email(
+            FromEmailAddress=setting("SENDER"),
+            Destination={"ToAddresses": [email]},
+            Content={
+                "Simple": {
+                    "Subject": {"Data": f"{SITE_ID}: confirm your e-mail address"},
+                    "Body": {"Text": {"Data": body}},
+                }
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        # The service's own text names the recipient.
+        code = error_code(error) or type(error).__name__
+        if code not in REFUSALS:
+            logger.error("the confirmation was not mailed", extra={"code": code})
+            raise unavailable("NOT_MAILED", "The confirmation cannot be mailed now; repeat the request") from None
+        logger.warning("the confirmation was refused", extra={"code": code})
+        metrics.add_metric(name="ConfirmationRefused", unit="Count", value=1)

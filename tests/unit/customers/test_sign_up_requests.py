@@ -1,0 +1,159 @@
+"""Asking for an account: the same for every address, one mail for one request, and not too many for one address."""
+
+import importlib
+import json
+import re
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import customer_mail
+import customer_signup_table as table
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from customer_signup_table import MAILS_PER_HOUR, Pending
+
+from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
+from tests.unit.tables import mocked_table
+
+ADA = {"email": "ada@example.com", "name": "Ada"}
+SITE = "https://shop.example"
+
+
+class Mailbox:
+    """What SES was given; ``failure`` is raised after ``delivered`` says whether the mail was sent all the same."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, str]] = []
+        self.failure: Exception | None = None
+        self.delivered = True
+
+    def send_email(self, *, FromEmailAddress: str, Destination: Any, Content: Any) -> None:
+        assert FromEmailAddress == "shop@example.com"
+        if self.delivered:
+            self.mails.append((Destination["ToAddresses"][0], Content["Simple"]["Body"]["Text"]["Data"]))
+        if self.failure:
+            raise self.failure
+
+    @property
+    def tokens(self) -> list[str]:
+        return [re.search(rf"{SITE}/sign-up/confirm#(\S+)", text)[1] for _, text in self.mails]  # type: ignore[index]
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch):
+    box = Mailbox()
+    monkeypatch.setattr(customer_mail, "single_try_client", lambda name: box)
+    monkeypatch.setattr(customer_mail, "address", lambda service, name: SITE)
+    monkeypatch.setenv("SENDER", "shop@example.com")
+    monkeypatch.setenv("TABLE_NAME", "sign-ups")
+    # No test runs across the end of an hour.
+    monkeypatch.setattr(table, "HOUR", 10**12)
+    with mocked_table(monkeypatch, "sign-ups", "sign_up_id") as dynamodb:
+        yield SimpleNamespace(box=box, dynamodb=dynamodb)
+
+
+def ask(key: str | None = None, **changes: str) -> tuple[int, Any]:
+    event = {
+        "httpMethod": "POST",
+        "path": "/v1/customers",
+        "headers": {"Idempotency-Key": key} if key else {},
+        "body": json.dumps(ADA | changes),
+        "requestContext": {"requestId": "r", "path": "/customers/v1/customers"},
+    }
+    answer = importlib.import_module("request_sign_up.app").handler(event, CONTEXT)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_the_link_leads_to_what_was_asked_for(mailbox: Any):
+    assert ask() == (202, {"status": "PENDING"})
+    ((to, text),) = mailbox.box.mails
+    assert to == ADA["email"]
+    assert "Ada" not in text
+    (token,) = mailbox.box.tokens
+    assert table.find(token) == Pending(**ADA)
+
+
+def test_the_table_holds_no_token(mailbox: Any):
+    ask()
+    items = str(mailbox.dynamodb.scan(TableName="sign-ups")["Items"])
+    assert mailbox.box.tokens[0].partition(".")[2] not in items
+
+
+@pytest.mark.parametrize("change", ["id", "secret"])
+def test_a_token_that_is_not_whole_leads_nowhere(mailbox: Any, change: str):
+    ask()
+    identifier, _, secret = mailbox.box.tokens[0].partition(".")
+    assert table.find(f"{'0' * 32}.{secret}" if change == "id" else f"{identifier}.{'A' * 43}") is None
+
+
+def test_a_link_works_for_a_day(mailbox: Any, monkeypatch):
+    ask()
+    later = time.time() + table.LIFE_SECONDS
+    monkeypatch.setattr(time, "time", lambda: later + 1)
+    assert table.find(mailbox.box.tokens[0]) is None
+
+
+def test_the_same_request_with_the_same_key_is_mailed_once(mailbox: Any):
+    assert [ask("k")[0] for _ in range(3)] == [202] * 3
+    assert len(mailbox.box.mails) == 1
+    ask("other")
+    ask("k", email="eve@example.com")
+    ask()
+    ask()
+    assert len(mailbox.box.mails) == 5
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ReadTimeoutError(endpoint_url="x"),
+        ClientError({"Error": {"Code": "TooManyRequestsException"}}, "SendEmail"),
+    ],
+)
+def test_a_mail_that_may_not_have_been_sent_is_sent_by_the_repeat_and_every_link_works(mailbox, failure, delivered):
+    mailbox.box.failure, mailbox.box.delivered = failure, delivered
+    status, problem = ask("k")
+    assert (status, problem["code"]) == (503, "NOT_MAILED")
+    mailbox.box.failure, mailbox.box.delivered = None, True
+    assert ask("k")[0] == 202
+    assert [table.find(token) for token in mailbox.box.tokens] == [Pending(**ADA)] * (1 + delivered)
+
+
+def test_two_at_once_with_one_key_have_links_that_work(mailbox: Any, monkeypatch):
+    meanwhile(monkeypatch, "UpdateItem", lambda: ask("k"), skip=1)
+    assert ask("k")[0] == 202
+    assert mailbox.box.tokens
+    assert {table.find(token) for token in mailbox.box.tokens} == {Pending(**ADA)}
+
+
+def test_an_answer_of_the_table_that_was_lost_changes_nothing(mailbox: Any, monkeypatch):
+    repeat(monkeypatch, mailbox.dynamodb, "update_item")
+    assert ask("k")[0] == 202
+    assert table.find(mailbox.box.tokens[0]) == Pending(**ADA)
+
+
+def test_an_address_is_not_flooded_and_the_answer_stays_the_same(mailbox: Any):
+    assert [ask() for _ in range(MAILS_PER_HOUR + 2)] == [(202, {"status": "PENDING"})] * (MAILS_PER_HOUR + 2)
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR
+    ask(email="ADA@example.com")
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR
+    ask(email="eve@example.com")
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR + 1
+
+
+@pytest.mark.parametrize("code", customer_mail.REFUSALS)
+def test_an_address_that_takes_no_mail_is_answered_like_any_other(mailbox: Any, code: str):
+    mailbox.box.failure = ClientError({"Error": {"Code": code}}, "SendEmail")
+    assert ask() == (202, {"status": "PENDING"})
+
+
+def test_nobody_is_asked_about_accounts(mailbox: Any, monkeypatch):
+    """Neither answer nor time can depend on whether the address has one."""
+    import customer_platforms
+
+    monkeypatch.setattr(customer_platforms.outside, "call", lambda *_, **__: pytest.fail("a platform was asked"))
+    assert ask()[0] == 202

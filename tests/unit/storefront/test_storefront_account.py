@@ -1,0 +1,125 @@
+"""Signing up, in and out, by pages."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.storefront_app import Browser, problem, sent
+
+TOKEN = "0" * 32 + "." + "A" * 43
+PERSON = {"email": "ada@example.com", "password": "correct horse battery"}
+
+
+class Apis:
+    """Answers as the shop's APIs do; keeps what it was asked, and which sessions are left."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
+        self.headers: list[httpx.Headers] = []
+        self.sessions: list[str] = []
+        self.refusals: dict[str, httpx.Response] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = f"{request.url.host}{request.url.path}"
+        self.calls.append((request.method, path, sent(request) if request.content else {}))
+        self.headers.append(request.headers)
+        if path in self.refusals:
+            return self.refusals[path]
+        match request.method, path:
+            case "POST", "login/v1/sessions":
+                self.sessions.append(f"token-{len(self.calls)}")
+                body = {"session_token": self.sessions[-1], "customer_id": "C1", "roles": []}
+                return httpx.Response(201, json=body | {"expires_at": "2099-01-01T00:00:00+00:00"})
+            case "DELETE", "login/v1/sessions/current":
+                self.sessions.remove(request.headers["authorization"].removeprefix("Bearer "))
+                return httpx.Response(204)
+            case "DELETE", "login/v1/sessions":
+                self.sessions.clear()
+                return httpx.Response(204)
+            case "POST", "customers/v1/customers":
+                return httpx.Response(202, json={"status": "PENDING"})
+            case "POST", "customers/v1/customers/confirmations":
+                return httpx.Response(201, json={"customer_id": "C1", "email": PERSON["email"]})
+        return httpx.Response(404, json={"code": "NOT_FOUND"})
+
+
+@pytest.fixture
+def apis() -> Apis:
+    return Apis()
+
+
+@pytest.fixture
+def browser(apis: Apis) -> Browser:
+    return Browser(apis)
+
+
+def test_a_sign_up_asks_for_a_mail_and_a_second_click_has_the_same_key(browser: Browser, apis: Apis):
+    form = {"name": "Ada", "email": PERSON["email"], "key": "k1"}
+    answers = [browser.post("/sign-up", form) for _ in range(2)]
+    assert {answer.status_code for answer in answers} == {202}
+    assert PERSON["email"] in answers[0].text
+    assert apis.calls == [("POST", "customers/v1/customers", {"name": "Ada", "email": PERSON["email"]})] * 2
+    assert [headers["idempotency-key"] for headers in apis.headers] == ["k1", "k1"]
+
+
+def test_whoever_confirms_chooses_the_password_and_is_signed_in(browser: Browser, apis: Apis):
+    answer = browser.post("/sign-up/confirm", {"token": f" {TOKEN} ", "password": PERSON["password"]})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+    assert apis.calls == [
+        ("POST", "customers/v1/customers/confirmations", {"token": TOKEN, "password": PERSON["password"]}),
+        ("POST", "login/v1/sessions", PERSON),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [(404, "CONFIRMATION_NOT_FOUND", "Sign up again"), (409, "EMAIL_TAKEN", "Sign in instead")],
+)
+def test_a_confirmation_that_is_refused_says_what_to_do(
+    browser: Browser, apis: Apis, status: int, code: str, words: str
+):
+    apis.refusals["customers/v1/customers/confirmations"] = problem(status, code)
+    answer = browser.post("/sign-up/confirm", {"token": TOKEN, "password": PERSON["password"]})
+    assert answer.status_code == status
+    assert words in answer.text
+    assert PERSON["password"] not in answer.text
+
+
+def test_signing_in_again_ends_the_session_that_the_browser_had(browser: Browser, apis: Apis):
+    browser.post("/sign-in", PERSON)
+    (first,) = apis.sessions
+    browser.post("/sign-in", PERSON)
+    assert apis.sessions
+    assert first not in apis.sessions
+    assert len(apis.sessions) == 1
+
+
+def test_a_sign_in_that_fails_ends_nothing(browser: Browser, apis: Apis):
+    browser.post("/sign-in", PERSON)
+    apis.refusals["login/v1/sessions"] = problem(401, "INVALID_CREDENTIALS")
+    assert browser.post("/sign-in", PERSON).status_code == 401
+    assert len(apis.sessions) == 1
+
+
+def test_too_many_attempts_are_told_in_words(browser: Browser, apis: Apis):
+    apis.refusals["login/v1/sessions"] = problem(429, "TOO_MANY_ATTEMPTS")
+    answer = browser.post("/sign-in", PERSON)
+    assert answer.status_code == 429
+    assert "Too many attempts" in answer.text
+
+
+def test_a_sign_in_says_for_whom_it_is(browser: Browser, apis: Apis):
+    """The API counts failures by client, and all visitors of a container come from its one address."""
+    browser.post("/sign-in", PERSON, **{"X-Viewer-Address": "2001:db8::7"})
+    assert apis.headers[-1]["x-forwarded-for"] == "2001:db8::7"
+
+
+def test_signing_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
+    browser.post("/sign-in", PERSON)
+    apis.sessions.append("of another device")
+    assert browser.post("/sign-out").status_code == 303
+    assert apis.sessions == ["of another device"]
+    browser.post("/sign-in", PERSON)
+    browser.post("/sign-out", {"everywhere": "1"})
+    assert apis.sessions == []

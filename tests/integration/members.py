@@ -31,9 +31,9 @@ def sign_in(shop: Shop, email: str, password: str) -> str:
 
 
 def sign_up(shop: Shop) -> Member:
-    """A customer whose every field, on both platforms, holds something that can be found again."""
+    """A new customer whose every field, on both platforms, holds something that can be found again."""
     name, email, password = unique("Name"), f"{unique('mail')}@example.com", unique("password")
-    customer_id = accounts.sign_up(shop, email, password, name)
+    customer_id = accounts.create(shop, email, password, name)
     customer = platform(shop, f"commerce/customers/{customer_id}")
     member = platform(shop, f"rewards/members/{customer_id}")
     # The platform takes a phone number of 40 characters.

@@ -106,6 +106,7 @@ REASONS: dict[tuple[str, str, str], str] = {
         "ssm:GetParameter",
     ): "a paid order that its completion has lost is finished here",
     ("shipping", "QueueShipmentFunctionRole", "sqs:ChangeMessageVisibility"): AWS_DOWN,
+    ("sitemaps", "ReleaseIndexFunctionRole", "states:DescribeExecution"): "a run is redriven after another has begun",
     ("sitemaps", "VerifyReleaseFunctionRole", "s3:ListBucket"): "a file of the release is missing",
     ("sitemaps", "CleanUpFunctionRole", "s3:DeleteObject"): "files have to be weeks old before they go",
     ("vouchers", "LeaseRangeFunctionRole", "dynamodb:GetItem"): "two runs of a batch lease at the same time",

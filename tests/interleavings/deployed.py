@@ -1,0 +1,167 @@
+"""What the templates deploy, by the names that the harness's cloud gives it: ``<service>.<logical id>``.
+
+Tables, environments of functions, queues and what feeds them: all of it is read from the templates.
+"""
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from local.declared import Piece, name_of, pieces
+from local.gateway.document import Document
+from local.gateway.routes import Routes
+from local.settings import ROOT  # noqa: F401
+
+
+def name(piece: Piece, stand_in: Any) -> Any:
+    """The name of what a stand-in of ``piece`` stands for, also where another piece publishes it; else as it is."""
+    logical = name_of(stand_in)
+    if logical in piece.resources:
+        return f"{piece.service}.{logical}"
+    source = piece.source.get("Metadata", {}).get("SetPiece", {}).get("Parameters", {}).get(logical)
+    if not source:
+        return stand_in
+    owner, _, published = source.partition("/")
+    for parameter in pieces()[owner].of_type("AWS::SSM::Parameter").values():
+        if parameter["Name"].endswith(f"/{owner}/{published}"):
+            return name(pieces()[owner], parameter["Value"])
+    return stand_in
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function of a template."""
+
+    piece: Piece
+    logical_id: str
+
+    @cached_property
+    def _properties(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.piece.of_type("AWS::Lambda::Function")[self.logical_id]
+        return found
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        variables = self._properties["Environment"]["Variables"]
+        # A password is made slow to check on purpose, which nothing here is about.
+        cheap = {"PASSWORD_HASH_COST": "2"} if "PASSWORD_HASH_COST" in variables else {}
+        return {key: str(name(self.piece, value)) for key, value in variables.items()} | cheap
+
+    @cached_property
+    def handler(self) -> Any:
+        module, _, attribute = self._properties["Handler"].rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+    @property
+    def milliseconds(self) -> int:
+        return int(self._properties["Timeout"]) * 1000
+
+    @property
+    def name(self) -> str:
+        return f"{self.piece.service}.{self.logical_id}"
+
+
+@cache
+def function(service: str, handler: str) -> Function:
+    """The function whose handler is ``<handler>.app.handler``, or whose logical id it is."""
+    piece = pieces()[service]
+    for logical_id, properties in piece.of_type("AWS::Lambda::Function").items():
+        if handler == logical_id or properties["Handler"] == f"{handler}.app.handler":
+            return Function(piece, logical_id)
+    raise KeyError(f"{service} has no function {handler}")
+
+
+@cache
+def tables(service: str) -> dict[str, dict[str, Any]]:
+    """Arguments of CreateTable by name."""
+    found = {}
+    for logical_id, properties in pieces()[service].of_type("AWS::DynamoDB::Table").items():
+        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        found[f"{service}.{logical_id}"] = {key: properties[key] for key in kept if key in properties}
+    return found
+
+
+@dataclass(frozen=True)
+class Queue:
+    """``consumer`` is the function that its messages are delivered to, None if people read them."""
+
+    name: str
+    fifo: bool
+    receives: int
+    dead_letters: str
+    consumer: Function | None
+
+
+@cache
+def queues(service: str) -> dict[str, Queue]:
+    """By name."""
+    piece = pieces()[service]
+    consumers = {
+        name_of(source["EventSourceArn"]): function(service, re.sub(r"Alias.*", "", name_of(source["FunctionName"])))
+        for source in piece.of_type("AWS::Lambda::EventSourceMapping").values()
+        if name_of(source["EventSourceArn"]) in piece.of_type("AWS::SQS::Queue")
+    }
+    found = {}
+    for logical_id, properties in piece.of_type("AWS::SQS::Queue").items():
+        redrive = properties.get("RedrivePolicy", {})
+        dead = name(piece, redrive["deadLetterTargetArn"]) if redrive else ""
+        found[f"{service}.{logical_id}"] = Queue(
+            f"{service}.{logical_id}",
+            bool(properties.get("FifoQueue")),
+            int(redrive.get("maxReceiveCount", 1_000_000)),
+            dead,
+            consumers.get(logical_id),
+        )
+    return found
+
+
+@cache
+def rules(service: str) -> tuple[tuple[dict[str, Any], str], ...]:
+    """(pattern, queue) of each rule that puts events of the bus on a queue of the service."""
+    piece = pieces()[service]
+    return tuple(
+        (rule["EventPattern"], name(piece, target["Arn"]))
+        for rule in piece.of_type("AWS::Events::Rule").values()
+        if "EventPattern" in rule
+        for target in rule["Targets"]
+        if name_of(target["Arn"]) in piece.of_type("AWS::SQS::Queue")
+    )
+
+
+@cache
+def subscriptions(service: str) -> tuple[tuple[str, str], ...]:
+    """(topic, queue)."""
+    piece = pieces()[service]
+    return tuple(
+        (str(name(piece, each["TopicArn"])), name(piece, each["Endpoint"]))
+        for each in piece.of_type("AWS::SNS::Subscription").values()
+        if each["Protocol"] == "sqs"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Api:
+    """An API of a service, and what its paths lead to."""
+
+    piece: Piece
+    document: Document
+    routes: Routes
+
+
+@cache
+def api(service: str) -> Api:
+    piece = pieces()[service]
+    document = next(iter(piece.apis.values()))
+    return Api(piece, document, Routes(document.resources))
+
+
+def with_names(piece: Piece, value: Any) -> Any:
+    """A request of an integration or a task with names instead of stand-ins for tables."""
+    if isinstance(value, Mapping):
+        return {
+            key: name(piece, inner) if key == "TableName" else with_names(piece, inner) for key, inner in value.items()
+        }
+    return value

@@ -1,0 +1,274 @@
+"""Orders and their payments: requests that are repeated, messages that come twice, orders that are given up or swept."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.interleavings.basket_scenarios import ITEMS, products
+from tests.interleavings.scenario import Invariant, Scenario
+from tests.interleavings.scheduler import Fault, Run
+from tests.interleavings.world import Message, World
+
+SUBMIT, DEAD, PARKED = "orders.SubmitQueue", "orders.SubmitDeadLetters", "orders.ParkedQueue"
+PAYMENT, SUBMITTED = "orders.PaymentQueue", "payments.SubmittedQueue"
+ORDER = {
+    "basket_id": "shoppers-basket",
+    "customer_id": "C100000001",
+    "payment_token": "tok_ok",
+    "ship_to": {"name": "Ada", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"},
+}
+NEEDS = ("basket", "tax", "payments")
+# The order in which an order goes through its statuses.
+RANKS = {
+    "Validating": 0,
+    "Payment processing": 1,
+    "Payment authorized": 2,
+    "Validation failed": 3,
+    "Card declined": 3,
+    "Sent to fulfillment": 3,
+}
+
+
+def shop(world: World) -> None:
+    """A basket that can be ordered."""
+    products(world)
+    assert world.request("basket", "POST", ITEMS, {"sku": "SP-1", "quantity": 2}).status == 201
+    for name, first in (("order", "100000000"), ("customer", "100000000"), ("voucher", "0")):
+        assert world.task("sequences", "RaiseSequence", "Raise", {"sequence": name, "num": first})
+
+
+def submit(key: str = "form-1", session: str = "", **changed: Any) -> Callable[[World], Any]:
+    """A client that sends an order until it is answered."""
+
+    def side(world: World) -> Any:
+        body = ORDER | {"customer_id": session or "guest"} | changed
+        return world.until_answered(
+            lambda: world.request("orders", "POST", "/v1/orders", body, key=key, customer_id=session, roles="")
+        )
+
+    return side
+
+
+def ordered(token: str = "tok_ok", deliveries: tuple[str, ...] = ()) -> Callable[[World], None]:
+    """An order, and so many messages about it already delivered."""
+
+    def given(world: World) -> None:
+        shop(world)
+        assert submit(payment_token=token)(world).status == 202
+        for queue in deliveries:
+            assert world.deliver(queue), f"nothing on {queue}"
+
+    return given
+
+
+def twice(queue: str, given: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, and SQS delivers the message of ``queue`` two times."""
+
+    def both(world: World) -> None:
+        given(world)
+        message = world.queues[queue][0]
+        world.queues[queue].append(Message("copy", message.body, dict(message.attributes), message.group))
+
+    return both
+
+
+def deliver(queue: str, most: int = 1) -> Callable[[World], int]:
+    return lambda world: world.deliver(queue, most)
+
+
+def given_up(given: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, and a copy of the message has used up its receives."""
+
+    def both(world: World) -> None:
+        twice(SUBMIT, given)(world)
+        world.queues[DEAD].append(world.queues[SUBMIT].pop())
+
+    return both
+
+
+def sweep(world: World) -> Any:
+    world.later(400)
+    return world.scheduled("orders", "sweep_orders")
+
+
+def redrive(world: World) -> None:
+    """A person sends a parked message to the submit queue again."""
+    for message in world.queues[PARKED]:
+        world.queues[SUBMIT].append(message)
+    world.queues[PARKED].clear()
+    world.deliver(SUBMIT)
+
+
+def settle(world: World) -> None:
+    world.settle(("orders", "sweep_orders"), until=lambda: not every_order_ends(world, None))
+
+
+# --- what holds ---
+
+
+def orders(world: World) -> list[dict[str, Any]]:
+    return [item for item in world.items("orders.Table") if "backend_status" in item]
+
+
+def one_order_per_key(world: World, run: Run) -> str:
+    numbers = sorted(order["order_number"] for order in orders(world))
+    if len(numbers) > 1 and not world.facts.get("keys"):
+        return f"one key, and the orders {', '.join(numbers)}"
+    answered = {
+        a.body["order_number"] for _, name, a in world.answers if name == "POST orders/v1/orders" and a.status == 202
+    }
+    missing = answered - set(numbers)
+    return f"answered, but not stored: {', '.join(missing)}" if missing else ""
+
+
+def one_charge_per_order(world: World, run: Run) -> str:
+    charges = list(world.records("charges").values())
+    numbers = [charge["order_number"] for charge in charges]
+    return f"charged: {numbers}" if len(numbers) != len(set(numbers)) else ""
+
+
+def one_charge_per_purchase(world: World, run: Run) -> str:
+    held = [charge for charge in world.records("charges").values() if charge["status"] == "authorized"]
+    return f"{len(held)} charges for one basket" if len(held) > 1 else ""
+
+
+def every_order_ends(world: World, run: Run | None) -> str:
+    open_ = [f"{one['order_number']} is {one['backend_status']}" for one in orders(world) if "in_progress" in one]
+    return "; ".join(open_)
+
+
+def charged_orders_are_complete(world: World, run: Run) -> str:
+    charges = {charge["order_number"]: charge["status"] for charge in world.records("charges").values()}
+    platform = world.records("orders")
+    wrong = []
+    for order in orders(world):
+        number, status = order["order_number"], order["backend_status"]
+        complete, charged = status == "Sent to fulfillment", charges.get(number) == "authorized"
+        if complete != (number in platform) or (complete and not charged):
+            wrong.append(f"{number} is {status}, platform has it: {number in platform}, charged: {charged}")
+        told = any(
+            number in message.body
+            for queue in ("orders.PaymentDeadLetters", "payments.SubmittedDeadLetters")
+            for message in world.queues[queue]
+        )
+        if charged and not complete and not told:
+            wrong.append(f"{number} is {status}, its charge is held, and no dead letter says so")
+    return "; ".join(wrong)
+
+
+def statuses_go_forward(world: World, run: Run) -> str:
+    for number, seen in world.facts.get("statuses", {}).items():
+        ranks = [RANKS[status] for status in seen]
+        if ranks != sorted(ranks) and not world.facts.get("redriven"):
+            return f"{number} was {' -> '.join(seen)}"
+        ended = [status for status in seen if RANKS[status] == 3]
+        if len(set(ended)) > 1 and not world.facts.get("redriven"):
+            return f"{number} ended twice: {' -> '.join(seen)}"
+    return ""
+
+
+def note_statuses(world: World) -> None:
+    """After each call: what a customer who polled now would see."""
+    for order in orders(world):
+        seen = world.facts.setdefault("statuses", {}).setdefault(order["order_number"], [])
+        if seen[-1:] != [order["backend_status"]]:
+            seen.append(order["backend_status"])
+
+
+def told_as_it_ended(world: World, run: Run) -> str:
+    """Order complete is told of complete orders, once or with one id; never of another."""
+    for order in orders(world):
+        number = order["order_number"]
+        told = {
+            e["meta_data"]["event_id"]
+            for e in world.events("CHECKOUT", "ORDER", "COMPLETE")
+            if e["data"]["order_number"] == number
+        }
+        if (order["backend_status"] == "Sent to fulfillment") != (len(told) == 1):
+            return f"{number} is {order['backend_status']}, told as complete under {len(told)} ids"
+    return ""
+
+
+def _of(service: str) -> tuple[Invariant, ...]:
+    return (
+        Invariant(
+            service, "An Idempotency-Key has one order, and every order that was accepted is stored.", one_order_per_key
+        ),
+        Invariant(service, "An order has one charge at most.", one_charge_per_order),
+        Invariant(service, "A basket that was sent once is charged once.", one_charge_per_purchase),
+        Invariant(service, "The status of an order only goes forward, and it ends once.", statuses_go_forward),
+        Invariant(service, "Every order ends without a person.", every_order_ends),
+        Invariant(
+            service,
+            "An order is complete if and only if it is charged and on the platform; else a charge is told as a dead letter.",
+            charged_orders_are_complete,
+        ),
+        Invariant(service, "Order complete is told of the orders that are complete, under one id.", told_as_it_ended),
+    )
+
+
+INVARIANTS = (*_of("orders"), *_of("payments"))
+NO_CRASH = (Fault.LOST, Fault.UNANSWERED, Fault.UNAVAILABLE)
+TO_PAYMENT = (SUBMIT,)
+TO_COMPLETION = (SUBMIT, SUBMITTED)
+
+
+def _scenario(service: str, name: str, given: Any, sides: Any, **more: Any) -> Scenario:
+    needs = tuple(each for each in (*NEEDS, "orders") if each != service)
+    return Scenario(service, name, given, sides, settle=settle, needs=needs, watch=note_statuses, **more)
+
+
+SCENARIOS = (
+    _scenario("orders", "one form is sent twice at once", shop, {"first": submit(), "second": submit()}),
+    _scenario(
+        "orders",
+        "a form is sent again after signing in",
+        shop,
+        {"guest": submit(), "customer": submit(session="C100000001")},
+    ),
+    _scenario(
+        "orders",
+        "a message is delivered twice",
+        twice(SUBMIT, ordered()),
+        {"one": deliver(SUBMIT), "other": deliver(SUBMIT)},
+    ),
+    _scenario(
+        "orders",
+        "an order is given up while it is processed",
+        given_up(ordered()),
+        {"process": deliver(SUBMIT), "bury": deliver(DEAD)},
+    ),
+    _scenario(
+        "orders", "an order is swept while it is processed", ordered(), {"process": deliver(SUBMIT), "sweep": sweep}
+    ),
+    _scenario("orders", "two sweeps at once", ordered(), {"one": sweep, "other": sweep}),
+    _scenario(
+        "orders",
+        "a result of the payment comes twice",
+        twice(PAYMENT, ordered(deliveries=TO_COMPLETION)),
+        {"one": deliver(PAYMENT), "other": deliver(PAYMENT)},
+    ),
+    _scenario(
+        "orders",
+        "a paid order is swept while it is completed",
+        ordered(deliveries=TO_COMPLETION),
+        {"complete": deliver(PAYMENT), "sweep": lambda world: (sweep(world), world.deliver(SUBMIT))},
+    ),
+    _scenario(
+        "payments",
+        "Order submit is delivered twice",
+        twice(SUBMITTED, ordered(deliveries=TO_PAYMENT)),
+        {"one": deliver(SUBMITTED), "other": deliver(SUBMITTED)},
+    ),
+    _scenario(
+        "payments",
+        "a declined card is charged twice at once",
+        twice(SUBMITTED, ordered("tok_declined", TO_PAYMENT)),
+        {"one": deliver(SUBMITTED), "other": deliver(SUBMITTED)},
+    ),
+    _scenario(
+        "payments",
+        "an order is given up before its payment",
+        given_up(ordered()),
+        {"process": lambda world: (world.deliver(SUBMIT), world.deliver(SUBMITTED)), "bury": deliver(DEAD)},
+    ),
+)

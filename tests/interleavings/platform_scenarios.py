@@ -1,0 +1,522 @@
+"""Counters, sessions, the tax circuit, sitemaps, counted events, migrations, sign-ups and the simulators themselves."""
+
+import gzip
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from setpieces import aws
+from tests.interleavings import deployed
+from tests.interleavings.scenario import Invariant, Scenario
+from tests.interleavings.scheduler import Crash, Fault, Run
+from tests.interleavings.world import Message, World
+
+# --- sequences ---
+LAST = 999_999_999
+
+
+def counter(name: str, num: int) -> Callable[[World], None]:
+    return lambda world: world.put("sequences.Table", {"id": name, "num": num})
+
+
+def take(path: str, **body: Any) -> Callable[[World], Any]:
+    def side(world: World) -> Any:
+        answer = world.request("sequences", "POST", f"/v1/sequences/{path}", body)
+        if answer.status != 200:
+            return answer.status, []
+        first = answer.body.get("value", answer.body.get("first"))
+        return 200, list(range(first, answer.body.get("last", first) + 1))
+
+    return side
+
+
+def raise_to(name: str, floor: str) -> Callable[[World], Any]:
+    return lambda world: (world.task("sequences", "RaiseSequence", "Raise", {"sequence": name, "num": floor}), [])
+
+
+def numbers_are_unique(world: World, run: Run) -> str:
+    taken = [number for result in run.results.values() for number in result[1]]
+    if len(taken) != len(set(taken)):
+        return f"given twice: {sorted(taken)}"
+    return f"beyond the last: {max(taken)}" if taken and max(taken) > LAST else ""
+
+
+def counters_only_rise(world: World, run: Run) -> str:
+    for item in world.items("sequences.Table"):
+        if item["id"] not in ("order", "customer", "voucher"):
+            return f"a counter that does not exist: {item['id']}"
+        if item["num"] < world.facts.setdefault("floor", 0):
+            return f"{item['id']} fell to {item['num']}"
+        taken = [number for result in run.results.values() for number in result[1]]
+        if taken and item["num"] < max(taken):
+            return f"{item['id']} stands at {item['num']}, and {max(taken)} was given"
+    return ""
+
+
+def standing(name: str, num: int) -> Callable[[World], None]:
+    def given(world: World) -> None:
+        counter(name, num)(world)
+        world.facts["floor"] = num
+
+    return given
+
+
+# --- login ---
+
+
+def session(world: World) -> None:
+    from setpieces.sessions import session_hash
+
+    world.facts["token"] = "t" * 43
+    world.put(
+        "login.Table",
+        {
+            "session_hash": session_hash("t" * 43),
+            "customer_id": "C1",
+            "identity_id": "i",
+            "roles": [],
+            "started_at": 1,
+            "expires_at": 2_000_000_000,
+        },
+    )
+
+
+def sign_out(world: World) -> int:
+    headers = {"Authorization": f"Bearer {world.facts['token']}"}
+    return int(world.request("login", "DELETE", "/v1/sessions/current", headers=headers).status)
+
+
+def session_ends_once(world: World, run: Run) -> str:
+    told = list(run.results.values())
+    if told.count(204) > 1:
+        return "two requests were told that they ended the session"
+    return "told that it ended, and it is there" if 204 in told and world.items("login.Table") else ""
+
+
+# --- tax ---
+QUOTATION = {
+    "order_number": "T1", "currency": "EUR", "ship_to": {"country": "DE", "postal_code": "10115"},
+    "lines": [{"sku": "SP-1", "quantity": 1, "unit_price": 100}],
+}  # fmt: skip
+
+
+def circuit(failures: int, open_until: int, since_ms: int, down: bool) -> Callable[[World], None]:
+    def given(world: World) -> None:
+        world.put("tax.Table", {"id": "circuit", "failures": failures, "open_until": open_until, "since_ms": since_ms})
+        world.facts["failures"] = failures
+        if down:
+            world.down.add("tax")
+
+    return given
+
+
+def quote(world: World) -> int:
+    return int(world.request("tax", "POST", "/v1/quotations", QUOTATION).status)
+
+
+def quotations_are_given(world: World, run: Run) -> str:
+    faults = bool(run.schedule.faults)
+    return "" if faults else "; ".join(f"{side}: {status}" for side, status in run.results.items() if status != 200)
+
+
+def _asked(run: Run) -> int:
+    return sum("POST partners/v1/tax/quotations" in step.call for step in run.steps)
+
+
+def one_probe(world: World, run: Run) -> str:
+    if world.facts["failures"] >= 5 and "tax" in world.down and _asked(run) > 1:
+        return f"the circuit is open, and {_asked(run)} probes were made"
+    return ""
+
+
+def failures_are_counted(world: World, run: Run) -> str:
+    """Each call that fails is one more, up to those that open it; only without faults of the table itself."""
+    stored = next(item for item in world.items("tax.Table") if item["id"] == "circuit")
+    expected = min(world.facts["failures"] + _asked(run), 5)
+    if (
+        not run.schedule.faults
+        and "tax" in world.down
+        and world.facts["failures"] < 5
+        and stored["failures"] < expected
+    ):
+        return f"{_asked(run)} calls failed after {world.facts['failures']}, and {stored['failures']} are counted"
+    return ""
+
+
+# --- sitemaps ---
+
+
+def executions(*running: str) -> Callable[[World], None]:
+    def given(world: World) -> None:
+        for name in ("a", "b", "old"):
+            world.executions[name] = {
+                "status": "RUNNING" if name in running else "SUCCEEDED",
+                "input": "",
+                "name": name,
+            }
+        if "held" in running or "old" in running:
+            world.put("sitemaps.Table", {"run_id": "LOCK", "execution": "old"})
+
+    return given
+
+
+def take_lock(name: str) -> Callable[[World], Any]:
+    def side(world: World) -> str:
+        import sitemap_runs
+
+        function = deployed.function("sitemaps", "plan_pages")
+        stack = world._environments[world.side]
+        stack.append(function.environment)
+        try:
+            sitemap_runs.take(name)
+        except sitemap_runs.Busy:
+            return "busy"
+        except (Crash, Exception):
+            return "failed"
+        return "works"
+
+    return side
+
+
+def one_run_works(world: World, run: Run) -> str:
+    working = [side for side, result in run.results.items() if result == "works"]
+    if len(working) > 1:
+        return f"{' and '.join(working)} work at the same time"
+    holder = next((item["execution"] for item in world.items("sitemaps.Table") if item["run_id"] == "LOCK"), "")
+    return f"{working[0]} works, and {holder or 'none'} holds the lock" if working and working != [holder] else ""
+
+
+# --- ingestion ---
+OBJECT = "events/2027/01/15/08/one.gz"
+
+
+def delivered(world: World) -> None:
+    line = json.dumps({"event_id": "e", "event": {"type": "view"}, "received_at": "2027-01-15T08:00:00Z"})
+    sample = json.loads((deployed.ROOT / "events" / "ingestion" / "roll_up.json").read_text())
+    stored = aws.client("s3").put_object(Bucket=BUCKET, Key=OBJECT, Body=gzip.compress(f"{line}\n".encode(), mtime=0))
+    world.facts["object"] = sample | {"bucket": BUCKET, "key": OBJECT, "etag": stored["ETag"].strip('"')}
+
+
+BUCKET = "ingestion-bucket"
+
+
+def roll_up(world: World) -> Any:
+    for _ in range(2):
+        try:
+            return world.invoke(deployed.function("ingestion", "roll_up"), world.facts["object"])["counted"]
+        except (Crash, Exception):
+            continue
+    return None
+
+
+def counted_once(world: World, run: Run) -> str:
+    events = sum(item.get("events", 0) for item in world.items("ingestion.CountsTable"))
+    return f"one event is counted {events} times" if events > 1 else ""
+
+
+# --- customer-migration ---
+CUSTOMER = {"customer_id": "C1", "identity_id": "id-of-c1", "name": "Ada", "email": "ada@example.com"}
+MIGRATIONS = "customer-migration.MigrationsQueue"
+
+
+def migrating(world: World) -> None:
+    assert world.partner("PUT", "commerce/customers/C1", CUSTOMER, **{"if-none-match": "*"}).status == 201
+    assert world.partner(
+        "PUT",
+        "commerce/legacy/customers/C1",
+        {"source_version": 3, "name": "Ada", "email": "ada@example.com", "customer_id": "C1"},
+    ).status in (200, 201)
+    sample = json.loads((deployed.ROOT / "events" / "customer-migration" / "migrate_customer.json").read_text())
+    body = sample["Records"][0]["body"].replace("C100000001", "C1")
+    for name in ("first", "copy"):
+        attributes = {"type": "CUSTOMER", "subtype": "PROFILE", "status": "CREATED", "origin": "shop"}
+        world.queues[MIGRATIONS].append(Message(name, body, attributes))
+
+
+def migrate(world: World) -> int:
+    return world.deliver(MIGRATIONS)
+
+
+def migrate_after_the_lease(world: World) -> int:
+    world.later(3600)
+    return world.deliver(MIGRATIONS)
+
+
+def rerun(world: World) -> int:
+    return int(
+        world.request("customer-migration", "POST", "/v1/migrations/C1", principalId="grace", roles="admin").status
+    )
+
+
+def migrated_once(world: World, run: Run) -> str:
+    item = next(iter(world.items("customer-migration.Table")), {})
+    if item.get("status") != "MIGRATED":
+        return f"the customer is {item.get('status')}"
+    return f"still leased by {item['lease_owner']}" if "lease_owner" in item else ""
+
+
+def one_at_a_time(world: World, run: Run) -> str:
+    """Two that hold the lease at once ask the platforms twice for the same."""
+    holders: set[str] = set()
+    for seen in world.facts.get("owners", []):
+        holders.add(seen)
+    writes = [effect for effect in world.effects("customers") if effect.get("effect") == "updated"]
+    return f"written {len(writes)} times" if len(writes) > 1 else ""
+
+
+def lease_is_kept(world: World, run: Run) -> str:
+    """A lease that was taken over is given back by its holder alone."""
+    return world.facts.get("lease", "")
+
+
+def watch_lease(world: World) -> None:
+    """The owner only changes when the lease is over, or when its owner gives it back."""
+    item = next(iter(world.items("customer-migration.Table")), {})
+    now = (item.get("lease_owner"), item.get("lease_until", 0))
+    before = world.facts.get("held", (None, 0))
+    import time
+
+    if before[0] and now[0] and now[0] != before[0] and before[1] >= int(time.time()) and now[1] >= before[1]:
+        world.facts["lease"] = "taken from a holder whose lease is not over"
+    if before[0] and not now[0]:
+        owner = world.facts.setdefault("who", {}).get(before[0])
+        if owner is not None and owner != world.side:
+            world.facts["lease"] = f"the lease of {owner} was given back by {world.side}"
+    if now[0] and now[0] != before[0]:
+        world.facts.setdefault("who", {})[now[0]] = world.side
+    world.facts["held"] = now
+
+
+# --- sign-up ---
+PERSON = {"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}
+
+
+def sign_up(world: World) -> Any:
+    answer = world.until_answered(lambda: world.request("customers", "POST", "/v1/customers", PERSON))
+    return answer.status
+
+
+def earn(world: World) -> str:
+    """The rewards platform adds points to whoever is a member."""
+    member = next(iter(world.records("members").items()), None)
+    if member:
+        document = member[1] | {"points": 500}
+        item = next(i for i in world.items("partners.Table") if i["collection"] == "members")
+        world.put("partners.Table", item | {"document": json.dumps(document), "revision": item["revision"] + 1})
+        world.facts["earned"] = True
+    return "earned" if member else "no member"
+
+
+def signs_up_then_earns(world: World) -> Any:
+    status = sign_up(world)
+    return status, earn(world)
+
+
+def one_customer(world: World, run: Run) -> str:
+    identities, customers = world.records("identities"), world.records("customers")
+    if len(identities) > 1 or len(customers) > 1:
+        return f"{len(identities)} identities and {len(customers)} customers for one person"
+    return ""
+
+
+def points_are_kept(world: World, run: Run) -> str:
+    member = next(iter(world.records("members").values()), {})
+    return (
+        f"{member.get('points')} of 500 points are left"
+        if world.facts.get("earned") and member.get("points") != 500
+        else ""
+    )
+
+
+# --- the simulators ---
+
+
+def charge(amount: int) -> Callable[[World], Any]:
+    def side(world: World) -> Any:
+        body = {"amount": amount, "currency": "EUR", "payment_token": "tok_ok", "order_number": "T1"}
+        return world.partner("POST", "payments/charges", body, **{"idempotency-key": "T1"}).status
+
+    return side
+
+
+def replace_customer(name: str) -> Callable[[World], Any]:
+    def side(world: World) -> Any:
+        return world.partner("PUT", "commerce/customers/C1", CUSTOMER | {"name": name}, **{"if-match": '"1"'}).status
+
+    return side
+
+
+def known_customer(world: World) -> None:
+    assert world.partner("PUT", "commerce/customers/C1", CUSTOMER, **{"if-none-match": "*"}).status == 201
+
+
+def one_charge(world: World, run: Run) -> str:
+    effects = world.effects("charges")
+    return f"the ledger has {len(effects)} charges for one key" if len(effects) > 1 else ""
+
+
+def no_version_is_written_twice(world: World, run: Run) -> str:
+    done = [side for side, status in run.results.items() if status == 200]
+    return f"{' and '.join(done)} replaced the same version" if len(done) > 1 else ""
+
+
+def _one(service: str, sentence: str, check: Any) -> Invariant:
+    return Invariant(service, sentence, check)
+
+
+INVARIANTS = (
+    _one("sequences", "No number is given twice, and none beyond the last.", numbers_are_unique),
+    _one("sequences", "Counters exist or not, and only rise.", counters_only_rise),
+    _one("login", "A session is ended by one request.", session_ends_once),
+    _one("tax", "Whoever asks for a quotation gets one.", quotations_are_given),
+    _one("tax", "While the circuit is open, one at a time tries the tax system.", one_probe),
+    _one("tax", "Every failure in a row is counted.", failures_are_counted),
+    _one("sitemaps", "One run works at a time, and holds the lock.", one_run_works),
+    _one("ingestion", "An object is counted once.", counted_once),
+    _one("customer-migration", "A customer is migrated, and the lease given back.", migrated_once),
+    _one("customer-migration", "A customer's data is written once for each version.", one_at_a_time),
+    _one("customer-migration", "A lease is its owner's until it is over or given back.", lease_is_kept),
+    _one("customers", "A person who signs up is one customer.", one_customer),
+    _one("customers", "A sign-up never takes points.", points_are_kept),
+    _one("partners", "A key has one charge.", one_charge),
+    _one("partners", "Of two who replace the same version, one does.", no_version_is_written_twice),
+)
+AWS = (Fault.LOST, Fault.UNANSWERED, Fault.UNAVAILABLE)
+# Of an update that changes a value into itself moto's UPDATED_NEW says nothing, AWS's the value: such a repeat cannot be shown.
+NOT_REPEATED = (Fault.UNANSWERED, Fault.UNAVAILABLE)
+SCENARIOS = (
+    Scenario(
+        "sequences",
+        "two take the next number",
+        standing("order", 100_000_000),
+        {"one": take("order/next"), "other": take("order/next")},
+    ),
+    Scenario(
+        "sequences",
+        "two take the last number",
+        standing("order", LAST - 1),
+        {"one": take("order/next"), "other": take("order/next")},
+    ),
+    Scenario(
+        "sequences",
+        "a number of an unknown sequence",
+        standing("order", 5),
+        {"one": take("basket/next"), "other": take("order/next")},
+    ),
+    Scenario(
+        "sequences",
+        "two lease the last vouchers",
+        standing("voucher", LAST - 15),
+        {"one": take("voucher/lease", count=10), "other": take("voucher/lease", count=10)},
+    ),
+    Scenario(
+        "sequences",
+        "a lease before there is a counter",
+        standing("order", 5),
+        {"one": take("voucher/lease", count=10), "other": take("order/lease", count=1)},
+        faults=NOT_REPEATED,
+    ),
+    Scenario(
+        "sequences",
+        "two lease order numbers at the end",
+        standing("order", LAST - 1),
+        {"one": take("order/lease", count=1), "other": take("order/lease", count=1)},
+    ),
+    Scenario(
+        "sequences",
+        "a counter is raised to less than it is",
+        standing("order", 100),
+        {"raise": raise_to("order", "50"), "one": take("order/next")},
+    ),
+    Scenario(
+        "sequences",
+        "a counter is raised while numbers are taken",
+        standing("order", 100),
+        {"raise": raise_to("order", "101"), "one": take("order/next"), "other": take("order/next")},
+    ),
+    Scenario("login", "two tabs sign out", session, {"one": sign_out, "other": sign_out}),
+    Scenario(
+        "login",
+        "a session ends that has ended",
+        lambda world: world.facts.update(token="u" * 43),
+        {"one": sign_out, "other": sign_out},
+    ),
+    Scenario("tax", "two find the circuit half open", circuit(5, 1, 1, True), {"one": quote, "other": quote}),
+    Scenario(
+        "tax",
+        "two find the circuit half open, and the system works",
+        circuit(5, 1, 1, False),
+        {"one": quote, "other": quote},
+    ),
+    Scenario("tax", "two failures at once", circuit(1, 0, 1_800_000_000_000, True), {"one": quote, "other": quote}),
+    Scenario(
+        "tax",
+        "a failure opens the circuit that a probe would close",
+        circuit(4, 0, 1_800_000_000_000, True),
+        {"one": quote, "other": quote},
+    ),
+    Scenario("sitemaps", "two runs begin", executions("a", "b"), {"a": take_lock("a"), "b": take_lock("b")}),
+    Scenario(
+        "sitemaps",
+        "two runs follow one that is over",
+        executions("a", "b", "held"),
+        {"a": take_lock("a"), "b": take_lock("b")},
+    ),
+    Scenario(
+        "sitemaps",
+        "a run begins while another works",
+        executions("a", "b", "old"),
+        {"a": take_lock("a"), "b": take_lock("b")},
+    ),
+    Scenario(
+        "ingestion",
+        "an object is told of twice",
+        delivered,
+        {"one": roll_up, "other": roll_up},
+    ),
+    Scenario(
+        "customer-migration",
+        "a customer is told of twice",
+        migrating,
+        {"one": migrate, "other": migrate},
+        settle=partial(World.settle, until=lambda: True),
+        watch=watch_lease,
+    ),
+    Scenario(
+        "customer-migration",
+        "a lease runs out while its owner works",
+        migrating,
+        {"slow": migrate, "next": migrate_after_the_lease},
+        settle=partial(World.settle, until=lambda: True),
+        watch=watch_lease,
+    ),
+    Scenario(
+        "customer-migration",
+        "a migration is asked for again while it runs",
+        migrating,
+        {"run": migrate, "person": rerun},
+        settle=partial(World.settle, until=lambda: True),
+        watch=watch_lease,
+    ),
+    Scenario(
+        "customers",
+        "a sign-up is sent again while the first is slow",
+        lambda world: counter("customer", 100_000_000)(world),
+        {"first": sign_up, "again": signs_up_then_earns},
+    ),
+    Scenario(
+        "partners",
+        "one key charges twice at once",
+        lambda world: None,
+        {"one": charge(100), "other": charge(100)},
+        faults=AWS,
+    ),
+    Scenario(
+        "partners",
+        "two replace the same customer",
+        known_customer,
+        {"one": replace_customer("Ada"), "other": replace_customer("Grace")},
+        faults=AWS,
+    ),
+)

@@ -1,0 +1,145 @@
+"""What a race is made of, and what is done with it: every schedule is run, and every invariant of the service checked."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.interleavings.scheduler import Bounds, Explored, Fault, Run, Schedule, explore, shrink
+from tests.interleavings.world import World
+
+Check = Callable[[World, Run], str]
+TORTURE = bool(os.environ.get("SETPIECES_TORTURE"))
+USUAL = Bounds()
+SEED = int(os.environ.get("SETPIECES_SEED", "1"))
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """``sentence`` holds after every run of every scenario of ``service``; ``check`` says what is wrong, "" for nothing."""
+
+    service: str
+    sentence: str
+    check: Check
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``sides`` race after ``given``; then ``settle`` lets everything happen that happens by itself.
+
+    ``needs`` are services whose tables, queues and rules take part besides the scenario's own. ``watch`` looks after each call.
+    """
+
+    service: str
+    name: str
+    given: Callable[[World], None]
+    sides: Mapping[str, Callable[[World], Any]]
+    settle: Callable[[World], None] = lambda world: None
+    faults: tuple[Fault, ...] = tuple(Fault)
+    needs: tuple[str, ...] = ()
+    bounds: Bounds = USUAL
+    watch: Callable[[World], None] = lambda world: None
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.name}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An invariant that did not hold, and the shortest run that shows it."""
+
+    scenario: Scenario
+    sentence: str
+    problem: str
+    schedule: Schedule
+    run: Run
+
+    def __str__(self) -> str:
+        lines = [f"{self.scenario}", f'Broken: "{self.sentence}"', f"        {self.problem}", ""]
+        for number, step in enumerate(self.run.steps, start=1):
+            lines.append(f"{number:3} {step}")
+        lines += ["", f"{self.schedule}"]
+        return "\n".join(lines)
+
+
+class Failed(Exception):
+    """A run after which an invariant does not hold."""
+
+    def __init__(self, invariant: Invariant, problem: str, schedule: Schedule, run: Run) -> None:
+        super().__init__(problem)
+        self.invariant, self.problem, self.schedule, self.run = invariant, problem, schedule, run
+
+
+def prepared(world: World, scenario: Scenario) -> bytes:
+    """What the sides of a scenario begin with."""
+    world.begin()
+    world.watch = scenario.watch
+    scenario.given(world)
+    return world.keep()
+
+
+def run_once(
+    world: World,
+    scenario: Scenario,
+    given: bytes,
+    schedule: Schedule,
+    invariants: tuple[Invariant, ...],
+    seen: set[str],
+) -> Run:
+    """Raises ``Failed``. ``seen`` are ends of runs after which all invariants held."""
+    world.back_to(given)
+    run = world.interleave({name: lambda side=side: side(world) for name, side in scenario.sides.items()}, schedule)
+    # What follows depends on nothing but this.
+    ended = world.fingerprint() + repr(sorted(run.results.items())) + repr(run.errors)
+    if ended in seen:
+        return run
+    scenario.settle(world)
+    for invariant in invariants:
+        problem = invariant.check(world, run)
+        if problem:
+            raise Failed(invariant, problem, schedule, run)
+    seen.add(ended)
+    return run
+
+
+def examine(world: World, scenario: Scenario, invariants: tuple[Invariant, ...]) -> Explored | Broken:
+    """Every schedule of a scenario, until an invariant does not hold."""
+    bounds = scenario.bounds
+    if TORTURE:
+        bounds = Bounds(bounds.switches + 1, bounds.faults, 1_000_000, 2000, SEED)
+    explored = Explored(str(scenario))
+    started = time.process_time()
+    given = prepared(world, scenario)
+    seen: set[str] = set()
+
+    def attempt(schedule: Schedule) -> Run:
+        run = run_once(world, scenario, given, schedule, invariants, seen)
+        explored.calls += len(run.steps)
+        return run
+
+    try:
+        explored.schedules = explore(tuple(scenario.sides), scenario.faults, bounds, attempt)
+    except Failed as failed:
+        return _shortest(world, scenario, given, failed)
+    explored.seconds = time.process_time() - started
+    explored.ends = len(seen)
+    return explored
+
+
+def _shortest(world: World, scenario: Scenario, given: bytes, failed: Failed) -> Broken:
+    only = (failed.invariant,)
+    last = failed
+
+    def fails(schedule: Schedule) -> bool:
+        nonlocal last
+        try:
+            run_once(world, scenario, given, schedule, only, set())
+        except Failed as again:
+            last = again
+            return True
+        return False
+
+    schedule = shrink(failed.schedule, fails)
+    fails(schedule)
+    return Broken(scenario, failed.invariant.sentence, last.problem, schedule, last.run)

@@ -1,0 +1,338 @@
+"""Vouchers: batches whose runs overlap, end twice or are cancelled; vouchers and links that are used twice."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from tests.interleavings import deployed
+from tests.interleavings.scenario import Invariant, Scenario
+from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
+from tests.interleavings.world import World
+
+BATCH = {
+    "count": 3, "campaign": "Winter", "value": 1000, "currency": "EUR", "valid_from": "2027-01-15", "valid_to": "2027-12-31",
+    "notify": "grace@example.com",
+}  # fmt: skip
+BUCKET, QUEUE = "vouchers.Bucket", "vouchers.NotificationsQueue"
+ENDED = ("COMPLETE", "FAILED", "CANCELLED")
+
+
+def counters(world: World) -> None:
+    world.put("sequences.Table", {"id": "voucher", "num": 1000})
+
+
+def ask(key: str = "batch-1", **changed: Any) -> Callable[[World], Any]:
+    def side(world: World) -> Any:
+        return world.until_answered(
+            lambda: world.request(
+                "vouchers", "POST", "/v1/voucher-batches", BATCH | changed, key=key, principalId="grace", roles="admin"
+            )
+        )
+
+    return side
+
+
+def batch_of(world: World) -> dict[str, Any]:
+    return next(iter(world.items("vouchers.BatchesTable")))
+
+
+def workflow(world: World) -> str:
+    """The state machine for the one batch there is: each step up to three times; how it ended."""
+    batch_id = batch_of(world)["batch_id"]
+    given = {"batch_id": batch_id, "correlation_id": "c"}
+
+    def step(handler: str, **more: Any) -> Any:
+        error: BaseException | None = None
+        for _ in range(3):
+            try:
+                return world.invoke(deployed.function("vouchers", handler), given | more)
+            except (Crash, Exception) as failed:
+                error = failed
+                if type(failed).__name__ in ("BatchOver", "CountMismatch"):
+                    break
+        raise Stopped(type(error).__name__)
+
+    try:
+        for chunk in step("lease_range")["chunks"]:
+            step("generate_chunk", chunk=chunk)
+        step("store_file")
+        tell(world, batch_id, "COMPLETE")
+        if not world.task("vouchers", "GenerateVouchers", "MarkComplete", given):
+            return "Over"
+    except Stopped as stopped:
+        if str(stopped) == "BatchOver":
+            return "Over"
+        if world.task("vouchers", "GenerateVouchers", "MarkFailed", given | {"failure": {"Error": str(stopped)}}):
+            tell(world, batch_id, "FAILED")
+        return "Failed"
+    return "Complete"
+
+
+class Stopped(Exception):
+    """A step of the workflow failed for good."""
+
+
+def tell(world: World, batch_id: str, status: str) -> None:
+    from setpieces.events import Event
+
+    event = Event(("VOUCHER", "BATCH", status), {"batch_id": batch_id}, "11111111-2222-4333-8444-555555555555", "c")
+    from tests.interleavings.world import Message
+
+    world.queues[QUEUE].append(Message(world.next_id(), json.dumps(event.detail()), {}))
+
+
+def asked_for(world: World) -> None:
+    counters(world)
+    assert ask()(world).status == 202
+
+
+def made(world: World) -> None:
+    asked_for(world)
+    assert workflow(world) == "Complete"
+    world.facts["code"] = sorted(item["code"] for item in world.items("vouchers.VouchersTable"))[0]
+
+
+def with_link(world: World) -> None:
+    counters(world)
+    assert ask(one_time=True)(world).status == 202
+    assert workflow(world) == "Complete"
+    shown = world.request("vouchers", "GET", f"/v1/voucher-batches/{batch_of(world)['batch_id']}", principalId="grace")
+    world.facts["link"] = "/v1/voucher-downloads/" + shown.body["download"]["url"].rpartition("/")[2]
+
+
+def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
+    def side(world: World) -> Any:
+        body = {"order_number": order} if order else {}
+        path = f"/v1/vouchers/{world.facts['code']}/redemptions"
+
+        def request() -> Any:
+            return world.request("vouchers", "POST", path, body, key=key, customer_id="", roles="")
+
+        answer = world.until_answered(request) if key or order else request()
+        return order or key or world.side, answer.status
+
+    return side
+
+
+def cancel(world: World) -> int:
+    batch_id = batch_of(world)["batch_id"]
+    answer = world.until_answered(
+        lambda: world.request("vouchers", "POST", f"/v1/voucher-batches/{batch_id}/cancellation", principalId="grace")
+    )
+    if answer.status == 200:
+        world.facts.setdefault("cancelled", batch_id)
+    return int(answer.status)
+
+
+def cancel_unknown(world: World) -> int:
+    path = f"/v1/voucher-batches/VB{'0' * 24}/cancellation"
+    return int(world.request("vouchers", "POST", path, principalId="grace").status)
+
+
+def follow(world: World) -> int:
+    return int(world.request("vouchers", "GET", world.facts["link"]).status)
+
+
+def sweep(world: World) -> Any:
+    world.later(20 * 60)
+    return world.scheduled("vouchers", "sweep_batches")
+
+
+def attempts_used_up(world: World) -> None:
+    asked_for(world)
+    world.put("vouchers.BatchesTable", batch_of(world) | {"attempts": 3})
+
+
+def watch(world: World) -> None:
+    """What becomes of the batch, and whether a voucher was redeemed after a cancellation had been answered."""
+    for batch in world.items("vouchers.BatchesTable"):
+        seen = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
+        if not seen or seen[-1] != batch:
+            seen.append(batch)
+    if "cancelled" in world.facts and world.items("vouchers.RedemptionsTable"):
+        world.facts.setdefault("redeemed when cancelled", not world.facts.get("redeemed"))
+    if world.items("vouchers.RedemptionsTable"):
+        world.facts["redeemed"] = True
+
+
+def settle(world: World) -> None:
+    def over() -> bool:
+        return all(batch["status"] in ENDED for batch in world.items("vouchers.BatchesTable"))
+
+    for _ in range(5):
+        if over():
+            break
+        for execution in list(world.executions):
+            if world.executions[execution]["status"] == "RUNNING":
+                world.executions[execution]["status"] = "SUCCEEDED"
+                workflow(world)
+        if not over():
+            sweep(world)
+    world.settle(until=lambda: True)
+
+
+def redeemed_once(world: World, run: Run) -> str:
+    told = {result[0] for result in run.results.values() if isinstance(result, tuple) and result[1] in (200, 201)}
+    stored = world.items("vouchers.RedemptionsTable")
+    if len(told) > 1:
+        return f"redeemed for {', '.join(sorted(told))}"
+    return "told that it is redeemed, and it is not" if told and not stored else ""
+
+
+def redeemer_is_told(world: World, run: Run) -> str:
+    asked = [result for result in run.results.values() if isinstance(result, tuple)]
+    unsure = any(answer.status >= 500 for _, name, answer in world.answers if "redemptions" in name)
+    if world.items("vouchers.RedemptionsTable") and asked and all(status == 409 for _, status in asked) and not unsure:
+        return "the voucher is redeemed, and all who asked were refused"
+    return ""
+
+
+def cancelled_is_void(world: World, run: Run) -> str:
+    return (
+        "a voucher was redeemed after its cancellation had been answered"
+        if world.facts.get("redeemed when cancelled")
+        else ""
+    )
+
+
+def cancelled_has_no_file(world: World, run: Run) -> str:
+    for batch in world.items("vouchers.BatchesTable"):
+        left = [key for key in world.files(BUCKET) if key.startswith(f"release/{batch['batch_id']}")]
+        if batch["status"] == "CANCELLED" and "cancelled" in world.facts and left:
+            return f"cancelled, and {', '.join(left)} is still there"
+    return ""
+
+
+def complete_has_all(world: World, run: Run) -> str:
+    codes = world.items("vouchers.VouchersTable")
+    for batch in world.items("vouchers.BatchesTable"):
+        own = [code for code in codes if code["batch_id"] == batch["batch_id"]]
+        if batch["status"] == "COMPLETE" and (
+            len(own) != batch["count"] or f"release/{batch['batch_id']}.csv" not in world.files(BUCKET)
+        ):
+            return f"complete with {len(own)} of {batch['count']} vouchers, files {sorted(world.files(BUCKET))}"
+        if len(own) > batch["count"]:
+            return f"{len(own)} vouchers instead of {batch['count']}"
+    return ""
+
+
+def batches_end(world: World, run: Run) -> str:
+    return "; ".join(
+        f"{b['batch_id']} is {b['status']}" for b in world.items("vouchers.BatchesTable") if b["status"] not in ENDED
+    )
+
+
+def ended_stays(world: World, run: Run) -> str:
+    """A batch that was cancelled or is complete changes no more, but that its requester was told, or that it is cancelled."""
+    for seen in world.facts.get("batches", {}).values():
+        for before, after in pairwise(seen):
+            same = {name: value for name, value in after.items() if not name.startswith("notified")}
+            kept = {name: value for name, value in before.items() if not name.startswith("notified")}
+            if before["status"] in ("COMPLETE", "CANCELLED") and same != kept and after["status"] != "CANCELLED":
+                return f"{before['status']}, and changed to {after['status']}"
+            if before["status"] == "CANCELLED" and same != kept:
+                return "cancelled, and changed afterwards"
+            if after["status"] == "PENDING" and before["status"] != "PENDING":
+                return f"{before['status']}, and PENDING again"
+            if "first" in before and before["first"] != after.get("first"):
+                return "its numbers changed"
+            if after["attempts"] < before["attempts"]:
+                return "an attempt is forgotten"
+    return ""
+
+
+def only_what_was_asked_for(world: World, run: Run) -> str:
+    strange = [batch for batch in world.items("vouchers.BatchesTable") if "count" not in batch]
+    return f"an item that nobody asked for: {strange[0]}" if strange else ""
+
+
+def one_batch_per_key(world: World, run: Run) -> str:
+    return "two batches for one key" if len(world.items("vouchers.BatchesTable")) > 1 else ""
+
+
+def link_works_once(world: World, run: Run) -> str:
+    used = [result for result in run.results.values() if result == 303]
+    return f"followed {len(used)} times" if len(used) > 1 else ""
+
+
+def requester_is_told(world: World, run: Run) -> str:
+    for batch in world.items("vouchers.BatchesTable"):
+        subjects = [mail["Content"]["Simple"]["Subject"]["Data"] for mail in world.mails]
+        good = [subject for subject in subjects if "could not be made" not in subject]
+        if batch["status"] == "COMPLETE" and not good:
+            return "complete, and no mail says so"
+        if batch["status"] == "FAILED" and not subjects:
+            return "failed, and no mail says so"
+    return ""
+
+
+def claimed_once(world: World, run: Run) -> str:
+    """Two sweeps of the same minute make one attempt."""
+    attempts = [seen[-1]["attempts"] for seen in world.facts.get("batches", {}).values()]
+    started = len(world.executions)
+    return f"{started} runs for {max(attempts)} attempts" if attempts and started > max(attempts) + 1 else ""
+
+
+def _one(sentence: str, check: Any) -> Invariant:
+    return Invariant("vouchers", sentence, check)
+
+
+INVARIANTS = (
+    _one("A voucher is redeemed once, by one request.", redeemed_once),
+    _one("Whoever redeems a voucher is told so.", redeemer_is_told),
+    _one("No voucher is redeemed after the cancellation of its batch was answered.", cancelled_is_void),
+    _one("A cancelled batch has no file.", cancelled_has_no_file),
+    _one("A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all),
+    _one("Every batch ends without a person.", batches_end),
+    _one("A batch that has ended changes no more, and numbers and attempts are never taken back.", ended_stays),
+    _one("There are no batches but those that were asked for.", only_what_was_asked_for),
+    _one("An Idempotency-Key has one batch.", one_batch_per_key),
+    _one("A link that works once works once.", link_works_once),
+    _one("A requester hears how a batch ended.", requester_is_told),
+    _one("An attempt starts one run.", claimed_once),
+)
+
+
+def _scenario(name: str, given: Any, sides: Any, **more: Any) -> Scenario:
+    return Scenario("vouchers", name, given, sides, settle=settle, needs=("sequences",), watch=watch, **more)
+
+
+# A run makes a dozen calls or more: all orders with two switches are thousands.
+LONG = Bounds(switches=1, mixed=10, random=10)
+REPEATED = (Fault.LOST, Fault.CRASH_AFTER)
+SCENARIOS = (
+    _scenario(
+        "a voucher is redeemed by two orders", made, {"ada": redeem("T100000001"), "grace": redeem("T100000002")}
+    ),
+    _scenario("a voucher is redeemed without order and key", made, {"ada": redeem()}),
+    _scenario(
+        "a voucher is redeemed while its batch is cancelled", made, {"ada": redeem("T100000001"), "admin": cancel}
+    ),
+    _scenario("a link is followed twice", with_link, {"ada": follow, "mallory": follow}),
+    _scenario("a batch is asked for twice at once", counters, {"one": ask(), "other": ask()}),
+    _scenario(
+        "a run begins while the batch is asked for again",
+        asked_for,
+        {"run": workflow, "client": ask()},
+        bounds=LONG,
+        faults=REPEATED,
+    ),
+    _scenario("two runs of one batch", asked_for, {"one": workflow, "other": workflow}, bounds=LONG, faults=REPEATED),
+    _scenario(
+        "a batch is cancelled while it is made",
+        asked_for,
+        {"run": workflow, "admin": cancel},
+        bounds=LONG,
+        faults=REPEATED,
+    ),
+    _scenario("two sweeps at once", asked_for, {"one": sweep, "other": sweep}),
+    _scenario(
+        "a batch is given up while it is made",
+        attempts_used_up,
+        {"run": workflow, "sweep": sweep},
+        bounds=LONG,
+        faults=REPEATED,
+    ),
+    _scenario("a batch is cancelled that does not exist", made, {"admin": cancel_unknown}),
+)

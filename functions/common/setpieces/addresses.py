@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces.aws import CONFIG, is_unavailable
-from setpieces.errors import OutsideUnavailable
+from setpieces.errors import RETRY_SECONDS, OutsideUnavailable
 from setpieces.observability import logger
 from setpieces.settings import STAGE
 
@@ -61,7 +61,9 @@ def _read(parameter: str, tries: int) -> str:
         if not is_unavailable(error):
             raise
         if tries == 1:
-            raise OutsideUnavailable("ssm", f"{parameter} cannot be read: {error}") from error
+            # With advice: callers that try again at once after some failures do not multiply the reads.
+            reason = f"{parameter} cannot be read: {error}"
+            raise OutsideUnavailable("ssm", reason, retry_after=RETRY_SECONDS) from error
     time.sleep(random.uniform(*TRY_AGAIN_SECONDS))
     return _read(parameter, tries - 1)
 

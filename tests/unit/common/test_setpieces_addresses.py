@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import addresses
-from setpieces.addresses import MAX_AGE_SECONDS, PAUSE_SECONDS, address
+from setpieces.addresses import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, address
 from setpieces.aws import is_unavailable
 from setpieces.errors import OutsideUnavailable
 
@@ -101,6 +101,8 @@ def test_without_a_value_the_caller_is_to_try_again(store: Store, failure: Excep
     with pytest.raises(OutsideUnavailable) as raised:
         store.address()
     assert is_unavailable(raised.value)
+    assert raised.value.retry_after
+    assert store.reads == FIRST_TRIES
 
 
 @pytest.mark.parametrize("failure", DENIED)

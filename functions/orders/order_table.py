@@ -5,13 +5,13 @@ order  {order_number, customer_id, owner, history_of?, basket_id, payment_token,
         valid: lines, subtotal, tax, amount, currency; charge_id?}
 key    {order_number: "key#<digest>", number, request, expires_at}
 
-Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is
-in a terminal status, or has a ``rejected_reason`` and waits for a person; the index of that name holds such orders by
-``check_at``, when the sweeper looks after them. An order writes to the index four times and a key takes 1,000 writes a second,
-so ``in_progress`` is one of ten keys, by the last digit of the number. An order that has been swept since its status changed
-is under an eleventh, ``stuck``, and has the number of ``sweeps``. The index ``history`` holds the orders of each owner,
-``history_of``; guests have none. An order expires (TTL) some time after it has ended: until then it is the only record of what
-is owed to its customer.
+Times are epoch seconds but for ``updated_at``, which customers see (RFC 3339). ``in_progress`` is there until the order is in
+a terminal status; the index of that name holds such orders by ``check_at``, when the sweeper looks after them. An order
+writes to the index four times and a key takes 1,000 writes a second, so ``in_progress`` is one of ten keys, by the last digit
+of the number. An order that has been swept since its status changed is under an eleventh, ``stuck``, and has the number of
+``sweeps``. One with a ``rejected_reason`` waits for a person under a twelfth, ``rejected``, where no sweep looks. The index
+``history`` holds the orders of each owner, ``history_of``; guests have none. An order expires (TTL) some time after it has
+ended: until then it is the only record of what is owed to its customer.
 """
 
 import time
@@ -42,8 +42,8 @@ IN_PROGRESS = "in-progress"
 EXISTS = (object(),)
 # The year 2286: DynamoDB keeps an order that has not ended. A number, because the mapping templates compare it with the time.
 NEVER = 9_999_999_999
-# Orders that were placed before the index was spread are under the first.
-STUCK = "stuck"
+STUCK, REJECTED = "stuck", "rejected"
+# Those that are swept. Orders that were placed before the index was spread are under the first.
 PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)), STUCK)
 
 
@@ -128,7 +128,7 @@ def cancel(order_number: str) -> bool:
 
 def reject(order_number: str, status: str, reason: str) -> bool:
     """Have an order that is in ``status`` wait for a person: it is swept no more, because no repeat can help it."""
-    facts = {"rejected_reason": reason, "in_progress": None}
+    facts = {"rejected_reason": reason, "in_progress": REJECTED, "sweeps": None}
     return _change(order_number, {"backend_status": (status,)}, facts) is not None
 
 
@@ -160,17 +160,17 @@ def postpone(order: Order, seconds: int, *, swept: bool) -> bool:
     facts: Order = {"check_at": int(time.time()) + seconds, "expires_at": NEVER}
     if swept:
         facts |= {"in_progress": STUCK, "sweeps": order.get("sweeps", 0) + 1}
-    expected = {"check_at": (order["check_at"],), "in_progress": EXISTS}
+    expected = {name: (order[name],) for name in ("check_at", "in_progress")}
     return _change(order["order_number"], expected, facts) is not None
 
 
-def count_stuck() -> int:
-    """How many orders have been swept and have made no progress since; beyond some 5,000, a part of them."""
+def count_under(partition: str) -> int:
+    """How many orders are ``STUCK``: swept, without progress since; or ``REJECTED``. Beyond some 5,000, a part of them."""
     answer = client("dynamodb").query(
         TableName=_table(),
         IndexName=IN_PROGRESS,
-        KeyConditionExpression="in_progress = :stuck",
-        ExpressionAttributeValues=to_item({":stuck": STUCK}),
+        KeyConditionExpression="in_progress = :partition",
+        ExpressionAttributeValues=to_item({":partition": partition}),
         Select="COUNT",
     )
     return int(answer["Count"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from order_queue import enqueue
 from order_sweeps import payment_seconds, wait
-from order_table import count_stuck, due, patience, postpone, read
+from order_table import PARTITIONS, REJECTED, STUCK, count_under, due, patience, postpone, read
 
 from setpieces.observability import logger, metrics, observed
 
@@ -16,14 +16,15 @@ LIMIT = 100
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """{"swept": how many orders}."""
     swept = sum(_sweep(found) for found in due(LIMIT))
-    metrics.add_metric(name="StuckOrders", unit="Count", value=count_stuck())
+    metrics.add_metric(name="StuckOrders", unit="Count", value=count_under(STUCK))
+    metrics.add_metric(name="RejectedOrders", unit="Count", value=count_under(REJECTED))
     return {"swept": swept}
 
 
 def _sweep(found: dict[str, Any]) -> bool:
     order = read(found["order_number"])
     # The index is behind its table.
-    if order is None or order["check_at"] != found["check_at"] or "in_progress" not in order:
+    if order is None or order["check_at"] != found["check_at"] or order.get("in_progress") not in PARTITIONS:
         return False
     left = payment_seconds(order, time.time())
     if left > 0:

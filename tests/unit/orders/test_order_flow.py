@@ -521,7 +521,7 @@ def test_an_order_whose_payment_is_rejected_is_asked_for_no_more(make_world):
         world.sweep()
     order = order_item(number)
     assert (order["backend_status"], order["rejected_reason"]) == ("Payment processing", "CHARGE_DIFFERS")
-    assert ("in_progress" in order, order["payment_token"]) == (False, "tok_ok")
+    assert (order["in_progress"], order["payment_token"]) == ("rejected", "tok_ok")
     assert [event.kind[2] for event in world.published] == ["SUBMIT"]
     # A person has corrected the cause and redriven Order submit from the dead letters of payments.
     world.outcome = "AUTHORIZED"

@@ -7,7 +7,8 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, unique
+from local.shop import Shop, eventually, patiently, unique
+from tests.integration.members import platform, sign_up
 
 
 def sign_in(shop: Shop, person: dict, **changes) -> httpx.Response:
@@ -85,15 +86,65 @@ def test_data_sync_hears_of_a_sign_in(shop: Shop, customer: dict):
     eventually(lambda: refreshes() > before)
 
 
+def expires(shop: Shop, token: str, seconds: int | None = None) -> int:
+    """When a session expires; ``seconds`` from now from now on, if it is given."""
+    item = {
+        "TableName": shop.address("login", "sessions-table-name"),
+        "Key": {"session_hash": {"S": sha256(token.encode()).hexdigest()}},
+    }
+    if seconds is not None:
+        shop.aws("dynamodb").update_item(
+            **item,
+            UpdateExpression="SET expires_at = :then",
+            ExpressionAttributeValues={":then": {"N": str(int(time.time()) + seconds)}},
+        )
+    return int(shop.aws("dynamodb").get_item(**item, ConsistentRead=True)["Item"]["expires_at"]["N"])
+
+
+@pytest.mark.parametrize(
+    ("person", "path"),
+    [
+        ("customer", "/customers/v1/customers/C000000001/profile"),
+        ("customer", "/orders/v1/orders"),
+        ("admin", "/login/v1/identities/id-nobody/sessions"),
+    ],
+    ids=["by the authorizer of customers", "of guests", "of admins"],
+)
+def test_a_session_that_is_used_lives_on(shop: Shop, person: str, path: str):
+    token = sign_in(shop, shop.samples[person]).json()["session_token"]
+    soon = expires(shop, token, 60)
+    method = "DELETE" if person == "admin" else "GET"
+    answer = patiently(lambda: shop.call(method, path, headers={"Authorization": f"Bearer {token}"}))
+    assert answer.is_success, answer.text
+    assert expires(shop, token) > soon + 60
+
+
+def test_a_person_signs_out_everywhere(shop: Shop):
+    member = sign_up(shop)
+    other = sign_in(shop, {"email": member.email, "password": member.password}).json()["session_token"]
+    answer = shop.call("DELETE", "/login/v1/sessions", headers=member.session)
+    assert answer.status_code == 204, answer.text
+    for token in (member.token, other):
+        assert sign_out_everywhere(shop, token) == 401
+
+
+def test_an_admin_ends_the_sessions_of_an_identity(shop: Shop):
+    member = sign_up(shop)
+    identity_id = platform(shop, f"commerce/customers/{member.customer_id}")["identity_id"]
+    path = f"/login/v1/identities/{identity_id}/sessions"
+    assert shop.call("DELETE", path, headers=member.session).status_code == 403
+    admin = {"Authorization": f"Bearer {sign_in(shop, shop.samples['admin']).json()['session_token']}"}
+    assert shop.call("DELETE", path, headers=admin).status_code == 204
+    assert sign_out_everywhere(shop, member.token) == 401
+
+
+def sign_out_everywhere(shop: Shop, token: str) -> int:
+    return shop.call("DELETE", "/login/v1/sessions", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
 def test_an_expired_session_is_none(shop: Shop, customer: dict):
-    table = shop.address("login", "sessions-table-name")
     token = sign_in(shop, customer).json()["session_token"]
-    shop.aws("dynamodb").update_item(
-        TableName=table,
-        Key={"session_hash": {"S": sha256(token.encode()).hexdigest()}},
-        UpdateExpression="SET expires_at = :past",
-        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
-    )
+    expires(shop, token, -1)
     event = shop.event("login/authorize_guest.json")
     event["headers"]["Authorization"] = f"Bearer {token}"
     answer = invoke(shop, "authorize-guest", event)

@@ -15,6 +15,7 @@ import pytest
 from hishel.httpx import CacheClient
 
 from local import storefront
+from local.accounts import newest_token
 from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
 from local.shop import ANSWER_SECONDS, Shop, eventually, fetch, unique
@@ -109,6 +110,17 @@ def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, produc
     first = guest.post("/checkout", data=order)
     guest.cookies.set("basket", basket, domain=guest.base_url.host)
     assert guest.post("/checkout", data=order).url.path == first.url.path
+
+
+@pytest.mark.local_only("only the local cloud keeps the mails that it sends")
+def test_whoever_opens_the_mailed_link_has_an_account(guest: httpx.Client, shop: Shop):
+    email, password = f"{unique('mail')}@example.com", unique("password")
+    asked = guest.post("/sign-up", data={"name": "Ada", "email": email, "key": unique("key")})
+    assert asked.status_code == 202, asked.text
+    assert email in asked.text
+    made = guest.post("/sign-up/confirm", data={"token": newest_token(shop, email), "password": password})
+    assert (made.status_code, made.url.path) == (200, "/account")
+    assert "Ada" in made.text
 
 
 def test_who_signs_in_goes_on_where_they_were_and_sees_their_account(

@@ -212,7 +212,7 @@ MUTATIONS = (
         ("basket-add-item",),
         "add_item/app.py",
         "once = idempotency(request, sent)",
-        "once = None",
+        'once = type(idempotency(request, sent))(__import__("secrets").token_hex(16), "")',
         basket,
         invariants.every_client_was_served,
     ),

@@ -1,6 +1,6 @@
 """Versions live side by side: every consumer and every reader works with what a newer version has written.
 
-The tests named here run once more, with items, messages and events of a newer version (``tests/unit/newer_versions.py``). Which
+The tests named here run once more, with items, messages and events of a newer version (``newer_versions.py``). Which
 consumers and readers there are is found in the templates and in the code; one that none of the tests reaches fails.
 """
 
@@ -33,6 +33,7 @@ TESTS: dict[str, list[str]] = {
         "test_a_newer_version_is_written_again",
     ],
     "customer-migration/test_migration_table.py": ["test_a_migration_is_found"],
+    "customers/test_sign_up_requests.py": ["test_the_link_leads_to_what_was_asked_for"],
     "data-sync/test_data_sync_spokes.py": ["test_the_platform_is_told_once"],
     "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
     "feed-pipeline/test_feed_transform.py": [
@@ -101,7 +102,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
     """The run of the tests, and the places that read something newer in it."""
     path = tmp_path_factory.mktemp("newer") / "read.json"
     tests = [f"tests/unit/{file}::{name}" for file, names in TESTS.items() for name in names]
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "tests.unit.newer_versions", *tests]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "tests.unit.common.newer_versions", *tests]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         command, cwd=ROOT, env=environment | {"READ_BY": str(path)}, capture_output=True, text=True, check=False

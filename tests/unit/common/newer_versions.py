@@ -1,6 +1,6 @@
 """A plugin of pytest: whatever functions read in a test was written by a newer version.
 
-    python -m pytest -n 0 -p tests.unit.newer_versions tests/unit/orders
+    python -m pytest -n 0 -p tests.unit.common.newer_versions tests/unit/orders
 
 Items and messages get members that no version has today, at every level, and events the next minor version. ``READ_BY`` names a
 file into which the places are written that have read such things.
@@ -18,7 +18,7 @@ import pytest
 
 from setpieces import bus_consumer, items, queues, stored
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+FUNCTIONS = Path(__file__).parents[3] / "functions"
 NEWER = {"from_a_newer_version": {"a": [1]}}
 # Members that are maps: their names are data. And what is kept as it was sent or answered.
 MAPS = {"lines", "rates", "stretches", "rejected_reasons", "reasons", "outcomes"}

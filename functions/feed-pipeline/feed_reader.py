@@ -19,8 +19,8 @@ from feed_json import BLOCK, TooLarge, Values
 # A message of SQS has 256 KB. A record that is too large for one is rejected, and so is whatever grows without ending.
 MAX_RECORD_BYTES = 200_000
 # Blank lines, members before ``items`` or the rest of a line may come between two records. A gigabyte of gzip can hold a
-# terabyte of them, and nothing looks at the clock meanwhile.
-MAX_BYTES_BETWEEN = 100 * 1024 * 1024
+# terabyte of them, and nothing looks at the clock meanwhile: so many blank lines take some ten seconds, of the 90 in reserve.
+MAX_BYTES_BETWEEN = 20 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 

@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local.mail import outbox
+from local.settings import REGION
 from local.shop import Shop, eventually, fetch, patiently, unique
 from tests.integration.members import sign_in
 from tests.integration.voucher_batches import PATH, ask, complete, download, request
@@ -138,6 +141,36 @@ def test_a_link_that_works_once_works_once(shop: Shop, admin: dict[str, str]):
     assert first.status_code == 303
     assert hashlib.sha256(fetch(first.headers["location"]).content).hexdigest() == batch["sha256"]
     assert fetch(batch["download"]["url"]).status_code == 404
+
+
+@pytest.mark.local_only("it makes a role with all permissions for KMS")
+def test_the_key_of_codes_refuses_a_role_that_iam_allows_everything(shop: Shop):
+    iam, name = shop.aws("iam"), f"{unique('key')}"
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    every = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="kms", PolicyDocument=policy(every))
+    try:
+        keys = shop.aws("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
+        kms = boto3.client(
+            "kms",
+            endpoint_url=shop.endpoint,
+            region_name=REGION,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+        key = shop.address("vouchers", "code-key-arn")
+        assert kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
+        with pytest.raises(ClientError, match="AccessDenied"):
+            kms.generate_mac(KeyId=key, Message=b"voucher-codes/1", MacAlgorithm="HMAC_SHA_256")
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="kms")
+        iam.delete_role(RoleName=name)
+
+
+def policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def test_one_of_many_redemptions_at_once_is_the_one(shop: Shop, codes: list[str]):

@@ -58,7 +58,8 @@ def acquire(customer_id: str) -> Lease | None:
                 **{":now": now, ":latest": now + 2 * LEASE_SECONDS},
             },
             # A lease for longer than any was given was given by a clock that is ahead: it holds up nobody for so long.
-            "attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :latest",
+            # Our own is that of a first attempt whose answer was lost, which the SDK repeats.
+            "attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :latest OR lease_owner = :owner",
         )
     except ClientError as error:
         if error_code(error) == "ConditionalCheckFailedException":

@@ -6,6 +6,8 @@ import migration_table as table
 import pytest
 import time_machine
 
+from setpieces.aws import client
+from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
 
@@ -26,6 +28,13 @@ def test_the_first_attempt_is_pending_and_holds_the_lease():
     assert remembered() == {"customer_id": "C1", "status": "PENDING", "attempts": 1, "lease_owner": lease.owner}
     assert table.acquire("C1") is None
     assert table.acquire("C2") is not None
+
+
+def test_a_lease_whose_answer_was_lost_is_held_and_others_still_wait(monkeypatch):
+    with monkeypatch.context() as lost:
+        repeat(lost, client("dynamodb"), "update_item")
+        assert table.acquire("C1") is not None
+    assert table.acquire("C1") is None
 
 
 def test_a_migration_is_found():

@@ -484,15 +484,15 @@ def test_no_path_or_query_is_a_server_error(app, prefix, rest, method, query):
     assert call(app, method, prefix + rest, {}, query=query)[0] < 500
 
 
-@pytest.mark.parametrize("code", ["ThrottlingError", "ValidationError"])
-def test_a_table_that_fails_is_no_conflict(app, code, monkeypatch):
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingError", 503), ("ValidationError", 500)])
+def test_a_table_that_fails_is_no_conflict(app, code, status, monkeypatch):
     def cancelled(**_):
         response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": code}]}
         raise ClientError(response, "TransactWriteItems")
 
     call(app, "GET", "commerce/products/S-1")
     monkeypatch.setattr(aws.patient_client("dynamodb"), "transact_write_items", cancelled)
-    assert call(app, "PUT", "commerce/products/S-1", PRODUCT)[0] == 500
+    assert call(app, "PUT", "commerce/products/S-1", PRODUCT)[0] == status
 
 
 def test_a_simulator_waits_longer_than_a_service_for_a_slow_table(app, monkeypatch):

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from setpieces.addresses import address
 from setpieces.aws import error_code, single_try_client
 from setpieces.observability import logger, metrics
-from setpieces.problems import unavailable
+from setpieces.problems import Problem, unavailable
 from setpieces.settings import SITE_ID, setting
 
 # What SES says of a recipient or a mail that it will never take. To say so would tell the caller something about the address.
@@ -37,8 +37,8 @@ def text(token: str, site_url: str, expires_at: int) -> str:
     return TEXT.format(site=SITE_ID, link=f"{site_url}/sign-up/confirm#{token}", token=token, until=until)
 
 
-def send(email: str, token: str, expires_at: int) -> None:
-    """Raises ``Problem`` 503 if it is not known that the mail was sent; it may be sent once more then."""
+def send(email: str, token: str, expires_at: int) -> bool:
+    """False if SES takes no mails now. Raises ``Problem`` 503 if it is not known whether it took this one."""
     body = text(token, address("edge", "site-url"), expires_at)
     try:
         single_try_client("sesv2").send_email(
@@ -53,9 +53,16 @@ def send(email: str, token: str, expires_at: int) -> None:
         )
     except (BotoCoreError, ClientError) as error:
         # The service's own text names the recipient.
-        code = error_code(error) or type(error).__name__
+        code = error_code(error)
         if code not in REFUSALS:
-            logger.error("the confirmation was not mailed", extra={"code": code})
-            raise unavailable("NOT_MAILED", "The confirmation cannot be mailed now; repeat the request") from None
+            logger.error("the confirmation was not mailed", extra={"code": code or type(error).__name__})
+            if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                return False
+            raise not_mailed() from None
         logger.warning("the confirmation was refused", extra={"code": code})
         metrics.add_metric(name="ConfirmationRefused", unit="Count", value=1)
+    return True
+
+
+def not_mailed() -> Problem:
+    return unavailable("NOT_MAILED", "The confirmation cannot be mailed now; repeat the request")

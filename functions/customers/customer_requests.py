@@ -19,7 +19,10 @@ MIN_PASSWORD_LENGTH = 12
 # <id of the sign-up>.<secret>, as customer_signup_table makes them
 _TOKEN = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9_-]{43}")
 MAX_TOKEN_LENGTH = 76
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+# As browsers check it (https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address), with a dot in the domain. Not
+# all of RFC 5322: a comment or a display name would make many addresses of one mailbox, and each may be sent mails.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,38}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

@@ -24,15 +24,19 @@ from setpieces.problems import Problem
 def request_sign_up(asked: SignUp, idempotency_key: str | None) -> None:
     """Mail a link to the address. Raises ``Problem`` 503 if that cannot be done now; a repeat with the same key is safe."""
     identifier = table.sign_up_id(asked, idempotency_key)
-    if not table.may_be_mailed(identifier, asked.email):
+    mail = table.count_mail(asked.email)
+    if mail is None:
         # To say so would tell others that somebody wants an account with this address.
         logger.warning("an address was sent too many mails")
         metrics.add_metric(name="ConfirmationHeldBack", unit="Count", value=1)
         return
     token = table.begin(identifier, asked)
     if token is None:
+        mail.take_back()
         return
-    customer_mail.send(asked.email, token, int(time.time()) + table.LIFE_SECONDS)
+    if not customer_mail.send(asked.email, token, int(time.time()) + table.LIFE_SECONDS):
+        mail.take_back()
+        raise customer_mail.not_mailed()
     table.note_mailed(identifier)
 
 

@@ -1,8 +1,9 @@
 """Sign-ups that wait for their confirmation, and how many mails an address was sent.
 
-{sign_up_id, email, name, secret_hashes, mailed?, expires_at (TTL, epoch seconds)}. A mailed link holds "<sign_up_id>.<secret>";
-the table has the digest of the secret only. A sign-up that was mailed twice, because it is not known whether the first mail
-was sent, has two secrets, and both links work. Mails are counted under "mails#<digest of the address>#<number of the hour>".
+{sign_up_id, email, name, secret_hashes, mailed?, uses?, expires_at (TTL, epoch seconds)}. A mailed link holds
+"<sign_up_id>.<secret>"; the table has the digest of the secret only. A sign-up that was mailed twice, because it is not known
+whether the first mail was sent, has two secrets, and both links work. Mails are counted under
+"mails#<digest of the mailbox>#<number of the hour>".
 """
 
 import hashlib
@@ -21,6 +22,10 @@ from setpieces.settings import setting
 LIFE_SECONDS = 24 * 3600
 HOUR = 3600
 MAILS_PER_HOUR = 5
+# How often the links of a sign-up are taken. A confirmation tells whether a password is that of the address's account: with the
+# mails of an hour these are 100 guesses, as many as a sign-in allows.
+USES = 20
+MAILS = {"sign_ups": MAILS_PER_HOUR}
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,30 @@ def sign_up_id(asked: SignUp, idempotency_key: str | None) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
-def may_be_mailed(identifier: str, email: str) -> bool:
-    """Whether the address may be sent a mail for this sign-up; counts it."""
-    now = int(time.time())
-    key = {"sign_up_id": f"mails#{attempts.digest(email)}#{now // HOUR}"}
-    limits = {"sign_ups": MAILS_PER_HOUR}
-    return attempts.admit(setting("TABLE_NAME"), key, identifier, limits, (now // HOUR + 1) * HOUR)
+@dataclass(frozen=True)
+class CountedMail:
+    """A mail that may be sent now."""
+
+    key: dict[str, str]
+    attempt: str
+
+    def take_back(self) -> None:
+        """It was not sent, and counts no longer."""
+        attempts.release(setting("TABLE_NAME"), self.key, self.attempt, MAILS)
+
+
+def count_mail(email: str) -> CountedMail | None:
+    """Count a mail to an address; None if it was sent too many. Each one counts: requests with one key may come all at once."""
+    hour = int(time.time()) // HOUR
+    mail = CountedMail({"sign_up_id": f"mails#{attempts.digest(mailbox(email))}#{hour}"}, secrets.token_hex(8))
+    admitted = attempts.admit(setting("TABLE_NAME"), mail.key, mail.attempt, MAILS, (hour + 1) * HOUR)
+    return mail if admitted else None
+
+
+def mailbox(email: str) -> str:
+    """The address without what many providers let its owner append (RFC 5233): ``ada+shop@...`` is delivered to ``ada@...``."""
+    local, _, domain = email.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def begin(identifier: str, asked: SignUp) -> str | None:
@@ -85,15 +108,34 @@ def note_mailed(identifier: str) -> None:
 
 
 def find(token: str) -> Pending | None:
-    """The sign-up that a link belongs to; None if there is none, or if it has expired."""
-    identifier, _, secret = token.partition(".")
-    answer = client("dynamodb").get_item(
-        TableName=setting("TABLE_NAME"), Key=to_item({"sign_up_id": identifier}), ConsistentRead=True
-    )
-    stored = from_item(answer.get("Item", {}))
-    # DynamoDB removes expired items days late.
-    if not stored or stored["expires_at"] <= time.time() or _hash(secret) not in stored.get("secret_hashes", ()):
-        return None
+    """The sign-up that a link belongs to; counts the use. None if there is none, if it has expired or was used too often."""
+    (identifier, _, secret), use = token.partition("."), secrets.token_hex(8)
+    try:
+        answer = client("dynamodb").update_item(
+            TableName=setting("TABLE_NAME"),
+            Key=to_item({"sign_up_id": identifier}),
+            UpdateExpression="ADD uses :uses",
+            # DynamoDB removes expired items days late.
+            ConditionExpression=(
+                "contains(secret_hashes, :hash) AND expires_at > :now"
+                " AND (attribute_not_exists(uses) OR size(uses) < :most OR contains(uses, :use))"
+            ),
+            ExpressionAttributeValues=to_item(
+                {
+                    ":hash": _hash(secret),
+                    ":now": int(time.time()),
+                    ":most": USES,
+                    ":use": use,
+                    ":uses": {use},
+                }
+            ),
+            ReturnValues="ALL_NEW",
+        )
+    except ClientError as error:
+        if error_code(error) == "ConditionalCheckFailedException":
+            return None
+        raise
+    stored = from_item(answer["Attributes"])
     return Pending(stored["email"], stored["name"])
 
 

@@ -111,7 +111,9 @@ def test_the_same_request_with_the_same_key_is_mailed_once(mailbox: Any):
     "failure",
     [
         ReadTimeoutError(endpoint_url="x"),
-        ClientError({"Error": {"Code": "TooManyRequestsException"}}, "SendEmail"),
+        ClientError(
+            {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}, "SendEmail"
+        ),
     ],
 )
 def test_a_mail_that_may_not_have_been_sent_is_sent_by_the_repeat_and_every_link_works(mailbox, failure, delivered):
@@ -144,6 +146,60 @@ def test_an_address_is_not_flooded_and_the_answer_stays_the_same(mailbox: Any):
     assert len(mailbox.box.mails) == MAILS_PER_HOUR
     ask(email="eve@example.com")
     assert len(mailbox.box.mails) == MAILS_PER_HOUR + 1
+
+
+def test_requests_with_one_key_that_come_all_at_once_do_not_flood_an_address(mailbox: Any, monkeypatch):
+    """Each comes while the one before is sending its mail, which is not noted yet."""
+    send, left = mailbox.box.send_email, [3 * MAILS_PER_HOUR]
+
+    def send_while_others_ask(**mail: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            assert ask("k")[0] == 202
+        send(**mail)
+
+    monkeypatch.setattr(mailbox.box, "send_email", send_while_others_ask)
+    assert ask("k")[0] == 202
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR
+
+
+def test_a_repeat_that_sends_no_mail_does_not_count(mailbox: Any):
+    for _ in range(2 * MAILS_PER_HOUR):
+        ask("k")
+    for _ in range(MAILS_PER_HOUR - 1):
+        ask()
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR
+
+
+def test_a_mail_that_was_not_sent_does_not_count(mailbox: Any):
+    answer = {"Error": {"Code": "SendingPausedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    mailbox.box.failure, mailbox.box.delivered = ClientError(answer, "SendEmail"), False
+    assert [ask("k")[0] for _ in range(MAILS_PER_HOUR + 1)] == [503] * (MAILS_PER_HOUR + 1)
+    mailbox.box.failure, mailbox.box.delivered = None, True
+    ask("k")
+    assert len(mailbox.box.mails) == 1
+
+
+def test_what_is_appended_to_the_name_of_a_mailbox_does_not_make_another_one(mailbox: Any):
+    for number in range(MAILS_PER_HOUR + 2):
+        assert ask(email=f"ada+{number}@example.com")[0] == 202
+    assert len(mailbox.box.mails) == MAILS_PER_HOUR
+
+
+def test_a_link_is_not_for_guessing_the_password_of_an_account(mailbox: Any):
+    ask("k")
+    (token,) = mailbox.box.tokens
+    assert [table.find(token) for _ in range(table.USES + 1)] == [Pending(**ADA)] * table.USES + [None]
+    assert table.USES * MAILS_PER_HOUR <= 100
+
+
+def test_the_last_use_of_a_link_counts_though_its_answer_was_lost(mailbox: Any, monkeypatch):
+    ask("k")
+    (token,) = mailbox.box.tokens
+    for _ in range(table.USES - 1):
+        table.find(token)
+    repeat(monkeypatch, mailbox.dynamodb, "update_item")
+    assert table.find(token) == Pending(**ADA)
 
 
 @pytest.mark.parametrize("code", customer_mail.REFUSALS)

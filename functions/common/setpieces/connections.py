@@ -92,6 +92,9 @@ class _Socket:
 
     def is_quiet(self) -> bool:
         """False if there is something to read: between two requests that is the end, or nothing that was asked for."""
+        # What TLS has decrypted already is in the socket no more.
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return False
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -141,10 +144,16 @@ def _exchange(
         try:
             connection.request(method, target, body, headers)
             response = connection.getresponse()
+            while response.status < 200:
+                # An interim response, such as 103 Early Hints: the response is still to come. http.client knows 100 only.
+                response.headers = None  # type: ignore[assignment]
+                response.begin()
         except (ConnectionError, ssl.SSLError) as error:
             raise _Died(f"the connection ended: {error}") from error
         with response:
             reply = Reply(response.status, response.msg, response.read())
+        if response.will_close:
+            connection.close()
     except BaseException:
         connection.close()
         raise

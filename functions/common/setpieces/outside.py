@@ -6,6 +6,7 @@ Every call says how long the caller can wait; slow, broken and unreachable syste
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = ["Answer", "OutsideUnavailable", "call", "send"]
 
 # The end of a base URL whose requests are signed; a fragment is never sent.
 SIGN = "#sign"
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,11 @@ def send(
             system,
             f"answered {response.status}",
             timed_out=response.status == 504,
-            retry_after=int(advice) if advice.isdigit() else None,
+            retry_after=int(advice) if _SECONDS.fullmatch(advice) else None,
         )
     try:
         decoded = json.loads(response.data) if response.data else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OutsideUnavailable(system, "answered something that is not JSON") from error
     return Answer(response.status, decoded)
 

@@ -1,5 +1,6 @@
 """Deadlines and kept connections, against real peers on loopback that misbehave."""
 
+import io
 import socket
 import ssl
 from collections.abc import Iterator
@@ -243,6 +244,86 @@ def test_a_connection_that_was_idle_is_not_trusted(monkeypatch, method, idle_sec
         monkeypatch.setattr(connections.time, "time", lambda: now + idle_seconds)
         call(peer, method)
     assert peer.requests == [(0, "GET"), (connection, method)]
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize("interim", [INTERIM, INTERIM + INTERIM, b"HTTP/1.1 100 Continue\r\n\r\n" + INTERIM])
+def test_an_interim_response_is_not_the_answer_and_the_answer_is_not_that_of_the_next_request(interim):
+    def hint(connection: Connection) -> None:
+        for number in range(2):
+            connection.read()
+            connection.socket.sendall(interim)
+            connection.socket.sendall(HEAD % 1 + str(number).encode())
+
+    with Peer(hint) as peer:
+        assert [call(peer), call(peer)] == [outside.Answer(200, 0), outside.Answer(200, 1)]
+    assert peer.requests == [(0, "GET"), (0, "GET")]
+
+
+def test_an_answer_after_an_interim_response_ends_the_connection_if_it_says_so():
+    def hint(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(INTERIM + OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        connection.hang()
+
+    with Peer(hint) as peer:
+        assert [call(peer).status, call(peer).status] == [200, 200]
+    assert peer.requests == [(0, "GET"), (1, "GET")]
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_comes_after_a_response_is_no_answer_to_the_next_request(monkeypatch, tmp_path, tls):
+    """Its beginning is in one buffer with the response; the rest waits in the kernel, or is decrypted already."""
+    forged = HEAD % 6 + b"forged"
+    whole = OK + b" " * (io.DEFAULT_BUFFER_SIZE - len(OK)) + forged
+
+    def smuggle(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(whole)
+        keep_answering(connection)
+
+    server, client = _tls(tmp_path)
+    monkeypatch.setattr(connections, "_context", lambda: client)
+    with Peer(smuggle, keep_answering, tls=server if tls else None) as peer:
+        assert [call(peer), call(peer)] == [outside.Answer(200, {}), outside.Answer(200, {})]
+    assert peer.requests == [(0, "GET"), (1, "GET")]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_a_body_leaves_the_connection(status):
+    def empty(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status)
+        keep_answering(connection)
+
+    with Peer(empty) as peer:
+        assert [call(peer), call(peer)] == [outside.Answer(status, None), outside.Answer(200, {})]
+    assert peer.requests == [(0, "GET"), (0, "GET")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n{}",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 503 X\r\nRetry-After: \xb2\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 X\r\nRetry-After: " + b"9" * 5000 + b"\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["short", "no last chunk", "no chunk", "deep", "long header", "no HTTP", "no digit", "too many digits"],
+)
+def test_a_peer_that_talks_nonsense_is_unavailable(answer):
+    def talk(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(answer)
+
+    with Peer(talk) as peer, pytest.raises(OutsideUnavailable):
+        call(peer)
 
 
 def _tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -50,9 +50,15 @@ class Connection:
         for byte in data.ljust(DRIPS):
             self.socket.sendall(bytes([byte]))
             self.peer.over.wait(DRIP_SECONDS)
+        self._note_end()
 
     def hang(self) -> None:
         self.peer.over.wait(DRIPS * DRIP_SECONDS)
+        self._note_end()
+
+    def _note_end(self) -> None:
+        if not self.peer.over.is_set():
+            self.peer.was_waited_for = True
 
     def reset(self) -> None:
         """End the connection as a peer does that forgot it: with RST."""
@@ -66,12 +72,14 @@ Script = Callable[[Connection], None]
 class Peer:
     """A server whose connections follow ``scripts`` in turn, and the last script from then on.
 
-    ``requests`` are (number of the connection, method).
+    ``requests`` are (number of the connection, method); ``was_waited_for`` says that a call was still there when a script that
+    drips or hangs came to its end.
     """
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.over = threading.Event()
         self.requests: list[tuple[int, str]] = []
+        self.was_waited_for = False
         self._scripts, self._tls = scripts, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]

@@ -3,6 +3,8 @@
 import io
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +106,7 @@ def test_a_handshake_that_drips_is_given_up():
         peer.url = f"https://127.0.0.1:{peer.port}"
         with pytest.raises(OutsideUnavailable) as failure:
             call(peer, timeout=SECONDS)
+        assert not peer.was_waited_for
     assert failure.value.timed_out
 
 
@@ -113,7 +116,26 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
     monkeypatch.setattr(connections, "_context", lambda: client)
     with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(OutsideUnavailable) as failure:
         call(peer, "PUT", timeout=SECONDS, body="x" * 20_000_000)
+    assert not peer.was_waited_for
     assert failure.value.timed_out
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("died", [False, True])
+def test_every_wait_has_what_is_left_of_the_whole(monkeypatch, tmp_path, tls, died):
+    """To connect, to shake hands, each send, each read; also those of the second try, after a kept connection that had died."""
+    server, client = _tls(tmp_path)
+    monkeypatch.setattr(connections, "_context", lambda: client)
+    scripts = (forget_after_one, keep_answering) if died else (keep_answering,)
+    with Peer(*scripts, tls=server if tls else None) as peer:
+        if died:
+            call(peer)
+        waits = _recorded_waits(monkeypatch, timeout=5.0)
+        assert call(peer, "PUT", timeout=5.0, body="x").status == 200
+    names = [name for name, _, _ in waits]
+    assert (names.count("connect"), names.count("do_handshake"), names.count("send")) == (1, tls, 4 if died else 2)
+    assert "recv_into" in names
+    assert [limit for _, limit, _ in waits] == pytest.approx([left for _, _, left in waits])
 
 
 def test_time_that_an_address_takes_counts(monkeypatch):
@@ -224,15 +246,6 @@ def test_a_new_connection_that_dies_is_a_failure_of_the_peer():
     assert peer.requests == [(0, "GET")]
 
 
-@pytest.mark.parametrize("script", SLOW)
-def test_the_second_try_has_what_is_left_of_the_time(script):
-    with Peer(forget_after_one, script) as peer:
-        call(peer)
-        with pytest.raises(OutsideUnavailable) as failure:
-            call(peer, timeout=SECONDS)
-    assert failure.value.timed_out
-
-
 @pytest.mark.parametrize(
     ("method", "idle_seconds", "connection"), [("GET", 59, 0), ("GET", 61, 1), ("POST", 1, 0), ("POST", 3, 1)]
 )
@@ -324,6 +337,31 @@ def test_a_peer_that_talks_nonsense_is_unavailable(answer):
 
     with Peer(talk) as peer, pytest.raises(OutsideUnavailable):
         call(peer)
+
+
+def _recorded_waits(monkeypatch: pytest.MonkeyPatch, timeout: float) -> list[tuple[str, float | None, float]]:
+    """(name, its time-out, what is left of ``timeout``) of each wait of this thread's sockets, which takes 0.1 s."""
+    clock, waits, this = SimpleNamespace(now=0.0), [], threading.current_thread()
+    monkeypatch.setattr(outside, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+
+    def record(kind: type[socket.socket], name: str) -> None:
+        original = getattr(kind, name)
+
+        def recorded(self: socket.socket, *arguments: Any) -> Any:
+            if threading.current_thread() is this:
+                waits.append((name, self.gettimeout(), timeout - clock.now))
+                clock.now += 0.1
+            return original(self, *arguments)
+
+        monkeypatch.setattr(kind, name, recorded)
+
+    record(socket.socket, "connect")
+    record(ssl.SSLSocket, "do_handshake")
+    for kind in (socket.socket, ssl.SSLSocket):
+        record(kind, "send")
+        record(kind, "recv_into")
+    return waits
 
 
 def _tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -1,4 +1,4 @@
-"""``make mail``: the mails that the shop has sent, which the local cloud keeps and nobody gets."""
+"""``make mail``: the mails that the shop has sent, which the local cloud keeps instead of sending them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.text import Text
 
 from local.failures import CommandFailed, requires_shop
@@ -49,11 +49,11 @@ def mails(answer: dict[str, Any]) -> list[Mail]:
     return sorted(found, key=lambda mail: mail.sent_at)
 
 
-def panel(mail: Mail) -> Panel:
-    """A mail as a reader of the terminal sees it; links stay in one piece, to be copied."""
-    head = f"{mail.sent_at:%Y-%m-%d %H:%M:%S} UTC   from {mail.sender}   to {', '.join(mail.to)}"
-    body = Text(mail.text.strip(), overflow="fold")
-    return Panel(body, title=Text(mail.subject), subtitle=Text(head), title_align="left", subtitle_align="left")
+def show(mail: Mail, console: Console) -> None:
+    """Print a mail. Lines are not wrapped: a link that is copied has to be whole."""
+    console.print(Rule(Text(mail.subject), align="left"))
+    console.print(Text(f"{mail.sent_at:%Y-%m-%d %H:%M:%S} UTC   from {mail.sender}   to {', '.join(mail.to)}"))
+    console.print(Text(f"\n{mail.text.strip()}\n"), soft_wrap=True)
 
 
 @click.command()
@@ -65,5 +65,5 @@ def main() -> None:
         raise CommandFailed(f"Mails of stage {shop.stage} went to their recipients; only the local cloud keeps them.")
     sent = outbox(shop)
     for mail in sent:
-        console.print(panel(mail))
-    console.print(f"{len(sent)} mails" if sent else "No mail was sent yet. Try: make demo")
+        show(mail, console)
+    console.print(f"Mails: {len(sent)}" if sent else "No mail was sent yet. Try: make demo")

@@ -51,7 +51,7 @@ async def _signed_in(request: Request, email: str, password: str, target: str) -
         raise Refused(503, "NO_STORE", "The session store does not answer")
     await site.sessions.forget(request)
     if before:
-        await _end(request, before, "sessions/current")
+        await _end(request, before)
     return response
 
 
@@ -59,10 +59,10 @@ def _client(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def _end(request: Request, session: Session, path: str) -> None:
-    """End sessions of the API, if it answers; one that has ended already is none to be ended."""
+async def _end(request: Request, session: Session) -> None:
+    """End a session of the API, if it answers; one that has ended already is none to be ended."""
     try:
-        await site_of(request).apis.call("login", "DELETE", path, token=session.token)
+        await site_of(request).apis.call("login", "DELETE", "sessions/current", token=session.token)
     except Refused as error:
         if error.status != 401 and error.status < 500:
             raise
@@ -108,13 +108,18 @@ async def confirm(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """POST /sign-out {everywhere?}. Signed out here at once; the API's session, or all of the person's, if it answers."""
+    """POST /sign-out {everywhere?}. Signed out here at once; the API's session ends if it answers.
+
+    Everywhere: only the API can do that. While it does not answer, nobody is told so, and stays signed in to try again.
+    """
     site, session = site_of(request), await session_of(request)
     everywhere = bool((await form_of(request)).get("everywhere"))
+    if session and everywhere:
+        await site.apis.call("login", "DELETE", "sessions", token=session.token)
     response = to("/")
     await site.sessions.end(request, response)
-    if session:
-        await _end(request, session, "sessions" if everywhere else "sessions/current")
+    if session and not everywhere:
+        await _end(request, session)
     return response
 
 

@@ -40,6 +40,16 @@ class Session:
     generation: int = 0
 
 
+@dataclass(frozen=True)
+class Person:
+    """Sessions count that have the ``generation``, a new one of which ends all older ones; the last did at ``ended_at`` (epoch
+    milliseconds).
+    """
+
+    generation: int = 0
+    ended_at: int = 0
+
+
 def bearer_token(authorization: str) -> str | None:
     """The token in an ``Authorization`` header; None if it holds none of ours."""
     match = _BEARER.fullmatch(authorization)
@@ -62,18 +72,18 @@ def find_session(token: str) -> Session | None:
     if not stored or stored["expires_at"] <= now:
         return None
     session = known(Session, stored)
-    if session.generation != current_generation(session.identity_id):
+    if session.generation != find_person(session.identity_id).generation:
         return None
     return session if _kept_alive(session, now) else None
 
 
-def current_generation(identity_id: str) -> int:
-    """The generation that sessions of a person have to have; a new one ends all sessions of the older ones."""
-    return int(read_item(person_key(identity_id)).get("generation", 0))
+def find_person(identity_id: str) -> Person:
+    """What is known of the ends of all sessions of a person."""
+    return known(Person, read_item(person_key(identity_id)))
 
 
 def person_key(identity_id: str) -> str:
-    """The key of the item {session_hash, generation} of a person, all of whose sessions have been ended once. It stays."""
+    """The key of the item {session_hash, generation, ended_at} of a person, whose sessions were all ended once. It stays."""
     return f"person#{identity_id}"
 
 

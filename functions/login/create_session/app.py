@@ -7,7 +7,7 @@ from login_attempts import counted_attempt
 from login_events import announce
 from login_identity import authenticate
 from login_requests import credentials
-from login_sessions import begin_session
+from login_sessions import begin_session, milliseconds
 
 from setpieces.observability import count
 from setpieces.rest import Request, Response, rest_handler
@@ -15,10 +15,10 @@ from setpieces.rest import Request, Response, rest_handler
 
 @rest_handler
 def handler(request: Request) -> Response:
-    sent = credentials(request)
+    sent, asked_at = credentials(request), milliseconds()
     with counted_attempt(sent["email"], request):
         identity = authenticate(sent, request)
-    token, session = begin_session(identity, int(time.time()))
+    token, session = begin_session(identity, int(time.time()), asked_at)
     count("SessionStarted")
     announce(session)
     expires_at = datetime.fromtimestamp(session.ends_at, UTC).isoformat()

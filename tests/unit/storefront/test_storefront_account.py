@@ -123,3 +123,25 @@ def test_signing_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     browser.post("/sign-out", {"everywhere": "1"})
     assert apis.sessions == []
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_is_told_to_be_signed_out_everywhere_who_is_not(browser: Browser, apis: Apis, status: int):
+    browser.post("/sign-in", PERSON)
+    apis.sessions.append("of another device")
+    apis.refusals["login/v1/sessions"] = problem(status, "SLOW")
+    assert browser.post("/sign-out", {"everywhere": "1"}).status_code == status
+    assert len(apis.sessions) == 2
+    apis.refusals.clear()
+    assert browser.post("/sign-out", {"everywhere": "1"}).status_code == 303
+    assert apis.sessions == []
+
+
+def test_who_has_no_session_of_the_api_any_more_is_asked_to_sign_in_to_sign_out_everywhere(
+    browser: Browser, apis: Apis
+):
+    browser.post("/sign-in", PERSON)
+    apis.refusals["login/v1/sessions"] = problem(401, "SESSION_INVALID")
+    answer = browser.post("/sign-out", {"everywhere": "1"})
+    assert answer.status_code == 401
+    assert "Please sign in again" in answer.text

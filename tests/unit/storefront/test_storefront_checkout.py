@@ -207,3 +207,19 @@ def test_a_cookie_that_no_basket_can_have_as_id_is_no_basket(shop: Shop, cookie:
     client.cookies = httpx.Cookies({"__Host-basket": cookie})
     assert "nothing in it yet" in client.get("/basket").text
     assert client.get("/checkout").headers["location"] == "/basket"
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ({"reason_code": "PAYMENT_DECLINED"}, "Nothing was charged"),
+        # An order that was paid and could not be carried out: staff cancel it and return the money.
+        ({"reason_code": "PROCESSING_FAILED"}, "a payment that was made is returned"),
+        ({}, "Nothing was charged"),
+    ],
+)
+def test_the_page_of_a_failed_order_says_whether_money_was_taken(reason: dict[str, str], says: str):
+    order = {"order_number": "T100000001", "status": "Failed"} | reason
+    page = Browser(lambda request: httpx.Response(200, json=order)).get("/orders/T100000001")
+    assert page.status_code == 200
+    assert says in page.text

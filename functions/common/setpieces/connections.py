@@ -26,6 +26,8 @@ FAILURES = (OSError, http.client.HTTPException)
 # How long a connection may have been idle: for a request that may be repeated, and for one that may not.
 IDLE_SECONDS = {True: 60, False: 2}
 MOST_IDLE = 16
+# API Gateway, which most peers are behind, answers with 10 MB at most; the memory of a function is not for more.
+MOST_BYTES = 16 * 1024 * 1024
 
 # Managed rules of web ACLs refuse requests that do not name their sender.
 USER_AGENT = "setpieces"
@@ -151,7 +153,7 @@ def _exchange(
         except (ConnectionError, ssl.SSLError) as error:
             raise _Died(f"the connection ended: {error}") from error
         with response:
-            reply = Reply(response.status, response.msg, response.read())
+            reply = Reply(response.status, response.msg, _body(response))
         if response.will_close:
             connection.close()
     except BaseException:
@@ -159,6 +161,15 @@ def _exchange(
         raise
     _keep(peer, connection)
     return reply
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    """The whole body. http.client makes room at once for as much as a length says, of the body or of a chunk."""
+    is_open = response.chunked or response.length is None
+    data = response.read(MOST_BYTES + 1) if is_open else b""
+    if max(len(data), response.length or 0) > MOST_BYTES:
+        raise http.client.HTTPException(f"the response has more than {MOST_BYTES} bytes")
+    return data if is_open else response.read()
 
 
 def _opened(peer: _Peer, deadline: float) -> _Connection:

@@ -316,6 +316,44 @@ def test_an_answer_without_a_body_leaves_the_connection(status):
     assert peer.requests == [(0, "GET"), (0, "GET")]
 
 
+TEXT = b'"' + b"x" * connections.MOST_BYTES + b'"'
+
+
+@pytest.mark.parametrize("text", [b'"short"', TEXT], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: %d\r\n\r\n%s",
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+        b"Length: %d\r\n\r\n%s",
+    ],
+    ids=["of a length", "of chunks", "until the end"],
+)
+def test_a_response_has_a_limit(head, text):
+    def talk(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\n" + head % (len(text), text))
+
+    with Peer(talk) as peer:
+        if text != TEXT:
+            assert call(peer).body == "short"
+            return
+        with pytest.raises(OutsideUnavailable, match="not reachable"):
+            call(peer)
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n\r\n%x\r\n"])
+def test_a_length_that_no_memory_has_is_refused(head):
+    """Python 3.13 before 3.13.11 asks for all of it first (CVE-2025-13836)."""
+
+    def talk(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\n" + head % 2**60 + b"\r\n{}")
+
+    with Peer(talk) as peer, pytest.raises(OutsideUnavailable):
+        call(peer)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

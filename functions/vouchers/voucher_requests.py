@@ -87,6 +87,14 @@ def token(path_parameter: str) -> str | None:
     return path_parameter if _TOKEN.fullmatch(path_parameter) else None
 
 
+def released_order(request: Request) -> str | None:
+    """The order whose redemption is to be undone; None for a redemption that names none. Raises ``Problem`` 400."""
+    wanted = request.query.get("order_number")
+    if wanted is not None and not _ORDER_NUMBER.fullmatch(wanted):
+        raise invalid("/order_number", f"must match {_ORDER_NUMBER.pattern}")
+    return wanted
+
+
 def redemption(request: Request) -> dict[str, Any]:
     """{order_number?, customer_id?, by?}: for what and for whom. Raises ``Problem`` 400, 403.
 

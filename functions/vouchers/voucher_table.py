@@ -65,24 +65,50 @@ def redeem(code: str, facts: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def name_order(code: str, order_number: str) -> dict[str, Any]:
-    """Note the order that a redemption is for, if it has none; the redemption as it is then."""
+def name_order(code: str, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Note the order that a redemption of this caller and key is for, if it has none; the redemption as it is then.
+
+    None if the voucher is not redeemed any more.
+    """
     try:
         answer = _unless_in_conflict(
             "update_item",
             TableName=setting("REDEMPTIONS_TABLE_NAME"),
             Key=to_item({"code": code}),
             UpdateExpression="SET order_number = :order_number",
-            ConditionExpression="attribute_not_exists(order_number)",
-            ExpressionAttributeValues=to_item({":order_number": order_number}),
+            ConditionExpression="#by = :by AND attribute_not_exists(order_number)",
+            ExpressionAttributeNames={"#by": "by"},
+            ExpressionAttributeValues=to_item({":order_number": facts["order_number"], ":by": facts["by"]}),
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        return from_item(error.response["Item"])
+        return from_item(error.response["Item"]) if "Item" in error.response else None
     return from_item(answer["Attributes"])
+
+
+def release(code: str, order_number: str | None) -> dict[str, Any] | None:
+    """Undo the redemption of a voucher for this order, or for none; the redemption that stays because it is for another."""
+    condition, values = "attribute_not_exists(order_number)", {}
+    if order_number:
+        condition = "attribute_not_exists(code) OR order_number = :order_number"
+        values = {"ExpressionAttributeValues": to_item({":order_number": order_number})}
+    try:
+        _unless_in_conflict(
+            "delete_item",
+            TableName=setting("REDEMPTIONS_TABLE_NAME"),
+            Key=to_item({"code": code}),
+            ConditionExpression=condition,
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            **values,
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return from_item(error.response["Item"])
+    return None
 
 
 def refuse_redemptions(batch_id: str, purge_at: int) -> None:

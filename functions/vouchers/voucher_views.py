@@ -24,8 +24,18 @@ def batch_view(batch: dict[str, Any] | None) -> dict[str, Any]:
 def known(voucher: dict[str, Any] | None, batch: dict[str, Any] | None) -> dict[str, Any]:
     """The batch of a voucher that exists for its callers. Raises ``Problem`` 404."""
     if voucher is None or batch is None or not (redeemable(batch) or batch["status"] == CANCELLED):
-        raise Problem(404, "VOUCHER_NOT_FOUND", "There is no such voucher; check its spelling")
+        raise no_such_voucher()
     return batch
+
+
+def no_such_voucher() -> Problem:
+    """404."""
+    return Problem(404, "VOUCHER_NOT_FOUND", "There is no such voucher; check its spelling")
+
+
+def redeemed_for(order_number: str | None) -> Problem:
+    """409, for admins: the redemption is not the one that they mean."""
+    return Problem(409, "VOUCHER_REDEEMED", f"This voucher is redeemed for {order_number or 'no order'}")
 
 
 def state(batch: dict[str, Any], redeemed: bool, now: datetime) -> str:
@@ -56,10 +66,16 @@ def redemption_view(batch: dict[str, Any], redemption: dict[str, Any]) -> dict[s
 
 
 def same(redemption: dict[str, Any], earlier: dict[str, Any]) -> bool:
-    """Whether a redemption is an earlier one again: for the same order, or by the same caller under the same key."""
-    return any(
-        name in redemption and redemption[name] == earlier.get(name) for name in ("order_number", "by")
-    ) and redemption.get("customer_id") == earlier.get("customer_id")
+    """Whether a redemption is an earlier one again: for the same order, or by the same caller under the same key.
+
+    A key is no way to redeem for a second order.
+    """
+    if redemption.get("customer_id") != earlier.get("customer_id"):
+        return False
+    orders = [one["order_number"] for one in (redemption, earlier) if "order_number" in one]
+    if len(orders) == 2:
+        return orders[0] == orders[1]
+    return "by" in redemption and redemption["by"] == earlier.get("by")
 
 
 def utc_now() -> datetime:

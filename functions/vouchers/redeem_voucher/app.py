@@ -1,5 +1,6 @@
 """POST /v1/vouchers/{code}/redemptions: redeem a voucher, once."""
 
+from typing import Any
 from urllib.parse import unquote
 
 from voucher_batches import read
@@ -26,15 +27,22 @@ def handler(request: Request) -> Response:
     }
     try:
         # A repetition is answered as before, also when the voucher has expired or its batch was cancelled since.
-        earlier = redeem(str(code), facts) if status == ACTIVE else find_redemption(str(code))
+        earlier = _redemption(str(code), asked, facts, status)
     except BatchCancelled:
         raise refused(VOID) from None
     if earlier and same(asked, earlier):
-        # Redeemed before it was ordered, as the checkout does: only now there is an order number.
-        if "order_number" in asked and "order_number" not in earlier:
-            earlier = name_order(str(code), asked["order_number"])
         return Response(200, redemption_view(batch, earlier))
     if earlier or status != ACTIVE:
         raise refused(REDEEMED if status == ACTIVE else status)
     count("VoucherRedeemed")
     return Response(201, redemption_view(batch, facts))
+
+
+def _redemption(code: str, asked: dict[str, Any], facts: dict[str, Any], status: str) -> dict[str, Any] | None:
+    """The redemption that there was before, None if there was none. Raises ``BatchCancelled``."""
+    earlier = redeem(code, facts) if status == ACTIVE else find_redemption(code)
+    if not earlier or not same(asked, earlier) or "order_number" not in asked or "order_number" in earlier:
+        return earlier
+    # Redeemed before it was ordered, as the checkout does: only now there is an order number. If it was released just now, it
+    # is redeemed anew, because the order is placed.
+    return name_order(code, asked) or _redemption(code, asked, facts, status)

@@ -840,16 +840,107 @@ def test_a_redemption_takes_the_number_of_its_order_later_and_once(world, monkey
     assert call("redeem_voucher", name, code=code, key="other")[0] == 409
     status, _, redemption = call("redeem_voucher", name, code=code, key="k")
     assert (status, redemption["order_number"]) == (200, "T000000001")
-    assert call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")[2] == redemption
+    assert call("redeem_voucher", name, code=code, key="k")[::2] == (200, redemption)
+    assert call("redeem_voucher", {}, code=code, key="k")[::2] == (200, redemption)
 
 
-def test_of_two_orders_that_name_a_redemption_at_once_one_does(world, monkeypatch):
+def test_a_key_redeems_a_voucher_for_one_order(world):
+    code = codes(world, made())[0]
+    assert call("redeem_voucher", {"order_number": "T000000001"}, code=code, key="k")[0] == 201
+    second = call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
+    assert (second[0], second[2]["code"]) == (409, "VOUCHER_REDEEMED")
+
+
+def test_of_two_orders_that_name_a_redemption_at_once_one_does_and_the_other_is_refused(world, monkeypatch):
     code = codes(world, made())[0]
     call("redeem_voucher", {}, code=code, key="k")
     first = {"order_number": "T000000001"}
     meanwhile(monkeypatch, "UpdateItem", lambda: call("redeem_voucher", first, code=code, key="k"))
     second = call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
-    assert (second[0], second[2]["order_number"]) == (200, "T000000001")
+    assert (second[0], second[2]["code"]) == (409, "VOUCHER_REDEEMED")
+    assert call("redeem_voucher", first, code=code, key="k")[0] == 200
+
+
+# --- releasing ---
+
+
+def release(code: str, order_number: str = "") -> Any:
+    return call("release_voucher", code=code, query={"order_number": order_number} if order_number else None)
+
+
+def test_a_voucher_that_was_redeemed_for_no_order_is_released_and_redeemed_again(world):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {}, code=code, key="a basket that has changed since")
+    assert release(code.lower())[0] == 204
+    assert release(code)[0] == 204
+    assert call("show_voucher", code=code)[2]["status"] == "ACTIVE"
+    assert call("redeem_voucher", {"order_number": "T000000001"}, code=code, key="other")[0] == 201
+
+
+def test_a_redemption_for_an_order_is_released_for_that_order_alone(world):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {"order_number": "T000000001"}, code=code)
+    for asked in ("", "T000000002"):
+        status, _, problem = release(code, asked)
+        assert (status, problem["code"]) == (409, "VOUCHER_REDEEMED")
+        assert "T000000001" in problem["detail"]
+    assert release(code, "T000000001")[0] == 204
+    assert release(code, "T000000001")[0] == 204
+    assert call("show_voucher", code=code)[2]["status"] == "ACTIVE"
+
+
+def test_a_redemption_for_no_order_is_not_released_as_one_for_an_order(world):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {}, code=code, key="k")
+    status, _, problem = release(code, "T000000001")
+    assert (status, problem["code"]) == (409, "VOUCHER_REDEEMED")
+    assert call("show_voucher", code=code)[2]["status"] == "REDEEMED"
+
+
+def test_what_cannot_be_released(world):
+    assert release("22222222222223")[2]["code"] == "VOUCHER_NOT_FOUND"
+    assert release(codes(world, made())[0], "T1")[0] == 400
+
+
+def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_anew(world, monkeypatch):
+    code = codes(world, made())[0]
+    name = {"order_number": "T000000001"}
+    call("redeem_voucher", {}, code=code, key="k")
+    meanwhile(monkeypatch, "UpdateItem", lambda: release(code))
+    assert call("redeem_voucher", name, code=code, key="k")[0] == 201
+    assert release(code)[0] == 409
+
+
+def test_an_order_does_not_name_the_redemption_of_another_caller(world, monkeypatch):
+    code = codes(world, made())[0]
+    name = {"order_number": "T000000001"}
+    call("redeem_voucher", {}, code=code, key="k")
+
+    def released_and_redeemed_by_another() -> None:
+        release(code)
+        call("redeem_voucher", {}, code=code, key="other")
+
+    meanwhile(monkeypatch, "UpdateItem", released_and_redeemed_by_another)
+    assert call("redeem_voucher", name, code=code, key="k")[2]["code"] == "VOUCHER_REDEEMED"
+    other = {"order_number": "T000000002"}
+    assert call("redeem_voucher", other, code=code, key="other")[2]["order_number"] == "T000000002"
+
+
+def test_an_order_that_was_named_at_this_moment_keeps_its_voucher(world, monkeypatch):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {}, code=code, key="k")
+    name = {"order_number": "T000000001"}
+    meanwhile(monkeypatch, "DeleteItem", lambda: call("redeem_voucher", name, code=code, key="k"))
+    assert release(code)[0] == 409
+    assert call("show_voucher", code=code)[2]["status"] == "REDEEMED"
+
+
+@pytest.mark.parametrize("order", ["", "T000000001"])
+def test_a_release_whose_answer_the_sdk_has_lost_is_answered(world, monkeypatch, order):
+    code = codes(world, made())[0]
+    call("redeem_voucher", {"order_number": order} if order else {}, code=code, key="k")
+    repeat(monkeypatch, aws.client("dynamodb"), "delete_item")
+    assert release(code, order)[0] == 204
 
 
 def test_making_a_chunk_again_does_not_undo_a_redemption(world):

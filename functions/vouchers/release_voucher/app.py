@@ -1,0 +1,28 @@
+"""DELETE /v1/vouchers/{code}/redemptions: give back a voucher that was redeemed for no order, or for one that has failed.
+
+For people who look at the customer's orders first. A purchase that still goes on names its order afterwards, which redeems the
+voucher anew, so that it is never good for two.
+"""
+
+from urllib.parse import unquote
+
+from voucher_codes import normalised
+from voucher_requests import released_order
+from voucher_table import release
+from voucher_views import no_such_voucher, redeemed_for
+
+from setpieces.observability import count
+from setpieces.rest import Request, Response, rest_handler
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    order_number = released_order(request)
+    code = normalised(unquote(request.path_parameters["code"]))
+    if code is None:
+        raise no_such_voucher()
+    stays = release(code, order_number)
+    if stays:
+        raise redeemed_for(stays.get("order_number"))
+    count("VoucherReleased")
+    return Response(204)

@@ -88,7 +88,7 @@ def unique(prefix: str) -> str:
 
 
 def new_basket_id(prefix: str) -> str:
-    """The id of a basket that nobody has or can guess."""
+    """The id of a new basket, which cannot be guessed."""
     return f"{prefix}-{uuid.uuid4()}"
 
 

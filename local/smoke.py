@@ -74,7 +74,7 @@ def refuse_strangers(journey: Journey) -> str:
 
 
 def sign_up(journey: Journey) -> str:
-    """Only the local cloud's mails can be read here: on other stages nobody is signed in, and the order is a guest's."""
+    """Only the local cloud's mails can be read here: on other stages there is no sign-in, and the order is a guest's."""
     email, password = f"{journey.basket}@example.com", unique("smoke")
 
     def ask(headers: dict[str, str]) -> None:

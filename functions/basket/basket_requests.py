@@ -12,7 +12,7 @@ from setpieces.entity_tags import versions
 from setpieces.problems import Problem, invalid
 from setpieces.rest import Request
 
-# Whoever knows the id has the basket: 22 characters have room for 128 random bits in base64, and a UUID has 36.
+# The id is all that a caller needs: 22 characters have room for 128 random bits in base64, and a UUID has 36.
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 _SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}")
 NO_VERSION = frozenset({-1})

@@ -10,7 +10,7 @@ from setpieces.observability import logger, metrics
 from setpieces.problems import Problem, unavailable
 from setpieces.settings import SITE_ID, setting
 
-# What SES says of a recipient or a mail that it will never take. To say so would tell the caller something about the address.
+# What SES says of a recipient or a mail that it will never take. Passed on, it would tell the caller about the address.
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 REFUSALS = ("MessageRejected", "BadRequestException")
 
@@ -25,7 +25,7 @@ If the page asks for a confirmation code, it is:
 {token}
 
 The link works until {until}. If you have an account already, sign in instead. If you did not ask for an account, ignore this
-mail: without the link there will be none.
+mail: no account is made unless the link is opened.
 
 {site}
 """

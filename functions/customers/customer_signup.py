@@ -26,7 +26,7 @@ def request_sign_up(asked: SignUp, idempotency_key: str | None) -> None:
     identifier = table.sign_up_id(asked, idempotency_key)
     mail = table.count_mail(asked.email)
     if mail is None:
-        # To say so would tell others that somebody wants an account with this address.
+        # An error would tell others that an account with this address was asked for.
         logger.warning("an address was sent too many mails")
         metrics.add_metric(name="ConfirmationHeldBack", unit="Count", value=1)
         return
@@ -53,8 +53,8 @@ def confirm(given: Confirmation, platforms: Platforms) -> tuple[str, str]:
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_record(customer_id, identity_id, pending.name, pending.email)):
         _check_own(customer_id, identity_id, platforms)
-    # Before the last step: until both platforms know the customer, the authorizer lets nobody in, so that a sign-up that nobody
-    # was told of is repeated.
+    # Before the last step: until both platforms know the customer, the authorizer refuses every request, so a sign-up that
+    # was not announced is repeated.
     announce_customer(customer_id)
     platforms.add_member(new_member(customer_id, identity_id))
     return customer_id, pending.email

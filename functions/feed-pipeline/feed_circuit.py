@@ -66,7 +66,7 @@ def _put_item(reason: str) -> None:
 
 
 def _switch(*, enabled: bool) -> bool:
-    """Enable or disable the mapping; False if somebody else is changing it."""
+    """Enable or disable the mapping; False if another change is under way."""
     try:
         # It often takes longer than other calls are given, and a second attempt would find the first at work.
         single_try_client("lambda").update_event_source_mapping(UUID=_mapping(), Enabled=enabled)

@@ -90,7 +90,7 @@ def resume(feed: Feed) -> Progress | None:
 
 
 def enter(progress: Progress, stretch: Stretch) -> bool:
-    """Enter what became of the next stretch, and with the last one what became of the whole feed.
+    """Enter the outcome of the next stretch, and with the last one that of the whole feed.
 
     False if another invocation has entered that stretch, or a newer upload has replaced the run.
     """

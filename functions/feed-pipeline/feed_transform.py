@@ -60,7 +60,7 @@ def feed_id(key: str) -> str:
 def run_id(key: str, sequencer: str) -> str:
     """The id of the run over the upload under ``key`` with this sequencer.
 
-    Not over its content: accounts of a run say what became of the records of one upload, and content that is put again after
+    Not over its content: accounts of a run hold the outcomes of the records of one upload, and content that is put again after
     other content has to be passed on again. (Nor would the entity tag tell: of objects encrypted by KMS it is no digest.)
     """
     return hashlib.sha256(f"{key}/{sequencer}".encode()).hexdigest()[:24]

@@ -39,7 +39,7 @@ def find(run_id: str) -> dict[str, Any] | None:
 
 
 def create(run_id: str, dry_run: bool, force: bool) -> dict[str, Any]:
-    """The run as it is stored: a new one, or one that is there already, whatever it was asked with."""
+    """The run as it is stored: a new one, or one that is there already, perhaps with other options."""
     try:
         return _set(run_id, "attribute_not_exists(run_id)", status=PENDING, dry_run=dry_run, force=force)
     except ClientError as error:

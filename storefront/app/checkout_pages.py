@@ -40,7 +40,7 @@ async def checkout_form(request: Request) -> Response:
 
 
 def form_key(basket: dict[str, Any]) -> str:
-    """The Idempotency-Key of ordering a basket as it is: one state of a basket is one order, from whichever page or tab."""
+    """The Idempotency-Key of ordering a basket as it is: one state of a basket is one order, from all pages and tabs."""
     return hashlib.sha256(f"checkout {basket['basket_id']} {basket['version']}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What every request and answer passes, whichever page it is about."""
+"""What every request and answer passes, on all pages."""
 
 from app.pages import from_elsewhere
 from starlette.datastructures import Headers, MutableHeaders
@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-# No script, style or picture of anybody else, and nobody shows the shop in a frame of theirs.
+# No script, style or picture of another site, and no other site shows the shop in a frame.
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
     "Referrer-Policy": "same-origin",

@@ -49,7 +49,7 @@ class Request:
     def client(self) -> str:
         """The address of the caller as the first proxy saw it, "" if none says so.
 
-        Whoever calls the API directly can make it up: good enough to tell honest clients apart, not to hold anybody back.
+        A caller of the API itself can make it up: good enough to tell honest clients apart, and no more.
         """
         return self.headers.get("x-forwarded-for", "").partition(",")[0].strip()
 

@@ -74,6 +74,18 @@ def test_a_new_order_is_priced_and_its_payment_asked_for(monkeypatch):
     assert world.told == [("SUBMIT", "order-submit")]
 
 
+def test_the_lines_that_cost_most_are_checked_first(monkeypatch):
+    """A slow platform tells of some products only: a basket cannot be filled up with trifles to keep the rest unchecked."""
+    trifles = [{"sku": f"SP-{number}", "quantity": 1, "unit_price": 1} for number in range(2, 100)]
+    dear = {"sku": "SP-100", "quantity": 3, "unit_price": 900}
+    asked = []
+    World(basket=BASKET | {"items": [*trifles, *ITEMS, dear]}).install(monkeypatch)
+    monkeypatch.setattr(order_steps, "read_products", lambda skus: asked.extend(skus) or {})
+    order_steps.go_on(order_steps.order_of("T1"))
+    assert asked[:2] == ["SP-100", "SP-1"]
+    assert len(asked) == 100
+
+
 def test_a_paid_order_is_told_and_complete(monkeypatch):
     world = World("Payment authorized").install(monkeypatch)
     world.deliver(2)

@@ -110,7 +110,7 @@ async def confirm(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """POST /sign-out {everywhere?}. Signed out here at once; the API's session ends if it answers.
 
-    Everywhere: only the API can do that. While it does not answer, nobody is told so, and stays signed in to try again.
+    Everywhere: only the API can do that. If it does not answer, the page says so and the person stays signed in, to try again.
     """
     site, session = site_of(request), await session_of(request)
     everywhere = bool((await form_of(request)).get("everywhere"))

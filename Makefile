@@ -75,7 +75,7 @@ parity: $(VENV) ## List every difference between the local cloud and AWS
 	@$(RUN) local.cli parity
 
 ##@ Check
-.PHONY: iam-report iam-mutation torture test lint format test-unit test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
+.PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
 # PYTEST reaches the runner by the environment, with its quotes.
 test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
@@ -85,6 +85,8 @@ format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)
 	@$(RUN) pytest --numprocesses auto tests/unit
+test-interleavings: $(VENV) ## Races between functions, in every order of their calls ## [SETPIECES_TORTURE=1] [SETPIECES_SEED=1]
+	@$(RUN) pytest --numprocesses auto tests/interleavings
 test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas
@@ -112,6 +114,8 @@ iam-report: start ## List what roles may do that no test used and no template ne
 	@$(RUN) local.cli iam-report
 iam-mutation: $(VENV) ## Remove statements from live roles, one at a time; a test must fail ## [SAMPLE=20] [SEED=1]
 	@$(RUN) local.cli iam-mutation
+condition-mutation: $(VENV) ## Weaken conditions of writes in a copy, one clause at a time; a test must fail ## [ONLY=vouchers]
+	@$(RUN) local.cli condition-mutation
 
 ##@ Measure
 .PHONY: bench bench-docs load cost

@@ -37,6 +37,7 @@ COMMANDS = {
     "reference": "local.documents:main",
     "iam-report": "local.iam_report:main",
     "iam-mutation": "local.iam_mutation:main",
+    "condition-mutation": "local.condition_mutation:main",
     "torture": "local.torture:torture",
     "bench": "bench.__main__:main",
     "bench-docs": "bench.plots:main",

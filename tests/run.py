@@ -89,6 +89,7 @@ CHECKS = (
     ),
     # Tests of the command line run make, and one of linters runs SAM's.
     pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
+    pytest("interleavings", "--numprocesses", "auto", "tests/interleavings"),
     pytest("templates", "tests/templates"),
     pytest("contract", "tests/contract", needs=(SAM,)),
     # Needs Java 17 and Node.js; what it installs is below .local.

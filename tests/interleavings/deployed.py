@@ -13,7 +13,6 @@ from typing import Any
 from local.declared import Piece, name_of, pieces
 from local.gateway.document import Document
 from local.gateway.routes import Routes
-from local.settings import ROOT  # noqa: F401
 
 
 def name(piece: Piece, stand_in: Any) -> Any:

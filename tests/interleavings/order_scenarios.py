@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.interleavings.basket_scenarios import ITEMS, products
+from tests.interleavings.basket_scenarios import BASKET, ITEMS, products
 from tests.interleavings.scenario import Invariant, Scenario
-from tests.interleavings.scheduler import Fault, Run
+from tests.interleavings.scheduler import Bounds, Fault, Run
 from tests.interleavings.world import Message, World
 
 SUBMIT, DEAD, PARKED = "orders.SubmitQueue", "orders.SubmitDeadLetters", "orders.ParkedQueue"
 PAYMENT, SUBMITTED = "orders.PaymentQueue", "payments.SubmittedQueue"
 ORDER = {
-    "basket_id": "shoppers-basket",
+    "basket_id": BASKET,
     "customer_id": "C100000001",
     "payment_token": "tok_ok",
     "ship_to": {"name": "Ada", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"},
@@ -217,6 +217,8 @@ def _scenario(service: str, name: str, given: Any, sides: Any, **more: Any) -> S
     return Scenario(service, name, given, sides, settle=settle, needs=needs, watch=note_statuses, **more)
 
 
+# A sweep and what it causes make a dozen calls.
+LONG = Bounds(switches=1, mixed=30, random=20)
 SCENARIOS = (
     _scenario("orders", "one form is sent twice at once", shop, {"first": submit(), "second": submit()}),
     _scenario(
@@ -238,7 +240,11 @@ SCENARIOS = (
         {"process": deliver(SUBMIT), "bury": deliver(DEAD)},
     ),
     _scenario(
-        "orders", "an order is swept while it is processed", ordered(), {"process": deliver(SUBMIT), "sweep": sweep}
+        "orders",
+        "an order is swept while it is processed",
+        ordered(),
+        {"process": deliver(SUBMIT), "sweep": sweep},
+        bounds=LONG,
     ),
     _scenario("orders", "two sweeps at once", ordered(), {"one": sweep, "other": sweep}),
     _scenario(
@@ -252,6 +258,7 @@ SCENARIOS = (
         "a paid order is swept while it is completed",
         ordered(deliveries=TO_COMPLETION),
         {"complete": deliver(PAYMENT), "sweep": lambda world: (sweep(world), world.deliver(SUBMIT))},
+        bounds=LONG,
     ),
     _scenario(
         "payments",

@@ -28,7 +28,8 @@ class Invariant:
 class Scenario:
     """``sides`` race after ``given``; then ``settle`` lets everything happen that happens by itself.
 
-    ``needs`` are services whose tables, queues and rules take part besides the scenario's own. ``watch`` looks after each call.
+    ``needs`` are services whose tables, queues and rules take part besides the scenario's own. ``watch`` looks after each write.
+    The clock stands still during a run, so that equal ends are recognised, unless it ``ticks`` with each call.
     """
 
     service: str
@@ -40,6 +41,7 @@ class Scenario:
     needs: tuple[str, ...] = ()
     bounds: Bounds = USUAL
     watch: Callable[[World], None] = lambda world: None
+    ticks: bool = False
 
     def __str__(self) -> str:
         return f"{self.service}: {self.name}"
@@ -74,7 +76,7 @@ class Failed(Exception):
 def prepared(world: World, scenario: Scenario) -> bytes:
     """What the sides of a scenario begin with."""
     world.begin()
-    world.watch = scenario.watch
+    world.watch, world.ticks = scenario.watch, scenario.ticks
     scenario.given(world)
     return world.keep()
 

@@ -144,15 +144,20 @@ def attempts_used_up(world: World) -> None:
     world.put("vouchers.BatchesTable", batch_of(world) | {"attempts": 3})
 
 
+def redemptions(world: World) -> list[dict[str, Any]]:
+    """Not what a cancellation leaves beside them."""
+    return [item for item in world.items("vouchers.RedemptionsTable") if item["code"] == world.facts.get("code")]
+
+
 def watch(world: World) -> None:
     """What becomes of the batch, and whether a voucher was redeemed after a cancellation had been answered."""
     for batch in world.items("vouchers.BatchesTable"):
         seen = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
         if not seen or seen[-1] != batch:
             seen.append(batch)
-    if "cancelled" in world.facts and world.items("vouchers.RedemptionsTable"):
+    if "cancelled" in world.facts and redemptions(world):
         world.facts.setdefault("redeemed when cancelled", not world.facts.get("redeemed"))
-    if world.items("vouchers.RedemptionsTable"):
+    if redemptions(world):
         world.facts["redeemed"] = True
 
 
@@ -174,7 +179,7 @@ def settle(world: World) -> None:
 
 def redeemed_once(world: World, run: Run) -> str:
     told = {result[0] for result in run.results.values() if isinstance(result, tuple) and result[1] in (200, 201)}
-    stored = world.items("vouchers.RedemptionsTable")
+    stored = redemptions(world)
     if len(told) > 1:
         return f"redeemed for {', '.join(sorted(told))}"
     return "told that it is redeemed, and it is not" if told and not stored else ""
@@ -183,7 +188,7 @@ def redeemed_once(world: World, run: Run) -> str:
 def redeemer_is_told(world: World, run: Run) -> str:
     asked = [result for result in run.results.values() if isinstance(result, tuple)]
     unsure = any(answer.status >= 500 for _, name, answer in world.answers if "redemptions" in name)
-    if world.items("vouchers.RedemptionsTable") and asked and all(status == 409 for _, status in asked) and not unsure:
+    if redemptions(world) and asked and all(status == 409 for _, status in asked) and not unsure:
         return "the voucher is redeemed, and all who asked were refused"
     return ""
 
@@ -225,10 +230,12 @@ def batches_end(world: World, run: Run) -> str:
 
 def ended_stays(world: World, run: Run) -> str:
     """A batch that was cancelled or is complete changes no more, but that its requester was told, or that it is cancelled."""
+    # A run that notices the cancellation only with its next step may have got its numbers.
+    ignored = ("notified", "first", "last", "updated_at")
     for seen in world.facts.get("batches", {}).values():
         for before, after in pairwise(seen):
-            same = {name: value for name, value in after.items() if not name.startswith("notified")}
-            kept = {name: value for name, value in before.items() if not name.startswith("notified")}
+            same = {name: value for name, value in after.items() if not name.startswith(ignored)}
+            kept = {name: value for name, value in before.items() if not name.startswith(ignored)}
             if before["status"] in ("COMPLETE", "CANCELLED") and same != kept and after["status"] != "CANCELLED":
                 return f"{before['status']}, and changed to {after['status']}"
             if before["status"] == "CANCELLED" and same != kept:
@@ -270,7 +277,7 @@ def requester_is_told(world: World, run: Run) -> str:
 def claimed_once(world: World, run: Run) -> str:
     """Two sweeps of the same minute make one attempt."""
     attempts = [seen[-1]["attempts"] for seen in world.facts.get("batches", {}).values()]
-    started = len(world.executions)
+    started = len(world.executions) if not run.schedule.faults else 0
     return f"{started} runs for {max(attempts)} attempts" if attempts and started > max(attempts) + 1 else ""
 
 
@@ -307,7 +314,10 @@ SCENARIOS = (
     ),
     _scenario("a voucher is redeemed without order and key", made, {"ada": redeem()}),
     _scenario(
-        "a voucher is redeemed while its batch is cancelled", made, {"ada": redeem("T100000001"), "admin": cancel}
+        "a voucher is redeemed while its batch is cancelled",
+        made,
+        {"ada": redeem("T100000001"), "admin": cancel},
+        bounds=LONG,
     ),
     _scenario("a link is followed twice", with_link, {"ada": follow, "mallory": follow}),
     _scenario("a batch is asked for twice at once", counters, {"one": ask(), "other": ask()}),

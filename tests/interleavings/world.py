@@ -6,6 +6,7 @@ happens inside it is not taken apart.
 """
 
 import ast
+import email.message
 import hashlib
 import importlib
 import io
@@ -28,7 +29,6 @@ from urllib.parse import parse_qsl, urlsplit
 import boto3
 import pytest
 import time_machine
-import urllib3
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
@@ -37,10 +37,12 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.events.models import EventPattern
 
+from local import condition_mutation
+from local.condition_mutation import clauses, general, weakened
 from local.declared import name_of, pieces
 from local.gateway import mapping
 from local.settings import REGION, ROOT
-from setpieces import aws, settings
+from setpieces import aws, connections, settings
 from tests.interleavings import deployed
 from tests.interleavings.deployed import Function
 from tests.interleavings.scheduler import Crash, Fault, Run, Schedule
@@ -48,6 +50,7 @@ from tests.interleavings.scheduler import Crash, Fault, Run, Schedule
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 # Reading an address is nothing that others can get in between of: values are cached, and no service writes one.
 QUIET = {"ssm"}
+CONDITION = "ConditionExpression"
 START = 1_800_000_000
 # What a world remembers besides tables and buckets.
 KEPT = (
@@ -71,12 +74,62 @@ class Message:
     hidden: bool = False
 
 
-@dataclass
-class Condition:
-    """A condition that DynamoDB was sent: by which file of which service, and one of its clauses, without numbers."""
+class Conditions:
+    """What conditions DynamoDB is sent, by file and clause; and one clause of them weakened, if ``weak`` names it."""
 
-    file: str
-    clause: str
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str, str]] = set()
+        self.weak: tuple[str, str, str] | None = None
+
+    def passed(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """The request as it is, or with the clause weakened."""
+        if CONDITION in sent:
+            return sent | {CONDITION: self._noted(sent[CONDITION])}
+        if "TransactItems" in sent:
+            items = [{kind: self.passed(each) for kind, each in item.items()} for item in sent["TransactItems"]]
+            return sent | {"TransactItems": items}
+        return sent
+
+    def _noted(self, condition: str) -> str:
+        place = _place(condition)
+        if place is None:
+            return condition
+        self.seen |= {(*place, general(clause)) for clause in clauses(condition)}
+        return weakened(condition, self.weak[2]) if self.weak and self.weak[:2] == place else condition
+
+
+def _place(condition: str) -> tuple[str, str] | None:
+    """(file, function) that wrote the condition which is being sent; None if that is no function's."""
+    sites = _sites()
+    frame = sys._getframe(1)
+    while frame:
+        file = frame.f_code.co_filename.removeprefix(f"{ROOT}/")
+        if file in sites:
+            functions = sites[file]
+            name = frame.f_code.co_name
+            if name in functions or len(functions) == 1:
+                return file, name if name in functions else functions[0]
+            # Written by one function and sent by another: the one that holds its words.
+            words = re.findall(r"[a-z_]+", condition)
+            found = [each for each in functions if all(word in _source(file, each) for word in words[:2])]
+            return file, (found or functions)[0]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@cache
+def _sites() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for site in sorted(condition_mutation.sites()):
+        found[site.file].append(site.function)
+    return dict(found)
+
+
+@cache
+def _source(file: str, function: str) -> str:
+    text = (ROOT / file).read_text()
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef) and node.name == function)
+    return "".join(ast.get_source_segment(text, node) or "" for node in nodes)
 
 
 class World:
@@ -87,6 +140,7 @@ class World:
         self.run: Run | None = None
         self.side = ""
         self.quiet = 0
+        self.conditions = Conditions()
         self._environments: dict[str, list[Mapping[str, str]]] = defaultdict(list)
         self._globals: dict[str, dict[tuple[str, str], Any]] = {}
         self._initial = {key: value for key, value in _global_values().items() if key not in SHARED}
@@ -109,6 +163,7 @@ class World:
         self.objects: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.down: set[str] = set()
+        self.ticks = False
         self.watch: Callable[[World], None] = lambda world: None
         self._ids = 0
         self._globals.clear()
@@ -178,6 +233,16 @@ class World:
         stack.append(function.environment)
         try:
             return function.handler(event, context)
+        finally:
+            stack.remove(function.environment)
+
+    @contextmanager
+    def acting_as(self, function: Function) -> Iterator[None]:
+        """Code of a service that a test calls itself has the environment of this function."""
+        stack = self._environments[self.side]
+        stack.append(function.environment)
+        try:
+            yield
         finally:
             stack.remove(function.environment)
 
@@ -329,6 +394,8 @@ class World:
         # The partitions of one index, one after the other: nothing that happens between two of them matters.
         if operation == "Query" and run.steps and (run.steps[-1].side, run.steps[-1].call) == (self.side, described):
             return do()
+        if self.ticks:
+            self.clock.shift(0.001)
         step, fault = run.reach(described, over_http=False)
         if fault in (Fault.CRASH_BEFORE, Fault.UNAVAILABLE):
             step.outcome = fault.value
@@ -361,6 +428,8 @@ class World:
             raise
 
     def _answer(self, real: Callable[..., Any], client: Any, service: str, operation: str, sent: dict[str, Any]) -> Any:
+        if service == "dynamodb":
+            sent = self.conditions.passed(sent)
         own = getattr(self, f"_{service}_{operation}", None)
         if own is None and service != "dynamodb":
             raise NotImplementedError(f"the harness knows no {service} {operation}")
@@ -479,13 +548,17 @@ class World:
         self.objects[Bucket][Key] = Body if isinstance(Body, bytes) else Body.read()
         return {"ETag": _etag(self.objects[Bucket][Key])}
 
-    def _s3_GetObject(self, client: Any, Bucket: str, Key: str, Range: str = "", **_: Any) -> Any:
+    def _s3_GetObject(self, client: Any, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", **_: Any) -> Any:
         if Key not in self.objects[Bucket]:
             raise _refusal(client, "NoSuchKey", "GetObject", 404)
         content = self.objects[Bucket][Key]
-        first = int(Range.removeprefix("bytes=").partition("-")[0] or 0) if Range else 0
-        body = StreamingBody(io.BytesIO(content[first:]), len(content) - first)
-        return {"Body": body, "ETag": _etag(content), "ContentLength": len(content) - first}
+        if IfMatch and IfMatch != _etag(content):
+            raise _refusal(client, "PreconditionFailed", "GetObject", 412)
+        if Range:
+            first, _, last = Range.removeprefix("bytes=").partition("-")
+            content = content[int(first) : int(last) + 1 if last else None]
+        body = StreamingBody(io.BytesIO(content), len(content))
+        return {"Body": body, "ETag": _etag(self.objects[Bucket][Key]), "ContentLength": len(content)}
 
     def _s3_DeleteObject(self, client: Any, Bucket: str, Key: str) -> Any:
         self.objects[Bucket].pop(Key, None)
@@ -534,7 +607,10 @@ class World:
 
     # --- HTTP ---
 
-    def call_http(self, method: str, url: str, body: Any, headers: Mapping[str, str], preload: bool) -> Any:
+    def call_http(
+        self, method: str, url: str, *, headers: dict[str, str], body: bytes | None, timeout: float, repeatable: bool
+    ) -> connections.Reply:
+        """As ``connections.request``."""
         parts = urlsplit(url)
         service = parts.netloc.split(".")[0].split(":")[0]
 
@@ -544,7 +620,7 @@ class World:
             self.quiet += 1
             kept = _global_values()
             try:
-                text = body.decode() if isinstance(body, bytes) else body or ""
+                text = (body or b"").decode()
                 return self._request(service, method, parts.path, text, headers, dict(parse_qsl(parts.query)), {})
             finally:
                 _set_globals(kept)
@@ -552,7 +628,7 @@ class World:
 
         run = self.run
         if run is None or self.quiet or not run.is_side():
-            return _raw(do(), preload)
+            return _raw(do())
         step, fault = run.reach(f"{method} {service}{parts.path}", over_http=True)
         match fault:
             case Fault.CRASH_BEFORE:
@@ -560,15 +636,15 @@ class World:
                 raise Crash
             case Fault.UNAVAILABLE:
                 step.outcome = fault.value
-                return _raw(Response(status=503, body={}, headers={}), preload)
+                return _raw(Response(status=503, body={}, headers={}))
         answer = do()
         step.outcome = str(answer.status)
         if fault is None:
-            return _raw(answer, preload)
+            return _raw(answer)
         step.outcome += f"; {fault.value}"
         if fault is Fault.CRASH_AFTER:
             raise Crash
-        raise urllib3.exceptions.ReadTimeoutError(None, url, "no answer")  # type: ignore[arg-type]
+        raise TimeoutError("no answer")
 
     def _request(
         self,
@@ -717,13 +793,15 @@ def _etag(content: bytes) -> str:
 
 def _refusal(client: Any, code: str, operation: str, status: int = 400) -> ClientError:
     error = client.exceptions.from_code(code)
-    return error({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
+    refused: ClientError = error({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
+    return refused
 
 
-def _raw(answer: Response, preload: bool) -> urllib3.HTTPResponse:
-    data = b"" if answer.body is None else json.dumps(answer.body).encode()
-    headers = {name: str(value) for name, value in answer.headers.items()} | {"Content-Length": str(len(data))}
-    return urllib3.HTTPResponse(io.BytesIO(data), headers=headers, status=answer.status, preload_content=preload)
+def _raw(answer: Response) -> connections.Reply:
+    headers = email.message.Message()
+    for name, value in answer.headers.items():
+        headers[name] = str(value)
+    return connections.Reply(answer.status, headers, b"" if answer.body is None else json.dumps(answer.body).encode())
 
 
 def _record(queue: str, message: Message) -> dict[str, Any]:
@@ -807,6 +885,8 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
     logging.disable(logging.CRITICAL)
     _do_not_sleep(monkeypatch)
+    # The layer is not built: what it carries is where its build takes it from.
+    monkeypatch.setattr(importlib.import_module("feed_records"), "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
     real = BaseClient._make_api_call
     for make in (aws.client, aws.patient_client, aws.single_try_client):
@@ -820,7 +900,7 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
         made = World(*services)
         monkeypatch.setattr(settings, "os", SimpleNamespace(environ=_Environment(made)))
         monkeypatch.setattr(BaseClient, "_make_api_call", lambda *called: made.call_aws(real, *called))
-        monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", _urlopen(made))
+        monkeypatch.setattr(connections, "request", made.call_http)
         yield made
     logging.disable(logging.NOTSET)
     for make in (aws.client, aws.patient_client, aws.single_try_client):
@@ -845,19 +925,3 @@ class _Environment(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._made.environment())
-
-
-def _urlopen(made: World) -> Callable[..., Any]:
-    def urlopen(
-        pool: Any,
-        method: str,
-        url: str,
-        body: Any = None,
-        headers: Any = None,
-        *_: Any,
-        preload_content: bool = True,
-        **__: Any,
-    ) -> Any:
-        return made.call_http(method, f"https://{pool.host}{url}", body, headers or {}, preload_content)
-
-    return urlopen

@@ -1,0 +1,357 @@
+"""What comes by events: feeds and their circuit, shipments, syncs of customers, updates that are relayed."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from local import feed_samples
+from local.settings import ROOT
+from tests.interleavings import deployed
+from tests.interleavings.scenario import Invariant, Scenario
+from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
+from tests.interleavings.world import Message, World
+
+# --- feeds ---
+BUCKET, RECORDS = "feeds.Bucket", "feed-pipeline.RecordsQueue"
+KEY = "product/in/2027/01/15/winter.json"
+OTHER_KEY = "product/in/2027/01/16/winter.json"
+
+
+def upload(version: int, sequencer: str, key: str = KEY) -> Callable[[World], Any]:
+    """A feed is put, and EventBridge tells of it, again if the function fails."""
+
+    def side(world: World) -> str:
+        event = put(world, version, sequencer, key)
+        return transform(world, event)
+
+    return side
+
+
+def put(world: World, version: int, sequencer: str, key: str = KEY) -> dict[str, Any]:
+    content = feed_samples.as_json(feed_samples.records("product", 3, version=version))
+    stored = world._s3_PutObject(None, BUCKET, key, content)
+    event: dict[str, Any] = json.loads((ROOT / "events" / "feed-pipeline" / "transform_feed.json").read_text())
+    event["detail"]["bucket"]["name"] = BUCKET
+    found = {"key": key, "size": len(content), "etag": stored["ETag"].strip('"'), "sequencer": sequencer}
+    event["detail"]["object"] |= found
+    event["time"] = f"2027-01-{key.split('/')[4]}T08:00:00Z"
+    world.facts.setdefault("uploads", []).append(sequencer.ljust(32, "0"))
+    return event
+
+
+def transform(world: World, event: dict[str, Any]) -> str:
+    for _ in range(3):
+        try:
+            world.invoke(deployed.function("feed-pipeline", "transform_feed"), event)
+        except (Crash, Exception):
+            continue
+        return "done"
+    return "failed"
+
+
+def uploaded(world: World) -> None:
+    world.facts["event"] = put(world, 1, "0A")
+
+
+def transformed(world: World) -> None:
+    uploaded(world)
+    assert transform(world, world.facts["event"]) == "done"
+    world.deliver(RECORDS, 10)
+
+
+def again(world: World) -> str:
+    return transform(world, world.facts["event"])
+
+
+def conclude(world: World) -> Any:
+    world.later(61)
+    return world.scheduled("feeds", "conclude_feeds")
+
+
+def update_and_conclude(world: World) -> Any:
+    return world.deliver(RECORDS, 1), conclude(world)
+
+
+def request_upload(world: World) -> int:
+    return int(world.request("feeds", "POST", "/v1/feeds/product", principalId="grace").status)
+
+
+def upload_what_was_requested(world: World) -> str:
+    waiting = world.items("feeds.FeedsTable")
+    if not waiting:
+        return "nothing"
+    key = f"product/in/2027/01/15/{waiting[0]['feed_id']}.json"
+    return transform(world, put(world, 1, "0A", key))
+
+
+def settle_feeds(world: World) -> None:
+    def over() -> bool:
+        return not any("open" in feed for feed in world.items("feeds.FeedsTable"))
+
+    newest = world.facts.get("event") if len(world.facts.get("uploads", [])) == 1 else None
+    if newest and not world.items("feeds.FeedsTable"):
+        transform(world, newest)
+    world.settle(("feeds", "conclude_feeds"), until=over, rounds=5, minutes=61)
+
+
+def watch_feeds(world: World) -> None:
+    for feed in world.items("feeds.FeedsTable"):
+        seen = world.facts.setdefault("feeds", {}).setdefault(feed["feed"], [])
+        facts = (feed.get("sequencer", ""), feed.get("run", ""), feed["status"], feed.get("received"))
+        if seen[-1:] != [facts]:
+            seen.append(facts)
+
+
+def newest_upload_counts(world: World, run: Run) -> str:
+    for name, seen in world.facts.get("feeds", {}).items():
+        uploads = world.facts["uploads"]
+        order = [uploads.index(sequencer) for sequencer, *_ in seen if sequencer]
+        if order != sorted(order):
+            return f"{name} went back to an older upload"
+    for feed in world.items("feeds.FeedsTable"):
+        told = [result for result in run.results.values() if result == "failed"]
+        newest = (world.facts.get("uploads") or [""])[-1]
+        if not told and feed.get("sequencer", newest) != newest and len(world.facts["uploads"]) > 1:
+            return f"{feed['feed']} is of upload {feed['sequencer']}, {newest} is newer"
+    return ""
+
+
+def feeds_end(world: World, run: Run) -> str:
+    faults = any(result == "failed" for result in run.results.values())
+    open_ = [
+        f"{feed['feed']} is {feed['status']}"
+        for feed in world.items("feeds.FeedsTable")
+        if "run" in feed and feed["status"] not in ("COMPLETE", "FAILED")
+    ]
+    return "" if faults else "; ".join(open_)
+
+
+def manifests_are_right(world: World, run: Run) -> str:
+    """The manifest in the store accounts for every record of the feed's run."""
+    for feed in world.items("feeds.FeedsTable"):
+        text = world.objects[BUCKET].get(f"product/results/{feed['feed_id']}.json")
+        if feed["status"] != "COMPLETE" or not text:
+            continue
+        manifest = json.loads(text)
+        accounted = sum(manifest[name] for name in ("updated", "unchanged", "stale", "failed"))
+        if manifest["pending"] or manifest["received"] != 3 or accounted != 3:
+            return f"the manifest says {manifest}"
+        outcomes = {name: manifest[name] for name in ("updated", "unchanged", "stale", "failed")}
+        if any(feed["outcomes"][name] != number for name, number in outcomes.items()):
+            return f"the manifest says {outcomes}, the feed {feed['outcomes']}"
+    return ""
+
+
+def ended_feeds_stay(world: World, run: Run) -> str:
+    """A run that has ended is entered no more, and one that was replaced neither."""
+    for name, seen in world.facts.get("feeds", {}).items():
+        for before, after in pairwise(seen):
+            if (
+                before[1]
+                and before[1] == after[1]
+                and before[2] in ("UPDATING", "COMPLETE")
+                and after[2] == "TRANSFORMING"
+            ):
+                return f"{name} began again after it was read"
+            if before[1] and before[1] == after[1] and before[3] is not None and before[3] != after[3]:
+                return f"{name} had {before[3]} records, then {after[3]}"
+            if before[1] and not after[1]:
+                return f"{name} forgot its run"
+    return ""
+
+
+# --- the circuit of a feed's queue ---
+MAPPING = "feed-pipeline/product-mapping-id"
+
+
+def open_circuit(world: World) -> str:
+    return _in_pipeline(world, lambda module: module.open_circuit("down"))
+
+
+def close_circuit(world: World) -> str:
+    def close(module: Any) -> None:
+        opened = module.opened_at()
+        if opened:
+            module.close_circuit(opened)
+
+    return _in_pipeline(world, close)
+
+
+def _in_pipeline(world: World, work: Callable[[Any], None]) -> str:
+    import feed_circuit
+
+    with world.acting_as(deployed.function("feed-pipeline", "update_platform")):
+        try:
+            work(feed_circuit)
+        except (Crash, Exception):
+            return "failed"
+    return "done"
+
+
+def circuit_is_open(world: World) -> None:
+    assert open_circuit(world) == "done"
+    world.later(1)
+
+
+def disabled_has_item(world: World, run: Run) -> str:
+    """What is disabled has an item, by which the probe enables it."""
+    item = any(item["part"].startswith("circuit/") for item in world.items("feeds.AccountsTable"))
+    return "the mapping is disabled, and nothing says so" if world.mappings.get(MAPPING) is False and not item else ""
+
+
+# --- shipping, data-sync, event-relay ---
+DETAIL = json.loads((ROOT / "events" / "bus" / "checkout.order.complete.json").read_text())
+EVENT = {"source": "service-order-local", "detail-type": "State change Notification", "detail": DETAIL}
+
+
+def _complete(event_id: str = "") -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(json.dumps(EVENT))
+    if event_id:
+        event["detail"]["event"]["meta_data"]["event_id"] = event_id
+    return event
+
+
+def on_platform(world: World) -> None:
+    data = EVENT["detail"]["event"]["data"]
+    order = {
+        "customer_id": data["customer_id"], "lines": [{"sku": "SP-1", "quantity": 2}], "ship_to": {"country": "DE"},
+        "totals": {"amount": 1, "currency": "EUR"}, "status": "paid",
+    }  # fmt: skip
+    assert world.partner("PUT", f"commerce/orders/{data['order_number']}", order).status == 201
+    customer = {"customer_id": data["customer_id"], "identity_id": "i1", "name": "Ada", "email": "ada@example.com"}
+    headers = {"if-none-match": "*"}
+    assert world.partner("PUT", f"commerce/customers/{data['customer_id']}", customer, **headers).status == 201
+    member = {"customer_id": data["customer_id"], "identity_id": "i1", "rewards_id": "r1", "points": 0, "tier": "blue"}
+    assert world.partner("PUT", f"rewards/members/{data['customer_id']}", member, **headers).status in (200, 201)
+
+
+def two_messages(queue: str, *events: dict[str, Any]) -> Callable[[World], None]:
+    def given(world: World) -> None:
+        on_platform(world)
+        for number, event in enumerate(events):
+            world.queues[queue].append(Message(f"m{number}", json.dumps(event), {}))
+
+    return given
+
+
+def deliver(queue: str) -> Callable[[World], int]:
+    return lambda world: world.deliver(queue, 2)
+
+
+def drain(world: World) -> None:
+    world.settle(until=lambda: True)
+
+
+def one_shipment(world: World, run: Run) -> str:
+    effects = world.effects("shipments")
+    return f"{len(effects)} shipments of one order" if len(effects) != 1 else ""
+
+
+def one_sync(world: World, run: Run) -> str:
+    syncs = world.records("customer-syncs")
+    return f"one order is synced {len(syncs)} times" if len(syncs) != 1 else ""
+
+
+UPDATES = "event-relay.UpdatesQueue"
+
+
+def updates(world: World) -> None:
+    sample = json.loads((ROOT / "events" / "event-relay" / "relay_batch.json").read_text())["Records"][0]
+    for number, group in enumerate(("one", "one", "other")):
+        body = sample["body"].replace("T100000001", f"T10000000{number}")
+        world.queues[UPDATES].append(Message(f"00000000-0000-4000-8000-00000000000{number}", body, {}, group))
+
+
+def relay(world: World) -> Any:
+    """A run of the schedule; what it did not finish is visible again later."""
+    result = world.scheduled("event-relay", "relay_events")
+    for message in world.queues[UPDATES]:
+        message.hidden = False
+    return result
+
+
+def settle_relay(world: World) -> None:
+    for _ in range(3):
+        relay(world)
+
+
+def every_update_is_told(world: World, run: Run) -> str:
+    ids = [event["meta_data"]["event_id"] for event in world.published]
+    if len(set(ids)) != 3:
+        return f"3 updates, and {len(set(ids))} events"
+    return f"{len(world.queues[UPDATES])} updates are left" if world.queues[UPDATES] else ""
+
+
+def _one(service: str, sentence: str, check: Any) -> Invariant:
+    return Invariant(service, sentence, check)
+
+
+INVARIANTS = (
+    _one("feeds", "A feed is that of its newest upload.", newest_upload_counts),
+    _one("feeds", "Every feed that was uploaded ends.", feeds_end),
+    _one("feeds", "A manifest accounts for every record.", manifests_are_right),
+    _one("feeds", "A run that was read is not begun again, and its records stay as many.", ended_feeds_stay),
+    _one("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
+    _one("shipping", "An order is shipped once.", one_shipment),
+    _one("data-sync", "An order is synced once.", one_sync),
+    _one("event-relay", "Every update is told, under one id.", every_update_is_told),
+)
+# A run of a feed makes a dozen calls.
+LONG = Bounds(switches=1, mixed=40, random=20)
+
+
+def _feed(name: str, given: Any, sides: Any, bounds: Bounds = LONG) -> Scenario:
+    return Scenario(
+        "feeds", name, given, sides, settle=settle_feeds, needs=("feed-pipeline",), watch=watch_feeds, bounds=bounds,
+        faults=(Fault.LOST, Fault.CRASH_AFTER, Fault.CRASH_BEFORE),
+    )  # fmt: skip
+
+
+def _circuit(name: str, given: Any, sides: Any) -> Scenario:
+    # An opening is told from another by its microsecond.
+    return Scenario(
+        "feed-pipeline", name, given, sides, needs=("feeds",), faults=(Fault.LOST, Fault.UNANSWERED), ticks=True
+    )
+
+
+def _queue(service: str, name: str, queue: str, *events: dict[str, Any]) -> Scenario:
+    sides = {"one": deliver(queue), "other": deliver(queue)}
+    return Scenario(service, name, two_messages(queue, *events), sides, settle=drain)
+
+
+OTHER_ID = "00000000-0000-4000-8000-0000000000ff"
+SCENARIOS = (
+    _feed("an upload is told of twice", uploaded, {"one": again, "other": again}),
+    _feed("two uploads of one feed", uploaded, {"older": again, "newer": upload(2, "0B")}),
+    _feed("two folders have the same feed", uploaded, {"older": again, "newer": upload(2, "01", OTHER_KEY)}),
+    _feed("two conclude at once", transformed, {"one": conclude, "other": conclude}),
+    _feed(
+        "a feed is concluded while it is uploaded anew", transformed, {"conclude": conclude, "newer": upload(2, "0B")}
+    ),
+    _feed(
+        "records are updated while a feed is concluded",
+        uploaded,
+        {"run": lambda world: (again(world), update_and_conclude(world)), "conclude": conclude},
+    ),
+    _feed(
+        "a feed is uploaded before its request is answered",
+        lambda world: None,
+        {"request": request_upload, "upload": upload_what_was_requested},
+        Bounds(mixed=200),
+    ),
+    _circuit(
+        "the circuit opens while a probe closes it", circuit_is_open, {"open": open_circuit, "close": close_circuit}
+    ),
+    _circuit("two open the circuit", lambda world: None, {"one": open_circuit, "other": open_circuit}),
+    _queue("shipping", "Order complete comes twice", "shipping.CompletedQueue", _complete(), _complete()),
+    _queue("data-sync", "Order complete comes twice", "data-sync.CustomerQueue", _complete(), _complete()),
+    _queue(
+        "data-sync",
+        "an order is told complete under two ids",
+        "data-sync.CustomerQueue",
+        _complete(),
+        _complete(OTHER_ID),
+    ),
+    Scenario("event-relay", "two runs of the relay", updates, {"one": relay, "other": relay}, settle=settle_relay),
+)

@@ -114,7 +114,7 @@ iam-report: start ## List what roles may do that no test used and no template ne
 	@$(RUN) local.cli iam-report
 iam-mutation: $(VENV) ## Remove statements from live roles, one at a time; a test must fail ## [SAMPLE=20] [SEED=1]
 	@$(RUN) local.cli iam-mutation
-condition-mutation: $(VENV) ## Weaken conditions of writes in a copy, one clause at a time; a test must fail ## [ONLY=vouchers]
+condition-mutation: $(VENV) ## Weaken conditions of writes, one clause at a time; a test must fail ## [ONLY=vouchers]
 	@$(RUN) local.cli condition-mutation
 
 ##@ Measure

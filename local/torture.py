@@ -24,9 +24,9 @@ SIZES = {
 @click.option("--seed", type=int, envvar="SEED", help="Repeats a run.")
 @click.pass_context
 def torture(ctx: click.Context, seed: int | None) -> None:
-    """Start the shop; run the long campaigns of tests/interleavings, tests/resilience and tests/abuse, then take statements from roles."""
+    """Start the shop; run the long campaigns of races, of tests/resilience and tests/abuse, then take statements from roles."""
     ctx.invoke(start)
-    with step("the long campaigns of tests/interleavings, tests/resilience and tests/abuse"):
+    with step("the long campaigns of races, of tests/resilience and tests/abuse"):
         _run(
             "pytest", "tests/interleavings", "tests/resilience", "tests/abuse", **SIZES, **_seed("SETPIECES_SEED", seed)
         )

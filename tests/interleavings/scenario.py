@@ -28,7 +28,7 @@ class Invariant:
 class Scenario:
     """``sides`` race after ``given``; then ``settle`` lets everything happen that happens by itself.
 
-    ``needs`` are services whose tables, queues and rules take part besides the scenario's own. ``watch`` looks after each write.
+    ``needs`` are services whose tables, queues and rules take part, too. ``watch`` looks after each write.
     The clock stands still during a run, so that equal ends are recognised, unless it ``ticks`` with each call.
     """
 

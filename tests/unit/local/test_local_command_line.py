@@ -75,7 +75,9 @@ ROWS: dict[str, Row] = {
     "torture": Row("torture", ({"SEED": "one"}, "SEED"), None, STARTS_IT),
     "iam-report": Row("iam-report", ({"ALL": "perhaps"}, "ALL"), ({}, 1, START)),
     "iam-mutation": Row("iam-mutation", ({"SAMPLE": "0"}, "SAMPLE"), None, STARTS_IT),
-    "condition-mutation": Row("condition-mutation", ({"ONLY": "vouchrs"}, "Did you mean vouchers?"), None, "needs no shop"),
+    "condition-mutation": Row(
+        "condition-mutation", ({"ONLY": "vouchrs"}, "Did you mean vouchers?"), None, "needs no shop"
+    ),
     "bench": Row("bench", ({"BENCH": "vouchrs"}, "Did you mean vouchers?"), None, STARTS_IT),
     "bench-docs": Row("bench-docs", SEED, None, "works on results of earlier measurements"),
     "load": Row("load", ({"MINUTES": "few"}, "MINUTES"), None, STARTS_IT),

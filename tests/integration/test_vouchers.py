@@ -196,6 +196,18 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
         assert (answer.status_code, answer.json()["code"]) == (404, "VOUCHER_NOT_FOUND")
 
 
+def test_an_admin_gives_back_a_voucher_that_bought_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
+    path = f"/vouchers/v1/vouchers/{codes[-1]}/redemptions"
+    redeemed = {"json": {"order_number": "T900000001"}}
+    assert patiently(lambda: shop.call("POST", path, **redeemed)).status_code in (200, 201)
+    refused = shop.call("DELETE", path, headers=admin)
+    assert (refused.status_code, refused.json()["code"]) == (409, "VOUCHER_REDEEMED")
+    released = f"{path}?order_number=T900000001"
+    assert shop.call("DELETE", released).status_code == 401
+    assert [patiently(lambda: shop.call("DELETE", released, headers=admin)).status_code for _ in "ab"] == [204, 204]
+    assert patiently(lambda: shop.call("POST", path, json={"order_number": "T900000002"})).status_code == 201
+
+
 def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str]):
     tomorrow = str((datetime.now(UTC) + timedelta(days=2)).date())
     path = ask(shop, admin, count=2, valid_from=tomorrow)

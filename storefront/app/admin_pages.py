@@ -55,7 +55,7 @@ async def order_batch(request: Request) -> Response:
     given = {
         name: str(form.get(name, "")) for name in ("count", "campaign", "value", "valid_from", "valid_to", "notify")
     }
-    numbers = {name: int(given[name]) if given[name].isdigit() else -1 for name in ("count", "value")}
+    numbers = {name: int(given[name]) if given[name].isdecimal() else -1 for name in ("count", "value")}
     wanted = given | numbers | {"currency": "EUR"}
     try:
         answer = await site_of(request).apis.call(

@@ -62,6 +62,9 @@ class Apis:
         ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed, ``client``
         the address of the visitor for whom this is.
         """
+        written = f"{key}{match}"
+        if not (written.isascii() and written.isprintable()):
+            raise Refused(400, "INVALID_REQUEST", "The form holds what no page of the shop has put there")
         headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._own}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -92,5 +95,5 @@ def _refused(answer: httpx.Response) -> Refused:
         answer.status_code,
         str(known.get("code", "UNKNOWN")),
         str(known.get("detail") or known.get("title") or ""),
-        int(advice) if advice.isdigit() else None,
+        int(advice) if advice.isdecimal() else None,
     )

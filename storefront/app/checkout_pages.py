@@ -133,4 +133,4 @@ async def _status(request: Request) -> tuple[dict[str, str], int]:
     number = quote(request.path_params["number"], safe="")
     answer = await site_of(request).apis.call("orders", "GET", f"orders/{number}/status", token=token)
     advice = answer.headers.get("retry-after", "")
-    return answer.body, int(advice) if advice.isdigit() else ADVICE
+    return answer.body, int(advice) if advice.isdecimal() else ADVICE

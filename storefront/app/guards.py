@@ -58,7 +58,7 @@ class BodyLimit:
             return await self._app(scope, receive, send)
         most = self._by_path.get(scope["path"], self._most)
         announced = Headers(scope=scope).get("content-length", "")
-        size = int(announced) if announced.isdigit() else 0
+        size = int(announced) if announced.isdecimal() else 0
         received = 0
 
         async def limited() -> Message:

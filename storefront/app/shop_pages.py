@@ -80,7 +80,7 @@ async def add_to_basket(request: Request) -> Response:
     form = await form_of(request)
     sku, quantity = str(form.get("sku", "")), str(form.get("quantity", "1"))
     identifier = basket_id(request) or secrets.token_urlsafe(24)
-    line = {"sku": sku, "quantity": int(quantity) if quantity.isdigit() else 0}
+    line = {"sku": sku, "quantity": int(quantity) if quantity.isdecimal() else 0}
     try:
         await site_of(request).apis.call(
             "basket", "POST", f"baskets/{quote(identifier, safe='')}/items", json=line, key=str(form.get("form", ""))
@@ -104,7 +104,7 @@ async def change_basket(request: Request) -> Response:
         if quantity == "0":
             await apis.call("basket", "DELETE", path)
         else:
-            await apis.call("basket", "PATCH", path, json={"quantity": int(quantity) if quantity.isdigit() else -1})
+            await apis.call("basket", "PATCH", path, json={"quantity": int(quantity) if quantity.isdecimal() else -1})
     except Refused as error:
         if error.status in (400, 404, 409, 412, 422):
             return to(f"/basket?message={error.code}")

@@ -128,6 +128,23 @@ def test_a_feed_may_be_a_file_of_many_megabytes_and_has_no_other_long_field():
     assert "one of the types" in signed_in().send("POST", "/admin/feeds", file + fields, headers).text
 
 
+@pytest.mark.parametrize("text", ["\u00b2", "\u0663", "-1", "9" * MAX_FIELD_BYTES, "\u00e9", "a\r\nb: c", "\x00", ""])
+@pytest.mark.parametrize("path", [path for path, _ in FORMS])
+def test_no_form_can_be_filled_in_so_that_it_is_a_fault(path: str, text: str):
+    """What browsers send of the shop's own forms is checked there, what others send is not."""
+    client = signed_in()
+
+    def api(request: httpx.Request) -> httpx.Response:
+        assert all(value.isprintable() for value in request.headers.values())
+        return problem(400, "INVALID_REQUEST")
+
+    client._api = api
+    client.cookies.set("__Host-basket", "b" * 32)
+    names = ("quantity", "form", "key", "version", "name", "email", "count", "value", "sku", "next", "token", "notify")
+    assert client.post(path, dict.fromkeys(names, text)).status_code < 500
+    assert client.post(path, dict.fromkeys(names, "1") | {"quantity": text}).status_code < 500
+
+
 @pytest.mark.parametrize(("base", "name"), [(HTTPS, "__Host-basket"), (HTTP, "basket")])
 def test_the_baskets_cookie_is_of_this_host_alone(base: str, name: str):
     client = Browser(lambda request: httpx.Response(201, json={}), base=base)

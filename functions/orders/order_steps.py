@@ -51,7 +51,7 @@ def _validate(order: Order) -> Order:
     number = order["order_number"]
     try:
         price = priced(read_basket(order["basket_id"]))
-        # In the time that there is, the lines are checked that cost most: cheap ones keep no dear one from it.
+        # The lines that cost most are checked first: there may not be time for all.
         lines = sorted(price["lines"], key=lambda line: line["quantity"] * line["unit_price"], reverse=True)
         check_products(price, read_products([line["sku"] for line in lines]))
         price = taxed(price, quote_tax(order, price))

@@ -96,6 +96,7 @@ ROWS: dict[str, Row] = {
     "build": Row("build", ({"PIECE": "baskt"}, "Did you mean basket?"), None, "needs no shop"),
     "image": Row("image", ({"ENV": "dve"}, "Did you mean dev?"), None, "needs no shop"),
     "reference": Row("reference", SEED, None, "needs no shop"),
+    "install": Row(why="installs what the others need"),
     "lock": Row(why=TOOL),
 }
 # What they do depends on processes and files of the state: each in a process with an empty one.

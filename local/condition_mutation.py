@@ -4,8 +4,9 @@
     make condition-mutation ONLY=vouchers   those of one service, without writing
 
 Conditions are found in the sources: in Python by their place in the syntax tree, in API documents and state machines as text.
-What a condition is made of while functions run is noted in a first run of the tests. Every change is made in a copy of the
-repository, and a clause ``a = :b`` becomes ``a = :b OR NOT a = :b``, which always holds and uses the same names and values.
+What a condition is made of while functions run is noted as the races of tests/interleavings and unit tests send it. A clause
+``a = :b`` becomes ``a = :b OR NOT a = :b``, which always holds and uses the same names and values: in memory for the races, in
+a copy of the repository for what they do not notice. The working tree is never changed.
 """
 
 import ast
@@ -16,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ _SERVICES = {
     "functions/common/setpieces/attempts.py": "login",
 }
 # Tests of what no race can show, after those of the service itself.
-_OTHERS = {"functions/common": ("tests/unit/common",), "functions/feeds": ("tests/unit/feed-pipeline",)}
+_OTHERS = {"functions/feeds": ("tests/unit/feed-pipeline",)}
 
 
 @dataclass(frozen=True, order=True)
@@ -182,6 +182,23 @@ def _conditions(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr]]:
         yield from _conditions(child, function)
 
 
+def built_apart(file: str) -> list[str]:
+    """The functions of a file that put a condition into a request which another one sends."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.FunctionDef):
+            found |= {
+                node.name
+                for function, value in _conditions(node, "")
+                if function == node.name and value in _in_dicts(node)
+            }
+    return sorted(found)
+
+
+def _in_dicts(node: ast.AST) -> list[ast.expr]:
+    return [value for each in ast.walk(node) if isinstance(each, ast.Dict) for value in each.values]
+
+
 # --- the copy ---
 
 
@@ -229,14 +246,11 @@ def service_of(file: str) -> str:
     return _SERVICES.get(file) or file.split("/")[1]
 
 
-def tests_of(file: str) -> list[list[str]]:
-    """Arguments of pytest, one list after the other: the races of the service, then its unit tests."""
+def unit_tests(file: str) -> list[str]:
+    """Arguments of pytest for what no race shows: the unit tests of the service."""
     service = service_of(file)
-    races = {"feed-pipeline": "feeds or feed-pipeline"}.get(service, service)
     unit = [f"tests/unit/{service}"] if (ROOT / "tests" / "unit" / service).is_dir() else []
-    more = next((list(tests) for folder, tests in _OTHERS.items() if file.startswith(folder)), [])
-    found = [["tests/interleavings", "-k", f"test_invariants and ({races})"]]
-    return [*found, [*unit, *more]] if unit or more else found
+    return [*unit, *next((tests for folder, tests in _OTHERS.items() if file.startswith(folder)), ())]
 
 
 def failing(root: Path, arguments: list[str], **environment: str) -> str:
@@ -251,28 +265,41 @@ def failing(root: Path, arguments: list[str], **environment: str) -> str:
     return "" if done.returncode in (0, 5) else f"pytest ended with {done.returncode}"
 
 
-def seen(only: str) -> set[Clause]:
-    """Every clause that the tests of services send, by the place that it comes from."""
+def raced(only: str) -> set[Clause]:
+    """The clauses that races send, and the first race that notices when one is weakened, which is done in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "weakened.json"
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", "--timeout", "7200", "tests/interleavings/weaken.py"],
+            cwd=ROOT, env=os.environ | {"ONLY": only, "SETPIECES_WEAKENED": str(results)}, check=True,
+        )  # fmt: skip
+        return {Clause(**row) for row in json.loads(results.read_text())}
+
+
+def tested(only: str) -> set[Clause]:
+    """The clauses that unit tests of services send."""
     with tempfile.TemporaryDirectory() as folder:
         root, notes = copy(Path(folder)), Path(folder) / "notes"
         notes.touch()
         files = sorted({site.file for site in sites() if site.file.endswith(".py") and only in service_of(site.file)})
         for file in files:
             wrap(root, file, f'noted({{0}}, "{file}", "{{function}}")')
-        for arguments in {json.dumps(each): each for file in files for each in tests_of(file)}.values():
-            failed = failing(root, arguments, **{NOTES: str(notes)})
-            if failed:
-                raise click.ClickException(f"{failed} fails as it is")
-        lines = {line for line in notes.read_text().splitlines() if line}
-    return {Clause(*json.loads(line)) for line in lines}
+        arguments = sorted({argument for file in files for argument in unit_tests(file)})
+        failed = failing(root, arguments, **{NOTES: str(notes)})
+        if failed:
+            raise click.ClickException(f"{failed} fails as it is")
+        return {Clause(*json.loads(line)) for line in {*notes.read_text().splitlines()}}
 
 
 def noticed(clause: Clause) -> str:
-    """The test that notices when a clause is weakened, "" if none does."""
+    """The test that notices when a clause is weakened in a copy, "" if none does; first the races, if it is not Python's."""
+    tests = [unit_tests(clause.file)]
+    if not clause.file.endswith(".py"):
+        tests.insert(0, ["tests/interleavings/test_interleavings.py", "-k", service_of(clause.file)])
     with tempfile.TemporaryDirectory() as folder:
         root = copy(Path(folder))
         mutate(root, clause)
-        return next((failed for arguments in tests_of(clause.file) if (failed := failing(root, arguments))), "")
+        return next((failed for arguments in tests if arguments and (failed := failing(root, arguments))), "")
 
 
 def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> str:
@@ -287,22 +314,20 @@ def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> 
 def main(only: str) -> None:
     """Weaken each condition of a write to DynamoDB in a copy, one clause at a time, and see that a test notices."""
     console = Console(width=200, highlight=False)
-    other = {clause for clause in written() if only in service_of(clause.file)}
-    results, unnoticed = [], 0
-    chosen = sorted(seen(only) | other)
-    for number, clause in enumerate(chosen, start=1):
-        began = time.monotonic()
-        test = noticed(clause)
-        unnoticed += not test
-        results.append(Clause(clause.file, clause.function, clause.text, test))
+    by_race = {(each.file, each.function, each.text): each.noticed_by for each in raced(only)}
+    others = {clause for clause in written() if only in service_of(clause.file)} | tested(only)
+    found = sorted({*by_race, *((each.file, each.function, each.text) for each in others)})
+    results = []
+    for number, key in enumerate(found, start=1):
+        clause = Clause(*key)
+        test = by_race.get(key) or noticed(clause)
+        results.append(Clause(*key, test))
         told = f"noticed by {test}" if test else "[red]nothing noticed[/]"
-        took = time.monotonic() - began
-        console.print(
-            f"{number:3}/{len(chosen)} {took:5.0f} s  {clause.file} {clause.function}: {clause.text}\n      {told}"
-        )
-    console.print(f"{len(chosen) - unnoticed} of {len(chosen)} clauses were noticed.")
+        console.print(f"{number:3}/{len(found)}  {clause.file} {clause.function}: {clause.text}\n         {told}")
+    unnoticed = [result for result in results if not result.noticed_by]
+    console.print(f"{len(results) - len(unnoticed)} of {len(results)} clauses were noticed.")
     if not only:
-        KNOWN.write_text(json.dumps([asdict(result) for result in sorted(results)], indent=1) + "\n")
+        KNOWN.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     raise SystemExit(1 if unnoticed else 0)
 
 

@@ -92,8 +92,9 @@ def run_once(
     """Raises ``Failed``. ``seen`` are ends of runs after which all invariants held."""
     world.back_to(given)
     run = world.interleave({name: lambda side=side: side(world) for name, side in scenario.sides.items()}, schedule)
-    # What follows depends on nothing but this.
-    ended = world.fingerprint() + repr(sorted(run.results.items())) + repr(run.errors)
+    # What follows, and what invariants look at, depends on nothing but this.
+    asked = sorted(step.call for step in run.steps if step.call[0].isupper())
+    ended = repr((world.fingerprint(), sorted(run.results.items()), run.errors, asked, bool(schedule.faults)))
     if ended in seen:
         return run
     scenario.settle(world)

@@ -91,14 +91,14 @@ class Conditions:
         return sent
 
     def _noted(self, condition: str) -> str:
-        place = _place(condition)
+        place = _place()
         if place is None:
             return condition
         self.seen |= {(*place, general(clause)) for clause in clauses(condition)}
         return weakened(condition, self.weak[2]) if self.weak and self.weak[:2] == place else condition
 
 
-def _place(condition: str) -> tuple[str, str] | None:
+def _place() -> tuple[str, str] | None:
     """(file, function) that wrote the condition which is being sent; None if that is no function's."""
     sites = _sites()
     frame = sys._getframe(1)
@@ -109,10 +109,8 @@ def _place(condition: str) -> tuple[str, str] | None:
             name = frame.f_code.co_name
             if name in functions or len(functions) == 1:
                 return file, name if name in functions else functions[0]
-            # Written by one function and sent by another: the one that holds its words.
-            words = re.findall(r"[a-z_]+", condition)
-            found = [each for each in functions if all(word in _source(file, each) for word in words[:2])]
-            return file, (found or functions)[0]
+            # Written by one function and sent by another.
+            return file, condition_mutation.built_apart(file)[0]
         frame = frame.f_back  # type: ignore[assignment]
     return None
 
@@ -123,13 +121,6 @@ def _sites() -> dict[str, list[str]]:
     for site in sorted(condition_mutation.sites()):
         found[site.file].append(site.function)
     return dict(found)
-
-
-@cache
-def _source(file: str, function: str) -> str:
-    text = (ROOT / file).read_text()
-    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef) and node.name == function)
-    return "".join(ast.get_source_segment(text, node) or "" for node in nodes)
 
 
 class World:

@@ -128,7 +128,8 @@ def _asked(run: Run) -> int:
 
 
 def one_probe(world: World, run: Run) -> str:
-    if world.facts["failures"] >= 5 and "tax" in world.down and _asked(run) > 1:
+    # Without the table every instance goes on with the state that it saw last.
+    if world.facts["failures"] >= 5 and "tax" in world.down and _asked(run) > 1 and not run.schedule.faults:
         return f"the circuit is open, and {_asked(run)} probes were made"
     return ""
 

@@ -1,7 +1,8 @@
 """DynamoDB requests of the shop, and mutations of them, answered by the local cloud and by independent implementations.
 
-Witnesses: ``dynalite`` (npm), and moto. Compared are the status and the type of the error. There is
-no difference. AWS's own DynamoDB Local is not asked: its licence is for holders of an AWS account in good standing only.
+Witnesses: ``dynalite`` (npm), and moto. Compared are the status and the type of the error. There is no difference but for
+``OPERAND_IN_PARENTHESES``; maps are left to moto (``is_beyond_dynalite``). AWS's own DynamoDB Local is not asked: its
+licence is for holders of an AWS account in good standing only.
 """
 
 import json
@@ -38,6 +39,9 @@ EXPRESSIONS = (
     "ProjectionExpression",
 )
 VALUES = "ExpressionAttributeValues"
+# Refused here and taken by dynalite. The grammar that AWS documents has parentheses around conditions only
+# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html).
+OPERAND_IN_PARENTHESES = re.compile(r"(?<!size )\( [#:]?\w+ \) [<>=]")
 Client = Any
 Answer = str  # the code of the error, "" of a success
 
@@ -159,6 +163,17 @@ def replaced(request: dict[str, Any], place: Place, value: Any) -> dict[str, Any
     return changed
 
 
+def is_beyond_dynalite(request: dict[str, Any]) -> bool:
+    """True for a condition that compares a map or a list: dynalite finds no two of them equal.
+
+    For AWS they are equal if their contents are: "EQ is supported for all data types, including lists and maps"
+    (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Condition.html).
+    """
+    documents = [name for name, value in request.get(VALUES, {}).items() if set(value) & {"L", "M"}]
+    condition = request.get("ConditionExpression", "")
+    return any(re.search(rf"(=|<>) {name}\b", condition) for name in documents)
+
+
 def shapes_for_dynalite() -> Iterator[dict[str, Any]]:
     """The recorded shapes, and in place of a transaction each of its members."""
     for shape in RECORDED:
@@ -191,12 +206,15 @@ def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
             _compare(result, opened, "moto", "as recorded", shape["request"])
     seen = set()
     for shape in shapes_for_dynalite():
+        if is_beyond_dynalite(shape["request"]):
+            result["shapes"]["left to moto"] += 1
+            continue
         with replays(shape, ours=ours, dynalite=dynalite) as opened:
             _compare(result, opened, "dynalite", "as recorded", shape["request"])
             # moto's parser ends with exceptions of Python on some of these.
             for what, request in mutations(shape["request"]):
                 text = json.dumps([shape["operation"], what, *(request.get(name) for name in EXPRESSIONS)])
-                if text not in seen:
+                if text not in seen and not OPERAND_IN_PARENTHESES.search(text):
                     seen.add(text)
                     _compare(result, opened, "dynalite", what, request)
     return result

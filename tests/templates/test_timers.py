@@ -19,6 +19,7 @@ TIMERS = {
 # All clients of this machine have one address, from which tests send more than a customer may.
 LIMITS = {
     *("FoundationRequestsPerFiveMinutes", "EdgeRequestsPerFiveMinutes"),
+    *("LoginFailuresPerClient", "LoginFailuresPerAddress"),
 }
 # What every stage says of itself.
 OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment", "MailFrom"}

@@ -259,7 +259,9 @@ def failing(root: Path, arguments: list[str], **environment: str) -> str:
         [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments],
         cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    failed = [line.split(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    failed = [
+        line.split(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))
+    ]
     if failed:
         return re.sub(r" - .*", "", failed[0])
     return "" if done.returncode in (0, 5) else f"pytest ended with {done.returncode}"

@@ -105,14 +105,14 @@ def watch_feeds(world: World) -> None:
 
 def newest_upload_counts(world: World, run: Run) -> str:
     for name, seen in world.facts.get("feeds", {}).items():
-        uploads = world.facts["uploads"]
+        uploads = world.facts.get("uploads", [])
         order = [uploads.index(sequencer) for sequencer, *_ in seen if sequencer]
         if order != sorted(order):
             return f"{name} went back to an older upload"
     for feed in world.items("feeds.FeedsTable"):
         told = [result for result in run.results.values() if result == "failed"]
         newest = (world.facts.get("uploads") or [""])[-1]
-        if not told and feed.get("sequencer", newest) != newest and len(world.facts["uploads"]) > 1:
+        if not told and feed.get("sequencer", newest) != newest and len(world.facts.get("uploads", [])) > 1:
             return f"{feed['feed']} is of upload {feed['sequencer']}, {newest} is newer"
     return ""
 

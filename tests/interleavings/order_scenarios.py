@@ -85,6 +85,31 @@ def given_up(given: Callable[[World], None]) -> Callable[[World], None]:
     return both
 
 
+def stuck(given: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, and nothing has happened since."""
+
+    def both(world: World) -> None:
+        given(world)
+        world.later(400)
+
+    return both
+
+
+def stuck_again(given: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, and one sweep has not helped."""
+
+    def both(world: World) -> None:
+        stuck(given)(world)
+        assert sweep_now(world) == {"swept": 1}
+        world.later(7200)
+
+    return both
+
+
+def sweep_now(world: World) -> Any:
+    return world.scheduled("orders", "sweep_orders")
+
+
 def sweep(world: World) -> Any:
     world.later(400)
     return world.scheduled("orders", "sweep_orders")
@@ -166,6 +191,11 @@ def statuses_go_forward(world: World, run: Run) -> str:
     return ""
 
 
+def swept_once(world: World, run: Run) -> str:
+    swept = sum(result["swept"] for result in run.results.values() if isinstance(result, dict) and "swept" in result)
+    return f"one stuck order is swept {swept} times" if swept > 1 else ""
+
+
 def note_statuses(world: World) -> None:
     """After each call: what a customer who polled now would see."""
     for order in orders(world):
@@ -196,6 +226,7 @@ def _of(service: str) -> tuple[Invariant, ...]:
         Invariant(service, "An order has one charge at most.", one_charge_per_order),
         Invariant(service, "A basket that was sent once is charged once.", one_charge_per_purchase),
         Invariant(service, "The status of an order only goes forward, and it ends once.", statuses_go_forward),
+        Invariant(service, "A stuck order is swept by one of the sweeps at a time.", swept_once),
         Invariant(service, "Every order ends without a person.", every_order_ends),
         Invariant(
             service,
@@ -246,7 +277,13 @@ SCENARIOS = (
         {"process": deliver(SUBMIT), "sweep": sweep},
         bounds=LONG,
     ),
-    _scenario("orders", "two sweeps at once", ordered(), {"one": sweep, "other": sweep}),
+    _scenario(
+        "orders",
+        "two sweeps of an order that was swept",
+        stuck_again(ordered()),
+        {"one": sweep_now, "other": sweep_now},
+    ),
+    _scenario("orders", "two sweeps at once", stuck(ordered()), {"one": sweep_now, "other": sweep_now}),
     _scenario(
         "orders",
         "a result of the payment comes twice",

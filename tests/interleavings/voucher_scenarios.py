@@ -134,6 +134,26 @@ def follow(world: World) -> int:
     return int(world.request("vouchers", "GET", world.facts["link"]).status)
 
 
+def silent(world: World) -> None:
+    """A batch that nothing has happened to for long."""
+    asked_for(world)
+    world.later(20 * 60)
+
+
+def sweep_now(world: World) -> Any:
+    return world.scheduled("vouchers", "sweep_batches")
+
+
+def begin(world: World) -> str:
+    """The first step of a run."""
+    batch_id = batch_of(world)["batch_id"]
+    try:
+        world.invoke(deployed.function("vouchers", "lease_range"), {"batch_id": batch_id, "correlation_id": "c"})
+    except (Crash, Exception):
+        return "failed"
+    return "begun"
+
+
 def sweep(world: World) -> Any:
     world.later(20 * 60)
     return world.scheduled("vouchers", "sweep_batches")
@@ -274,6 +294,11 @@ def requester_is_told(world: World, run: Run) -> str:
     return ""
 
 
+def swept_once(world: World, run: Run) -> str:
+    swept = sum(result["swept"] for result in run.results.values() if isinstance(result, dict) and "swept" in result)
+    return f"one silent batch is swept {swept} times" if swept > 1 and not run.schedule.faults else ""
+
+
 def claimed_once(world: World, run: Run) -> str:
     """Two sweeps of the same minute make one attempt."""
     attempts = [seen[-1]["attempts"] for seen in world.facts.get("batches", {}).values()]
@@ -298,6 +323,7 @@ INVARIANTS = (
     _one("A link that works once works once.", link_works_once),
     _one("A requester hears how a batch ended.", requester_is_told),
     _one("An attempt starts one run.", claimed_once),
+    _one("A silent batch is swept by one of the sweeps at a time.", swept_once),
 )
 
 
@@ -336,7 +362,8 @@ SCENARIOS = (
         bounds=LONG,
         faults=REPEATED,
     ),
-    _scenario("two sweeps at once", asked_for, {"one": sweep, "other": sweep}),
+    _scenario("two sweeps at once", silent, {"one": sweep_now, "other": sweep_now}),
+    _scenario("two runs begin at once", asked_for, {"one": begin, "other": begin}, faults=REPEATED),
     _scenario(
         "a batch is given up while it is made",
         attempts_used_up,

@@ -424,7 +424,7 @@ class World:
         own = getattr(self, f"_{service}_{operation}", None)
         if own is None and service != "dynamodb":
             raise NotImplementedError(f"the harness knows no {service} {operation}")
-        answer = own(client, **sent) if own else real(client, operation, sent)
+        answer = own(client, **sent) if own else _as_aws(partial(real, client, operation), sent)
         if operation in WRITES:
             self.watch(self)
         return answer
@@ -776,6 +776,15 @@ def _filled(value: Any, data: Mapping[str, Any], known: Mapping[str, str]) -> An
     if isinstance(value, str):
         return re.sub(r"\$\{(\w+)\}", lambda match: known[match[1]], value)
     return value
+
+
+def _as_aws(call: Callable[[dict[str, Any]], Any], sent: dict[str, Any]) -> Any:
+    """moto leaves out of UPDATED_NEW what was set to the value that it had before; DynamoDB does not."""
+    if sent.get("ReturnValues") != "UPDATED_NEW":
+        return call(sent)
+    answer = call(sent | {"ReturnValues": "ALL_NEW"})
+    updated = re.findall(r"(\w+) =", sent["UpdateExpression"])
+    return answer | {"Attributes": {name: answer["Attributes"][name] for name in updated}}
 
 
 def _etag(content: bytes) -> str:

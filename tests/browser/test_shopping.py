@@ -25,7 +25,7 @@ def sign_in(page: Page, shop: Shop, who: str) -> None:
     page.get_by_label("E-mail").fill(shop.samples[who]["email"])
     page.get_by_label("Password").fill(shop.samples[who]["password"])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
 
 
 def put_into_basket(page: Page, product: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_a_batch_of_vouchers_is_made_downloaded_and_one_redeemed(
     lines = file.read_text().split()
     codes = [line.split(",")[0] for line in lines if any(sign.isdigit() for sign in line)]
     assert len(codes) >= 500
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
 
     put_into_basket(page, products[0])
     buy(page, voucher=codes[-1])
@@ -200,7 +200,7 @@ def test_every_page_is_accessible_and_fits_a_phone(shop: Shop, page: Page, produ
     sign_in(page, shop, "customer")
     page.goto("/account")
     check()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     sign_in(page, shop, "admin")
     for path in ("/admin", "/admin/vouchers", "/admin/architecture"):
         page.goto(path)

@@ -32,18 +32,6 @@ NOTES = "SETPIECES_CONDITIONS"
 _KEY = "ConditionExpression"
 _TEXT = re.compile(rf'("{_KEY}": ")([^"]+)(")')
 _WORD = re.compile(r"\bAND\b|\bOR\b|[()]")
-# Parts of the repository that tests need, and none that they write to.
-_COPIED = (
-    "functions",
-    "local",
-    "schemas",
-    "statemachines",
-    "storefront",
-    "templates",
-    "tests",
-    "events",
-    "pyproject.toml",
-)
 # The service whose races a file is about, if it is not its folder.
 _SERVICES = {
     "schemas/api/sequences.yaml": "sequences",
@@ -203,12 +191,15 @@ def _in_dicts(node: ast.AST) -> list[ast.expr]:
 
 
 def copy(folder: Path) -> Path:
-    for name in _COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        else:
-            shutil.copy(source, folder / name)
+    """The repository's files as they are in the working tree, with its environments linked."""
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for environment in ROOT.glob(".venv*"):
+        (folder / environment.name).symlink_to(environment)
     return folder
 
 

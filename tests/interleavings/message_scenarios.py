@@ -95,8 +95,40 @@ def settle_feeds(world: World) -> None:
     world.settle(("feeds", "conclude_feeds"), until=over, rounds=5, minutes=61)
 
 
+def partly_counted(world: World) -> None:
+    """A feed of which two records are updated, and one of them is counted."""
+    uploaded(world)
+    assert transform(world, world.facts["event"]) == "done"
+    world.deliver(RECORDS, 1)
+    conclude(world)
+    world.deliver(RECORDS, 1)
+
+
+def _total(outcomes: dict[str, Any]) -> int:
+    return sum(outcomes.get(name, 0) for name in ("updated", "unchanged", "stale", "failed"))
+
+
+def _count_again(world: World, feed: dict[str, Any]) -> None:
+    """What is counted of a run is of its records, and never less than before."""
+    run, total = feed.get("run", ""), _total(feed.get("outcomes", {}))
+    parts = [item for item in world.items("feeds.AccountsTable") if item["part"].startswith(f"{run}/")]
+    known = sum(len(value) for item in parts for value in item.values() if isinstance(value, set))
+    if total > known:
+        world.facts["miscounted"] = f"{total} records are counted of a run that has updated {known}"
+    before = world.facts.setdefault("counted", {}).get(run, 0)
+    if "outcomes" in feed and total < before:
+        world.facts["miscounted"] = f"{before} records were counted, then {total}"
+    if "outcomes" in feed:
+        world.facts["counted"][run] = total
+
+
+def counts_are_of_the_run(world: World, run: Run) -> str:
+    return str(world.facts.get("miscounted", ""))
+
+
 def watch_feeds(world: World) -> None:
     for feed in world.items("feeds.FeedsTable"):
+        _count_again(world, feed)
         seen = world.facts.setdefault("feeds", {}).setdefault(feed["feed"], [])
         facts = (feed.get("sequencer", ""), feed.get("run", ""), feed["status"], feed.get("received"))
         if seen[-1:] != [facts]:
@@ -291,6 +323,7 @@ INVARIANTS = (
     _one("feeds", "A feed is that of its newest upload.", newest_upload_counts),
     _one("feeds", "Every feed that was uploaded ends.", feeds_end),
     _one("feeds", "A manifest accounts for every record.", manifests_are_right),
+    _one("feeds", "What is counted of a feed is of its run, and never goes back.", counts_are_of_the_run),
     _one("feeds", "A run that was read is not begun again, and its records stay as many.", ended_feeds_stay),
     _one("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
     _one("shipping", "An order is shipped once.", one_shipment),
@@ -325,6 +358,7 @@ SCENARIOS = (
     _feed("an upload is told of twice", uploaded, {"one": again, "other": again}),
     _feed("two uploads of one feed", uploaded, {"older": again, "newer": upload(2, "0B")}),
     _feed("two folders have the same feed", uploaded, {"older": again, "newer": upload(2, "01", OTHER_KEY)}),
+    _feed("counts are entered while records come", partly_counted, {"run": update_and_conclude, "conclude": conclude}),
     _feed("two conclude at once", transformed, {"one": conclude, "other": conclude}),
     _feed(
         "a feed is concluded while it is uploaded anew", transformed, {"conclude": conclude, "newer": upload(2, "0B")}

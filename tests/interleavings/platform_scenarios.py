@@ -13,7 +13,7 @@ from setpieces import aws
 from tests.interleavings import deployed
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
-from tests.interleavings.world import Message, World
+from tests.interleavings.world import START, Message, World
 
 # --- sequences ---
 LAST = 999_999_999_999
@@ -115,6 +115,12 @@ def circuit(failures: int, open_until: int, since_ms: int, down: bool) -> Callab
             world.down.add("tax")
 
     return given
+
+
+def forgotten(world: World) -> None:
+    """A failure so long ago that it is none in a row."""
+    circuit(1, 0, 1000 * (START - 61), True)(world)
+    world.facts["failures"] = 0
 
 
 def quote(world: World) -> int:
@@ -475,6 +481,7 @@ SCENARIOS = (
         standing("order", 100),
         {"raise": raise_to("order", "101"), "one": take("order/next"), "other": take("order/next")},
     ),
+    Scenario("tax", "two failures at once, long after another", forgotten, {"one": quote, "other": quote}),
     Scenario("login", "a session is used while it ends", session, {"owner": sign_out, "tab": look}),
     Scenario("login", "two tabs sign out", session, {"one": sign_out, "other": sign_out}),
     Scenario(

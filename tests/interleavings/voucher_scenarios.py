@@ -140,6 +140,12 @@ def silent(world: World) -> None:
     world.later(20 * 60)
 
 
+def fail(world: World) -> bool:
+    """A run that has failed for good says so."""
+    given = {"batch_id": batch_of(world)["batch_id"], "correlation_id": "c", "failure": {"Error": "StoreBusy"}}
+    return world.task("vouchers", "GenerateVouchers", "MarkFailed", given)
+
+
 def sweep_now(world: World) -> Any:
     return world.scheduled("vouchers", "sweep_batches")
 
@@ -299,13 +305,6 @@ def swept_once(world: World, run: Run) -> str:
     return f"one silent batch is swept {swept} times" if swept > 1 and not run.schedule.faults else ""
 
 
-def claimed_once(world: World, run: Run) -> str:
-    """Two sweeps of the same minute make one attempt."""
-    attempts = [seen[-1]["attempts"] for seen in world.facts.get("batches", {}).values()]
-    started = len(world.executions) if not run.schedule.faults else 0
-    return f"{started} runs for {max(attempts)} attempts" if attempts and started > max(attempts) + 1 else ""
-
-
 def _one(sentence: str, check: Any) -> Invariant:
     return Invariant("vouchers", sentence, check)
 
@@ -322,7 +321,6 @@ INVARIANTS = (
     _one("An Idempotency-Key has one batch.", one_batch_per_key),
     _one("A link that works once works once.", link_works_once),
     _one("A requester hears how a batch ended.", requester_is_told),
-    _one("An attempt starts one run.", claimed_once),
     _one("A silent batch is swept by one of the sweeps at a time.", swept_once),
 )
 
@@ -363,6 +361,16 @@ SCENARIOS = (
         faults=REPEATED,
     ),
     _scenario("two sweeps at once", silent, {"one": sweep_now, "other": sweep_now}),
+    _scenario(
+        "a batch ends while it is swept", silent, {"run": workflow, "sweep": sweep_now}, bounds=LONG, faults=REPEATED
+    ),
+    _scenario(
+        "a batch is cancelled while its run fails",
+        asked_for,
+        {"run": fail, "admin": cancel},
+        bounds=LONG,
+        faults=REPEATED,
+    ),
     _scenario("two runs begin at once", asked_for, {"one": begin, "other": begin}, faults=REPEATED),
     _scenario(
         "a batch is given up while it is made",

@@ -6,7 +6,7 @@ from migration_merge import ORIGIN
 
 from setpieces.bus_consumer import event_of
 from setpieces.events import Event
-from setpieces.queues import Record, Reject
+from setpieces.queues import Record
 
 CREATED = ("CUSTOMER", "PROFILE", "CREATED")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
@@ -18,10 +18,7 @@ def wanted(body: dict[str, Any], record: Record) -> Event | None:
     """
     if record.attributes.get("origin") == ORIGIN:
         return None
-    event = event_of(body, record)
-    if event.kind not in (CREATED, UPDATED):
-        raise Reject("UNKNOWN_EVENT", "/".join(event.kind))
-    return event
+    return event_of(body, record, (CREATED, UPDATED))
 
 
 def request(customer_id: str) -> dict[str, Any]:

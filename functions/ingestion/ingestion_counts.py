@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from setpieces.aws import client
+from setpieces.aws import cancellation_codes, client
 from setpieces.items import to_attribute, to_item
 from setpieces.settings import setting
 
@@ -64,10 +64,10 @@ def _add(mark: str, entries: list[tuple[tuple[str, str], int]], now: datetime) -
             client("dynamodb").transact_write_items(TransactItems=items)
             break
         except ClientError as error:
-            reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
-            if reasons[:1] == ["ConditionalCheckFailed"]:
+            codes = cancellation_codes(error)
+            if codes[:1] == ["ConditionalCheckFailed"]:
                 return 0
-            if "TransactionConflict" not in reasons or attempt == ATTEMPTS:
+            if "TransactionConflict" not in codes or attempt == ATTEMPTS:
                 raise
             # Objects of one hour write the same counters. The other transaction ends within milliseconds.
             time.sleep(random.uniform(0, 0.05 * 2**attempt))

@@ -31,7 +31,7 @@ from order_statuses import (
     needs_token,
 )
 
-from setpieces.aws import client, error_code
+from setpieces.aws import cancellation_codes, client, error_code
 from setpieces.items import from_item, to_attribute, to_item
 from setpieces.problems import Problem
 from setpieces.settings import setting
@@ -87,9 +87,7 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
     try:
         client("dynamodb").transact_write_items(TransactItems=puts)
     except ClientError as error:
-        if error_code(error) != "TransactionCanceledException":
-            raise
-        codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
+        codes = cancellation_codes(error)
         if "ConditionalCheckFailed" in codes[1:] or "TransactionConflict" in codes:
             return False
         raise

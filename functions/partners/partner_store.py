@@ -13,7 +13,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 from partner_operations import Conflict, Stored, Write, ledger_collection, ledger_prefix
 
-from setpieces.aws import patient_client
+from setpieces.aws import cancellation_codes, patient_client
 from setpieces.batches import read_batches
 from setpieces.settings import setting
 
@@ -83,8 +83,8 @@ class TableStore:
         try:
             patient_client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except ClientError as error:
-            reasons = error.response.get("CancellationReasons", [])
-            if reasons and {reason["Code"] for reason in reasons} <= _OTHERS_WERE_FASTER:
+            codes = {*cancellation_codes(error)}
+            if codes and codes <= _OTHERS_WERE_FASTER:
                 raise Conflict from error
             raise
 

@@ -4,9 +4,7 @@ import json
 from typing import Any
 
 from setpieces.aws import client
-from setpieces.bus_consumer import event_of
 from setpieces.events import Event, check
-from setpieces.queues import Record, Reject
 from setpieces.settings import setting
 
 BATCH_COMPLETE = ("VOUCHER", "BATCH", "COMPLETE")
@@ -18,11 +16,3 @@ def announce_failure(batch: dict[str, Any]) -> None:
     event = Event(BATCH_FAILED, {"batch_id": batch["batch_id"]}, correlation_id=batch["correlation_id"])
     check(event)
     client("sns").publish(TopicArn=setting("TOPIC_ARN"), Message=json.dumps(event.detail()))
-
-
-def told(body: dict[str, Any], record: Record) -> Event:
-    """The event in a message. Raises ``Reject``, ``Later``."""
-    event = event_of(body, record)
-    if event.kind not in (BATCH_COMPLETE, BATCH_FAILED):
-        raise Reject("UNKNOWN_EVENT", "/".join(event.kind))
-    return event

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from setpieces.aws import client, error_code
+from setpieces.aws import cancellation_codes, client, error_code
 from setpieces.items import from_item, to_item
 from setpieces.settings import setting
 
@@ -139,8 +139,7 @@ def _unless_in_conflict(operation: str, **request: Any) -> Any:
 
 
 def _is_conflict(error: ClientError) -> bool:
-    reasons = error.response.get("CancellationReasons", ())
-    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    codes = {*cancellation_codes(error)} - {"None"}
     return error_code(error) == "TransactionConflictException" or codes == {"TransactionConflict"}
 
 

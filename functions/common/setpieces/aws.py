@@ -55,14 +55,20 @@ def error_code(error: Exception) -> str:
     return (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
 
 
+def cancellation_codes(error: ClientError) -> list[str]:
+    """The code of each item of a DynamoDB transaction that was cancelled, "None" for one without fault; [] of other errors.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    return [reason.get("Code") or "None" for reason in error.response.get("CancellationReasons") or ()]
+
+
 def is_throttled(error: ClientError) -> bool:
     """Did AWS refuse the call because there were too many, or because of another one that is under way?
 
-    A transaction of DynamoDB that is refused for this is a 400 ``TransactionCanceledException``, with a code for each item.
-    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    A transaction of DynamoDB that is refused for this is a 400 ``TransactionCanceledException``.
     """
-    reasons = error.response.get("CancellationReasons") or []
-    codes = [error_code(error), *(reason.get("Code") or "" for reason in reasons)]
+    codes = [error_code(error), *cancellation_codes(error)]
     return any(word in code for code in codes for word in _REFUSED_FOR_NOW)
 
 

@@ -5,7 +5,7 @@ An event that does not fit its schema is rejected with the reason ``INVALID_EVEN
 queue for the release that reads it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from setpieces import observability
@@ -24,14 +24,18 @@ def bus_handler(process: Callable[[Event, Record], None]) -> Callable[[dict[str,
     return queue_handler(process_body)
 
 
-def event_of(detail: Any, record: Record) -> Event:
-    """The event in ``detail``, which came in ``record``.
+def event_of(detail: Any, record: Record, kinds: Collection[tuple[str, str, str]] = ()) -> Event:
+    """The event in ``detail``, which came in ``record``: one of ``kinds``, or any without them.
 
-    Raises ``Reject`` INVALID_EVENT, and ``Later`` for a version that is published before this consumer is deployed again.
+    Raises ``Reject`` INVALID_EVENT, UNKNOWN_EVENT, and ``Later`` for a version that is published before this consumer is
+    deployed again.
     """
     try:
-        return parse(detail)
+        event = parse(detail)
     except UnknownVersion as error:
         raise Later(growing(record.receive_count), str(error)) from error
     except InvalidEvent as error:
         raise Reject("INVALID_EVENT", str(error)) from error
+    if kinds and event.kind not in kinds:
+        raise Reject("UNKNOWN_EVENT", "/".join(event.kind))
+    return event

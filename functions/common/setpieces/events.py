@@ -174,7 +174,7 @@ def _major(version: str) -> str:
 
 
 def _opened(schema: dict[str, Any]) -> dict[str, Any]:
-    """``schema`` as consumers apply it: unknown members are allowed everywhere, and any version, which is judged before."""
+    """``schema`` as consumers apply it: with unknown members, and with any version, which ``parse`` checks itself."""
     opened = {name: value for name, value in schema.items() if name != "additionalProperties"}
     if "properties" in schema:
         opened["properties"] = {

@@ -1,6 +1,7 @@
 """Payment authorized, declined, rejected: the order goes to the platform and is complete, has failed, or waits for a person.
 
-Goods leave on the strength of Payment authorized, so the event is not taken at its word: the provider is asked for the charge.
+Goods are shipped once an order is paid. So complete-order does not rely on Payment authorized alone: it reads the charge from
+the payment provider.
 """
 
 from order_sources import is_held

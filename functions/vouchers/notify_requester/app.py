@@ -6,11 +6,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from voucher_batches import COMPLETE, FAILED, NOTIFYING, Batch, read, remember
 from voucher_downloads import link
 from voucher_mail import Mail, failure, success
-from voucher_messages import told
+from voucher_messages import BATCH_COMPLETE, BATCH_FAILED
 from voucher_views import utc_now
 
 from setpieces import observability
 from setpieces.aws import error_code, single_try_client
+from setpieces.bus_consumer import event_of
 from setpieces.queues import Later, Record, Reject, growing, queue_handler
 from setpieces.settings import SITE_ID, setting
 
@@ -19,7 +20,7 @@ REFUSALS = ("MessageRejected", "BadRequestException", "MailFromDomainNotVerified
 
 
 def process(body: dict[str, Any], record: Record) -> None:
-    event = told(body, record)
+    event = event_of(body, record, (BATCH_COMPLETE, BATCH_FAILED))
     observability.begin(event.correlation_id)
     batch = read(event.data["batch_id"])
     if batch is None:

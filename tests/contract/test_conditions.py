@@ -10,21 +10,6 @@ from local.condition_mutation import KNOWN, Clause, clauses, general, weakened
 from local.settings import ROOT
 from tests.interleavings.invariants import SCENARIOS
 
-# Clauses that no test notices alone, and why.
-NOT_SHOWN = {
-    (
-        "schemas/api/sequences.yaml",
-        "attribute_exists(id)",
-    ): "num <= :last_free does not hold for an item that is not there",
-    (
-        "statemachines/generate-vouchers.asl.json",
-        "#status = :failed",
-    ): "no race runs a workflow that fails and is repeated",
-    (
-        "statemachines/generate-vouchers.asl.json",
-        "updated_at = :now",
-    ): "no race runs a workflow that fails and is repeated",
-}
 ROWS = [Clause(**row) for row in json.loads(KNOWN.read_text())]
 
 
@@ -40,9 +25,6 @@ def test_every_clause_that_is_written_out_is_listed():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file} {row.function} {row.text}")
 def test_a_test_notices(row: Clause):
-    if (row.file, row.text) in NOT_SHOWN:
-        assert not row.noticed_by, "take it out of NOT_SHOWN"
-        return
     file, _, test = row.noticed_by.partition("::")
     assert (ROOT / file).is_file(), "nothing notices"
     scenario = re.fullmatch(r"test_invariants_hold_in_every_order\[(.*)\]", test)

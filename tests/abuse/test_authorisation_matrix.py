@@ -181,11 +181,17 @@ def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.R
     return eventually(answer)
 
 
+def new_session(shop: Shop, member: Member) -> dict[str, str]:
+    """The headers of a session of its own: a request of the matrix ends all sessions that A had before."""
+    return {"Authorization": f"Bearer {sign_in(shop, member.email, member.password)}"}
+
+
 def test_what_is_looked_for_would_be_found(shop: Shop, alice: Member, belongings: Belongings):
     """A's values are in what A is shown, so that a leak would show."""
-    profile = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/profile", headers=alice.session).text
+    session = new_session(shop, alice)
+    profile = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/profile", headers=session).text
     assert {alice.email, belongings.secrets[0]} <= {secret for secret in belongings.secrets if secret in profile}
-    rewards = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/rewards", headers=alice.session).text
+    rewards = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/rewards", headers=session).text
     assert any(secret in rewards for secret in alice.secrets)
 
 
@@ -223,14 +229,15 @@ def test_the_matrix_is_whole():
 def test_a_history_is_ones_own(shop: Shop, alice: Member, bob: Member, belongings: Belongings):
     """What A has ordered A is shown, and nobody else: not by B's session, by no page of it, and by no number."""
     number = belongings.path["order_number"]
+    session_of_a, session_of_b = new_session(shop, alice), new_session(shop, bob)
 
-    def history(member: Member, query: str = "") -> str:
-        answer = shop.call("GET", f"/orders/v1/orders{query}", headers=member.session)
+    def history(session: dict[str, str], query: str = "") -> str:
+        answer = shop.call("GET", f"/orders/v1/orders{query}", headers=session)
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    assert number in history(alice)
+    assert number in history(session_of_a)
     before = f"T{int(number[1:]) + 1:09}"
     for query in ("", f"?page_token={number}", f"?page_token={before}", f"?customer_id={alice.customer_id}"):
-        assert number not in history(bob, query)
-    assert shop.call("GET", f"/orders/v1/orders/{number}/status", headers=alice.session).status_code == 200
+        assert number not in history(session_of_b, query)
+    assert shop.call("GET", f"/orders/v1/orders/{number}/status", headers=session_of_a).status_code == 200

@@ -19,6 +19,7 @@ MODULES = {
     *("ministack", "tests.integration.other_cloud", "tests.integration.two_emulators"),
 }
 NAMES = {
+    "local.accounts": {"mailed_token", "newest_token", "sign_up"},
     "local.credentials": {"root_secret", "TOKEN_HEADER"},
     "local.mail": {"outbox"},
     "local.settings": {"AWS_ENDPOINT", "AWS_PORT", "FRONT_DOOR", "HOST", "SAM", "STACK", "aws_environment"},

@@ -1,5 +1,6 @@
 """For the shop's own people: batches of vouchers, and feeds."""
 
+import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 FEED_TYPES = ("product", "pricing", "sku")
 # What a browser may send through this process; larger feeds go to the store by `make feed` or the API.
 MAX_FEED_BYTES = 20 * 1024 * 1024
+# For the whole upload.
 UPLOAD_SECONDS = 60
 BATCH_ENDED = ("COMPLETE", "FAILED", "CANCELLED")
 FEED_ENDED = ("COMPLETE", "FAILED")
@@ -105,9 +107,10 @@ async def put_feed(request: Request) -> Response:
     upload = feed["upload"]
     async with httpx.AsyncClient(timeout=UPLOAD_SECONDS) as http:
         try:
-            put = await http.request(upload["method"], upload["url"], content=content, headers=upload["headers"])
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                put = await http.request(upload["method"], upload["url"], content=content, headers=upload["headers"])
             put.raise_for_status()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise Refused(503, "UPLOAD_FAILED", "The store did not take the file") from error
     return to(f"/admin/feeds/{feed_type}/{quote(feed['feed_id'], safe='')}")
 

@@ -1,5 +1,6 @@
 """The shop's public APIs, as any client calls them. What they refuse is a ``Refused`` with their code and detail."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from typing import Any
 
 import httpx
 
-# API Gateway gives up after 29 s, a reader much earlier.
-TIMEOUT = httpx.Timeout(8.0, connect=2.0)
+# For a whole call: API Gateway gives up after 29 s, a reader much earlier. The time-outs of httpx limit one wait each, and an
+# answer that comes in drops has many.
+TOTAL_SECONDS = 8.0
+TIMEOUT = httpx.Timeout(TOTAL_SECONDS, connect=2.0)
 
 
 class Refused(Exception):
@@ -76,8 +79,9 @@ class Apis:
             headers["If-Match"] = match
         url = f"{self._urls[service]}/v1/{path}"
         try:
-            answer = await self._http.request(method, url, json=json, params=query, headers=headers)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                answer = await self._http.request(method, url, json=json, params=query, headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise Refused(503, "UNREACHABLE", f"{service} does not answer") from error
         if answer.is_success:
             return Answer(answer.status_code, answer.json() if answer.content else {}, answer.headers)

@@ -186,14 +186,17 @@ def _connected(host: str, port: int, deadline: float) -> socket.socket:
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure = OSError(f"{host} has no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        connected = socket.socket(family, kind, protocol)
+        connected = None
         try:
+            # Fails for IPv6 where the machine has none.
+            connected = socket.socket(family, kind, protocol)
             connected.settimeout(_left(deadline) / (len(addresses) - number))
             connected.connect(address)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connected
         except OSError as error:
-            connected.close()
+            if connected:
+                connected.close()
             failure = error
     raise failure
 

@@ -1,5 +1,6 @@
 """Deadlines and kept connections, against real peers on loopback that misbehave."""
 
+import errno
 import io
 import socket
 import ssl
@@ -169,6 +170,23 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
         with pytest.raises(OutsideUnavailable) as failure:
             call(peer, timeout=SECONDS)
     assert failure.value.timed_out
+
+
+def test_an_address_of_a_family_that_this_machine_does_not_have_leaves_the_others(monkeypatch):
+    """An IPv6 address where the kernel has no IPv6: making the socket fails already."""
+    with Peer(keep_answering) as peer:
+        absent = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", peer.port, 0, 0))
+        live = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", peer.port))
+        make = socket.socket
+
+        def without_ipv6(family: int = -1, *arguments: Any, **options: Any) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            return make(family, *arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [absent, live])
+        monkeypatch.setattr(connections.socket, "socket", without_ipv6)
+        assert call(peer).status == 200
 
 
 def test_a_connection_is_kept():

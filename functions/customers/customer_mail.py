@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from setpieces.addresses import address
 from setpieces.aws import error_code, single_try_client
@@ -13,6 +13,7 @@ from setpieces.settings import SITE_ID, setting
 # What SES says of a recipient or a mail that it will never take. Passed on, it would tell the caller about the address.
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 REFUSALS = ("MessageRejected", "BadRequestException")
+NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError)
 
 TEXT = """Hello,
 
@@ -37,9 +38,14 @@ def text(token: str, site_url: str, expires_at: int) -> str:
     return TEXT.format(site=SITE_ID, link=f"{site_url}/sign-up/confirm#{token}", token=token, until=until)
 
 
-def send(email: str, token: str, expires_at: int) -> bool:
+def site_url() -> str:
+    """The address of the shop. Raises ``OutsideUnavailable``."""
+    return address("edge", "site-url")
+
+
+def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
     """False if SES takes no mails now. Raises ``Problem`` 503 if it is not known whether it took this one."""
-    body = text(token, address("edge", "site-url"), expires_at)
+    body = text(token, site_url, expires_at)
     try:
         single_try_client("sesv2").send_email(
             FromEmailAddress=setting("SENDER"),
@@ -56,6 +62,8 @@ def send(email: str, token: str, expires_at: int) -> bool:
         code = error_code(error)
         if code not in REFUSALS:
             logger.error("the confirmation was not mailed", extra={"code": code or type(error).__name__})
+            if isinstance(error, NOT_CONNECTED):
+                return False
             if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                 return False
             raise not_mailed() from None

@@ -10,6 +10,7 @@ import time
 
 import customer_mail
 import customer_signup_table as table
+from botocore.exceptions import BotoCoreError, ClientError
 from customer_events import announce_customer
 from customer_platforms import Platforms
 from customer_profile import new_member, new_record
@@ -23,18 +24,22 @@ from setpieces.problems import Problem
 
 def request_sign_up(asked: SignUp, idempotency_key: str | None) -> None:
     """Mail a link to the address. Raises ``Problem`` 503 if that cannot be done now; a repeat with the same key is safe."""
-    identifier = table.sign_up_id(asked, idempotency_key)
+    identifier, site_url = table.sign_up_id(asked, idempotency_key), customer_mail.site_url()
     mail = table.count_mail(asked.email)
     if mail is None:
         # An error would tell others that an account with this address was asked for.
         logger.warning("an address was sent too many mails")
         metrics.add_metric(name="ConfirmationHeldBack", unit="Count", value=1)
         return
-    token = table.begin(identifier, asked)
+    try:
+        token = table.begin(identifier, asked)
+    except (BotoCoreError, ClientError):
+        mail.take_back()
+        raise
     if token is None:
         mail.take_back()
         return
-    if not customer_mail.send(asked.email, token, int(time.time()) + table.LIFE_SECONDS):
+    if not customer_mail.send(asked.email, token, site_url, int(time.time()) + table.LIFE_SECONDS):
         mail.take_back()
         raise customer_mail.not_mailed()
     table.note_mailed(identifier)

@@ -10,9 +10,10 @@ from typing import Any
 import customer_mail
 import customer_signup_table as table
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from customer_signup_table import MAILS_PER_HOUR, Pending
 
+from setpieces.outside import OutsideUnavailable
 from tests.unit.common.test_setpieces_rest import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
@@ -180,10 +181,58 @@ def test_a_mail_that_was_not_sent_does_not_count(mailbox: Any):
     assert len(mailbox.box.mails) == 1
 
 
+THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "failure"),
+    [(customer_mail, "address", OutsideUnavailable("ssm", "does not answer")), (table, "begin", THROTTLED)],
+)
+def test_a_mail_that_was_not_even_tried_does_not_count(mailbox: Any, monkeypatch, where, name, failure):
+    def fail(*_: Any) -> Any:
+        raise failure
+
+    with monkeypatch.context() as outage:
+        outage.setattr(where, name, fail)
+        assert [ask()[0] for _ in range(MAILS_PER_HOUR + 1)] == [503] * (MAILS_PER_HOUR + 1)
+    assert ask()[0] == 202
+    assert len(mailbox.box.mails) == 1
+
+
+def test_a_service_that_cannot_be_connected_to_was_sent_no_mail(mailbox: Any):
+    mailbox.box.failure, mailbox.box.delivered = EndpointConnectionError(endpoint_url="x"), False
+    assert [ask("k")[0] for _ in range(MAILS_PER_HOUR + 1)] == [503] * (MAILS_PER_HOUR + 1)
+    mailbox.box.failure, mailbox.box.delivered = None, True
+    assert ask("k")[0] == 202
+    assert len(mailbox.box.mails) == 1
+
+
+def test_a_request_under_a_key_whose_links_have_expired_begins_anew(mailbox: Any, monkeypatch):
+    """DynamoDB removes expired items days late: what is there must not bring old links back, nor count against new ones."""
+    ask("k")
+    (old,) = mailbox.box.tokens
+    for _ in range(table.USES):
+        table.find(old)
+    later = time.time() + table.LIFE_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    ask("k")
+    assert len(mailbox.box.tokens) == 2
+    assert [table.find(token) for token in mailbox.box.tokens] == [None, Pending(**ADA)]
+
+
 def test_what_is_appended_to_the_name_of_a_mailbox_does_not_make_another_one(mailbox: Any):
     for number in range(MAILS_PER_HOUR + 2):
         assert ask(email=f"ada+{number}@example.com")[0] == 202
     assert len(mailbox.box.mails) == MAILS_PER_HOUR
+
+
+def test_mails_for_appended_names_do_not_keep_the_owner_of_the_mailbox_out(mailbox: Any):
+    """Links for ``ada+1@`` are of no use to a person who wants an account for ``ada@``."""
+    for number in range(MAILS_PER_HOUR):
+        ask(email=f"ada+{number}@example.com")
+    ask()
+    assert mailbox.box.mails[-1][0] == ADA["email"]
+    assert table.find(mailbox.box.tokens[-1]) == Pending(**ADA)
 
 
 def test_a_link_is_not_for_guessing_the_password_of_an_account(mailbox: Any):

@@ -176,7 +176,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     yield Case(
         "DELETE session",
         ("login/EndSession",),
-        {"the session": 2},
+        {"the session": 2, "the generation": 1},
         lambda: call("DELETE", "/login/v1/sessions/current", headers=next(sessions)),
     )
 

@@ -9,7 +9,7 @@ from login_identity import Identity
 from setpieces.aws import client
 from setpieces.items import to_item
 from setpieces.problems import unavailable
-from setpieces.sessions import Session, find_person, person_key, read_item, session_hash
+from setpieces.sessions import Session, find_person, person_key, read_session, session_hash
 from setpieces.settings import setting
 
 TOKEN_BYTES = 32
@@ -50,14 +50,15 @@ def milliseconds() -> int:
 
 
 def end_session(token: str) -> bool:
-    """Forget a session; False if there was none.
+    """Forget a session; False if there was none, or one that has ended already.
 
     Read first: a condition on the deletion would refuse the SDK's own repeat of one whose answer was lost.
     """
-    key = session_hash(token)
-    if not read_item(key):
+    session = read_session(token)
+    if session is None:
         return False
-    client("dynamodb").delete_item(TableName=setting("SESSIONS_TABLE_NAME"), Key=to_item({"session_hash": key}))
+    key = to_item({"session_hash": session.session_hash})
+    client("dynamodb").delete_item(TableName=setting("SESSIONS_TABLE_NAME"), Key=key)
     return True
 
 

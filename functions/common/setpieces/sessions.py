@@ -66,15 +66,18 @@ def find_session(token: str) -> Session | None:
 
     Two consistent reads, and a write now and then.
     """
+    session = read_session(token)
+    return session if session and _kept_alive(session, int(time.time())) else None
+
+
+def read_session(token: str) -> Session | None:
+    """As ``find_session``, without using it."""
     stored = read_item(session_hash(token))
-    now = int(time.time())
     # DynamoDB removes expired items days late.
-    if not stored or stored["expires_at"] <= now:
+    if not stored or stored["expires_at"] <= int(time.time()):
         return None
     session = known(Session, stored)
-    if session.generation != find_person(session.identity_id).generation:
-        return None
-    return session if _kept_alive(session, now) else None
+    return session if session.generation == find_person(session.identity_id).generation else None
 
 
 def find_person(identity_id: str) -> Person:

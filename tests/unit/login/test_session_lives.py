@@ -79,6 +79,17 @@ def test_a_session_that_is_ended_while_it_is_used_does_not_come_back(world: Any,
     assert not stored(world)
 
 
+@pytest.mark.parametrize("by", ["time", "its person"])
+def test_a_session_that_has_ended_cannot_be_signed_out_of(world: Any, clock, by: str):
+    token, other = sign_in(world), sign_in(world)
+    if by == "time":
+        clock(IDLE_MINUTES)
+    else:
+        call("end_all_sessions", token=other)
+    status, problem = call("end_session", token=token)
+    assert (status, problem["code"]) == (401, "SESSION_INVALID")
+
+
 def test_a_person_ends_all_their_sessions_and_nobody_elses(world: Any):
     phone, laptop, admin = sign_in(world), sign_in(world), sign_in(world, ADMIN)
     assert call("end_all_sessions", token=phone) == (204, None)

@@ -18,6 +18,9 @@ PRODUCTS_SECONDS = 2.0
 PRODUCTS_AT_ONCE = 8
 _PRODUCT = {"unit_price": int, "currency": str, "stock": int, "max_per_customer": int}
 CHARGE_SECONDS = 1.5
+# What is stored of a quotation. A newer tax service may tell more, and DynamoDB does not take everything that JSON can hold.
+_QUOTATION = ("tax_total", "source", "rate_version", "quoted_at")
+_TAX_LINE = ("sku", "tax", "rate")
 
 
 def read_basket(basket_id: str, timeout: float = BASKET_SECONDS) -> dict[str, Any] | None:
@@ -74,7 +77,12 @@ def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | 
     answer = internal.call("tax", "POST", "/v1/quotations", body=asked, timeout=TAX_SECONDS, repeatable=True)
     if answer.status == 422:
         return None
-    return _body("tax", answer)
+    quotation = _body("tax", answer)
+    try:
+        lines = [{name: line[name] for name in _TAX_LINE} for line in quotation["lines"]]
+        return {name: quotation[name] for name in _QUOTATION} | {"lines": lines}
+    except (KeyError, TypeError) as error:
+        raise OutsideUnavailable("tax", f"answered something else than a quotation: {error}") from error
 
 
 def is_held(order: dict[str, Any], charge_id: str) -> bool:

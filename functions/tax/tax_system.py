@@ -34,6 +34,8 @@ def quote(request: dict[str, Any]) -> dict[str, Any]:
         total, version = answer.body["tax_total"], str(answer.body["rate_version"])
         if any(type(tax) is not int or tax < 0 for tax in (total, *(line["tax"] for line in lines))):
             raise ValueError("a tax is not a whole number")
+        if any(type(line["rate"]) is not int for line in lines):
+            raise ValueError("a rate is not in basis points")
         if total != sum(line["tax"] for line in lines) or len(lines) != len(request["lines"]):
             raise ValueError("the lines do not add up")
     except (KeyError, TypeError, ValueError) as error:

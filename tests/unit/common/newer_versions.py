@@ -2,8 +2,8 @@
 
     python -m pytest -n 0 -p tests.unit.common.newer_versions tests/unit/orders
 
-Items and messages get members that no version has today, at every level, and events the next minor version. ``READ_BY`` names a
-file into which the places are written that have read such things.
+Items, messages, JSON objects of S3 and answers of other services get members that no version has today, at every level, and
+events the next minor version. ``READ_BY`` names a file into which the places are written that have read such things.
 """
 
 import json
@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from setpieces import bus_consumer, items, queues, stored
+from setpieces import bus_consumer, items, outside, queues, stored
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
-NEWER = {"from_a_newer_version": {"a": [1]}}
+NEWER: dict[str, Any] = {"from_a_newer_version": {"a": [1]}}
+# JSON can hold what DynamoDB does not take.
+NEWER_JSON: dict[str, Any] = {"from_a_newer_version": {"a": [1.5, None]}}
 # Members that are maps: their names are data. And what is kept as it was sent or answered.
 MAPS = {"lines", "rates", "stretches", "rejected_reasons", "reasons", "outcomes"}
 CONTENT = {"body", "record", "items", "from_a_newer_version"}
@@ -37,6 +39,16 @@ def newer(value: Any, name: str = "") -> Any:
         return "1.1" if name == "version" and value == "1" else value
     inner = {key: newer(each, key) for key, each in value.items()}
     return inner if name in MAPS else inner | NEWER
+
+
+def newer_json(value: Any, name: str = "") -> Any:
+    """``value`` as a newer version of another service would have answered it."""
+    if isinstance(value, list):
+        return [newer_json(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: newer_json(each, key) for key, each in value.items()}
+    return inner if name in MAPS else inner | NEWER_JSON
 
 
 def newer_message(event: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +76,7 @@ def _note(place: str) -> None:
     _read.setdefault(place, set()).add(os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0])
 
 
-_from_item, _known = items.from_item, stored.known
+_from_item, _known, _loads, _attribute = items.from_item, stored.known, json.loads, outside.Answer.__getattribute__
 
 
 def _newer_from_item(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -79,6 +91,23 @@ def _newer_known(kind: type[Any], given: dict[str, Any]) -> Any:
     if place := _place(sys._getframe(1)):
         _note(place)
     return _known(kind, {**given, **NEWER})
+
+
+def _newer_loads(text: Any, **options: Any) -> Any:
+    """For documents of services: those of the layer are requests, messages and answers."""
+    place, value = _place(sys._getframe(1)), _loads(text, **options)
+    if not place or place.startswith("common/"):
+        return value
+    _note(place)
+    return newer_json(value)
+
+
+def _newer_attribute(answer: outside.Answer, name: str) -> Any:
+    value, place = _attribute(answer, name), _place(sys._getframe(1))
+    if name != "body" or not place:
+        return value
+    _note(place)
+    return newer_json(value)
 
 
 def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any], Callable[[Any, Any], Any]]:
@@ -98,6 +127,8 @@ def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any
 
 items.from_item = _newer_from_item
 stored.known = _newer_known
+json.loads = _newer_loads
+outside.Answer.__getattribute__ = _newer_attribute  # type: ignore[method-assign]
 bus_consumer.bus_handler = _consumer(bus_consumer.bus_handler)
 queues.queue_handler = _consumer(queues.queue_handler)
 queues.batch_handler = _consumer(queues.batch_handler)

@@ -2,7 +2,7 @@
 
 import order_sources
 import pytest
-from order_sources import read_basket, read_products
+from order_sources import quote_tax, read_basket, read_products
 
 from setpieces import internal, outside
 from setpieces.outside import Answer, OutsideUnavailable
@@ -34,3 +34,24 @@ def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pyte
     products = read_products(skus)
     assert set(products) == {f"P-{number}" for number in (1, 2, 4, 5, 6, 7, 8)}
     assert products["P-2"] is None
+
+
+TAX = {"tax_total": 19, "source": "quotation", "rate_version": "v", "quoted_at": "2026-01-01T12:00:00+00:00"}
+TAX_LINE = {"sku": "P-1", "tax": 19, "rate": 1900}
+
+
+def quoted(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> object:
+    monkeypatch.setattr(internal, "call", lambda *_, **__: answer)
+    return quote_tax({"order_number": "T1", "ship_to": {"country": "DE"}}, {"currency": "EUR", "lines": []})
+
+
+def test_of_a_quotation_only_what_is_known_is_stored(monkeypatch: pytest.MonkeyPatch):
+    """A newer tax service may tell more, such as a share, which DynamoDB does not take."""
+    newer = TAX | {"share": 0.19, "lines": [TAX_LINE | {"share": 0.19}]}
+    assert quoted(monkeypatch, Answer(200, newer)) == TAX | {"lines": [TAX_LINE]}
+
+
+@pytest.mark.parametrize("body", [{}, TAX, TAX | {"lines": [1]}, TAX | {"lines": None}, {"lines": []}])
+def test_what_is_no_quotation_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, body: object):
+    with pytest.raises(OutsideUnavailable):
+        quoted(monkeypatch, Answer(200, body))

@@ -92,6 +92,7 @@ def test_from_the_first_minute_there_are_rates_to_fall_back_on(world: World):
         Answer(200, QUOTED | {"tax_total": "760"}),
         Answer(200, QUOTED | {"tax_total": 760.0}),
         Answer(200, QUOTED | {"tax_total": 2, "lines": [{"sku": "SP-1", "tax": 2.0, "rate": 1900}]}),
+        Answer(200, QUOTED | {"lines": [{"sku": "SP-1", "tax": 760, "rate": 19.5}]}),
         Answer(200, QUOTED | {"tax_total": -1, "lines": [{"sku": "SP-1", "tax": -1, "rate": 1900}]}),
         Answer(302, None),
         Answer(404, {}),

@@ -277,6 +277,23 @@ def test_a_hostile_caller_or_backend_cannot_shape_the_response(case: Mapped):
             assert shape(respond(case, *tried)[1]) in branches(case), tried
 
 
+def newer(value: Any) -> Any:
+    """``value`` as a newer version would have stored it: with an attribute that no version has today in each map."""
+    if isinstance(value, list):
+        return [newer(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    unknown = {"from_a_newer_version": {"M": {"a": {"S": 'a"b'}}}}
+    return unknown | {name: newer(each) for name, each in value.items()} | {"zz_newer": {"N": "1.5"}}
+
+
+@pytest.mark.parametrize("case", RESPONSES, ids=str)
+def test_what_a_newer_version_has_stored_gives_the_same_response(case: Mapped):
+    for stored, sent in branches(case).values():
+        found = json.dumps(newer(answer(case, stored)))
+        assert rendered_response(case, found, sent, claim=stored) == respond(case, stored, sent)
+
+
 @pytest.mark.parametrize("case", MAY_BE_BARE, ids=str)
 def test_an_answer_without_what_the_template_reads_is_still_a_response(case: Mapped):
     for sent in literals(case.template):

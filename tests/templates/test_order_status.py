@@ -179,6 +179,13 @@ def test_services_are_told_that_there_is_no_such_order():
     assert (status, body["code"]) == (404, "ORDER_NOT_FOUND")
 
 
+def test_a_status_that_only_a_newer_version_knows_is_one_in_progress():
+    newer = ORDER | {"backend_status": "On hold"}
+    status, headers, body = answered(STATUS, newer)
+    assert (status, body["status"], headers) == (200, PROCESSING, {"Retry-After": "1"})
+    assert history([newer])[1]["items"][0]["status"] == PROCESSING
+
+
 # --- the history ---
 def history_asked(caller: str, token: str) -> dict[str, Any]:
     """What DynamoDB is asked with for a page of the history."""

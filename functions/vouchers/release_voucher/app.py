@@ -1,7 +1,7 @@
 """DELETE /v1/vouchers/{code}/redemptions: give back a voucher that was redeemed for no order, or for one that has failed.
 
 For people who look at the customer's orders first. A purchase that still goes on names its order afterwards, which redeems the
-voucher anew, so that it is never good for two.
+voucher anew, unless it is redeemed for something else by then: so the admin makes sure first that none goes on.
 """
 
 from urllib.parse import unquote

@@ -21,8 +21,10 @@ from setpieces.settings import STAGE
 
 # Instances that started together do not read again together.
 MAX_AGE_SECONDS = (240, 300)
-# The longest that Parameter Store is waited for, to connect and to answer each.
+# The longest that Parameter Store is waited for, to connect and to answer each: without a value, and with one that is old. The
+# call that needs the address has one deadline for both, and is not to fail as long as there is a value.
 WAIT_SECONDS = 1
+REFRESH_SECONDS = 0.2
 # After a failure the last value is used for so long without asking.
 PAUSE_SECONDS = (10, 20)
 # An instance that has no value yet asks twice.
@@ -44,7 +46,8 @@ def address(service: str, name: str) -> str:
     if value and time.time() < fresh_until:
         return value
     try:
-        value, seconds = _read(parameter, tries=1 if value else FIRST_TRIES), random.uniform(*MAX_AGE_SECONDS)
+        tries, wait = (1, REFRESH_SECONDS) if value else (FIRST_TRIES, WAIT_SECONDS)
+        value, seconds = _read(parameter, tries, wait), random.uniform(*MAX_AGE_SECONDS)
     except OutsideUnavailable as error:
         if not value:
             raise
@@ -54,9 +57,9 @@ def address(service: str, name: str) -> str:
     return value
 
 
-def _read(parameter: str, tries: int) -> str:
+def _read(parameter: str, tries: int, wait: float) -> str:
     try:
-        return str(_client().get_parameter(Name=parameter)["Parameter"]["Value"])
+        return str(_client(wait).get_parameter(Name=parameter)["Parameter"]["Value"])
     except (BotoCoreError, ClientError) as error:
         if not is_unavailable(error):
             raise
@@ -65,15 +68,10 @@ def _read(parameter: str, tries: int) -> str:
             reason = f"{parameter} cannot be read: {error}"
             raise OutsideUnavailable("ssm", reason, retry_after=RETRY_SECONDS) from error
     time.sleep(random.uniform(*TRY_AGAIN_SECONDS))
-    return _read(parameter, tries - 1)
+    return _read(parameter, tries - 1, wait)
 
 
 @cache
-def _client() -> Any:
-    """Waits for less than the calls that need an address: they share one deadline."""
-    return boto3.client(
-        "ssm",
-        config=CONFIG.merge(
-            Config(connect_timeout=WAIT_SECONDS, read_timeout=WAIT_SECONDS, retries={"total_max_attempts": 1})
-        ),
-    )
+def _client(wait: float) -> Any:
+    config = Config(connect_timeout=wait, read_timeout=wait, retries={"total_max_attempts": 1})
+    return boto3.client("ssm", config=CONFIG.merge(config))

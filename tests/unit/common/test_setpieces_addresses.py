@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import addresses
-from setpieces.addresses import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, address
+from setpieces.addresses import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, REFRESH_SECONDS, address
 from setpieces.aws import is_unavailable
 from setpieces.errors import OutsideUnavailable
 
@@ -32,9 +32,19 @@ class Store:
         self.value = "https://one.example"
         self.failures: list[Exception] = []
         self.reads = 0
+        self.hangs = False
+        self.wait = 0.0
+
+    def client(self, wait: float) -> "Store":
+        self.wait = wait
+        return self
 
     def get_parameter(self, **_: object) -> dict[str, dict[str, str]]:
         self.reads += 1
+        if self.hangs:
+            # As long as it takes to connect and to read.
+            self.now += 2 * self.wait
+            raise ReadTimeoutError(endpoint_url="https://ssm")
         if self.failures:
             raise self.failures.pop(0)
         return {"Parameter": {"Value": self.value}}
@@ -50,7 +60,7 @@ class Store:
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
     monkeypatch.setattr(addresses, "_values", {})
-    monkeypatch.setattr(addresses, "_client", lambda: store)
+    monkeypatch.setattr(addresses, "_client", store.client)
     monkeypatch.setattr(addresses, "time", SimpleNamespace(time=lambda: store.now, sleep=lambda _: None))
     return store
 
@@ -86,6 +96,23 @@ def test_the_last_value_is_used_while_the_store_does_not_answer(store: Store, fa
     store.failures, store.value = [], "https://two.example"
     store.now += PAUSE_SECONDS[1] + 1
     assert store.address() == "https://two.example"
+
+
+def test_a_store_that_hangs_leaves_the_call_most_of_its_time_if_there_is_a_value(store: Store):
+    store.address()
+    store.hangs = True
+    store.now += MAX_AGE_SECONDS[1] + 1
+    began = store.now
+    assert store.address() == "https://one.example"
+    # The shortest deadline of a call, which begins with its address: order_submission.CHECK_SECONDS.
+    assert store.now - began < 0.5 * 1.0
+
+
+def test_a_client_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    config = addresses._client.__wrapped__(REFRESH_SECONDS).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (REFRESH_SECONDS, REFRESH_SECONDS)
+    assert config.retries["total_max_attempts"] == 1
 
 
 @pytest.mark.parametrize("failure", UNAVAILABLE)

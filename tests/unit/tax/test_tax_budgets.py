@@ -68,7 +68,7 @@ def test_a_parameter_store_that_does_not_answer_costs_no_quotation(monkeypatch: 
             raise ReadTimeoutError(endpoint_url="https://ssm")
 
     monkeypatch.setattr(addresses, "_values", {})
-    monkeypatch.setattr(addresses, "_client", Store)
+    monkeypatch.setattr(addresses, "_client", lambda wait: Store())
     monkeypatch.setattr(addresses, "TRY_AGAIN_SECONDS", (0, 0))
     given = [tax_quotations.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
     assert {answer["source"] for answer in given} == {"cached_rates"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from bench import cost_page
@@ -24,6 +25,47 @@ PAGES = sorted(
 NAMED = re.compile(
     r"^(?:docs|functions|local|schemas|statemachines|templates|tests|bench|events|\.github)/[\w./-]+\.\w+$"
 )
+# A method, and behind it in the same line the path of one of the shop's APIs, with or without the service.
+CALL = re.compile(
+    r"\b(GET|POST|PUT|PATCH|DELETE)\b[^\n|]{0,90}?[`\s\"](?:https?://[^\s/]+)?(?:/([a-z-]+))?"
+    r"(/v1/(?:<[^>]*>|\{[^}]*\}|[^\s`\"|?<{])*)"
+)
+ANY = "x-amazon-apigateway-any-method"
+METHODS = ("get", "post", "put", "patch", "delete", ANY)
+# For one segment of a path: what is written in place of a value.
+VALUE = re.compile(r"<[^>]*>|\{[^}]*\}|\$\w+")
+OPERATIONS = {
+    path.stem: [
+        (method, template)
+        for template, methods in yaml.safe_load(path.read_text()).get("paths", {}).items()
+        for method in methods
+        if method in METHODS
+    ]
+    for path in (ROOT / "schemas" / "api").glob("*.yaml")
+}
+
+
+def calls(page: Path) -> list[tuple[str, str, str]]:
+    """(method, service, path) of every call of an API that a page names; a set piece's own page leaves out the service."""
+    found = [
+        (method, service or page.stem, path.rstrip(".,:;)")) for method, service, path in CALL.findall(page.read_text())
+    ]
+    return [call for call in found if OPERATIONS.get(call[1])]
+
+
+def is_operation(method: str, service: str, path: str) -> bool:
+    """Is there an operation of the service's API that a call reaches? A value fits into a parameter only."""
+    written = VALUE.sub("{}", path).split("/")
+    for offered, template in OPERATIONS[service]:
+        segments = template.split("/")
+        if segments[-1] == "{proxy+}":
+            segments[-1:] = ["{}"] * (len(written) - len(segments) + 1)
+        fits = len(segments) == len(written) and all(
+            segment.startswith("{") or segment == value for segment, value in zip(segments, written, strict=True)
+        )
+        if fits and offered in (method.lower(), ANY):
+            return True
+    return False
 
 
 def links(page: Path) -> list[str]:
@@ -56,6 +98,20 @@ def test_files_that_are_named_exist(page: Path):
     for name in re.findall(r"`([^`\n]+)`", page.read_text()):
         if NAMED.match(name):
             assert (ROOT / name).exists(), f"{page.relative_to(ROOT)}: {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_calls_that_are_named_exist(page: Path):
+    for call in calls(page):
+        assert is_operation(*call), f"{page.relative_to(ROOT)}: {call}"
+
+
+def test_calls_are_found_in_pages():
+    found = {page.stem: calls(page) for page in PAGES}
+    assert ("POST", "vouchers", "/v1/voucher-batches/{batch_id}/cancellation") in found["foreign-voucher-read"]
+    assert ("DELETE", "login", "/v1/identities/<identity id>/sessions") in found["guessed-passwords"]
+    assert ("DELETE", "login", "/v1/sessions/current") in found["login"]
+    assert not is_operation("DELETE", "vouchers", "/v1/voucher-batches/{batch_id}")
 
 
 @pytest.mark.parametrize("page", diagrams.documents(), ids=lambda page: page.stem)

@@ -53,7 +53,7 @@ def counted_attempt(email: str, request: Request) -> Iterator[None]:
 
 
 def _release(table: str, key: dict[str, str], attempt: str, limits: dict[str, int]) -> None:
-    """An attempt that cannot be released counts until its window ends, which must not keep anybody out now."""
+    """An attempt that cannot be released counts until its window ends; that does not fail this sign-in."""
     try:
         attempts.release(table, key, attempt, limits)
     except (BotoCoreError, ClientError):

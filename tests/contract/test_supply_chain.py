@@ -38,7 +38,7 @@ def test_every_requirement_has_a_version_and_hashes(file: Path):
 
 
 @pytest.mark.parametrize("file", PINNED, ids=relative)
-def test_what_is_asked_for_is_what_is_pinned(file: Path):
+def test_the_pinned_versions_are_those_of_the_in_file(file: Path):
     """``make lock`` after a change of a .in file."""
     pinned = dict(re.split(r"[\s;]", line)[0].split("==") for line in requirements(file.read_text()))
     for line in requirements(file.with_suffix(".in").read_text()):

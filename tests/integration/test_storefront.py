@@ -113,7 +113,7 @@ def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, produc
 
 
 @pytest.mark.local_only("only the local cloud keeps the mails that it sends")
-def test_whoever_opens_the_mailed_link_has_an_account(guest: httpx.Client, shop: Shop):
+def test_the_mailed_link_leads_to_an_account(guest: httpx.Client, shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
     asked = guest.post("/sign-up", data={"name": "Ada", "email": email, "key": unique("key")})
     assert asked.status_code == 202, asked.text

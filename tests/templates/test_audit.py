@@ -112,7 +112,7 @@ def test_files_are_read_and_copied_by_the_signer_and_by_store_file_alone(call: s
 
 
 def test_the_table_of_vouchers_is_read_by_the_functions_alone():
-    """Their calls are not selected; whoever else reads a code is, and is counted."""
+    """Calls of these functions are not selected; those of all others are, and are counted."""
     (trail,) = AUDIT.of_type("AWS::CloudTrail::Trail").values()
     selectors = {each["Name"]: each["FieldSelectors"] for each in trail["AdvancedEventSelectors"]}
     fields = {each["Field"]: each for each in selectors["vouchers by others than the functions"]}

@@ -1,4 +1,4 @@
-"""A plugin of pytest: whatever functions read in a test was written by a newer version.
+"""A plugin of pytest: everything that functions read in a test was written by a newer version.
 
     python -m pytest -n 0 -p tests.unit.common.newer_versions tests/unit/orders
 

@@ -74,7 +74,7 @@ TESTS: dict[str, list[str]] = {
     ],
     "operations/test_operations_functions.py": ["test_one_checkout_alone"],
     "orders/test_order_flow.py": [
-        "test_a_customers_key_is_one_order_whatever_the_basket",
+        "test_a_customers_key_is_one_order_for_every_basket",
         "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_gone",
         "test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back",
         "test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep",

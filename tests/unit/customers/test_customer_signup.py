@@ -133,15 +133,15 @@ def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, sec
 @pytest.mark.parametrize("failure", [crash, refuse])
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("call", range(len(FRESH)))
-def test_no_customer_can_be_used_that_nobody_was_told_of(monkeypatch, call, after_effect, failure):
-    """Whoever has an account may never repeat the sign-up; the authorizer asks both platforms."""
+def test_the_authorizer_refuses_a_customer_who_was_not_announced(monkeypatch, call, after_effect, failure):
+    """A person with an account need not repeat the sign-up: until it is announced, one platform does not know the customer."""
     world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
     assert failure_of_another_run()
     can_be_used = world.documents("customers") and world.documents("members")
     assert world.messages or not can_be_used
 
 
-def test_whoever_has_no_link_that_is_valid_becomes_nobody(world: World):
+def test_without_a_valid_link_no_customer_is_made(world: World):
     world.sign_up = None
     with pytest.raises(Problem) as caught:
         run()

@@ -257,7 +257,7 @@ def test_an_address_that_takes_no_mail_is_answered_like_any_other(mailbox: Any, 
     assert ask() == (202, {"status": "PENDING"})
 
 
-def test_nobody_is_asked_about_accounts(mailbox: Any, monkeypatch):
+def test_a_request_for_an_account_looks_at_no_account(mailbox: Any, monkeypatch):
     """Neither answer nor time can depend on whether the address has one."""
     import customer_platforms
 

@@ -71,7 +71,7 @@ SECRET = "tok_4242"
 
 @pytest.mark.parametrize("member", ["kind", "id", "update", "occurred_at"])
 @pytest.mark.parametrize("value", [SECRET, [SECRET]])
-def test_it_never_repeats_what_is_wrong(member, value):
+def test_a_refusal_repeats_no_value_of_the_update(member, value):
     update = ORDER | {member: value} | ({"id": 5} if value == SECRET and member == "id" else {})
     with pytest.raises(Unusable) as unusable:
         meaning(update)

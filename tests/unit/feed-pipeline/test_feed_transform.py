@@ -134,7 +134,7 @@ def test_a_feed_without_faults_has_no_error_file(cloud):
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket=BUCKET)
 
 
-def test_what_takes_too_long_goes_on_where_it_was(cloud):
+def test_a_feed_that_takes_too_long_goes_on_behind_its_last_record(cloud):
     first = transform(FEED, feed_samples.records("product", 25), 0, records_of_time(20))
     assert (first.end, first.done) == (20, False)
     second = transform(FEED, feed_samples.records("product", 25), first.end, lambda: True)

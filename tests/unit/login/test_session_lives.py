@@ -51,7 +51,7 @@ def test_a_session_that_is_not_used_ends(world: Any, clock, who: dict[str, Any],
 
 
 @pytest.mark.parametrize(("who", "minutes"), [(ADA, MINUTES), (ADMIN, ADMIN_MINUTES)], ids=["ada", "admin"])
-def test_a_session_that_is_used_ends_all_the_same(world: Any, clock, who: dict[str, Any], minutes: int):
+def test_a_session_in_use_ends_at_its_limit(world: Any, clock, who: dict[str, Any], minutes: int):
     token = sign_in(world, who)
     for _ in range(minutes - 1):
         clock(1)
@@ -60,7 +60,7 @@ def test_a_session_that_is_used_ends_all_the_same(world: Any, clock, who: dict[s
     assert not is_alive(token)
 
 
-def test_an_end_is_moved_on_only_now_and_then(world: Any, clock, monkeypatch):
+def test_the_end_of_a_session_is_written_twice_in_its_idle_time(world: Any, clock, monkeypatch):
     token = sign_in(world)
     writes = []
     update = world.dynamodb.update_item
@@ -90,7 +90,7 @@ def test_a_session_that_has_ended_cannot_be_signed_out_of(world: Any, clock, by:
     assert (status, problem["code"]) == (401, "SESSION_INVALID")
 
 
-def test_a_person_ends_all_their_sessions_and_nobody_elses(world: Any):
+def test_a_person_ends_all_of_their_own_sessions_only(world: Any):
     phone, laptop, admin = sign_in(world), sign_in(world), sign_in(world, ADMIN)
     assert call("end_all_sessions", token=phone) == (204, None)
     assert [is_alive(token) for token in (phone, laptop, admin)] == [False, False, True]
@@ -108,7 +108,7 @@ def test_an_admin_ends_the_sessions_of_an_identity(world: Any):
 
 
 @pytest.mark.parametrize("identity_id", ["", "a/b", "x" * 129, "a%2Fb"])
-def test_what_can_be_no_identity_is_a_400(world: Any, identity_id: str):
+def test_an_invalid_identity_id_is_a_400(world: Any, identity_id: str):
     status, problem = call("end_all_sessions", identity_id=identity_id)
     assert (status, problem["errors"][0]["pointer"]) == (400, "/identity_id")
 

@@ -440,7 +440,7 @@ def test_what_cannot_be_carried_out_fails_and_is_never_paid(make_world, changes:
 
 
 @pytest.mark.parametrize("answer", [Answer(500, {}), Answer(200, []), Answer(200, {"unit_price": "1"}), None])
-def test_while_the_platform_tells_of_no_products_the_basket_is_believed(make_world, capsys, answer: Answer | None):
+def test_without_an_answer_about_products_the_prices_of_the_basket_are_taken(make_world, capsys, answer: Answer | None):
     world = make_world()
     if answer:
         world.product = answer
@@ -685,7 +685,7 @@ def test_a_repeat_is_answered_though_the_basket_is_gone_by_now(make_world):
     assert world.submit_persistently() == number
 
 
-def test_the_level_of_the_counter_is_told(make_world, capsys):
+def test_the_share_of_used_order_numbers_is_a_metric(make_world, capsys):
     world = make_world()
     world.numbers = iter([500_000_000_000])
     number = json.loads(world.submit()["body"])["order_number"]
@@ -722,7 +722,7 @@ def test_one_form_is_one_order_though_its_sender_signs_in_or_out_in_between(make
 
 
 @pytest.mark.parametrize(("first", "second"), [(GUEST, MEMBER), (MEMBER, GUEST), (GUEST, GUEST)])
-def test_nor_are_there_two_while_the_first_request_is_under_way(make_world, monkeypatch, first: dict, second: dict):
+def test_one_form_is_one_order_while_its_first_request_is_under_way(make_world, monkeypatch, first: dict, second: dict):
     world = make_world()
     others = []
     meanwhile(monkeypatch, "TransactWriteItems", lambda: others.append(world.submit(**second)))
@@ -738,7 +738,7 @@ def test_guests_with_baskets_of_their_own_may_choose_the_same_key(make_world):
     assert len(set(numbers)) == 2
 
 
-def test_a_customers_key_is_one_order_whatever_the_basket(make_world):
+def test_a_customers_key_is_one_order_for_every_basket(make_world):
     world = make_world()
     answers = [world.submit(**MEMBER, basket_id=basket)["statusCode"] for basket in "ab"]
     assert answers == [202, 409]

@@ -17,7 +17,7 @@ def test_an_id_without_a_basket_and_one_that_no_basket_can_have_are_no_basket(
 
 
 def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pytest.MonkeyPatch):
-    """Each line is told of or left out; a slow platform costs two seconds, whatever the number of lines."""
+    """A line is checked or left out; a slow platform costs two seconds, however many lines there are."""
     clock = [0.0]
     monkeypatch.setattr(order_sources, "PRODUCTS_AT_ONCE", 1)
     monkeypatch.setattr(order_sources.time, "monotonic", lambda: clock[0])

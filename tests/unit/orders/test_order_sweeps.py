@@ -31,7 +31,7 @@ def test_payments_is_given_the_time_that_it_takes(later: int, left: int):
     assert payment_seconds(PROCESSING | {"backend_status": "Validating"}, ENTERED + later) == 0
 
 
-def test_that_time_is_what_the_queue_of_payments_allows():
+def test_payment_seconds_are_what_the_queue_of_payments_allows():
     receives = resources("payments", "AWS::SQS::Queue")["SubmittedQueue"]["RedrivePolicy"]["maxReceiveCount"]
     timeout = templates()["payments"]["Globals"]["Function"]["Timeout"]
     waits = sum(growing(delivery) for delivery in range(1, receives))

@@ -217,7 +217,7 @@ class SlowProvider(World):
 
 @pytest.mark.parametrize("deliveries", range(1, 7))
 def test_a_refusal_is_no_result_while_the_first_charge_may_be_under_way(world, deliveries):
-    """Card declined is final: nobody would look at the charge again that is authorized afterwards."""
+    """Card declined is final: a charge that is authorized afterwards would not be looked at again."""
     world.__class__ = SlowProvider
     for delivery in range(1, deliveries + 1):
         assert not world.deliver(delivery)
@@ -236,7 +236,7 @@ def test_a_refusal_is_a_result_once_no_charge_can_be_under_way(world, monkeypatc
     assert kinds(world) == ["DECLINED" if answer.status == 422 else "REJECTED"]
 
 
-def test_the_last_delivery_before_that_is_more_than_a_minute_ago():
+def test_before_a_charge_counts_as_settled_its_message_waited_a_minute():
     assert queues.growing(payment_provider.SETTLED_RECEIVES - 1) >= 60
 
 

@@ -387,7 +387,7 @@ def test_only_one_run_is_at_work(world):
     sitemap_runs.take(other)
 
 
-def test_a_run_that_nobody_remembers_holds_nothing(world, monkeypatch):
+def test_a_run_that_step_functions_has_forgotten_holds_no_lock(world, monkeypatch):
     """But one that has only just taken the lock may not be known yet."""
     monkeypatch.setattr(sitemap_runs, "UNKNOWN_SECONDS", 30)
     other, now = started(world, "other"), time.time()

@@ -63,7 +63,7 @@ def test_a_sign_up_asks_for_a_mail_and_a_second_click_has_the_same_key(browser: 
     assert [headers["idempotency-key"] for headers in apis.headers] == ["k1", "k1"]
 
 
-def test_whoever_confirms_chooses_the_password_and_is_signed_in(browser: Browser, apis: Apis):
+def test_a_confirmation_sets_the_password_and_signs_in(browser: Browser, apis: Apis):
     answer = browser.post("/sign-up/confirm", {"token": f" {TOKEN} ", "password": PERSON["password"]})
     assert (answer.status_code, answer.headers["location"]) == (303, "/account")
     assert apis.calls == [
@@ -102,7 +102,7 @@ def test_a_sign_in_that_fails_ends_nothing(browser: Browser, apis: Apis):
     assert len(apis.sessions) == 1
 
 
-def test_too_many_attempts_are_told_in_words(browser: Browser, apis: Apis):
+def test_too_many_attempts_are_explained_on_the_page(browser: Browser, apis: Apis):
     apis.refusals["login/v1/sessions"] = problem(429, "TOO_MANY_ATTEMPTS")
     answer = browser.post("/sign-in", PERSON)
     assert answer.status_code == 429
@@ -126,7 +126,7 @@ def test_signing_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_nobody_is_told_to_be_signed_out_everywhere_who_is_not(browser: Browser, apis: Apis, status: int):
+def test_a_sign_out_on_all_devices_that_fails_is_an_error_page(browser: Browser, apis: Apis, status: int):
     browser.post("/sign-in", PERSON)
     apis.sessions.append("of another device")
     apis.refusals["login/v1/sessions"] = problem(status, "SLOW")
@@ -137,9 +137,7 @@ def test_nobody_is_told_to_be_signed_out_everywhere_who_is_not(browser: Browser,
     assert apis.sessions == []
 
 
-def test_who_has_no_session_of_the_api_any_more_is_asked_to_sign_in_to_sign_out_everywhere(
-    browser: Browser, apis: Apis
-):
+def test_a_sign_out_on_all_devices_with_an_ended_session_asks_for_a_sign_in(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     apis.refusals["login/v1/sessions"] = problem(401, "SESSION_INVALID")
     answer = browser.post("/sign-out", {"everywhere": "1"})

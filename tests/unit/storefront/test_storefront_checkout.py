@@ -127,7 +127,7 @@ def test_an_order_that_is_refused_keeps_its_voucher_for_the_next_click(shop: Sho
 
 
 @pytest.mark.parametrize("answer", [problem(409, "VOUCHER_REDEEMED"), problem(503, "SERVICE_UNAVAILABLE")])
-def test_after_an_order_there_is_no_form_again_whatever_the_voucher_says(shop: Shop, answer: httpx.Response):
+def test_after_an_order_the_form_is_not_shown_again(shop: Shop, answer: httpx.Response):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER")
 

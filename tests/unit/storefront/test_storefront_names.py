@@ -81,7 +81,7 @@ def test_a_catalog_that_does_not_answer_holds_a_page_up_once_and_not_for_each_li
     assert len(catalog.asked) <= AT_ONCE
 
 
-def test_only_so_many_are_kept(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+def test_names_are_kept_up_to_a_limit(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(product_names, "MAX_KEPT", 2)
     names = catalog.names()
     assert run(names.of(SKUS)) == NAMES

@@ -121,7 +121,7 @@ def test_a_cookie_for_https_is_one_that_no_other_host_can_set(server: FakeServer
     assert not [attribute for attribute in attributes if attribute.startswith("domain")]
 
 
-def test_a_cookie_that_a_sibling_host_planted_is_nobodys(server: FakeServer):
+def test_a_cookie_that_a_sibling_host_has_set_is_not_read(server: FakeServer):
     cookie = begun(sessions(server), somebody())
     planted = Request({"type": "http", "headers": [(b"cookie", f"session={cookie}".encode())]})
     assert asyncio.run(sessions(server).read(planted)) is None

@@ -1,4 +1,4 @@
-"""The tax system, Parameter Store and their time: whatever they do, there is a quotation while process-order still waits."""
+"""Slow answers of the tax system and of Parameter Store: the quotation is given before process-order stops waiting."""
 
 import json
 from typing import Any

@@ -136,7 +136,7 @@ def test_a_tag_leaves_the_number_and_is_the_same_whichever_chunk_it_is_made_with
 
 
 def test_the_key_of_a_version_gives_no_code_of_a_batch_away():
-    """Whoever knows that key alone has to guess the tag, one of ``TAGS``; so does whoever knows another batch's key too."""
+    """With that key alone, or with another batch's key too, the tag has to be guessed: one of ``TAGS``."""
     first, count = 1, 5_000
     batches = [tags(bytes([number]) * 32, first, count) for number in range(3)]
     codes = [set(make(PERMUTATION, 1, first, count, own)) for own in (None, *batches)]

@@ -897,7 +897,7 @@ def test_a_redemption_for_no_order_is_not_released_as_one_for_an_order(world):
     assert call("show_voucher", code=code)[2]["status"] == "REDEEMED"
 
 
-def test_what_cannot_be_released(world):
+def test_an_unknown_voucher_and_an_invalid_order_number_release_nothing(world):
     assert release("22222222222223")[2]["code"] == "VOUCHER_NOT_FOUND"
     assert release(codes(world, made())[0], "T1")[0] == 400
 
@@ -1039,7 +1039,7 @@ def test_a_failed_batch_is_told_of_and_a_cancelled_one_is_not(world, mails):
     assert "StoreBusy" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]
 
 
-def test_a_batch_that_has_failed_and_is_complete_after_all_is_told_of_twice(world, mails):
+def test_a_batch_that_fails_and_is_completed_later_is_mailed_twice(world, mails):
     batch_id = asked()
     advance(batch_id, FAILED, reason="StoreBusy")
     assert notify(batch_id, "FAILED") == notify(batch_id, "FAILED") == []

@@ -159,8 +159,7 @@ def _modules(folder: Path = FUNCTIONS) -> Iterator[tuple[str, ast.Module]]:
 def _readers() -> Iterator[str]:
     """``file:function`` of each function that calls one of ``READERS`` itself, or reads JSON of another version."""
     for file, module in _modules():
-        # The simulators stand for systems of others.
-        if not file.startswith(("common/setpieces/items.py", "common/setpieces/stored.py", "partners/")):
+        if file not in ("common/setpieces/items.py", "common/setpieces/stored.py"):
             imported = {
                 name.name
                 for node in ast.walk(module)
@@ -182,7 +181,8 @@ def _reads_json(file: str, imported: set[str], node: ast.AST) -> bool:
     of, name = node.value.id, node.attr
     if (of, name) == ("answer", "body"):
         return bool({"outside", "internal", "Answer"} & imported)
-    return (of, name) == ("json", "loads") and not file.startswith("common/") and file not in OWN_JSON
+    # The layer reads requests, messages and answers, and the simulators what other systems keep.
+    return (of, name) == ("json", "loads") and not file.startswith(("common/", "partners/")) and file not in OWN_JSON
 
 
 def _functions(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:

@@ -28,6 +28,8 @@ IDLE_SECONDS = {True: 60, False: 2}
 MOST_IDLE = 16
 # API Gateway, which most peers are behind, answers with 10 MB at most; the memory of a function is not for more.
 MOST_BYTES = 16 * 1024 * 1024
+# With all that frames it: interim responses, headers, sizes of chunks, trailers. http.client limits none of them altogether.
+MOST_RECEIVED = 2 * MOST_BYTES
 
 # Managed rules of web ACLs refuse requests that do not name their sender.
 USER_AGENT = "setpieces"
@@ -77,8 +79,17 @@ class _Socket:
     """As much of a socket as ``http.client`` uses; no call waits beyond ``deadline`` (``time.monotonic``)."""
 
     def __init__(self, connected: socket.socket) -> None:
-        self.deadline = 0.0
+        self.deadline, self._received = 0.0, 0
         self._socket = connected
+
+    def begin(self, deadline: float) -> None:
+        """What follows is one request and its response."""
+        self.deadline, self._received = deadline, 0
+
+    def count(self, received: int) -> None:
+        self._received += received
+        if self._received > MOST_RECEIVED:
+            raise http.client.HTTPException(f"the response has more than {MOST_RECEIVED} bytes")
 
     def limit(self) -> None:
         self._socket.settimeout(_left(self.deadline))
@@ -124,7 +135,9 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._limited.limit()
-        return self._raw.readinto(buffer)
+        received = self._raw.readinto(buffer)
+        self._limited.count(received or 0)
+        return received
 
     def close(self) -> None:
         self._raw.close()
@@ -141,7 +154,7 @@ def _exchange(
     headers: dict[str, str],
 ) -> Reply:
     """One request and its response; the connection is kept if both sides left it open."""
-    connection.limited.deadline = deadline
+    connection.limited.begin(deadline)
     try:
         try:
             connection.request(method, target, body, headers)
@@ -165,8 +178,15 @@ def _exchange(
 
 def _body(response: http.client.HTTPResponse) -> bytes:
     """The whole body. http.client makes room at once for as much as a length says, of the body or of a chunk."""
-    is_open = response.chunked or response.length is None
-    data = response.read(MOST_BYTES + 1) if is_open else b""
+    if response.length == 0:
+        # Of a status that has no body; http.client waits for one that says that it has chunks.
+        return b""
+    is_open = response.length is None
+    try:
+        data = response.read(MOST_BYTES + 1) if is_open else b""
+    except ValueError as error:
+        # http.client takes a size below 0 for one.
+        raise http.client.HTTPException("a chunk has no size") from error
     if max(len(data), response.length or 0) > MOST_BYTES:
         raise http.client.HTTPException(f"the response has more than {MOST_BYTES} bytes")
     return data if is_open else response.read()

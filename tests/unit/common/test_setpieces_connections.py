@@ -1,6 +1,7 @@
 """Deadlines and kept connections, against real peers on loopback that misbehave."""
 
 import errno
+import http.client
 import io
 import socket
 import ssl
@@ -322,11 +323,12 @@ def test_what_comes_after_a_response_is_no_answer_to_the_next_request(monkeypatc
     assert peer.requests == [(0, "GET"), (1, "GET")]
 
 
+@pytest.mark.parametrize("header", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_a_body_leaves_the_connection(status):
+def test_an_answer_without_a_body_leaves_the_connection(status, header):
     def empty(connection: Connection) -> None:
         connection.read()
-        connection.socket.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status)
+        connection.socket.sendall(b"HTTP/1.1 %d X\r\n%s\r\n\r\n" % (status, header))
         keep_answering(connection)
 
     with Peer(empty) as peer:
@@ -360,6 +362,31 @@ def test_a_response_has_a_limit(head, text):
             call(peer)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEADERS = (b"X: " + b"x" * 60_000 + b"\r\n") * 20
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [
+        # http.client reads a chunk of -1 bytes until the end of the connection.
+        (CHUNKED + b"-1\r\n", HEADERS),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n", HEADERS),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n" + HEADERS + b"\r\n"),
+    ],
+    ids=["a chunk without an end", "trailers", "interim responses"],
+)
+def test_what_frames_a_response_has_a_limit_too(beginning, more):
+    def talk(connection: Connection) -> None:
+        connection.read()
+        connection.socket.sendall(beginning)
+        while True:
+            connection.socket.sendall(more)
+
+    with Peer(talk) as peer, pytest.raises(http.client.HTTPException, match="more than"):
+        connections.request("GET", peer.url, headers={}, body=None, timeout=60, repeatable=False)
+
+
 @pytest.mark.parametrize("head", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n\r\n%x\r\n"])
 def test_a_length_that_no_memory_has_is_refused(head):
     """Python 3.13 before 3.13.11 asks for all of it first (CVE-2025-13836)."""
@@ -378,13 +405,24 @@ def test_a_length_that_no_memory_has_is_refused(head):
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n{}",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 503 X\r\nRetry-After: \xb2\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 503 X\r\nRetry-After: " + b"9" * 5000 + b"\r\nContent-Length: 0\r\n\r\n",
     ],
-    ids=["short", "no last chunk", "no chunk", "deep", "long header", "no HTTP", "no digit", "too many digits"],
+    ids=[
+        "short",
+        "no last chunk",
+        "no chunk",
+        "negative chunk",
+        "deep",
+        "long header",
+        "no HTTP",
+        "no digit",
+        "too many digits",
+    ],
 )
 def test_a_peer_that_talks_nonsense_is_unavailable(answer):
     def talk(connection: Connection) -> None:

@@ -60,7 +60,7 @@ def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
     except (BotoCoreError, ClientError) as error:
         # The service's own text names the recipient.
         code = error_code(error)
-        if code not in REFUSALS:
+        if code not in REFUSALS or _is_about_sender(error):
             logger.error("the confirmation was not mailed", extra={"code": code or type(error).__name__})
             if isinstance(error, NOT_CONNECTED):
                 return False
@@ -70,6 +70,14 @@ def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
         logger.warning("the confirmation was refused", extra={"code": code})
         metrics.add_metric(name="ConfirmationRefused", unit="Count", value=1)
     return True
+
+
+def _is_about_sender(error: Exception) -> bool:
+    """SES refuses a sender that is not confirmed as it does a recipient, and names which.
+
+    https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+    """
+    return setting("SENDER").casefold() in str(error).casefold()
 
 
 def not_mailed() -> Problem:

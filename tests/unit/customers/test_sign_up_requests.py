@@ -263,3 +263,16 @@ def test_a_request_for_an_account_looks_at_no_account(mailbox: Any, monkeypatch)
 
     monkeypatch.setattr(customer_platforms.outside, "call", lambda *_, **__: pytest.fail("a platform was asked"))
     assert ask()[0] == 202
+
+
+def test_a_sender_that_is_not_confirmed_is_a_failure_and_no_mail_was_sent(mailbox: Any):
+    """SES names it as it names a recipient that it will not take. A repeat must send the mail, once the sender is confirmed."""
+    text = "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: Shop@example.com"
+    answer = {"Error": {"Code": "MessageRejected", "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    mailbox.box.failure, mailbox.box.delivered = ClientError(answer, "SendEmail"), False
+    for _ in range(MAILS_PER_HOUR + 1):
+        status, problem = ask("k")
+        assert (status, problem["code"]) == (503, "NOT_MAILED")
+    mailbox.box.failure, mailbox.box.delivered = None, True
+    assert ask("k")[0] == 202
+    assert len(mailbox.box.mails) == 1

@@ -1,12 +1,12 @@
 """``make condition-mutation``: weaken each condition of a write to DynamoDB, one clause at a time, and see that a test notices.
 
     make condition-mutation                 every clause; writes tests/interleavings/conditions.json
-    make condition-mutation ONLY=vouchers   those of one service, without writing
+    make condition-mutation ONLY=vouchers   those of one service
 
 Conditions are found in the sources: in Python by their place in the syntax tree, in API documents and state machines as text.
-What a condition is made of while functions run is noted as the races of tests/interleavings and unit tests send it. A clause
-``a = :b`` becomes ``a = :b OR NOT a = :b``, which always holds and uses the same names and values: in memory for the races, in
-a copy of the repository for what they do not notice. The working tree is never changed.
+What a condition is made of is noted as the races of tests/interleavings and unit tests send it (tests/conditions.py). A clause
+``a = :b`` becomes ``a = :b OR NOT a = :b``, which always holds and uses the same names and values, in a copy of the repository;
+there the tests run that send the clause, until one fails.
 """
 
 import ast
@@ -17,21 +17,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from local.failures import did_you_mean
 from local.settings import ROOT
 
 KNOWN = ROOT / "tests" / "interleavings" / "conditions.json"
 NOTES = "SETPIECES_CONDITIONS"
-_KEY = "ConditionExpression"
-_TEXT = re.compile(rf'("{_KEY}": ")([^"]+)(")')
+CONDITION = "ConditionExpression"
+_TEXT = re.compile(rf'("{CONDITION}": ")([^"]+)(")')
 _WORD = re.compile(r"\bAND\b|\bOR\b|[()]")
+_NO_TESTS = 5
 # The service whose races a file is about, if it is not its folder.
 _SERVICES = {
     "schemas/api/sequences.yaml": "sequences",
@@ -94,14 +98,6 @@ def weakened(condition: str, clause: str) -> str:
     return condition
 
 
-def noted(condition: str, file: str, function: str) -> str:
-    """The condition, entered in the notes of the run."""
-    with open(os.environ[NOTES], "a") as notes:
-        for clause in clauses(condition) if condition else ():
-            notes.write(json.dumps([file, function, general(clause)]) + "\n")
-    return condition
-
-
 def _split(text: str, word: str) -> list[str]:
     """``text`` at each ``word`` outside of parentheses."""
     parts, depth, start = [], 0, 0
@@ -150,7 +146,7 @@ def _in_python(root: Path) -> Iterator[tuple[Path, str, ast.expr]]:
     """(file, function, expression) of each condition that Python builds."""
     for path in sorted((root / "functions").rglob("*.py")):
         text = path.read_text()
-        if _KEY in text:
+        if CONDITION in text:
             yield from ((path, function, value) for function, value in _conditions(ast.parse(text), ""))
 
 
@@ -160,7 +156,7 @@ def _conditions(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr]]:
     match node:
         case ast.Dict():
             for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value == _KEY:
+                if isinstance(key, ast.Constant) and key.value == CONDITION:
                     yield function, value
         case ast.keyword(arg="ConditionExpression"):
             yield function, node.value
@@ -203,34 +199,28 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def wrap(root: Path, file: str, call: str, only: str = "") -> None:
-    """Put each condition of a Python file, or those of one function, into a call of this module."""
-    path = root / file
-    text = path.read_bytes()
+def mutate(root: Path, clause: Clause) -> None:
+    """Weaken one clause in a copy of the repository."""
+    path = root / clause.file
+    if not clause.file.endswith(".py"):
+        text = path.read_text()
+        match = list(_TEXT.finditer(text))[int(clause.function.removeprefix("number ")) - 1]
+        path.write_text(text[: match.start(2)] + weakened(match[2], clause.text) + text[match.end(2) :])
+        return
+    source = path.read_bytes()
     lines = [0]
-    for line in text.splitlines(keepends=True):
+    for line in source.splitlines(keepends=True):
         lines.append(lines[-1] + len(line))
-    found = [each for each in _conditions(ast.parse(text), "") if only in ("", each[0])]
-    for function, value in sorted(found, key=lambda each: -(lines[each[1].lineno - 1] + each[1].col_offset)):
+    found = [value for function, value in _conditions(ast.parse(source), "") if function == clause.function]
+    for value in sorted(found, key=lambda each: -(lines[each.lineno - 1] + each.col_offset)):
         assert value.end_lineno
         assert value.end_col_offset is not None
         start = lines[value.lineno - 1] + value.col_offset
         end = lines[value.end_lineno - 1] + value.end_col_offset
-        module = '__import__("local.condition_mutation", fromlist=["*"]).'
-        expression = f"({text[start:end].decode()})"
-        text = text[:start] + (module + call.format(expression, function=function)).encode() + text[end:]
-    path.write_bytes(text)
-
-
-def mutate(root: Path, clause: Clause) -> None:
-    """Weaken one clause in a copy of the repository."""
-    if clause.file.endswith(".py"):
-        wrap(root, clause.file, f"weakened({{0}}, {json.dumps(clause.text)})", clause.function)
-        return
-    path = root / clause.file
-    text = path.read_text()
-    match = list(_TEXT.finditer(text))[int(clause.function.removeprefix("number ")) - 1]
-    path.write_text(text[: match.start(2)] + weakened(match[2], clause.text) + text[match.end(2) :])
+        module = '__import__("local.condition_mutation", fromlist=["*"])'
+        call = f"{module}.weakened(({source[start:end].decode()}), {json.dumps(clause.text)})"
+        source = source[:start] + call.encode() + source[end:]
+    path.write_bytes(source)
 
 
 def service_of(file: str) -> str:
@@ -244,10 +234,10 @@ def unit_tests(file: str) -> list[str]:
     return [*unit, *next((tests for folder, tests in _OTHERS.items() if file.startswith(folder)), ())]
 
 
-def failing(root: Path, arguments: list[str], **environment: str) -> str:
-    """The first test that fails in the copy, "" if none does."""
+def pytest(root: Path, arguments: list[str], **environment: str) -> str:
+    """The first test that fails, "" if none does."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     failed = [
@@ -255,44 +245,38 @@ def failing(root: Path, arguments: list[str], **environment: str) -> str:
     ]
     if failed:
         return re.sub(r" - .*", "", failed[0])
-    return "" if done.returncode in (0, 5) else f"pytest ended with {done.returncode}"
+    if done.returncode not in (0, _NO_TESTS):
+        raise click.ClickException(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return ""
 
 
-def raced(only: str) -> set[Clause]:
-    """The clauses that races send, and the first race that notices when one is weakened, which is done in memory."""
+def sent(only: str) -> dict[tuple[str, str, str], list[str]]:
+    """(file, function, clause) of what tests send, and the tests that do, races first. No file: of no function."""
+    files = sorted({site.file for site in sites() if only in ("", service_of(site.file))})
+    # The races of feeds are about the feed pipeline, too.
+    races = ["tests/interleavings", *(["-k", only.partition("-")[0]] if only else [])]
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "weakened.json"
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-n", "0", "--timeout", "7200", "tests/interleavings/weaken.py"],
-            cwd=ROOT, env=os.environ | {"ONLY": only, "SETPIECES_WEAKENED": str(results)}, check=True,
-        )  # fmt: skip
-        return {Clause(**row) for row in json.loads(results.read_text())}
+        notes = Path(folder) / "notes"
+        for arguments in (races, sorted({argument for file in files for argument in unit_tests(file)})):
+            notes.write_text("")
+            failed = arguments and pytest(ROOT, ["-n", "auto", *arguments], **{NOTES: str(notes)})
+            if failed:
+                raise click.ClickException(f"{failed} fails as it is")
+            for file, function, text, test in sorted(json.loads(line) for line in notes.read_text().splitlines()):
+                if not file or file in files:
+                    found[file, function, text].append(test)
+    return found
 
 
-def tested(only: str) -> set[Clause]:
-    """The clauses that unit tests of services send."""
-    with tempfile.TemporaryDirectory() as folder:
-        root, notes = copy(Path(folder)), Path(folder) / "notes"
-        notes.touch()
-        files = sorted({site.file for site in sites() if site.file.endswith(".py") and only in service_of(site.file)})
-        for file in files:
-            wrap(root, file, f'noted({{0}}, "{file}", "{{function}}")')
-        arguments = sorted({argument for file in files for argument in unit_tests(file)})
-        failed = failing(root, arguments, **{NOTES: str(notes)})
-        if failed:
-            raise click.ClickException(f"{failed} fails as it is")
-        return {Clause(*json.loads(line)) for line in {*notes.read_text().splitlines()}}
-
-
-def noticed(clause: Clause) -> str:
-    """The test that notices when a clause is weakened in a copy, "" if none does; first the races, if it is not Python's."""
-    tests = [unit_tests(clause.file)]
-    if not clause.file.endswith(".py"):
-        tests.insert(0, ["tests/interleavings/test_interleavings.py", "-k", service_of(clause.file)])
+def noticed(clause: Clause, tests: list[str]) -> Clause:
+    """The clause with a test that notices when it is weakened in a copy, "" for none. What noticed last time is tried first."""
+    ordered = sorted(tests, key=lambda test: test != clause.noticed_by)
     with tempfile.TemporaryDirectory() as folder:
         root = copy(Path(folder))
         mutate(root, clause)
-        return next((failed for arguments in tests if arguments and (failed := failing(root, arguments))), "")
+        failed = pytest(root, ["-n", "0", *ordered], **{NOTES: os.devnull}) if ordered else ""
+        return replace(clause, noticed_by=failed)
 
 
 def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> str:
@@ -307,20 +291,27 @@ def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> 
 def main(only: str) -> None:
     """Weaken each condition of a write to DynamoDB in a copy, one clause at a time, and see that a test notices."""
     console = Console(width=200, highlight=False)
-    by_race = {(each.file, each.function, each.text): each.noticed_by for each in raced(only)}
-    others = {clause for clause in written() if only in service_of(clause.file)} | tested(only)
-    found = sorted({*by_race, *((each.file, each.function, each.text) for each in others)})
+    tests = sent(only)
+    rows = [Clause(**row) for row in json.loads(KNOWN.read_text())]
+    before = {(row.file, row.function, row.text): row.noticed_by for row in rows}
+    found = {key for key in tests if key[0]}
+    found |= {(each.file, each.function, each.text) for each in written() if only in ("", service_of(each.file))}
     results = []
-    for number, key in enumerate(found, start=1):
-        clause = Clause(*key)
-        test = by_race.get(key) or noticed(clause)
-        results.append(Clause(*key, test))
-        told = f"noticed by {test}" if test else "[red]nothing noticed[/]"
-        console.print(f"{number:3}/{len(found)}  {clause.file} {clause.function}: {clause.text}\n         {told}")
+
+    def weaken(key: tuple[str, str, str]) -> Clause:
+        return noticed(Clause(*key, before.get(key, "")), tests.get(key) or tests.get(("", "", key[2]), []))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for clause in pool.map(weaken, sorted(found)):
+            results.append(clause)
+            told = f"noticed by {escape(clause.noticed_by)}" if clause.noticed_by else "[red]nothing noticed[/]"
+            console.print(
+                f"{len(results):3}/{len(found)}  {clause.file} {clause.function}: {clause.text}\n         {told}"
+            )
     unnoticed = [result for result in results if not result.noticed_by]
     console.print(f"{len(results) - len(unnoticed)} of {len(results)} clauses were noticed.")
-    if not only:
-        KNOWN.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    others = [row for row in rows if only not in ("", service_of(row.file))]
+    KNOWN.write_text(json.dumps([asdict(row) for row in sorted(others + results)], indent=1) + "\n")
     raise SystemExit(1 if unnoticed else 0)
 
 

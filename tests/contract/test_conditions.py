@@ -18,9 +18,10 @@ def test_every_condition_is_listed():
     assert {(site.file, site.function) for site in condition_mutation.sites()} == listed, "make condition-mutation"
 
 
-def test_every_clause_that_is_written_out_is_listed():
-    listed = {(row.file, row.function, row.text) for row in ROWS}
-    assert {(each.file, each.function, each.text) for each in condition_mutation.written()} <= listed
+def test_clauses_outside_of_python_are_those_that_are_listed():
+    """Those of Python are compared in each race and unit test that sends them (tests/conditions.py)."""
+    listed = {(row.file, row.function, row.text) for row in ROWS if not row.file.endswith(".py")}
+    assert {(each.file, each.function, each.text) for each in condition_mutation.written()} == listed
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file} {row.function} {row.text}")

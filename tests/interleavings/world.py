@@ -12,6 +12,7 @@ import importlib
 import io
 import json
 import logging
+import os
 import pickle
 import re
 import sys
@@ -19,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from types import SimpleNamespace
@@ -37,12 +38,10 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.events.models import EventPattern
 
-from local import condition_mutation
-from local.condition_mutation import clauses, general, weakened
-from local.declared import name_of, pieces
+from local.declared import definition, name_of, pieces
 from local.gateway import mapping
 from local.settings import REGION, ROOT
-from setpieces import aws, connections, settings
+from setpieces import aws, connections, observability, settings
 from tests.interleavings import deployed
 from tests.interleavings.deployed import Function
 from tests.interleavings.scheduler import Crash, Fault, Run, Schedule
@@ -50,7 +49,6 @@ from tests.interleavings.scheduler import Crash, Fault, Run, Schedule
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 # Reading an address is nothing that others can get in between of: values are cached, and no service writes one.
 QUIET = {"ssm"}
-CONDITION = "ConditionExpression"
 START = 1_800_000_000
 # What a world remembers besides tables and buckets.
 KEPT = (
@@ -74,55 +72,6 @@ class Message:
     hidden: bool = False
 
 
-class Conditions:
-    """What conditions DynamoDB is sent, by file and clause; and one clause of them weakened, if ``weak`` names it."""
-
-    def __init__(self) -> None:
-        self.seen: set[tuple[str, str, str]] = set()
-        self.weak: tuple[str, str, str] | None = None
-
-    def passed(self, sent: dict[str, Any]) -> dict[str, Any]:
-        """The request as it is, or with the clause weakened."""
-        if CONDITION in sent:
-            return sent | {CONDITION: self._noted(sent[CONDITION])}
-        if "TransactItems" in sent:
-            items = [{kind: self.passed(each) for kind, each in item.items()} for item in sent["TransactItems"]]
-            return sent | {"TransactItems": items}
-        return sent
-
-    def _noted(self, condition: str) -> str:
-        place = _place()
-        if place is None:
-            return condition
-        self.seen |= {(*place, general(clause)) for clause in clauses(condition)}
-        return weakened(condition, self.weak[2]) if self.weak and self.weak[:2] == place else condition
-
-
-def _place() -> tuple[str, str] | None:
-    """(file, function) that wrote the condition which is being sent; None if that is no function's."""
-    sites = _sites()
-    frame = sys._getframe(1)
-    while frame:
-        file = frame.f_code.co_filename.removeprefix(f"{ROOT}/")
-        if file in sites:
-            functions = sites[file]
-            name = frame.f_code.co_name
-            if name in functions or len(functions) == 1:
-                return file, name if name in functions else functions[0]
-            # Written by one function and sent by another.
-            return file, condition_mutation.built_apart(file)[0]
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-@cache
-def _sites() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for site in sorted(condition_mutation.sites()):
-        found[site.file].append(site.function)
-    return dict(found)
-
-
 class World:
     """``services`` are those that have tables, queues and rules here; requests may go to any service."""
 
@@ -131,7 +80,6 @@ class World:
         self.run: Run | None = None
         self.side = ""
         self.quiet = 0
-        self.conditions = Conditions()
         self._environments: dict[str, list[Mapping[str, str]]] = defaultdict(list)
         self._globals: dict[str, dict[tuple[str, str], Any]] = {}
         self._initial = {key: value for key, value in _global_values().items() if key not in SHARED}
@@ -419,8 +367,6 @@ class World:
             raise
 
     def _answer(self, real: Callable[..., Any], client: Any, service: str, operation: str, sent: dict[str, Any]) -> Any:
-        if service == "dynamodb":
-            sent = self.conditions.passed(sent)
         own = getattr(self, f"_{service}_{operation}", None)
         if own is None and service != "dynamodb":
             raise NotImplementedError(f"the harness knows no {service} {operation}")
@@ -713,10 +659,8 @@ class World:
 
     def task(self, service: str, machine: str, state: str, data: Mapping[str, Any]) -> bool:
         """A state of a state machine that updates an item, up to three times; False if its condition does not hold."""
-        from local.declared import definition
-
         piece = pieces()[service]
-        states = definition(piece, machine)["States"]
+        states = _states(service, machine)
         found = states.get(state) or next(
             inner["ItemProcessor"]["States"][state]
             for inner in states.values()
@@ -752,6 +696,12 @@ def _plain(value: Any) -> Any:
     if to_json:
         return to_json()
     return sorted(value) if isinstance(value, set) else getattr(value, "__dict__", None) or repr(value)
+
+
+@cache
+def _states(service: str, machine: str) -> dict[str, Any]:
+    states: dict[str, Any] = definition(pieces()[service], machine)["States"]
+    return states
 
 
 def _tables() -> dict[str, Any]:
@@ -881,13 +831,15 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     for module, _ in _global_names():
         importlib.import_module(module)
-    # Nobody reads what functions log and count here, and it is a fifth of the time.
+    # Nobody reads what functions log, count and trace here, and it is a fourth of the time.
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    monkeypatch.setattr(observability.tracer, "provider", _Untraced())
     logging.disable(logging.CRITICAL)
     _do_not_sleep(monkeypatch)
     # The layer is not built: what it carries is where its build takes it from.
     monkeypatch.setattr(importlib.import_module("feed_records"), "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
+    monkeypatch.setattr(os, "urandom", _in_stock(os.urandom))
     real = BaseClient._make_api_call
     for make in (aws.client, aws.patient_client, aws.single_try_client):
         make.cache_clear()
@@ -907,10 +859,36 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
         make.cache_clear()
 
 
+def _in_stock(urandom: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """Random numbers of the system, many at a time: to ask for them is slow, and SDKs do with each call."""
+    stock = io.BytesIO()
+
+    def taken(size: int) -> bytes:
+        nonlocal stock
+        found = stock.read(size)
+        if len(found) < size:
+            stock = io.BytesIO(urandom(max(size, 1 << 16)))
+            found = stock.read(size)
+        return found
+
+    return taken
+
+
 def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """What functions do does not wait. Threads that others began, of the local cloud for example, do: they would spin."""
     others, sleep = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}, time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds) if threading.get_ident() in others else None)
+
+
+class _Untraced:
+    """A provider of Powertools' tracer, and a segment of it."""
+
+    def in_subsegment(self, name: str) -> AbstractContextManager["_Untraced"]:
+        return nullcontext(self)
+
+    def put_annotation(self, **_: Any) -> None: ...
+
+    put_metadata = put_annotation
 
 
 class _Environment(Mapping[str, str]):

@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.model import Shape
 from moto.core.serialize import ResponseSerializer
 
+from tests.conditions import listed_conditions  # noqa: F401  (a fixture of every test)
 from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401  (a fixture of every test)
 
 botocore.session.create_loader = cache(botocore.session.create_loader)

@@ -2,7 +2,7 @@
 
 Calls that read and write items go from the SDK's check of the parameters right to moto's own code, so keys, conditions,
 expressions and transactions are moto's as ever. Other operations, binary values and errors go through HTTP as usual, so
-exceptions are made by the SDK.
+exceptions are made by the SDK, all but that of a condition that does not hold.
 """
 
 import copy
@@ -13,13 +13,14 @@ from unittest import mock
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
 from moto.core.models import botocore_stubber
 from moto.core.utils import camelcase_to_underscores
-from moto.dynamodb.exceptions import MockValidationException
+from moto.dynamodb.exceptions import ConditionalCheckFailed, MockValidationException
 from moto.dynamodb.models import DynamoDBBackend, Table
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
@@ -60,6 +61,8 @@ def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
                 return _answer(client, operation, sent)
             except _OverHttp:
                 return over_http(client, operation, sent)
+            except ConditionalCheckFailed as error:
+                raise _refusal(client, operation, error) from None
             except (ServiceException, HTTPException) as error:
                 with mock.patch.object(DynamoHandler, camelcase_to_underscores(operation), side_effect=error):
                     return over_http(client, operation, sent)
@@ -67,6 +70,20 @@ def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     _copy_tables_once(monkeypatch)
     _find_processors_once(monkeypatch)
+
+
+def _refusal(client: Any, operation: str, error: ConditionalCheckFailed) -> ClientError:
+    """What the SDK makes of a condition that does not hold."""
+    code, answer = "ConditionalCheckFailedException", json.loads(error.description)
+    response = {
+        "Error": {"Message": answer["message"], "Code": code},
+        "ResponseMetadata": _ANSWERED | {"HTTPStatusCode": 400},
+        "message": answer["message"],
+    }
+    if "Item" in answer:
+        response["Item"] = answer["Item"]
+    refusal: ClientError = client.exceptions.from_code(code)(response, operation)
+    return refusal
 
 
 def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]:

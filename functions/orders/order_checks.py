@@ -14,6 +14,9 @@ from order_statuses import (
     UNSUPPORTED_DESTINATION,
 )
 
+# What an order has of a line of its basket.
+LINE = ("sku", "quantity", "unit_price")
+
 
 class Invalid(Exception):
     """The order cannot be carried out; ``reason`` is one of ``order_statuses.REASONS``."""
@@ -29,7 +32,7 @@ def priced(basket: dict[str, Any] | None) -> dict[str, Any]:
         raise Invalid(BASKET_NOT_FOUND)
     if not basket["items"]:
         raise Invalid(EMPTY_BASKET)
-    lines = [{name: item[name] for name in ("sku", "quantity", "unit_price")} for item in basket["items"]]
+    lines = [{name: item[name] for name in LINE} for item in basket["items"]]
     subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)
     return {"lines": lines, "subtotal": subtotal, "currency": basket["totals"]["currency"]}
 

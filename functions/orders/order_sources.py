@@ -4,9 +4,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from order_checks import LINE
+
 from setpieces import internal, outside
 from setpieces.observability import count, logger
 from setpieces.outside import OutsideUnavailable
+from setpieces.postal import LONGEST
 from setpieces.queues import Reject
 
 BASKET_SECONDS = 2.0
@@ -104,11 +107,12 @@ def tell_platform(order: dict[str, Any]) -> None:
         "order_number": order["order_number"],
         "customer_id": order["customer_id"],
         "status": "paid",
-        "lines": order["lines"],
+        # A newer version may have stored more, such as a fraction, which JSON is not made of.
+        "lines": [{name: line[name] for name in LINE} for line in order["lines"]],
         "totals": {name: order[name] for name in ("subtotal", "amount", "currency")}
         | {"tax": order["tax"]["tax_total"]},
         "tax": {name: order["tax"][name] for name in ("source", "rate_version")},
-        "ship_to": order["ship_to"],
+        "ship_to": {name: text for name, text in order["ship_to"].items() if name in LONGEST},
         "charge_id": order["charge_id"],
     }
     answer = outside.call("commerce", "PUT", "orders", order["order_number"], body=paid, timeout=PLATFORM_SECONDS)

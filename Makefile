@@ -85,7 +85,7 @@ format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)
 	@$(RUN) pytest --numprocesses auto tests/unit
-test-interleavings: $(VENV) ## Races between functions, in every order of their calls ## [SETPIECES_TORTURE=1] [SETPIECES_SEED=1]
+test-interleavings: $(VENV) ## Races between functions, in every order of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
 	@$(RUN) pytest --numprocesses auto tests/interleavings
 test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates

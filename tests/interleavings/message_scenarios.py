@@ -355,7 +355,7 @@ def _queue(service: str, name: str, queue: str, *events: dict[str, Any]) -> Scen
 
 OTHER_ID = "00000000-0000-4000-8000-0000000000ff"
 SCENARIOS = (
-    _feed("an upload is told of twice", uploaded, {"one": again, "other": again}),
+    _feed("the event of an upload is delivered twice", uploaded, {"one": again, "other": again}),
     _feed("two uploads of one feed", uploaded, {"older": again, "newer": upload(2, "0B")}),
     _feed("two folders have the same feed", uploaded, {"older": again, "newer": upload(2, "01", OTHER_KEY)}),
     _feed("counts are entered while records come", partly_counted, {"run": update_and_conclude, "conclude": conclude}),

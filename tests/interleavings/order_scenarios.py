@@ -214,7 +214,7 @@ def note_statuses(world: World) -> None:
 
 
 def told_as_it_ended(world: World, run: Run) -> str:
-    """Order complete is told of complete orders, once or with one id; never of another."""
+    """The event of a completed order is published for completed orders only, under one id."""
     for order in orders(world):
         number = order["order_number"]
         told = {
@@ -242,7 +242,11 @@ def _of(service: str) -> tuple[Invariant, ...]:
             "An order is complete if and only if it is charged and on the platform; else a charge is told as a dead letter.",
             charged_orders_are_complete,
         ),
-        Invariant(service, "Order complete is told of the orders that are complete, under one id.", told_as_it_ended),
+        Invariant(
+            service,
+            "The event of a completed order is published for completed orders only, under one id.",
+            told_as_it_ended,
+        ),
     )
 
 

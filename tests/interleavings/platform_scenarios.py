@@ -342,7 +342,7 @@ def one_mail_after_another(world: World, run: Run) -> str:
 
 
 def earn(world: World) -> str:
-    """The rewards platform adds points to whoever is a member."""
+    """The rewards platform adds points to members only."""
     member = next(iter(world.records("members").items()), None)
     if member:
         document = member[1] | {"points": 500}
@@ -417,7 +417,7 @@ INVARIANTS = (
         "A session that was ended is gone, whatever its owner does at the same time.",
         ended_sessions_stay_ended,
     ),
-    _one("tax", "Whoever asks for a quotation gets one.", quotations_are_given),
+    _one("tax", "Every request for a quotation gets one.", quotations_are_given),
     _one("tax", "While the circuit is open, one at a time tries the tax system.", one_probe),
     _one("tax", "Every failure in a row is counted.", failures_are_counted),
     _one("sitemaps", "One run works at a time, and holds the lock.", one_run_works),
@@ -519,13 +519,13 @@ SCENARIOS = (
     ),
     Scenario(
         "ingestion",
-        "an object is told of twice",
+        "the event of an object is delivered twice",
         delivered,
         {"one": roll_up, "other": roll_up},
     ),
     Scenario(
         "customer-migration",
-        "a customer is told of twice",
+        "the message of a customer is delivered twice",
         migrating,
         {"one": migrate, "other": migrate},
         settle=partial(World.settle, until=lambda: True),

@@ -277,7 +277,7 @@ def ended_stays(world: World, run: Run) -> str:
 
 def only_what_was_asked_for(world: World, run: Run) -> str:
     strange = [batch for batch in world.items("vouchers.BatchesTable") if "count" not in batch]
-    return f"an item that nobody asked for: {strange[0]}" if strange else ""
+    return f"an item that no request made: {strange[0]}" if strange else ""
 
 
 def one_batch_per_key(world: World, run: Run) -> str:
@@ -311,7 +311,7 @@ def _one(sentence: str, check: Any) -> Invariant:
 
 INVARIANTS = (
     _one("A voucher is redeemed once, by one request.", redeemed_once),
-    _one("Whoever redeems a voucher is told so.", redeemer_is_told),
+    _one("If a voucher is redeemed, at least one request for it is answered with success.", redeemer_is_told),
     _one("No voucher is redeemed after the cancellation of its batch was answered.", cancelled_is_void),
     _one("A cancelled batch has no file.", cancelled_has_no_file),
     _one("A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all),

@@ -831,7 +831,7 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     for module, _ in _global_names():
         importlib.import_module(module)
-    # Nobody reads what functions log, count and trace here, and it is a fourth of the time.
+    # No test here reads logs, metrics and traces, and writing them takes a fourth of the time.
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
     monkeypatch.setattr(observability.tracer, "provider", _Untraced())
     logging.disable(logging.CRITICAL)

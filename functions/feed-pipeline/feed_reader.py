@@ -119,8 +119,9 @@ def _records(stream: io.BufferedReader[Any], limit: _Limit) -> Iterator[dict[str
     first = _first_line(stream)
     if not first:
         raise Unreadable("EMPTY", "the feed has no content")
+    by_line = _is_one_record(first) or _is_broken_line(first, stream)
     whole = io.BufferedReader(_Rewound(first, stream), BLOCK)
-    yield from _lines(whole) if _is_one_record(first) else _elements(whole)
+    yield from _lines(whole) if by_line else _elements(whole)
 
 
 def _first_line(stream: io.BufferedReader[Any]) -> bytes:
@@ -139,6 +140,12 @@ def _is_one_record(line: bytes) -> bool:
         return not isinstance(json.loads(line).get("items"), list)
     except (ValueError, RecursionError):
         return line.rstrip().endswith(b"}")
+
+
+def _is_broken_line(line: bytes, rest: io.BufferedReader[Any]) -> bool:
+    """Whether a first line that is no JSON is one of NDJSON: an object begins the next, where one document cannot have one."""
+    ended = line.endswith(b"\n") and not line.startswith(b"[") and not line.rstrip().endswith((b"[", b",", b":"))
+    return ended and rest.peek(1)[:1] == b"{"
 
 
 def _elements(stream: io.BufferedReader[Any]) -> Iterator[dict[str, Any] | Rejection]:

@@ -75,12 +75,15 @@ class Cloud:
         return self.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
 
     def function(self, code: str, **settings: Any) -> str:
-        """The name of a new function whose file is ``code``, and whose role may do nothing."""
+        """The name of a new function whose file is ``code``, and whose role may do nothing.
+
+        It is given half a minute, as a busy machine may need more than the three seconds that are usual."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr(zipfile.ZipInfo("app.py"), code)  # without its time: the same code is the same archive
         name = unique("function")
-        settings = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda")} | settings
+        usual = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda"), "Timeout": 30}
+        settings = usual | settings
         self.aws("lambda").create_function(FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings)
         return name
 

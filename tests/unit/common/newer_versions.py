@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,38 +17,10 @@ from typing import Any
 import pytest
 
 from setpieces import bus_consumer, items, outside, queues, stored
+from tests.unit.common.newer import NEWER, NEWER_JSON, newer, newer_json
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
-# DynamoDB can hold numbers that JSON is not made of as they are, and JSON what DynamoDB does not take.
-NEWER: dict[str, Any] = {"from_a_newer_version": {"a": [Decimal("1.5")]}}
-NEWER_JSON: dict[str, Any] = {"from_a_newer_version": {"a": [1.5, None]}}
-# Members that are maps: their names are data. And what is kept as it was sent or answered.
-MAPS = {"lines", "rates", "stretches", "rejected_reasons", "reasons", "outcomes"}
-CONTENT = {"body", "record", "items", "from_a_newer_version"}
-
 _read: dict[str, set[str]] = {}
-
-
-def newer(value: Any, name: str = "", unknown: dict[str, Any] = NEWER) -> Any:
-    """``value`` as a newer version would have written it: with the members ``unknown``."""
-    if name in CONTENT:
-        return value
-    if isinstance(value, list):
-        return [newer(each, unknown=unknown) for each in value]
-    if not isinstance(value, dict):
-        return "1.1" if name == "version" and value == "1" else value
-    inner = {key: newer(each, key, unknown) for key, each in value.items()}
-    return inner if name in MAPS else inner | unknown
-
-
-def newer_json(value: Any, name: str = "") -> Any:
-    """``value`` as a newer version of another service would have answered it."""
-    if isinstance(value, list):
-        return [newer_json(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    inner = {key: newer_json(each, key) for key, each in value.items()}
-    return inner if name in MAPS else inner | NEWER_JSON
 
 
 def newer_message(event: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from app import admin_pages, apis
 from app.apis import Apis, Refused
 
+from tests.unit.common.newer import newer_json
 from tests.unit.common.peers import HEAD, Connection, Peer
 from tests.unit.storefront_app import Browser, problem
 
@@ -86,15 +87,6 @@ PAGES = (
 )
 
 
-def newer(value: Any) -> Any:
-    """``value`` with a member that no version has today in each of its objects."""
-    if isinstance(value, list):
-        return [newer(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: newer(each) for name, each in value.items()} | {"from_a_newer_version": {"a": [1.5]}}
-
-
 def page(path: str, *, is_newer: bool) -> httpx.Response:
     """A page for an admin who is a customer and has a basket."""
 
@@ -102,7 +94,7 @@ def page(path: str, *, is_newer: bool) -> httpx.Response:
         asked = request.url.path.removeprefix("/v1/")
         for (service, begin), answer in ANSWERS.items():
             if request.url.host == service and asked.startswith(begin):
-                return httpx.Response(200, json=newer(answer) if is_newer else answer)
+                return httpx.Response(200, json=newer_json(answer) if is_newer else answer)
         return problem(404, "NOT_FOUND")
 
     browser = Browser(api)
@@ -121,7 +113,7 @@ def test_a_page_is_the_same_if_the_apis_are_newer(monkeypatch: pytest.MonkeyPatc
 
 def test_a_refusal_of_a_newer_api_is_understood():
     def refuse(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(409, json=newer({"code": "CODE", "detail": "words", "status": 409}))
+        return httpx.Response(409, json=newer_json({"code": "CODE", "detail": "words", "status": 409}))
 
     api = Apis({"basket": "http://apis.example"}, transport=httpx.MockTransport(refuse))
     with pytest.raises(Refused) as refused:

@@ -110,32 +110,37 @@ def machine(name: str) -> Callable[[], str]:
 UNKNOWN_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
 FUNCTION = f"setpieces-{STAGE}-basket-show-basket"
 EDITS = (
-    Edit("handler behind an alias", "functions/basket/show_basket/app.py", appended(HANDLER), get(UNKNOWN_BASKET)),
     Edit(
         "handler behind an alias",
-        "functions/catalog/list_products/app.py",
+        "functions/basket/basket/handlers/show_basket.py",
+        appended(HANDLER),
+        get(UNKNOWN_BASKET),
+    ),
+    Edit(
+        "handler behind an alias",
+        "functions/catalog/catalog/handlers/list_products.py",
         appended(HANDLER),
         get("/catalog/v1/products?query=zz"),
     ),
     Edit(
         "handler behind an alias",
-        "functions/catalog/show_product/app.py",
+        "functions/catalog/catalog/handlers/show_product.py",
         appended(HANDLER),
         get("/catalog/v1/products/SP-10001"),
     ),
     Edit(
         "handler",
-        "functions/partners/simulate/app.py",
+        "functions/partners/partners/handlers/simulate.py",
         appended(HANDLER),
         get("/partners/v1/commerce/products/SP-10001"),
     ),
     Edit(
         "module of a service",
-        "functions/basket/basket_rules.py",
+        "functions/basket/basket/domain.py",
         appended('\nEDITED = "{mark}"\n'),
         lambda: str(client("lambda").get_function(FunctionName=FUNCTION)["Configuration"]["CodeSha256"]),
     ),
-    Edit("common module", "functions/common/setpieces/rest.py", appended(LAYER), get(UNKNOWN_BASKET)),
+    Edit("common module", "functions/common/setpieces/rest_api.py", appended(LAYER), get(UNKNOWN_BASKET)),
     Edit(
         "schema in the layer",
         "schemas/events/voucher.batch.failed.json",

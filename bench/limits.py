@@ -10,13 +10,13 @@ from bench import quotas
 from bench.cost_model import Model, load, seconds
 from local.declared import pieces
 
-# Between instances and Parameter Store stands a cache of five minutes (setpieces.addresses), and of two seconds before the
+# Between instances and Parameter Store stands a cache of five minutes (setpieces.parameters), and of two seconds before the
 # tax circuit (functions/tax).
 ADDRESS_SECONDS, CIRCUIT_SECONDS = 300, 2
 # One pass of relay-events: receive ten, publish, delete; it works 40 s of every minute.
 # A peak takes so long to build up.
 RAMP_SECONDS = 10
-PARTITIONS_IN_PROGRESS = 10  # functions/orders/order_table.py
+PARTITIONS_IN_PROGRESS = 10  # functions/orders/orders/repository.py
 RELAY_BATCH, RELAY_PASS_SECONDS, RELAY_BUSY_SECONDS = 10, 0.06, 40
 
 

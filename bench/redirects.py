@@ -20,7 +20,7 @@ from local.settings import ROOT
 from local.shop import Shop
 
 sys.path.append(str(ROOT / "functions" / "redirects"))
-from redirect_rules import RuleSet, compile_rules
+from redirects.domain.rules import RuleSet, compile_rules
 
 SITE = "www.shop.example"
 SIZES = (10, 1_000, 100_000)

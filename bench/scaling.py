@@ -198,7 +198,7 @@ def _apart(curve: str) -> Callable[[World, int], Point]:
 def _redirects(count: int) -> float:
     """Compiling exact rules and asking for each once."""
     sys.path.append(str(ROOT / "functions" / "redirects"))
-    from redirect_rules import compile_rules
+    from redirects.domain.rules import compile_rules
 
     rules = [
         {"id": f"r{n}", "match": "exact", "from": f"/old/section-{n % 97}/page-{n}", "to": f"/new/{n}"}
@@ -214,8 +214,8 @@ def _redirects(count: int) -> float:
 def _sitemaps(count: int) -> float:
     """Writing URLs into files and checking those."""
     sys.path.append(str(ROOT / "functions" / "sitemaps"))
-    from sitemap_check import problems
-    from sitemap_files import Entry, files
+    from sitemaps.domain.check import problems
+    from sitemaps.domain.files import Entry, files
 
     origin, began = "https://www.shop.example", time.process_time()
     entries = (Entry(f"/products/SP-{number:07}", "2026-01-02") for number in range(count))

@@ -9,8 +9,8 @@ from bench.report import report
 from local.settings import ROOT
 
 sys.path.append(str(ROOT / "functions" / "sitemaps"))
-from sitemap_check import problems
-from sitemap_files import MAX_URLS, Entry, files
+from sitemaps.domain.check import problems
+from sitemaps.domain.files import MAX_URLS, Entry, files
 
 ORIGIN, DAY = "https://www.shop.example", "2026-01-02"
 SIZES = (1_000, 50_000, 120_000)

@@ -42,20 +42,20 @@ def run() -> None:
 def _codes() -> None:
     """Runs alternate, so that both meet the same weather; the best of each counts."""
     sys.path.insert(0, str(ROOT / "functions" / "vouchers"))
-    import voucher_codes
-    from voucher_chunks import CHUNK
-    from voucher_permutation import Permutation
-    from voucher_tags import tags
+    from vouchers.domain import codes as codes_module
+    from vouchers.domain.permutation import Permutation
+    from vouchers.domain.tags import tags
+    from vouchers.repository.chunks import CHUNK
 
     def ours() -> None:
-        permutation = Permutation(bytes(32), voucher_codes.RADIX, voucher_codes.HALF)
+        permutation = Permutation(bytes(32), codes_module.RADIX, codes_module.HALF)
         for first in range(1, CODES, CHUNK):
-            voucher_codes.make(permutation, 1, first, CHUNK, tags(bytes(32), first, CHUNK))
+            codes_module.make(permutation, 1, first, CHUNK, tags(bytes(32), first, CHUNK))
 
     def drawn() -> None:
         seen: set[str] = set()
         while len(seen) < CODES:
-            seen.add("".join(secrets.choice(voucher_codes.ALPHABET) for _ in range(voucher_codes.LENGTH)))
+            seen.add("".join(secrets.choice(codes_module.ALPHABET) for _ in range(codes_module.LENGTH)))
 
     pairs = [(_seconds(ours), _seconds(drawn)) for _ in range(RUNS)]
     made, random = (min(times) for times in zip(*pairs, strict=True))

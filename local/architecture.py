@@ -9,7 +9,7 @@ from typing import Any
 from local import routing
 from local.settings import ROOT, STAGE
 
-PAGE = ROOT / "functions" / "operations" / "architecture.json"
+PAGE = ROOT / "functions" / "operations" / "operations" / "architecture.json"
 
 
 def services() -> list[dict[str, Any]]:

@@ -44,8 +44,6 @@ _SERVICES = {
     "functions/common/setpieces/sessions.py": "login",
     "functions/common/setpieces/attempts.py": "login",
 }
-# Tests of what no race can show, after those of the service itself.
-_OTHERS = {"functions/feeds": ("tests/unit/feed-pipeline",)}
 
 
 @dataclass(frozen=True, order=True)
@@ -230,8 +228,7 @@ def service_of(file: str) -> str:
 def unit_tests(file: str) -> list[str]:
     """Arguments of pytest for what no race shows: the unit tests of the service."""
     service = service_of(file)
-    unit = [f"tests/unit/{service}"] if (ROOT / "tests" / "unit" / service).is_dir() else []
-    return [*unit, *next((tests for folder, tests in _OTHERS.items() if file.startswith(folder)), ())]
+    return [f"tests/unit/{service}"] if (ROOT / "tests" / "unit" / service).is_dir() else []
 
 
 def pytest(root: Path, arguments: list[str], **environment: str) -> str:

@@ -1,6 +1,6 @@
 """Runs one handler of the open file in this process, against the running local cloud: for breakpoints without Docker.
 
-    python -m local.cli debug functions/basket/add_item/app.py [events/basket/add_item.json]
+    python -m local.cli debug functions/basket/basket/handlers/add_item.py [events/basket/add_item.json]
 
 The environment is that of the deployed function; the rights are those of the account's root, not of the function's role.
 """
@@ -22,30 +22,29 @@ from local.options import ExistingFile, JsonFile
 from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
 
 
-def function_of(file: Path) -> dict[str, Any]:
-    """What the template says of the function whose handler is in ``file``. Raises ``click.UsageError`` if none is."""
-    service, function = file.resolve().parts[-3:-1]
-    for piece, _, properties in every("AWS::Lambda::Function"):
-        if (piece.service, properties["Handler"].split(".")[0]) == (service, function):
-            return properties
-    raise click.UsageError(f"{file} is no handler; open functions/<service>/<function>/app.py")
+def function_of(file: Path) -> tuple[str, dict[str, Any]]:
+    """(service, properties) of the function whose handler is in ``file``. Raises ``click.UsageError`` if there is none."""
+    for piece, name, properties in every("AWS::Lambda::Function"):
+        if file.resolve() == piece.handlers[name]:
+            return piece.service, properties
+    raise click.UsageError(f"{file} is no handler; open functions/<service>/<package>/handlers/<function>.py")
 
 
-@click.command(epilog="python -m local.cli debug functions/basket/add_item/app.py")
+@click.command(epilog="python -m local.cli debug functions/basket/basket/handlers/add_item.py")
 @click.argument("file", type=ExistingFile())
 @click.argument("event", type=JsonFile(), required=False)
 @requires_shop
 def main(file: Path, event: tuple[Path, Any] | None) -> None:
     """Invoke the handler in FILE with EVENT, by default its sample event."""
-    properties = function_of(file)
-    service, function = file.resolve().parts[-3:-1]
+    service, properties = function_of(file)
+    module, _, attribute = properties["Handler"].rpartition(".")
     os.environ.update(aws_environment())
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=properties["FunctionName"])
     os.environ.update(deployed.get("Environment", {}).get("Variables", {}))
     os.environ.update(AWS_LAMBDA_FUNCTION_NAME=properties["FunctionName"], POWERTOOLS_TRACE_DISABLED="true")
-    sys.path[:0] = [str(ROOT / "functions" / service), str(ROOT / "functions" / "common")]
-    handler = importlib.import_module(f"{function}.app").handler
-    sample = event[1] if event else json.loads((ROOT / "events" / service / f"{function}.json").read_text())
+    sys.path[:0] = [str(file.resolve().parents[2]), str(ROOT / "functions" / "common")]
+    handler = getattr(importlib.import_module(module), attribute)
+    sample = event[1] if event else json.loads((ROOT / "events" / service / f"{file.stem}.json").read_text())
     context = SimpleNamespace(
         function_name=properties["FunctionName"],
         function_version="$LATEST",

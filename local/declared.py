@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,6 +87,16 @@ class Piece:
     def apis(self) -> dict[str, document.Document]:
         """Every REST API's document as the gateway reads it, by logical id."""
         return {name: document.read(api["Body"]) for name, api in self.of_type("AWS::ApiGateway::RestApi").items()}
+
+    @cached_property
+    def handlers(self) -> dict[str, Path]:
+        """The file of each function's handler, by logical id."""
+        found = {}
+        for name, function in self.of_type("AWS::Lambda::Function").items():
+            code = ROOT / "templates" / self.source["Resources"][name]["Properties"]["CodeUri"]
+            module, _, _ = function["Handler"].rpartition(".")
+            found[name] = (code / module.replace(".", "/")).resolve().with_suffix(".py")
+        return found
 
     def resolve(self, value: Any) -> Any:
         """``value`` with stand-ins for its intrinsics; of an ``Fn::If`` the first branch."""

@@ -17,7 +17,7 @@ from local.settings import ROOT
 from local.shop import Shop
 
 sys.path.append(str(ROOT / "functions" / "redirects"))
-from redirect_check import problems  # after its folder is on the path
+from redirects.domain.check import problems  # after its folder is on the path
 
 SAMPLES = Path(__file__).with_name("redirect_samples.json")
 KEY = "rules.json"

@@ -7,7 +7,6 @@ In ``make test`` each pytest worker has a shop of its own, see ``tests/run.py``.
 import json
 import os
 import statistics
-import sys
 import threading
 from pathlib import Path
 
@@ -28,9 +27,6 @@ from setpieces import events  # noqa: E402
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("setpieces", deadline=None)
 hypothesis.settings.load_profile("setpieces")
-
-# Functions find the modules of their service beside them, as in Lambda.
-sys.path[:0] = [str(service) for service in sorted((ROOT / "functions").iterdir()) if service.name != "common"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -47,7 +47,6 @@ PYTHON = (sys.executable, "-m")
 VENV, POLICY, SAM = (f".venv{name}/.installed" for name in ("", "-policy", "-sam"))
 TEMPLATES = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/*.yaml")))
 WORKFLOWS = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
-MODULES = (*sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("functions/*")), "storefront")
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def pytest(name: str, *arguments: str, **settings: Any) -> Check:
 CHECKS = (
     Check("ruff", "lint", (".venv/bin/ruff", "check", ".")),
     Check("ruff-format", "lint", (".venv/bin/ruff", "format", "--check", ".")),
-    Check("mypy", "lint", (".venv/bin/mypy",), environment={"MYPYPATH": ":".join(MODULES)}),
+    Check("mypy", "lint", (".venv/bin/mypy",)),
     Check("cfn-lint", "lint", (".venv/bin/cfn-lint", *TEMPLATES)),
     Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), (POLICY,)),
     Check(

@@ -4,11 +4,12 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from app.apis import Refused
 from app.pages import form_of, own_path, session_of, show, site_of, to
 from app.sessions import Session
-from starlette.requests import Request
-from starlette.responses import Response
 
 # What a form's reader can do about a refusal, by the API's code; anything else is shown as the API says it.
 WORDS = {

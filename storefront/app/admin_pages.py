@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import httpx
-from app.apis import Refused
-from app.pages import form_of, session_of, show, site_of, to
-from app.sessions import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from app.apis import Refused
+from app.pages import form_of, session_of, show, site_of, to
+from app.sessions import Session
 
 FEED_TYPES = ("product", "pricing", "sku")
 # What a browser may send through this process; larger feeds go to the store by `make feed` or the API.

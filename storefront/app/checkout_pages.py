@@ -5,11 +5,12 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
 from app.apis import Refused
 from app.pages import form_of, session_of, show, site_of, to
 from app.shop_pages import basket_id, read_basket
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 # Tokens of the payment simulator; on AWS the provider's own page in the browser would give one.
 CARDS = {"tok_ok": "A card that is accepted", "tok_declined": "A card that is declined"}

@@ -1,11 +1,12 @@
 """What every request and answer passes, on all pages."""
 
-from app.pages import from_elsewhere
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.pages import from_elsewhere
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 # No script, style or picture of another site, and no other site shows the shop in a frame.

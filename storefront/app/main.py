@@ -7,14 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
-from app.apis import Apis, Refused
-from app.cookies import Cookie
-from app.guards import SECURITY, BodyLimit, OwnForms, SecurityHeaders
-from app.pages import Site, refused, show
-from app.product_names import ProductNames
-from app.sessions import Sessions
-from app.settings import Settings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,6 +15,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
+from app.apis import Apis, Refused
+from app.cookies import Cookie
+from app.guards import SECURITY, BodyLimit, OwnForms, SecurityHeaders
+from app.pages import Site, refused, show
+from app.product_names import ProductNames
+from app.sessions import Sessions
+from app.settings import Settings
 
 # A form has some fields of a few words; a feed is a file, and what surrounds it.
 MAX_FORM_BYTES = 64 * 1024

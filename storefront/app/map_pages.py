@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.admin_pages import admin_of
-from app.pages import show, site_of
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.admin_pages import admin_of
+from app.pages import show, site_of
 
 Service = dict[str, Any]
 

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.apis import Apis, Refused
-from app.cookies import Cookie
-from app.product_names import ProductNames
-from app.sessions import Session, Sessions
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.apis import Apis, Refused
+from app.cookies import Cookie
+from app.product_names import ProductNames
+from app.sessions import Session, Sessions
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 # Asked again after so long, if an API that sheds load, or none that answers, gave no advice.

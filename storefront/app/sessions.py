@@ -14,12 +14,13 @@ import time
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from app.cookies import Cookie
 from cryptography.fernet import Fernet, InvalidToken
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.cookies import Cookie
 
 COOKIE = "session"
 # A store that does not answer at once is treated as gone: a page must not wait for it.

@@ -5,10 +5,11 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
-from app.apis import Refused
-from app.pages import form_of, own_path, show, site_of, to
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.apis import Refused
+from app.pages import form_of, own_path, show, site_of, to
 
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 BASKET_SECONDS = 30 * 86_400

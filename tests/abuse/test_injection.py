@@ -14,14 +14,14 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
-from app.pages import own_path
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from sitemap_files import BadEntry, Entry, files
 
+from app.pages import own_path
 from local import feeds
 from local.mail import outbox
 from local.shop import Shop, eventually, fetch, new_basket_id, unique
+from sitemaps.domain.files import BadEntry, Entry, files
 from tests.abuse.seed import LONG, SEED
 from tests.abuse.test_http import request as raw_request
 from tests.abuse.test_http import send, statuses
@@ -104,7 +104,7 @@ def order(shop: Shop, product: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 PLACES = ("name", "street", "city")
-# All that an order may have, at any time on its way (functions/orders/order_table.py).
+# All that an order may have, at any time on its way (functions/orders/orders/repository.py).
 KNOWN = {
     *("order_number", "customer_id", "owner", "history_of", "basket_id", "payment_token", "ship_to", "backend_status"),
     *("reason_code", "correlation_id", "created_at", "check_at", "updated_at", "expires_at", "in_progress", "lines"),

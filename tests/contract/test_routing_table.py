@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from local import architecture, routing
-from local.settings import ROOT
+from local.declared import pieces
 
 KINDS = sorted(path.stem.replace(".", "/").upper() for path in routing.SCHEMAS.glob("*.json"))
 # The other platform may tell of updates over the topic as well; the bus hears of those from the shop.
@@ -85,5 +85,6 @@ def test_who_may_publish_says_what():
     ("service", "source"), sorted({producer for told in routing.producers().values() for producer in told})
 )
 def test_a_source_is_the_one_in_the_code(service, source):
-    code = "".join(path.read_text() for path in (ROOT / "functions" / service).rglob("*.py"))
+    folders = {handler.parents[2] for handler in pieces()[service].handlers.values()}
+    code = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
     assert f'"{source}"' in code

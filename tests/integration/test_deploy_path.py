@@ -59,7 +59,7 @@ def test_the_layer_is_built_for_arm64_and_python_3_13_on_any_machine(aws_build: 
     assert {machine(library) for library in libraries} == {AARCH64}
     assert all("cpython-313-aarch64" in library.name or ".abi3." in library.name for library in libraries)
     assert not (layer / "botocore").exists()
-    assert (layer / "setpieces" / "rest.py").exists()
+    assert (layer / "setpieces" / "rest_api.py").exists()
     assert list((layer / "setpieces" / "schemas").glob("*.json"))
 
 

@@ -19,16 +19,16 @@ NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
 KEPT = "/basket/v1/baskets/kept-over-an-update-of-the-shop"
 BLOCK = "{% block main %}"
 TITLE = '"title": "Not found"'
-HANDLER = "functions/basket/show_basket/app.py"
+HANDLER = "functions/basket/basket/handlers/show_basket.py"
 BROKEN = {
     "syntax error in a handler": (HANDLER, lambda text: text + "\ndef broken(:\n", r"app\.py:\d+: SyntaxError"),
     "missing module": (
-        "functions/basket/add_item/app.py",
+        "functions/basket/basket/handlers/add_item.py",
         lambda text: "import nowhere\n" + text,
         r"add_item/app\.py:1: ModuleNotFoundError.*nowhere",
     ),
     "missing handler": (
-        "functions/basket/remove_item/app.py",
+        "functions/basket/basket/handlers/remove_item.py",
         lambda text: text.replace("def handler", "def other"),
         r"basket\.yaml:\d+: AttributeError",
     ),
@@ -178,7 +178,7 @@ def test_a_handler_and_no_other_stack(edit, other: Other):
 
 def test_a_common_module(edit, other: Other):
     changed = LAYER.replace("handler", "rest_handler")
-    edit("functions/common/setpieces/rest.py", lambda text: text + changed)
+    edit("functions/common/setpieces/rest_api.py", lambda text: text + changed)
     assert eventually(lambda: "x-edited" in front_door(other, NO_BASKET))
 
 

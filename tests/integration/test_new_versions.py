@@ -3,22 +3,22 @@
 import io
 
 import pytest
-import release_versions
 
+from foundation import workflow
 from local.shop import Shop, eventually
 
 
-@pytest.mark.parametrize("name", sorted(release_versions.REQUESTS))
+@pytest.mark.parametrize("name", sorted(workflow.REQUESTS))
 def test_a_running_version_answers_its_request(shop: Shop, monkeypatch: pytest.MonkeyPatch, name: str):
     monkeypatch.setenv("STAGE", shop.stage)
-    monkeypatch.setattr(release_versions, "patient_client", shop.aws)
+    monkeypatch.setattr(workflow, "patient_client", shop.aws)
     function = f"setpieces-{shop.stage}-{name}"
     version = shop.aws("lambda").get_alias(FunctionName=function, Name="live")["FunctionVersion"]
 
     def checked() -> bool:
         try:
-            release_versions.check_version(function, version)
-        except release_versions.VersionFailed as failure:
+            workflow.check_version(function, version)
+        except workflow.VersionFailed as failure:
             raise AssertionError(str(failure)) from failure
         return True
 
@@ -31,6 +31,6 @@ def test_a_version_that_does_not_start_is_found(shop: Shop, monkeypatch: pytest.
             return {"Payload": io.BytesIO(b'{"errorType": "Runtime.ImportModuleError"}'), "FunctionError": "Unhandled"}
 
     monkeypatch.setenv("STAGE", shop.stage)
-    monkeypatch.setattr(release_versions, "patient_client", lambda service: Broken())
-    with pytest.raises(release_versions.VersionFailed, match="ImportModuleError"):
-        release_versions.check_version(f"setpieces-{shop.stage}-basket-show-basket", "1")
+    monkeypatch.setattr(workflow, "patient_client", lambda service: Broken())
+    with pytest.raises(workflow.VersionFailed, match="ImportModuleError"):
+        workflow.check_version(f"setpieces-{shop.stage}-basket-show-basket", "1")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.local_only("samples name buckets that do not exist: AWS
 
 # (physical name, sample event) of every function. Of a template that is nested more than once, the first.
 SAMPLES = {
-    function["FunctionName"]: ROOT / "events" / piece.service / f"{function['Handler'].split('.')[0]}.json"
+    function["FunctionName"]: ROOT / "events" / piece.service / f"{function['Handler'].split('.')[-2]}.json"
     for piece, _, function in every("AWS::Lambda::Function")
 }
 # Samples name things that a shop need not hold. What a function then owes its caller: an error that it acts upon.
@@ -147,7 +147,7 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
 
 def test_a_handler_runs_in_a_debugger_against_the_running_shop():
     """What VS Code launches for the handler that is open."""
-    handler = ROOT / "functions" / "basket" / "show_basket" / "app.py"
+    handler = ROOT / "functions" / "basket" / "basket" / "handlers" / "show_basket.py"
     command = [sys.executable, "-m", "local.cli", "debug", str(handler)]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout[done.stdout.index("\n{\n") if "\n{\n" in done.stdout else 0 :])["statusCode"] in (

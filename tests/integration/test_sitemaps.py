@@ -11,11 +11,11 @@ import hishel
 import httpx
 import pytest
 from hishel.httpx import CacheClient
-from sitemap_check import locations, problems
 
 from local.feeds import admin
 from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
+from sitemaps.domain.check import locations, problems
 from tests.integration.alarm_topic import listening
 from tests.integration.schedules import fired_now
 from tests.integration.test_catalog import put_product

@@ -65,10 +65,10 @@ class Function:
 
 @cache
 def function(service: str, handler: str) -> Function:
-    """The function whose handler is ``<handler>.app.handler``, or whose logical id it is."""
+    """The function whose handler is ``<package>.handlers.<handler>.handler``, or whose logical id it is."""
     piece = pieces()[service]
     for logical_id, properties in piece.of_type("AWS::Lambda::Function").items():
-        if handler == logical_id or properties["Handler"] == f"{handler}.app.handler":
+        if handler == logical_id or properties["Handler"].endswith(f".handlers.{handler}.handler"):
             return Function(piece, logical_id)
     raise KeyError(f"{service} has no function {handler}")
 

@@ -211,11 +211,11 @@ def close_circuit(world: World) -> str:
 
 
 def _in_pipeline(world: World, work: Callable[[Any], None]) -> str:
-    import feed_circuit
+    from feeds.repository import circuit as circuit_module
 
     with world.acting_as(deployed.function("feed-pipeline", "update_platform")):
         try:
-            work(feed_circuit)
+            work(circuit_module)
         except (Crash, Exception):
             return "failed"
     return "done"

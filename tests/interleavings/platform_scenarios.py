@@ -176,12 +176,12 @@ def executions(*running: str) -> Callable[[World], None]:
 
 def take_lock(name: str) -> Callable[[World], Any]:
     def side(world: World) -> str:
-        import sitemap_runs
+        from sitemaps.repository import runs as runs_module
 
         with world.acting_as(deployed.function("sitemaps", "plan_pages")):
             try:
-                sitemap_runs.take(name)
-            except sitemap_runs.Busy:
+                runs_module.take(name)
+            except runs_module.Busy:
                 return "busy"
             except (Crash, Exception):
                 return "failed"

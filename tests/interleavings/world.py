@@ -56,7 +56,7 @@ KEPT = (
     "objects", "uploads", "down", "_ids",
 )  # fmt: skip
 # Processes share nothing, so what a module keeps in a global variable belongs to one side. Parameters are the same for all.
-SHARED = {("setpieces.addresses", "_provider")}
+SHARED = {("setpieces.parameters", "_provider")}
 Response = SimpleNamespace
 
 
@@ -282,13 +282,13 @@ class World:
 
     def items(self, table: str) -> list[dict[str, Any]]:
         """Every item of ``<service>.<logical id>``."""
-        from setpieces.items import from_item
+        from setpieces.dynamodb_types import from_item
 
         found = _tables()[table].all_items()
         return [from_item(item.to_json()["Attributes"]) for item in found]
 
     def put(self, table: str, item: dict[str, Any]) -> None:
-        from setpieces.items import to_item
+        from setpieces.dynamodb_types import to_item
 
         aws.client("dynamodb").put_item(TableName=table, Item=to_item(item))
 
@@ -837,7 +837,7 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     logging.disable(logging.CRITICAL)
     _do_not_sleep(monkeypatch)
     # The layer is not built: what it carries is where its build takes it from.
-    monkeypatch.setattr(importlib.import_module("feed_records"), "SCHEMAS", ROOT / "schemas" / "feeds")
+    monkeypatch.setattr(importlib.import_module("feeds.domain.records"), "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
     monkeypatch.setattr(os, "urandom", _in_stock(os.urandom))
     real = BaseClient._make_api_call

@@ -24,8 +24,8 @@ from tests.resilience.promises import Customer, Feed, Order, Promises
 from tests.resilience.queues import bodies, depths, is_dead
 
 READERS = 8
-# How long a shop may take until all work is done. A message is put off for five minutes at most (``setpieces.queues``), on a
-# machine that is busy with other things maybe twice.
+# How long a shop may take until all work is done. A message is put off for five minutes at most (``setpieces.sqs_consumer``),
+# on a machine that is busy with other things maybe twice.
 SETTLE_SECONDS = 720
 LOGGED_BUS = "/aws/events/checkout-bus"
 

@@ -159,7 +159,7 @@ MUTATIONS = (
     Mutation(
         "payments: a new idempotency key for each attempt",
         ("payments-authorize-payment",),
-        "payment_provider.py",
+        "payments/clients.py",
         '{"Idempotency-Key": order.order_number}',
         '{"Idempotency-Key": __import__("uuid").uuid4().hex}',
         results_wait,
@@ -168,7 +168,7 @@ MUTATIONS = (
     Mutation(
         "orders: a status is written whatever it was",
         ("orders-process-order", "orders-complete-order"),
-        "order_table.py",
+        "orders/repository.py",
         'ConditionExpression=" AND ".join(conditions),\n',
         'ConditionExpression=" AND ".join(conditions) + " OR attribute_exists(order_number)",\n',
         events_again,
@@ -177,7 +177,7 @@ MUTATIONS = (
     Mutation(
         "orders: an accepted order is not sent on its way",
         ("orders-submit-order",),
-        "order_submission.py",
+        "orders/workflow/submission.py",
         "        enqueue(number, correlation_id)\n",
         "        pass\n",
         order,
@@ -186,7 +186,7 @@ MUTATIONS = (
     Mutation(
         "orders: nobody is told that an order is complete",
         ("orders-complete-order",),
-        "order_steps.py",
+        "orders/workflow/processing.py",
         '    tell(COMPLETE, order, "order")\n',
         "",
         order,
@@ -195,7 +195,7 @@ MUTATIONS = (
     Mutation(
         "payments: the handler gives back nothing",
         ("payments-authorize-payment",),
-        "authorize_payment/app.py",
+        "payments/handlers/authorize_payment.py",
         "handler = bus_handler(process)\n",
         "consume = bus_handler(process)\n\n\ndef handler(event, context):\n    consume(event, context)\n",
         outage("payments", "payments-authorize-payment"),
@@ -210,7 +210,7 @@ MUTATIONS = (
     Mutation(
         "basket: the idempotency key is not looked at",
         ("basket-add-item",),
-        "add_item/app.py",
+        "basket/handlers/add_item.py",
         "once = idempotency(request, sent)",
         'once = type(idempotency(request, sent))(__import__("secrets").token_hex(16), "")',
         basket,
@@ -219,7 +219,7 @@ MUTATIONS = (
     Mutation(
         "vouchers: a voucher is redeemed whoever redeemed it before",
         ("vouchers-redeem-voucher",),
-        "voucher_table.py",
+        "vouchers/repository/vouchers.py",
         "    put = absent | {\n",
         f'    put = absent | {{\n        "ConditionExpression": "{ALWAYS.format("code")}",\n',
         vouchers,
@@ -228,7 +228,7 @@ MUTATIONS = (
     Mutation(
         "data-sync: a sync has a new id each time",
         ("data-sync-sync-customer",),
-        "data_sync_spokes.py",
+        "data_sync/clients.py",
         'sync_id = derived_id("data-sync", spoke, *occurrence(event.kind, event.event_id, event.data))',
         'sync_id = __import__("uuid").uuid4().hex',
         updates,
@@ -237,7 +237,7 @@ MUTATIONS = (
     Mutation(
         "ingestion: an object is counted as often as it is told of",
         ("ingestion-roll-up",),
-        "ingestion_counts.py",
+        "ingestion/repository.py",
         '"ConditionExpression": "attribute_not_exists(#counter)"',
         f'"ConditionExpression": "{ALWAYS.format("#counter")}"',
         events,

@@ -4,18 +4,18 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import order_sources
 import pytest
-import tax_table
 
 from local.shop import Shop, eventually
+from orders import clients
+from tax.repository import rates
 from tests.integration.test_tax import PATH, REQUEST, TAX_IN_GERMANY
 from tests.resilience.test_least_privilege import role_of, without
 
 
 def quote(shop: Shop) -> httpx.Response:
     """A quotation, or ``httpx.TimeoutException`` once the orders service would have given up."""
-    return shop.call("POST", PATH, json=REQUEST, sign=True, timeout=order_sources.TAX_SECONDS)
+    return shop.call("POST", PATH, json=REQUEST, sign=True, timeout=clients.TAX_SECONDS)
 
 
 def works(shop: Shop) -> bool:
@@ -46,7 +46,7 @@ def test_whoever_waits_as_long_as_orders_do_is_answered(shop: Shop, fault: dict)
 def test_a_quotation_of_the_tax_system_needs_no_table(shop: Shop):
     """For longer than an instance relies on what it read."""
     with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"):
-        until = time.monotonic() + 2 * tax_table.FRESH_SECONDS
+        until = time.monotonic() + 2 * rates.FRESH_SECONDS
         while time.monotonic() < until:
             assert works(shop)
 

@@ -33,14 +33,13 @@ class Series(NamedTuple):
 # --- what is put ---
 
 
-def module(name: str, service: str) -> Path | None:
-    """The file of a module that a function of this service imports, if it is one of ours."""
-    places = FUNCTIONS / service, FUNCTIONS / "common"
-    paths = (place / f"{name.replace('.', '/')}.py" for place in places)
+def module(name: str, folder: Path) -> Path | None:
+    """The file of a module that a function with its code in ``folder`` imports, if it is one of ours."""
+    paths = (place / f"{name.replace('.', '/')}.py" for place in (folder, FUNCTIONS / "common"))
     return next((path for path in paths if path.exists()), None)
 
 
-def imported(path: Path, service: str, seen: set[Path]) -> set[Path]:
+def imported(path: Path, folder: Path, seen: set[Path]) -> set[Path]:
     """The file and every file of ours that it imports."""
     if path in seen:
         return seen
@@ -51,8 +50,8 @@ def imported(path: Path, service: str, seen: set[Path]) -> set[Path]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        for found in filter(None, (module(name, service) for name in names)):
-            imported(found, service, seen)
+        for found in filter(None, (module(name, folder) for name in names)):
+            imported(found, folder, seen)
     return seen
 
 
@@ -101,9 +100,9 @@ def put_by(paths: set[Path], service: str) -> Iterator[Series]:
 def put_by_us() -> set[Series]:
     """Every metric of ours: of the functions, and of the metric filters."""
     found: set[Series] = set()
-    for app in FUNCTIONS.glob("*/*/app.py"):
-        service = app.parent.parent.name
-        found.update(put_by(imported(app, service, set()), service))
+    for piece in pieces().values():
+        for handler in piece.handlers.values():
+            found.update(put_by(imported(handler, handler.parents[2], set()), piece.service))
     for _, _, metric_filter in every("AWS::Logs::MetricFilter"):
         for put in metric_filter["MetricTransformations"]:
             dimensions = frozenset(one["Key"] for one in put.get("Dimensions", []))

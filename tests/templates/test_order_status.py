@@ -8,11 +8,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from order_statuses import PROCESSING, STATUSES
 
 from local.gateway.mapping import render
 from local.settings import ROOT
-from setpieces.items import to_item
+from orders.domain.statuses import PROCESSING, STATUSES
+from setpieces.dynamodb_types import to_item
 
 NOW = 1_800_000_000
 PATHS = yaml.safe_load((ROOT / "schemas" / "api" / "orders.yaml").read_text())["paths"]

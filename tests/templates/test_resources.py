@@ -4,14 +4,14 @@ import json
 import re
 from typing import Any
 
-import login_identity
-import order_submission
 import pytest
 
 from local.declared import Piece, every, name_of, pieces
 from local.gateway.document import Operation
 from local.grants import several
 from local.settings import ROOT
+from login import clients
+from orders.workflow import submission
 from setpieces import aws
 
 # Tables whose loss costs nothing: no point-in-time recovery.
@@ -182,26 +182,27 @@ def test_a_log_ends_and_is_encrypted(piece: Piece, name: str, group: dict[str, A
 
 @pytest.mark.parametrize(("piece", "name", "function"), given("AWS::Lambda::Function"))
 def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, name: str, function: dict[str, Any]):
-    folder, module, _ = function["Handler"].split(".")
+    package, handlers, function_name, attribute = function["Handler"].split(".")
+    source = piece.source["Resources"][name]["Properties"]
     # A template that is nested more than once says of its functions which one they are of.
     which = "-product" if "FeedType" in piece.source["Parameters"] else ""
-    assert function["FunctionName"] == f"setpieces-local-{piece.service}-{folder.replace('_', '-')}{which}"
-    assert (ROOT / "functions" / piece.service / folder / f"{module}.py").exists()
+    assert function["FunctionName"] == f"setpieces-local-{piece.service}-{function_name.replace('_', '-')}{which}"
+    assert (package, handlers, attribute) == (piece.handlers[name].parts[-3], "handlers", "handler")
+    assert piece.handlers[name].exists()
     assert function["TracingConfig"] == {"Mode": "Active"}
     # SAM's default of 3 s, or any other that nobody chose.
-    source = piece.source["Resources"][name]["Properties"]
     assert "Timeout" in source or "Timeout" in piece.source["Globals"]["Function"]
     # By reference: the group is then deleted after the function, which would otherwise make it again, without end or key.
     group = source["LoggingConfig"]["LogGroup"]["Ref"]
     assert piece.of_type("AWS::Logs::LogGroup")[group]["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
-    json.loads((ROOT / "events" / piece.service / f"{folder}.json").read_text())
+    json.loads((ROOT / "events" / piece.service / f"{function_name}.json").read_text())
 
 
 @pytest.mark.parametrize(
     ("service", "name", "seconds"),
     [
-        pytest.param("login", "CreateSessionFunction", login_identity.CALL_SECONDS, id="a bus keeps nobody out"),
-        pytest.param("orders", "SubmitOrderFunction", order_submission.NUMBER_SECONDS, id="a table's silence is a 503"),
+        pytest.param("login", "CreateSessionFunction", clients.CALL_SECONDS, id="a bus keeps nobody out"),
+        pytest.param("orders", "SubmitOrderFunction", submission.NUMBER_SECONDS, id="a table's silence is a 503"),
     ],
 )
 def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: str, name: str, seconds: float):

@@ -1,5 +1,7 @@
 """A service has the same name in every room, and every room belongs to a service."""
 
+from pathlib import Path
+
 import pytest
 
 from local.declared import Piece, pieces
@@ -10,7 +12,7 @@ SHARED = {
     "functions": {"common"},
     "events": {"bus"},
     "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
-    "tests/unit": {"bench", "common", "conftest", "gateway", "local"}
+    "tests/unit": {"bench", "common", "conftest", "gateway", "local", "storefront"}
     | {"interleave", "lost_answers", "quick_dynamodb", "simulator", "storefront_app", "tables"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]
@@ -29,15 +31,29 @@ def test_a_template_is_named_after_its_service():
 def test_a_service_is_in_every_room_it_needs(piece: Piece):
     needed = {"docs/set-pieces"}
     if piece.of_type("AWS::Lambda::Function"):
-        needed |= {"functions", "events", "tests/unit"}
+        needed.add("events")
     if piece.apis:
         needed.add("schemas/api")
     assert [room for room in sorted(needed) if piece.service not in rooms(room)] == []
 
 
-@pytest.mark.parametrize("room", ["docs/set-pieces", "functions", "events", "schemas/api", "tests/unit"])
+@pytest.mark.parametrize("room", ["docs/set-pieces", "events", "schemas/api"])
 def test_no_room_without_a_service(room: str):
     assert rooms(room) <= set(pieces())
+
+
+@pytest.mark.parametrize("room", ["functions", "tests/unit"])
+def test_code_and_its_tests_are_in_folders_of_the_services(room: str):
+    """A service may have several templates: ``feeds`` and ``feed-pipeline`` share their code."""
+    assert rooms(room) == {file.relative_to(ROOT / "functions").parts[0] for file in handlers()}
+
+
+def handlers() -> set[Path]:
+    return {file for piece in pieces().values() for file in piece.handlers.values()}
+
+
+def test_every_handler_is_deployed():
+    assert set((ROOT / "functions").glob("*/*/handlers/[!_]*.py")) == handlers()
 
 
 def test_the_shop_nests_every_service():

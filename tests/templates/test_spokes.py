@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.routing import logical_id, plain, resources, routes, templates
-from setpieces.queues import growing
+from setpieces.sqs_consumer import growing
 
 RETENTION_SECONDS = 14 * 24 * 3600
 
@@ -154,7 +154,7 @@ def test_a_consumer_can_put_a_message_off(service, name):
 
 @pytest.mark.parametrize(("service", "name"), patient())
 def test_work_outlives_an_outage_of_eight_minutes(service, name):
-    """What a consumer waits between deliveries (``setpieces.queues.growing``), until the message is dead."""
+    """What a consumer waits between deliveries (``setpieces.sqs_consumer.growing``), until the message is dead."""
     receives = queue(service, name)["RedrivePolicy"]["maxReceiveCount"]
     assert sum(growing(delivery) for delivery in range(1, receives)) >= 480
 

@@ -161,7 +161,7 @@ def signed_calls() -> Iterator[Any]:
     """(service, method, path) of every call that a function makes to another service; a path's parameters are ``{}``."""
     for file in sorted((ROOT / "functions").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "internal.call":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "signed_client.call":
                 service, method = (ast.literal_eval(argument) for argument in node.args[:2])
                 path = re.sub(r"\{[^{}]*\}", "{}", ast.unparse(node.args[2])).removeprefix("f").strip("'")
                 yield pytest.param(service, method, path, id=f"{file.parent.name}/{file.name} {method} {service}{path}")

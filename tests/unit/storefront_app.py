@@ -7,6 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+from fakeredis import FakeAsyncRedis, FakeServer
+from starlette.applications import Starlette
+
 from app.apis import Apis
 from app.cookies import Cookie
 from app.main import create
@@ -14,8 +17,6 @@ from app.pages import Site
 from app.product_names import ProductNames
 from app.sessions import Sessions
 from app.settings import SERVICES, Settings
-from fakeredis import FakeAsyncRedis, FakeServer
-from starlette.applications import Starlette
 
 HTTPS, HTTP = "https://shop.example", "http://127.0.0.1:8081"
 Api = Callable[[httpx.Request], httpx.Response]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from botocore.exceptions import ClientError
 
 from setpieces.aws import client, error_code
-from setpieces.items import to_attribute, to_item
+from setpieces.dynamodb_types import to_attribute, to_item
 
 
 def digest(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from setpieces.aws import client
 from setpieces.batches import read_batches
-from setpieces.items import from_item, to_attribute
+from setpieces.dynamodb_types import from_item, to_attribute
 from setpieces.settings import setting
 
 CHUNK = 500

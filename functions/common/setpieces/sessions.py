@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces.aws import client, error_code
-from setpieces.items import from_item, to_item
+from setpieces.dynamodb_types import from_item, to_item
 from setpieces.settings import setting
 from setpieces.stored import known
 

@@ -6,14 +6,12 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import basket_products
-import basket_rules
-import basket_table
 import pytest
 from botocore.exceptions import ClientError
 
-from setpieces import outside
-from setpieces.outside import Answer, OutsideUnavailable
+from basket import clients, domain, repository
+from setpieces import external
+from setpieces.external import Answer, OutsideUnavailable
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -47,13 +45,13 @@ def platform(monkeypatch: pytest.MonkeyPatch):
 
     def call(system: str, method: str, *path: str, timeout: float) -> Answer:
         assert (system, method, path[0]) == ("commerce", "GET", "products")
-        assert 0 < timeout <= basket_products.CALL_SECONDS
+        assert 0 < timeout <= clients.CALL_SECONDS
         state.calls += 1
         if isinstance(state.answer, Exception):
             raise state.answer
         return state.answer
 
-    monkeypatch.setattr(outside, "call", call)
+    monkeypatch.setattr(external, "call", call)
     return state
 
 
@@ -61,7 +59,7 @@ def platform(monkeypatch: pytest.MonkeyPatch):
 def table(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "baskets")
     # So that tests can name versions.
-    monkeypatch.setattr(basket_rules, "first_version", lambda now: 1)
+    monkeypatch.setattr(domain, "first_version", lambda now: 1)
     with mocked_table(monkeypatch, "baskets", "basket_id") as client:
         yield client
 
@@ -69,7 +67,7 @@ def table(monkeypatch: pytest.MonkeyPatch):
 def send(function: str, body: Any = None, sku: str | None = None, basket: str = BASKET, **headers: str):
     """(status, body, headers) of a function's answer."""
     parameters = {"basket_id": basket} | ({"sku": sku} if sku else {})
-    answer = importlib.import_module(f"{function}.app").handler(
+    answer = importlib.import_module(f"basket.handlers.{function}").handler(
         {
             "httpMethod": "ANY",
             "path": f"/v1/baskets/{basket}/items",
@@ -288,7 +286,7 @@ def test_no_partial_failure(table, platform, monkeypatch, function: str, body, i
     before = send("show_basket")[1]
     failing = Failing(table, index, after)
     with monkeypatch.context() as patched:
-        patched.setattr(basket_table, "client", lambda _: failing)
+        patched.setattr(repository, "client", lambda _: failing)
         status, _, _ = send(function, body, "SP-1", idempotency_key="k")
     seen = send("show_basket")[1]
     if index < failing.calls:
@@ -302,17 +300,17 @@ def test_no_partial_failure(table, platform, monkeypatch, function: str, body, i
 
 def test_a_change_by_others_in_between_is_taken_into_account(table, platform, monkeypatch):
     send("add_item", ONE)
-    read = basket_table.read
+    read = repository.read
 
     def read_then_others_add(basket_id: str, now: int):
         basket = read(basket_id, now)
         monkeypatch.undo()
         monkeypatch.setenv("TABLE_NAME", "baskets")
-        monkeypatch.setattr(outside, "call", lambda *_, **__: Answer(200, PRODUCT))
+        monkeypatch.setattr(external, "call", lambda *_, **__: Answer(200, PRODUCT))
         send("add_item", {"sku": "SP-1", "quantity": 4})
         return basket
 
-    monkeypatch.setattr(importlib.import_module("add_item.app"), "read", read_then_others_add)
+    monkeypatch.setattr(importlib.import_module("basket.handlers.add_item"), "read", read_then_others_add)
     status, body, _ = send("add_item", {"sku": "SP-1", "quantity": 2})
     assert (status, body["version"], body["item"]["quantity"]) == (200, 3, 7)
 
@@ -379,15 +377,15 @@ def test_a_basket_that_a_newer_version_stored_is_read(table, platform):
     assert send("remove_item", sku="SP-1")[0] == 204
 
 
-FIRST_VERSION = basket_rules.first_version
+FIRST_VERSION = domain.first_version
 
 
 def test_no_entity_tag_means_two_states_though_dynamodb_has_removed_the_basket(table, platform, monkeypatch):
-    monkeypatch.setattr(basket_rules, "first_version", FIRST_VERSION)
+    monkeypatch.setattr(domain, "first_version", FIRST_VERSION)
     began = int(time.time())
     _, _, headers = send("add_item", {"sku": "SP-1", "quantity": 7})
     send("add_item", ONE)
-    monkeypatch.setattr(time, "time", lambda: began + basket_rules.LIFETIME_SECONDS + 1)
+    monkeypatch.setattr(time, "time", lambda: began + domain.LIFETIME_SECONDS + 1)
     table.delete_item(TableName="baskets", Key={"basket_id": {"S": BASKET}})
     assert send("add_item", ONE)[0] == 201
     assert send("change_item", {"quantity": 2}, "SP-1", if_match=headers["ETag"])[0] == 412

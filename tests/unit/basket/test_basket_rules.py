@@ -4,7 +4,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from basket_rules import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basket.domain import (
     LIFETIME_SECONDS,
     MAX_ANSWERS,
     MAX_LINES,
@@ -21,9 +24,6 @@ from basket_rules import (
     shown,
     totals,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from setpieces.problems import Problem
 
 NOW = 1_800_000_000

@@ -1,10 +1,10 @@
 """Units, dollars and rates of measured operations that are small enough to be worked out by hand."""
 
-import order_table
 import pytest
 
 from bench import cost_model, limits, operations, prices, quotas
 from bench.cost_model import GROUPS, Model, Templates, dollars, grouped, units
+from orders import repository
 
 TEMPLATES = Templates(
     memory_gb={"orders/SubmitFunction": 1.0, "orders/ProcessFunction": 0.5},
@@ -126,7 +126,7 @@ def test_prices_and_quotas_say_where_and_when_they_are_from():
 
 
 def test_the_index_of_orders_in_progress_has_as_many_keys_as_the_model_takes_it_to_have():
-    spread = [key for key in order_table.PARTITIONS if key.startswith(f"{order_table.IN_PROGRESS}-")]
+    spread = [key for key in repository.PARTITIONS if key.startswith(f"{repository.IN_PROGRESS}-")]
     assert len(spread) == limits.PARTITIONS_IN_PROGRESS
 
 

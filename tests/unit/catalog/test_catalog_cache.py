@@ -1,11 +1,11 @@
 """The catalog's cache: fresh, then asked again, then old rather than nothing, never too many."""
 
 import pytest
-from catalog_cache import ASK_AGAIN_SECONDS, FRESH_SECONDS, STALE_SECONDS, Cache, Found
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpieces.outside import OutsideUnavailable
+from catalog.cache import ASK_AGAIN_SECONDS, FRESH_SECONDS, STALE_SECONDS, Cache, Found
+from setpieces.external import OutsideUnavailable
 from setpieces.problems import Problem
 
 

@@ -4,15 +4,15 @@ import importlib
 import json
 from types import SimpleNamespace
 
-import catalog_answers
-import catalog_platform
-import catalog_views
 import pytest
-from catalog_cache import Cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpieces.outside import Answer, OutsideUnavailable
+from catalog import clients
+from catalog.cache import Cache
+from catalog.views import products as products_module
+from catalog.views import responses
+from setpieces.external import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 
 PRODUCT = {
@@ -44,7 +44,7 @@ def platform(monkeypatch):
             raise state.answer
         return state.answer
 
-    monkeypatch.setattr(catalog_platform.outside, "call", call)
+    monkeypatch.setattr(clients.external, "call", call)
     return state
 
 
@@ -53,7 +53,7 @@ def get(monkeypatch):
     """Call a catalog function that has just started: status, body, headers."""
 
     def request(function, *, sku=None, query=None, headers=None, remaining=5.0):
-        app = importlib.import_module(f"{function}.app")
+        app = importlib.import_module(f"catalog.handlers.{function}")
         event = {
             "httpMethod": "GET",
             "path": "/v1/products",
@@ -75,7 +75,7 @@ def get(monkeypatch):
         return answer["statusCode"], body, answer["headers"]
 
     for function in ("list_products", "show_product"):
-        monkeypatch.setattr(importlib.import_module(f"{function}.app"), "CACHE", Cache())
+        monkeypatch.setattr(importlib.import_module(f"catalog.handlers.{function}"), "CACHE", Cache())
     return request
 
 
@@ -187,7 +187,7 @@ def test_who_has_the_page_gets_no_body(platform, get):
     ("header", "known"), [("*", True), ('"t"', True), ('W/"t"', True), ('"a", "t"', True), ("t", False), ("", False)]
 )
 def test_entity_tags_are_compared_weakly(header, known):
-    assert catalog_answers.knows(header, '"t"') is known
+    assert responses.knows(header, '"t"') is known
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_entity_tags_are_compared_weakly(header, known):
     ],
 )
 def test_available_is_what_can_be_bought_now(change, available):
-    assert catalog_views.summary(PRODUCT | change)["available"] is available
+    assert products_module.summary(PRODUCT | change)["available"] is available
 
 
 JSON = st.recursive(
@@ -216,7 +216,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_views_take_anything_and_give_a_view_or_a_value_error(body):
-    for view in (catalog_views.listing, catalog_views.detail):
+    for view in (products_module.listing, products_module.detail):
         try:
             view(body)
         except ValueError:
@@ -226,7 +226,7 @@ def test_views_take_anything_and_give_a_view_or_a_value_error(body):
 @given(st.text())
 def test_any_path_is_a_sku_or_404(text):
     try:
-        found = catalog_views.sku(text)
+        found = products_module.sku(text)
     except Problem as problem:
         found = problem.status
     assert found == 404 or (isinstance(found, str) and len(found) <= 128)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from setpieces import bus_consumer, items, outside, queues, stored
+from setpieces import dynamodb_types, eventbridge_consumer, external, sqs_consumer, stored
 from tests.unit.common.newer import NEWER, NEWER_JSON, newer, newer_json
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
@@ -37,7 +37,7 @@ def _newer_body(text: str) -> str:
 
 
 def _place(frame: FrameType) -> str:
-    """``orders/order_table.py:read``, empty for code that is not a function's."""
+    """``orders/orders/repository.py:read``, empty for code that is not a function's."""
     path = Path(frame.f_code.co_filename)
     if not path.is_relative_to(FUNCTIONS):
         return ""
@@ -48,7 +48,12 @@ def _note(place: str) -> None:
     _read.setdefault(place, set()).add(os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0])
 
 
-_from_item, _known, _loads, _attribute = items.from_item, stored.known, json.loads, outside.Answer.__getattribute__
+_from_item, _known, _loads, _attribute = (
+    dynamodb_types.from_item,
+    stored.known,
+    json.loads,
+    external.Answer.__getattribute__,
+)
 
 
 def _newer_from_item(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -74,7 +79,7 @@ def _newer_loads(text: Any, **options: Any) -> Any:
     return newer_json(value)
 
 
-def _newer_attribute(answer: outside.Answer, name: str) -> Any:
+def _newer_attribute(answer: external.Answer, name: str) -> Any:
     value, place = _attribute(answer, name), _place(sys._getframe(1))
     if name != "body" or not place:
         return value
@@ -85,7 +90,7 @@ def _newer_attribute(answer: outside.Answer, name: str) -> Any:
 def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any], Callable[[Any, Any], Any]]:
     def made(process: Any) -> Callable[[Any, Any], Any]:
         handler, place = make(process), _place(sys._getframe(1))
-        if not place.endswith("/app.py:<module>"):
+        if "/handlers/" not in place or not place.endswith(":<module>"):
             return handler
 
         def newer_handler(event: dict[str, Any], context: Any) -> Any:
@@ -97,13 +102,13 @@ def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any
     return made
 
 
-items.from_item = _newer_from_item
+dynamodb_types.from_item = _newer_from_item
 stored.known = _newer_known
 json.loads = _newer_loads
-outside.Answer.__getattribute__ = _newer_attribute  # type: ignore[method-assign]
-bus_consumer.bus_handler = _consumer(bus_consumer.bus_handler)
-queues.queue_handler = _consumer(queues.queue_handler)
-queues.batch_handler = _consumer(queues.batch_handler)
+external.Answer.__getattribute__ = _newer_attribute  # type: ignore[method-assign]
+eventbridge_consumer.bus_handler = _consumer(eventbridge_consumer.bus_handler)
+sqs_consumer.queue_handler = _consumer(sqs_consumer.queue_handler)
+sqs_consumer.batch_handler = _consumer(sqs_consumer.batch_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

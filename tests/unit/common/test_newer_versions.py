@@ -7,6 +7,7 @@ consumers and readers there are is found in the templates and in the code; one t
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from local import routing
+from local.declared import every, name_of
 from local.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
 READERS = {"from_item", "known"}
 # Modules that read JSON which no other version has written.
 OWN_JSON = {
-    "feed-pipeline/feed_reader.py": "an upload, which is checked against its schema",
-    "feed-pipeline/feed_records.py": "a schema of the function's own",
-    "foundation/release_versions.py": "templates and functions of the release that it belongs to",
-    "operations/operations_map.py": "a file of the function's own",
+    "feeds/feeds/domain/reader.py": "an upload, which is checked against its schema",
+    "feeds/feeds/domain/records.py": "a schema of the function's own",
+    "foundation/foundation/workflow.py": "templates and functions of the release that it belongs to",
+    "operations/operations/views.py": "a file of the function's own",
 }
 
 # By file; each runs a handler or a reader and looks at what comes of it.
@@ -36,7 +37,7 @@ TESTS: dict[str, list[str]] = {
         "test_what_a_newer_version_has_stored_is_kept_and_not_shown",
     ],
     "catalog/test_catalog_products.py": ["test_a_product_has_its_description"],
-    "common/test_setpieces_internal.py": [
+    "common/test_setpieces_signed_client.py": [
         "test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing"
     ],
     "customer-migration/test_migration_run.py": [
@@ -48,12 +49,12 @@ TESTS: dict[str, list[str]] = {
     "customers/test_sign_up_requests.py": ["test_the_link_leads_to_what_was_asked_for"],
     "data-sync/test_data_sync_spokes.py": ["test_the_platform_is_told_once"],
     "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
-    "feed-pipeline/test_feed_transform.py": [
+    "feeds/test_feed_transform.py": [
         "test_a_stretch_is_entered_once_and_the_second_invocation_ends",
         "test_the_handler_goes_on_in_another_invocation",
         "test_two_runs_of_the_handler_end_in_one_manifest",
     ],
-    "feed-pipeline/test_feed_updates.py": [
+    "feeds/test_feed_updates.py": [
         "test_one_request_for_a_batch_and_an_account_of_every_record",
         "test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it",
     ],
@@ -109,8 +110,8 @@ TESTS: dict[str, list[str]] = {
 # Dataclasses that are made of a whole mapping. Such a call fails for a member that it does not know: what was stored or sent by
 # another version is read with ``setpieces.stored.known``.
 WHOLE = {
-    "customers/customer_requests.py": "a request, whose members have been checked",
-    "payments/payment_orders.py": "an answer, whose members were picked by name",
+    "customers/customers/requests.py": "a request, whose members have been checked",
+    "payments/payments/requests.py": "an answer, whose members were picked by name",
 }
 
 
@@ -159,7 +160,7 @@ def _modules(folder: Path = FUNCTIONS) -> Iterator[tuple[str, ast.Module]]:
 def _readers() -> Iterator[str]:
     """``file:function`` of each function that calls one of ``READERS`` itself, or reads JSON of another version."""
     for file, module in _modules():
-        if file not in ("common/setpieces/items.py", "common/setpieces/stored.py"):
+        if file not in ("common/setpieces/dynamodb_types.py", "common/setpieces/stored.py"):
             imported = {
                 name.name
                 for node in ast.walk(module)
@@ -180,7 +181,7 @@ def _reads_json(file: str, imported: set[str], node: ast.AST) -> bool:
         return False
     of, name = node.value.id, node.attr
     if (of, name) == ("answer", "body"):
-        return bool({"outside", "internal", "Answer"} & imported)
+        return bool({"external", "signed_client", "Answer"} & imported)
     # The layer reads requests, messages and answers, and the simulators what other systems keep.
     return (of, name) == ("json", "loads") and not file.startswith(("common/", "partners/")) and file not in OWN_JSON
 
@@ -202,11 +203,9 @@ def _called(node: ast.AST) -> str:
 
 def _consumers() -> Iterator[str]:
     """``file:<module>`` of each function that a queue invokes, as the templates have it."""
-    for service, template in routing.templates().items():
-        for mapping in routing.resources(service, "AWS::Lambda::EventSourceMapping").values():
-            function = template["Resources"][routing.logical_id(mapping["FunctionName"])]["Properties"]
-            folder = Path(function["CodeUri"]).name
-            yield f"{folder}/{function['Handler'].split('.')[0]}/app.py:<module>"
+    for piece, _, mapping in every("AWS::Lambda::EventSourceMapping"):
+        function = re.sub("Alias.*", "", name_of(mapping["FunctionName"]))
+        yield f"{piece.handlers[function].relative_to(FUNCTIONS)}:<module>"
 
 
 def _whole_mappings() -> dict[str, list[str]]:

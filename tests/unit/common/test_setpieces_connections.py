@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from setpieces import connections, internal, outside, signing
-from setpieces.outside import OutsideUnavailable
+from setpieces import connections, external, signed_client, signing
+from setpieces.external import OutsideUnavailable
 from tests.unit.common.peers import HEAD, OK, Connection, Peer, certificate
 
 SECONDS = 0.3
@@ -33,8 +33,8 @@ def _no_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             connection.close()
 
 
-def call(peer: Peer, method: str = "GET", *, timeout: float = 5.0, **options: Any) -> outside.Answer:
-    return outside.call("tax", method, "rates", timeout=timeout, base_url=lambda _: peer.url, **options)
+def call(peer: Peer, method: str = "GET", *, timeout: float = 5.0, **options: Any) -> external.Answer:
+    return external.call("tax", method, "rates", timeout=timeout, base_url=lambda _: peer.url, **options)
 
 
 def drip_body(connection: Connection) -> None:
@@ -84,9 +84,9 @@ def test_a_deadline_is_for_the_whole_call(script):
 @pytest.mark.parametrize("script", SLOW)
 def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
     with Peer(script) as peer:
-        monkeypatch.setattr(internal, "address", lambda *_: peer.url)
+        monkeypatch.setattr(signed_client, "address", lambda *_: peer.url)
         with pytest.raises(OutsideUnavailable) as failure:
-            internal.call("tax", "POST", "/v1/quotations", timeout=SECONDS)
+            signed_client.call("tax", "POST", "/v1/quotations", timeout=SECONDS)
     assert failure.value.timed_out
 
 
@@ -143,7 +143,7 @@ def test_every_wait_has_what_is_left_of_the_whole(monkeypatch, tmp_path, tls, di
 def test_time_that_an_address_takes_counts(monkeypatch):
     """Parameter Store was slow: what is left is too little, and the peer is not called."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(outside, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(external, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now))
     with Peer(keep_answering) as peer:
 
@@ -152,7 +152,7 @@ def test_time_that_an_address_takes_counts(monkeypatch):
             return peer.url
 
         with pytest.raises(OutsideUnavailable):
-            outside.call("tax", "GET", "rates", timeout=1.5, base_url=slow_address)
+            external.call("tax", "GET", "rates", timeout=1.5, base_url=slow_address)
     assert not peer.requests
 
 
@@ -290,7 +290,7 @@ def test_an_interim_response_is_not_the_answer_and_the_answer_is_not_that_of_the
             connection.socket.sendall(HEAD % 1 + str(number).encode())
 
     with Peer(hint) as peer:
-        assert [call(peer), call(peer)] == [outside.Answer(200, 0), outside.Answer(200, 1)]
+        assert [call(peer), call(peer)] == [external.Answer(200, 0), external.Answer(200, 1)]
     assert peer.requests == [(0, "GET"), (0, "GET")]
 
 
@@ -319,7 +319,7 @@ def test_what_comes_after_a_response_is_no_answer_to_the_next_request(monkeypatc
     server, client = _tls(tmp_path)
     monkeypatch.setattr(connections, "_context", lambda: client)
     with Peer(smuggle, keep_answering, tls=server if tls else None) as peer:
-        assert [call(peer), call(peer)] == [outside.Answer(200, {}), outside.Answer(200, {})]
+        assert [call(peer), call(peer)] == [external.Answer(200, {}), external.Answer(200, {})]
     assert peer.requests == [(0, "GET"), (1, "GET")]
 
 
@@ -332,7 +332,7 @@ def test_an_answer_without_a_body_leaves_the_connection(status, header):
         keep_answering(connection)
 
     with Peer(empty) as peer:
-        assert [call(peer), call(peer)] == [outside.Answer(status, None), outside.Answer(200, {})]
+        assert [call(peer), call(peer)] == [external.Answer(status, None), external.Answer(200, {})]
     assert peer.requests == [(0, "GET"), (0, "GET")]
 
 
@@ -436,7 +436,7 @@ def test_a_peer_that_talks_nonsense_is_unavailable(answer):
 def _recorded_waits(monkeypatch: pytest.MonkeyPatch, timeout: float) -> list[tuple[str, float | None, float]]:
     """(name, its time-out, what is left of ``timeout``) of each wait of this thread's sockets, which takes 0.1 s."""
     clock, waits, this = SimpleNamespace(now=0.0), [], threading.current_thread()
-    monkeypatch.setattr(outside, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(external, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
 
     def record(kind: type[socket.socket], name: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from setpieces import feed_accounts
-from setpieces.items import to_item
+from setpieces.dynamodb_types import to_item
 
 
 def test_a_record_with_an_outcome_of_a_newer_version_is_pending(monkeypatch: pytest.MonkeyPatch):

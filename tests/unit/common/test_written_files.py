@@ -17,9 +17,7 @@ WRITES = {
     "copytree",
 }
 # Each with where its path comes from.
-ELSEWHERE = {
-    "redirects/redirect_store.py write_bytes": "redirects/redirect/app.py gives it a file in tempfile.gettempdir()"
-}
+ELSEWHERE = {"redirects/redirects/repository.py write_bytes": "the handler gives it a file in tempfile.gettempdir()"}
 
 
 def writes(tree: ast.AST) -> Iterator[str]:

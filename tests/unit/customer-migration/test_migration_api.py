@@ -1,8 +1,8 @@
 """What the API shows and takes."""
 
 import pytest
-from migration_views import customer_id, view
 
+from customer_migration.views import customer_id, view
 from setpieces.problems import Problem
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from migration_merge import FIELDS, BadSource, merge
+
+from customer_migration.domain import FIELDS, BadSource, merge
 
 SIGN_UP = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = SIGN_UP + timedelta(hours=1)

@@ -4,18 +4,16 @@ import json
 import time
 from typing import Any
 
-import migration_platforms
-import migration_run
-import migration_table
 import pytest
-from migrate_customer.app import handler
-from migration_platforms import TRIES
-from migration_table import Lease
 
+from customer_migration import clients, repository, workflow
+from customer_migration.clients import TRIES
+from customer_migration.handlers.migrate_customer import handler
+from customer_migration.repository import Lease
 from local.settings import ROOT
-from setpieces import queues
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces import sqs_consumer
+from setpieces.external import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 
 SIGNED_UP = "2026-03-01T12:00:00+00:00"
 GONE = Answer(410, None)
@@ -84,7 +82,7 @@ class World:
         def effect() -> Lease | None:
             if time.time() < self.leased_until:
                 return None
-            self.leased_until = time.time() + migration_table.LEASE_SECONDS
+            self.leased_until = time.time() + repository.LEASE_SECONDS
             self.migration["attempts"] = self.migration.get("attempts", 0) + 1
             self.migration.setdefault("status", "PENDING")
             return Lease(customer_id, "me", self.migration.get("source_version") or 0)
@@ -119,10 +117,10 @@ def enter(monkeypatch):
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "dead")
 
     def into(world: World) -> World:
-        monkeypatch.setattr(migration_platforms.outside, "call", world.call)
-        monkeypatch.setattr(queues, "client", lambda _: world)
+        monkeypatch.setattr(clients.external, "call", world.call)
+        monkeypatch.setattr(sqs_consumer, "client", lambda _: world)
         for name in ("acquire", "release", "finish"):
-            monkeypatch.setattr(migration_run.table, name, getattr(world, name))
+            monkeypatch.setattr(workflow.table, name, getattr(world, name))
         return world
 
     return into

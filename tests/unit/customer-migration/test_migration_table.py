@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-import migration_table as table
 import pytest
 import time_machine
 
+from customer_migration import repository as table
 from setpieces.aws import client
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table

@@ -1,11 +1,11 @@
 """Changing a profile: merge, version, event; and a repeat after a failure at any call."""
 
 import pytest
-from customer_changes import RACES, change
-from customer_platforms import Platforms
-from customer_profile import merged, shown, to_store
 
-from setpieces.outside import OutsideUnavailable
+from customers.clients.platforms import Platforms
+from customers.domain.profile import merged, shown, to_store
+from customers.workflow.update_profile import RACES, change
+from setpieces.external import OutsideUnavailable
 from setpieces.problems import Problem
 from tests.unit.customers.world import Crash, World, crash, refuse
 

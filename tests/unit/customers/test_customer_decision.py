@@ -3,10 +3,10 @@
 from itertools import product
 
 import pytest
-from customer_decision import CUSTOMER_ID, Gap, Verdict, decide
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customers.domain.identities import CUSTOMER_ID, Gap, Verdict, decide
 from setpieces.sessions import Session
 
 ABSENT, SILENT = Gap.ABSENT, Gap.SILENT

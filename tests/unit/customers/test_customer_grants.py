@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 import yaml
-from customer_decision import Gap, Verdict
-from customer_grants import KEPT_METHODS, grant, is_kept, judge, own_paths
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customers.domain.grants import KEPT_METHODS, grant, is_kept, judge, own_paths
+from customers.domain.identities import Gap, Verdict
 from local.gateway.policy import evaluate
 from local.settings import ROOT
 from setpieces.sessions import Session

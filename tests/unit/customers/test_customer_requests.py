@@ -3,12 +3,19 @@
 import json
 
 import pytest
-from customer_requests import MAX_ADDRESSES, MIN_PASSWORD_LENGTH, confirmation, if_match, profile_patch, sign_up_request
 
+from customers.requests import (
+    MAX_ADDRESSES,
+    MIN_PASSWORD_LENGTH,
+    confirmation,
+    if_match,
+    profile_patch,
+    sign_up_request,
+)
 from local.settings import ROOT
 from setpieces.postal import LONGEST
 from setpieces.problems import Problem
-from setpieces.rest import Request
+from setpieces.rest_api import Request
 
 SIGN_UP = {"email": "ada@example.com", "name": "Ada"}
 CONFIRMATION = {"token": "0" * 32 + "." + "A" * 43, "password": "correct horse battery"}

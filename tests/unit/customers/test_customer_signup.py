@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from customer_platforms import Platforms
-from customer_requests import Confirmation
-from customer_signup import confirm
-from customer_signup_table import Pending
 
+from customers.clients.platforms import Platforms
+from customers.repository import Pending
+from customers.requests import Confirmation
+from customers.workflow.sign_up import confirm
 from setpieces.events import Event, check
-from setpieces.outside import OutsideUnavailable
+from setpieces.external import OutsideUnavailable
 from setpieces.problems import Problem
 from tests.unit.customers.world import Crash, World, crash, refuse
 

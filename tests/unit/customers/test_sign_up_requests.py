@@ -7,14 +7,14 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import customer_mail
-import customer_signup_table as table
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from customer_signup_table import MAILS_PER_HOUR, Pending
 
-from setpieces.outside import OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from customers import repository as table
+from customers.clients import mail as mail_module
+from customers.repository import MAILS_PER_HOUR, Pending
+from setpieces.external import OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -46,8 +46,8 @@ class Mailbox:
 @pytest.fixture
 def mailbox(monkeypatch: pytest.MonkeyPatch):
     box = Mailbox()
-    monkeypatch.setattr(customer_mail, "single_try_client", lambda name: box)
-    monkeypatch.setattr(customer_mail, "address", lambda service, name: SITE)
+    monkeypatch.setattr(mail_module, "single_try_client", lambda name: box)
+    monkeypatch.setattr(mail_module, "address", lambda service, name: SITE)
     monkeypatch.setenv("SENDER", "shop@example.com")
     monkeypatch.setenv("TABLE_NAME", "sign-ups")
     # No test runs across the end of an hour.
@@ -64,7 +64,7 @@ def ask(key: str | None = None, **changes: str) -> tuple[int, Any]:
         "body": json.dumps(ADA | changes),
         "requestContext": {"requestId": "r", "path": "/customers/v1/customers"},
     }
-    answer = importlib.import_module("request_sign_up.app").handler(event, CONTEXT)
+    answer = importlib.import_module("customers.handlers.request_sign_up").handler(event, CONTEXT)
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -186,7 +186,7 @@ THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem"
 
 @pytest.mark.parametrize(
     ("where", "name", "failure"),
-    [(customer_mail, "address", OutsideUnavailable("ssm", "does not answer")), (table, "begin", THROTTLED)],
+    [(mail_module, "address", OutsideUnavailable("ssm", "does not answer")), (table, "begin", THROTTLED)],
 )
 def test_a_mail_that_was_not_even_tried_does_not_count(mailbox: Any, monkeypatch, where, name, failure):
     def fail(*_: Any) -> Any:
@@ -251,7 +251,7 @@ def test_the_last_use_of_a_link_counts_though_its_answer_was_lost(mailbox: Any, 
     assert table.find(token) == Pending(**ADA)
 
 
-@pytest.mark.parametrize("code", customer_mail.REFUSALS)
+@pytest.mark.parametrize("code", mail_module.REFUSALS)
 def test_an_address_that_takes_no_mail_is_answered_like_any_other(mailbox: Any, code: str):
     mailbox.box.failure = ClientError({"Error": {"Code": code}}, "SendEmail")
     assert ask() == (202, {"status": "PENDING"})
@@ -259,9 +259,9 @@ def test_an_address_that_takes_no_mail_is_answered_like_any_other(mailbox: Any, 
 
 def test_a_request_for_an_account_looks_at_no_account(mailbox: Any, monkeypatch):
     """Neither answer nor time can depend on whether the address has one."""
-    import customer_platforms
+    from customers.clients import platforms
 
-    monkeypatch.setattr(customer_platforms.outside, "call", lambda *_, **__: pytest.fail("a platform was asked"))
+    monkeypatch.setattr(platforms.external, "call", lambda *_, **__: pytest.fail("a platform was asked"))
     assert ask()[0] == 202
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import customer_events
-import customer_signup_table
 import pytest
 from botocore.exceptions import ClientError
-from customer_signup_table import Pending
-from partner_operations import Call, Conflict, Stored, Write, now, perform
-from partner_routes import find
 
-from setpieces import internal, outside
-from setpieces.outside import Answer, OutsideUnavailable
+from customers import events, repository
+from customers.repository import Pending
+from partners.simulators.operations import Call, Conflict, Stored, Write, now, perform
+from partners.simulators.routes import find
+from setpieces import external, signed_client
+from setpieces.external import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 
 FIRST_NUMBER = 100_000_000
@@ -77,11 +76,11 @@ class World:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "World":
         # A password's digest is slow by design; none of these passwords is worth guessing.
         monkeypatch.setenv("PASSWORD_HASH_COST", "2")
-        monkeypatch.setattr(outside, "call", self._outside)
-        monkeypatch.setattr(internal, "call", self._internal)
-        monkeypatch.setattr(customer_signup_table, "find", lambda token: self.sign_up)
-        monkeypatch.setattr(customer_events, "publish", self._publish)
-        monkeypatch.setattr(customer_events, "client", lambda name: SimpleNamespace(publish=self._notify))
+        monkeypatch.setattr(external, "call", self._outside)
+        monkeypatch.setattr(signed_client, "call", self._internal)
+        monkeypatch.setattr(repository, "find", lambda token: self.sign_up)
+        monkeypatch.setattr(events, "publish", self._publish)
+        monkeypatch.setattr(events, "client", lambda name: SimpleNamespace(publish=self._notify))
         monkeypatch.setenv("CUSTOMER_TOPIC_ARN", "arn:aws:sns:eu-central-1:000000000000:customers")
         return self
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from data_sync_rules import DONE, LATER, REFUSED, SPOKES, SYNCS, UNKNOWN, UNKNOWN_RECEIVES, purpose, sync_body, verdict
 
+from data_sync.domain import DONE, LATER, REFUSED, SPOKES, SYNCS, UNKNOWN, UNKNOWN_RECEIVES, purpose, sync_body, verdict
 from local.settings import ROOT
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")

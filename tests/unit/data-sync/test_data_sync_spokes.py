@@ -4,16 +4,16 @@ import importlib
 import json
 
 import boto3
-import data_sync_spokes
 import pytest
-from data_sync_rules import UNKNOWN_RECEIVES
 from moto import mock_aws
 
+from data_sync import clients
+from data_sync.domain import UNKNOWN_RECEIVES
 from local.settings import ROOT
 from setpieces import aws
 from setpieces.events import Event
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces.external import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
@@ -54,12 +54,12 @@ def queue(monkeypatch):
 
 def deliver(monkeypatch, spoke: str, platform: Platform, receives: int = 1, event: dict | None = None) -> bool:
     """Whether the record is done, when it is delivered for the ``receives``-th time."""
-    monkeypatch.setattr(data_sync_spokes.outside, "call", platform.call)
+    monkeypatch.setattr(clients.external, "call", platform.call)
     batch = json.loads((ROOT / "events" / "data-sync" / f"sync_{spoke}.json").read_text())
     batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receives)
     if event:
         batch["Records"][0]["body"] = json.dumps(event)
-    handler = importlib.import_module(f"sync_{spoke}.app").handler
+    handler = importlib.import_module(f"data_sync.handlers.sync_{spoke}").handler
     return handler(batch, CONTEXT) == {"batchItemFailures": []}
 
 

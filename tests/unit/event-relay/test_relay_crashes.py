@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import relay_queue
-from relay_batch import app as relay_batch
-from relay_core import event_of, relay
 
-from setpieces import events, queues
-from setpieces.queues import Record
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from event_relay import clients
+from event_relay.handlers import relay_batch
+from event_relay.workflow import event_of, relay
+from setpieces import events, sqs_consumer
+from setpieces.sqs_consumer import Record
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 
 AT = "2026-01-01T12:00:00+00:00"
 
@@ -100,7 +100,7 @@ def use(monkeypatch):
         monkeypatch.setenv(name, name.lower())
 
     def give(cloud: Cloud) -> Cloud:
-        for module in (events, queues, relay_queue):
+        for module in (events, sqs_consumer, clients):
             monkeypatch.setattr(module, "client", lambda service: cloud)
         return cloud
 
@@ -126,7 +126,7 @@ def drain_until_empty(cloud: Cloud) -> int:
     for run in range(1, 20):
         cloud.new_run()
         try:
-            relay_queue.drain(lambda: 60)
+            clients.drain(lambda: 60)
         except Crash:
             continue
         if not cloud.messages:
@@ -180,7 +180,7 @@ def test_only_what_the_bus_acknowledged_is_deleted_and_the_rest_of_its_group_wai
     for version in (1, 2):
         cloud.put("anna", customer("anna", version))
         cloud.put("bert", customer("bert", version))
-    relay_queue.drain(lambda: 60)
+    clients.drain(lambda: 60)
     assert [json.loads(message["Body"])["id"] for message in cloud.messages] == ["anna", "anna"]
     assert told(cloud) == {"bert": [1, 2]}
     drain_until_empty(cloud)
@@ -196,11 +196,11 @@ def test_a_second_run_at_any_call_of_the_first_loses_doubles_and_reorders_nothin
     def call(effect: Callable[[], Any]) -> Any:
         if cloud.calls == meets_at:
             cloud._call = alone
-            relay_queue.drain(lambda: 60)
+            clients.drain(lambda: 60)
         return alone(effect)
 
     cloud._call = call
-    relay_queue.drain(lambda: 60)
+    clients.drain(lambda: 60)
     assert not cloud.messages
     assert (told(cloud), cloud.dead) == (EVERYTHING, DEAD)
     assert len(cloud.bus) == 14
@@ -210,7 +210,7 @@ def test_no_batch_is_begun_when_the_time_is_nearly_over(use):
     cloud = use(Cloud())
     fill(cloud)
     left = iter([60, 5])
-    relay_queue.drain(lambda: next(left))
+    clients.drain(lambda: next(left))
     assert len(cloud.messages) == 7
 
 
@@ -219,7 +219,7 @@ def test_a_message_that_was_not_deleted_is_no_failure(use, monkeypatch):
     cloud.put("anna", customer("anna", 1))
     failed = {"Failed": [{"Id": "0", "Code": "InternalError"}]}
     monkeypatch.setattr(cloud, "delete_message_batch", lambda **_: failed)
-    assert relay_queue.drain(lambda: 60) == 1
+    assert clients.drain(lambda: 60) == 1
 
 
 def record(message_id: str, body: dict[str, Any], group: str) -> Record:

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relay_rules import Unusable, meaning, rounds
+
+from event_relay.domain import Unusable, meaning, rounds
 
 AT = "2026-01-01T12:00:00+00:00"
 ORDER = {"kind": "order", "id": "T100000001", "update": "complete", "customer_id": "C1", "occurred_at": AT}

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import feeds_links
 import pytest
-from feeds_requests import new_feed_id, upload_key
-from feeds_table import expect
 
+from feeds.clients import links
+from feeds.repository.runs import expect
+from feeds.requests import new_feed_id, upload_key
 from setpieces import aws, feed_accounts
-from setpieces.items import from_item, to_item
+from setpieces.dynamodb_types import from_item, to_item
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 
@@ -40,7 +40,7 @@ def cloud(monkeypatch):
     for name, value in {**credentials, **names}.items():
         monkeypatch.setenv(name, value)
     aws.client.cache_clear()
-    feeds_links._signer.cache_clear()
+    links._signer.cache_clear()
     with mock_aws():
         text = lambda *names: [{"AttributeName": name, "AttributeType": "S"} for name in names]  # noqa: E731
         table = aws.client("dynamodb")
@@ -75,7 +75,7 @@ def cloud(monkeypatch):
         )
         yield SimpleNamespace(table=table, s3=aws.client("s3"), told=url)
     aws.client.cache_clear()
-    feeds_links._signer.cache_clear()
+    links._signer.cache_clear()
 
 
 def call(function: str, **parameters: str) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -86,7 +86,7 @@ def call(function: str, **parameters: str) -> tuple[int, dict[str, Any], dict[st
         "headers": {},
         "requestContext": {"requestId": "r", "authorizer": {"principalId": "admin-1"}},
     }
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    answer = importlib.import_module(f"feeds.handlers.{function}").handler(event, CONTEXT)
     return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 
@@ -115,7 +115,7 @@ def account(first: int, end: int, outcome: str) -> None:
 
 
 def conclude() -> int:
-    return importlib.import_module("conclude_feeds.app").handler({}, CONTEXT)["concluded"]
+    return importlib.import_module("feeds.handlers.conclude_feeds").handler({}, CONTEXT)["concluded"]
 
 
 def told(cloud) -> list[dict[str, Any]]:
@@ -258,8 +258,8 @@ def test_how_a_feed_ends(cloud, feed, status, faults):
 
 
 def test_a_feed_that_is_uploaded_anew_is_not_concluded_for_the_old_run(cloud):
-    from feeds_table import conclude as enter
-    from feeds_table import read
+    from feeds.repository.runs import conclude as enter
+    from feeds.repository.runs import read
 
     outcomes = dict.fromkeys(feed_accounts.OUTCOMES, 0)
     store(cloud, received=0, rejected=0, outcomes=outcomes)

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import release_versions
-from check_versions import app
 
+from foundation import workflow
+from foundation.handlers import check_versions as app
 from local.declared import every
 
 EVENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "hook-1"}
@@ -48,7 +48,7 @@ class Aws:
 
 def run(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
     monkeypatch.setenv("STAGE", "dev")
-    for module in (app, release_versions):
+    for module in (app, workflow):
         monkeypatch.setattr(module, "patient_client", lambda service: aws)
     context = SimpleNamespace(
         function_name="check-versions", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="1"
@@ -96,7 +96,7 @@ def test_every_function_behind_an_alias_has_a_request_and_the_hook():
         piece.resources[alias["FunctionName"]]["Properties"]["FunctionName"].removeprefix("setpieces-local-")
         for piece, _, alias in every("AWS::Lambda::Alias")
     }
-    assert aliased == set(release_versions.REQUESTS)
+    assert aliased == set(workflow.REQUESTS)
     policies = [
         piece.resources[name]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
         for piece, name, _ in every("AWS::Lambda::Alias")

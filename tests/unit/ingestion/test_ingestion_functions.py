@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import ingestion_counts
 import pytest
 from botocore.exceptions import ClientError
 
+from ingestion import repository
 from setpieces import aws
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.ingestion.test_ingestion_lines import line
 from tests.unit.tables import mocked_table
 
@@ -34,7 +34,7 @@ def world(monkeypatch: pytest.MonkeyPatch):
                 return real(service)
             return SimpleNamespace(invoke=lambda **call: state.invoked.append(call))
 
-        monkeypatch.setattr("fan_out.app.client", client)
+        monkeypatch.setattr("ingestion.handlers.fan_out.client", client)
         yield state
 
 
@@ -53,20 +53,20 @@ def lines(*found: Any, between: str = "\n") -> bytes:
 
 
 def fan_out(delivered: dict[str, str]) -> dict[str, int]:
-    from fan_out.app import handler
+    from ingestion.handlers.fan_out import handler
 
     told = {"key": delivered["key"], "etag": delivered["etag"], "size": 1, "sequencer": "1"}
     return handler({"detail": {"bucket": {"name": delivered["bucket"]}, "object": told}}, CONTEXT)
 
 
 def roll_up(delivered: dict[str, str]) -> int:
-    from roll_up.app import handler
+    from ingestion.handlers.roll_up import handler
 
     return handler(delivered, CONTEXT)["counted"]
 
 
 def partition(delivered: dict[str, str]) -> int:
-    from partition_events.app import handler
+    from ingestion.handlers.partition_events import handler
 
     return handler(delivered, CONTEXT)["files"]
 
@@ -126,7 +126,8 @@ def test_a_processing_function_that_cannot_be_told_is_told_again(world, monkeypa
 
     with monkeypatch.context() as broken:
         broken.setattr(
-            "fan_out.app.client", lambda service: SimpleNamespace(invoke=refuse) if service == "lambda" else world.s3
+            "ingestion.handlers.fan_out.client",
+            lambda service: SimpleNamespace(invoke=refuse) if service == "lambda" else world.s3,
         )
         with pytest.raises(ClientError):
             fan_out(delivered)
@@ -157,7 +158,7 @@ def test_an_object_is_counted_once_however_often_it_is_told_of(world):
 
 def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world, monkeypatch):
     delivered = deliver(world, lines(*(line(f"e{number}", type=f"type{number:03}") for number in range(250))))
-    add, calls = ingestion_counts._add, []
+    add, calls = repository._add, []
 
     def dies(*arguments: Any) -> int:
         if len(calls) == 2:
@@ -166,17 +167,17 @@ def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world,
         return add(*arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(ingestion_counts, "_add", dies)
+        broken.setattr(repository, "_add", dies)
         with pytest.raises(TimeoutError):
             roll_up(delivered)
-    assert roll_up(delivered) == 250 - 2 * ingestion_counts.COUNTERS
+    assert roll_up(delivered) == 250 - 2 * repository.COUNTERS
     assert sorted(counts(world).values()) == [1] * 250
 
 
 @pytest.mark.parametrize(("conflicts", "counted"), [(3, 1), (99, None)])
 def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world, monkeypatch, conflicts, counted):
     real, waits, left = world.dynamodb.transact_write_items, [], [conflicts]
-    monkeypatch.setattr(ingestion_counts.time, "sleep", waits.append)
+    monkeypatch.setattr(repository.time, "sleep", waits.append)
 
     def transact(**call: Any) -> Any:
         if left[0]:
@@ -186,12 +187,12 @@ def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world,
             raise ClientError(error, "TransactWriteItems")
         return real(**call)
 
-    monkeypatch.setattr(ingestion_counts, "client", lambda _: SimpleNamespace(transact_write_items=transact))
+    monkeypatch.setattr(repository, "client", lambda _: SimpleNamespace(transact_write_items=transact))
     delivered = deliver(world, lines(line("a")))
     if counted is None:
         with pytest.raises(ClientError):
             roll_up(delivered)
-        assert len(waits) == ingestion_counts.ATTEMPTS - 1
+        assert len(waits) == repository.ATTEMPTS - 1
     else:
         assert (roll_up(delivered), len(waits)) == (counted, conflicts)
 

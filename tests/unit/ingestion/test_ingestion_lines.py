@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingestion_lines import Corrupt, events, fault, hour
-from ingestion_transform import MAX_ANSWER_BYTES, transform
+
+from ingestion.domain.lines import Corrupt, events, fault, hour
+from ingestion.domain.transform import MAX_ANSWER_BYTES, transform
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
 LINES = st.lists(

@@ -85,12 +85,12 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
 def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Versions behind an alias keep their layer, and SAM sees no change in a function whose layer is a parameter."""
     monkeypatch.setattr(deploy, "ROOT", tmp_path)
-    layer = tmp_path / "functions" / "common" / "setpieces" / "rest.py"
+    layer = tmp_path / "functions" / "common" / "setpieces" / "rest_api.py"
     layer.parent.mkdir(parents=True)
     layer.write_text("first")
     first = deploy.digest({})
     (layer.parent / "__pycache__").mkdir()
-    (layer.parent / "__pycache__" / "rest.pyc").write_text("compiled")
+    (layer.parent / "__pycache__" / "rest_api.pyc").write_text("compiled")
     assert deploy.digest({}) == first
     assert deploy.digest({"SnapStart": "PublishedVersions"}) != first
     layer.write_text("second")

@@ -18,8 +18,8 @@ def templates():
 @pytest.mark.parametrize(
     ("file", "stacks"),
     [
-        ("functions/basket/add_item/app.py", {"basket"}),
-        ("functions/common/setpieces/rest.py", {"foundation"}),
+        ("functions/basket/basket/handlers/add_item.py", {"basket"}),
+        ("functions/common/setpieces/rest_api.py", {"foundation"}),
         ("schemas/events/voucher.batch.failed.json", {"foundation"}),
         ("schemas/api/tax.yaml", {"tax"}),
         ("schemas/api/gateway-responses-iam.yaml", {"partners", "sequences", "tax"}),
@@ -48,16 +48,19 @@ def test_new_changed_and_gone_files_are_differences():
 
 def test_a_layers_new_requirements_need_a_build(templates):
     now = sources.digests(templates)
-    for file, needed in (("functions/common/requirements.txt", True), ("functions/common/setpieces/rest.py", False)):
+    for file, needed in (
+        ("functions/common/requirements.txt", True),
+        ("functions/common/setpieces/rest_api.py", False),
+    ):
         assert update.needs_build(update.plan(templates, now | {file: "before"})) is needed
-    assert update.plan(templates, now | {"functions/common/setpieces/rest.py": "before"}).changes_layer()
+    assert update.plan(templates, now | {"functions/common/setpieces/rest_api.py": "before"}).changes_layer()
     assert not update.plan(templates, now | {"templates/foundation.yaml": "before"}).changes_layer()
 
 
 def test_only_what_changed_is_packaged_again(templates):
     basket = templates[ROOT / "templates" / "basket.yaml"]
     before = package.package(basket, {}, set(), lambda reference: f"s3://before/{reference.path.name}")
-    changed = {ROOT / "functions" / "basket" / "basket_rules.py"}
+    changed = {ROOT / "functions" / "basket" / "basket.domain.py"}
     after = package.package(basket, before, changed, lambda reference: f"s3://after/{reference.path.name}")
     properties = after["Resources"]["AddItemFunction"]["Properties"]
     assert properties["CodeUri"] == "s3://after/basket"

@@ -6,7 +6,10 @@ from local.sources import LAYER, Reference
 
 def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, monkeypatch):
     source, folder = tmp_path / "common", tmp_path / "unpacked"
-    for path, text in ((source / "setpieces" / "rest.py", "new"), (folder / "python" / "setpieces" / "rest.py", "old")):
+    for path, text in (
+        (source / "setpieces" / "rest_api.py", "new"),
+        (folder / "python" / "setpieces" / "rest_api.py", "old"),
+    ):
         path.parent.mkdir(parents=True)
         path.write_text(text)
     (folder / "python" / "setpieces" / "gone.pyc").write_text("old")
@@ -19,8 +22,8 @@ def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, m
     monkeypatch.setattr(edits, "kill_workers", lambda: killed.append("undo"))
 
     layer.refresh_layers(None)
-    assert [file.name for file in (folder / "python" / "setpieces").iterdir()] == ["rest.py"]
-    assert (folder / "python" / "setpieces" / "rest.py").read_text() == "new"
+    assert [file.name for file in (folder / "python" / "setpieces").iterdir()] == ["rest_api.py"]
+    assert (folder / "python" / "setpieces" / "rest_api.py").read_text() == "new"
     edits.undo()
     assert not folder.exists()
     edits.undo()

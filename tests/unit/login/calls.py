@@ -4,8 +4,8 @@ import importlib
 import json
 from typing import Any
 
-from setpieces.outside import Answer
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces.external import Answer
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 
 ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
 ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
@@ -35,14 +35,14 @@ def call(
         "isBase64Encoded": False,
         "requestContext": {"requestId": "r", "path": "/login/v1/sessions"},
     }
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    answer = importlib.import_module(f"login.handlers.{function}").handler(event, CONTEXT)
     return answer["statusCode"], json.loads(answer["body"]) if answer.get("body") else None
 
 
 def authorize(function: str, authorization: str | None) -> dict[str, Any]:
     headers = {} if authorization is None else {"Authorization": authorization}
     event = {"type": "REQUEST", "methodArn": METHOD_ARN, "headers": headers, "requestContext": {"requestId": "r"}}
-    return importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    return importlib.import_module(f"login.handlers.{function}").handler(event, CONTEXT)
 
 
 def effect(answer: dict[str, Any]) -> str:

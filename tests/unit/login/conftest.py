@@ -3,13 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
-import login_events
-import login_identity
 import pytest
 
-from setpieces import outside
+from login import clients, events
+from setpieces import external
 from setpieces.events import PublishFailed
-from setpieces.outside import Answer
+from setpieces.external import Answer
 from tests.unit.login.calls import (
     ADA,
     ADMIN_IDLE_MINUTES,
@@ -29,7 +28,7 @@ def world(monkeypatch: pytest.MonkeyPatch):
 
     def call(system: str, method: str, *path: str, body: dict[str, Any], timeout: float, repeatable: bool) -> Answer:
         assert (system, method, path) == ("identity", "POST", ("authentications",))
-        assert 0 < timeout <= login_identity.CALL_SECONDS
+        assert 0 < timeout <= clients.CALL_SECONDS
         state.asked.append(body)
         if isinstance(state.answer, Exception):
             raise state.answer
@@ -40,8 +39,8 @@ def world(monkeypatch: pytest.MonkeyPatch):
             raise PublishFailed("down")
         state.published.append((source, event))
 
-    monkeypatch.setattr(outside, "call", call)
-    monkeypatch.setattr(login_events, "publish", publish)
+    monkeypatch.setattr(external, "call", call)
+    monkeypatch.setattr(events, "publish", publish)
     for name, value in {
         "SESSIONS_TABLE_NAME": "sessions",
         "SESSION_MINUTES": str(MINUTES),

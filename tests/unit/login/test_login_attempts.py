@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import login_attempts
 import pytest
 
-from setpieces.outside import Answer, OutsideUnavailable
+from login.repository import attempts as attempts_module
+from setpieces.external import Answer, OutsideUnavailable
 from tests.unit.interleave import meanwhile
 from tests.unit.login.calls import ADA, CREDENTIALS, PER_ADDRESS, PER_CLIENT, call, stored
 from tests.unit.lost_answers import repeat
@@ -16,7 +16,7 @@ WRONG = Answer(401, {})
 @pytest.fixture(autouse=True)
 def _one_window(monkeypatch: pytest.MonkeyPatch):
     """No test runs across the end of a window."""
-    monkeypatch.setattr(login_attempts, "WINDOW_SECONDS", 10**12)
+    monkeypatch.setattr(attempts_module, "WINDOW_SECONDS", 10**12)
 
 
 def guess(world: Any, answer: Any = WRONG, client: str = "192.0.2.1", email: str = CREDENTIALS["email"]) -> int:
@@ -73,7 +73,7 @@ def test_no_address_is_stored(world: Any):
 
 def test_refused_and_throttled_sign_ins_are_counted(world: Any, monkeypatch):
     counted: list[str] = []
-    monkeypatch.setattr(login_attempts, "count", counted.append)
+    monkeypatch.setattr(attempts_module, "count", counted.append)
     guess(world, Answer(200, ADA))
     for _ in range(PER_CLIENT + 1):
         guess(world)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.external import Answer, OutsideUnavailable
 from tests.unit.login.calls import ADA, ADMIN, CREDENTIALS, MINUTES, authorize, call, effect, sign_in, stored
 
 

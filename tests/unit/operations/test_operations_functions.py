@@ -6,15 +6,14 @@ import time
 from typing import Any
 
 import boto3
-import operations_events
-import operations_queues
 import pytest
 from moto import mock_aws
-from operations_events import MOST, last_events, shown
 
 from local.settings import ROOT
+from operations import clients, repository
+from operations.repository import MOST, last_events, shown
 from setpieces import aws
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 
 DETAIL = json.loads((ROOT / "events" / "bus" / "checkout.order.submit.json").read_text())
 LOG = "/aws/events/checkout-bus"
@@ -102,7 +101,7 @@ def test_what_is_no_event_of_the_shop_is_left_out(cloud, text: str):
 
 def call(function: str, **query: str) -> tuple[int, dict[str, Any]]:
     event = {"httpMethod": "GET", "path": "/v1/x", "headers": {}, "queryStringParameters": query, "requestContext": {}}
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    answer = importlib.import_module(f"operations.handlers.{function}").handler(event, CONTEXT)
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -137,12 +136,12 @@ def test_queues_of_this_stage_and_what_waits_in_them(cloud):
 
 def test_a_queue_that_is_gone_by_now_is_left_out(cloud, monkeypatch):
     gone = "https://sqs.eu-central-1.amazonaws.com/123456789012/setpieces-local-gone"
-    monkeypatch.setattr(operations_queues, "_urls", lambda: [gone])
-    assert operations_queues.queues() == []
+    monkeypatch.setattr(clients, "_urls", lambda: [gone])
+    assert clients.queues() == []
 
 
 def test_a_log_is_not_read_without_end(cloud, monkeypatch):
-    monkeypatch.setattr(operations_events, "MOST_READ", 2)
-    monkeypatch.setattr(operations_events, "WINDOWS", (1,))
+    monkeypatch.setattr(repository, "MOST_READ", 2)
+    monkeypatch.setattr(repository, "WINDOWS", (1,))
     logged(*(line(number) for number in range(10)))
     assert len(last_events()) == 2

@@ -1,7 +1,8 @@
 """Which queue belongs to which set piece, and what is a dead letter."""
 
 import pytest
-from operations_map import Queue, pieces, with_queues
+
+from operations.views import Queue, pieces, with_queues
 
 KNOWN = [{"name": name, "description": "", "tells": []} for name in ("feeds", "feed-pipeline", "customer", "customers")]
 

@@ -8,10 +8,6 @@ import json
 from collections import Counter
 from typing import Any
 
-import order_queue
-import order_sources
-import order_submission
-import order_table
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
@@ -19,13 +15,16 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
-from order_statuses import STATUSES
 
 from local.settings import ROOT
-from setpieces import aws, events, queues
+from orders import clients, repository
+from orders import messages as messages_module
+from orders.domain.statuses import STATUSES
+from orders.workflow import submission
+from setpieces import aws, events, sqs_consumer
 from setpieces.events import Event, derived_id
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces.external import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 
@@ -204,7 +203,7 @@ class World:
         event["requestContext"]["authorizer"]["customer_id"] = self.customer if customer is None else customer
         event["body"] = json.dumps(json.loads(event["body"]) | changes)
         try:
-            return importlib.import_module("submit_order.app").handler(event, CONTEXT)
+            return importlib.import_module("orders.handlers.submit_order").handler(event, CONTEXT)
         except Crash:
             return {"statusCode": 502, "body": "{}"}
 
@@ -231,7 +230,7 @@ class World:
             "attributes": {"ApproximateReceiveCount": str(message["receives"])},
         }
         try:
-            failed = importlib.import_module(f"{function}.app").handler({"Records": [record]}, CONTEXT)
+            failed = importlib.import_module(f"orders.handlers.{function}").handler({"Records": [record]}, CONTEXT)
             done = not failed["batchItemFailures"]
         except Crash:
             done = False
@@ -260,13 +259,13 @@ class World:
     def minute(self, minutes: int = 1) -> None:
         self.now += 60 * minutes
         try:
-            importlib.import_module("sweep_orders.app").handler({}, CONTEXT)
+            importlib.import_module("orders.handlers.sweep_orders").handler({}, CONTEXT)
         except (Crash, ClientError):
             return
 
 
 def order_item(number: str) -> dict[str, Any]:
-    found = order_table.from_item(
+    found = repository.from_item(
         aws.client("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"]
     )
     return found
@@ -285,11 +284,17 @@ def make_world(monkeypatch: pytest.MonkeyPatch):
             if dynamodb.list_tables()["TableNames"]:
                 dynamodb.delete_table(TableName="orders")
             dynamodb.create_table(**TABLE)
-            for module in (order_table, order_queue, events, queues, importlib.import_module("bury_order.app")):
+            for module in (
+                repository,
+                messages_module,
+                events,
+                sqs_consumer,
+                importlib.import_module("orders.handlers.bury_order"),
+            ):
                 monkeypatch.setattr(module, "client", world.client)
-            monkeypatch.setattr(order_submission.internal, "call", world.internal)
-            monkeypatch.setattr(order_sources.outside, "call", world.outside)
-            monkeypatch.setattr(order_table.time, "time", lambda: world.now)
+            monkeypatch.setattr(submission.signed_client, "call", world.internal)
+            monkeypatch.setattr(clients.external, "call", world.outside)
+            monkeypatch.setattr(repository.time, "time", lambda: world.now)
             return world
 
         yield make
@@ -547,7 +552,7 @@ def test_a_paid_order_that_the_platform_refuses_is_rejected_once_and_waits_for_a
     order = order_item(number)
     assert (order["backend_status"], order["rejected_reason"]) == ("Payment authorized", "ORDER_DIFFERS")
     # Its customer still sees Processing; it is neither swept nor removed.
-    assert (world.shown[number], order["expires_at"]) == (["Processing"], order_table.NEVER)
+    assert (world.shown[number], order["expires_at"]) == (["Processing"], repository.NEVER)
     (dead,) = world.queues["dead"] + world.queues["parked"]
     assert dead["attributes"]["reason"]["stringValue"] == "ORDER_DIFFERS"
     # A late copy of its message does not ask the platform again.

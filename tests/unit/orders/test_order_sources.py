@@ -1,26 +1,26 @@
 """What other services answer to processing."""
 
-import order_sources
 import pytest
-from order_sources import quote_tax, read_basket, read_products
 
-from setpieces import internal, outside
-from setpieces.outside import Answer, OutsideUnavailable
+from orders import clients
+from orders.clients import quote_tax, read_basket, read_products
+from setpieces import external, signed_client
+from setpieces.external import Answer, OutsideUnavailable
 
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_an_id_without_a_basket_and_one_that_no_basket_can_have_are_no_basket(
     monkeypatch: pytest.MonkeyPatch, status: int
 ):
-    monkeypatch.setattr(internal, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
+    monkeypatch.setattr(signed_client, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
     assert read_basket("mine") is None
 
 
 def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pytest.MonkeyPatch):
     """A line is checked or left out; a slow platform costs two seconds, however many lines there are."""
     clock = [0.0]
-    monkeypatch.setattr(order_sources, "PRODUCTS_AT_ONCE", 1)
-    monkeypatch.setattr(order_sources.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(clients, "PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(clients.time, "monotonic", lambda: clock[0])
 
     def call(system: str, method: str, *path: str, timeout: float) -> Answer:
         clock[0] += 0.25
@@ -29,7 +29,7 @@ def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pyte
         known = {"unit_price": 1, "currency": "EUR", "stock": 1, "max_per_customer": 1}
         return Answer(404, {}) if path[1] == "P-2" else Answer(200, known)
 
-    monkeypatch.setattr(outside, "call", call)
+    monkeypatch.setattr(external, "call", call)
     skus = [f"P-{number}" for number in range(1, 101)]
     products = read_products(skus)
     assert set(products) == {f"P-{number}" for number in (1, 2, 4, 5, 6, 7, 8)}
@@ -41,7 +41,7 @@ TAX_LINE = {"sku": "P-1", "tax": 19, "rate": 1900}
 
 
 def quoted(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> object:
-    monkeypatch.setattr(internal, "call", lambda *_, **__: answer)
+    monkeypatch.setattr(signed_client, "call", lambda *_, **__: answer)
     return quote_tax({"order_number": "T1", "ship_to": {"country": "DE"}}, {"currency": "EUR", "lines": []})
 
 

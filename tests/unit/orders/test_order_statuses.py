@@ -6,9 +6,9 @@ from graphlib import TopologicalSorter
 
 import pytest
 import yaml
-from order_statuses import COMPLETE, FAILED, PROCESSING, REASONS, STATUSES
 
 from local.settings import ROOT
+from orders.domain.statuses import COMPLETE, FAILED, PROCESSING, REASONS, STATUSES
 
 # As on the talk's slide.
 SLIDE = {

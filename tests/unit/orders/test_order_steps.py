@@ -1,11 +1,12 @@
 """The way of an order under lost calls, repeats and reordering: whatever breaks, the next delivery gets it done once."""
 
-import order_steps
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from order_checks import Invalid, priced, taxed
-from order_statuses import STATUSES
+
+from orders.domain.checks import Invalid, priced, taxed
+from orders.domain.statuses import STATUSES
+from orders.workflow import processing as processing_module
 
 ITEMS = [{"sku": "SP-1", "quantity": 2, "unit_price": 1000, "name": "Tower"}]
 BASKET = {"basket_id": "b", "version": 3, "items": ITEMS, "totals": {"currency": "EUR", "amount": 2000}}
@@ -53,14 +54,14 @@ class World:
             "tell_platform": lambda order: self.platform.append(order["order_number"]),
             "tell": lambda kind, order, source: self.told.append((kind[2], source)),
         }.items():
-            patch.setattr(order_steps, name, lambda *given, effect=effect: self.call(lambda: effect(*given)))
-        patch.setattr(order_steps, "advance", self.advance)
+            patch.setattr(processing_module, name, lambda *given, effect=effect: self.call(lambda: effect(*given)))
+        patch.setattr(processing_module, "advance", self.advance)
         return self
 
     def deliver(self, times: int = 1) -> None:
         for _ in range(times):
             try:
-                order_steps.go_on(order_steps.order_of("T1"))
+                processing_module.go_on(processing_module.order_of("T1"))
             except Lost:
                 continue
 
@@ -80,8 +81,8 @@ def test_the_lines_that_cost_most_are_checked_first(monkeypatch):
     dear = {"sku": "SP-100", "quantity": 3, "unit_price": 900}
     asked = []
     World(basket=BASKET | {"items": [*trifles, *ITEMS, dear]}).install(monkeypatch)
-    monkeypatch.setattr(order_steps, "read_products", lambda skus: asked.extend(skus) or {})
-    order_steps.go_on(order_steps.order_of("T1"))
+    monkeypatch.setattr(processing_module, "read_products", lambda skus: asked.extend(skus) or {})
+    processing_module.go_on(processing_module.order_of("T1"))
     assert asked[:2] == ["SP-100", "SP-1"]
     assert len(asked) == 100
 

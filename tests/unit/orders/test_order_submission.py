@@ -2,12 +2,12 @@
 
 from types import SimpleNamespace
 
-import order_submission
 import pytest
-from order_requests import Idempotency
-from order_statuses import STATUSES, VALIDATING
 
-from setpieces.outside import Answer, OutsideUnavailable
+from orders.domain.statuses import STATUSES, VALIDATING
+from orders.requests import Idempotency
+from orders.workflow import submission
+from setpieces.external import Answer, OutsideUnavailable
 from setpieces.problems import Problem
 
 SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
@@ -67,15 +67,15 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(order_submission, "internal", SimpleNamespace(call=world.next_number))
-    monkeypatch.setattr(order_submission, "read_basket", lambda *_: BASKET)
+    monkeypatch.setattr(submission, "signed_client", SimpleNamespace(call=world.next_number))
+    monkeypatch.setattr(submission, "read_basket", lambda *_: BASKET)
     for name in ("numbered_before", "place", "read", "enqueue"):
-        monkeypatch.setattr(order_submission, name, getattr(world, name))
+        monkeypatch.setattr(submission, name, getattr(world, name))
     return world
 
 
 def test_stored_first_then_enqueued(world: World):
-    number = order_submission.submit(SENT, "", KEY)
+    number = submission.submit(SENT, "", KEY)
     assert world.queued == [number] == list(world.orders)
 
 
@@ -86,7 +86,7 @@ def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fa
     answered = []
     for _ in range(3):
         try:
-            answered.append(order_submission.submit(SENT, "", KEY))
+            answered.append(submission.submit(SENT, "", KEY))
         except (Lost, Problem):
             continue
     assert len(set(answered)) == 1
@@ -96,7 +96,7 @@ def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fa
 
 def test_an_order_that_could_not_be_enqueued_is_accepted_because_the_sweeper_finds_it(world: World):
     world.fails = 2  # number, place, enqueue
-    number = order_submission.submit(SENT, "", None)
+    number = submission.submit(SENT, "", None)
     assert number in world.orders
     assert world.queued == []
 
@@ -108,16 +108,16 @@ def test_who_loses_the_race_for_a_key_gets_the_winners_number(world: World, monk
         place("T199999999", facts, key)
         return place(number, facts, key)
 
-    monkeypatch.setattr(order_submission, "place", after_somebody_else)
-    assert order_submission.submit(SENT, "", KEY) == "T199999999"
+    monkeypatch.setattr(submission, "place", after_somebody_else)
+    assert submission.submit(SENT, "", KEY) == "T199999999"
     assert list(world.orders) == ["T199999999"]
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_repeat_enqueues_only_what_still_waits(world: World, status: str):
-    number = order_submission.submit(SENT, "", KEY)
+    number = submission.submit(SENT, "", KEY)
     world.orders[number]["backend_status"] = status
-    assert order_submission.submit(SENT, "", KEY) == number
+    assert submission.submit(SENT, "", KEY) == number
     assert len(world.queued) == (2 if status == VALIDATING else 1)
 
 
@@ -128,8 +128,8 @@ def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
             raise answer
         return answer
 
-    monkeypatch.setattr(order_submission, "internal", SimpleNamespace(call=call))
+    monkeypatch.setattr(submission, "signed_client", SimpleNamespace(call=call))
     with pytest.raises(Problem) as refused:
-        order_submission.submit(SENT, "", None)
+        submission.submit(SENT, "", None)
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "2")
     assert not world.orders

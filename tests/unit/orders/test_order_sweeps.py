@@ -3,11 +3,11 @@
 from itertools import pairwise
 
 import pytest
-from order_statuses import STATUSES
-from order_sweeps import PAYMENT_SECONDS, payment_seconds, wait
 
 from local.routing import resources, templates
-from setpieces.queues import growing
+from orders.domain.statuses import STATUSES
+from orders.domain.sweeps import PAYMENT_SECONDS, payment_seconds, wait
+from setpieces.sqs_consumer import growing
 
 ENTERED = 1_800_000_000
 PROCESSING = {"backend_status": "Payment processing", "updated_at": "2027-01-15T08:00:00Z"}

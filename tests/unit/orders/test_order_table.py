@@ -4,14 +4,14 @@ import itertools
 import time
 
 import boto3
-import order_table
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
-from order_requests import Idempotency
-from order_statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
 
+from orders import repository
+from orders.domain.statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
+from orders.requests import Idempotency
 from setpieces import aws
 from setpieces.problems import Problem
 from tests.unit.interleave import meanwhile
@@ -68,18 +68,18 @@ numbers = itertools.count(100_000_000)
 
 def order_in(status: str) -> str:
     number = f"T{next(numbers)}"
-    assert order_table.place(number, FACTS, None)
+    assert repository.place(number, FACTS, None)
     for step in path_to(status)[1:]:
-        assert order_table.advance(number, step)
+        assert repository.advance(number, step)
     return number
 
 
 @pytest.mark.parametrize(("now", "to"), list(itertools.product(STATUSES, STATUSES)))
 def test_only_what_may_follow_does(table, now: str, to: str):
     number = order_in(now)
-    before = order_table.read(number)
-    moved = order_table.advance(number, to, note="x")
-    after = order_table.read(number)
+    before = repository.read(number)
+    moved = repository.advance(number, to, note="x")
+    after = repository.read(number)
     assert (moved is not None) == (now in STATUSES[to].after)
     assert moved in (None, after)
     assert after["backend_status"] == (to if moved else now)
@@ -92,15 +92,15 @@ def test_only_what_may_follow_does(table, now: str, to: str):
 def test_no_sequence_of_changes_leaves_a_terminal_status(table, changes: list[str]):
     number, ended = order_in(VALIDATING), None
     for change in changes:
-        order_table.advance(number, change)
-        status = order_table.read(number)["backend_status"]
+        repository.advance(number, change)
+        status = repository.read(number)["backend_status"]
         assert ended in (None, status)
         ended = status if STATUSES[status].terminal else None
 
 
 def test_a_new_order_is_there_with_all_that_processing_needs(table):
-    assert order_table.place("T100000001", FACTS, None)
-    order = order_table.read("T100000001")
+    assert repository.place("T100000001", FACTS, None)
+    order = repository.read("T100000001")
     assert FACTS.items() <= order.items()
     assert order["backend_status"] == VALIDATING
     assert order["expires_at"] > time.time() + 10 * 365 * 86_400
@@ -110,7 +110,7 @@ def test_a_new_order_is_there_with_all_that_processing_needs(table):
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_an_order_that_has_ended_expires(table, status: str):
     """Until then the table is the only place that knows what its customer is owed."""
-    order = order_table.read(order_in(status))
+    order = repository.read(order_in(status))
     left = order["expires_at"] - time.time()
     assert (left <= 30 * 86_400) == STATUSES[status].terminal
     assert left > 29 * 86_400
@@ -118,70 +118,70 @@ def test_only_an_order_that_has_ended_expires(table, status: str):
 
 def test_an_order_from_before_this_rule_is_kept_once_it_is_stuck(table):
     number = order_in("Payment authorized")
-    soon = order_table.to_item({":soon": int(time.time()) + 60})
+    soon = repository.to_item({":soon": int(time.time()) + 60})
     key = {"order_number": {"S": number}}
     table.update_item(
         TableName="orders", Key=key, UpdateExpression="SET expires_at = :soon", ExpressionAttributeValues=soon
     )
-    assert order_table.postpone(order_table.read(number), 300, swept=True)
-    assert order_table.read(number)["expires_at"] == order_table.NEVER
+    assert repository.postpone(repository.read(number), 300, swept=True)
+    assert repository.read(number)["expires_at"] == repository.NEVER
 
 
 def test_an_order_that_ends_while_a_sweep_looks_at_it_is_left_alone(table, monkeypatch):
     """The index is eventually consistent: it still shows the order to the sweep."""
     number = order_in("Payment authorized")
-    seen = order_table.read(number)
-    meanwhile(monkeypatch, "UpdateItem", lambda: order_table.advance(number, "Sent to fulfillment"))
-    assert not order_table.postpone(seen, 300, swept=True)
-    order = order_table.read(number)
+    seen = repository.read(number)
+    meanwhile(monkeypatch, "UpdateItem", lambda: repository.advance(number, "Sent to fulfillment"))
+    assert not repository.postpone(seen, 300, swept=True)
+    order = repository.read(number)
     assert (order["check_at"], "in_progress" in order) == (seen["check_at"], False)
-    assert order["expires_at"] < order_table.NEVER
+    assert order["expires_at"] < repository.NEVER
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_an_order_is_rejected_only_in_the_status_that_the_reason_is_about(table, status: str):
     number = order_in(status)
-    before = order_table.read(number)
-    assert order_table.reject(number, "Payment processing", "CHARGE_REFUSED") == (status == "Payment processing")
-    after = order_table.read(number)
+    before = repository.read(number)
+    assert repository.reject(number, "Payment processing", "CHARGE_REFUSED") == (status == "Payment processing")
+    after = repository.read(number)
     if status == "Payment processing":
         assert after["rejected_reason"] == "CHARGE_REFUSED"
-        assert after["in_progress"] == order_table.REJECTED
-        assert after["expires_at"] == order_table.NEVER
+        assert after["in_progress"] == repository.REJECTED
+        assert after["expires_at"] == repository.NEVER
     else:
         assert after == before
 
 
 def test_a_rejected_order_is_counted_and_not_swept_even_by_a_sweep_that_saw_it_before(table, monkeypatch):
     number = order_in("Payment processing")
-    seen = order_table.read(number)
+    seen = repository.read(number)
     later = time.time() + 10_000
-    monkeypatch.setattr(order_table.time, "time", lambda: later)
-    meanwhile(monkeypatch, "UpdateItem", lambda: order_table.reject(number, "Payment processing", "CHARGE_REFUSED"))
-    assert not order_table.postpone(seen, 60, swept=True)
-    assert order_table.due(10) == []
-    assert [order_table.count_under(name) for name in (order_table.STUCK, order_table.REJECTED)] == [0, 1]
-    order_table.cancel(number)
-    assert order_table.count_under(order_table.REJECTED) == 0
+    monkeypatch.setattr(repository.time, "time", lambda: later)
+    meanwhile(monkeypatch, "UpdateItem", lambda: repository.reject(number, "Payment processing", "CHARGE_REFUSED"))
+    assert not repository.postpone(seen, 60, swept=True)
+    assert repository.due(10) == []
+    assert [repository.count_under(name) for name in (repository.STUCK, repository.REJECTED)] == [0, 1]
+    repository.cancel(number)
+    assert repository.count_under(repository.REJECTED) == 0
 
 
 @pytest.mark.parametrize("status", ["Payment processing", "Payment authorized"])
 def test_a_rejected_order_is_put_back_by_a_person_and_only_once(table, status: str):
     number = order_in(status)
-    order_table.reject(number, status, "R")
-    assert order_table.reopen(number)
-    order = order_table.read(number)
+    repository.reject(number, status, "R")
+    assert repository.reopen(number)
+    order = repository.read(number)
     assert (order["backend_status"], "rejected_reason" in order) == (status, False)
-    assert order["in_progress"] in order_table.PARTITIONS
-    assert not order_table.reopen(number)
+    assert order["in_progress"] in repository.PARTITIONS
+    assert not repository.reopen(number)
 
 
 def test_a_rejected_order_that_is_paid_after_all_is_in_progress_again(table):
     number = order_in("Payment processing")
-    order_table.reject(number, "Payment processing", "CHARGE_REFUSED")
-    order = order_table.advance(number, "Payment authorized")
+    repository.reject(number, "Payment processing", "CHARGE_REFUSED")
+    order = repository.advance(number, "Payment authorized")
     assert "rejected_reason" not in order
-    assert order["in_progress"] in order_table.PARTITIONS
+    assert order["in_progress"] in repository.PARTITIONS
 
 
 @pytest.mark.parametrize("rejected", [False, True])
@@ -190,44 +190,44 @@ def test_a_person_cancels_what_may_be_paid_but_nothing_that_may_be_completed_rig
     table, status: str, rejected: bool
 ):
     number = order_in(status)
-    rejected = rejected and order_table.reject(number, status, "R")
+    rejected = rejected and repository.reject(number, status, "R")
     allowed = status == "Payment processing" or (status == "Payment authorized" and rejected)
-    assert order_table.cancel(number) == allowed
-    order = order_table.read(number)
+    assert repository.cancel(number) == allowed
+    order = repository.read(number)
     assert order["backend_status"] == ("Cancelled" if allowed else status)
     if allowed:
         assert order["reason_code"] == PROCESSING_FAILED
         assert {"in_progress", "payment_token"}.isdisjoint(order)
-        assert not order_table.reopen(number)
+        assert not repository.reopen(number)
 
 
 def test_a_key_has_one_order(table):
     key = Idempotency(("k",), "r")
-    assert order_table.numbered_before(key) is None
-    assert order_table.place("T100000001", FACTS, key)
-    assert not order_table.place("T100000002", FACTS, key)
-    assert order_table.read("T100000002") is None
-    assert order_table.numbered_before(key) == "T100000001"
+    assert repository.numbered_before(key) is None
+    assert repository.place("T100000001", FACTS, key)
+    assert not repository.place("T100000002", FACTS, key)
+    assert repository.read("T100000002") is None
+    assert repository.numbered_before(key) == "T100000001"
     with pytest.raises(Problem, match="IDEMPOTENCY_KEY_REUSED"):
-        order_table.numbered_before(Idempotency(("k",), "other"))
+        repository.numbered_before(Idempotency(("k",), "other"))
 
 
 def test_a_key_that_has_expired_is_free_though_its_item_is_there(table, monkeypatch):
     key = Idempotency(("k",), "r")
-    order_table.place("T100000001", FACTS, key)
+    repository.place("T100000001", FACTS, key)
     later = time.time() + 31 * 86_400
-    monkeypatch.setattr(order_table.time, "time", lambda: later)
-    assert order_table.numbered_before(Idempotency(("k",), "other")) is None
-    assert order_table.place("T100000002", FACTS, Idempotency(("k",), "other"))
-    assert order_table.numbered_before(Idempotency(("k",), "other")) == "T100000002"
+    monkeypatch.setattr(repository.time, "time", lambda: later)
+    assert repository.numbered_before(Idempotency(("k",), "other")) is None
+    assert repository.place("T100000002", FACTS, Idempotency(("k",), "other"))
+    assert repository.numbered_before(Idempotency(("k",), "other")) == "T100000002"
 
 
 def test_keys_of_one_request_name_one_order_together(table):
-    assert order_table.place("T100000001", FACTS, Idempotency(("basket",), "r"))
-    assert not order_table.place("T100000002", FACTS, Idempotency(("customer", "basket"), "r"))
-    assert order_table.read("T100000002") is None
-    assert order_table.numbered_before(Idempotency(("customer", "basket"), "r")) == "T100000001"
-    assert order_table.numbered_before(Idempotency(("customer",), "r")) is None
+    assert repository.place("T100000001", FACTS, Idempotency(("basket",), "r"))
+    assert not repository.place("T100000002", FACTS, Idempotency(("customer", "basket"), "r"))
+    assert repository.read("T100000002") is None
+    assert repository.numbered_before(Idempotency(("customer", "basket"), "r")) == "T100000001"
+    assert repository.numbered_before(Idempotency(("customer",), "r")) is None
 
 
 @pytest.mark.parametrize(
@@ -238,10 +238,10 @@ def test_keys_of_one_request_name_one_order_together(table):
 def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason: str | None):
     number = order_in(VALIDATING)
     for step in path_to(status)[1:]:
-        order_table.advance(number, step, reason_code=reason)
+        repository.advance(number, step, reason_code=reason)
     given_up = reason == PROCESSING_FAILED
-    assert order_table.reopen(number) == given_up
-    order = order_table.read(number)
+    assert repository.reopen(number) == given_up
+    order = repository.read(number)
     assert order["backend_status"] == (VALIDATING if given_up else status)
     assert not given_up or ("reason_code" not in order and "in_progress" in order)
 
@@ -251,49 +251,49 @@ def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason:
 def test_a_payment_token_is_kept_only_while_the_order_may_be_charged(table, status: str, reason: str):
     number = order_in("Validating")
     for step in path_to(status)[1:]:
-        order_table.advance(number, step, reason_code=reason)
+        repository.advance(number, step, reason_code=reason)
     given_up = (status, reason) == ("Validation failed", PROCESSING_FAILED)
     kept = status in ("Validating", "Payment processing") or given_up
-    assert ("payment_token" in order_table.read(number)) == kept
+    assert ("payment_token" in repository.read(number)) == kept
 
 
 def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
     number, complete = order_in("Payment processing"), order_in("Sent to fulfillment")
-    assert order_table.due(10) == []
+    assert repository.due(10) == []
     later = time.time() + 400
-    monkeypatch.setattr(order_table.time, "time", lambda: later)
-    (found,) = order_table.due(10)
+    monkeypatch.setattr(repository.time, "time", lambda: later)
+    (found,) = repository.due(10)
     assert found["order_number"] == number
     assert complete != number
-    seen = order_table.read(number)
-    assert order_table.count_under(order_table.STUCK) == 0
-    assert order_table.postpone(seen, 300, swept=True)
-    assert not order_table.postpone(seen, 300, swept=True)
-    assert (order_table.due(10), order_table.count_under(order_table.STUCK)) == ([], 1)
-    monkeypatch.setattr(order_table.time, "time", lambda: later + 300)
-    assert [order["order_number"] for order in order_table.due(10)] == [number]
+    seen = repository.read(number)
+    assert repository.count_under(repository.STUCK) == 0
+    assert repository.postpone(seen, 300, swept=True)
+    assert not repository.postpone(seen, 300, swept=True)
+    assert (repository.due(10), repository.count_under(repository.STUCK)) == ([], 1)
+    monkeypatch.setattr(repository.time, "time", lambda: later + 300)
+    assert [order["order_number"] for order in repository.due(10)] == [number]
 
 
 @pytest.mark.parametrize("status", ["Payment authorized", "Card declined"])
 def test_an_order_that_makes_progress_is_stuck_no_longer(table, status: str):
     number = order_in("Payment processing")
     for sweeps in (1, 2):
-        assert order_table.postpone(order_table.read(number), 300, swept=True)
-        assert order_table.read(number)["sweeps"] == sweeps
-    order_table.advance(number, status)
-    assert order_table.count_under(order_table.STUCK) == 0
-    assert "sweeps" not in order_table.read(number)
+        assert repository.postpone(repository.read(number), 300, swept=True)
+        assert repository.read(number)["sweeps"] == sweeps
+    repository.advance(number, status)
+    assert repository.count_under(repository.STUCK) == 0
+    assert "sweeps" not in repository.read(number)
 
 
 def test_an_order_that_is_only_put_off_is_not_stuck(table):
     number = order_in("Payment processing")
-    assert order_table.postpone(order_table.read(number), 300, swept=False)
-    assert (order_table.count_under(order_table.STUCK), "sweeps" in order_table.read(number)) == (0, False)
+    assert repository.postpone(repository.read(number), 300, swept=False)
+    assert (repository.count_under(repository.STUCK), "sweeps" in repository.read(number)) == (0, False)
 
 
 @pytest.mark.parametrize(("owner", "listed"), [("C1", {"history_of": {"S": "C1"}}), ("", {})])
 def test_an_order_is_in_the_history_of_its_owner_and_guests_have_none(table, owner: str, listed: dict):
-    order_table.place("T100000001", FACTS | {"owner": owner}, None)
+    repository.place("T100000001", FACTS | {"owner": owner}, None)
     stored = table.get_item(TableName="orders", Key={"order_number": {"S": "T100000001"}})["Item"]
     assert {name: value for name, value in stored.items() if name == "history_of"} == listed
 
@@ -302,16 +302,14 @@ def test_stuck_orders_are_found_under_every_key_of_the_index_the_oldest_first(ta
     numbers = [f"T10000000{digit}" for digit in (3, 0, 9, 5)]
     now = time.time()
     for age, number in enumerate(numbers):
-        monkeypatch.setattr(order_table.time, "time", lambda age=age: now + age)
-        order_table.place(number, FACTS, None)
-    keys = {order_table.read(number)["in_progress"] for number in numbers}
+        monkeypatch.setattr(repository.time, "time", lambda age=age: now + age)
+        repository.place(number, FACTS, None)
+    keys = {repository.read(number)["in_progress"] for number in numbers}
     assert len(keys) == len(numbers)
-    assert keys <= set(order_table.PARTITIONS)
+    assert keys <= set(repository.PARTITIONS)
     # An order from before the index was spread.
-    old = order_table.to_item(
-        order_table.read(numbers[0]) | {"order_number": "T200000000", "in_progress": "in-progress"}
-    )
+    old = repository.to_item(repository.read(numbers[0]) | {"order_number": "T200000000", "in_progress": "in-progress"})
     table.put_item(TableName="orders", Item=old)
-    monkeypatch.setattr(order_table.time, "time", lambda: now + 400)
-    assert {order["order_number"] for order in order_table.due(2)} == {numbers[0], "T200000000"}
-    assert [order["order_number"] for order in order_table.due(10)][2:] == numbers[1:]
+    monkeypatch.setattr(repository.time, "time", lambda: now + 400)
+    assert {order["order_number"] for order in repository.due(2)} == {numbers[0], "T200000000"}
+    assert [order["order_number"] for order in repository.due(10)][2:] == numbers[1:]

@@ -30,7 +30,7 @@ def app(monkeypatch):
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        module = importlib.import_module("simulate.app")
+        module = importlib.import_module("partners.handlers.simulate")
         monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
         # A password's digest is slow by design; none of these passwords is worth guessing.
         monkeypatch.setenv("PASSWORD_HASH_COST", "2")

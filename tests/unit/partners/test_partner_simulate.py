@@ -8,17 +8,17 @@ from typing import Any
 from urllib.parse import quote
 
 import boto3
-import partner_identity
-import partner_operations
-import partner_store
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
-from partner_operations import Write
 
+from partners import repository
+from partners.simulators import identity as identity_module
+from partners.simulators import operations as operations_module
+from partners.simulators.operations import Write
 from setpieces import aws
 from tests.unit.simulator import call
 
@@ -223,12 +223,12 @@ def test_identities_sign_in_and_keep_no_password(app):
 
 def test_passwords_that_were_hashed_by_fewer_rounds_still_match(app):
     call(app, "POST", "identity/identities", LOGIN | {"customer_id": "C1"})
-    key = partner_identity.identity_id(LOGIN["email"])
-    store = partner_store.TableStore()
+    key = identity_module.identity_id(LOGIN["email"])
+    store = repository.TableStore()
     stored = store.read("identities", key)
     salt = base64.b64decode(stored.document["salt"])
     before = {name: value for name, value in stored.document.items() if name != "rounds"}
-    before["password_hash"] = partner_identity._hash(LOGIN["password"], salt, before["cost"], 1)
+    before["password_hash"] = identity_module._hash(LOGIN["password"], salt, before["cost"], 1)
     store.write(Write("identities", key, before, stored))
     assert call(app, "POST", "identity/authentications", LOGIN)[0] == 200
     assert call(app, "POST", "identity/authentications", LOGIN | {"password": "wrong"})[0] == 401
@@ -236,7 +236,7 @@ def test_passwords_that_were_hashed_by_fewer_rounds_still_match(app):
 
 def test_a_guess_costs_what_owasp_asks_for():
     """N 2**14 with p 5, r 8; the cost is what all stages but the local one deploy (test_timers.py)."""
-    assert (partner_identity._SCRYPT["r"], partner_identity._ROUNDS) == (8, 5)
+    assert (identity_module._SCRYPT["r"], identity_module._ROUNDS) == (8, 5)
 
 
 @pytest.mark.parametrize(
@@ -508,7 +508,7 @@ def test_a_simulator_waits_longer_than_a_service_for_a_slow_table(app, monkeypat
 
 def test_whoever_never_wins_is_told_so(app, monkeypatch):
     def always_late(*_):
-        raise partner_operations.Conflict
+        raise operations_module.Conflict
 
     monkeypatch.setattr(app.STORE, "write", always_late)
     answer = call(app, "PUT", "commerce/products/S-1", PRODUCT)

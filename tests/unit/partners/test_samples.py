@@ -5,15 +5,15 @@ import stat
 
 import boto3
 import httpx
-import partner_commerce
-import partner_products
-import partner_rewards
 import pytest
-from partner_schemas import validate
 
 from local import samples, seed
 from local import shop as shops
 from local.shop import Shop
+from partners.simulators import commerce as commerce_module
+from partners.simulators import products as products_module
+from partners.simulators import rewards
+from partners.simulators.schemas import validate
 
 # Requests to the simulators are signed.
 FRONT_DOOR = Shop("local", boto3.Session("key", "secret", region_name="eu-central-1"), None, "http://front.door")
@@ -27,7 +27,7 @@ def test_products_are_the_same_each_time_and_another_seed_gives_others():
 def test_products_fit_the_platform_and_have_distinct_skus_and_names():
     products = samples.products()
     for product in products:
-        validate(product, partner_products.PRODUCT)
+        validate(product, products_module.PRODUCT)
     assert len(products) == samples.PRODUCTS
     assert len({product["sku"] for product in products}) == samples.PRODUCTS
     assert len({product["name"] for product in products}) == samples.PRODUCTS
@@ -41,8 +41,8 @@ def test_there_is_something_of_every_kind():
 
 
 def test_people_fit_the_platforms():
-    validate(samples.customer("C1", "id-1", "Ada", "ada@example.com"), partner_commerce.CUSTOMER)
-    validate(samples.member("C1", "id-1"), partner_rewards.MEMBER)
+    validate(samples.customer("C1", "id-1", "Ada", "ada@example.com"), commerce_module.CUSTOMER)
+    validate(samples.member("C1", "id-1"), rewards.MEMBER)
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from itertools import product
 
 import pytest
-from order_statuses import STATUSES
-from payment_decision import STEPS, Charge, Order, Step, decide, needs_the_provider
 
-from setpieces.queues import Reject
+from orders.domain.statuses import STATUSES
+from payments.domain import STEPS, Charge, Order, Step, decide, needs_the_provider
+from setpieces.sqs_consumer import Reject
 
 OPEN = ("Payment processing",)
 NOT_OPEN = ("Validating", "Payment authorized", "Sent to fulfillment")

@@ -7,17 +7,16 @@ import importlib
 import json
 from itertools import product
 
-import payment_orders
-import payment_provider
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from local.settings import ROOT
-from setpieces import events, queues
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from payments import clients, requests
+from setpieces import events, sqs_consumer
+from setpieces.external import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.lost_answers import repeat
 
 NUMBER = "T100000001"
@@ -102,17 +101,17 @@ class World:
         """One delivery of Order submit; is the record done?"""
         event = json.loads(json.dumps(SUBMIT))
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receive_count)
-        answer = importlib.import_module("authorize_payment.app").handler(event, CONTEXT)
+        answer = importlib.import_module("payments.handlers.authorize_payment").handler(event, CONTEXT)
         return answer["batchItemFailures"] == []
 
 
 @pytest.fixture
 def world(monkeypatch) -> World:
     world = World()
-    monkeypatch.setattr(payment_orders.internal, "call", world.read_order)
-    monkeypatch.setattr(payment_provider.outside, "call", world.provider)
+    monkeypatch.setattr(requests.signed_client, "call", world.read_order)
+    monkeypatch.setattr(clients.external, "call", world.provider)
     monkeypatch.setattr(events, "client", lambda _: world)
-    monkeypatch.setattr(queues, "client", lambda _: world)
+    monkeypatch.setattr(sqs_consumer, "client", lambda _: world)
     monkeypatch.setenv("QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/submitted")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/submitted-dlq")
     monkeypatch.setenv("EVENT_BUS_NAME", "checkout-bus")
@@ -237,7 +236,7 @@ def test_a_refusal_is_a_result_once_no_charge_can_be_under_way(world, monkeypatc
 
 
 def test_before_a_charge_counts_as_settled_its_message_waited_a_minute():
-    assert queues.growing(payment_provider.SETTLED_RECEIVES - 1) >= 60
+    assert sqs_consumer.growing(clients.SETTLED_RECEIVES - 1) >= 60
 
 
 def test_a_failed_order_is_looked_at_again_until_no_charge_can_be_under_way(world):
@@ -359,8 +358,8 @@ def test_the_token_goes_to_the_provider_only(world, capsys):
 
 
 def test_all_calls_fit_into_the_functions_time():
-    first = payment_orders.READ_SECONDS + payment_provider.FIND_SECONDS + payment_provider.CHARGE_SECONDS
-    assert first + payment_provider.FIND_SECONDS <= importlib.import_module("authorize_payment.app").SECONDS
+    first = requests.READ_SECONDS + clients.FIND_SECONDS + clients.CHARGE_SECONDS
+    assert first + clients.FIND_SECONDS <= importlib.import_module("payments.handlers.authorize_payment").SECONDS
 
 
 def test_the_sample_is_an_order_submit():

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from redirect_check import problems
 
 from local.redirects import SAMPLES
 from local.settings import ROOT
+from redirects.domain.check import problems
 
 SCHEMA = json.loads((ROOT / "schemas" / "redirects" / "rules.json").read_text())
 SITES, DESTINATIONS = {"www.shop.example"}, {"help.example.com"}

@@ -7,10 +7,11 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redirect_answers import answer, request_of
-from redirect_paths import BadPath, Folding, canonical, host_name, parse_query, query_text
-from redirect_rules import BadRule, Decision, RedirectLoop, RuleSet, compile_rules
-from redirect_targets import harmless
+
+from redirects.domain.paths import BadPath, Folding, canonical, host_name, parse_query, query_text
+from redirects.domain.rules import BadRule, Decision, RedirectLoop, RuleSet, compile_rules
+from redirects.domain.targets import harmless
+from redirects.views import answer, request_of
 
 SITE = "www.shop.example"
 SITES = {SITE, "old.shop.example"}

@@ -9,8 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
-from redirect_rules import RuleSet, compile_rules
-from redirect_store import RETRY_SECONDS, Content, RuleStore, read_from
+
+from redirects.domain.rules import RuleSet, compile_rules
+from redirects.repository import RETRY_SECONDS, Content, RuleStore, read_from
 
 REFRESH = 60
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-import shipping_platforms
 from moto import mock_aws
 
 from local.settings import ROOT
 from setpieces import aws
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces.external import Answer, OutsideUnavailable
+from shipping import clients
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.lost_answers import repeat
 from tests.unit.shipping.test_shipping_rules import ORDER
 
@@ -67,7 +67,7 @@ def world(monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(shipping_platforms.outside, "call", call)
+    monkeypatch.setattr(clients.external, "call", call)
     return state
 
 
@@ -76,11 +76,11 @@ def ship(receive_count: int = 1) -> list[str]:
     # Rejects are parked in a standard queue here, which takes no message group.
     del event["Records"][0]["attributes"]["MessageGroupId"]
     event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receive_count)
-    return failures(importlib.import_module("ship_order.app").handler(event, CONTEXT))
+    return failures(importlib.import_module("shipping.handlers.ship_order").handler(event, CONTEXT))
 
 
 def queue(event: dict) -> list[str]:
-    return failures(importlib.import_module("queue_shipment.app").handler(event, CONTEXT))
+    return failures(importlib.import_module("shipping.handlers.queue_shipment").handler(event, CONTEXT))
 
 
 def test_an_event_is_queued_in_the_group_of_its_order(queues):
@@ -149,11 +149,11 @@ def test_what_may_come_right_is_delivered_again(queues, world, system, answer):
 )
 def test_what_can_never_come_right_is_parked_with_its_reason(queues, world, system, answer, reason):
     world.answers[system] = answer
-    assert ship(receive_count=shipping_platforms.PATIENT_RECEIVES) == []
+    assert ship(receive_count=clients.PATIENT_RECEIVES) == []
     (dead,) = queues("DEAD_LETTER_QUEUE_URL")
     assert dead["MessageAttributes"]["reason"]["StringValue"] == reason
     assert "T100000001" in dead["Body"]
 
 
 def test_both_calls_fit_into_the_functions_time():
-    assert shipping_platforms.READ_SECONDS + shipping_platforms.SEND_SECONDS <= 4
+    assert clients.READ_SECONDS + clients.SEND_SECONDS <= 4

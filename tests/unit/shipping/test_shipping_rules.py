@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shipping_rules import outcome, shipment
 
-from setpieces.queues import Reject
+from setpieces.sqs_consumer import Reject
+from shipping.domain import outcome, shipment
 
 ORDER = {
     "order_number": "T100000001",

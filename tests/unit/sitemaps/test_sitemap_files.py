@@ -7,9 +7,10 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sitemap_changes import Page, dated, fingerprint
-from sitemap_check import locations, problems, shrunk
-from sitemap_files import MAX_BYTES, MAX_LOCATION, MAX_URLS, BadEntry, Entry, File, files, index, location
+
+from sitemaps.domain.changes import Page, dated, fingerprint
+from sitemaps.domain.check import locations, problems, shrunk
+from sitemaps.domain.files import MAX_BYTES, MAX_LOCATION, MAX_URLS, BadEntry, Entry, File, files, index, location
 
 ORIGIN = "https://www.shop.example"
 NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"

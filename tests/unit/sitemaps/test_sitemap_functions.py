@@ -11,19 +11,19 @@ from typing import Any
 
 import boto3
 import pytest
-import sitemap_files
-import sitemap_pages
-import sitemap_runs
-import sitemap_store as store
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
-from sitemap_check import locations
 
 from local.settings import ROOT
 from setpieces import aws
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from setpieces.external import Answer, OutsideUnavailable
+from sitemaps.domain import files as files_module
+from sitemaps.domain import pages
+from sitemaps.domain.check import locations
+from sitemaps.repository import files as store
+from sitemaps.repository import runs as runs_module
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -48,9 +48,9 @@ def world(monkeypatch: pytest.MonkeyPatch):
             body["next_page_token"] = skus[state.page - 1]
         return Answer(200, body)
 
-    monkeypatch.setattr(sitemap_pages.outside, "call", call)
+    monkeypatch.setattr(pages.external, "call", call)
     # Runs of these tests have no execution, unless a test starts one: they are over at once.
-    monkeypatch.setattr(sitemap_runs, "UNKNOWN_SECONDS", 0)
+    monkeypatch.setattr(runs_module, "UNKNOWN_SECONDS", 0)
     with mocked_table(monkeypatch, "runs", "run_id"):
         state.s3 = boto3.client("s3")
         state.s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -78,7 +78,7 @@ def stock(world: Any, count: int, **shown: Any) -> None:
 
 
 def step(function: str, run_id: str, **more: Any) -> Any:
-    return importlib.import_module(f"{function}.app").handler({"run_id": run_id, **more}, CONTEXT)
+    return importlib.import_module(f"sitemaps.handlers.{function}").handler({"run_id": run_id, **more}, CONTEXT)
 
 
 def planned(run_id: str, day: str = "2026-01-02", dry_run: bool = False, force: bool = False) -> int:
@@ -162,8 +162,8 @@ def test_only_what_changed_has_the_day_of_the_run(world):
 
 
 def test_a_chunk_ends_where_a_file_must_end(world, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
-    monkeypatch.setattr(sitemap_files, "MAX_URLS", 4)
+    monkeypatch.setattr(importlib.import_module("sitemaps.handlers.plan_pages"), "MAX_URLS", 4)
+    monkeypatch.setattr(files_module, "MAX_URLS", 4)
     stock(world, 7)
     made = released(world, "run-1")
     assert (made["chunks"], made["urls"], made["files"]) == (3, 9, 3)
@@ -174,7 +174,7 @@ def test_a_chunk_ends_where_a_file_must_end(world, monkeypatch):
 
 
 def test_exactly_a_chunk_is_one(world, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 5)
+    monkeypatch.setattr(importlib.import_module("sitemaps.handlers.plan_pages"), "MAX_URLS", 5)
     assert planned("run-1") == 1
 
 
@@ -187,7 +187,7 @@ def test_a_platform_that_does_not_answer_ends_no_list(world, broken):
 
 def refused(run_id: str) -> str:
     """Why the run was refused."""
-    run = sitemap_runs.find(run_id)
+    run = runs_module.find(run_id)
     assert run["status"] == "REFUSED"
     return run["reason"]
 
@@ -258,7 +258,7 @@ def to_be_copied(world: Any) -> tuple[list[str], dict[str, Any]]:
 
 @pytest.mark.parametrize("copied", range(5))
 def test_a_copy_that_ends_anywhere_leaves_a_whole_release(world, monkeypatch, copied):
-    monkeypatch.setattr(importlib.import_module("plan_pages.app"), "MAX_URLS", 4)
+    monkeypatch.setattr(importlib.import_module("sitemaps.handlers.plan_pages"), "MAX_URLS", 4)
     before, made = to_be_copied(world)
     copy(world, "run-2", made, copied)
     assert urls() == before
@@ -290,7 +290,7 @@ def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(world, monk
     names = [each["names"][0] for each in made]
     assert len({*names}) == 3
     assert all(f"release/sitemaps/{name}" in keys(world) for name in names), "a week has not gone by"
-    monkeypatch.setattr(importlib.import_module("clean_up.app"), "datetime", Later)
+    monkeypatch.setattr(importlib.import_module("sitemaps.handlers.clean_up"), "datetime", Later)
     step("clean_up", "run-3")
     assert keys(world, "release/sitemaps/") == sorted(f"release/sitemaps/{name}" for name in names[1:])
     assert {key.split("/")[1] for key in keys(world, "work/")} == {"run-2", "run-3"}
@@ -313,8 +313,8 @@ def test_a_run_that_is_redriven_does_not_replace_a_newer_release(world):
 def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(world):
     made = checked("run-1")
     copy(world, "run-1", made)
-    sitemap_runs.take(started(world, "run-2"))
-    with pytest.raises(sitemap_runs.Busy):
+    runs_module.take(started(world, "run-2"))
+    with pytest.raises(runs_module.Busy):
         release_index("run-1")
     assert store.index() == store.Index()
 
@@ -354,7 +354,7 @@ def test_a_run_that_was_stopped_before_its_index_was_never_released(world, monke
     made = checked("run-3", day="2026-01-04")
     assert store.manifest("run-3")["before"] == "run-1"
     publish(world, "run-3", made)
-    monkeypatch.setattr(importlib.import_module("clean_up.app"), "datetime", Later)
+    monkeypatch.setattr(importlib.import_module("sitemaps.handlers.clean_up"), "datetime", Later)
     step("clean_up", "run-3")
     assert {f"release/sitemaps/{name}" for name in old["names"]} <= set(keys(world))
 
@@ -379,23 +379,23 @@ def started(world: Any, name: str) -> str:
 
 def test_only_one_run_is_at_work(world):
     mine, other = started(world, "mine"), started(world, "other")
-    sitemap_runs.take(mine)
-    sitemap_runs.take(mine)
-    with pytest.raises(sitemap_runs.Busy):
-        sitemap_runs.take(other)
+    runs_module.take(mine)
+    runs_module.take(mine)
+    with pytest.raises(runs_module.Busy):
+        runs_module.take(other)
     world.steps.stop_execution(executionArn=mine)
-    sitemap_runs.take(other)
+    runs_module.take(other)
 
 
 def test_a_run_that_step_functions_has_forgotten_holds_no_lock(world, monkeypatch):
     """But one that has only just taken the lock may not be known yet."""
-    monkeypatch.setattr(sitemap_runs, "UNKNOWN_SECONDS", 30)
+    monkeypatch.setattr(runs_module, "UNKNOWN_SECONDS", 30)
     other, now = started(world, "other"), time.time()
-    sitemap_runs.take(f"{world.machine.replace(':stateMachine:', ':execution:')}:forgotten")
-    with pytest.raises(sitemap_runs.Busy):
-        sitemap_runs.take(other)
-    monkeypatch.setattr(sitemap_runs.time, "time", lambda: now + 31)
-    sitemap_runs.take(other)
+    runs_module.take(f"{world.machine.replace(':stateMachine:', ':execution:')}:forgotten")
+    with pytest.raises(runs_module.Busy):
+        runs_module.take(other)
+    monkeypatch.setattr(runs_module.time, "time", lambda: now + 31)
+    runs_module.take(other)
 
 
 def test_a_run_waits_for_another_as_long_as_the_documents_say():
@@ -417,11 +417,11 @@ def test_a_run_waits_for_another_as_long_as_the_documents_say():
 
 def test_of_two_that_see_the_same_run_gone_one_is_first(world, monkeypatch):
     mine, other = started(world, "mine"), started(world, "other")
-    sitemap_runs.take(other)
-    monkeypatch.setattr(sitemap_runs, "find", lambda _: {"execution": "gone"})
-    monkeypatch.setattr(sitemap_runs, "_execution", lambda _: "ABORTED")
-    with pytest.raises(sitemap_runs.Busy):
-        sitemap_runs.take(mine)
+    runs_module.take(other)
+    monkeypatch.setattr(runs_module, "find", lambda _: {"execution": "gone"})
+    monkeypatch.setattr(runs_module, "_execution", lambda _: "ABORTED")
+    with pytest.raises(runs_module.Busy):
+        runs_module.take(mine)
 
 
 # --- over HTTP ---
@@ -440,7 +440,7 @@ def call(function: str, body: Any = None, *, key: str = "", run_id: str = ""):
         },
         "body": json.dumps(body) if body is not None else None,
     }
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    answer = importlib.import_module(f"sitemaps.handlers.{function}").handler(event, CONTEXT)
     return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
 
@@ -454,7 +454,7 @@ def test_a_run_is_started_and_shown(world):
     assert json.loads(asked) == {"dry_run": False, "force": False}
     status, headers, shown = call("show_run", run_id=run["run_id"])
     assert (status, shown, headers["Retry-After"]) == (200, run, "1")
-    sitemap_runs.note(run["run_id"], status="RELEASED", urls=5)
+    runs_module.note(run["run_id"], status="RELEASED", urls=5)
     status, headers, shown = call("show_run", run_id=run["run_id"])
     assert (shown["status"], shown["urls"], "Retry-After" in headers) == ("RELEASED", 5, False)
     assert "purge_at" not in shown
@@ -475,7 +475,7 @@ def test_of_two_runs_with_one_key_asked_for_at_once_one_is_made(world, monkeypat
 
     def other() -> None:
         answers.append(call("start_run", {"dry_run": True}, key="k"))
-        sitemap_runs.note(answers[0][2]["run_id"], status="RUNNING")
+        runs_module.note(answers[0][2]["run_id"], status="RUNNING")
 
     meanwhile(monkeypatch, "UpdateItem", other)
     status, _, problem = call("start_run", {"dry_run": False}, key="k")
@@ -498,7 +498,7 @@ def test_what_nobody_can_mean_is_refused(world, body):
 
 @pytest.mark.parametrize(("run_id", "status"), [("nobody", 404), ("LOCK", 404), ("a b", 400), ("x" * 81, 400)])
 def test_runs_that_nobody_knows(world, run_id, status):
-    sitemap_runs.take(started(world, "mine"))
+    runs_module.take(started(world, "mine"))
     assert call("show_run", run_id=run_id)[0] == status
 
 
@@ -511,8 +511,8 @@ def test_a_run_that_was_stopped_from_outside_has_failed(world):
 
 
 def test_a_run_whose_start_was_lost_is_pending_until_it_is_asked_for_again(world):
-    run_id = importlib.import_module("sitemap_requests").new_run_id("grace", "k")
-    sitemap_runs.note(run_id, status="PENDING", dry_run=False, force=False)
+    run_id = importlib.import_module("sitemaps.requests").new_run_id("grace", "k")
+    runs_module.note(run_id, status="PENDING", dry_run=False, force=False)
     assert call("show_run", run_id=run_id)[2]["status"] == "PENDING"
     assert call("start_run", {}, key="k")[2]["run_id"] == run_id
     assert len(world.steps.list_executions(stateMachineArn=world.machine)["executions"]) == 1

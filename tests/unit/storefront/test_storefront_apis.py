@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from app import admin_pages, apis
 from app.apis import Apis, Refused
-
 from tests.unit.common.newer import newer_json
 from tests.unit.common.peers import HEAD, Connection, Peer
 from tests.unit.storefront_app import Browser, problem

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.routing import Route
+
 from app.guards import SECURITY
 from app.main import MAX_BODY_BYTES, MAX_FORM_BYTES, ROUTES
 from app.pages import MAX_FIELD_BYTES, MAX_FIELDS
-from starlette.routing import Route
-
 from tests.unit.storefront_app import HTTP, HTTPS, Browser, problem
 
 SIGNED_IN = {"session_token": "t", "expires_at": "2099-01-01T00:00:00Z", "roles": ["admin"], "customer_id": "C1"}

@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+
 from app.map_pages import BOX_HEIGHT, BOX_WIDTH, BUS_HEIGHT, WIDTH, drawing, fullest_first, latest_checkout, trace
 
 

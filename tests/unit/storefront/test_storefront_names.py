@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+
 from app import product_names
 from app.apis import Apis
 from app.product_names import AT_ONCE, ProductNames
-
 from tests.unit.storefront_app import Browser, problem
 
 SKUS = [f"SP-{number}" for number in range(100)]

@@ -6,13 +6,14 @@ from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
 from app.apis import Apis, Refused
 from app.main import ThroughCdn
 from app.pages import from_elsewhere, money, own_path, refused
 from app.pictures import drawn
-from hypothesis import given
-from hypothesis import strategies as st
-from starlette.requests import Request
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytest
-from app.sessions import COOKIE, Session, Sessions
 from fakeredis import FakeAsyncRedis, FakeServer
 from redis.exceptions import ConnectionError as StoreAway
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.sessions import COOKIE, Session, Sessions
 
 
 class Away:

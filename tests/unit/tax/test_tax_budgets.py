@@ -3,17 +3,17 @@
 import json
 from typing import Any
 
-import order_sources
 import pytest
-import tax_quotations
-import tax_system
-import tax_table
 from botocore.exceptions import ReadTimeoutError
-from tax_circuit import THRESHOLD
 
 from local import routing
-from setpieces import addresses, connections
-from setpieces.outside import OutsideUnavailable
+from orders import clients as orders_clients
+from setpieces import connections, parameters
+from setpieces.external import OutsideUnavailable
+from tax import clients as tax_clients
+from tax import workflow
+from tax.repository import rates as rates_module
+from tax.repository.circuit import THRESHOLD
 from tests.unit.common.peers import HEAD, Connection, Peer
 from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
@@ -25,7 +25,7 @@ QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}]
 def _table(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "tax")
     monkeypatch.setenv("COOL_DOWN_SECONDS", "20")
-    monkeypatch.setattr(tax_table, "_seen", None)
+    monkeypatch.setattr(rates_module, "_seen", None)
     monkeypatch.setattr(connections, "_idle", {})
     with mocked_table(monkeypatch, "tax", "id"):
         yield
@@ -38,12 +38,12 @@ def drip(connection: Connection) -> None:
 
 
 def test_a_tax_system_that_drips_opens_the_circuit_and_costs_no_quotation(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tax_system, "QUOTE_SECONDS", 0.2)
+    monkeypatch.setattr(tax_clients, "QUOTE_SECONDS", 0.2)
     with Peer(drip) as peer:
-        monkeypatch.setattr("setpieces.outside.address", lambda *_: peer.url)
-        given = [tax_quotations.quotation(REQUEST) for _ in range(THRESHOLD + 2)]
+        monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
+        given = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 2)]
     assert {answer["source"] for answer in given} == {"cached_rates"}
-    assert tax_table.circuit().is_open
+    assert rates_module.circuit().is_open
     assert len(peer.requests) == THRESHOLD
 
 
@@ -56,10 +56,10 @@ def test_a_connection_that_died_in_a_freeze_is_no_failure_of_the_tax_system(monk
         connection.reset()
 
     with Peer(forget_after_one, lambda connection: connection.answer(body)) as peer:
-        monkeypatch.setattr("setpieces.outside.address", lambda *_: peer.url)
-        given = [tax_quotations.quotation(REQUEST) for _ in range(2)]
+        monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
+        given = [workflow.quotation(REQUEST) for _ in range(2)]
     assert [answer["source"] for answer in given] == ["quotation", "quotation"]
-    assert tax_table.circuit().failures == 0
+    assert rates_module.circuit().failures == 0
 
 
 def test_a_parameter_store_that_does_not_answer_costs_no_quotation(monkeypatch: pytest.MonkeyPatch):
@@ -67,26 +67,26 @@ def test_a_parameter_store_that_does_not_answer_costs_no_quotation(monkeypatch: 
         def get_parameter(self, **_: object) -> Any:
             raise ReadTimeoutError(endpoint_url="https://ssm")
 
-    monkeypatch.setattr(addresses, "_values", {})
-    monkeypatch.setattr(addresses, "_client", lambda wait: Store())
-    monkeypatch.setattr(addresses, "TRY_AGAIN_SECONDS", (0, 0))
-    given = [tax_quotations.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
+    monkeypatch.setattr(parameters, "_values", {})
+    monkeypatch.setattr(parameters, "_client", lambda wait: Store())
+    monkeypatch.setattr(parameters, "TRY_AGAIN_SECONDS", (0, 0))
+    given = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
     assert {answer["source"] for answer in given} == {"cached_rates"}
     # The tax system was not called: the others go on calling it.
-    assert not tax_table.circuit().is_open
+    assert not rates_module.circuit().is_open
 
 
 def test_process_order_waits_longer_than_a_fallback_takes():
     """With a second for the cold start, the circuit and the rates."""
-    address = addresses.FIRST_TRIES * addresses.WAIT_SECONDS + addresses.TRY_AGAIN_SECONDS[1]
-    slowest = max(address, tax_system.QUOTE_SECONDS) + 1
+    address = parameters.FIRST_TRIES * parameters.WAIT_SECONDS + parameters.TRY_AGAIN_SECONDS[1]
+    slowest = max(address, tax_clients.QUOTE_SECONDS) + 1
     quote_seconds = routing.templates()["tax"]["Globals"]["Function"]["Timeout"]
-    assert slowest < order_sources.TAX_SECONDS < quote_seconds
+    assert slowest < orders_clients.TAX_SECONDS < quote_seconds
 
 
 def test_a_failure_of_the_tax_system_names_it(monkeypatch: pytest.MonkeyPatch):
     """By its name it counts."""
-    monkeypatch.setattr("setpieces.outside.address", lambda *_: "http://127.0.0.1:9")
+    monkeypatch.setattr("setpieces.external.address", lambda *_: "http://127.0.0.1:9")
     with pytest.raises(OutsideUnavailable) as raised:
-        tax_system.quote(REQUEST)
-    assert raised.value.system == tax_system.SYSTEM
+        tax_clients.quote(REQUEST)
+    assert raised.value.system == tax_clients.SYSTEM

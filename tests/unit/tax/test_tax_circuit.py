@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tax_circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
+
+from tax.repository.circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
 
 NOW = 1_800_000_000
 NEVER = 0.0

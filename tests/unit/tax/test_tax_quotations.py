@@ -1,17 +1,17 @@
 """A quotation whatever happens: the circuit in its table (moto), shared by all instances, and a tax system that fails."""
 
 import pytest
-import tax_default_rates
-import tax_system
-import tax_table
-from refresh_rates.app import handler as refresh
-from tax_circuit import THRESHOLD
-from tax_quotations import quotation
 
 from setpieces import aws
-from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.external import Answer, OutsideUnavailable
 from setpieces.problems import Problem
-from tests.unit.common.test_setpieces_rest import CONTEXT
+from tax import clients
+from tax.domain import default_rates
+from tax.handlers.refresh_rates import handler as refresh
+from tax.repository import rates as rates_module
+from tax.repository.circuit import THRESHOLD
+from tax.workflow import quotation
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
 from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 
@@ -40,7 +40,7 @@ class World:
 
     def another_instance(self) -> None:
         """From now on the code runs in an instance that has seen nothing."""
-        tax_table._seen = None
+        rates_module._seen = None
 
     def quote(self) -> dict:
         return quotation(REQUEST)
@@ -51,10 +51,10 @@ def world(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TABLE_NAME", "tax")
     monkeypatch.setenv("COOL_DOWN_SECONDS", str(COOL_DOWN_SECONDS))
     world = World()
-    monkeypatch.setattr(tax_system.outside, "call", world.call)
+    monkeypatch.setattr(clients.external, "call", world.call)
     with mocked_table(monkeypatch, "tax", "id"):
-        monkeypatch.setattr(tax_table.time, "time", lambda: world.now)
-        monkeypatch.setattr(tax_table.time, "monotonic", lambda: world.now)
+        monkeypatch.setattr(rates_module.time, "time", lambda: world.now)
+        monkeypatch.setattr(rates_module.time, "monotonic", lambda: world.now)
         world.another_instance()
         yield world
 
@@ -77,7 +77,7 @@ def test_the_tax_systems_quotation_is_used_and_says_so(world: World):
 def test_from_the_first_minute_there_are_rates_to_fall_back_on(world: World):
     world.answer = DOWN
     answer = world.quote()
-    assert (answer["source"], answer["rate_version"]) == ("cached_rates", tax_default_rates.VERSION)
+    assert (answer["source"], answer["rate_version"]) == ("cached_rates", default_rates.VERSION)
     assert answer["tax_total"] == QUOTED["tax_total"]
 
 
@@ -148,9 +148,9 @@ def test_while_one_instance_tries_the_others_wait_but_not_for_ever(world: World)
     """The one that tries may crash: its claim is over after another cool-down."""
     opened(world)
     world.pass_seconds(COOL_DOWN_SECONDS)
-    seen = tax_table.circuit()
-    assert tax_table.claim_probe(seen)
-    assert not tax_table.claim_probe(seen)
+    seen = rates_module.circuit()
+    assert rates_module.claim_probe(seen)
+    assert not rates_module.claim_probe(seen)
     world.quote()
     assert world.calls == 0
     world.pass_seconds(COOL_DOWN_SECONDS)
@@ -165,17 +165,17 @@ def test_a_refusal_is_an_answer_and_closes_the_circuit(world: World):
     with pytest.raises(Problem, match="UNKNOWN_JURISDICTION"):
         world.quote()
     world.another_instance()
-    assert tax_table.circuit().failures == 0
+    assert rates_module.circuit().failures == 0
 
 
 def test_the_healthy_way_reads_the_state_once_in_a_while_and_writes_nothing(world: World, monkeypatch):
     reads = []
-    real = tax_table._get
-    monkeypatch.setattr(tax_table, "_get", lambda key: reads.append(key) or real(key))
+    real = rates_module._get
+    monkeypatch.setattr(rates_module, "_get", lambda key: reads.append(key) or real(key))
     for _ in range(10):
         world.quote()
     assert reads == ["circuit"]
-    world.pass_seconds(tax_table.FRESH_SECONDS + 1)
+    world.pass_seconds(rates_module.FRESH_SECONDS + 1)
     world.quote()
     assert reads == ["circuit"] * 2
 
@@ -204,8 +204,8 @@ def test_refreshed_rates_are_fallen_back_on(world: World):
     ids=str,
 )
 def test_what_is_no_list_of_rates_replaces_none(world: World, answer: Answer | Exception):
-    tax_table.keep_rates({"DE": 1600}, "2020-07")
+    rates_module.keep_rates({"DE": 1600}, "2020-07")
     world.answer = answer
     with pytest.raises(OutsideUnavailable):
         refresh({}, CONTEXT)
-    assert tax_table.rates() == ({"DE": 1600}, "2020-07")
+    assert rates_module.rates() == ({"DE": 1600}, "2020-07")

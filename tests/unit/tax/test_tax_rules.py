@@ -2,17 +2,17 @@
 
 import json
 
-import partner_tax
 import pytest
-import tax_default_rates
 from hypothesis import given
 from hypothesis import strategies as st
-from partner_operations import Call
-from tax_circuit import THRESHOLD, Admission, Circuit
-from tax_rules import asked, from_rates
 
+from partners.simulators import tax as tax_module
+from partners.simulators.operations import Call
 from setpieces.problems import Problem
-from setpieces.rest import Request
+from setpieces.rest_api import Request
+from tax.domain import default_rates
+from tax.domain.rules import asked, from_rates
+from tax.repository.circuit import THRESHOLD, Admission, Circuit
 
 REQUEST = {
     "order_number": "T100000001",
@@ -78,12 +78,12 @@ LINES = st.lists(
 )
 
 
-@given(LINES, st.sampled_from(sorted(partner_tax.RATES)))
+@given(LINES, st.sampled_from(sorted(tax_module.RATES)))
 def test_cached_rates_give_what_the_tax_system_would_have_given(lines: list[dict], country: str):
     body = REQUEST | {"lines": lines, "ship_to": {"country": country, "postal_code": "1"}}
     call = Call({}, {}, {}, body, "")
-    theirs = partner_tax.quote_tax(call, None).body
-    ours = from_rates(body, tax_default_rates.RATES, "v")
+    theirs = tax_module.quote_tax(call, None).body
+    ours = from_rates(body, default_rates.RATES, "v")
     assert (ours["tax_total"], ours["lines"]) == (theirs["tax_total"], theirs["lines"])
     assert (ours["source"], ours["rate_version"]) == ("cached_rates", "v")
 

@@ -3,15 +3,14 @@
 from typing import Any
 
 import pytest
-import tax_quotations
-import tax_system
-import tax_table
 from botocore.exceptions import ClientError, ReadTimeoutError
-from tax_circuit import THRESHOLD, Admission, Circuit
 
 from setpieces import aws
-from setpieces.outside import Answer, OutsideUnavailable
+from setpieces.external import Answer, OutsideUnavailable
 from setpieces.problems import Problem
+from tax import clients, workflow
+from tax.repository import rates
+from tax.repository.circuit import THRESHOLD, Admission, Circuit
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
@@ -31,10 +30,10 @@ class Instances:
         self.calls: list[str] = []
         self.failure: Exception | None = None
         self.fails_from, self.inner = 0, aws.client("dynamodb")
-        monkeypatch.setattr(tax_table.time, "time", lambda: self.now)
-        monkeypatch.setattr(tax_table.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(tax_system.outside, "call", self._tax_system)
-        monkeypatch.setattr(tax_table, "client", lambda _: self)
+        monkeypatch.setattr(rates.time, "time", lambda: self.now)
+        monkeypatch.setattr(rates.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(clients.external, "call", self._tax_system)
+        monkeypatch.setattr(rates, "client", lambda _: self)
 
     def __getattr__(self, name: str):
         """A call of DynamoDB: counted, and refused from the ``fails_from``-th on if there is a ``failure``."""
@@ -55,11 +54,11 @@ class Instances:
 
     def quote(self, instance: str = "a") -> str:
         """``source`` of the quotation that this instance gives."""
-        tax_table._seen = self.seen.get(instance)
+        rates._seen = self.seen.get(instance)
         try:
-            return tax_quotations.quotation(REQUEST)["source"]
+            return workflow.quotation(REQUEST)["source"]
         finally:
-            self.seen[instance] = tax_table._seen
+            self.seen[instance] = rates._seen
 
     def open(self) -> None:
         self.answer = DOWN
@@ -88,7 +87,7 @@ def test_a_busy_instance_reads_on_and_sees_what_others_found(instances: Instance
         instances.quote("b")
     instances.answer, instances.asked = WORKS, 0
     for _ in range(10):
-        instances.now += tax_table.FRESH_SECONDS / 4
+        instances.now += rates.FRESH_SECONDS / 4
         instances.quote("a")
     assert 0 < instances.asked <= 4
     assert instances.quote("a") == "cached_rates"
@@ -150,8 +149,8 @@ def test_a_probe_whose_answer_was_lost_is_claimed(instances: Instances, monkeypa
 def test_a_late_success_does_not_close_it(instances: Instances):
     instances.open()
     before = instances.stored
-    tax_table._seen = None
-    assert tax_table.succeeded(Admission.CALL).is_open
+    rates._seen = None
+    assert rates.succeeded(Admission.CALL).is_open
     assert instances.stored == before
 
 
@@ -164,7 +163,7 @@ def test_an_open_circuit_costs_the_rates_and_nothing_else(instances: Instances):
 
 def test_late_failures_are_not_written(instances: Instances):
     instances.open()
-    assert tax_table.failed(Admission.CALL).is_open
+    assert rates.failed(Admission.CALL).is_open
     assert instances.calls == []
 
 
@@ -186,12 +185,12 @@ FAILURES = [
 @pytest.mark.parametrize("fails_from", range(4))
 def test_a_quotation_is_not_lost_with_the_table(instances: Instances, failure: Exception, fails_from: int):
     """Whichever call of the circuit fails, what the tax system said is what the caller gets."""
-    tax_table._seen = None
-    assert tax_table.failed(Admission.CALL) == Circuit(1, 0, int(NOW * 1000))
+    rates._seen = None
+    assert rates.failed(Admission.CALL) == Circuit(1, 0, int(NOW * 1000))
     instances.calls.clear()
     instances.failure, instances.fails_from = failure, fails_from
     for _ in range(3):
-        instances.now += tax_table.FRESH_SECONDS + 1
+        instances.now += rates.FRESH_SECONDS + 1
         assert instances.quote() == "quotation"
 
 

@@ -6,8 +6,9 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voucher_chunks import CHUNK, Chunk, chunks, made
-from voucher_codes import (
+
+from local.settings import ROOT
+from vouchers.domain.codes import (
     ALPHABET,
     HALF,
     KEY_VERSIONS,
@@ -20,10 +21,9 @@ from voucher_codes import (
     normalised,
     number,
 )
-from voucher_permutation import Permutation
-from voucher_tags import tags
-
-from local.settings import ROOT
+from vouchers.domain.permutation import Permutation
+from vouchers.domain.tags import tags
+from vouchers.repository.chunks import CHUNK, Chunk, chunks, made
 
 KEY = bytes(range(32))
 PERMUTATION = Permutation(KEY, RADIX, HALF)

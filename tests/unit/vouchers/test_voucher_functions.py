@@ -11,16 +11,27 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-import voucher_batches
-import voucher_chunks
-import voucher_codes
-import voucher_files
-import voucher_keys
-import voucher_store
-import voucher_table
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from moto.core import DEFAULT_ACCOUNT_ID
-from voucher_batches import (
+
+from local.settings import ROOT
+from setpieces import aws, signed_client
+from setpieces.external import Answer, OutsideUnavailable
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.unit.interleave import meanwhile
+from tests.unit.lost_answers import repeat
+from tests.unit.tables import mocked_table
+from tests.unit.vouchers.test_voucher_requests import GOOD
+from vouchers.clients import keys as keys_module
+from vouchers.clients import store
+from vouchers.domain import codes as codes_module
+from vouchers.domain import files as files_module
+from vouchers.domain.codes import HALF, RADIX, make
+from vouchers.domain.permutation import Permutation
+from vouchers.repository import batches as batches_module
+from vouchers.repository import chunks as chunks_module
+from vouchers.repository import vouchers as vouchers_module
+from vouchers.repository.batches import (
     CANCELLED,
     COMPLETE,
     FAILED,
@@ -34,17 +45,6 @@ from voucher_batches import (
     read,
     remember,
 )
-from voucher_codes import HALF, RADIX, make
-from voucher_permutation import Permutation
-
-from local.settings import ROOT
-from setpieces import aws, internal
-from setpieces.outside import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest import CONTEXT
-from tests.unit.interleave import meanwhile
-from tests.unit.lost_answers import repeat
-from tests.unit.tables import mocked_table
-from tests.unit.vouchers.test_voucher_requests import GOOD
 
 FIRST = 100_000_000
 SENDER = "vouchers@example.com"
@@ -66,8 +66,8 @@ def world(monkeypatch: pytest.MonkeyPatch):
             200, {"sequence": "voucher", "first": first, "last": first + body["count"] - 1, "count": body["count"]}
         )
 
-    monkeypatch.setattr(internal, "call", lease)
-    voucher_keys.code_key.cache_clear()
+    monkeypatch.setattr(signed_client, "call", lease)
+    keys_module.code_key.cache_clear()
     with mocked_table(monkeypatch, "vouchers", "code") as state.dynamodb:
         tables = {"redemptions": "code", "downloads": "token_hash"}
         for name, key in tables.items():
@@ -130,13 +130,13 @@ def world(monkeypatch: pytest.MonkeyPatch):
             monkeypatch.setenv(name, value)
         state.machine = machine
         yield state
-    voucher_keys.code_key.cache_clear()
+    keys_module.code_key.cache_clear()
 
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks are ten times smaller: where several are needed, their number matters and not how many vouchers they hold."""
-    monkeypatch.setattr(voucher_chunks, "CHUNK", voucher_chunks.CHUNK // 10)
+    monkeypatch.setattr(chunks_module, "CHUNK", chunks_module.CHUNK // 10)
 
 
 def call(function: str, body: Any = None, *, key: str = "", query: Any = None, customer: str = "", **path: str):
@@ -154,7 +154,7 @@ def call(function: str, body: Any = None, *, key: str = "", query: Any = None, c
         },
         "body": json.dumps(body) if body is not None else None,
     }
-    answer = importlib.import_module(f"{function}.app").handler(event, CONTEXT)
+    answer = importlib.import_module(f"vouchers.handlers.{function}").handler(event, CONTEXT)
     return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else {}
 
 
@@ -165,7 +165,7 @@ def wanted(**changed: Any) -> dict[str, Any]:
 
 def step(function: str, batch_id: str, **more: Any) -> Any:
     event = {"batch_id": batch_id, "correlation_id": "sample-1", **more}
-    return importlib.import_module(f"{function}.app").handler(event, SLOW)
+    return importlib.import_module(f"vouchers.handlers.{function}").handler(event, SLOW)
 
 
 def asked(**changed: Any) -> str:
@@ -245,7 +245,7 @@ def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweeper(wor
     def down(batch: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://states")
 
-    app = importlib.import_module("create_batch.app")
+    app = importlib.import_module("vouchers.handlers.create_batch")
     monkeypatch.setattr(app, "start", down)
     batch_id = asked()
     assert executions(world) == []
@@ -322,7 +322,7 @@ def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(world,
     batch_id = asked()
     remember(batch_id, updated_at=minutes_ago(2))
     with monkeypatch.context() as broken:
-        app = importlib.import_module("sweep_batches.app")
+        app = importlib.import_module("vouchers.handlers.sweep_batches")
         broken.setattr(app, "claim", lambda batch: 1 / 0)
         sweep()
     assert sweep() == 1
@@ -342,7 +342,7 @@ def test_two_sweeps_at_once_start_a_batch_once(world, monkeypatch):
 
 def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(world, monkeypatch):
     batch_id = asked()
-    app = importlib.import_module("sweep_batches.app")
+    app = importlib.import_module("vouchers.handlers.sweep_batches")
     remember(batch_id, attempts=3, updated_at=minutes_ago(16))
     announced = []
 
@@ -366,7 +366,7 @@ def minutes_ago(minutes: int) -> str:
 
 
 def sweep() -> int:
-    return importlib.import_module("sweep_batches.app").handler({}, CONTEXT)["swept"]
+    return importlib.import_module("vouchers.handlers.sweep_batches").handler({}, CONTEXT)["swept"]
 
 
 # --- making it ---
@@ -410,10 +410,10 @@ def test_each_batch_has_a_salt_and_its_codes_need_it(world, monkeypatch):
     salts = [read(batch_id)["code_salt"] for batch_id in (one, other)]
     assert len(set(salts)) == 2
     assert sorted(messages) == sorted(["voucher-codes/1", *(f"voucher-codes/1/{salt}" for salt in salts)])
-    permutation = Permutation(voucher_keys.code_key(1), RADIX, HALF)
+    permutation = Permutation(keys_module.code_key(1), RADIX, HALF)
     known = make(permutation, 1, read(one)["first"], 30)
     assert not set(known) & set(codes(world, one))
-    numbers = [[voucher_codes.number(permutation, code) for code in each] for each in (codes(world, one), known)]
+    numbers = [[codes_module.number(permutation, code) for code in each] for each in (codes(world, one), known)]
     assert numbers[0] == numbers[1]
     assert salts[0] not in json.dumps(call("show_batch", batch_id=one)[2])
 
@@ -422,7 +422,7 @@ def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(world):
     batch_id = asked(count=30)
     remember(batch_id, code_salt=None, updated_at=minutes_ago(0))
     run(batch_id)
-    permutation = Permutation(voucher_keys.code_key(1), RADIX, HALF)
+    permutation = Permutation(keys_module.code_key(1), RADIX, HALF)
     assert codes(world, batch_id) == make(permutation, 1, read(batch_id)["first"], 30)
 
 
@@ -430,7 +430,7 @@ def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(world, small_chun
     batch_id = asked(count=1_200)
     first, second, third = step("lease_range", batch_id)["chunks"]
     step("generate_chunk", batch_id, chunk=second)
-    voucher_store.store(["3LEFTOVER"], batch_id, 0, 10)
+    store.store(["3LEFTOVER"], batch_id, 0, 10)
     # A second run: the numbers stay, and what is done stays done.
     assert step("lease_range", batch_id)["chunks"] == [first, third]
     step("generate_chunk", batch_id, chunk=first)
@@ -484,7 +484,7 @@ def test_a_file_is_begun_and_completed_with_the_checksums_of_its_parts(world):
 def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(world, monkeypatch):
     """The repeated step finds the file stored and goes on; the batch does not wait for the sweep of stalled batches."""
     batch_id = asked(count=30)
-    app = importlib.import_module("store_file.app")
+    app = importlib.import_module("vouchers.handlers.store_file")
     remove, failures = app.remove_parts, iter([OSError("throttled")])
 
     def fails_once(*arguments: Any) -> None:
@@ -496,15 +496,15 @@ def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(wor
     with pytest.raises(OSError, match="throttled"):
         run(batch_id)
     step("store_file", batch_id)
-    assert voucher_batches.read(batch_id)["status"] == voucher_batches.NOTIFYING
+    assert batches_module.read(batch_id)["status"] == batches_module.NOTIFYING
     assert keys(world) == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
 
 
 def test_a_cancelled_batch_is_not_stored_again(world):
     batch_id = asked(count=30)
     run(batch_id)
-    voucher_batches.advance(batch_id, voucher_batches.CANCELLED)
-    with pytest.raises(voucher_batches.BatchOver):
+    batches_module.advance(batch_id, batches_module.CANCELLED)
+    with pytest.raises(batches_module.BatchOver):
         step("store_file", batch_id)
 
 
@@ -560,21 +560,21 @@ def test_a_file_stays_when_another_run_has_ended_the_batch(world):
 
 def test_numbers_are_leased_once_although_two_runs_ask(world, monkeypatch):
     batch_id = asked()
-    app = importlib.import_module("lease_range.app")
-    real = app.internal.call
+    app = importlib.import_module("vouchers.handlers.lease_range")
+    real = app.signed_client.call
 
     def twice(*arguments: Any, **named: Any) -> Answer:
-        voucher_batches.lease(batch_id, 7, 30)
+        batches_module.lease(batch_id, 7, 30)
         return real(*arguments, **named)
 
-    monkeypatch.setattr(app.internal, "call", twice)
+    monkeypatch.setattr(app.signed_client, "call", twice)
     assert step("lease_range", batch_id)["chunks"][0]["first"] == 7
 
 
 def test_without_numbers_the_step_fails_by_a_name_of_its_own(world):
     batch_id = asked()
     world.leasing = OutsideUnavailable("sequences", "down")
-    with pytest.raises(importlib.import_module("lease_range.app").SequencesUnavailable):
+    with pytest.raises(importlib.import_module("vouchers.handlers.lease_range").SequencesUnavailable):
         step("lease_range", batch_id)
 
 
@@ -582,8 +582,8 @@ def test_a_file_with_a_part_missing_a_line_is_not_stored(world, small_chunks):
     batch_id = asked(count=501)
     for chunk in step("lease_range", batch_id)["chunks"]:
         step("generate_chunk", batch_id, chunk=chunk)
-    voucher_files.store_part(batch_id, 1, [])
-    with pytest.raises(voucher_files.CountMismatch):
+    files_module.store_part(batch_id, 1, [])
+    with pytest.raises(files_module.CountMismatch):
         step("store_file", batch_id)
     assert not [key for key in keys(world) if key.startswith("release/")]
     assert world.s3.list_multipart_uploads(Bucket="files").get("Uploads", []) == []
@@ -599,7 +599,7 @@ def test_what_the_table_leaves_unprocessed_is_written_again(world, monkeypatch):
         return {"UnprocessedItems": {"vouchers": requests[:number]} if number else {}}
 
     monkeypatch.setattr(aws.patient_client("dynamodb"), "batch_write_item", some)
-    voucher_store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
     assert sum(page["Count"] for page in pages(world, "vouchers")) == 30
 
 
@@ -613,7 +613,7 @@ def test_what_the_table_refuses_as_a_whole_is_written_again(world, monkeypatch):
         return real(RequestItems=RequestItems)
 
     monkeypatch.setattr(aws.patient_client("dynamodb"), "batch_write_item", busy)
-    voucher_store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
     assert sum(page["Count"] for page in pages(world, "vouchers")) == 30
 
 
@@ -621,8 +621,8 @@ def test_a_table_that_takes_nothing_ends_the_step_in_time(world, monkeypatch):
     monkeypatch.setattr(
         aws.patient_client("dynamodb"), "batch_write_item", lambda RequestItems: {"UnprocessedItems": RequestItems}
     )
-    with pytest.raises(voucher_store.StoreBusy):
-        voucher_store.store(["CODE"], "VB1", 0, 0.2)
+    with pytest.raises(store.StoreBusy):
+        store.store(["CODE"], "VB1", 0, 0.2)
 
 
 def test_a_cancelled_batch_ends_every_step(world, small_chunks):
@@ -765,7 +765,7 @@ def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answe
     meanwhile(monkeypatch, "TransactWriteItems", lambda: answers.append(call("cancel_batch", batch_id=batch_id)[0]))
     assert call("redeem_voucher", {"order_number": "T000000001"}, code=code)[2]["code"] == "VOUCHER_CANCELLED"
     assert answers == [200]
-    assert voucher_table.find_redemption(code) is None
+    assert vouchers_module.find_redemption(code) is None
     assert call("redeem_voucher", {"order_number": "T000000001"}, code=other)[2]["code"] == "VOUCHER_CANCELLED"
 
 
@@ -777,7 +777,9 @@ def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(world, monke
     assert call("cancel_batch", batch_id=batch_id)[0] == 200
     # As read by a request that began before the cancellation.
     monkeypatch.setattr(
-        importlib.import_module("redeem_voucher.app"), "read", lambda name: read(name) | {"status": COMPLETE}
+        importlib.import_module("vouchers.handlers.redeem_voucher"),
+        "read",
+        lambda name: read(name) | {"status": COMPLETE},
     )
     assert call("redeem_voucher", code=code)[2]["code"] == "VOUCHER_CANCELLED"
 
@@ -948,7 +950,7 @@ def test_making_a_chunk_again_does_not_undo_a_redemption(world):
     code = codes(world, batch_id)[0]
     assert call("redeem_voucher", code=code)[0] == 201
     batch = read(batch_id)
-    voucher_store.store(codes(world, batch_id), batch_id, batch["purge_at"], 10)
+    store.store(codes(world, batch_id), batch_id, batch["purge_at"], 10)
     assert call("redeem_voucher", code=code)[0] == 409
 
 
@@ -999,7 +1001,7 @@ def notify(batch_id: str, outcome: str = "COMPLETE") -> list[Any]:
     sample = json.loads((ROOT / "events" / "bus" / f"voucher.batch.{outcome.lower()}.json").read_text())
     sample["event"]["data"]["batch_id"] = batch_id
     record = {"messageId": "m", "receiptHandle": "h", "body": json.dumps(sample), "attributes": {}}
-    app = importlib.import_module("notify_requester.app")
+    app = importlib.import_module("vouchers.handlers.notify_requester")
     return app.handler({"Records": [record]}, CONTEXT)["batchItemFailures"]
 
 
@@ -1072,7 +1074,7 @@ def test_a_failure_whose_answer_was_lost_is_announced(world):
 
 def test_a_batch_that_failed_is_looked_after_until_that_is_announced(world, monkeypatch):
     batch_id, announced = asked(), []
-    app = importlib.import_module("sweep_batches.app")
+    app = importlib.import_module("vouchers.handlers.sweep_batches")
     monkeypatch.setattr(app, "announce_failure", lambda batch: announced.append(batch["batch_id"]))
     state_update("MarkFailed", batch_id, minutes_ago(0))
     assert sweep() == 0
@@ -1087,8 +1089,8 @@ def test_a_batch_that_was_started_by_hand_is_not_closed_by_the_run_that_failed(w
     step("lease_range", batch_id)
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         state_update("Close", batch_id, minutes_ago(0))
-    voucher_batches.close(batch_id)
-    assert read(batch_id)["open"] == voucher_batches.OPEN
+    batches_module.close(batch_id)
+    assert read(batch_id)["open"] == batches_module.OPEN
 
 
 def test_a_mail_that_cannot_be_sent_now_is_sent_later(world, mails):

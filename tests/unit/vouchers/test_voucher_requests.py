@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voucher_requests import batch_id, link_seconds, new_batch, new_batch_id, redemption
 
 from setpieces.problems import Problem
-from setpieces.rest import Request
+from setpieces.rest_api import Request
+from vouchers.requests import batch_id, link_seconds, new_batch, new_batch_id, redemption
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GOOD: dict[str, Any] = {

@@ -1,7 +1,0 @@
-"""Syncs the customer's data on the commerce platform: on login, order, profile update and identity mismatch."""
-
-from data_sync_spokes import sync_with
-
-from setpieces.bus_consumer import bus_handler
-
-handler = bus_handler(sync_with("customer"))

@@ -1,0 +1,26 @@
+"""The ledgers: what the outside systems really did, one entry per effect, in the order of the effects."""
+
+from partners.domain.rules import Pairs, page
+from partners.simulators.operations import Call, Operation, Outcome, ledger_collection, ledger_prefix
+from partners.simulators.schemas import is_id
+from setpieces.problems import invalid
+
+LEDGERS = ("charges", "shipments", "platform-orders", "customers", "products")
+DEFAULT_LIMIT = 100
+
+
+def list_entries(call: Call, pairs: Pairs) -> Outcome:
+    return page(call, pairs, "entries", DEFAULT_LIMIT)
+
+
+def _prefix(call: Call) -> str:
+    key = call.query.get("key", "")
+    if not is_id(key):
+        raise invalid("/key", "is required: the key of the charge, shipment, order, customer or product")
+    return ledger_prefix(key)
+
+
+OPERATIONS = tuple(
+    Operation("list_entries", "GET", f"ledger/{name}", list_entries, ledger_collection(name), _prefix, lists=True)
+    for name in LEDGERS
+)

@@ -1,0 +1,11 @@
+"""GET /v1/sitemaps/runs/{run_id}: how far a run is, and how it ended."""
+
+from setpieces.rest_api import Request, Response, rest_handler
+from sitemaps.repository.runs import ENDED, find, settled
+from sitemaps.requests import run_id, view
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    run = settled(view(find(run_id(request.path_parameters["run_id"]))))
+    return Response(200, run, {} if run["status"] in ENDED else {"Retry-After": "1"})

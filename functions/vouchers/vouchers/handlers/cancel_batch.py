@@ -1,0 +1,21 @@
+"""POST /v1/voucher-batches/{batch_id}/cancellation: its vouchers are void from now on, and its file is gone."""
+
+from setpieces.rest_api import Request, Response, rest_handler
+from vouchers.domain.files import remove_file
+from vouchers.repository.batches import CANCELLED, advance, read
+from vouchers.repository.vouchers import refuse_redemptions
+from vouchers.requests import batch_id
+from vouchers.views import batch_view
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    asked = batch_id(request.path_parameters["batch_id"])
+    batch = advance(asked, CANCELLED) or read(asked)
+    shown = batch_view(batch)
+    if batch:
+        # Also when it was cancelled before: that request may have broken off here.
+        refuse_redemptions(asked, batch["purge_at"])
+        # The file may be there although the batch does not say so yet. If it is stored after this, store_file removes it.
+        remove_file(asked)
+    return Response(200, shown)

@@ -1,0 +1,21 @@
+"""GET /v1/voucher-batches/{batch_id}: how far a batch is, and once it is complete a fresh link to its file."""
+
+from setpieces.rest_api import Request, Response, rest_handler
+from setpieces.settings import setting
+from vouchers.repository.batches import COMPLETE, read
+from vouchers.repository.downloads import link
+from vouchers.requests import batch_id, link_seconds
+from vouchers.views import ENDED, batch_view
+
+
+@rest_handler
+def handler(request: Request) -> Response:
+    seconds = link_seconds(request, int(setting("LINK_SECONDS")))
+    batch = read(batch_id(request.path_parameters["batch_id"]))
+    shown = batch_view(batch)
+    headers = {"Cache-Control": "no-store"}
+    if batch and batch["status"] == COMPLETE:
+        shown["download"] = link(batch, seconds)
+    if shown["status"] not in ENDED:
+        headers["Retry-After"] = "1"
+    return Response(200, shown, headers)

@@ -1,0 +1,182 @@
+"""The frame around functions behind an API."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from setpieces.errors import OutsideUnavailable
+from setpieces.problems import Problem, invalid, unavailable
+from setpieces.rest_api import Request, Response, rest_handler
+
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    memory_limit_in_mb=128,
+    invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:f",
+    aws_request_id="r",
+    get_remaining_time_in_millis=lambda: 4000,
+)
+
+
+def event(body: str | None = None, headers: dict[str, str] | None = None) -> dict:
+    return {
+        "httpMethod": "POST",
+        "path": "/v1/things",
+        "headers": headers or {},
+        "body": body,
+        "requestContext": {"requestId": "request-1"},
+    }
+
+
+def aws_error(code: str, status: int) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetItem")
+
+
+@rest_handler
+def echo(request: Request) -> Response:
+    return Response(201, request.json(), {"Location": "/v1/things/1"})
+
+
+def answer(handler, sent: dict) -> tuple[int, dict, dict]:
+    raw = handler(sent, CONTEXT)
+    return raw["statusCode"], raw["headers"], json.loads(raw["body"]) if raw["body"] else {}
+
+
+def test_a_response_is_a_proxy_response():
+    status, headers, body = answer(echo, event('{"a": "ü"}'))
+    assert (status, body) == (201, {"a": "ü"})
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Location"] == "/v1/things/1"
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (None, "INVALID_JSON"),
+        ("", "INVALID_JSON"),
+        ("{", "INVALID_JSON"),
+        ('{"a": NaN}', "INVALID_JSON"),
+        ('{"a": Infinity}', "INVALID_JSON"),
+        ('{"a": 1e999}', "INVALID_JSON"),
+        ('{"a": "\\ud800"}', "INVALID_JSON"),
+        ('{"a": 1, "a": 2}', "INVALID_JSON"),
+        ('{"a": {"b": 1, "b": 1}}', "INVALID_JSON"),
+        ("[" * 100_000, "INVALID_JSON"),
+        ("[]", "INVALID_REQUEST"),
+        ("null", "INVALID_REQUEST"),
+        ('"text"', "INVALID_REQUEST"),
+    ],
+)
+def test_a_body_that_is_not_one_json_object_is_400(body, code):
+    status, headers, problem = answer(echo, event(body))
+    assert (status, problem["code"]) == (400, code)
+    assert headers["Content-Type"] == "application/problem+json"
+    assert problem["request_id"] == "request-1"
+    assert problem["instance"] == "/v1/things"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json-patch+json", ""])
+def test_another_media_type_is_415(media_type):
+    status, _, problem = answer(echo, event("{}", {"content-type": media_type}))
+    assert (status, problem["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
+def test_json_is_json_in_any_spelling(media_type):
+    assert answer(echo, event("{}", {"CONTENT-TYPE": media_type}))[0] == 201
+
+
+def test_a_problem_carries_its_headers_and_pointers():
+    @rest_handler
+    def refuse(request: Request) -> Response:
+        raise invalid("/quantity", "must be at least 1", status=422, code="QUANTITY")
+
+    assert answer(refuse, event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
+
+    @rest_handler
+    def wait(request: Request) -> Response:
+        raise unavailable("DOWN", "later", retry_after=7)
+
+    status, headers, _ = answer(wait, event())
+    assert (status, headers["Retry-After"]) == (503, "7")
+
+
+def test_an_unexpected_error_is_500_without_its_text():
+    @rest_handler
+    def broken(request: Request) -> Response:
+        raise RuntimeError("secret detail")
+
+    status, _, problem = answer(broken, event())
+    assert (status, problem["code"]) == (500, "INTERNAL_ERROR")
+    assert "secret" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ReadTimeoutError(endpoint_url="https://x"), 503),
+        (ConnectTimeoutError(endpoint_url="https://x"), 503),
+        (EndpointConnectionError(endpoint_url="https://x"), 503),
+        (aws_error("InternalServerError", 500), 503),
+        (aws_error("ProvisionedThroughputExceededException", 400), 503),
+        (aws_error("ThrottlingException", 400), 503),
+        (aws_error("AccessDeniedException", 400), 500),
+        (aws_error("ConditionalCheckFailedException", 400), 500),
+        (KeyError("x"), 500),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
+    @rest_handler
+    def direct(request: Request) -> Response:
+        raise error
+
+    @rest_handler
+    def as_a_cause(request: Request) -> Response:
+        try:
+            raise error
+        except Exception as cause:
+            raise RuntimeError("secret detail") from cause
+
+    for handler in (direct, as_a_cause):
+        given, headers, problem = answer(handler, event())
+        assert given == status
+        assert ("Retry-After" in headers) == (status == 503)
+        assert "secret" not in json.dumps(problem)
+
+
+def test_a_system_out_of_reach_is_503_with_its_own_advice():
+    @rest_handler
+    def handler(request: Request) -> Response:
+        raise OutsideUnavailable("tax", "secret detail", retry_after=9)
+
+    status, headers, problem = answer(handler, event())
+    assert (status, headers["Retry-After"]) == (503, "9")
+    assert "secret" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("abc-1", "abc-1"), ("", "request-1"), ("a b", None), ("x" * 65, None), ("é", None), ("a\nb", None)],
+)
+def test_the_correlation_id_is_the_callers_if_well_formed(sent, kept):
+    _, headers, _ = answer(echo, event("{}", {"X-Correlation-Id": sent}))
+    assert headers["X-Correlation-Id"] == kept if kept else headers["X-Correlation-Id"] != sent
+
+
+@given(st.text(max_size=200))
+def test_no_body_makes_a_500(body: str):
+    assert answer(echo, event(body))[0] in (201, 400)
+
+
+def test_empty_members_of_a_problem_are_left_out():
+    assert Problem(404, "NOT_FOUND").body() == {
+        "type": "https://errors.setpieces.example/not-found",
+        "title": "Not found",
+        "status": 404,
+        "code": "NOT_FOUND",
+    }

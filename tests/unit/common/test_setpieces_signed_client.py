@@ -1,0 +1,67 @@
+"""Signed calls to our own APIs."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from botocore.credentials import Credentials
+
+from local.settings import ROOT
+from setpieces import connections, signed_client, signing
+from setpieces.external import OutsideUnavailable
+
+
+class World:
+    """The requests that are sent, and what is answered."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.status, self.answer = 200, b"{}"
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        self.sent.append({"method": method, "url": url, **options})
+        return SimpleNamespace(status=self.status, headers={}, data=self.answer)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(connections, "request", world.request)
+    monkeypatch.setattr(signed_client, "address", lambda service, name: f"https://{service}.example/dev")
+    session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
+    monkeypatch.setattr(signing, "_session", lambda: session)
+    return world
+
+
+def test_a_get_has_no_body(world: World):
+    signed_client.call("orders", "GET", "/v1/orders/T1", timeout=1)
+    assert world.sent[0]["body"] is None
+    assert "Content-Type" not in world.sent[0]["headers"]
+    assert world.sent[0]["headers"]["Authorization"].startswith("AWS4-HMAC-SHA256")
+
+
+@pytest.mark.parametrize("body", [None, {"count": 3}])
+def test_a_post_has_a_json_object_as_its_body(world: World, body: Any):
+    signed_client.call("sequences", "POST", "/v1/sequences/order/next", body=body, timeout=1)
+    assert json.loads(world.sent[0]["body"]) == (body or {})
+    assert world.sent[0]["headers"]["Content-Type"] == "application/json"
+
+
+def test_html_is_no_answer(world: World):
+    world.answer = b"<html>"
+    with pytest.raises(OutsideUnavailable, match="not JSON"):
+        signed_client.call("orders", "GET", "/v1/orders/T1", timeout=1)
+
+
+@pytest.mark.parametrize("responses", ["gateway-responses.yaml", "gateway-responses-reason.yaml"])
+def test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing(world: World, responses: str):
+    """An order whose basket could not be read would fail for good."""
+    response = yaml.safe_load((ROOT / "schemas" / "api" / responses).read_text())["MISSING_AUTHENTICATION_TOKEN"]
+    problem = response["responseTemplates"]["application/problem+json"].replace("$context.error.messageString", "null")
+    world.status, world.answer = int(response["statusCode"]), problem.encode()
+    with pytest.raises(OutsideUnavailable, match="has no path"):
+        signed_client.call("basket", "GET", "/v1/internal/baskets/b", timeout=1)
+    world.answer = b'{"code": "BASKET_NOT_FOUND"}'
+    assert signed_client.call("basket", "GET", "/v1/internal/baskets/b", timeout=1).status == 404

@@ -1,0 +1,183 @@
+"""The frame around functions behind a queue."""
+
+import json
+from unittest.mock import Mock
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+
+from setpieces import aws, sqs_consumer
+from setpieces.events import PublishFailed
+from setpieces.sqs_consumer import Later, Record, Reject, growing, queue_handler
+from tests.unit.common.test_setpieces_rest_api import CONTEXT
+
+
+def record(number: int, body: object, group: str | None = None) -> dict:
+    attributes = {"ApproximateReceiveCount": "2"} | ({"MessageGroupId": group} if group else {})
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": f"m{number}", "body": text, "attributes": attributes, "messageAttributes": {}}
+
+
+@pytest.fixture
+def dead_letters(monkeypatch: pytest.MonkeyPatch):
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        aws.client.cache_clear()
+        sqs = boto3.client("sqs")
+        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
+        yield lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get(
+            "Messages", []
+        )
+        aws.client.cache_clear()
+
+
+def run(process, *records: dict) -> list[str]:
+    answer = queue_handler(process)({"Records": list(records)}, CONTEXT)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_only_the_failed_record_comes_back():
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 2:
+            raise RuntimeError("later")
+
+    assert run(process, *(record(n, {"n": n}) for n in (1, 2, 3))) == ["m2"]
+
+
+def test_a_failed_record_blocks_the_rest_of_its_group_only():
+    seen = []
+
+    def process(body: dict, record: Record) -> None:
+        seen.append(record.message_id)
+        if body["n"] == 1:
+            raise RuntimeError("later")
+
+    records = [record(1, {"n": 1}, "a"), record(2, {"n": 2}, "b"), record(3, {"n": 3}, "a"), record(4, {"n": 4}, "b")]
+    assert run(process, *records) == ["m1", "m3"]
+    assert seen == ["m1", "m2", "m4"]
+
+
+@pytest.mark.parametrize("body", ["not json", "[]", "null", '"text"', ""])
+def test_what_is_not_an_object_is_parked_with_its_reason(dead_letters, body):
+    assert run(lambda body, record: None, record(1, body or " ")) == []
+    (dead,) = dead_letters()
+    assert dead["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
+    assert dead["MessageAttributes"]["message_id"]["StringValue"] == "m1"
+
+
+def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
+    done = []
+
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 1:
+            raise Reject("UNKNOWN_ORDER", "no such order")
+        done.append(record.receive_count)
+
+    assert run(process, record(1, {"n": 1}), record(2, {"n": 2})) == []
+    assert done == [2]
+    assert dead_letters()[0]["Body"] == '{"n": 1}'
+
+
+def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeypatch):
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/gone")
+
+    def process(body: dict, record: Record) -> None:
+        raise Reject("NO")
+
+    assert run(process, record(1, {})) == ["m1"]
+
+
+class Clock:
+    """An SQS client that keeps what it was told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.told = error, []
+
+    def change_message_visibility(self, **told):
+        self.told.append(told)
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        ClientError({"Error": {"Code": "InvalidParameterValue"}}, "ChangeMessageVisibility"),
+        ReadTimeoutError(endpoint_url="https://sqs"),
+    ],
+)
+def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, error):
+    clock = Clock(error)
+    monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        if body["n"] == 1:
+            raise Later(16, "not there yet")
+
+    assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}, record(2, {"n": 2})) == ["m1"]
+    assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
+
+
+def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
+    clock = Clock(None)
+    monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        raise Later(86_400, "Retry-After: 86400")
+
+    assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}) == ["m1"]
+    assert [call["VisibilityTimeout"] for call in clock.told] == [sqs_consumer.MAX_WAIT_SECONDS]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="https://dynamodb"),
+        ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem"),
+        ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "SendMessage"),
+        PublishFailed("1 events were refused by the bus"),
+    ],
+)
+def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch, error):
+    """A queue's visibility timeout would use up the receives within minutes."""
+    clock = Clock()
+    monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
+    monkeypatch.setenv("QUEUE_URL", "https://queue")
+
+    def process(body: dict, record: Record) -> None:
+        raise error
+
+    fifth = record(1, {"n": 1}) | {"receiptHandle": "handle"}
+    fifth["attributes"]["ApproximateReceiveCount"] = "5"
+    assert run(process, fifth) == ["m1"]
+    assert [call["VisibilityTimeout"] for call in clock.told] == [32]
+
+
+def test_waits_grow_to_a_most():
+    assert [growing(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), Later(60, "down")])
+def test_the_age_of_a_message_that_stays_is_a_metric_of_its_queue(error, capsys, monkeypatch: pytest.MonkeyPatch):
+    """SQS says nothing of the age of a message that was received more than three times."""
+    monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/000000000000/work")
+    monkeypatch.setattr(sqs_consumer, "client", lambda _: Mock())
+    monkeypatch.setattr(sqs_consumer.time, "time", lambda: 1_000_900.0)
+
+    def process(body: dict, record: Record) -> None:
+        raise error
+
+    old = record(1, {"n": 1}) | {"eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:work"}
+    old["attributes"]["SentTimestamp"] = "1000000000"
+    assert run(process, old) == ["m1"]
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeferredMessageAge" in line]
+    assert [(metric["DeferredMessageAge"], metric["queue"]) for metric in found] == [([900.0], "work")]
+    [directive] = found[0]["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "SetPieces"
+    assert set(directive["Dimensions"][0]) == {"service", "queue"}

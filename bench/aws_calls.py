@@ -17,10 +17,9 @@ import httpx
 
 from bench.report import Verdict, report
 from local import emulator_client, feeds, sitemaps
+from local.drivers.vouchers import batch_request, create_batch, download_file, wait_for_batch
 from local.publish import resources
 from local.shop import Shop, eventually, new_basket_id, unique
-from tests.integration.voucher_batches import ask, complete, download
-from tests.integration.voucher_batches import request as voucher_request
 
 REPEATS = 10
 # These leave work behind for workflows.
@@ -321,12 +320,12 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         "POST voucher batch",
         ("vouchers/CreateBatch", ADMIN),
         asked | {"the batch": 1, "its workflow": 1},
-        lambda: call("POST", "/vouchers/v1/voucher-batches", json=voucher_request(count=1), headers=admin),
+        lambda: call("POST", "/vouchers/v1/voucher-batches", json=batch_request(count=1), headers=admin),
         FEW,
     )
-    path = ask(shop, admin, count=REPEATS + 4)
-    batch = complete(shop, admin, path)
-    codes = iter(download(batch).decode().split())
+    path = create_batch(shop, admin, count=REPEATS + 4)
+    batch = wait_for_batch(shop, admin, path)
+    codes = iter(download_file(batch).decode().split())
     code = next(codes)
     yield Case(
         "GET voucher batch",
@@ -346,9 +345,11 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         {"the voucher": 1, "its batch": 1, "the voucher, spent": 1},
         lambda: call("POST", f"/vouchers/v1/vouchers/{next(codes)}/redemptions", json={"order_number": "T000000001"}),
     )
-    links = iter(
-        [complete(shop, admin, ask(shop, admin, count=1, one_time=True))["download"]["url"] for _ in range(FEW + 2)]
-    )
+
+    def new_batch(**options: Any) -> dict[str, Any]:
+        return wait_for_batch(shop, admin, create_batch(shop, admin, count=1, **options))
+
+    links = iter([new_batch(one_time=True)["download"]["url"] for _ in range(FEW + 2)])
     yield Case(
         "GET voucher download (a link that works once)",
         ("vouchers/ExchangeLink",),
@@ -356,7 +357,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         lambda: httpx.get(next(links), timeout=35),
         FEW,
     )
-    batches = iter([complete(shop, admin, ask(shop, admin, count=1))["batch_id"] for _ in range(FEW + 2)])
+    batches = iter([new_batch()["batch_id"] for _ in range(FEW + 2)])
     yield Case(
         "POST voucher batch cancellation",
         ("vouchers/CancelBatch", ADMIN),

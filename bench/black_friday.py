@@ -32,8 +32,8 @@ from local.settings import FRONT_DOOR, ROOT, STATE
 from local.shop import Shop, eventually
 
 sys.path.append(str(ROOT / "functions" / "common"))
-from tests.resilience import invariants
-from tests.resilience.promises import Order, Promises
+from local.drivers import invariants
+from local.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
 MOST_MINUTES, MOST_USERS = 15.0, 20

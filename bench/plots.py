@@ -50,7 +50,7 @@ READING = """## How to read this
 * **Black Friday.** A share of the deployed throttles counts, as one machine carries a share of the load; API Gateway's
   part of the front door answers 429 before a function is reached, and functions answer 503 when what they need answers
   nothing in time. Both say when to ask again, and customers do as they are told. Latencies are of what was served. What
-  was accepted is followed to its end: complete, charged once, shipped once (`tests/resilience/invariants.py`).
+  was accepted is followed to its end: complete, charged once, shipped once (`local/drivers/invariants.py`).
 * **Missed targets** stand in the table with the reason. They are not left out, and not measured again until they fit.
 
 """

@@ -24,11 +24,12 @@ import httpx
 
 from bench.report import Verdict, report
 from local import emulator_client, feed_samples, feeds
+from local.drivers.customers import session_headers
+from local.drivers.vouchers import create_batch, wait_for_batch
 from local.memory import Memory
 from local.publish import resources
 from local.settings import ROOT
 from local.shop import Shop, new_basket_id, unique
-from tests.integration.voucher_batches import ask, complete
 
 TIMES = (1, 10, 100, 1_000)
 SCALE = float(os.environ.get("SETPIECES_BENCH_SCALE", "1"))
@@ -67,9 +68,7 @@ class World:
     def __post_init__(self) -> None:
         self.admin = feeds.admin(self.shop)
         person = self.shop.samples["customer"]
-        credentials = {name: person[name] for name in ("email", "password")}
-        token = self.shop.call("POST", "/login/v1/sessions", json=credentials).json()["session_token"]
-        self.customer, self.session = person["customer_id"], {"Authorization": f"Bearer {token}"}
+        self.customer, self.session = person["customer_id"], session_headers(self.shop, person)
         items = self.shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
         self.skus = [item["sku"] for item in items if item["available"]]
         # Nested stack and logical id of each role.
@@ -110,7 +109,7 @@ def _vouchers(world: World, count: int) -> Point:
         Memory(functions) as memory,
         world.cost(count, "Vouchers", "Sequences", watchers=("ShowBatchFunctionRole",)) as point,
     ):
-        complete(world.shop, world.admin, ask(world.shop, world.admin, count=count), timeout=900)
+        wait_for_batch(world.shop, world.admin, create_batch(world.shop, world.admin, count=count), timeout=900)
     point.megabytes = max(memory.peak.values(), default=0) or None
     return point
 

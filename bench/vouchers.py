@@ -18,11 +18,11 @@ import boto3
 from botocore.config import Config
 
 from bench.report import Verdict, report
+from local.drivers.customers import session_headers
+from local.drivers.vouchers import create_batch, wait_for_batch
 from local.memory import Memory
 from local.settings import REGION, ROOT
 from local.shop import Shop, unique
-from tests.integration.members import sign_in
-from tests.integration.voucher_batches import ask, complete
 
 # What may make memory grow once; from there on it is flat.
 GROWTH = "the file is stored in parts of 8 MB, and one of less than that is held whole"
@@ -80,14 +80,13 @@ def _seconds(work: Callable[[], None]) -> float:
 
 
 def _batches(shop: Shop) -> None:
-    person = shop.samples["admin"]
-    admin = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
-    complete(shop, admin, ask(shop, admin, count=1))
+    admin = session_headers(shop, shop.samples["admin"])
+    wait_for_batch(shop, admin, create_batch(shop, admin, count=1))
     rows = []
     for count in COUNTS:
         with Memory(FUNCTIONS) as memory:
             started = time.perf_counter()
-            batch = complete(shop, admin, ask(shop, admin, count=count), timeout=1800)
+            batch = wait_for_batch(shop, admin, create_batch(shop, admin, count=count), timeout=1800)
             ours = time.perf_counter() - started
         bare = _bare(shop, count, batch["batch_id"])
         rows.append(

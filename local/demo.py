@@ -7,7 +7,7 @@ that does not hold ends the demo with exit code 1 and the reason.
 import hashlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from local import accounts, feed_samples, feeds, sitemaps
+from local.drivers.vouchers import PATH, batch_request, download_file
 from local.failures import requires_shop
 from local.mail import outbox
 from local.shop import Shop, eventually, new_basket_id, unique
@@ -188,12 +189,9 @@ def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, An
 
 def vouchers(journey: Journey) -> str:
     admin = _bearer(_session(journey, journey.shop.samples["admin"]))
-    today = datetime.now(UTC).date()
     to = f"{unique('demo')}@example.com"
-    wanted = {"count": VOUCHERS, "campaign": "Demo", "value": 1000, "currency": "EUR", "notify": to}
-    wanted |= {"valid_from": str(today), "valid_to": str(today + timedelta(days=30))}
-    path = "/vouchers/v1/voucher-batches"
-    path += "/" + journey.call("POST", path, 202, json=wanted, headers=admin)["batch_id"]
+    request = batch_request(count=VOUCHERS, campaign="Demo", notify=to)
+    path = f"{PATH}/{journey.call('POST', PATH, 202, json=request, headers=admin)['batch_id']}"
     deadline = time.monotonic() + 180
     while (batch := journey.call("GET", path, 200, headers=admin))["status"] not in ("COMPLETE", "FAILED"):
         journey.progress(batch["generated"], VOUCHERS)
@@ -202,7 +200,7 @@ def vouchers(journey: Journey) -> str:
         time.sleep(0.5)
     if batch["status"] == "FAILED":
         raise AssertionError(f"the batch failed: {batch['reason']}")
-    content = httpx.get(batch["download"]["url"]).raise_for_status().content
+    content = download_file(batch)
     codes = set(content.decode().splitlines())
     if len(codes) != VOUCHERS or hashlib.sha256(content).hexdigest() != batch["sha256"]:
         raise AssertionError(f"the file holds {len(codes)} different codes, or is not the one that was made")

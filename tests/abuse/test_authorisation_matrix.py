@@ -14,8 +14,8 @@ import boto3
 import httpx
 import pytest
 
+from local.drivers.customers import Member, sign_in, sign_up
 from local.shop import Shop, eventually, new_basket_id, unique
-from tests.integration.members import Member, sign_in, sign_up
 from tests.integration.routes import TRY_AGAIN, Route, routes
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}

@@ -14,11 +14,11 @@ from contextlib import suppress
 import pytest
 
 from local import wire
+from local.drivers.customers import sign_in
 from local.processes import FRONT_DOOR_PROCESS
 from local.settings import FRONT_DOOR_PORT, HOST
 from local.shop import Shop, eventually
 from tests.abuse.seed import LONG
-from tests.integration.members import sign_in
 
 PRODUCT = b"/catalog/v1/products/SP-10001"
 HOST_LINE = b"Host: %s:%d\r\n" % (HOST.encode(), FRONT_DOOR_PORT)

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 
 from app.pages import own_path
 from local import feeds
+from local.drivers import vouchers
+from local.drivers.customers import Member, sign_up
 from local.mail import outbox
 from local.shop import Shop, eventually, fetch, new_basket_id, unique
 from sitemaps.domain.files import BadEntry, Entry, files
 from tests.abuse.seed import LONG, SEED
 from tests.abuse.test_http import request as raw_request
 from tests.abuse.test_http import send, statuses
-from tests.integration import voucher_batches
-from tests.integration.members import Member, sign_up
 from tests.integration.test_orders import ADDRESS, body, fill_basket
 
 # What expressions of DynamoDB, paths and functions of state machines, and mapping templates are made of.
@@ -135,19 +135,19 @@ def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]
     """In the batch, in its mail and in its file, which has codes and nothing else."""
     texts = (*PATHS, TEMPLATES[1], MARKUP[0])
     notified = {text: f"{unique('voucher')}@example.com" for text in texts}
-    asked = {text: voucher_batches.ask(shop, admin, count=2, campaign=text, notify=notified[text]) for text in texts}
+    asked = {text: vouchers.create_batch(shop, admin, count=2, campaign=text, notify=notified[text]) for text in texts}
     for text, path in asked.items():
-        batch = voucher_batches.complete(shop, admin, path)
+        batch = vouchers.wait_for_batch(shop, admin, path)
         assert (batch["campaign"], batch["generated"]) == (text, 2)
-        assert re.fullmatch(r"([0-9A-Z]+\n){2}", voucher_batches.download(batch).decode())
+        assert re.fullmatch(r"([0-9A-Z]+\n){2}", vouchers.download_file(batch).decode())
         [mail] = eventually(lambda to=notified[text]: outbox(shop, to))
         assert mail.subject.endswith(text)
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_spreadsheet_is_given_a_formula(shop: Shop, admin: dict[str, str], formula: str):
-    body = voucher_batches.request(count=1, campaign=formula)
-    answer = shop.call("POST", voucher_batches.PATH, json=body, headers=admin)
+    body = vouchers.batch_request(count=1, campaign=formula)
+    answer = shop.call("POST", vouchers.PATH, json=body, headers=admin)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/campaign")
 
 
@@ -228,7 +228,7 @@ def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[st
             ("POST", "/customers/v1/customers/confirmations", {"token": line, "password": line}),
         ):
             assert shop.call(method, path, json=sent, headers=header).status_code < 500
-        answer = shop.call("POST", voucher_batches.PATH, json=voucher_batches.request(campaign=line), headers=admin)
+        answer = shop.call("POST", vouchers.PATH, json=vouchers.batch_request(campaign=line), headers=admin)
         assert answer.status_code in (202, 400)
         event = {"event_id": unique("e"), "type": "a", "occurred_at": "2026-01-01T00:00:00Z", "data": {line: line}}
         key = {"x-api-key": shop.samples["ingest_api_key"]}

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from local.drivers.customers import Member, platform_record, sign_in, sign_up
 from local.gateway import policy
 from local.shop import ANSWER_SECONDS, Shop, eventually
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
-from tests.integration.members import Member, platform, sign_in, sign_up
 
 CLIENTS = 2
 # What a platform that is slow for a moment is answered with: nobody is let in, and the same request may be sent again.
@@ -45,8 +45,8 @@ def state(shop: Shop, member: Member) -> tuple[Any, ...]:
     """All that outside systems hold of a customer, and all that ever happened to them."""
     customer_id = member.customer_id
     return (
-        platform(shop, f"commerce/customers/{customer_id}"),
-        platform(shop, f"rewards/members/{customer_id}"),
+        platform_record(shop, f"commerce/customers/{customer_id}"),
+        platform_record(shop, f"rewards/members/{customer_id}"),
         shop.ledger("customers", customer_id),
     )
 

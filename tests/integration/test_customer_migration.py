@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from local.dead_letters import DeadLetter
+from local.drivers.customers import session_headers
 from local.shop import Shop, eventually, unique
 from tests.integration import spokes
-from tests.integration.members import sign_in
 
 LEGACY = {"name": "Old Name", "phone": "+41 44 000 00 00", "addresses": [{"city": "Bern"}], "language": "de"}
 
@@ -64,8 +64,7 @@ def written(shop: Shop, name: str) -> list[dict[str, Any]]:
 
 
 def session(shop: Shop, who: str) -> dict[str, str]:
-    sample = shop.samples[who]
-    return {"Authorization": f"Bearer {sign_in(shop, sample['email'], sample['password'])}"}
+    return session_headers(shop, shop.samples[who])
 
 
 @pytest.fixture(scope="module")

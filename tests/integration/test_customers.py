@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from local.accounts import newest_token
+from local.drivers.customers import Member, platform_record, sign_in, sign_up
 from local.events import listening, received
 from local.mail import outbox
 from local.shop import Shop, eventually, patiently, unique
-from tests.integration.members import Member, platform, sign_in, sign_up
 
 READS_MAIL = pytest.mark.local_only("only the local cloud keeps the mails that it sends")
 HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}
@@ -47,7 +47,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
     path = f"/partners/v1/commerce/customers/{customer_id}"
-    customer = platform(shop, f"commerce/customers/{customer_id}")
+    customer = platform_record(shop, f"commerce/customers/{customer_id}")
     answer = shop.call("PUT", path, json=customer | changes, headers={"If-Match": str(customer["version"])})
     assert answer.status_code == 200, answer.text
 

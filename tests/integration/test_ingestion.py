@@ -1,6 +1,5 @@
 """Events from the API to the bucket and to whoever processes them; no function runs before the stream has them."""
 
-import base64
 import gzip
 import json
 import os
@@ -17,6 +16,7 @@ import pytest
 
 from local.dead_letters import looking, queues, redrive
 from local.declared import pieces
+from local.drivers.ingestion import delivered_lines, event_count, failed_records, objects
 from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from tests.hostile import BROKEN, mutations
 
@@ -40,35 +40,6 @@ def made(name: str, number: Any = 0, **fields: Any) -> dict[str, Any]:
     """An event whose type no other test has."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"event_id": f"{name}-{number}", "type": name, "occurred_at": now, "data": {"number": 1}} | fields
-
-
-def objects(shop: Shop, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for page in shop.aws("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", []):
-            content = shop.aws("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
-            yield found["Key"], gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-
-
-def delivered(shop: Shop, bucket: str, name: str, prefix: str = "events/") -> list[dict[str, Any]]:
-    """The lines of all events that mention ``name``."""
-    mentioned = (
-        line for _, content in objects(shop, bucket, prefix) for line in content.split(b"\n") if name.encode() in line
-    )
-    return [json.loads(line) for line in mentioned]
-
-
-def failed(shop: Shop, bucket: str, name: str) -> set[bytes]:
-    """The records of the error prefix that mention ``name``, as they were sent."""
-    rows = (row for _, content in objects(shop, bucket, "errors/processing-failed/") for row in content.splitlines())
-    records = {base64.b64decode(json.loads(row).get("rawData", "")) for row in rows}
-    return {record for record in records if name.encode() in record}
-
-
-def counted(shop: Shop, name: str) -> int:
-    """What the roll-up says of a type, over all hours."""
-    table = shop.address("ingestion", "counts-table-name")
-    pages = shop.aws("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    return sum(int(item["events"]["N"]) for page in pages for item in page["Items"] if item.get("type") == {"S": name})
 
 
 def put(shop: Shop, bucket: str, content: bytes, prefix: str = "events/2026/01/01/00/") -> str:
@@ -106,14 +77,14 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
     assert seen[202] < len(answers), "nothing was refused"
 
     def kept() -> dict[str, dict[str, Any]]:
-        lines = {each["event"]["event_id"]: each for each in delivered(shop, bucket, name)}
+        lines = {each["event"]["event_id"]: each for each in delivered_lines(shop, bucket, name)}
         assert len(lines) == len(expected)
         return lines
 
     lines = eventually(kept, every=1)
     assert {event_id: each["event"] for event_id, each in lines.items()} == expected
     assert all(set(each) == {"received_at", "request_id", "event"} for each in lines.values())
-    backed_up = {each["event"]["event_id"] for each in delivered(shop, bucket, name, "source/")}
+    backed_up = {each["event"]["event_id"] for each in delivered_lines(shop, bucket, name, "source/")}
     assert backed_up == set(expected)
 
 
@@ -235,7 +206,7 @@ def test_the_most_that_a_batch_may_have_is_taken(shop: Shop, key: dict[str, str]
     answer = send(shop, key, MANY, json.dumps({"events": [made(name, n) for n in range(500)]}).encode())
     assert (answer.status_code, answer.json()["accepted"], answer.json()["failed"]) == (202, 500, 0)
     assert [result["index"] for result in answer.json()["results"]] == list(range(500))
-    eventually(lambda: counted(shop, name) == 500)
+    eventually(lambda: event_count(shop, name) == 500)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
@@ -258,7 +229,7 @@ def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], buc
     for start in range(0, 60, 20):
         events = [made(name, number) for number in range(start, start + 20)]
         assert send(shop, key, MANY, json.dumps({"events": events}).encode()).status_code == 202
-    eventually(lambda: counted(shop, name) == 60)
+    eventually(lambda: event_count(shop, name) == 60)
 
     def rows() -> list[str]:
         found = [content for path, content in objects(shop, bucket, f"analytics/type={name}/")]
@@ -273,13 +244,13 @@ def test_objects_of_many_records_are_read_in_every_form(shop: Shop, bucket: str,
     name = unique("object")
     content = between.join(line(made(name, number)) for number in range(250)).encode()
     put(shop, bucket, gzip.compress(content) if zipped else content)
-    eventually(lambda: counted(shop, name) == 250)
+    eventually(lambda: event_count(shop, name) == 250)
 
 
 def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bucket: str):
     name = unique("corrupt")
     path = put(shop, bucket, "\n".join([line(made(name, 1)), '{"broken', line(made(name, 2))]).encode())
-    eventually(lambda: counted(shop, name) == 2)
+    eventually(lambda: event_count(shop, name) == 2)
 
     def aside() -> list[bytes]:
         return [content for _, content in objects(shop, bucket, f"errors/corrupt/{path}")]
@@ -291,13 +262,13 @@ def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bu
 def test_an_object_that_is_told_of_again_is_counted_once(shop: Shop, bucket: str):
     name = unique("again")
     path = put(shop, bucket, line(made(name)).encode())
-    eventually(lambda: counted(shop, name) == 1)
+    eventually(lambda: event_count(shop, name) == 1)
     etag = shop.aws("s3").head_object(Bucket=bucket, Key=path)["ETag"].strip('"')
     told = {"detail": {"bucket": {"name": bucket}, "object": {"key": path, "etag": etag, "size": 1, "sequencer": "1"}}}
     for _ in range(2):
         assert invoke(shop, "fan-out", shop.event("ingestion/fan_out.json") | told)["events"] == 1
         assert invoke(shop, "roll-up", {"bucket": bucket, "key": path, "etag": etag}) == {"counted": 0}
-    assert counted(shop, name) == 1
+    assert event_count(shop, name) == 1
 
 
 def invoke(shop: Shop, function: str, event: dict[str, Any]) -> Any:
@@ -317,8 +288,8 @@ def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bu
     records = [{"Data": data} for data in (*junk, good.encode(), good.encode())]
     shop.aws("firehose").put_record_batch(DeliveryStreamName=stream, Records=records)
 
-    eventually(lambda: failed(shop, bucket, name) == set(junk))
-    eventually(lambda: counted(shop, name) == 1)
+    eventually(lambda: failed_records(shop, bucket, name) == set(junk))
+    eventually(lambda: event_count(shop, name) == 1)
     sources = [content for _, content in objects(shop, bucket, "source/")]
     assert sum(content.count(name.encode()) for content in sources) >= 4
 
@@ -329,8 +300,8 @@ def test_objects_of_the_error_prefix_are_processed_by_nobody(shop: Shop, bucket:
     put(shop, bucket, line(made(name)).encode(), "source/2026/01/01/00/")
     good = unique("good")
     put(shop, bucket, line(made(good)).encode())
-    eventually(lambda: counted(shop, good) == 1)
-    assert counted(shop, name) == 0
+    eventually(lambda: event_count(shop, good) == 1)
+    assert event_count(shop, name) == 0
 
 
 def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_can_be_redriven(shop: Shop, bucket: str):
@@ -349,7 +320,7 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
     assert function in json.loads(body)["requestContext"]["functionArn"]
     # Put right: the object is where the function may read it. Its arrival is counted first.
     path = put(shop, bucket, line(made(name)).encode())
-    eventually(lambda: counted(shop, name) == 1)
+    eventually(lambda: event_count(shop, name) == 1)
     sqs = shop.aws("sqs")
     with looking(shop, queue) as letters:
         [found] = [found for found in letters if name in found.message["Body"]]
@@ -358,7 +329,7 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=found.message["ReceiptHandle"])
     assert redrive(shop, queue) >= 1
     # The letter tells of another version, by its etag.
-    eventually(lambda: counted(shop, name) == 2)
+    eventually(lambda: event_count(shop, name) == 2)
 
 
 def test_hostile_types_never_become_keys(shop: Shop, bucket: str):

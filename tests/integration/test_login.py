@@ -7,8 +7,8 @@ from hashlib import sha256
 import httpx
 import pytest
 
+from local.drivers.customers import platform_record, sign_up
 from local.shop import Shop, eventually, patiently, unique
-from tests.integration.members import platform, sign_up
 
 
 def sign_in(shop: Shop, person: dict, **changes) -> httpx.Response:
@@ -130,7 +130,7 @@ def test_a_person_signs_out_everywhere(shop: Shop):
 
 def test_an_admin_ends_the_sessions_of_an_identity(shop: Shop):
     member = sign_up(shop)
-    identity_id = platform(shop, f"commerce/customers/{member.customer_id}")["identity_id"]
+    identity_id = platform_record(shop, f"commerce/customers/{member.customer_id}")["identity_id"]
     path = f"/login/v1/identities/{identity_id}/sessions"
     assert shop.call("DELETE", path, headers=member.session).status_code == 403
     admin = {"Authorization": f"Bearer {sign_in(shop, shop.samples['admin']).json()['session_token']}"}

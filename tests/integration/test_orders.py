@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from local import trace
+from local.drivers.customers import sign_in, sign_up
 from local.shop import Shop, eventually, new_basket_id, patiently, unique
-from tests.integration.members import sign_in, sign_up, stranger
 from tests.integration.spokes import drained
+from tests.integration.strangers import stranger
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local.shop import Shop, eventually, patiently, unique
-from tests.integration.members import stranger
+from tests.integration.strangers import stranger
 
 SYSTEMS = ("commerce", "identity", "rewards", "tax", "payments", "sap", "content")
 CLIENTS = 16

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSRequest
 from local.counters import FLOORS, raise_sequences
 from local.credentials import ROOT_ACCESS_KEY_ID
 from local.shop import Shop, unique
-from tests.integration.members import stranger
+from tests.integration.strangers import stranger
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from local.shop import Shop, eventually, patiently
-from tests.integration.members import stranger
+from tests.integration.strangers import stranger
 
 PATH = "/tax/v1/quotations"
 REQUEST = {

@@ -14,11 +14,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local.drivers.customers import session_headers
+from local.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
 from local.mail import outbox
 from local.settings import REGION
 from local.shop import Shop, eventually, fetch, patiently, unique
-from tests.integration.members import sign_in
-from tests.integration.voucher_batches import PATH, ask, complete, download, request
 
 SIZES = (1, 24, 5_001)
 # In milliseconds, as CloudWatch Logs counts.
@@ -27,20 +27,19 @@ BEGAN = int(time.time() * 1000)
 
 @pytest.fixture(scope="module")
 def admin(shop: Shop) -> dict[str, str]:
-    person = shop.samples["admin"]
-    return {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+    return session_headers(shop, shop.samples["admin"])
 
 
 @pytest.fixture(scope="module")
 def batches(shop: Shop, admin: dict[str, str]) -> dict[int, dict[str, Any]]:
     """One complete batch of each size, as the API shows it."""
-    asked = {count: ask(shop, admin, count=count) for count in SIZES}
-    return {count: complete(shop, admin, path) for count, path in asked.items()}
+    asked = {count: create_batch(shop, admin, count=count) for count in SIZES}
+    return {count: wait_for_batch(shop, admin, path) for count, path in asked.items()}
 
 
 @pytest.fixture
 def codes(batches: dict[int, dict[str, Any]]) -> list[str]:
-    return download(batches[24]).decode().split()
+    return download_file(batches[24]).decode().split()
 
 
 def stored(shop: Shop, codes: list[str]) -> int:
@@ -57,7 +56,7 @@ def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches:
     every: list[str] = []
     bucket, s3 = shop.address("vouchers", "bucket-name"), shop.aws("s3")
     for count, batch in batches.items():
-        content = download(batch)
+        content = download_file(batch)
         lines = content.decode().splitlines()
         manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"release/{batch['batch_id']}.json")["Body"].read())
         assert len(lines) == batch["generated"] == manifest["count"] == stored(shop, lines) == count
@@ -68,27 +67,26 @@ def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches:
 
 
 def test_the_same_key_again_creates_nothing(shop: Shop, admin: dict[str, str]):
-    headers, body = admin | {"Idempotency-Key": unique("batch")}, request(count=1)
+    headers, body = admin | {"Idempotency-Key": unique("batch")}, batch_request(count=1)
     first = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
     again = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
     other = shop.call("POST", "/vouchers/v1/voucher-batches", json=body | {"count": 2}, headers=headers)
     assert (first.status_code, again.status_code, other.status_code) == (202, 202, 409)
     assert first.json()["batch_id"] == again.json()["batch_id"]
     assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
-    complete(shop, admin, first.headers["location"])
+    wait_for_batch(shop, admin, first.headers["location"])
 
 
 def test_batches_are_an_admins(shop: Shop, batches: dict[int, dict[str, Any]]):
-    person = shop.samples["customer"]
-    customer = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
+    customer = session_headers(shop, shop.samples["customer"])
     path = "/vouchers/v1/voucher-batches"
     for method, url in (
         ("POST", path),
         ("GET", f"{path}/{batches[24]['batch_id']}"),
         ("POST", f"{path}/{batches[24]['batch_id']}/cancellation"),
     ):
-        assert shop.call(method, url, json=request()).status_code == 401
-        assert shop.call(method, url, json=request(), headers=customer).status_code == 403
+        assert shop.call(method, url, json=batch_request()).status_code == 401
+        assert shop.call(method, url, json=batch_request(), headers=customer).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -103,7 +101,7 @@ def test_batches_are_an_admins(shop: Shop, batches: dict[int, dict[str, Any]]):
     ],
 )
 def test_what_is_wrong_is_named(shop: Shop, admin: dict[str, str], changed: dict[str, Any], pointer: str):
-    answer = shop.call("POST", "/vouchers/v1/voucher-batches", json=request(**changed), headers=admin)
+    answer = shop.call("POST", "/vouchers/v1/voucher-batches", json=batch_request(**changed), headers=admin)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == pointer
 
@@ -136,7 +134,7 @@ def test_the_signer_may_read_one_file_only(shop: Shop, batches: dict[int, dict[s
 
 
 def test_a_link_that_works_once_works_once(shop: Shop, admin: dict[str, str]):
-    batch = complete(shop, admin, ask(shop, admin, count=1, one_time=True))
+    batch = wait_for_batch(shop, admin, create_batch(shop, admin, count=1, one_time=True))
     first = fetch(batch["download"]["url"])
     assert first.status_code == 303
     assert hashlib.sha256(fetch(first.headers["location"]).content).hexdigest() == batch["sha256"]
@@ -210,9 +208,9 @@ def test_an_admin_gives_back_a_voucher_that_bought_nothing(shop: Shop, admin: di
 
 def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str]):
     tomorrow = str((datetime.now(UTC) + timedelta(days=2)).date())
-    path = ask(shop, admin, count=2, valid_from=tomorrow)
-    early = complete(shop, admin, path)
-    code = download(early).decode().split()[0]
+    path = create_batch(shop, admin, count=2, valid_from=tomorrow)
+    early = wait_for_batch(shop, admin, path)
+    code = download_file(early).decode().split()[0]
     answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_NOT_YET_VALID")
     assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
@@ -226,8 +224,8 @@ def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str,
 @pytest.mark.local_only("it reads the mails that the local cloud keeps")
 def test_one_mail_brings_the_link_and_no_code(shop: Shop, admin: dict[str, str]):
     to = f"{unique('admin')}@example.com"
-    path = ask(shop, admin, count=3, notify=to)
-    batch = complete(shop, admin, path)
+    path = create_batch(shop, admin, count=3, notify=to)
+    batch = wait_for_batch(shop, admin, path)
     (mail,) = eventually(lambda: outbox(shop, to))
     (link,) = [line for line in mail.text.splitlines() if line.startswith("http")]
     content = fetch(link).content
@@ -273,7 +271,7 @@ def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches
     assert "GenerateChunks" in told
     for batch in batches.values():
         assert batch["batch_id"] in told
-        assert not [code for code in download(batch).decode().split() if code in told]
+        assert not [code for code in download_file(batch).decode().split() if code in told]
     for secret in ("X-Amz-Signature", r"voucher-downloads/(?!\{token\})", r'@example\.com"'):
         assert not re.search(secret, told)
 
@@ -285,7 +283,9 @@ def test_a_batch_that_nobody_works_on_is_started_again_or_given_up(
     table, dynamodb = shop.address("vouchers", "batches-table-name"), shop.aws("dynamodb")
     item = dynamodb.get_item(TableName=table, Key={"batch_id": {"S": batches[1]["batch_id"]}})["Item"]
     left = {
-        name: value for name, value in item.items() if name in {*request(), "one_time", "created_at", "correlation_id"}
+        name: value
+        for name, value in item.items()
+        if name in {*batch_request(), "one_time", "created_at", "correlation_id"}
     }
     left |= {name: item[name] for name in ("key_version", "purge_at") if name in item}
     name, since = f"VB{uuid4().hex[:24]}", (datetime.now(UTC) - timedelta(hours=1)).isoformat()

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from local.drivers.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
+from local.drivers.promises import Promises
+from local.drivers.queues import depths, is_dead
 from local.shop import Shop, eventually
-from tests.resilience.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
 from tests.resilience.journeys import Client, look
-from tests.resilience.promises import Promises
-from tests.resilience.queues import depths, is_dead
 
 
 def disturb(shop: Shop, method: str, **wanted: Any) -> dict[str, Any]:

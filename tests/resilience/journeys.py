@@ -16,10 +16,10 @@ import httpx
 
 from local import feed_samples
 from local.accounts import mailed_token
+from local.drivers import vouchers
+from local.drivers.promises import Customer, Feed, Order, Promises
 from local.publish import resources
 from local.shop import Shop, new_basket_id, unique
-from tests.integration import voucher_batches
-from tests.resilience.promises import Customer, Feed, Order, Promises
 
 ADDRESS = {"city": "Berlin", "postal_code": "10115", "country": "DE"}
 # How long a client asks again before it gives up. After all workers were killed, a machine with two cores needs a while.
@@ -228,7 +228,7 @@ def bearer(client: Client) -> None:
     """Redeems vouchers that others have been given before: each for one order, then in vain for another."""
     admin = client.admin()
     for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
-        path = f"{voucher_batches.PATH}/{batch_id}"
+        path = f"{vouchers.PATH}/{batch_id}"
         batch = client.call("GET", path, 200, headers=admin).json()
         if batch["status"] != "COMPLETE":
             continue
@@ -239,7 +239,7 @@ def bearer(client: Client) -> None:
 def codes(client: Client, batch: dict[str, Any]) -> list[str]:
     """The vouchers of a batch that is complete."""
     client.promises.keep_link_private(batch["download"]["url"])
-    found = voucher_batches.download(batch).decode().split()
+    found = vouchers.download_file(batch).decode().split()
     client.promises.keep_private(*found)
     return found
 
@@ -270,13 +270,13 @@ def issue_vouchers(client: Client) -> None:
     """Asks for three batches: one to hand out, one whose link works once, one that is not wanted after all."""
     admin = client.admin()
     for wish in ("kept", "one_time", "cancelled"):
-        body = voucher_batches.request(
+        body = vouchers.batch_request(
             count=client.chance.randrange(20, 60), notify=f"{client.secret('mail')}@example.com"
         )
         body |= {"one_time": True} if wish == "one_time" else {}
         headers = admin | {"Idempotency-Key": unique("batch")}
-        batch_id = client.call("POST", voucher_batches.PATH, 202, json=body, headers=headers).json()["batch_id"]
-        path = f"{voucher_batches.PATH}/{batch_id}"
+        batch_id = client.call("POST", vouchers.PATH, 202, json=body, headers=headers).json()["batch_id"]
+        path = f"{vouchers.PATH}/{batch_id}"
         if wish == "cancelled":
             client.call("POST", f"{path}/cancellation", 200, headers=admin)
             client.promises.cancelled.add(batch_id)

@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+from local.drivers.invariants import SETTLE_SECONDS, hold
+from local.drivers.promises import Promises
 from local.events import listening, received
 from local.processes import kill_workers
 from local.shop import Shop, eventually, new_basket_id, patiently, unique
-from tests.resilience.invariants import SETTLE_SECONDS, hold
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, look, place
-from tests.resilience.promises import Promises
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16

@@ -18,15 +18,15 @@ import httpx
 import pytest
 
 from local import dead_letters
+from local.drivers.invariants import SETTLE_SECONDS, Violations, left, readable
+from local.drivers.promises import Promises
+from local.drivers.queues import depths, is_dead
 from local.processes import EMULATOR, kill_workers
 from local.settings import STATE
 from local.shop import Shop, eventually, unique
 from tests.integration.test_poison import consumers
 from tests.resilience.disturbances import disturb, settle
-from tests.resilience.invariants import SETTLE_SECONDS, Violations, left, readable
 from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
-from tests.resilience.promises import Promises
-from tests.resilience.queues import depths, is_dead
 from tests.resilience.seed import SEED, TORTURE
 
 TIMES = 5 if TORTURE else 1

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from local import emulator_client
+from local.drivers.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
+from local.drivers.promises import Promises
 from local.faults import KINDS
 from local.processes import kill_workers
 from local.settings import STATE
 from local.shop import Shop
-from tests.resilience.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
 from tests.resilience.journeys import walk
-from tests.resilience.promises import Promises
 from tests.resilience.seed import SEED, TORTURE
 
 # (seed, kinds of faults): in a round, each call fails in one of its ways.

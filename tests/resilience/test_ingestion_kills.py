@@ -2,11 +2,11 @@
 
 import json
 
+from local.drivers.invariants import hold
+from local.drivers.promises import Promises
 from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
 from tests.integration.test_ingestion import MANY, ONE, made, send
-from tests.resilience.invariants import hold
-from tests.resilience.promises import Promises
 
 ROUNDS = 6
 BATCH = 25

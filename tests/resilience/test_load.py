@@ -12,10 +12,10 @@ import pytest
 
 from bench import black_friday
 from bench.black_friday import Load
+from local.drivers.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
+from local.drivers.promises import Order, Promises
 from local.publish import resources
 from local.shop import Shop, new_basket_id
-from tests.resilience.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
-from tests.resilience.promises import Order, Promises
 
 # Twenty customers at most, for twenty seconds; so little is let through that some of them are shed on any machine.
 SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.003, think_seconds=0.3, check_outs=11)

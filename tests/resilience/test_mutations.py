@@ -17,16 +17,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from local import feeds
+from local.drivers import invariants, vouchers
+from local.drivers.ingestion import delivered_lines, event_count
+from local.drivers.invariants import Invariant, Violations, hold, logged, violations
+from local.drivers.promises import Order, Promises
+from local.drivers.queues import depths, is_dead
 from local.shop import Shop, eventually
-from tests.integration import voucher_batches
 from tests.integration.spokes import dead_letters
-from tests.integration.test_ingestion import counted, delivered
-from tests.resilience import invariants
 from tests.resilience.disturbances import disturbed, mapping, repeat_events, settle, standing, waiting
-from tests.resilience.invariants import Invariant, Violations, hold, logged, violations
 from tests.resilience.journeys import Client, Refused, fill_basket, look, place, produce, redeem, update_from_platform
-from tests.resilience.promises import Order, Promises
-from tests.resilience.queues import depths, is_dead
 
 LIVE = "live"
 REPORT_FAILURES = ["ReportBatchItemFailures"]
@@ -102,11 +101,11 @@ def outage(system: str, function: str) -> Campaign:
     return campaign
 
 
-def vouchers(client: Client) -> None:
+def redeem_voucher(client: Client) -> None:
     """A voucher of a new batch, redeemed for one order and then for another."""
     admin = feeds.admin(client.shop)
-    batch = voucher_batches.complete(client.shop, admin, voucher_batches.ask(client.shop, admin, count=1))
-    redeem(client, voucher_batches.download(batch).decode().split()[0])
+    batch = vouchers.wait_for_batch(client.shop, admin, vouchers.create_batch(client.shop, admin, count=1))
+    redeem(client, vouchers.download_file(batch).decode().split()[0])
 
 
 @twice
@@ -123,8 +122,8 @@ def events(client: Client) -> None:
     produce(client)
     bucket = client.shop.address("ingestion", "bucket-name")
     for name, accepted in client.promises.events.items():
-        eventually(lambda n=name, a=accepted: len(delivered(client.shop, bucket, n)) >= len(a))
-        eventually(lambda n=name, a=accepted: counted(client.shop, n) >= len(a))
+        eventually(lambda n=name, a=accepted: len(delivered_lines(client.shop, bucket, n)) >= len(a))
+        eventually(lambda n=name, a=accepted: event_count(client.shop, n) >= len(a))
 
 
 # --- mutations ---
@@ -222,7 +221,7 @@ MUTATIONS = (
         "vouchers/repository/vouchers.py",
         "    put = absent | {\n",
         f'    put = absent | {{\n        "ConditionExpression": "{ALWAYS.format("code")}",\n',
-        vouchers,
+        redeem_voucher,
         invariants.vouchers_are_redeemed_once,
     ),
     Mutation(

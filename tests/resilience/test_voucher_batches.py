@@ -9,10 +9,10 @@ import time
 
 import pytest
 
+from local.drivers.customers import session_headers
+from local.drivers.vouchers import create_batch, download_file, wait_for_batch
 from local.processes import kill_workers
 from local.shop import Shop, eventually
-from tests.integration.members import sign_in
-from tests.integration.voucher_batches import ask, complete, download
 
 VOUCHERS = int(os.environ.get("SETPIECES_VOUCHERS", "20000"))
 # A step that was killed is tried again after 2 s, 4 s ...; the rest is what the machine takes.
@@ -21,9 +21,8 @@ TIMEOUT = 300 + VOUCHERS // 1000
 
 @pytest.mark.timeout(TIMEOUT * 3)
 def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
-    person = shop.samples["admin"]
-    admin = {"Authorization": f"Bearer {sign_in(shop, person['email'], person['password'])}"}
-    path = ask(shop, admin, count=VOUCHERS)
+    admin = session_headers(shop, shop.samples["admin"])
+    path = create_batch(shop, admin, count=VOUCHERS)
     batch_id = path.rpartition("/")[2]
 
     killed = 0
@@ -31,8 +30,8 @@ def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
         eventually(lambda least=share * VOUCHERS: begun(shop, batch_id, least), timeout=TIMEOUT, every=0.05)
         killed += kill_workers()
     assert killed
-    disturbed = complete(shop, admin, path, timeout=TIMEOUT)
-    content = download(disturbed)
+    disturbed = wait_for_batch(shop, admin, path, timeout=TIMEOUT)
+    content = download_file(disturbed)
     codes = content.decode().split()
     assert len(codes) == len(set(codes)) == VOUCHERS
 
@@ -44,9 +43,9 @@ def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
         input=f'{{"batch_id": "{batch_id}", "correlation_id": "again-{int(time.time())}"}}',
     )
     eventually(lambda: batch(shop, batch_id)["status"]["S"] != "FAILED")
-    undisturbed = complete(shop, admin, path, timeout=TIMEOUT)
-    assert undisturbed["sha256"] == disturbed["sha256"] == hashlib.sha256(download(undisturbed)).hexdigest()
-    assert download(undisturbed) == content
+    undisturbed = wait_for_batch(shop, admin, path, timeout=TIMEOUT)
+    assert undisturbed["sha256"] == disturbed["sha256"] == hashlib.sha256(download_file(undisturbed)).hexdigest()
+    assert download_file(undisturbed) == content
 
 
 def begun(shop: Shop, batch_id: str, least: float) -> bool:

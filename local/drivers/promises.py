@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from local.drivers.queues import depths
 from local.shop import Shop
-from tests.resilience.queues import depths
 
 # What of a signed link may be nobody else's.
 SIGNED = ("X-Amz-Signature", "X-Amz-Security-Token")

@@ -13,15 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
-import pytest
 
 from local import feeds, sitemaps
+from local.drivers import vouchers
+from local.drivers.ingestion import delivered_lines, event_count, failed_records
+from local.drivers.promises import Customer, Feed, Order, Promises
+from local.drivers.queues import bodies, depths, is_dead
 from local.shop import Shop
 from setpieces.events import parse
-from tests.integration import voucher_batches
-from tests.integration.test_ingestion import counted, delivered, failed
-from tests.resilience.promises import Customer, Feed, Order, Promises
-from tests.resilience.queues import bodies, depths, is_dead
 
 READERS = 8
 # How long a shop may take until all work is done. A message is put off for five minutes at most (``setpieces.sqs_consumer``),
@@ -181,7 +180,7 @@ def voucher_batches_are_complete_and_unique(shop: Shop, promises: Promises) -> V
     admin = feeds.admin(shop)
 
     def show(batch_id: str) -> dict[str, Any]:
-        return shop.call("GET", f"{voucher_batches.PATH}/{batch_id}", headers=admin).raise_for_status().json()
+        return shop.call("GET", f"{vouchers.PATH}/{batch_id}", headers=admin).raise_for_status().json()
 
     found: dict[str, list[str]] = {}
 
@@ -253,10 +252,10 @@ def every_event_is_kept_and_counted(shop: Shop, promises: Promises) -> Violation
 
     def check(name: str) -> Iterator[str]:
         accepted = promises.events[name]
-        lines = delivered(shop, bucket, name)
+        lines = delivered_lines(shop, bucket, name)
         judged = {line["event"]["event_id"] for line in lines}
-        aside = {json.loads(record)["event"]["event_id"] for record in failed(shop, bucket, name)}
-        backed_up = {line["event"]["event_id"] for line in delivered(shop, bucket, name, "source/")}
+        aside = {json.loads(record)["event"]["event_id"] for record in failed_records(shop, bucket, name)}
+        backed_up = {line["event"]["event_id"] for line in delivered_lines(shop, bucket, name, "source/")}
         if lost := accepted - judged - aside:
             yield f"{len(lost)} of {len(accepted)} events {name} are lost, {min(lost)} among them"
         if both := judged & aside:
@@ -264,7 +263,7 @@ def every_event_is_kept_and_counted(shop: Shop, promises: Promises) -> Violation
         if missing := accepted - backed_up:
             yield f"{len(missing)} of {len(accepted)} events {name} are not backed up"
         # A producer without an answer sends again, and across deliveries a repeat stays and counts.
-        if (count := counted(shop, name)) != len(lines):
+        if (count := event_count(shop, name)) != len(lines):
             yield f"{len(lines)} events {name} were delivered, {count} counted"
 
     return for_each(promises.events, check)
@@ -304,7 +303,8 @@ def queues_are_drained(shop: Shop, promises: Promises) -> Violations:
 
 def every_event_on_the_bus_is_valid(shop: Shop, promises: Promises) -> Violations:
     """By its schema; and the same id is the same event."""
-    violations, known = [], {}
+    violations: Violations = []
+    known: dict[str, Any] = {}
     for message in logged(shop, LOGGED_BUS, promises.started):
         detail = json.loads(message)["detail"]
         try:
@@ -396,9 +396,9 @@ def left(
 def hold(
     shop: Shop, promises: Promises, timeout: float = SETTLE_SECONDS, invariants: Iterable[Invariant] = INVARIANTS
 ) -> None:
-    """Fail with every violation that is ``left``, in one list."""
+    """Raises AssertionError with every violation that is ``left``, in one list."""
     if found := left(shop, promises, timeout, invariants):
-        pytest.fail(readable(found), pytrace=False)
+        raise AssertionError(readable(found))
 
 
 def readable(found: dict[str, Violations], most: int = 20) -> str:

@@ -1,0 +1,73 @@
+"""JSON Schemas of the fields that several services take, for ``setpieces.json_body``. Pure data.
+
+``description`` completes the sentence "must be ...".
+"""
+
+from typing import Any
+
+from setpieces.postal import LONGEST
+
+Schema = dict[str, Any]
+
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
+
+
+def text(shortest: int, longest: int) -> Schema:
+    """Any text of so many characters."""
+    description = f"a text of {shortest} to {longest} characters"
+    return {"type": "string", "minLength": shortest, "maxLength": longest, "description": description}
+
+
+def single_line(shortest: int, longest: int) -> Schema:
+    """A text without control characters that is not all blank."""
+    return text(shortest, longest) | {"pattern": rf"^(?=.*\S)[^{_CONTROL}]*$"}
+
+
+def whole_number(lowest: int, highest: int) -> Schema:
+    description = f"a whole number from {lowest} to {highest}"
+    return {"type": "integer", "minimum": lowest, "maximum": highest, "description": description}
+
+
+def nullable(schema: Schema) -> Schema:
+    """``schema`` or null, which takes a member away in a merge patch (RFC 7396)."""
+    return schema | {"type": [schema["type"], "null"]}
+
+
+def postal_address(*required: str) -> Schema:
+    """An address of a person, the same for profiles and orders: what a customer keeps can be ordered to."""
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": {name: single_line(1, longest) for name, longest in LONGEST.items()} | {"country": COUNTRY},
+        "additionalProperties": False,
+        "description": "an address",
+    }
+
+
+BOOLEAN: Schema = {"type": "boolean", "description": "true or false"}
+# ISO 3166-1 alpha-2 and ISO 4217, as far as their form goes.
+COUNTRY: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z]{2}$",
+    "description": "a country code of two capital letters (ISO 3166-1)",
+}
+CURRENCY: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z]{3}$",
+    "description": "a currency code of three capital letters (ISO 4217)",
+}
+CUSTOMER_ID: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9_-]{1,64}$",
+    "description": "1 to 64 letters, digits, - or _",
+}
+# As browsers check it (https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address), with a dot in the domain. Not
+# all of RFC 5322: a comment or a display name would make many addresses of one mailbox, and each may be sent mails.
+EMAIL: Schema = {
+    "type": "string",
+    "maxLength": 254,
+    "pattern": _EMAIL,
+    "description": "an e-mail address of at most 254 characters",
+}

@@ -79,7 +79,7 @@ parity: $(VENV) ## List every difference between the local cloud and AWS
 # PYTEST reaches the runner by the environment, with its quotes.
 test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
-lint: .venv/.installed ## Linters: ruff, mypy, cfn-lint with SAM's rules, checkov, check-jsonschema
+lint: .venv/.installed ## Linters: ruff, mypy, import-linter, cfn-lint, checkov, check-jsonschema
 	@$(RUN) tests.run lint
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

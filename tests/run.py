@@ -46,6 +46,8 @@ PROGRESS_SECONDS = 30
 PYTHON = (sys.executable, "-m")
 VENV, POLICY, SAM = (f".venv{name}/.installed" for name in ("", "-policy", "-sam"))
 TEMPLATES = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/*.yaml")))
+# Where the packages of the services and of the layer are found.
+SERVICES = os.pathsep.join(map(str, sorted(ROOT.glob("functions/*"))))
 WORKFLOWS = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
 
 
@@ -78,6 +80,12 @@ CHECKS = (
     Check("ruff", "lint", (".venv/bin/ruff", "check", ".")),
     Check("ruff-format", "lint", (".venv/bin/ruff", "format", "--check", ".")),
     Check("mypy", "lint", (".venv/bin/mypy",)),
+    Check(
+        "import-linter",
+        "lint",
+        (".venv/bin/lint-imports", "--no-cache", "--no-logo"),
+        environment={"PYTHONPATH": SERVICES},
+    ),
     Check("cfn-lint", "lint", (".venv/bin/cfn-lint", *TEMPLATES)),
     Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), (POLICY,)),
     Check(

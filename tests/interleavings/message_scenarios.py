@@ -7,9 +7,10 @@ from typing import Any
 
 from local import feed_samples
 from local.settings import ROOT
-from tests.interleavings import deployed
+from tests import deployed
+from tests.faults import Crash, Fault
 from tests.interleavings.scenario import Invariant, Scenario
-from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
+from tests.interleavings.scheduler import Bounds, Run
 from tests.interleavings.world import Message, World
 
 # --- feeds ---

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.faults import Fault
 from tests.interleavings.basket_scenarios import BASKET, ITEMS, products
 from tests.interleavings.scenario import Invariant, Scenario
-from tests.interleavings.scheduler import Bounds, Fault, Run
+from tests.interleavings.scheduler import Bounds, Run
 from tests.interleavings.world import Message, World
 
 SUBMIT, DEAD, PARKED = "orders.SubmitQueue", "orders.SubmitDeadLetters", "orders.ParkedQueue"

@@ -10,9 +10,10 @@ from typing import Any
 
 from local.settings import ROOT
 from setpieces import aws
-from tests.interleavings import deployed
+from tests import deployed
+from tests.faults import Crash, Fault
 from tests.interleavings.scenario import Invariant, Scenario
-from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
+from tests.interleavings.scheduler import Bounds, Run
 from tests.interleavings.world import START, Message, World
 
 # --- sequences ---

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.interleavings.scheduler import Bounds, Explored, Fault, Run, Schedule, explore, shrink
+from tests.faults import Fault
+from tests.interleavings.scheduler import Bounds, Explored, Run, Schedule, explore, shrink
 from tests.interleavings.world import World
 
 Check = Callable[[World, Run], str]

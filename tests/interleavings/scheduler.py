@@ -8,22 +8,9 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
-
-class Fault(Enum):
-    """What may happen to a call. AWS is asked twice by its SDK, outside systems once."""
-
-    LOST = "answer lost after it was carried out; the SDK asks again"
-    UNANSWERED = "carried out, and no answer ever comes"
-    UNAVAILABLE = "not carried out: the service is unavailable"
-    CRASH_BEFORE = "the process ends before it"
-    CRASH_AFTER = "carried out, and the process ends before it hears of that"
-
-
-class Crash(BaseException):
-    """The process is gone: nothing in it can catch this."""
+from tests.faults import Fault
 
 
 @dataclass(frozen=True, order=True)

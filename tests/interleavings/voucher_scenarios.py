@@ -5,9 +5,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from tests.interleavings import deployed
+from tests import deployed
+from tests.faults import Crash, Fault
 from tests.interleavings.scenario import Invariant, Scenario
-from tests.interleavings.scheduler import Bounds, Crash, Fault, Run
+from tests.interleavings.scheduler import Bounds, Run
 from tests.interleavings.world import World
 
 BATCH = {

@@ -42,9 +42,10 @@ from local.declared import definition, name_of, pieces
 from local.gateway import mapping
 from local.settings import REGION, ROOT
 from setpieces import aws, connections, observability, settings
-from tests.interleavings import deployed
-from tests.interleavings.deployed import Function
-from tests.interleavings.scheduler import Crash, Fault, Run, Schedule
+from tests import deployed
+from tests.deployed import Function
+from tests.faults import Crash, Fault
+from tests.interleavings.scheduler import Run, Schedule
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 # Reading an address is nothing that others can get in between of: values are cached, and no service writes one.

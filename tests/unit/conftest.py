@@ -7,6 +7,7 @@ the same that they were made with.
 """
 
 import os
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -23,6 +24,8 @@ from botocore.model import Shape
 from moto.core.serialize import ResponseSerializer
 
 from tests.conditions import listed_conditions  # noqa: F401  (a fixture of every test)
+from tests.faults import Faults
+from tests.service import Service, cloud
 from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401  (a fixture of every test)
 
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -101,3 +104,16 @@ def _default_session(monkeypatch: pytest.MonkeyPatch) -> None:
         return None
 
     monkeypatch.setattr(boto3, "setup_default_session", reuse)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]:
+    """``service("vouchers")``: the service as its template deploys it, in the cloud of this test."""
+    with cloud(monkeypatch) as made:
+        yield made.service
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Calls of AWS and external systems that fail in this test, and the names of all of them."""
+    return Faults(monkeypatch)

@@ -1,6 +1,6 @@
-"""What the templates deploy, by the names that the harness's cloud gives it: ``<service>.<logical id>``.
+"""What the templates deploy, for tests: tables, queues and what feeds them, and the environments and handlers of functions.
 
-Tables, environments of functions, queues and what feeds them: all of it is read from the templates.
+Resources are named ``<service>.<logical id>``. ``tests.service`` makes them in moto, ``tests.interleavings.world`` in memory.
 """
 
 import importlib
@@ -15,19 +15,26 @@ from local.gateway.document import Document
 from local.gateway.routes import Routes
 
 
-def name(piece: Piece, stand_in: Any) -> Any:
-    """The name of what a stand-in of ``piece`` stands for, also where another piece publishes it; else as it is."""
+def origin(piece: Piece, stand_in: Any) -> tuple[Piece, Any]:
+    """The template that declares what ``stand_in`` stands for, and its stand-in there.
+
+    A parameter of ``piece`` leads to the template that publishes its value.
+    """
     logical = name_of(stand_in)
-    if logical in piece.resources:
-        return f"{piece.service}.{logical}"
     source = piece.source.get("Metadata", {}).get("SetPiece", {}).get("Parameters", {}).get(logical)
-    if not source:
-        return stand_in
+    if logical in piece.resources or not source or "://" in stand_in:
+        return piece, stand_in
     owner, _, published = source.partition("/")
     for parameter in pieces()[owner].of_type("AWS::SSM::Parameter").values():
         if parameter["Name"].endswith(f"/{owner}/{published}"):
-            return name(pieces()[owner], parameter["Value"])
-    return stand_in
+            return origin(pieces()[owner], parameter["Value"])
+    return piece, stand_in
+
+
+def name(piece: Piece, stand_in: Any) -> Any:
+    """``<service>.<logical id>`` of the resource that ``stand_in`` stands for; ``stand_in`` if it is no resource."""
+    owner, value = origin(piece, stand_in)
+    return f"{owner.service}.{name_of(value)}" if name_of(value) in owner.resources else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +46,19 @@ class Function:
 
     @cached_property
     def _properties(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.piece.of_type("AWS::Lambda::Function")[self.logical_id]
-        return found
+        properties: dict[str, Any] = self.piece.of_type("AWS::Lambda::Function")[self.logical_id]
+        return properties
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The environment variables as the template has them, with stand-ins for what it refers to."""
+        declared: dict[str, Any] = self._properties.get("Environment", {}).get("Variables", {})
+        return declared
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        variables = self._properties["Environment"]["Variables"]
+        """The environment variables, with names of resources."""
+        variables = self.variables
         # A password is made slow to check on purpose, which nothing here is about.
         cheap = {"PASSWORD_HASH_COST": "2"} if "PASSWORD_HASH_COST" in variables else {}
         return {key: str(name(self.piece, value)) for key, value in variables.items()} | cheap
@@ -164,3 +178,13 @@ def with_names(piece: Piece, value: Any) -> Any:
             key: name(piece, inner) if key == "TableName" else with_names(piece, inner) for key, inner in value.items()
         }
     return value
+
+
+@cache
+def route(function: Function) -> tuple[str, str]:
+    """(method, resource path) of the first operation that invokes ``function``."""
+    for path, operations in api(function.piece.service).document.resources.items():
+        for method, operation in operations.items():
+            if operation.integration and f":{function.logical_id}" in operation.integration.uri:
+                return method, path
+    raise KeyError(f"no operation of {function.piece.service} invokes {function.logical_id}")

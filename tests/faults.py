@@ -1,0 +1,217 @@
+"""Calls of AWS and of external systems that fail in a test: refused, throttled, timed out, or cut off by a crash.
+
+    faults.meanwhile("UpdateItem", other_request)                 # another request comes right before the next update
+    faults.lose_answer("DeleteItem")                              # the SDK repeats each delete that AWS has carried out
+    faults.fail("SendMessage", throttled("SendMessage"), times=2)
+    faults.fail("PutObject", time_out("s3"), after=True)          # carried out, and the function never learns that
+
+Each of these may be used as a context manager, and ends with it. A campaign fails calls by their numbers instead:
+
+    for number in range(len(faults.calls)):
+        faults.restart({number: Fault.UNANSWERED})
+
+Calls of AWS are those of every client of boto3. Calls of an external system count if its fake in the test makes them with
+``faults.call(name, effect, error)``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+
+class Fault(Enum):
+    """What may happen to a call. AWS is asked twice by its SDK, outside systems once."""
+
+    LOST = "answer lost after it was carried out; the SDK asks again"
+    UNANSWERED = "carried out, and no answer ever comes"
+    UNAVAILABLE = "not carried out: the service is unavailable"
+    CRASH_BEFORE = "the process ends before it"
+    CRASH_AFTER = "carried out, and the process ends before it hears of that"
+
+
+class Crash(BaseException):
+    """The process is gone: nothing in it can catch this."""
+
+
+def refused(operation: str, code: str, status: int = 400, **members: Any) -> ClientError:
+    """An error of AWS with this code; ``members`` are further ones of its answer, as ``CancellationReasons``."""
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}, **members}
+    return ClientError(answer, operation)
+
+
+def throttled(operation: str) -> ClientError:
+    return refused(operation, "ThrottlingException")
+
+
+def server_error(operation: str) -> ClientError:
+    return refused(operation, "InternalServerError", 500)
+
+
+def time_out(service: str = "aws") -> ReadTimeoutError:
+    """No answer in time: AWS may have carried out the call."""
+    return ReadTimeoutError(endpoint_url=f"https://{service}")
+
+
+def unreachable(service: str = "aws") -> EndpointConnectionError:
+    """No connection: AWS has not carried out the call."""
+    return EndpointConnectionError(endpoint_url=f"https://{service}")
+
+
+Effect = Callable[[], Any]
+
+
+@dataclass
+class Rule:
+    """What happens to calls of ``operation``: ``wrap`` makes them, after ``skip`` calls and at most ``times`` times."""
+
+    operation: str
+    wrap: Callable[[Effect], Any]
+    skip: int = 0
+    times: float = float("inf")
+    where: Callable[[Mapping[str, Any]], bool] = lambda request: True
+    rules: list["Rule"] = field(default_factory=list, repr=False)
+
+    def applies(self, operation: str, request: Mapping[str, Any]) -> bool:
+        """Counts the call if it is one of those that the rule is for."""
+        if operation != self.operation or not self.where(request) or not self.times:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return True
+
+    def __enter__(self) -> "Rule":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rules.remove(self)
+
+
+class Faults:
+    """``calls`` are the names of all calls, in their order: the operation of AWS, or what a fake calls an external system."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        self._requests: list[tuple[str, Mapping[str, Any]]] = []
+        self._by_number: dict[int, Fault] = {}
+        self._rules: list[Rule] = []
+        self._is_in_rule = False
+        real = BaseClient._make_api_call
+
+        def make(client: Any, operation: str, request: Mapping[str, Any]) -> Any:
+            return self._make(
+                operation, request, lambda: real(client, operation, request), server_error(operation), repeats=True
+            )
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", make)
+
+    # --- by operation ---
+
+    def meanwhile(self, operation: str, other: Effect, *, after: bool = False, skip: int = 0) -> Rule:
+        """``other()`` runs once, before the next call of ``operation`` or ``after`` it; its own calls meet no fault."""
+
+        def wrap(effect: Effect) -> Any:
+            if not after:
+                other()
+            answer = effect()
+            if after:
+                other()
+            return answer
+
+        return self._add(Rule(operation, wrap, skip, times=1))
+
+    def lose_answer(self, operation: str) -> Rule:
+        """Each call is carried out twice: the SDK repeats it, because the answer to its first attempt was lost."""
+
+        def wrap(effect: Effect) -> Any:
+            effect()
+            return effect()
+
+        return self._add(Rule(operation, wrap))
+
+    def fail(
+        self,
+        operation: str,
+        error: BaseException,
+        *,
+        after: bool = False,
+        skip: int = 0,
+        times: float = float("inf"),
+        where: Callable[[Mapping[str, Any]], bool] = lambda request: True,
+    ) -> Rule:
+        """Calls whose request satisfies ``where`` raise ``error``: instead of their effect, or ``after`` it."""
+
+        def wrap(effect: Effect) -> Any:
+            if after:
+                effect()
+            raise error
+
+        return self._add(Rule(operation, wrap, skip, times, where))
+
+    def answer(self, operation: str, answer: Callable[[Mapping[str, Any], Effect], Any], *, times: float = 1) -> Rule:
+        """Calls return ``answer(request, effect)``; ``effect()`` is the real answer."""
+        requests = self._requests
+        return self._add(Rule(operation, lambda effect: answer(requests[-1][1], effect), times=times))
+
+    # --- by number ---
+
+    def restart(self, by_number: Mapping[int, Fault] | None = None) -> None:
+        """Count calls from 0 again; those with these numbers meet with faults."""
+        self.calls.clear()
+        self._requests.clear()
+        self._by_number = dict(by_number or {})
+
+    def call(self, name: str, effect: Effect, error: BaseException) -> Any:
+        """A call of an external system. ``error`` is what its client raises if there is no answer."""
+        return self._make(name, {}, effect, error, repeats=False)
+
+    # --- what was sent ---
+
+    def requests(self, operation: str) -> list[Mapping[str, Any]]:
+        """The parameters of each call of an operation of AWS."""
+        return [request for name, request in self._requests if name == operation]
+
+    def _add(self, rule: Rule) -> Rule:
+        rule.rules = self._rules
+        self._rules.append(rule)
+        return rule
+
+    def _make(
+        self, name: str, request: Mapping[str, Any], effect: Effect, error: BaseException, *, repeats: bool
+    ) -> Any:
+        if self._is_in_rule:
+            return effect()
+        number = len(self.calls)
+        self.calls.append(name)
+        self._requests.append((name, request))
+        rule = next((rule for rule in self._rules if rule.applies(name, request)), None)
+        if rule:
+            self._is_in_rule = True
+            try:
+                return rule.wrap(effect)
+            finally:
+                self._is_in_rule = False
+        return _meet(self._by_number.get(number), effect, error, repeats)
+
+
+def _meet(fault: Fault | None, effect: Effect, error: BaseException, repeats: bool) -> Any:
+    match fault:
+        case Fault.CRASH_BEFORE:
+            raise Crash
+        case Fault.UNAVAILABLE:
+            raise error
+    answer = effect()
+    match fault:
+        case Fault.CRASH_AFTER:
+            raise Crash
+        case Fault.UNANSWERED:
+            raise error
+        case Fault.LOST:
+            return effect() if repeats else answer
+    return answer

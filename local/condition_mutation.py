@@ -3,7 +3,8 @@
     make condition-mutation                 every clause; writes tests/interleavings/conditions.json
     make condition-mutation ONLY=vouchers   those of one service
 
-Conditions are found in the sources: in Python by their place in the syntax tree, in API documents and state machines as text.
+Conditions are found in the sources: in Python by their place in the syntax tree, as arguments of ``setpieces.dynamodb`` or as
+members of a request, in API documents and state machines as text.
 What a condition is made of is noted as the races of tests/interleavings and unit tests send it (tests/conditions.py). A clause
 ``a = :b`` becomes ``a = :b OR NOT a = :b``, which always holds and uses the same names and values, in a copy of the repository;
 there the tests run that send the clause, until one fails.
@@ -33,6 +34,9 @@ from local.settings import ROOT
 KNOWN = ROOT / "tests" / "interleavings" / "conditions.json"
 NOTES = "SETPIECES_CONDITIONS"
 CONDITION = "ConditionExpression"
+# Sends the conditions that its callers write, by these functions.
+LAYER = "functions/common/setpieces/dynamodb.py"
+WRITES = frozenset({"put_if", "update_if", "delete_if", "put", "update", "delete", "check"})
 _TEXT = re.compile(rf'("{CONDITION}": ")([^"]+)(")')
 _WORD = re.compile(r"\bAND\b|\bOR\b|[()]")
 _NO_TESTS = 5
@@ -144,14 +148,33 @@ def _in_python(root: Path) -> Iterator[tuple[Path, str, ast.expr]]:
     """(file, function, expression) of each condition that Python builds."""
     for path in sorted((root / "functions").rglob("*.py")):
         text = path.read_text()
-        if CONDITION in text:
-            yield from ((path, function, value) for function, value in _conditions(ast.parse(text), ""))
+        if (CONDITION in text or "dynamodb" in text) and path != root / LAYER:
+            yield from ((path, function, value) for function, value in _conditions(ast.parse(text)))
 
 
-def _conditions(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr]]:
+def _conditions(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    return _conditions_below(tree, "", set(_writes(tree)))
+
+
+def _writes(tree: ast.Module) -> Iterator[str]:
+    """What a module calls the functions of ``setpieces.dynamodb`` that take a condition."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="setpieces", names=names):
+                modules = [alias.asname or alias.name for alias in names if alias.name == "dynamodb"]
+                yield from (f"{module}.{write}" for module in modules for write in WRITES)
+            case ast.ImportFrom(module="setpieces.dynamodb", names=names):
+                yield from (alias.asname or alias.name for alias in names if alias.name in WRITES)
+
+
+def _conditions_below(node: ast.AST, function: str, writes: set[str]) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(node, ast.FunctionDef):
         function = node.name
     match node:
+        case ast.Call(func=called, args=arguments, keywords=keywords) if ast.unparse(called) in writes:
+            # (table, item or key, condition): the condition of an update is a keyword.
+            values = [*arguments[2:3], *(keyword.value for keyword in keywords if keyword.arg == "condition")]
+            yield from ((function, value) for value in values)
         case ast.Dict():
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == CONDITION:
@@ -161,19 +184,16 @@ def _conditions(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr]]:
         case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="ConditionExpression"))]):
             yield function, node.value
     for child in ast.iter_child_nodes(node):
-        yield from _conditions(child, function)
+        yield from _conditions_below(child, function, writes)
 
 
 def built_apart(file: str) -> list[str]:
     """The functions of a file that put a condition into a request which another one sends."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+    tree, found = ast.parse((ROOT / file).read_text()), set()
+    conditions = list(_conditions(tree))
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            found |= {
-                node.name
-                for function, value in _conditions(node, "")
-                if function == node.name and value in _in_dicts(node)
-            }
+            found |= {node.name for function, value in conditions if function == node.name and value in _in_dicts(node)}
     return sorted(found)
 
 
@@ -209,7 +229,7 @@ def mutate(root: Path, clause: Clause) -> None:
     lines = [0]
     for line in source.splitlines(keepends=True):
         lines.append(lines[-1] + len(line))
-    found = [value for function, value in _conditions(ast.parse(source), "") if function == clause.function]
+    found = [value for function, value in _conditions(ast.parse(source)) if function == clause.function]
     for value in sorted(found, key=lambda each: -(lines[each.lineno - 1] + each.col_offset)):
         assert value.end_lineno
         assert value.end_col_offset is not None

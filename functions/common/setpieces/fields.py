@@ -11,7 +11,8 @@ Schema = dict[str, Any]
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
+# fastjsonschema takes a ``$`` for the end of the text unless it is escaped, also between brackets.
+_EMAIL = rf"^[A-Za-z0-9.!#\$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
 
 
 def text(shortest: int, longest: int) -> Schema:

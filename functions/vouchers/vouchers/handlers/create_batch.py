@@ -1,14 +1,16 @@
 """POST /v1/voucher-batches: accept a batch of vouchers; its status tells how it goes on."""
 
 import secrets
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from setpieces.idempotency import payload_digest
 from setpieces.observability import logger, metrics
 from setpieces.problems import Problem, unavailable
 from setpieces.rest_api import Request, Response, rest_handler
 from setpieces.settings import setting
 from vouchers.repository.batches import PENDING, add, read, start
-from vouchers.requests import digest, new_batch, new_batch_id
+from vouchers.requests import parse_create_batch
 from vouchers.views import utc_now
 
 # Vouchers are kept for so long after they have expired: customers ask why theirs is refused.
@@ -18,21 +20,19 @@ SALT_BYTES = 16
 
 @rest_handler
 def handler(request: Request) -> Response:
-    wanted = new_batch(request, utc_now())
-    caller = request.authorizer["principalId"]
-    facts = wanted | {
-        "batch_id": new_batch_id(caller, request.idempotency_key()),
-        "request": digest(wanted),
-        "requested_by": caller,
+    command = parse_create_batch(request, utc_now())
+    parameters = asdict(command)
+    new_batch = parameters | {
+        "request": payload_digest(parameters),
         "key_version": int(setting("CODE_KEY_VERSION")),
         "code_salt": secrets.token_hex(SALT_BYTES),
         "correlation_id": request.correlation_id,
-        "purge_at": int((datetime.fromisoformat(wanted["valid_to"]) + KEPT).timestamp()),
+        "purge_at": int((datetime.fromisoformat(command.valid_to) + KEPT).timestamp()),
     }
-    batch = add(facts) or read(facts["batch_id"])
+    batch = add(new_batch) or read(command.batch_id)
     if batch is None:
         raise unavailable("BATCH_BUSY", "This batch is being removed", retry_after=1)
-    if batch["request"] != facts["request"]:
+    if batch["request"] != new_batch["request"]:
         raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another batch")
     if batch["status"] == PENDING:
         try:
@@ -42,5 +42,5 @@ def handler(request: Request) -> Response:
             logger.exception("left to the sweeper", extra={"batch_id": batch["batch_id"]})
             metrics.add_metric(name="NotStarted", unit="Count", value=1)
     location = f"{request.path.removesuffix('/')}/{batch['batch_id']}"
-    answer = {"batch_id": batch["batch_id"], "status": batch["status"]}
-    return Response(202, answer, {"Location": location, "Retry-After": "1"})
+    body = {"batch_id": batch["batch_id"], "status": batch["status"]}
+    return Response(202, body, {"Location": location, "Retry-After": "1"})

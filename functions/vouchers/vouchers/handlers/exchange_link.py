@@ -5,13 +5,13 @@ from setpieces.rest_api import Request, Response, rest_handler
 from vouchers.domain.links import sign
 from vouchers.repository.batches import COMPLETE, NOTIFYING, read
 from vouchers.repository.downloads import EXCHANGED_SECONDS, use
-from vouchers.requests import token
+from vouchers.requests import parse_token
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    asked = token(request.path_parameters["token"])
-    batch_id = use(asked) if asked else None
+    token = parse_token(request)
+    batch_id = use(token) if token else None
     batch = read(batch_id) if batch_id else None
     if batch is None or batch["status"] not in (NOTIFYING, COMPLETE):
         raise Problem(404, "DOWNLOAD_NOT_FOUND", "This link was used, has expired, or never was one")

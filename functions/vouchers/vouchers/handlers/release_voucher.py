@@ -4,23 +4,19 @@ For people who look at the customer's orders first. A purchase that still goes o
 voucher anew, unless it is redeemed for something else by then: so the admin makes sure first that none goes on.
 """
 
-from urllib.parse import unquote
-
 from setpieces.observability import count
 from setpieces.rest_api import Request, Response, rest_handler
-from vouchers.domain.codes import normalised
 from vouchers.repository.vouchers import release
-from vouchers.requests import released_order
+from vouchers.requests import parse_release_voucher
 from vouchers.views import no_such_voucher, redeemed_for
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    order_number = released_order(request)
-    code = normalised(unquote(request.path_parameters["code"]))
-    if code is None:
+    command = parse_release_voucher(request)
+    if command.code is None:
         raise no_such_voucher()
-    stays = release(code, order_number)
+    stays = release(command.code, command.order_number)
     if stays:
         raise redeemed_for(stays.get("order_number"))
     count("VoucherReleased")

@@ -4,18 +4,18 @@ from setpieces.rest_api import Request, Response, rest_handler
 from setpieces.settings import setting
 from vouchers.repository.batches import COMPLETE, read
 from vouchers.repository.downloads import link
-from vouchers.requests import batch_id, link_seconds
+from vouchers.requests import parse_show_batch
 from vouchers.views import ENDED, batch_view
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    seconds = link_seconds(request, int(setting("LINK_SECONDS")))
-    batch = read(batch_id(request.path_parameters["batch_id"]))
-    shown = batch_view(batch)
+    query = parse_show_batch(request, int(setting("LINK_SECONDS")))
+    batch = read(query.batch_id)
+    view = batch_view(batch)
     headers = {"Cache-Control": "no-store"}
     if batch and batch["status"] == COMPLETE:
-        shown["download"] = link(batch, seconds)
-    if shown["status"] not in ENDED:
+        view["download"] = link(batch, query.link_seconds)
+    if view["status"] not in ENDED:
         headers["Retry-After"] = "1"
-    return Response(200, shown, headers)
+    return Response(200, view, headers)

@@ -14,6 +14,7 @@ Calls of AWS are those of every client of boto3. Calls of an external system cou
 ``faults.call(name, effect, error)``.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -38,9 +39,13 @@ class Crash(BaseException):
     """The process is gone: nothing in it can catch this."""
 
 
-def refused(operation: str, code: str, status: int = 400, **members: Any) -> ClientError:
+def refused(operation: str, code: str, status: int = 400, message: str = "", **members: Any) -> ClientError:
     """An error of AWS with this code; ``members`` are further ones of its answer, as ``CancellationReasons``."""
-    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}, **members}
+    answer: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **members,
+    }
     return ClientError(answer, operation)
 
 
@@ -62,6 +67,7 @@ def unreachable(service: str = "aws") -> EndpointConnectionError:
     return EndpointConnectionError(endpoint_url=f"https://{service}")
 
 
+Request = Mapping[str, Any]
 Effect = Callable[[], Any]
 
 
@@ -70,13 +76,13 @@ class Rule:
     """What happens to calls of ``operation``: ``wrap`` makes them, after ``skip`` calls and at most ``times`` times."""
 
     operation: str
-    wrap: Callable[[Effect], Any]
+    wrap: Callable[[Request, Effect], Any]
     skip: int = 0
     times: float = float("inf")
-    where: Callable[[Mapping[str, Any]], bool] = lambda request: True
+    where: Callable[[Request], bool] = lambda request: True
     rules: list["Rule"] = field(default_factory=list, repr=False)
 
-    def applies(self, operation: str, request: Mapping[str, Any]) -> bool:
+    def applies(self, operation: str, request: Request) -> bool:
         """Counts the call if it is one of those that the rule is for."""
         if operation != self.operation or not self.where(request) or not self.times:
             return False
@@ -98,13 +104,13 @@ class Faults:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        self._requests: list[tuple[str, Mapping[str, Any]]] = []
+        self._requests: list[tuple[str, Request]] = []
         self._by_number: dict[int, Fault] = {}
         self._rules: list[Rule] = []
-        self._is_in_rule = False
+        self._thread = threading.local()
         real = BaseClient._make_api_call
 
-        def make(client: Any, operation: str, request: Mapping[str, Any]) -> Any:
+        def make(client: Any, operation: str, request: Request) -> Any:
             return self._make(
                 operation, request, lambda: real(client, operation, request), server_error(operation), repeats=True
             )
@@ -116,7 +122,7 @@ class Faults:
     def meanwhile(self, operation: str, other: Effect, *, after: bool = False, skip: int = 0) -> Rule:
         """``other()`` runs once, before the next call of ``operation`` or ``after`` it; its own calls meet no fault."""
 
-        def wrap(effect: Effect) -> Any:
+        def wrap(request: Request, effect: Effect) -> Any:
             if not after:
                 other()
             answer = effect()
@@ -129,7 +135,7 @@ class Faults:
     def lose_answer(self, operation: str) -> Rule:
         """Each call is carried out twice: the SDK repeats it, because the answer to its first attempt was lost."""
 
-        def wrap(effect: Effect) -> Any:
+        def wrap(request: Request, effect: Effect) -> Any:
             effect()
             return effect()
 
@@ -143,21 +149,20 @@ class Faults:
         after: bool = False,
         skip: int = 0,
         times: float = float("inf"),
-        where: Callable[[Mapping[str, Any]], bool] = lambda request: True,
+        where: Callable[[Request], bool] = lambda request: True,
     ) -> Rule:
         """Calls whose request satisfies ``where`` raise ``error``: instead of their effect, or ``after`` it."""
 
-        def wrap(effect: Effect) -> Any:
+        def wrap(request: Request, effect: Effect) -> Any:
             if after:
                 effect()
             raise error
 
         return self._add(Rule(operation, wrap, skip, times, where))
 
-    def answer(self, operation: str, answer: Callable[[Mapping[str, Any], Effect], Any], *, times: float = 1) -> Rule:
-        """Calls return ``answer(request, effect)``; ``effect()`` is the real answer."""
-        requests = self._requests
-        return self._add(Rule(operation, lambda effect: answer(requests[-1][1], effect), times=times))
+    def answer(self, operation: str, answer: Callable[[Request], Any], *, times: float = float("inf")) -> Rule:
+        """Calls have no effect and return ``answer(request)``; the calls that this makes itself meet no fault."""
+        return self._add(Rule(operation, lambda request, effect: answer(request), times=times))
 
     # --- by number ---
 
@@ -173,7 +178,7 @@ class Faults:
 
     # --- what was sent ---
 
-    def requests(self, operation: str) -> list[Mapping[str, Any]]:
+    def requests(self, operation: str) -> list[Request]:
         """The parameters of each call of an operation of AWS."""
         return [request for name, request in self._requests if name == operation]
 
@@ -182,21 +187,19 @@ class Faults:
         self._rules.append(rule)
         return rule
 
-    def _make(
-        self, name: str, request: Mapping[str, Any], effect: Effect, error: BaseException, *, repeats: bool
-    ) -> Any:
-        if self._is_in_rule:
+    def _make(self, name: str, request: Request, effect: Effect, error: BaseException, *, repeats: bool) -> Any:
+        if getattr(self._thread, "is_in_rule", False):
             return effect()
         number = len(self.calls)
         self.calls.append(name)
         self._requests.append((name, request))
         rule = next((rule for rule in self._rules if rule.applies(name, request)), None)
         if rule:
-            self._is_in_rule = True
+            self._thread.is_in_rule = True
             try:
-                return rule.wrap(effect)
+                return rule.wrap(request, effect)
             finally:
-                self._is_in_rule = False
+                self._thread.is_in_rule = False
         return _meet(self._by_number.get(number), effect, error, repeats)
 
 

@@ -196,7 +196,7 @@ class Service:
     def put(self, table: str, item: Mapping[str, Any]) -> None:
         aws.client("dynamodb").put_item(TableName=self.name(table), Item=to_item(dict(item)))
 
-    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+    def object_keys(self, bucket: str, prefix: str = "") -> list[str]:
         """The keys of the objects in the bucket with this logical id."""
         listing = boto3.client("s3").list_objects_v2(Bucket=self.name(bucket), Prefix=prefix)
         return [entry["Key"] for entry in listing.get("Contents", [])]

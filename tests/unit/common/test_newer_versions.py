@@ -96,14 +96,22 @@ TESTS: dict[str, list[str]] = {
         "test_refreshed_rates_are_fallen_back_on",
     ],
     "tax/test_tax_table.py": ["test_of_all_instances_one_probes"],
-    "vouchers/test_voucher_functions.py": [
-        "test_a_batch_that_stands_still_is_started_again_and_then_given_up",
-        "test_a_link_that_works_once_works_once",
-        "test_of_two_orders_that_name_a_redemption_at_once_one_does_and_the_other_is_refused",
+    "vouchers/test_voucher_batches.py": [
+        "test_a_stalled_batch_is_restarted_three_times_and_then_failed",
+    ],
+    "vouchers/test_voucher_downloads.py": [
+        "test_a_one_time_link_works_once",
+    ],
+    "vouchers/test_voucher_notifications.py": [
+        "test_the_requester_gets_one_mail",
+    ],
+    "vouchers/test_voucher_redemptions.py": [
+        "test_a_voucher_is_redeemed_once",
+        "test_of_two_orders_that_claim_a_redemption_at_once_one_is_refused",
+    ],
+    "vouchers/test_voucher_releases.py": [
         "test_a_redemption_for_an_order_is_released_for_that_order_alone",
-        "test_a_release_whose_answer_the_sdk_has_lost_is_answered",
-        "test_a_voucher_is_worth_something_once",
-        "test_one_mail_goes_to_whoever_asked",
+        "test_a_release_succeeds_when_the_sdk_repeats_it",
     ],
 }
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from setpieces.problems import Problem
 from setpieces.rest_api import Request
+from tests.unit.vouchers.batches import BATCH_REQUEST
 from vouchers.requests import (
     CreateBatch,
     RedeemVoucher,
@@ -21,17 +22,6 @@ from vouchers.requests import (
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-GOOD: dict[str, Any] = {
-    "count": 24,
-    "campaign": "Winter sale",
-    "value": 1000,
-    "currency": "EUR",
-    "valid_from": "2026-12-01",
-    "valid_to": "2026-12-31",
-    "notify": "grace.sample@example.com",
-}
-
-
 BATCH_ID = "VB" + "0" * 24
 CODE = "22222222222222"
 
@@ -73,9 +63,9 @@ def refusal(call: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
 
 
 def test_a_date_begins_with_its_first_second_and_ends_with_its_last():
-    command = create_batch(GOOD)
+    command = create_batch(BATCH_REQUEST)
     moments = {"valid_from": "2026-12-01T00:00:00Z", "valid_to": "2026-12-31T23:59:59Z"}
-    assert command == CreateBatch(command.batch_id, "grace", **GOOD | moments, one_time=False)
+    assert command == CreateBatch(command.batch_id, "grace", **BATCH_REQUEST | moments, one_time=False)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +79,7 @@ def test_a_date_begins_with_its_first_second_and_ends_with_its_last():
     ],
 )
 def test_a_date_time_is_the_same_moment_in_utc(sent, stored):
-    assert create_batch(GOOD | {"valid_from": sent}).valid_from == stored
+    assert create_batch(BATCH_REQUEST | {"valid_from": sent}).valid_from == stored
 
 
 @pytest.mark.parametrize(
@@ -117,21 +107,26 @@ def test_a_date_time_is_the_same_moment_in_utc(sent, stored):
 )
 def test_an_invalid_value_is_refused_with_a_pointer_to_it(field, values):
     for value in values:
-        assert refusal(create_batch, GOOD | {field: value}) == (400, f"/{field}"), value
+        assert refusal(create_batch, BATCH_REQUEST | {field: value}) == (400, f"/{field}"), value
 
 
-@pytest.mark.parametrize("field", GOOD)
+@pytest.mark.parametrize("field", BATCH_REQUEST)
 def test_a_missing_member_is_refused(field):
-    assert refusal(create_batch, {name: value for name, value in GOOD.items() if name != field}) == (400, f"/{field}")
+    assert refusal(create_batch, {name: value for name, value in BATCH_REQUEST.items() if name != field}) == (
+        400,
+        f"/{field}",
+    )
 
 
 @given(
-    st.dictionaries(st.sampled_from([*GOOD, "one_time", "more"]), st.none() | st.integers() | st.text() | st.floats())
+    st.dictionaries(
+        st.sampled_from([*BATCH_REQUEST, "one_time", "more"]), st.none() | st.integers() | st.text() | st.floats()
+    )
 )
 def test_any_body_is_a_command_or_a_problem(sent):
     status = 0
     try:
-        create_batch(GOOD | sent)
+        create_batch(BATCH_REQUEST | sent)
     except Problem as problem:
         status = problem.status
     assert status in (0, 400)
@@ -139,7 +134,7 @@ def test_any_body_is_a_command_or_a_problem(sent):
 
 def test_the_same_key_of_the_same_caller_is_the_same_batch():
     def batch_id(caller: str, key: str | None) -> str:
-        return parse_create_batch(request(GOOD, caller=caller, key=key), NOW).batch_id
+        return parse_create_batch(request(BATCH_REQUEST, caller=caller, key=key), NOW).batch_id
 
     first = batch_id("grace", "first")
     assert batch_id("grace", "first") == first

@@ -1,0 +1,139 @@
+"""What the tests of vouchers do with batches: request, make, cancel, redeem, as clients and the workflow do."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+
+from local.settings import ROOT
+from setpieces.external import Answer
+from tests.service import Response, Service
+from vouchers.repository.batches import COMPLETE, PENDING
+
+BATCH_REQUEST: dict[str, Any] = {
+    "count": 24,
+    "campaign": "Winter sale",
+    "value": 1000,
+    "currency": "EUR",
+    "valid_from": "2026-12-01",
+    "valid_to": "2026-12-31",
+    "notify": "grace.sample@example.com",
+}
+FIRST = 100_000_000
+SENDER = "vouchers@example.com"
+
+
+def batch_request(**changes: Any) -> dict[str, Any]:
+    """The body of a request for vouchers that are valid from today on."""
+    today = datetime.now(UTC).date()
+    return BATCH_REQUEST | {"valid_from": str(today), "valid_to": str(today + timedelta(days=30))} | changes
+
+
+def minutes_ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+class Batches:
+    """The voucher service, and the sequences service as it leases numbers; ``lease_error`` breaks that."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.leases = 0
+        self.lease_error: Exception | None = None
+
+    def lease(self, service: str, method: str, path: str, body: Any, **options: Any) -> Answer:
+        """As ``signed_client.call``."""
+        assert (service, method, path) == ("sequences", "POST", "/v1/sequences/voucher/lease")
+        if self.lease_error:
+            raise self.lease_error
+        self.leases += 1
+        first, count = FIRST * self.leases, body["count"]
+        return Answer(200, {"sequence": "voucher", "first": first, "last": first + count - 1, "count": count})
+
+    # --- over HTTP ---
+
+    def call(
+        self, function: str, body: Any = None, *, key: str = "", query: Any = None, customer: str = "", **path: str
+    ) -> Response:
+        """An admin's request, or one in the session of ``customer``; ``key`` is its Idempotency-Key."""
+        return self.service.call(
+            function,
+            body,
+            headers={"idempotency-key": key} if key else None,
+            path=path,
+            query=query,
+            authorizer={"principalId": "grace", "customer_id": customer},
+        )
+
+    def request(self, **changes: Any) -> str:
+        """The id of a new batch."""
+        response = self.call("create_batch", batch_request(**changes))
+        assert (response.status, response.body["status"]) == (202, PENDING)
+        return str(response.body["batch_id"])
+
+    def release(self, code: str, order_number: str = "") -> Response:
+        return self.call("release_voucher", code=code, query={"order_number": order_number} if order_number else None)
+
+    # --- the workflow and the schedule ---
+
+    def step(self, function: str, batch_id: str, **more: Any) -> Any:
+        """The result of a step of the workflow."""
+        return self.service.invoke(function, {"batch_id": batch_id, "correlation_id": "sample-1", **more})
+
+    def run(self, batch_id: str) -> None:
+        """What the workflow does, but for the mail."""
+        for chunk in self.step("lease_range", batch_id)["chunks"]:
+            self.step("generate_chunk", batch_id, chunk=chunk)
+        self.step("store_file", batch_id)
+
+    def complete(self, batch_id: str) -> None:
+        boto3.client("dynamodb").update_item(
+            TableName=self.service.name("BatchesTable"),
+            Key={"batch_id": {"S": batch_id}},
+            UpdateExpression="SET #s = :s REMOVE #o",
+            ExpressionAttributeNames={"#s": "status", "#o": "open"},
+            ExpressionAttributeValues={":s": {"S": COMPLETE}},
+        )
+
+    def make(self, **changes: Any) -> str:
+        """The id of a batch that is complete."""
+        batch_id = self.request(**changes)
+        self.run(batch_id)
+        self.complete(batch_id)
+        return batch_id
+
+    def sweep(self) -> int:
+        """How many batches the scheduled sweep has dealt with."""
+        return int(self.service.invoke("sweep_batches")["swept"])
+
+    def notify(self, batch_id: str, outcome: str = "COMPLETE") -> list[str]:
+        """Deliver the message that a batch has ended; the messages that stay on the queue."""
+        message = json.loads((ROOT / "events" / "bus" / f"voucher.batch.{outcome.lower()}.json").read_text())
+        message["event"]["data"]["batch_id"] = batch_id
+        return self.service.deliver("notify_requester", message)
+
+    # --- what is stored ---
+
+    @property
+    def bucket(self) -> str:
+        return self.service.name("Bucket")
+
+    def read_object(self, key: str) -> bytes:
+        content: bytes = boto3.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
+
+    def file(self, batch_id: str) -> bytes:
+        return self.read_object(f"release/{batch_id}.csv")
+
+    def codes(self, batch_id: str) -> list[str]:
+        return self.file(batch_id).decode().split()
+
+    def object_keys(self) -> list[str]:
+        return self.service.object_keys("Bucket")
+
+    def executions(self) -> list[str]:
+        """The names of the workflow's executions."""
+        machine = self.service.name("GenerateVouchers")
+        executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+        return [execution["name"] for execution in executions]

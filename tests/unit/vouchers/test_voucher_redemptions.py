@@ -1,0 +1,178 @@
+"""Vouchers are redeemed once, whatever is repeated or comes at the same moment."""
+
+import pytest
+
+from tests.faults import Faults, refused
+from tests.unit.vouchers.batches import Batches
+from vouchers.handlers import redeem_voucher
+from vouchers.repository.batches import (
+    CANCELLED,
+    COMPLETE,
+    FAILED,
+    GENERATING,
+    PENDING,
+    STORING,
+    advance,
+    read,
+    remember,
+)
+from vouchers.repository.vouchers import find_redemption
+
+
+def test_a_voucher_is_redeemed_once(batches: Batches):
+    code = batches.codes(batches.make())[0]
+    assert batches.call("show_voucher", code=code).body | {"valid_from": "", "valid_to": ""} == {
+        "status": "ACTIVE",
+        "value": 1000,
+        "currency": "EUR",
+        "valid_from": "",
+        "valid_to": "",
+    }
+    order = {"order_number": "T000000001"}
+    status, _, first = batches.call("redeem_voucher", order, code=code.lower())
+    assert (status, first["status"], first["value"]) == (201, "REDEEMED", 1000)
+    assert batches.call("redeem_voucher", order, code=f"{code[:4]}-{code[4:]}")[::2] == (200, first)
+    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
+    assert batches.call("redeem_voucher", code=code).status == 409
+    assert batches.call("show_voucher", code=code).body["status"] == "REDEEMED"
+
+
+def test_the_same_key_of_the_same_caller_is_the_same_redemption(batches: Batches):
+    code = batches.codes(batches.make())[0]
+    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C1").status == 201
+    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C1").status == 200
+    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C2").status == 409
+    assert batches.call("redeem_voucher", {}, code=code, key="other", customer="C1").status == 409
+
+
+def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answered(batches: Batches, faults: Faults):
+    batch_id = batches.make()
+    code, other = batches.codes(batch_id)[:2]
+    statuses = []
+    faults.meanwhile(
+        "TransactWriteItems", lambda: statuses.append(batches.call("cancel_batch", batch_id=batch_id).status)
+    )
+    order = {"order_number": "T000000001"}
+    assert batches.call("redeem_voucher", order, code=code).body["code"] == "VOUCHER_CANCELLED"
+    assert statuses == [200]
+    assert find_redemption(code) is None
+    assert batches.call("redeem_voucher", order, code=other).body["code"] == "VOUCHER_CANCELLED"
+
+
+def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(batches: Batches, monkeypatch):
+    """The status is entered first; redemptions that have read it before are refused once the cancellation is answered."""
+    batch_id = batches.make()
+    code = batches.codes(batch_id)[0]
+    advance(batch_id, CANCELLED)
+    assert batches.call("cancel_batch", batch_id=batch_id).status == 200
+    # As read by a request that began before the cancellation.
+    monkeypatch.setattr(redeem_voucher, "read", lambda name: read(name) | {"status": COMPLETE})
+    assert batches.call("redeem_voucher", code=code).body["code"] == "VOUCHER_CANCELLED"
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"order_number": "T000000001"}, {"customer_id": "C1"}], ids=["nothing", "order", "customer"]
+)
+def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, sent):
+    """Without an order and an Idempotency-Key only the attempt itself tells whose redemption it is."""
+    code = batches.codes(batches.make())[0]
+    with faults.lose_answer("TransactWriteItems"):
+        assert batches.call("redeem_voucher", sent, code=code).status == 201
+    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
+
+
+@pytest.mark.parametrize("facts", [{"status": CANCELLED}, {"valid_to": "2020-01-01T00:00:00Z"}])
+def test_a_redemption_that_is_repeated_too_late_is_answered_as_before(batches: Batches, facts):
+    batch_id = batches.make()
+    code = batches.codes(batch_id)[0]
+    order = {"order_number": "T000000001"}
+    _, _, first = batches.call("redeem_voucher", order, code=code)
+    remember(batch_id, **facts)
+    assert batches.call("redeem_voucher", order, code=code)[::2] == (200, first)
+    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).status == 409
+
+
+CONFLICT = {
+    "TransactWriteItems": refused(
+        "TransactWriteItems",
+        "TransactionCanceledException",
+        CancellationReasons=[{"Code": "TransactionConflict"}, {"Code": "None"}],
+    ),
+    "PutItem": refused("PutItem", "TransactionConflictException"),
+}
+
+
+@pytest.mark.parametrize("operation", CONFLICT)
+def test_a_transaction_conflict_is_retried(batches: Batches, faults: Faults, operation):
+    """Redemptions of one batch, and its cancellation, may meet at a gate; the SDK repeats no conflict."""
+    batch_id = batches.make()
+    code = batches.codes(batch_id)[0]
+    conflicts = faults.fail(operation, CONFLICT[operation], times=2)
+    if operation == "PutItem":
+        assert batches.call("cancel_batch", batch_id=batch_id).status == 200
+    assert batches.call("redeem_voucher", code=code).status == (409 if operation == "PutItem" else 201)
+    assert conflicts.times == 0
+
+
+def test_a_redemption_takes_the_number_of_its_order_later_and_once(batches: Batches):
+    code = batches.codes(batches.make())[0]
+    name = {"order_number": "T000000001"}
+    assert "order_number" not in batches.call("redeem_voucher", {}, code=code, key="k").body
+    assert batches.call("redeem_voucher", name, code=code, key="other").status == 409
+    status, _, redemption = batches.call("redeem_voucher", name, code=code, key="k")
+    assert (status, redemption["order_number"]) == (200, "T000000001")
+    assert batches.call("redeem_voucher", name, code=code, key="k")[::2] == (200, redemption)
+    assert batches.call("redeem_voucher", {}, code=code, key="k")[::2] == (200, redemption)
+
+
+def test_a_key_redeems_a_voucher_for_one_order(batches: Batches):
+    code = batches.codes(batches.make())[0]
+    assert batches.call("redeem_voucher", {"order_number": "T000000001"}, code=code, key="k").status == 201
+    second = batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
+    assert (second.status, second.body["code"]) == (409, "VOUCHER_REDEEMED")
+
+
+def test_of_two_orders_that_claim_a_redemption_at_once_one_is_refused(batches: Batches, faults: Faults):
+    code = batches.codes(batches.make())[0]
+    batches.call("redeem_voucher", {}, code=code, key="k")
+    first = {"order_number": "T000000001"}
+    faults.meanwhile("UpdateItem", lambda: batches.call("redeem_voucher", first, code=code, key="k"))
+    second = batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
+    assert (second.status, second.body["code"]) == (409, "VOUCHER_REDEEMED")
+    assert batches.call("redeem_voucher", first, code=code, key="k").status == 200
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"status": CANCELLED}, "VOUCHER_CANCELLED"),
+        ({"valid_from": "2099-01-01T00:00:00Z"}, "VOUCHER_NOT_YET_VALID"),
+        ({"valid_to": "2020-01-01T00:00:00Z"}, "VOUCHER_EXPIRED"),
+    ],
+)
+def test_a_cancelled_early_or_expired_voucher_is_not_redeemed(batches: Batches, facts, code):
+    batch_id = batches.make()
+    remember(batch_id, **facts)
+    voucher = batches.codes(batch_id)[0]
+    status, _, problem = batches.call("redeem_voucher", code=voucher)
+    assert (status, problem["code"]) == (409, code)
+    assert batches.call("show_voucher", code=voucher).body["status"] == code.removeprefix("VOUCHER_")
+    assert batches.service.items("RedemptionsTable") == []
+
+
+@pytest.mark.parametrize("status", [PENDING, GENERATING, STORING, FAILED])
+def test_a_voucher_of_an_incomplete_batch_is_404(batches: Batches, status):
+    batch_id = batches.make()
+    remember(batch_id, status=status)
+    voucher = batches.codes(batch_id)[0]
+    assert batches.call("show_voucher", code=voucher).body["code"] == "VOUCHER_NOT_FOUND"
+    assert batches.call("redeem_voucher", code=voucher).status == 404
+
+
+def test_a_malformed_code_is_404_without_a_call_of_aws(batches: Batches, faults: Faults):
+    batches.make()
+    faults.restart()
+    for code in ("ABC", "3YARV3TPEBPBV9", "%00", "a" * 500, "O0O0O0O0O0O0O0"):
+        assert batches.call("show_voucher", code=code).status == 404
+        assert batches.call("redeem_voucher", code=code).status == 404
+    assert faults.calls == []

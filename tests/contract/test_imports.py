@@ -43,7 +43,6 @@ NOT_PURE_YET = {
     "basket.requests",
     "customers.domain.grants",
     "customers.domain.identities",
-    "customers.requests",
     "feeds.domain.errors",
     "feeds.domain.manifest",
     "feeds.domain.verdicts",
@@ -56,7 +55,6 @@ NOT_PURE_YET = {
     "tax.domain.rules",
     "vouchers.domain.files",
     "vouchers.domain.links",
-    "vouchers.requests",
     "vouchers.views",
 }
 

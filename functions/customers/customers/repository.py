@@ -14,7 +14,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from customers.requests import SignUp
 from setpieces import attempts
 from setpieces.aws import client, error_code
 from setpieces.dynamodb_types import from_item, to_item
@@ -35,14 +34,6 @@ class Pending:
 
     email: str
     name: str
-
-
-def sign_up_id(asked: SignUp, idempotency_key: str | None) -> str:
-    """The same for the same request under the same key; a new one without a key."""
-    if idempotency_key is None:
-        return secrets.token_hex(16)
-    parts = (idempotency_key, asked.email.casefold(), asked.name)
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -80,23 +71,23 @@ def mailbox(email: str) -> str:
     return f"{local.partition('+')[0] or local}@{domain}"
 
 
-def begin(identifier: str, asked: SignUp) -> str | None:
+def begin(sign_up_id: str, email: str, name: str) -> str | None:
     """Store the sign-up; returns the token for its link, None if one was mailed already and still works."""
     secret, now = secrets.token_urlsafe(32), int(time.time())
     link = {":until": now + LIFE_SECONDS, ":hash": {_hash(secret)}}
     # DynamoDB removes expired items days late: what such a one has must not come back, neither links nor their uses.
     anew = _store(
-        identifier,
+        sign_up_id,
         "SET email = :email, #name = :name, expires_at = :until, secret_hashes = :hash REMOVE mailed, uses",
         "attribute_not_exists(sign_up_id) OR expires_at <= :now",
-        link | {":now": now, ":email": asked.email, ":name": asked.name},
+        link | {":now": now, ":email": email, ":name": name},
         ExpressionAttributeNames={"#name": "name"},
     )
     # Not mailed as far as is known. An answer to the first write that was lost ends here too, and changes nothing more.
     again = anew or _store(
-        identifier, "SET expires_at = :until ADD secret_hashes :hash", "attribute_not_exists(mailed)", link
+        sign_up_id, "SET expires_at = :until ADD secret_hashes :hash", "attribute_not_exists(mailed)", link
     )
-    return f"{identifier}.{secret}" if again else None
+    return f"{sign_up_id}.{secret}" if again else None
 
 
 def _store(identifier: str, update: str, condition: str, values: dict[str, Any], **names: Any) -> bool:

@@ -1,13 +1,14 @@
-"""What callers may send, judged field by field. Pure."""
+"""Requests to customers, parsed into commands."""
 
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Any
 
 from setpieces.entity_tags import versions
-from setpieces.postal import COUNTRY, LONGEST
+from setpieces.fields import BOOLEAN, EMAIL, nullable, postal_address, single_line
+from setpieces.idempotency import key_digest, payload_digest
+from setpieces.json_body import JsonBody
 from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 
@@ -16,156 +17,119 @@ MAX_ADDRESSES = 10
 MAX_ADDRESSES_BYTES = 24 * 1024
 # As in the storefront's form. https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
 MIN_PASSWORD_LENGTH = 12
-# <id of the sign-up>.<secret>, as customer_signup_table makes them
-_TOKEN = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9_-]{43}")
-MAX_TOKEN_LENGTH = 76
-# As browsers check it (https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address), with a dot in the domain. Not
-# all of RFC 5322: a comment or a display name would make many addresses of one mailbox, and each may be sent mails.
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
-_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,38}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# Says what is wrong with a value: (pointer below the field, message), or None.
-Fault = tuple[str, str] | None
+_NAME = single_line(1, 200)
 
-
-def text(shortest: int, longest: int) -> Callable[[Any], Fault]:
-    """A text of so many characters that are not all blank, none of them a control character."""
-
-    def fault(value: Any) -> Fault:
-        if (
-            isinstance(value, str)
-            and shortest <= len(value) <= longest
-            and value.strip()
-            and not _CONTROL.search(value)
-        ):
-            return None
-        return "", f"must be a text of {shortest} to {longest} characters"
-
-    return fault
-
-
-def matching(pattern: re.Pattern[str], longest: int, what: str) -> Callable[[Any], Fault]:
-    """A text that fits ``pattern``."""
-
-    def fault(value: Any) -> Fault:
-        if isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value):
-            return None
-        return "", f"must be {what}"
-
-    return fault
-
-
-def flag(value: Any) -> Fault:
-    return None if isinstance(value, bool) else ("", "must be true or false")
-
-
-def addresses(value: Any) -> Fault:
-    """A list of addresses; the pointer leads to the first member that does not fit."""
-    if not isinstance(value, list) or len(value) > MAX_ADDRESSES:
-        return "", f"must be a list of at most {MAX_ADDRESSES} addresses"
-    for number, address in enumerate(value):
-        fault = _address(address)
-        if fault:
-            return f"/{number}{fault[0]}", fault[1]
-    if len(json.dumps(value)) > MAX_ADDRESSES_BYTES:
-        return "", f"must have at most {MAX_ADDRESSES_BYTES} bytes altogether, with what is not ASCII escaped"
-    return None
-
-
-def _address(address: Any) -> Fault:
-    if not isinstance(address, dict):
-        return "", "must be an address"
-    for name, value in address.items():
-        if name not in LONGEST:
-            return f"/{escaped(name)}", "is not a member of an address"
-        fault = text(1, LONGEST[name])(value)
-        if fault:
-            return f"/{name}", fault[1]
-    if not COUNTRY.fullmatch(address.get("country", "")):
-        return "/country", "must be a country code of two capital letters (ISO 3166-1)"
-    return None
-
-
-SIGN_UP = {
-    "email": matching(_EMAIL, 254, "an e-mail address of at most 254 characters"),
-    "name": text(1, 200),
-}
-CONFIRMATION = {
-    "token": matching(_TOKEN, MAX_TOKEN_LENGTH, "the token of a link that was mailed"),
-    "password": text(MIN_PASSWORD_LENGTH, 256),
-}
-PROFILE = {
-    "name": text(1, 200),
-    "phone": matching(_PHONE, 40, "a telephone number"),
-    "addresses": addresses,
-    "marketing_opt_in": flag,
-}
-# A customer has to have these; the others can be taken away with null.
-REQUIRED = ("name",)
+SIGN_UP = JsonBody(
+    {
+        "type": "object",
+        "required": ["email", "name"],
+        "properties": {"email": EMAIL, "name": _NAME},
+        "additionalProperties": False,
+    }
+)
+CONFIRMATION = JsonBody(
+    {
+        "type": "object",
+        "required": ["token", "password"],
+        "properties": {
+            # <id of the sign-up>.<secret>, as ``customers.repository`` makes them
+            "token": {
+                "type": "string",
+                "pattern": r"^[0-9a-f]{32}\.[A-Za-z0-9_-]{43}$",
+                "description": "the token of a link that was mailed",
+            },
+            "password": single_line(MIN_PASSWORD_LENGTH, 256),
+        },
+        "additionalProperties": False,
+    }
+)
+# A JSON merge patch (RFC 7396). A customer has to have a name; null takes away the others.
+PROFILE_PATCH = JsonBody(
+    {
+        "type": "object",
+        "properties": {
+            "name": _NAME,
+            "phone": nullable(
+                {
+                    "type": "string",
+                    "maxLength": 40,
+                    "pattern": r"^\+?[0-9][0-9 ()./-]{2,38}$",
+                    "description": "a telephone number",
+                }
+            ),
+            "addresses": nullable(
+                {
+                    "type": "array",
+                    "items": postal_address("country"),
+                    "maxItems": MAX_ADDRESSES,
+                    "description": f"a list of at most {MAX_ADDRESSES} addresses",
+                }
+            ),
+            "marketing_opt_in": nullable(BOOLEAN),
+        },
+        "additionalProperties": False,
+    }
+)
 
 
 @dataclass(frozen=True)
-class SignUp:
-    """What a person says who wants an account."""
+class RequestSignUp:
+    """A request for an account. A repeated one under the same key has the same id."""
 
+    sign_up_id: str
     email: str
     name: str
 
 
 @dataclass(frozen=True)
-class Confirmation:
-    """What the owner of the mailbox says. Not printed: it holds a password."""
+class CreateCustomer:
+    """The confirmation of a sign-up, by the token that was mailed."""
 
-    token: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Confirmation()"
+    token: str = field(repr=False)
+    password: str = field(repr=False)
 
 
-def sign_up_request(request: Request) -> SignUp:
+@dataclass(frozen=True)
+class UpdateProfile:
+    """A merge patch of the profile that has one of ``versions``; None for any version."""
+
+    customer_id: str
+    patch: dict[str, Any]
+    versions: frozenset[int] | None
+
+
+def parse_request_sign_up(request: Request) -> RequestSignUp:
     """Raises ``Problem`` 400."""
-    return SignUp(**_whole(request.json(), SIGN_UP))
+    body, key = SIGN_UP.parse(request), request.idempotency_key()
+    if key is None:
+        return RequestSignUp(secrets.token_hex(16), body["email"], body["name"])
+    # Another request under the same key is another sign-up.
+    scope = payload_digest([body["email"].casefold(), body["name"]])
+    return RequestSignUp(key_digest(scope, key), body["email"], body["name"])
 
 
-def confirmation(request: Request) -> Confirmation:
+def parse_create_customer(request: Request) -> CreateCustomer:
     """Raises ``Problem`` 400."""
-    return Confirmation(**_whole(request.json(), CONFIRMATION))
+    body = CONFIRMATION.parse(request)
+    return CreateCustomer(body["token"], body["password"])
 
 
-def _whole(sent: dict[str, Any], rules: dict[str, Callable[[Any], Fault]]) -> dict[str, Any]:
-    for name in rules:
-        if name not in sent:
-            raise invalid(f"/{name}", "is required")
-    _check(sent, rules)
-    return sent
+def parse_update_profile(request: Request) -> UpdateProfile:
+    """Raises ``Problem`` 400, 403."""
+    customer_id, if_match = parse_customer_id(request), _parse_if_match(request)
+    patch = PROFILE_PATCH.parse(request)
+    if len(json.dumps(patch.get("addresses"))) > MAX_ADDRESSES_BYTES:
+        message = f"must have at most {MAX_ADDRESSES_BYTES} bytes altogether, with what is not ASCII escaped"
+        raise invalid("/addresses", message)
+    return UpdateProfile(customer_id, patch, if_match)
 
 
-def profile_patch(request: Request) -> dict[str, Any]:
-    """A JSON merge patch (RFC 7396) of what customers may change; null takes a field away. Raises ``Problem`` 400."""
-    sent = request.json()
-    for name in REQUIRED:
-        if name in sent and sent[name] is None:
-            raise invalid(f"/{name}", "cannot be taken away")
-    _check({name: value for name, value in sent.items() if value is not None or name not in PROFILE}, PROFILE)
-    return sent
-
-
-def if_match(request: Request) -> frozenset[int] | None:
-    """The versions that ``If-Match`` names; None if it is missing or ``*``: then whichever version there is."""
-    sent = request.headers.get("if-match")
-    if sent is None or sent.strip() == "*":
-        return None
-    return versions(sent)
-
-
-def caller(request: Request) -> str:
+def parse_customer_id(request: Request) -> str:
     """The customer who calls, as the authorizer knows them. Raises ``Problem`` 403 if the path names another.
 
-    The gateway lets nobody else through. The path is looked at again, so that a fault in a policy, or a path that two parties
-    read differently, still shows nobody else's data.
+    The gateway lets no other caller through. The path is compared again, so that a fault in a policy, or a path that two
+    parties read differently, does not show another customer's data.
     """
     customer_id = str(request.authorizer.get("customer_id") or "")
     if not customer_id or customer_id != request.path_parameters.get("customer_id"):
@@ -173,15 +137,9 @@ def caller(request: Request) -> str:
     return customer_id
 
 
-def escaped(name: str) -> str:
-    """A name as part of a JSON pointer (RFC 6901), shortened so that a hostile one cannot fill a log."""
-    return name.replace("~", "~0").replace("/", "~1")[:64]
-
-
-def _check(sent: dict[str, Any], rules: dict[str, Callable[[Any], Fault]]) -> None:
-    for name, value in sent.items():
-        if name not in rules:
-            raise invalid(f"/{escaped(name)}", "is not a member of this request")
-        fault = rules[name](value)
-        if fault:
-            raise invalid(f"/{name}{fault[0]}", fault[1])
+def _parse_if_match(request: Request) -> frozenset[int] | None:
+    """The versions that ``If-Match`` names; None if it is missing or ``*``."""
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return None
+    return versions(header)

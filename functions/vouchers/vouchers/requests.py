@@ -1,4 +1,4 @@
-"""Requests to vouchers, parsed into commands. Pure."""
+"""Requests to vouchers, parsed into commands."""
 
 import re
 from dataclasses import asdict, dataclass

@@ -4,6 +4,7 @@ import pytest
 
 from customers.clients.platforms import Platforms
 from customers.domain.profile import merged, shown, to_store
+from customers.requests import UpdateProfile
 from customers.workflow.update_profile import RACES, change
 from setpieces.external import OutsideUnavailable
 from setpieces.problems import Problem
@@ -26,7 +27,7 @@ def stocked(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(patch=PATCH, versions=frozenset({1})) -> dict:
-    return change("C1", patch, versions, Platforms(lambda: 5.0))
+    return change(UpdateProfile("C1", patch, versions), Platforms(lambda: 5.0))
 
 
 def test_a_change_is_read_written_and_announced(world: World):

@@ -1,4 +1,4 @@
-"""What callers may send: every field, good and bad, with the place of the fault."""
+"""Requests to customers: every field, good and bad, with the place of the fault."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 from customers.requests import (
     MAX_ADDRESSES,
     MIN_PASSWORD_LENGTH,
-    confirmation,
-    if_match,
-    profile_patch,
-    sign_up_request,
+    RequestSignUp,
+    parse_create_customer,
+    parse_request_sign_up,
+    parse_update_profile,
 )
 from local.settings import ROOT
 from setpieces.postal import LONGEST
@@ -28,13 +28,13 @@ def request(body: object = None, **headers: str) -> Request:
     return Request(
         method="PATCH",
         path="/v1/x",
-        path_parameters={},
+        path_parameters={"customer_id": "C1"},
         query={},
         headers={name.replace("_", "-"): value for name, value in headers.items()},
         raw_body=json.dumps(body),
         request_id="r",
         correlation_id="c",
-        authorizer={},
+        authorizer={"customer_id": "C1"},
         remaining_seconds=lambda: 5.0,
     )
 
@@ -45,7 +45,7 @@ def pointer(problem: Problem) -> str:
 
 def fault_of(patch: object) -> Problem | None:
     try:
-        profile_patch(request(patch))
+        parse_update_profile(request(patch))
     except Problem as problem:
         return problem
     return None
@@ -80,9 +80,9 @@ def fault_of(patch: object) -> Problem | None:
         ({"a/b": 1}, "/a~1b"),
     ],
 )
-def test_what_may_not_be_changed_to(patch, at: str):
+def test_an_invalid_patch_is_refused_with_a_pointer_to_the_fault(patch, at: str):
     with pytest.raises(Problem) as caught:
-        profile_patch(request(patch))
+        parse_update_profile(request(patch))
     assert (caught.value.status, pointer(caught.value)) == (400, at)
 
 
@@ -98,12 +98,12 @@ def test_what_may_not_be_changed_to(patch, at: str):
         {"marketing_opt_in": True},
     ],
 )
-def test_what_may_be_changed_to(patch):
-    assert profile_patch(request(patch)) == patch
+def test_a_valid_patch_is_returned_as_it_was_sent(patch):
+    assert parse_update_profile(request(patch)).patch == patch
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "漢", "😀"])
-def test_whatever_passes_fits_into_a_request_to_the_platform(letter: str):
+def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
     """Every field as long as it may be, with fewer and fewer addresses until it passes."""
     full = {name: letter * longest for name, longest in LONGEST.items()} | {"country": "DE"}
     for count in range(MAX_ADDRESSES, 0, -1):
@@ -142,9 +142,9 @@ def test_whatever_passes_fits_into_a_request_to_the_platform(letter: str):
         ({"roles": ["admin"]}, "/roles"),
     ],
 )
-def test_what_cannot_sign_up(change, at: str):
+def test_an_invalid_sign_up_is_refused_with_a_pointer_to_the_fault(change, at: str):
     with pytest.raises(Problem) as caught:
-        sign_up_request(request(SIGN_UP | change))
+        parse_request_sign_up(request(SIGN_UP | change))
     assert (caught.value.status, pointer(caught.value)) == (400, at)
 
 
@@ -162,20 +162,30 @@ def test_what_cannot_sign_up(change, at: str):
         ({"email": "ada@example.com"}, "/email"),
     ],
 )
-def test_what_confirms_nothing(change, at: str):
+def test_an_invalid_confirmation_is_refused_with_a_pointer_to_the_fault(change, at: str):
     with pytest.raises(Problem) as caught:
-        confirmation(request(CONFIRMATION | change))
+        parse_create_customer(request(CONFIRMATION | change))
     assert (caught.value.status, pointer(caught.value)) == (400, at)
+
+
+def test_a_sign_up_under_a_key_has_the_same_id_for_the_same_person():
+    def sign_up(key: str | None, **changes: str) -> RequestSignUp:
+        return parse_request_sign_up(request(SIGN_UP | changes, **{"idempotency_key": key} if key else {}))
+
+    first = sign_up("k").sign_up_id
+    assert sign_up("k").sign_up_id == sign_up("k", email="ADA@example.com").sign_up_id == first
+    others = [sign_up("l"), sign_up("k", name="A"), sign_up("k", email="a@example.com"), sign_up(None), sign_up(None)]
+    assert len({first, *(other.sign_up_id for other in others)}) == 6
 
 
 @pytest.mark.parametrize(
     ("read", "whole", "missing"),
     [
-        *((sign_up_request, SIGN_UP, name) for name in SIGN_UP),
-        *((confirmation, CONFIRMATION, name) for name in CONFIRMATION),
+        *((parse_request_sign_up, SIGN_UP, name) for name in SIGN_UP),
+        *((parse_create_customer, CONFIRMATION, name) for name in CONFIRMATION),
     ],
 )
-def test_a_request_is_whole(read, whole: dict[str, str], missing: str):
+def test_a_missing_member_is_refused(read, whole: dict[str, str], missing: str):
     with pytest.raises(Problem) as caught:
         read(request({name: value for name, value in whole.items() if name != missing}))
     assert pointer(caught.value) == f"/{missing}"
@@ -201,9 +211,9 @@ def test_the_storefront_asks_for_a_password_of_the_same_length():
         (" * ", None),
     ],
 )
-def test_if_match(sent: str, versions: set[int] | None):
-    assert if_match(request(if_match=sent)) == versions
+def test_if_match_names_versions(sent: str, versions: set[int] | None):
+    assert parse_update_profile(request({}, if_match=sent)).versions == versions
 
 
-def test_without_if_match_it_is_whichever_version_there_is():
-    assert if_match(request()) is None
+def test_without_if_match_any_version_is_changed():
+    assert parse_update_profile(request({})).versions is None

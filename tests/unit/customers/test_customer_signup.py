@@ -6,7 +6,7 @@ import pytest
 
 from customers.clients.platforms import Platforms
 from customers.repository import Pending
-from customers.requests import Confirmation
+from customers.requests import CreateCustomer
 from customers.workflow.sign_up import confirm
 from setpieces.events import Event, check
 from setpieces.external import OutsideUnavailable
@@ -39,7 +39,7 @@ def world(monkeypatch) -> World:
 
 
 def run(password: str = PASSWORD) -> str:
-    customer_id, email = confirm(Confirmation(TOKEN, password), Platforms(lambda: 10.0))
+    customer_id, email = confirm(CreateCustomer(TOKEN, password), Platforms(lambda: 10.0))
     assert email.casefold() == ADA.email
     return customer_id
 
@@ -191,6 +191,6 @@ def test_a_number_that_somebody_has_already_is_not_taken_over(world: World):
 
 
 def test_a_password_is_in_no_text_of_the_request():
-    given = Confirmation(TOKEN, PASSWORD)
-    assert PASSWORD not in repr(given)
-    assert PASSWORD not in str(given)
+    command = CreateCustomer(TOKEN, PASSWORD)
+    assert PASSWORD not in repr(command)
+    assert PASSWORD not in str(command)

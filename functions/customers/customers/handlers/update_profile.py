@@ -2,7 +2,7 @@
 
 from customers.clients.platforms import Platforms, within_reach
 from customers.domain.profile import shown
-from customers.requests import caller, if_match, profile_patch
+from customers.requests import parse_update_profile
 from customers.workflow.update_profile import change
 from setpieces.entity_tags import entity_tag
 from setpieces.rest_api import Request, Response, rest_handler
@@ -10,7 +10,7 @@ from setpieces.rest_api import Request, Response, rest_handler
 
 @rest_handler
 def handler(request: Request) -> Response:
-    customer_id, versions, patch = caller(request), if_match(request), profile_patch(request)
+    command = parse_update_profile(request)
     with within_reach():
-        customer = change(customer_id, patch, versions, Platforms.of(request))
+        customer = change(command, Platforms.of(request))
     return Response(200, shown(customer), {"ETag": entity_tag(customer["version"])})

@@ -15,46 +15,46 @@ from customers.clients import mail as mail_module
 from customers.clients.platforms import Platforms
 from customers.domain.profile import new_member, new_record
 from customers.events import announce_customer
-from customers.requests import Confirmation, SignUp
+from customers.requests import CreateCustomer, RequestSignUp
 from setpieces import signed_client
 from setpieces.external import OutsideUnavailable
 from setpieces.observability import logger, metrics
 from setpieces.problems import Problem
 
 
-def request_sign_up(asked: SignUp, idempotency_key: str | None) -> None:
+def request_sign_up(command: RequestSignUp) -> None:
     """Mail a link to the address. Raises ``Problem`` 503 if that cannot be done now; a repeat with the same key is safe."""
-    identifier, site_url = table.sign_up_id(asked, idempotency_key), mail_module.site_url()
-    mail = table.count_mail(asked.email)
+    site_url = mail_module.site_url()
+    mail = table.count_mail(command.email)
     if mail is None:
         # An error would tell others that an account with this address was asked for.
         logger.warning("an address was sent too many mails")
         metrics.add_metric(name="ConfirmationHeldBack", unit="Count", value=1)
         return
     try:
-        token = table.begin(identifier, asked)
+        token = table.begin(command.sign_up_id, command.email, command.name)
     except (BotoCoreError, ClientError):
         mail.take_back()
         raise
     if token is None:
         mail.take_back()
         return
-    if not mail_module.send(asked.email, token, site_url, int(time.time()) + table.LIFE_SECONDS):
+    if not mail_module.send(command.email, token, site_url, int(time.time()) + table.LIFE_SECONDS):
         mail.take_back()
         raise mail_module.not_mailed()
-    table.note_mailed(identifier)
+    table.note_mailed(command.sign_up_id)
 
 
-def confirm(given: Confirmation, platforms: Platforms) -> tuple[str, str]:
+def confirm(command: CreateCustomer, platforms: Platforms) -> tuple[str, str]:
     """(customer id, e-mail address) of the new customer; a repeat gets the same.
 
     Raises ``OutsideUnavailable``; ``Problem`` 404 if the link is not valid, 409 if the address has an account, 503 if others
     could not be told.
     """
-    pending = table.find(given.token)
+    pending = table.find(command.token)
     if pending is None:
         raise Problem(404, "CONFIRMATION_NOT_FOUND", "This link is not valid, or has expired; sign up again")
-    identity = _identity(pending.email, given.password, platforms)
+    identity = _identity(pending.email, command.password, platforms)
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_record(customer_id, identity_id, pending.name, pending.email)):
         _check_own(customer_id, identity_id, platforms)

@@ -52,7 +52,6 @@ NOT_PURE_YET = {
     "shipping.domain",
     "sitemaps.domain.pages",
     "sitemaps.requests",
-    "tax.domain.rules",
     "vouchers.domain.files",
     "vouchers.domain.links",
     "vouchers.views",

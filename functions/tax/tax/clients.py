@@ -4,7 +4,7 @@ from typing import Any
 
 from setpieces import external
 from setpieces.external import OutsideUnavailable
-from tax.domain.rules import BASIS_POINTS, QUOTATION, unknown_jurisdiction
+from tax.domain.rules import BASIS_POINTS, QUOTATION, QuoteTax, unknown_jurisdiction
 
 SYSTEM = "tax"
 QUOTE_SECONDS = 1.5
@@ -15,13 +15,13 @@ class NotQuoted(Exception):
     """The tax system refused one request; that says nothing about others."""
 
 
-def quote(request: dict[str, Any]) -> dict[str, Any]:
+def quote(command: QuoteTax) -> dict[str, Any]:
     """A quotation of the tax system.
 
     Raises ``OutsideUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
     """
-    sent = {name: request[name] for name in ("currency", "ship_to", "lines")}
-    answer = external.call(SYSTEM, "POST", "quotations", body=sent, timeout=QUOTE_SECONDS, repeatable=True)
+    body = {"currency": command.currency, "ship_to": command.ship_to, "lines": command.lines}
+    answer = external.call(SYSTEM, "POST", "quotations", body=body, timeout=QUOTE_SECONDS, repeatable=True)
     if answer.status == 422:
         raise unknown_jurisdiction()
     if 400 <= answer.status < 500:
@@ -35,7 +35,7 @@ def quote(request: dict[str, Any]) -> dict[str, Any]:
             raise ValueError("a tax is not a whole number")
         if any(type(line["rate"]) is not int for line in lines):
             raise ValueError("a rate is not in basis points")
-        if total != sum(line["tax"] for line in lines) or len(lines) != len(request["lines"]):
+        if total != sum(line["tax"] for line in lines) or len(lines) != len(command.lines):
             raise ValueError("the lines do not add up")
     except (KeyError, TypeError, ValueError) as error:
         raise OutsideUnavailable(SYSTEM, f"answered something else than a quotation: {error}") from error

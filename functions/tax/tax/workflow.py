@@ -9,32 +9,32 @@ from setpieces.observability import count, logger, metrics
 from setpieces.problems import Problem
 from tax import clients
 from tax.clients import NotQuoted
-from tax.domain.rules import from_rates
+from tax.domain.rules import QuoteTax, from_rates
 from tax.repository import rates as rates_module
 from tax.repository.circuit import Admission
 
 
-def quotation(request: dict[str, Any]) -> dict[str, Any]:
+def quotation(command: QuoteTax) -> dict[str, Any]:
     """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was.
 
     Raises ``Problem`` 422 for an unknown destination, 503 if there are neither answers nor rates.
     """
-    answer = _asked(request)
+    answer = _asked(command)
     if answer is None:
         metrics.add_metric(name="FallbackUsed", unit="Count", value=1)
-        answer = from_rates(request, *rates_module.rates())
+        answer = from_rates(command, *rates_module.rates())
     count("QuotationGiven")
     return answer | {"quoted_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def _asked(request: dict[str, Any]) -> dict[str, Any] | None:
+def _asked(command: QuoteTax) -> dict[str, Any] | None:
     """What the tax system says; None if it is left alone or gives no usable answer. Raises ``Problem`` 422."""
     circuit = rates_module.circuit()
     admission = circuit.admission(time.time())
     if admission is Admission.REFUSE or (admission is Admission.PROBE and not rates_module.claim_probe(circuit)):
         return None
     try:
-        answer = clients.quote(request)
+        answer = clients.quote(command)
     except NotQuoted as refusal:
         # It works and does not like this one request, which must not close the way for all the others.
         logger.warning("the tax system refused a request", extra={"reason": str(refusal)})

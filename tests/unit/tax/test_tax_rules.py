@@ -1,6 +1,7 @@
-"""What a quotation may be asked with, how one is made of rates, and when the tax system is left alone."""
+"""Requests for quotations, quotations from rates, and when the tax system is not called."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,24 +12,26 @@ from partners.simulators.operations import Call
 from setpieces.problems import Problem
 from setpieces.rest_api import Request
 from tax.domain import default_rates
-from tax.domain.rules import asked, from_rates
+from tax.domain.rules import QuoteTax, from_rates
 from tax.repository.circuit import THRESHOLD, Admission, Circuit
+from tax.requests import parse_quote_tax
 
-REQUEST = {
+BODY: dict[str, Any] = {
     "order_number": "T100000001",
     "currency": "EUR",
     "ship_to": {"country": "DE", "region": "NW", "postal_code": "50667"},
     "lines": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}],
 }
-LINE = REQUEST["lines"][0]
+LINE = BODY["lines"][0]
+REQUEST = QuoteTax(**BODY)
 
 
 def sent(body: object) -> Request:
     return Request("POST", "/v1/quotations", {}, {}, {}, json.dumps(body), "r", "c", {}, lambda: 5)
 
 
-def test_a_request_is_read_as_it_is():
-    assert asked(sent(REQUEST)) == REQUEST
+def test_a_request_becomes_a_command():
+    assert parse_quote_tax(sent(BODY)) == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_a_request_is_read_as_it_is():
         ("/lines", {"lines": []}),
         ("/lines", {"lines": {"0": LINE}}),
         ("/lines", {"lines": [LINE] * 101}),
-        ("/lines/0", {"lines": [{"sku": "SP-1"}]}),
-        ("/lines/1", {"lines": [LINE, LINE | {"note": ""}]}),
+        ("/lines/0/quantity", {"lines": [{"sku": "SP-1"}]}),
+        ("/lines/1/note", {"lines": [LINE, LINE | {"note": ""}]}),
         ("/lines/1", {"lines": [LINE, []]}),
         ("/lines/0/sku", {"lines": [LINE | {"sku": 5}]}),
         ("/lines/0/quantity", {"lines": [LINE | {"quantity": 0}]}),
@@ -58,9 +61,9 @@ def test_a_request_is_read_as_it_is():
         ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": 10**400}]}),
     ],
 )
-def test_what_is_malformed_is_pointed_at(pointer: str, wrong: dict):
+def test_an_invalid_request_is_refused_with_a_pointer_to_the_fault(pointer: str, wrong: dict):
     with pytest.raises(Problem) as raised:
-        asked(sent(REQUEST | wrong))
+        parse_quote_tax(sent(BODY | wrong))
     assert raised.value.status == 400
     assert raised.value.errors[0]["pointer"] == pointer
 
@@ -80,10 +83,10 @@ LINES = st.lists(
 
 @given(LINES, st.sampled_from(sorted(tax_module.RATES)))
 def test_cached_rates_give_what_the_tax_system_would_have_given(lines: list[dict], country: str):
-    body = REQUEST | {"lines": lines, "ship_to": {"country": country, "postal_code": "1"}}
+    body = BODY | {"lines": lines, "ship_to": {"country": country, "postal_code": "1"}}
     call = Call({}, {}, {}, body, "")
     theirs = tax_module.quote_tax(call, None).body
-    ours = from_rates(body, default_rates.RATES, "v")
+    ours = from_rates(QuoteTax(**body), default_rates.RATES, "v")
     assert (ours["tax_total"], ours["lines"]) == (theirs["tax_total"], theirs["lines"])
     assert (ours["source"], ours["rate_version"]) == ("cached_rates", "v")
 

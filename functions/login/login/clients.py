@@ -1,7 +1,6 @@
 """Who somebody is, as the identity provider says."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from setpieces import external
 from setpieces.external import OutsideUnavailable
@@ -22,14 +21,14 @@ class Identity:
     roles: list[str]
 
 
-def authenticate(credentials: dict[str, Any], request: Request) -> Identity:
+def authenticate(email: str, password: str, request: Request) -> Identity:
     """Raises ``Problem``: 401 if address or password is wrong, 503 if the provider is slow, down or talks nonsense."""
     try:
         answer = external.call(
             "identity",
             "POST",
             "authentications",
-            body=credentials,
+            body={"email": email, "password": password},
             timeout=min(CALL_SECONDS, request.remaining_seconds() - STORE_SECONDS),
             repeatable=True,
         )

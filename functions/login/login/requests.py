@@ -1,8 +1,10 @@
-"""What callers may send to sign in. Pure."""
+"""Requests to login, parsed into commands."""
 
 import re
-from typing import Any
+from dataclasses import dataclass, field
 
+from setpieces.fields import text
+from setpieces.json_body import JsonBody
 from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 from setpieces.sessions import bearer_token
@@ -11,34 +13,45 @@ MAX_EMAIL_LENGTH = 254  # RFC 5321 with RFC 3696, erratum 1690
 MAX_PASSWORD_LENGTH = 256
 _IDENTITY_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
-
-def credentials(request: Request) -> dict[str, Any]:
-    """{email, password}. Raises ``Problem`` 400."""
-    sent = request.json()
-    for name, longest in (("email", MAX_EMAIL_LENGTH), ("password", MAX_PASSWORD_LENGTH)):
-        value = sent.get(name)
-        if not isinstance(value, str) or not 1 <= len(value) <= longest:
-            raise invalid(f"/{name}", f"must be a text of 1 to {longest} characters")
-    for name in sent:
-        if name not in ("email", "password"):
-            raise invalid(f"/{name}", "is not a member of this request")
-    return sent
+# Any text: an address or a password that no account can have is refused like a wrong one.
+CREDENTIALS = JsonBody(
+    {
+        "type": "object",
+        "required": ["email", "password"],
+        "properties": {"email": text(1, MAX_EMAIL_LENGTH), "password": text(1, MAX_PASSWORD_LENGTH)},
+        "additionalProperties": False,
+    }
+)
 
 
-def token(request: Request) -> str:
+@dataclass(frozen=True)
+class CreateSession:
+    """A sign-in."""
+
+    email: str
+    password: str = field(repr=False)
+
+
+def parse_create_session(request: Request) -> CreateSession:
+    """Raises ``Problem`` 400."""
+    body = CREDENTIALS.parse(request)
+    return CreateSession(body["email"], body["password"])
+
+
+def parse_session_token(request: Request) -> str:
     """The token of the session that calls. Raises ``Problem`` 401."""
-    sent = bearer_token(request.headers.get("authorization", ""))
-    if sent is None:
+    token = bearer_token(request.headers.get("authorization", ""))
+    if token is None:
         raise no_session()
-    return sent
+    return token
 
 
-def identity_id(request: Request) -> str:
-    """The identity that the path names. Raises ``Problem`` 400 for what no identity can have as id."""
-    sent = request.path_parameters["identity_id"]
-    if not _IDENTITY_ID.fullmatch(sent):
+def parse_identity_id(request: Request) -> str:
+    """The identity that the path names. Raises ``Problem`` 400 for what no identity has as its id."""
+    identity_id = request.path_parameters["identity_id"]
+    if not _IDENTITY_ID.fullmatch(identity_id):
         raise invalid("/identity_id", "must be 1 to 128 of A-Z a-z 0-9 . _ : -")
-    return sent
+    return identity_id
 
 
 def no_session() -> Problem:

@@ -7,16 +7,16 @@ from login.clients import authenticate
 from login.events import announce
 from login.repository.attempts import counted_attempt
 from login.repository.sessions import begin_session, milliseconds
-from login.requests import credentials
+from login.requests import parse_create_session
 from setpieces.observability import count
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    sent, asked_at = credentials(request), milliseconds()
-    with counted_attempt(sent["email"], request):
-        identity = authenticate(sent, request)
+    command, asked_at = parse_create_session(request), milliseconds()
+    with counted_attempt(command.email, request):
+        identity = authenticate(command.email, command.password, request)
     token, session = begin_session(identity, int(time.time()), asked_at)
     count("SessionStarted")
     announce(session)

@@ -5,7 +5,7 @@ DELETE /v1/identities/{identity_id}/sessions        by an admin, whom the gatewa
 """
 
 from login.repository.sessions import end_all_sessions
-from login.requests import identity_id, no_session, token
+from login.requests import no_session, parse_identity_id, parse_session_token
 from setpieces.observability import logger
 from setpieces.rest_api import Request, Response, rest_handler
 from setpieces.sessions import find_session
@@ -20,8 +20,8 @@ def handler(request: Request) -> Response:
 
 def _whose(request: Request) -> str:
     if "identity_id" in request.path_parameters:
-        return identity_id(request)
-    session = find_session(token(request))
+        return parse_identity_id(request)
+    session = find_session(parse_session_token(request))
     if session is None:
         raise no_session()
     return session.identity_id

@@ -46,6 +46,7 @@ from tests import deployed
 from tests.deployed import Function
 from tests.faults import Crash, Fault
 from tests.interleavings.scheduler import Run, Schedule
+from tests.lambda_events import lambda_context, rest_event, sqs_record
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 # Reading an address is nothing that others can get in between of: values are cached, and no service writes one.
@@ -162,13 +163,7 @@ class World:
 
     def invoke(self, function: Function, event: Any) -> Any:
         """The result of a function. Raises what it raises, and ``Crash``."""
-        context = SimpleNamespace(
-            function_name=function.name,
-            memory_limit_in_mb=1024,
-            invoked_function_arn=f"arn:aws:lambda:{REGION}:000000000000:function:{function.name}",
-            aws_request_id=self.next_id(),
-            get_remaining_time_in_millis=lambda: function.milliseconds,
-        )
+        context = lambda_context(function.name, seconds=function.milliseconds / 1000, request_id=self.next_id())
         stack = self._environments[self.side]
         stack.append(function.environment)
         try:
@@ -227,7 +222,16 @@ class World:
                 break
             message.hidden, message.receives = True, message.receives + 1
             try:
-                result = self.invoke(known.consumer, {"Records": [_record(queue, message)]})
+                record = sqs_record(
+                    message.body,
+                    message_id=message.message_id,
+                    receive_count=message.receives,
+                    group_id=message.group,
+                    attributes=message.attributes,
+                    queue=queue,
+                    sent_at=START,
+                )
+                result = self.invoke(known.consumer, {"Records": [record]})
                 failed = bool((result or {}).get("batchItemFailures"))
             except (Crash, Exception):
                 failed = True
@@ -603,15 +607,10 @@ class World:
         integration = operation.integration
         context = {"requestId": self.next_id(), "stage": "local", "path": f"/{service}{path}", "httpMethod": method}
         if integration.kind == "aws_proxy":
-            event = {
-                "httpMethod": method,
-                "path": path,
-                "headers": dict(headers),
-                "pathParameters": dict(match.parameters),
-                "queryStringParameters": query,
-                "requestContext": context | {"authorizer": dict(authorizer)},
-                "body": body or None,
-            }
+            event = rest_event(
+                method, path, body or None, headers=headers, path_parameters=match.parameters, query=query
+            )
+            event["requestContext"] |= context | {"authorizer": dict(authorizer)}
             target = re.sub(r"Alias.*", "", integration.uri.removesuffix("/invocations").rpartition("/")[2])
             try:
                 raw = self.invoke(deployed.function(service, name_of(target)), event)
@@ -753,20 +752,6 @@ def _raw(answer: Response) -> connections.Reply:
     for name, value in answer.headers.items():
         headers[name] = str(value)
     return connections.Reply(answer.status, headers, b"" if answer.body is None else json.dumps(answer.body).encode())
-
-
-def _record(queue: str, message: Message) -> dict[str, Any]:
-    system = {"ApproximateReceiveCount": str(message.receives), "SentTimestamp": str(START * 1000)}
-    if message.group:
-        system["MessageGroupId"] = message.group
-    return {
-        "messageId": message.message_id,
-        "receiptHandle": message.message_id,
-        "body": message.body,
-        "attributes": system,
-        "messageAttributes": {n: {"stringValue": v, "dataType": "String"} for n, v in message.attributes.items()},
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:000000000000:{queue}",
-    }
 
 
 def _described(service: str, operation: str, sent: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from local.settings import ROOT
 from setpieces import events, sqs_consumer
 from setpieces.eventbridge_consumer import bus_handler
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 SAMPLE = json.loads((ROOT / "events" / "bus" / "checkout.order.submit.json").read_text())["event"]
 

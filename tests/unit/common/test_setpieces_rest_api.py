@@ -1,7 +1,6 @@
 """The frame around functions behind an API."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
@@ -11,24 +10,7 @@ from hypothesis import strategies as st
 from setpieces.errors import OutsideUnavailable
 from setpieces.problems import Problem, invalid, unavailable
 from setpieces.rest_api import Request, Response, rest_handler
-
-CONTEXT = SimpleNamespace(
-    function_name="f",
-    memory_limit_in_mb=128,
-    invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:f",
-    aws_request_id="r",
-    get_remaining_time_in_millis=lambda: 4000,
-)
-
-
-def event(body: str | None = None, headers: dict[str, str] | None = None) -> dict:
-    return {
-        "httpMethod": "POST",
-        "path": "/v1/things",
-        "headers": headers or {},
-        "body": body,
-        "requestContext": {"requestId": "request-1"},
-    }
+from tests.lambda_events import CONTEXT, rest_event
 
 
 def aws_error(code: str, status: int) -> ClientError:
@@ -46,7 +28,7 @@ def answer(handler, sent: dict) -> tuple[int, dict, dict]:
 
 
 def test_a_response_is_a_proxy_response():
-    status, headers, body = answer(echo, event('{"a": "ü"}'))
+    status, headers, body = answer(echo, rest_event(body='{"a": "ü"}'))
     assert (status, body) == (201, {"a": "ü"})
     assert headers["Content-Type"] == "application/json"
     assert headers["Location"] == "/v1/things/1"
@@ -72,22 +54,22 @@ def test_a_response_is_a_proxy_response():
     ],
 )
 def test_a_body_that_is_not_one_json_object_is_400(body, code):
-    status, headers, problem = answer(echo, event(body))
+    status, headers, problem = answer(echo, rest_event(body=body))
     assert (status, problem["code"]) == (400, code)
     assert headers["Content-Type"] == "application/problem+json"
     assert problem["request_id"] == "request-1"
-    assert problem["instance"] == "/v1/things"
+    assert problem["instance"] == "/things/v1/things"
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json-patch+json", ""])
 def test_another_media_type_is_415(media_type):
-    status, _, problem = answer(echo, event("{}", {"content-type": media_type}))
+    status, _, problem = answer(echo, rest_event(body="{}", headers={"content-type": media_type}))
     assert (status, problem["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
 def test_json_is_json_in_any_spelling(media_type):
-    assert answer(echo, event("{}", {"CONTENT-TYPE": media_type}))[0] == 201
+    assert answer(echo, rest_event(body="{}", headers={"CONTENT-TYPE": media_type}))[0] == 201
 
 
 def test_a_problem_carries_its_headers_and_pointers():
@@ -95,13 +77,13 @@ def test_a_problem_carries_its_headers_and_pointers():
     def refuse(request: Request) -> Response:
         raise invalid("/quantity", "must be at least 1", status=422, code="QUANTITY")
 
-    assert answer(refuse, event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
+    assert answer(refuse, rest_event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
 
     @rest_handler
     def wait(request: Request) -> Response:
         raise unavailable("DOWN", "later", retry_after=7)
 
-    status, headers, _ = answer(wait, event())
+    status, headers, _ = answer(wait, rest_event())
     assert (status, headers["Retry-After"]) == (503, "7")
 
 
@@ -110,7 +92,7 @@ def test_an_unexpected_error_is_500_without_its_text():
     def broken(request: Request) -> Response:
         raise RuntimeError("secret detail")
 
-    status, _, problem = answer(broken, event())
+    status, _, problem = answer(broken, rest_event())
     assert (status, problem["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in json.dumps(problem)
 
@@ -143,7 +125,7 @@ def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
             raise RuntimeError("secret detail") from cause
 
     for handler in (direct, as_a_cause):
-        given, headers, problem = answer(handler, event())
+        given, headers, problem = answer(handler, rest_event())
         assert given == status
         assert ("Retry-After" in headers) == (status == 503)
         assert "secret" not in json.dumps(problem)
@@ -154,7 +136,7 @@ def test_a_system_out_of_reach_is_503_with_its_own_advice():
     def handler(request: Request) -> Response:
         raise OutsideUnavailable("tax", "secret detail", retry_after=9)
 
-    status, headers, problem = answer(handler, event())
+    status, headers, problem = answer(handler, rest_event())
     assert (status, headers["Retry-After"]) == (503, "9")
     assert "secret" not in json.dumps(problem)
 
@@ -164,13 +146,13 @@ def test_a_system_out_of_reach_is_503_with_its_own_advice():
     [("abc-1", "abc-1"), ("", "request-1"), ("a b", None), ("x" * 65, None), ("é", None), ("a\nb", None)],
 )
 def test_the_correlation_id_is_the_callers_if_well_formed(sent, kept):
-    _, headers, _ = answer(echo, event("{}", {"X-Correlation-Id": sent}))
+    _, headers, _ = answer(echo, rest_event(body="{}", headers={"X-Correlation-Id": sent}))
     assert headers["X-Correlation-Id"] == kept if kept else headers["X-Correlation-Id"] != sent
 
 
 @given(st.text(max_size=200))
 def test_no_body_makes_a_500(body: str):
-    assert answer(echo, event(body))[0] in (201, 400)
+    assert answer(echo, rest_event(body=body))[0] in (201, 400)
 
 
 def test_empty_members_of_a_problem_are_left_out():

@@ -11,7 +11,7 @@ from moto import mock_aws
 from setpieces import aws, sqs_consumer
 from setpieces.events import PublishFailed
 from setpieces.sqs_consumer import Later, Record, Reject, growing, queue_handler
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 
 def record(number: int, body: object, group: str | None = None) -> dict:

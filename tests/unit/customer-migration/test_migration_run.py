@@ -13,7 +13,7 @@ from customer_migration.repository import Lease
 from local.settings import ROOT
 from setpieces import sqs_consumer
 from setpieces.external import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 SIGNED_UP = "2026-03-01T12:00:00+00:00"
 GONE = Answer(410, None)

@@ -14,7 +14,7 @@ from customers import repository as table
 from customers.clients import mail as mail_module
 from customers.repository import MAILS_PER_HOUR, Pending
 from setpieces.external import OutsideUnavailable
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table

@@ -13,7 +13,7 @@ from local.settings import ROOT
 from setpieces import aws
 from setpieces.events import Event
 from setpieces.external import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")

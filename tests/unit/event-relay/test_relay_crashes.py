@@ -12,7 +12,7 @@ from event_relay.handlers import relay_batch
 from event_relay.workflow import event_of, relay
 from setpieces import events, sqs_consumer
 from setpieces.sqs_consumer import Record
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 AT = "2026-01-01T12:00:00+00:00"
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ingestion import repository
 from setpieces import aws
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.ingestion.test_ingestion_lines import line
 from tests.unit.tables import mocked_table
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from setpieces.external import Answer
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
 ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}

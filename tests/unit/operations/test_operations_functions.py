@@ -13,7 +13,7 @@ from local.settings import ROOT
 from operations import clients, repository
 from operations.repository import MOST, last_events, shown
 from setpieces import aws
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 
 DETAIL = json.loads((ROOT / "events" / "bus" / "checkout.order.submit.json").read_text())
 LOG = "/aws/events/checkout-bus"

@@ -24,7 +24,7 @@ from orders.workflow import submission
 from setpieces import aws, events, sqs_consumer
 from setpieces.events import Event, derived_id
 from setpieces.external import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 

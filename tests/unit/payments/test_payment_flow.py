@@ -16,7 +16,7 @@ from local.settings import ROOT
 from payments import clients, requests
 from setpieces import events, sqs_consumer
 from setpieces.external import Answer, OutsideUnavailable
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.lost_answers import repeat
 
 NUMBER = "T100000001"

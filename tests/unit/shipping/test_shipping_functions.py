@@ -12,7 +12,7 @@ from local.settings import ROOT
 from setpieces import aws
 from setpieces.external import Answer, OutsideUnavailable
 from shipping import clients
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.lost_answers import repeat
 from tests.unit.shipping.test_shipping_rules import ORDER
 

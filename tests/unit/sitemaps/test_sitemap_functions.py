@@ -23,7 +23,7 @@ from sitemaps.domain import pages
 from sitemaps.domain.check import locations
 from sitemaps.repository import files as store
 from sitemaps.repository import runs as runs_module
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table

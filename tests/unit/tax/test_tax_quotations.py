@@ -11,7 +11,7 @@ from tax.handlers.refresh_rates import handler as refresh
 from tax.repository import rates as rates_module
 from tax.repository.circuit import THRESHOLD
 from tax.workflow import quotation
-from tests.unit.common.test_setpieces_rest_api import CONTEXT
+from tests.lambda_events import CONTEXT
 from tests.unit.tables import mocked_table
 from tests.unit.tax.test_tax_rules import REQUEST
 

@@ -516,7 +516,7 @@ DIFFERENCES = (
         where="local/storefront.py:environment",
         tests=(
             "tests/unit/storefront/test_storefront_sessions.py::test_a_cookie_for_https_is_one_that_no_other_host_can_set",
-            "tests/unit/storefront/test_storefront_guards.py::test_the_baskets_cookie_is_of_this_host_alone",
+            "tests/unit/storefront/test_storefront_guards.py::test_basket_cookie_is_host_only",
         ),
         on_aws="`curl -si https://<site>/sign-in --data email=...`: `Set-Cookie`",
     ),

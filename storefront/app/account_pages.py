@@ -1,4 +1,4 @@
-"""Sign up, sign in and out, and what the shop knows of a customer."""
+"""Pages of sign-up, sign-in, sign-out and the customer's account."""
 
 import secrets
 from datetime import datetime
@@ -7,120 +7,122 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.apis import Refused
-from app.pages import form_of, own_path, session_of, show, site_of, to
+from app.apis import ApiError
+from app.pages import form_of, local_path, render, see_other, session_of, site_of
 from app.sessions import Session
 
-# What a form's reader can do about a refusal, by the API's code; anything else is shown as the API says it.
-WORDS = {
-    "INVALID_CREDENTIALS": "E-mail and password do not belong together.",
+# Messages for customers by error code; for other codes the page shows the API's detail.
+MESSAGES = {
+    "INVALID_CREDENTIALS": "The e-mail address or the password is wrong.",
     "TOO_MANY_ATTEMPTS": "Too many attempts. Try again in a few minutes.",
-    "EMAIL_TAKEN": "There is an account with this e-mail already. Sign in instead.",
-    "CONFIRMATION_NOT_FOUND": "This code is not valid, or has expired. Sign up again for a new one.",
-    "NO_STORE": "Nobody can be signed in at the moment. You can go on as a guest.",
+    "EMAIL_TAKEN": "An account with this e-mail address already exists. Sign in instead.",
+    "CONFIRMATION_NOT_FOUND": "This code is invalid or has expired. Sign up again to get a new one.",
+    "NO_STORE": "Sign-in is unavailable at the moment. You can continue as a guest.",
 }
 
 
 async def sign_in_form(request: Request) -> Response:
     """GET /sign-in?next="""
-    return await show(request, "sign_in.html", next=own_path(request.query_params.get("next", "")), email="", error="")
+    return await render(
+        request, "sign_in.html", next=local_path(request.query_params.get("next", "")), email="", error=""
+    )
 
 
 async def sign_in(request: Request) -> Response:
     """POST /sign-in {email, password, next}"""
     form = await form_of(request)
-    email, target = str(form.get("email", "")), own_path(str(form.get("next", "")))
+    email, target = str(form.get("email", "")), local_path(str(form.get("next", "")))
     try:
-        return await _signed_in(request, email, str(form.get("password", "")), target)
-    except Refused as error:
+        return await _start_session(request, email, str(form.get("password", "")), target)
+    except ApiError as error:
         if error.status >= 500 and error.code != "NO_STORE":
             raise
-        words = WORDS.get(error.code, error.detail)
-        return await show(request, "sign_in.html", error.status, next=target, email=email, error=words)
+        message = MESSAGES.get(error.code, error.detail)
+        return await render(request, "sign_in.html", error.status, next=target, email=email, error=message)
 
 
-async def _signed_in(request: Request, email: str, password: str, target: str) -> Response:
-    """A new session; the one that this browser had ends."""
-    site, before = site_of(request), await session_of(request)
+async def _start_session(request: Request, email: str, password: str, target: str) -> Response:
+    """Sign in, redirect to ``target``, and end the browser's previous session. Raises ``ApiError``."""
+    site, previous = site_of(request), await session_of(request)
     credentials = {"email": email, "password": password}
-    body = (await site.apis.call("login", "POST", "sessions", json=credentials, client=_client(request))).body
+    body = (await site.apis.call("login", "POST", "sessions", json=credentials, client=_client_address(request))).body
     expires_at = int(datetime.fromisoformat(body["expires_at"]).timestamp())
     admin = "admin" in body["roles"]
     session = Session(body["session_token"], body["customer_id"] or "", email, expires_at, admin)
-    response = to(target)
-    if not await site.sessions.begin(response, session):
-        raise Refused(503, "NO_STORE", "The session store does not answer")
-    await site.sessions.forget(request)
-    if before:
-        await _end(request, before)
+    response = see_other(target)
+    if not await site.sessions.create(response, session):
+        raise ApiError(503, "NO_STORE", "The session store does not respond")
+    await site.sessions.delete(request)
+    if previous:
+        await _end_api_session(request, previous)
     return response
 
 
-def _client(request: Request) -> str:
+def _client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def _end(request: Request, session: Session) -> None:
-    """End a session of the API, if it answers; one that has ended already is none to be ended."""
+async def _end_api_session(request: Request, session: Session) -> None:
+    """End a session of the login API; ignores a session that has already ended and an API that is unavailable."""
     try:
         await site_of(request).apis.call("login", "DELETE", "sessions/current", token=session.token)
-    except Refused as error:
+    except ApiError as error:
         if error.status != 401 and error.status < 500:
             raise
 
 
 async def sign_up_form(request: Request) -> Response:
     """GET /sign-up"""
-    return await show(request, "sign_up.html", name="", email="", error="", key=secrets.token_urlsafe(16))
+    return await render(request, "sign_up.html", name="", email="", error="", key=secrets.token_urlsafe(16))
 
 
 async def sign_up(request: Request) -> Response:
-    """POST /sign-up {name, email, key}: a link is mailed, which a second click does not send again."""
+    """POST /sign-up {name, email, key}: requests a mail with a link; ``key`` prevents a second mail on a second click."""
     form = await form_of(request)
-    given = {name: str(form.get(name, "")) for name in ("name", "email")}
+    person = {name: str(form.get(name, "")) for name in ("name", "email")}
     key = str(form.get("key", "")) or secrets.token_urlsafe(16)
     try:
-        await site_of(request).apis.call("customers", "POST", "customers", json=given, key=key)
-    except Refused as error:
+        await site_of(request).apis.call("customers", "POST", "customers", json=person, key=key)
+    except ApiError as error:
         if error.status >= 500:
             raise
-        words = WORDS.get(error.code, error.detail)
-        return await show(request, "sign_up.html", error.status, **given, error=words, key=key)
-    return await show(request, "sign_up_mailed.html", 202, email=given["email"])
+        message = MESSAGES.get(error.code, error.detail)
+        return await render(request, "sign_up.html", error.status, **person, error=message, key=key)
+    return await render(request, "sign_up_mailed.html", 202, email=person["email"])
 
 
 async def confirm_form(request: Request) -> Response:
-    """GET /sign-up/confirm#<token>, which the page's script puts into the form."""
-    return await show(request, "sign_up_confirm.html", token="", error="")
+    """GET /sign-up/confirm#<token>; the page's script copies the token into the form."""
+    return await render(request, "sign_up_confirm.html", token="", error="")
 
 
 async def confirm(request: Request) -> Response:
-    """POST /sign-up/confirm {token, password}: the account is made, and its owner signed in."""
+    """POST /sign-up/confirm {token, password}: creates the account and signs its owner in."""
     form = await form_of(request)
-    given = {"token": str(form.get("token", "")).strip(), "password": str(form.get("password", ""))}
+    confirmation = {"token": str(form.get("token", "")).strip(), "password": str(form.get("password", ""))}
     try:
-        body = (await site_of(request).apis.call("customers", "POST", "customers/confirmations", json=given)).body
-        return await _signed_in(request, body["email"], given["password"], "/account")
-    except Refused as error:
+        response = await site_of(request).apis.call("customers", "POST", "customers/confirmations", json=confirmation)
+        return await _start_session(request, response.body["email"], confirmation["password"], "/account")
+    except ApiError as error:
         if error.status >= 500 and error.code != "NO_STORE":
             raise
-        words = WORDS.get(error.code, error.detail)
-        return await show(request, "sign_up_confirm.html", error.status, token=given["token"], error=words)
+        message = MESSAGES.get(error.code, error.detail)
+        return await render(request, "sign_up_confirm.html", error.status, token=confirmation["token"], error=message)
 
 
 async def sign_out(request: Request) -> Response:
-    """POST /sign-out {everywhere?}. Signed out here at once; the API's session ends if it answers.
+    """POST /sign-out {everywhere?}. Ends the storefront's session at once, and the API's session if the API responds.
 
-    Everywhere: only the API can do that. If it does not answer, the page says so and the person stays signed in, to try again.
+    With ``everywhere`` the API ends all sessions. If it does not respond, the response is an error page and the session stays.
     """
     site, session = site_of(request), await session_of(request)
     everywhere = bool((await form_of(request)).get("everywhere"))
     if session and everywhere:
         await site.apis.call("login", "DELETE", "sessions", token=session.token)
-    response = to("/")
+    response = see_other("/")
     await site.sessions.end(request, response)
     if session and not everywhere:
-        await _end(request, session)
+        await _end_api_session(request, session)
     return response
 
 
@@ -128,37 +130,37 @@ async def account(request: Request) -> Response:
     """GET /account?orders=: profile, rewards, and a page of orders, newest first."""
     session = await session_of(request)
     if not session or not session.customer_id:
-        return to("/sign-in?next=/account")
+        return see_other("/sign-in?next=/account")
     apis, path = site_of(request).apis, f"customers/{session.customer_id}"
     profile = await apis.call("customers", "GET", f"{path}/profile", token=session.token)
     older = {"page_token": page} if (page := request.query_params.get("orders")) else {}
     values: dict[str, Any] = {
         "profile": profile.body,
         "version": profile.headers.get("etag", ""),
-        "rewards": await _if_there(request, "customers", f"{path}/rewards", session.token),
-        "orders": await _if_there(request, "orders", "orders", session.token, older),
+        "rewards": await _optional(request, "customers", f"{path}/rewards", session.token),
+        "orders": await _optional(request, "orders", "orders", session.token, older),
         "message": request.query_params.get("message", ""),
     }
-    return await show(request, "account.html", **values)
+    return await render(request, "account.html", **values)
 
 
-async def _if_there(
+async def _optional(
     request: Request, service: str, path: str, token: str, query: dict[str, str] | None = None
 ) -> dict[str, object]:
-    """What a service answers, {} while it does not: the page is worth showing without it."""
+    """Return a service's response, or {} while the service is unavailable: the page is useful without it."""
     try:
         return (await site_of(request).apis.call(service, "GET", path, token=token, query=query)).body
-    except Refused as error:
+    except ApiError as error:
         if error.status < 500:
             raise
         return {}
 
 
 async def change_profile(request: Request) -> Response:
-    """POST /account {name, version}: the name, unless somebody else has changed it meanwhile."""
+    """POST /account {name, version}: changes the name if the profile still has the version (optimistic locking)."""
     session = await session_of(request)
     if not session or not session.customer_id:
-        return to("/sign-in?next=/account")
+        return see_other("/sign-in?next=/account")
     form = await form_of(request)
     try:
         await site_of(request).apis.call(
@@ -169,8 +171,8 @@ async def change_profile(request: Request) -> Response:
             json={"name": str(form.get("name", ""))},
             match=str(form.get("version", "")),
         )
-    except Refused as error:
+    except ApiError as error:
         if error.status in (400, 409, 412):
-            return to(f"/account?message={error.code}")
+            return see_other(f"/account?message={error.code}")
         raise
-    return to("/account?message=SAVED")
+    return see_other("/account?message=SAVED")

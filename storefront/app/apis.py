@@ -1,4 +1,4 @@
-"""The shop's public APIs, as any client calls them. What they refuse is a ``Refused`` with their code and detail."""
+"""Client of the shop's public APIs."""
 
 import asyncio
 import uuid
@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx
 
-# For a whole call: API Gateway gives up after 29 s, a reader much earlier. The time-outs of httpx limit one wait each, and an
-# answer that comes in drops has many.
+# Deadline of a whole call; API Gateway's timeout is 29 s, and customers wait much less. The timeouts of httpx limit single
+# reads, so they do not end a response that arrives slowly in many pieces.
 TOTAL_SECONDS = 8.0
 TIMEOUT = httpx.Timeout(TOTAL_SECONDS, connect=2.0)
 
 
-class Refused(Exception):
-    """An answer that is none of 2xx, as problem details (RFC 9457); status 503 also for no answer at all."""
+class ApiError(Exception):
+    """A response other than 2xx, with its problem details (RFC 9457); status 503 if the API did not respond."""
 
     def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -23,8 +23,8 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A success: the decoded body, {} without one."""
+class ApiResponse:
+    """A 2xx response with its decoded body, {} without one."""
 
     status: int
     body: dict[str, Any]
@@ -32,16 +32,16 @@ class Answer:
 
 
 class Apis:
-    """One client for all services; ``urls`` by service.
+    """A client of all services; ``urls`` by service.
 
-    Every call has ``api_token``: the web ACL does not count those calls by address, as they are all customers' together.
+    Each call carries ``api_token``, which exempts it from the web ACL's rate limit by address: all customers share the address.
     """
 
     def __init__(
         self, urls: Mapping[str, str], api_token: str = "", transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._urls = urls
-        self._own = {"X-Storefront-Token": api_token} if api_token else {}
+        self._headers = {"X-Storefront-Token": api_token} if api_token else {}
         self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
 
     async def close(self) -> None:
@@ -59,16 +59,16 @@ class Apis:
         key: str = "",
         match: str = "",
         client: str = "",
-    ) -> Answer:
-        """Call ``/v1/<path>`` of a service. Raises ``Refused``.
+    ) -> ApiResponse:
+        """Call ``/v1/<path>`` of a service.
 
-        ``token`` is a session's, ``key`` makes a repeat harmless, ``match`` is the version that is to be changed, ``client``
-        the address of the visitor for whom this is.
+        ``token`` is a session token, ``key`` the Idempotency-Key, ``match`` the expected entity tag (If-Match), ``client`` the
+        visitor's IP address. Raises ``ApiError``.
         """
-        written = f"{key}{match}"
-        if not (written.isascii() and written.isprintable()):
-            raise Refused(400, "INVALID_REQUEST", "The form holds what no page of the shop has put there")
-        headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._own}
+        header_values = f"{key}{match}"
+        if not (header_values.isascii() and header_values.isprintable()):
+            raise ApiError(400, "INVALID_REQUEST", "A hidden field of the form is invalid")
+        headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._headers}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if key:
@@ -80,24 +80,24 @@ class Apis:
         url = f"{self._urls[service]}/v1/{path}"
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                answer = await self._http.request(method, url, json=json, params=query, headers=headers)
+                response = await self._http.request(method, url, json=json, params=query, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Refused(503, "UNREACHABLE", f"{service} does not answer") from error
-        if answer.is_success:
-            return Answer(answer.status_code, answer.json() if answer.content else {}, answer.headers)
-        raise _refused(answer)
+            raise ApiError(503, "UNREACHABLE", f"{service} does not respond") from error
+        if response.is_success:
+            return ApiResponse(response.status_code, response.json() if response.content else {}, response.headers)
+        raise _api_error(response)
 
 
-def _refused(answer: httpx.Response) -> Refused:
+def _api_error(response: httpx.Response) -> ApiError:
     try:
-        problem = answer.json()
+        body = response.json()
     except ValueError:
-        problem = {}
-    known = problem if isinstance(problem, dict) else {}
-    advice = answer.headers.get("retry-after", "")
-    return Refused(
-        answer.status_code,
-        str(known.get("code", "UNKNOWN")),
-        str(known.get("detail") or known.get("title") or ""),
-        int(advice) if advice.isdecimal() else None,
+        body = {}
+    problem = body if isinstance(body, dict) else {}
+    retry_after = response.headers.get("retry-after", "")
+    return ApiError(
+        response.status_code,
+        str(problem.get("code", "UNKNOWN")),
+        str(problem.get("detail") or problem.get("title") or ""),
+        int(retry_after) if retry_after.isdecimal() else None,
     )

@@ -1,14 +1,14 @@
-"""The site's own cookies: for its host and all of its paths, not for scripts, and not for requests that other sites send."""
+"""Cookies of the site: host-only, for all paths, ``HttpOnly`` and ``SameSite=Lax``."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 
 class Cookie:
-    """A cookie ``name``; ``secure`` says whether it is for https only.
+    """A cookie; ``secure`` restricts it to https.
 
-    Then its name begins with ``__Host-``: browsers take such a cookie only from this host, so that no sibling host can set one.
-    They take it over https only, so without https the name is plain.
+    A secure cookie has the prefix ``__Host-``: browsers accept it only from this host, so that a sibling host cannot set it.
+    Browsers accept the prefix only over https, so a cookie without ``secure`` has no prefix.
     https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
     """
 
@@ -16,7 +16,7 @@ class Cookie:
         self.name, self._secure = f"__Host-{name}" if secure else name, secure
 
     def read(self, request: Request) -> str:
-        """Its value, "" without one."""
+        """Return the cookie's value, or "" if it is missing."""
         return request.cookies.get(self.name, "")
 
     def set(self, response: Response, value: str, seconds: int) -> None:

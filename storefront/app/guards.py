@@ -1,4 +1,4 @@
-"""What every request and answer passes, on all pages."""
+"""Middleware of all pages: security headers, same-origin forms and a limit on bodies."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.pages import from_elsewhere
+from app.pages import is_cross_site
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-# No script, style or picture of another site, and no other site shows the shop in a frame.
+# Blocks scripts, styles and images of other origins, and framing by other sites.
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
     "Referrer-Policy": "same-origin",
@@ -19,7 +19,7 @@ SECURITY = {
 
 
 class SecurityHeaders:
-    """Every answer has the headers ``SECURITY``; one that has such a header already keeps its own."""
+    """Adds the headers ``SECURITY`` to each response that does not set them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,41 +35,41 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class OwnForms:
-    """Forms of other sites are refused."""
+class SameOriginForms:
+    """Refuses cross-site requests that are not safe (RFC 9110) with 403."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE and from_elsewhere(Request(scope)):
-            refusal = PlainTextResponse("This form is another site's.", 403, {"Cache-Control": "no-store"})
-            return await refusal(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] not in SAFE and is_cross_site(Request(scope)):
+            forbidden = PlainTextResponse("This form was sent by another site.", 403, {"Cache-Control": "no-store"})
+            return await forbidden(scope, receive, send)
         return await self._app(scope, receive, send)
 
 
 class BodyLimit:
-    """A body of more than ``most`` bytes, or than ``by_path`` says, ends as 413 when it is read and is never kept whole."""
+    """Answers 413 to a body of more than ``max_bytes``, or than the limit in ``by_path``, without buffering the body."""
 
-    def __init__(self, app: ASGIApp, most: int, by_path: dict[str, int]) -> None:
-        self._app, self._most, self._by_path = app, most, by_path
+    def __init__(self, app: ASGIApp, max_bytes: int, by_path: dict[str, int]) -> None:
+        self._app, self._max_bytes, self._by_path = app, max_bytes, by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        most = self._by_path.get(scope["path"], self._most)
-        announced = Headers(scope=scope).get("content-length", "")
-        size = int(announced) if announced.isdecimal() else 0
+        max_bytes = self._by_path.get(scope["path"], self._max_bytes)
+        content_length = Headers(scope=scope).get("content-length", "")
+        declared = int(content_length) if content_length.isdecimal() else 0
         received = 0
 
-        async def limited() -> Message:
+        async def receive_limited() -> Message:
             nonlocal received
-            if size > most:
+            if declared > max_bytes:
                 raise HTTPException(413)
             message = await receive()
             received += len(message.get("body", b""))
-            if received > most:
+            if received > max_bytes:
                 raise HTTPException(413)
             return message
 
-        return await self._app(scope, limited, send)
+        return await self._app(scope, receive_limited, send)

@@ -17,21 +17,21 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
-from app.apis import Apis, Refused
+from app.apis import ApiError, Apis
 from app.cookies import Cookie
-from app.guards import SECURITY, BodyLimit, OwnForms, SecurityHeaders
-from app.pages import Site, refused, show
+from app.guards import SECURITY, BodyLimit, SameOriginForms, SecurityHeaders
+from app.pages import Site, error_page, render
 from app.product_names import ProductNames
 from app.sessions import Sessions
 from app.settings import Settings
 
-# A form has some fields of a few words; a feed is a file, and what surrounds it.
+# A form has a few short fields; a feed upload has the file and its multipart envelope.
 MAX_FORM_BYTES = 64 * 1024
 MAX_BODY_BYTES = {"/admin/feeds": admin_pages.MAX_FEED_BYTES + 2 * 1024 * 1024}
 
 
 async def health(request: Request) -> Response:
-    """GET /healthz, for the load balancer: this process answers."""
+    """GET /healthz: health check of the load balancer."""
     return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
 
 
@@ -54,25 +54,25 @@ ROUTES = [
     Route("/account", account_pages.account),
     Route("/account", account_pages.change_profile, methods=["POST"]),
     Route("/checkout", checkout_pages.checkout_form),
-    Route("/checkout", checkout_pages.place_order, methods=["POST"]),
+    Route("/checkout", checkout_pages.submit_order, methods=["POST"]),
     Route("/orders/{number}", checkout_pages.order),
     Route("/orders/{number}/status", checkout_pages.order_status),
     Route("/admin", admin_pages.overview),
     Route("/admin/architecture", map_pages.architecture),
     Route("/admin/vouchers", admin_pages.batch_form),
-    Route("/admin/vouchers", admin_pages.order_batch, methods=["POST"]),
+    Route("/admin/vouchers", admin_pages.create_batch, methods=["POST"]),
     Route("/admin/vouchers/{batch_id}", admin_pages.batch),
     Route("/admin/vouchers/{batch_id}/status", admin_pages.batch_status),
-    Route("/admin/feeds", admin_pages.put_feed, methods=["POST"]),
+    Route("/admin/feeds", admin_pages.upload_feed, methods=["POST"]),
     Route("/admin/feeds/{type}/{feed_id}", admin_pages.feed),
     Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
 ]
 
 
-class ThroughCdn:
-    """The client's address and scheme, as the CDN states them: the connection is the load balancer's.
+class CdnClientAddress:
+    """Replaces the connection's address and scheme, which are the load balancer's, by the client's from the CDN.
 
-    Only the CDN reaches the load balancer, and it sets the header itself; ``X-Forwarded-For`` begins with what a client sent.
+    Only the CDN reaches the load balancer, and it overwrites ``X-Viewer-Address``; clients can forge ``X-Forwarded-For``.
     """
 
     def __init__(self, app: ASGIApp, https: bool) -> None:
@@ -81,34 +81,35 @@ class ThroughCdn:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = dict(scope.get("headers", ())).get(b"x-viewer-address")
         if address and scope["type"] == "http":
-            # In place: the access log reads it there.
+            # Changes the scope in place, because the access log reads it.
             scope["client"] = (address.decode("latin-1"), 0)
             scope["scheme"] = "https" if self._https else scope["scheme"]
         await self._app(scope, receive, send)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return await refused(request, error)
+async def _handle_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return await error_page(request, error)
 
 
-async def _no_page(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = await show(request, "no_page.html", error.status_code, code=error.status_code)
+    response = await render(request, "http_error.html", error.status_code, code=error.status_code)
     response.headers.update(error.headers or {})
     return response
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    """Also the last resort, so without a page; this answer passes no guard."""
+async def _handle_unexpected_error(request: Request, error: Exception) -> Response:
+    """Plain text without a page, because rendering may be what failed; no middleware adds headers to this response."""
     return PlainTextResponse("Something went wrong.", 500, {"Cache-Control": "no-store", **SECURITY})
 
 
 def create(settings: Settings | None = None) -> Starlette:
-    """The ASGI application."""
-    found = settings or Settings.from_environment()
-    apis = Apis(found.apis, found.api_token)
-    sessions = Sessions.at(found.sessions_url, secure=found.secure_cookies)
+    """Create the ASGI application; ``settings`` defaults to the environment's."""
+    settings = settings or Settings.from_environment()
+    secure = settings.secure_cookies
+    apis = Apis(settings.apis, settings.api_token)
+    sessions = Sessions.from_url(settings.sessions_url, secure=secure)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -120,14 +121,16 @@ def create(settings: Settings | None = None) -> Starlette:
         routes=ROUTES,
         lifespan=lifespan,
         middleware=[
-            Middleware(ThroughCdn, https=found.secure_cookies),
+            Middleware(CdnClientAddress, https=secure),
             Middleware(SecurityHeaders),
-            Middleware(OwnForms),
-            Middleware(BodyLimit, most=MAX_FORM_BYTES, by_path=MAX_BODY_BYTES),
+            Middleware(SameOriginForms),
+            Middleware(BodyLimit, max_bytes=MAX_FORM_BYTES, by_path=MAX_BODY_BYTES),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _no_page, Exception: _fault},
+        exception_handlers={
+            ApiError: _handle_api_error,
+            HTTPException: _handle_http_error,
+            Exception: _handle_unexpected_error,
+        },
     )
-    app.state.site = Site(
-        found.site_name, apis, sessions, Cookie("basket", secure=found.secure_cookies), ProductNames(apis)
-    )
+    app.state.site = Site(settings.site_name, apis, sessions, Cookie("basket", secure=secure), ProductNames(apis))
     return app

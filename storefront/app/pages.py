@@ -1,4 +1,4 @@
-"""What every page has: the templates, who is signed in, and how an API's refusal is told to a reader."""
+"""Shared functions of all pages: templates, the session, forms, redirects and error pages."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.apis import Apis, Refused
+from app.apis import ApiError, Apis
 from app.cookies import Cookie
 from app.product_names import ProductNames
 from app.sessions import Session, Sessions
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-# Asked again after so long, if an API that sheds load, or none that answers, gave no advice.
+# Retry-After of error pages if the API returned none.
 RETRY_SECONDS = 2
-# Of the shop's forms. A feed is a file, which has a limit of its own.
+# Limits of the shop's forms. Feeds are files, which have their own limit.
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages work with."""
+    """Dependencies of the pages."""
 
     name: str
     apis: Apis
@@ -39,7 +39,7 @@ Page = Callable[[Request], Awaitable[Response]]
 
 
 def money(cents: int, currency: str) -> str:
-    """``1,234.50 EUR`` of 123450."""
+    """Format an amount in cents: 123450 is ``1,234.50 EUR``."""
     return f"{cents / 100:,.2f} {currency}"
 
 
@@ -54,38 +54,38 @@ _environment.filters["money"] = money
 
 
 def site_of(request: Request) -> Site:
-    found: Site = request.app.state.site
-    return found
+    site: Site = request.app.state.site
+    return site
 
 
 async def session_of(request: Request) -> Session | None:
-    """Who is signed in; looked up once a request."""
+    """Return the session of the request; reads the store once per request."""
     if not hasattr(request.state, "session"):
         request.state.session = await site_of(request).sessions.read(request)
-    found: Session | None = request.state.session
-    return found
+    session: Session | None = request.state.session
+    return session
 
 
 async def form_of(request: Request, files: int = 0) -> FormData:
-    """The fields of a form. Raises ``HTTPException`` 400 for more, or longer ones, than any form of the shop has."""
+    """Parse a form. Raises ``HTTPException`` 400 if it exceeds the limits on fields."""
     return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
 
 
-async def show(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. What it shows is somebody's own, so nobody keeps it, unless the page says otherwise."""
+async def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a page. Pages are personal, so they are not cached unless the caller changes the header."""
     html = _environment.get_template(template).render(
         {"site": site_of(request).name, "session": await session_of(request), "path": request.url.path, **values}
     )
     return HTMLResponse(html, status, {"Cache-Control": "private, no-store"})
 
 
-async def refused(request: Request, error: Refused) -> HTMLResponse:
-    """The page for what an API has refused and no other page deals with."""
+async def error_page(request: Request, error: ApiError) -> HTMLResponse:
+    """Render the page for an ``ApiError`` that the requested page does not handle."""
     status = 503 if error.status >= 500 else error.status
     if status == 401:
-        # The API's session has ended before the one here.
+        # The API's session has ended before the storefront's.
         request.state.session = None
-    response = await show(request, "refused.html", status, error=error, code=status)
+    response = await render(request, "api_error.html", status, error=error, code=status)
     if status == 401:
         await site_of(request).sessions.end(request, response)
     if status in (429, 503):
@@ -93,27 +93,27 @@ async def refused(request: Request, error: Refused) -> HTMLResponse:
     return response
 
 
-def to(path: str) -> RedirectResponse:
-    """After a form: the browser asks for ``path``, which it may reload without sending the form again."""
+def see_other(path: str) -> RedirectResponse:
+    """Redirect after a form (303): reloading ``path`` does not send the form again."""
     return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
 
-def own_path(target: str, otherwise: str = "/") -> str:
-    """Where a reader goes on, if that is a path of this site."""
+def local_path(target: str, default: str = "/") -> str:
+    """Return ``target`` if it is a path of this site, otherwise ``default``; prevents open redirects."""
     parts = urlsplit(target)
-    harmless = (
+    is_local = (
         target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and target.isprintable()
     )
-    return target if harmless else otherwise
+    return target if is_local else default
 
 
-def from_elsewhere(request: Request) -> bool:
-    """Is this form another site's? Browsers say where a request comes from; what says nothing is no browser.
+def is_cross_site(request: Request) -> bool:
+    """True if another site sent the request. A request without either header is not from a browser.
 
     https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
     """
-    told = request.headers.get("sec-fetch-site")
-    if told:
-        return told not in ("same-origin", "none")
+    fetch_site = request.headers.get("sec-fetch-site")
+    if fetch_site:
+        return fetch_site not in ("same-origin", "none")
     origin = request.headers.get("origin")
     return bool(origin) and urlsplit(origin or "").netloc != request.headers.get("host")

@@ -1,4 +1,4 @@
-"""Pictures of products, drawn from their SKU: the same product always looks the same, and no picture is anybody's."""
+"""Pictures of products, generated from their SKUs: deterministic and free of copyright."""
 
 import hashlib
 from itertools import pairwise
@@ -13,14 +13,14 @@ COLOURS = ("#d64933", "#f4b942", "#2f6690", "#3a7d44", "#8e5572", "#e07a5f", "#4
 async def picture(request: Request) -> Response:
     """GET /pictures/{sku}.svg"""
     return Response(
-        drawn(request.path_params["sku"]),
+        draw(request.path_params["sku"]),
         media_type="image/svg+xml",
         headers={"Cache-Control": "public, max-age=604800, immutable", "Content-Security-Policy": "default-src 'none'"},
     )
 
 
-def drawn(sku: str) -> str:
-    """A small building of bricks, as SVG."""
+def draw(sku: str) -> str:
+    """Draw a small building of bricks as SVG."""
     numbers = hashlib.sha256(sku.encode()).digest()
     heights = [1 + number % 5 for number in numbers[:6]]
     left = (WIDTH - len(heights) * BRICK) // 2

@@ -1,49 +1,49 @@
-"""Names of products for pages that show many at once, at little cost to the catalog."""
+"""Names of products for pages that show many, with a cache that limits the calls to the catalog."""
 
 import asyncio
 import time
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from app.apis import Apis, Refused
+from app.apis import ApiError, Apis
 
-# A name that has changed is shown so much later.
-KEEP_SECONDS = 60
-MAX_KEPT = 10_000
-AT_ONCE = 8
-# For all names of a page together: it is worth showing without them.
+# A changed name appears on pages after this time at the latest.
+CACHE_SECONDS = 60
+MAX_CACHED = 10_000
+MAX_CONCURRENT_CALLS = 8
+# Deadline for all names of a page together; pages are useful without them.
 TOTAL_SECONDS = 2.0
 
 
 class ProductNames:
-    """Kept by this process, so that baskets that are looked at again and again ask the catalog once a minute and product."""
+    """A cache of this process: the catalog is called at most once per minute for each product."""
 
     def __init__(self, apis: Apis) -> None:
         self._apis = apis
-        self._kept: dict[str, tuple[str, float]] = {}
+        self._cache: dict[str, tuple[str, float]] = {}
 
     async def of(self, skus: Iterable[str]) -> dict[str, str]:
-        """{sku: name}. If a name cannot be had in time, it is the last one known, or else the SKU."""
+        """Return {sku: name}. If the catalog does not respond in time, the name is the last cached one, or else the SKU."""
         now = time.monotonic()
-        kept = {sku: self._kept.get(sku, (sku, now)) for sku in skus}
-        names = {sku: name for sku, (name, _) in kept.items()}
-        slots = asyncio.Semaphore(AT_ONCE)
+        cached = {sku: self._cache.get(sku, (sku, now)) for sku in skus}
+        names = {sku: name for sku, (name, _) in cached.items()}
+        semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         try:
             async with asyncio.timeout(TOTAL_SECONDS), asyncio.TaskGroup() as tasks:
-                for sku, (_, until) in kept.items():
-                    if until <= now:
-                        tasks.create_task(self._ask(sku, slots, names))
+                for sku, (_, expires_at) in cached.items():
+                    if expires_at <= now:
+                        tasks.create_task(self._fetch(sku, semaphore, names))
         except TimeoutError:
             pass
         return names
 
-    async def _ask(self, sku: str, slots: asyncio.Semaphore, names: dict[str, str]) -> None:
-        async with slots:
+    async def _fetch(self, sku: str, semaphore: asyncio.Semaphore, names: dict[str, str]) -> None:
+        async with semaphore:
             try:
                 product = (await self._apis.call("catalog", "GET", f"products/{quote(sku, safe='')}")).body
-            except Refused:
+            except ApiError:
                 return
         names[sku] = str(product["name"])
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
-        self._kept[sku] = (names[sku], time.monotonic() + KEEP_SECONDS)
+        if len(self._cache) >= MAX_CACHED:
+            self._cache.clear()
+        self._cache[sku] = (names[sku], time.monotonic() + CACHE_SECONDS)

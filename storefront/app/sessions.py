@@ -1,7 +1,7 @@
-"""Sessions in a Redis-protocol store, shared by all processes. Without the store everybody is signed out, and nothing breaks.
+"""Sessions in a Redis-protocol store that all processes share. While it is unavailable, all visitors are signed out.
 
-A cookie holds a random id and nothing else. The store holds {token, customer_id, email, expires_at, admin} under a hash of the
-id, encrypted with a key that is derived from the id: who reads the store learns no id and nothing of a session.
+The cookie holds a random id. The store holds {token, customer_id, email, expires_at, admin} under a hash of the id, encrypted
+with a key that is derived from the id: read access to the store reveals neither ids nor sessions.
 """
 
 import base64
@@ -23,7 +23,7 @@ from starlette.responses import Response
 from app.cookies import Cookie
 
 COOKIE = "session"
-# A store that does not answer at once is treated as gone: a page must not wait for it.
+# Seconds; short, because pages are useful without a session.
 TIMEOUT = 0.5
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass
 class Session:
-    """Who is signed in; ``token`` is the API's session, which ends at ``expires_at`` (epoch seconds)."""
+    """The signed-in person; ``token`` is the session token of the login API, which ends at ``expires_at`` (epoch seconds)."""
 
     token: str
     customer_id: str
@@ -41,13 +41,13 @@ class Session:
 
 
 class Sessions:
-    """``store`` is a Redis client; ``secure`` says whether the cookie is for https only."""
+    """``store`` is a Redis client; ``secure`` restricts the cookie to https."""
 
     def __init__(self, store: Any, *, secure: bool) -> None:
         self._store, self.cookie = store, Cookie(COOKIE, secure=secure)
 
     @classmethod
-    def at(cls, url: str, *, secure: bool) -> "Sessions":
+    def from_url(cls, url: str, *, secure: bool) -> "Sessions":
         store = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True)
         return cls(store, secure=secure)
 
@@ -55,49 +55,49 @@ class Sessions:
         await self._store.aclose()
 
     async def read(self, request: Request) -> Session | None:
-        """The session of a request, None if there is none, or none that can be read."""
+        """Return the session of a request, or None if it is missing, expired or unreadable."""
         identifier = self.cookie.read(request)
         if not identifier:
             return None
         try:
-            kept = await self._store.get(_key(identifier))
+            encrypted = await self._store.get(_key(identifier))
         except RedisError as error:
             LOG.warning("sessions cannot be read: %s", error)
             return None
-        session = _decrypted(identifier, kept) if kept else None
+        session = _decrypt(identifier, encrypted) if encrypted else None
         return session if session and session.expires_at > time.time() else None
 
-    async def begin(self, response: Response, session: Session) -> bool:
-        """Keep a session under a new id: nobody signs in under one that somebody else knows. False without a store."""
+    async def create(self, response: Response, session: Session) -> bool:
+        """Store a session under a new id, which prevents session fixation. False if the store is unavailable."""
         identifier = secrets.token_urlsafe(32)
         seconds = max(1, session.expires_at - int(time.time()))
         try:
-            await self._store.set(_key(identifier), _encrypted(identifier, session), ex=seconds)
+            await self._store.set(_key(identifier), _encrypt(identifier, session), ex=seconds)
         except RedisError as error:
-            LOG.warning("a session cannot be kept: %s", error)
+            LOG.warning("a session cannot be stored: %s", error)
             return False
         self.cookie.set(response, identifier, seconds)
         return True
 
     async def end(self, request: Request, response: Response) -> None:
-        """Forget the session of a request, here and in the browser."""
+        """Delete the session of a request from the store, and its cookie."""
         self.cookie.delete(response)
-        await self.forget(request)
+        await self.delete(request)
 
-    async def forget(self, request: Request) -> None:
-        """Forget the session of a request in the store."""
+    async def delete(self, request: Request) -> None:
+        """Delete the session of a request from the store."""
         identifier = self.cookie.read(request)
         if not identifier:
             return
         try:
             await self._store.delete(_key(identifier))
         except RedisError as error:
-            LOG.warning("a session cannot be ended in the store: %s", error)
+            LOG.warning("a session cannot be deleted from the store: %s", error)
 
 
-def _session(kept: dict[str, Any]) -> Session:
-    """A newer version of the storefront, running beside this one, may keep more."""
-    return Session(**{field.name: kept[field.name] for field in fields(Session) if field.name in kept})
+def _session(stored: dict[str, Any]) -> Session:
+    """Ignores fields of a newer version of the storefront, which may run beside this one."""
+    return Session(**{field.name: stored[field.name] for field in fields(Session) if field.name in stored})
 
 
 def _key(identifier: str) -> str:
@@ -105,18 +105,18 @@ def _key(identifier: str) -> str:
 
 
 def _cipher(identifier: str) -> Fernet:
-    """With a key that cannot be had from the hash in ``_key``."""
+    """A cipher whose key cannot be derived from the hash in ``_key``."""
     return Fernet(base64.urlsafe_b64encode(hmac.digest(identifier.encode(), b"encryption of the session", "sha256")))
 
 
-def _encrypted(identifier: str, session: Session) -> str:
+def _encrypt(identifier: str, session: Session) -> str:
     return _cipher(identifier).encrypt(json.dumps(asdict(session)).encode()).decode()
 
 
-def _decrypted(identifier: str, kept: str) -> Session | None:
-    """None if it was not encrypted for this id."""
+def _decrypt(identifier: str, encrypted: str) -> Session | None:
+    """Return the session, or None if ``encrypted`` was not encrypted for this id."""
     try:
-        stored = json.loads(_cipher(identifier).decrypt(kept))
+        stored = json.loads(_cipher(identifier).decrypt(encrypted))
     except InvalidToken:
         LOG.warning("a session in the store is not encrypted for its id")
         return None

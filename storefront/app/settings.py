@@ -1,4 +1,4 @@
-"""Where everything is, from the environment: ECS fills it from Parameter Store, `make start` from the same parameters."""
+"""Settings from environment variables, which ECS sets from Parameter Store and ``make start`` from the same parameters."""
 
 import os
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ SERVICES = ("catalog", "basket", "login", "customers", "orders", "vouchers", "fe
 
 @dataclass(frozen=True)
 class Settings:
-    """``apis`` is the URL of each service's API without a slash at its end, ``sessions_url`` a ``redis(s)://`` URL."""
+    """``apis`` has the URL of each service's API without a trailing slash; ``sessions_url`` is a ``redis(s)://`` URL."""
 
     apis: dict[str, str]
     sessions_url: str
     site_name: str
-    # Cookies are for https only and have names that say so, but on loopback there is no https.
+    # Whether cookies are Secure and have the prefix __Host-; False on loopback, which has no https.
     secure_cookies: bool
-    # What the web ACL of the APIs knows the storefront by.
+    # Secret that identifies the storefront to the web ACL of the APIs.
     api_token: str = ""
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Raises ``KeyError`` with the name of what is missing."""
+        """Read the environment. Raises ``KeyError`` with the name of a missing variable."""
         return cls(
             {service: os.environ[f"{service.upper()}_API_URL"].rstrip("/") for service in SERVICES},
             _sessions_url(),
@@ -31,6 +31,6 @@ class Settings:
 
 
 def _sessions_url() -> str:
-    """On AWS the store has a name, and wants TLS and a token; the local one has an address, which then counts."""
-    local = os.environ.get("SESSIONS_URL")
-    return local or f"rediss://:{os.environ['SESSIONS_TOKEN']}@{os.environ['SESSIONS_HOST']}:6379/0"
+    """URL of the session store: ``SESSIONS_URL`` in the local cloud; on AWS from host and token, with TLS."""
+    local_url = os.environ.get("SESSIONS_URL")
+    return local_url or f"rediss://:{os.environ['SESSIONS_TOKEN']}@{os.environ['SESSIONS_HOST']}:6379/0"

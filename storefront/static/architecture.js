@@ -1,22 +1,22 @@
-// Shows the map anew every few seconds while somebody looks. Without scripts the page reloads itself.
+// Refreshes the map every few seconds while the page is visible. Without scripts the page reloads itself.
 "use strict";
 const SECONDS = 3;
 
-async function look() {
+async function refresh() {
   const live = document.getElementById("live");
-  // What somebody reads or has in focus is not taken from under them.
+  // Does not replace content that has the focus or a selection.
   if (!document.hidden && !live.contains(document.activeElement) && getSelection().isCollapsed) {
     try {
-      const answer = await fetch(location.href);
-      if (answer.ok && !answer.redirected) {
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const response = await fetch(location.href);
+      if (response.ok && !response.redirected) {
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
         live.replaceChildren(...page.getElementById("live").childNodes);
       }
     } catch {
-      // Out of reach for a moment: asked again.
+      // The storefront is unavailable; the next attempt follows.
     }
   }
-  setTimeout(look, SECONDS * 1000);
+  setTimeout(refresh, SECONDS * 1000);
 }
 
-setTimeout(look, SECONDS * 1000);
+setTimeout(refresh, SECONDS * 1000);

@@ -1,24 +1,24 @@
-// Shows how far a batch is, and the page anew once it has ended. Without scripts the page reloads itself.
+// Polls the state of a batch and reloads the page when the batch has ended. Without scripts the page reloads itself.
 "use strict";
-const shown = document.getElementById("status");
+const statusText = document.getElementById("status");
 const progress = document.getElementById("progress");
 
-async function ask() {
+async function poll() {
   try {
-    const answer = await fetch(`/admin/vouchers/${shown.dataset.batch}/status`);
-    if (answer.ok) {
-      const batch = await answer.json();
+    const response = await fetch(`/admin/vouchers/${statusText.dataset.batch}/status`);
+    if (response.ok) {
+      const batch = await response.json();
       if (batch.ended) {
         location.reload();
         return;
       }
-      shown.textContent = batch.status;
+      statusText.textContent = batch.status;
       progress.value = batch.generated;
     }
   } catch {
-    // Out of reach for a moment: asked again.
+    // The storefront is unavailable; the next attempt follows.
   }
-  setTimeout(ask, 1000);
+  setTimeout(poll, 1000);
 }
 
-ask();
+poll();

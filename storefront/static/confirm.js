@@ -1,4 +1,4 @@
-// The link of the mail has the confirmation code behind its #, which browsers do not send.
+// The mailed link carries the confirmation code in its fragment, which browsers do not send to the server.
 "use strict";
 if (location.hash) {
   document.getElementById("token").value = location.hash.slice(1);

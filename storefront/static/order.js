@@ -1,25 +1,25 @@
-// Asks for the order's status as often as the shop advises, and shows the page anew once there is an end. Without scripts the
-// page reloads itself.
+// Polls the order's status at the interval of Retry-After, and reloads the page when the order has a final status. Without scripts
+// the page reloads itself.
 "use strict";
-const shown = document.getElementById("status");
+const statusText = document.getElementById("status");
 
-async function ask() {
+async function poll() {
   let wait = 2;
   try {
-    const answer = await fetch(`/orders/${shown.dataset.order}/status`, { headers: { Accept: "application/json" } });
-    if (answer.ok) {
-      const order = await answer.json();
-      if (!answer.headers.has("Retry-After")) {
+    const response = await fetch(`/orders/${statusText.dataset.order}/status`, { headers: { Accept: "application/json" } });
+    if (response.ok) {
+      const order = await response.json();
+      if (!response.headers.has("Retry-After")) {
         location.reload();
         return;
       }
-      shown.textContent = order.status;
+      statusText.textContent = order.status;
     }
-    wait = Number(answer.headers.get("Retry-After")) || wait;
+    wait = Number(response.headers.get("Retry-After")) || wait;
   } catch {
-    // Out of reach for a moment: asked again.
+    // The storefront is unavailable; the next attempt follows.
   }
-  setTimeout(ask, wait * 1000);
+  setTimeout(poll, wait * 1000);
 }
 
-ask();
+poll();

@@ -91,8 +91,8 @@ def test_a_batch_of_vouchers_is_made_downloaded_and_one_redeemed(
     page.get_by_role("link", name="Administration").click()
     page.get_by_role("link", name="New batch").click()
     page.get_by_label("Campaign").fill(unique("Browser"))
-    page.get_by_label("How many").fill("500")
-    page.get_by_role("button", name="Make the vouchers").click()
+    page.get_by_label("Number of vouchers").fill("500")
+    page.get_by_role("button", name="Create vouchers").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(page.locator(STATUS)).to_have_text("COMPLETE", timeout=PATIENCE)
     with page.expect_download() as download:

@@ -39,14 +39,14 @@ def guest(shop: Shop) -> Iterator[httpx.Client]:
         yield client
 
 
-def words(answer: httpx.Response) -> str:
-    """What stands on the page."""
+def page_text(answer: httpx.Response) -> str:
+    """The text of the page's main element."""
     return " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition("<main")[2]).split())
 
 
 def form_key(answer: httpx.Response) -> str:
     found = re.search(r'name="form" value="([^"]+)"', answer.text)
-    assert found, words(answer)
+    assert found, page_text(answer)
     return found[1]
 
 
@@ -82,13 +82,13 @@ def outcome(client: httpx.Client, page: httpx.Response) -> dict[str, str]:
 
 def test_a_guest_buys_something(guest: httpx.Client, products: list[dict]):
     sku = products[0]["sku"]
-    assert products[0]["name"] in words(guest.get("/products", params={"query": products[0]["name"]}))
+    assert products[0]["name"] in page_text(guest.get("/products", params={"query": products[0]["name"]}))
     assert guest.get(f"/pictures/{sku}.svg").headers["content-type"].startswith("image/svg+xml")
     assert fill_basket(guest, sku, 2).url.path == "/basket"
     page = buy(guest)
     assert page.url.path.startswith("/orders/")
     assert outcome(guest, page)["status"] == "Complete"
-    assert "Complete" in words(guest.get(page.url.path))
+    assert "Complete" in page_text(guest.get(page.url.path))
     assert guest.get("/checkout").url.path == "/basket", "the basket is empty now"
 
 
@@ -96,7 +96,7 @@ def test_a_declined_card_fails_the_order_with_its_reason(guest: httpx.Client, pr
     fill_basket(guest, products[0]["sku"])
     page = buy(guest, card="tok_declined")
     assert outcome(guest, page)["status"] == "Failed"
-    assert "Nothing was charged" in words(guest.get(page.url.path))
+    assert "Nothing was charged" in page_text(guest.get(page.url.path))
 
 
 def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, products: list[dict]):
@@ -132,7 +132,7 @@ def test_who_signs_in_goes_on_where_they_were_and_sees_their_account(
     number = page.url.path.rpartition("/")[2]
     account = guest.get("/account")
     assert number in account.text
-    assert "points" in words(account)
+    assert "points" in page_text(account)
     assert guest.post("/sign-out").url.path == "/"
     assert guest.get("/account").url.path == "/sign-in"
 
@@ -188,7 +188,7 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
     page = guest.get("/admin/vouchers")
     fields = dict(re.findall(r'name="(\w+)"[^>]*? value="([^"]*)"', page.text))
     batch = guest.post("/admin/vouchers", data=fields | {"campaign": unique("Pages"), "count": "3"})
-    assert batch.url.path.startswith("/admin/vouchers/"), words(batch)
+    assert batch.url.path.startswith("/admin/vouchers/"), page_text(batch)
     eventually(lambda: guest.get(f"{batch.url.path}/status").json()["ended"])
     link = re.search(r'href="([^"]+)" download', guest.get(batch.url.path).text)
     assert link
@@ -198,11 +198,11 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
         sign_in(customer, shop, "customer")
         fill_basket(customer, products[0]["sku"])
         page = buy(customer, voucher=code)
-        assert page.url.path.startswith("/orders/"), words(page)
+        assert page.url.path.startswith("/orders/"), page_text(page)
         ordered = orders_of(customer)
         fill_basket(customer, products[0]["sku"])
         again = buy(customer, voucher=code)
-        assert again.status_code == 409, words(again)
+        assert again.status_code == 409, page_text(again)
         assert orders_of(customer) == ordered, "a voucher that is refused leaves no order"
         without = customer.post("/checkout", data=ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(again)})
         assert orders_of(customer) == ordered | {without.url.path}
@@ -247,7 +247,7 @@ def test_without_the_session_store_everybody_is_a_guest(shop: Shop, products: li
             assert client.get("/account").url.path == "/sign-in"
             refused = sign_in(client, shop, "customer")
             assert refused.status_code == 503
-            assert "go on as a guest" in words(refused)
+            assert "continue as a guest" in page_text(refused)
             fill_basket(client, products[0]["sku"])
             assert buy(client).url.path.startswith("/orders/")
 
@@ -259,4 +259,4 @@ def test_a_feed_of_twenty_megabytes_goes_through_the_page(guest: httpx.Client, s
     line = b'{"sku": "none"}\n'
     content = line * (megabytes * 1024**2 // len(line))
     answer = guest.post("/admin/feeds", data={"type": "sku"}, files={"file": ("feed.ndjson", content)}, timeout=60)
-    assert answer.status_code == status, words(answer)
+    assert answer.status_code == status, page_text(answer)

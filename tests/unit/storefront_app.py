@@ -1,4 +1,4 @@
-"""The storefront with APIs that tests stand in for, asked as a browser asks it."""
+"""A fake browser for the storefront with fake APIs."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ Api = Callable[[httpx.Request], httpx.Response]
 
 
 def problem(status: int, code: str) -> httpx.Response:
-    """An API's refusal."""
+    """An API's error response."""
     return httpx.Response(status, json={"code": code, "detail": f"{code} in words"})
 
 
@@ -34,7 +34,7 @@ def sent(request: httpx.Request) -> dict[str, Any]:
 
 
 class Browser:
-    """Keeps cookies and follows no redirect. ``api`` answers each call of the APIs; its URL is ``https://<service>/v1/...``."""
+    """Keeps cookies and follows no redirects. ``api`` handles all API calls, to ``https://<service>/v1/...``."""
 
     def __init__(self, api: Api, *, base: str = HTTPS, server: FakeServer | None = None) -> None:
         self.base, self.cookies = base, httpx.Cookies()
@@ -53,9 +53,9 @@ class Browser:
     async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
         transport = httpx.ASGITransport(self._application(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
-            answer = await client.request(method, path, content=body, headers=headers)
+            response = await client.request(method, path, content=body, headers=headers)
             self.cookies = client.cookies
-            return answer
+            return response
 
     def _application(self) -> Starlette:
         secure = self.base.startswith("https")

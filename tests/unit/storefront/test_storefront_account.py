@@ -1,4 +1,4 @@
-"""Signing up, in and out, by pages."""
+"""Sign-up, sign-in and sign-out pages."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PERSON = {"email": "ada@example.com", "password": "correct horse battery"}
 
 
 class Apis:
-    """Answers as the shop's APIs do; keeps what it was asked, and which sessions are left."""
+    """Fakes the shop's APIs; records calls and open sessions."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
@@ -54,18 +54,18 @@ def browser(apis: Apis) -> Browser:
     return Browser(apis)
 
 
-def test_a_sign_up_asks_for_a_mail_and_a_second_click_has_the_same_key(browser: Browser, apis: Apis):
+def test_sign_up_requests_a_mail_and_a_second_click_repeats_the_idempotency_key(browser: Browser, apis: Apis):
     form = {"name": "Ada", "email": PERSON["email"], "key": "k1"}
-    answers = [browser.post("/sign-up", form) for _ in range(2)]
-    assert {answer.status_code for answer in answers} == {202}
-    assert PERSON["email"] in answers[0].text
+    responses = [browser.post("/sign-up", form) for _ in range(2)]
+    assert {response.status_code for response in responses} == {202}
+    assert PERSON["email"] in responses[0].text
     assert apis.calls == [("POST", "customers/v1/customers", {"name": "Ada", "email": PERSON["email"]})] * 2
     assert [headers["idempotency-key"] for headers in apis.headers] == ["k1", "k1"]
 
 
-def test_a_confirmation_sets_the_password_and_signs_in(browser: Browser, apis: Apis):
-    answer = browser.post("/sign-up/confirm", {"token": f" {TOKEN} ", "password": PERSON["password"]})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+def test_confirmation_sets_the_password_and_signs_in(browser: Browser, apis: Apis):
+    response = browser.post("/sign-up/confirm", {"token": f" {TOKEN} ", "password": PERSON["password"]})
+    assert (response.status_code, response.headers["location"]) == (303, "/account")
     assert apis.calls == [
         ("POST", "customers/v1/customers/confirmations", {"token": TOKEN, "password": PERSON["password"]}),
         ("POST", "login/v1/sessions", PERSON),
@@ -73,20 +73,18 @@ def test_a_confirmation_sets_the_password_and_signs_in(browser: Browser, apis: A
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "words"),
+    ("status", "code", "message"),
     [(404, "CONFIRMATION_NOT_FOUND", "Sign up again"), (409, "EMAIL_TAKEN", "Sign in instead")],
 )
-def test_a_confirmation_that_is_refused_says_what_to_do(
-    browser: Browser, apis: Apis, status: int, code: str, words: str
-):
+def test_refused_confirmation_shows_a_remedy(browser: Browser, apis: Apis, status: int, code: str, message: str):
     apis.refusals["customers/v1/customers/confirmations"] = problem(status, code)
-    answer = browser.post("/sign-up/confirm", {"token": TOKEN, "password": PERSON["password"]})
-    assert answer.status_code == status
-    assert words in answer.text
-    assert PERSON["password"] not in answer.text
+    response = browser.post("/sign-up/confirm", {"token": TOKEN, "password": PERSON["password"]})
+    assert response.status_code == status
+    assert message in response.text
+    assert PERSON["password"] not in response.text
 
 
-def test_signing_in_again_ends_the_session_that_the_browser_had(browser: Browser, apis: Apis):
+def test_signing_in_again_ends_the_previous_session(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     (first,) = apis.sessions
     browser.post("/sign-in", PERSON)
@@ -95,27 +93,27 @@ def test_signing_in_again_ends_the_session_that_the_browser_had(browser: Browser
     assert len(apis.sessions) == 1
 
 
-def test_a_sign_in_that_fails_ends_nothing(browser: Browser, apis: Apis):
+def test_failed_sign_in_keeps_the_previous_session(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     apis.refusals["login/v1/sessions"] = problem(401, "INVALID_CREDENTIALS")
     assert browser.post("/sign-in", PERSON).status_code == 401
     assert len(apis.sessions) == 1
 
 
-def test_too_many_attempts_are_explained_on_the_page(browser: Browser, apis: Apis):
+def test_too_many_sign_in_attempts_show_a_message(browser: Browser, apis: Apis):
     apis.refusals["login/v1/sessions"] = problem(429, "TOO_MANY_ATTEMPTS")
-    answer = browser.post("/sign-in", PERSON)
-    assert answer.status_code == 429
-    assert "Too many attempts" in answer.text
+    response = browser.post("/sign-in", PERSON)
+    assert response.status_code == 429
+    assert "Too many attempts" in response.text
 
 
-def test_a_sign_in_says_for_whom_it_is(browser: Browser, apis: Apis):
-    """The API counts failures by client, and all visitors of a container come from its one address."""
+def test_sign_in_forwards_the_client_address(browser: Browser, apis: Apis):
+    """The API counts failures by client address, and all requests of a container come from one address."""
     browser.post("/sign-in", PERSON, **{"X-Viewer-Address": "2001:db8::7"})
     assert apis.headers[-1]["x-forwarded-for"] == "2001:db8::7"
 
 
-def test_signing_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
+def test_sign_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     apis.sessions.append("of another device")
     assert browser.post("/sign-out").status_code == 303
@@ -126,7 +124,7 @@ def test_signing_out_everywhere_ends_all_sessions(browser: Browser, apis: Apis):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_sign_out_on_all_devices_that_fails_is_an_error_page(browser: Browser, apis: Apis, status: int):
+def test_failed_sign_out_everywhere_is_an_error_page(browser: Browser, apis: Apis, status: int):
     browser.post("/sign-in", PERSON)
     apis.sessions.append("of another device")
     apis.refusals["login/v1/sessions"] = problem(status, "SLOW")
@@ -137,9 +135,9 @@ def test_a_sign_out_on_all_devices_that_fails_is_an_error_page(browser: Browser,
     assert apis.sessions == []
 
 
-def test_a_sign_out_on_all_devices_with_an_ended_session_asks_for_a_sign_in(browser: Browser, apis: Apis):
+def test_sign_out_everywhere_with_an_ended_session_requests_a_sign_in(browser: Browser, apis: Apis):
     browser.post("/sign-in", PERSON)
     apis.refusals["login/v1/sessions"] = problem(401, "SESSION_INVALID")
-    answer = browser.post("/sign-out", {"everywhere": "1"})
-    assert answer.status_code == 401
-    assert "Please sign in again" in answer.text
+    response = browser.post("/sign-out", {"everywhere": "1"})
+    assert response.status_code == 401
+    assert "Please sign in again" in response.text

@@ -1,4 +1,4 @@
-"""Calls of the APIs: each has one deadline, and an answer of a newer version is read like one of this version."""
+"""API calls: each has one deadline, and responses of newer versions are parsed like those of this version."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app import admin_pages, apis
-from app.apis import Apis, Refused
+from app.apis import ApiError, Apis
 from tests.unit.common.newer import newer_json
 from tests.unit.common.peers import HEAD, Connection, Peer
 from tests.unit.storefront_app import Browser, problem
@@ -25,15 +25,15 @@ PRODUCT = {
 TOTALS = {"lines": 1, "quantity": 1, "amount": 1999, "currency": "EUR"}
 ORDER = {"order_number": "T100000001", "status": "Complete", "updated_at": "2026-01-01T12:00:00Z"}
 QUEUE = {"name": "q", "waiting": 1, "in_work": 0, "delayed": 0, "dead_letters": False}
-TOLD = {"event": "CHECKOUT/ORDER/SUBMIT", "to": "payments", "queue": "q"}
+ROUTE = {"event": "CHECKOUT/ORDER/SUBMIT", "to": "payments", "queue": "q"}
 EVENT = {
     "event": "CHECKOUT/ORDER/SUBMIT",
     "source": "orders",
     "correlation_id": "c",
     "occurred_at": "2026-01-01T12:00:00.500+00:00",
 }
-# By service and the beginning of the path, the longest first.
-ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
+# By service and path prefix, the longest first.
+RESPONSES: dict[tuple[str, str], dict[str, Any]] = {
     ("login", "sessions"): {
         "session_token": "t",
         "expires_at": "2099-01-01T00:00:00Z",
@@ -68,7 +68,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("operations", "architecture"): {
         "as_of": "2026-01-01T12:00:00Z",
-        "services": [{"name": "orders", "description": "d", "tells": [TOLD], "queues": [QUEUE]}],
+        "services": [{"name": "orders", "description": "d", "tells": [ROUTE], "queues": [QUEUE]}],
     },
     ("operations", "events"): {"events": [EVENT | {"data": {"order_number": "T100000001"}}]},
 }
@@ -91,10 +91,10 @@ def page(path: str, *, is_newer: bool) -> httpx.Response:
     """A page for an admin who is a customer and has a basket."""
 
     def api(request: httpx.Request) -> httpx.Response:
-        asked = request.url.path.removeprefix("/v1/")
-        for (service, begin), answer in ANSWERS.items():
-            if request.url.host == service and asked.startswith(begin):
-                return httpx.Response(200, json=newer_json(answer) if is_newer else answer)
+        path = request.url.path.removeprefix("/v1/")
+        for (service, prefix), body in RESPONSES.items():
+            if request.url.host == service and path.startswith(prefix):
+                return httpx.Response(200, json=newer_json(body) if is_newer else body)
         return problem(404, "NOT_FOUND")
 
     browser = Browser(api)
@@ -104,21 +104,21 @@ def page(path: str, *, is_newer: bool) -> httpx.Response:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_the_same_if_the_apis_are_newer(monkeypatch: pytest.MonkeyPatch, path: str):
+def test_pages_ignore_fields_of_newer_apis(monkeypatch: pytest.MonkeyPatch, path: str):
     monkeypatch.setattr("secrets.token_urlsafe", lambda _: "r" * 43)
     today, tomorrow = page(path, is_newer=False), page(path, is_newer=True)
     assert (today.status_code, tomorrow.status_code) == (200, 200)
     assert today.text == tomorrow.text
 
 
-def test_a_refusal_of_a_newer_api_is_understood():
+def test_errors_of_newer_apis_are_parsed():
     def refuse(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(409, json=newer_json({"code": "CODE", "detail": "words", "status": 409}))
+        return httpx.Response(409, json=newer_json({"code": "CODE", "detail": "message", "status": 409}))
 
     api = Apis({"basket": "http://apis.example"}, transport=httpx.MockTransport(refuse))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         asyncio.run(api.call("basket", "GET", "baskets/b"))
-    assert (refused.value.code, refused.value.detail) == ("CODE", "words")
+    assert (refused.value.code, refused.value.detail) == ("CODE", "message")
 
 
 # --- deadlines ---
@@ -136,23 +136,23 @@ def drip_body(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("script", [drip_head, drip_body])
-def test_a_call_ends_in_time_although_its_answer_comes_in_drops(monkeypatch: pytest.MonkeyPatch, script: Any):
+def test_call_ends_at_its_deadline_if_the_response_trickles(monkeypatch: pytest.MonkeyPatch, script: Any):
     monkeypatch.setattr(apis, "TOTAL_SECONDS", 0.3)
     with Peer(script) as peer:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             asyncio.run(Apis({"basket": peer.url}).call("basket", "GET", "baskets/b"))
         assert not peer.was_waited_for
     assert (refused.value.status, refused.value.code) == (503, "UNREACHABLE")
 
 
-def test_an_upload_ends_in_time_although_the_store_answers_in_drops(monkeypatch: pytest.MonkeyPatch):
+def test_upload_ends_at_its_deadline_if_the_response_trickles(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(admin_pages, "UPLOAD_SECONDS", 0.3)
     with Peer(drip_head) as peer:
         upload = {"method": "PUT", "url": peer.url, "headers": {}}
 
         def api(request: httpx.Request) -> httpx.Response:
             if request.url.host == "login":
-                return httpx.Response(201, json=ANSWERS["login", "sessions"])
+                return httpx.Response(201, json=RESPONSES["login", "sessions"])
             return httpx.Response(201, json={"feed_id": "f", "upload": upload})
 
         browser = Browser(api)
@@ -160,6 +160,6 @@ def test_an_upload_ends_in_time_although_the_store_answers_in_drops(monkeypatch:
         boundary = {"Content-Type": "multipart/form-data; boundary=b"}
         file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n{}\r\n'
         kind = b'--b\r\nContent-Disposition: form-data; name="type"\r\n\r\nproduct\r\n--b--\r\n'
-        answer = browser.send("POST", "/admin/feeds", file + kind, boundary)
+        response = browser.send("POST", "/admin/feeds", file + kind, boundary)
         assert not peer.was_waited_for
-    assert answer.status_code == 503
+    assert response.status_code == 503

@@ -1,4 +1,4 @@
-"""Checkout: a voucher that is refused leaves no order, and one state of a basket is one order."""
+"""Checkout: a refused voucher leaves no order, and one version of a basket is one order."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ TOTALS = {"lines": 1, "quantity": 1, "amount": 1999, "currency": "EUR"}
 
 
 class Shop:
-    """A basket, one voucher, and orders, each under its Idempotency-Key as the APIs keep them."""
+    """Fakes the APIs: a basket, one voucher, and orders by Idempotency-Key."""
 
     def __init__(self) -> None:
         self.version = 1
@@ -60,20 +60,20 @@ def shop() -> Shop:
 
 
 def browser(shop: Shop) -> Browser:
-    """With something in its basket."""
+    """A browser with an item in its basket."""
     client = Browser(shop)
     client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
     return client
 
 
-def key_in(page: httpx.Response) -> str:
+def form_key_of(page: httpx.Response) -> str:
     found = re.search(r'name="form" value="([^"]+)"', page.text)
     assert found, page.text
     return found[1]
 
 
 def filled(page: httpx.Response, **changes: str) -> dict[str, str]:
-    return ADDRESS | {"card": "tok_ok", "voucher": "", "form": key_in(page)} | changes
+    return ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key_of(page)} | changes
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,25 @@ def filled(page: httpx.Response, **changes: str) -> dict[str, str]:
         (409, "VOUCHER_NOT_YET_VALID"),
     ],
 )
-def test_a_voucher_that_is_refused_leaves_no_order_and_the_second_click_makes_one(shop: Shop, status: int, code: str):
+def test_refused_voucher_leaves_no_order_and_a_second_click_creates_one(shop: Shop, status: int, code: str):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER")
     shop.voucher_refusal = problem(status, code)
     refused = client.post("/checkout", form)
     assert (refused.status_code, shop.orders) == (status, {})
     assert f"{code} in words" in refused.text
-    assert key_in(refused) == form["form"]
+    assert form_key_of(refused) == form["form"]
     cookies = httpx.Cookies(client.cookies)
     for _ in range(2):
         placed = client.post("/checkout", filled(refused))
         assert placed.headers["location"] == "/orders/T100000001"
-        client.cookies = httpx.Cookies(cookies)  # the second click was sent before the first one's answer came
+        client.cookies = httpx.Cookies(
+            cookies
+        )  # the second click was sent before the response to the first one arrived
     assert len(shop.orders) == 1
 
 
-def test_a_voucher_that_another_tab_redeems_meanwhile_leaves_no_order(shop: Shop):
+def test_voucher_redeemed_in_another_tab_leaves_no_order(shop: Shop):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER")
     shop.redeemed_under = "another form"
@@ -110,30 +112,30 @@ def test_a_voucher_that_another_tab_redeems_meanwhile_leaves_no_order(shop: Shop
     assert shop.orders == {}
 
 
-def test_a_voucher_is_redeemed_for_the_order(shop: Shop):
+def test_redemption_has_the_order_number(shop: Shop):
     client = browser(shop)
     client.post("/checkout", filled(client.get("/checkout"), voucher="VOUCHER"))
     assert shop.redeemed_for == "T100000001"
 
 
-def test_an_order_that_is_refused_keeps_its_voucher_for_the_next_click(shop: Shop):
+def test_refused_order_keeps_its_voucher_for_the_next_click(shop: Shop):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER", postal_code="")
     shop.failing["orders"] = problem(400, "INVALID_REQUEST")
     again = client.post("/checkout", form)
-    assert (again.status_code, key_in(again)) == (400, form["form"])
+    assert (again.status_code, form_key_of(again)) == (400, form["form"])
     assert client.post("/checkout", filled(again, voucher="VOUCHER")).status_code == 303
     assert (len(shop.orders), shop.redeemed_for) == (1, "T100000001")
 
 
-@pytest.mark.parametrize("answer", [problem(409, "VOUCHER_REDEEMED"), problem(503, "SERVICE_UNAVAILABLE")])
-def test_after_an_order_the_form_is_not_shown_again(shop: Shop, answer: httpx.Response):
+@pytest.mark.parametrize("response", [problem(409, "VOUCHER_REDEEMED"), problem(503, "SERVICE_UNAVAILABLE")])
+def test_failed_update_of_the_redemption_does_not_fail_the_order(shop: Shop, response: httpx.Response):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER")
 
     def api(request: httpx.Request) -> httpx.Response:
         if request.url.host == "vouchers" and shop.orders:
-            return answer
+            return response
         return shop(request)
 
     client._api = api
@@ -141,15 +143,15 @@ def test_after_an_order_the_form_is_not_shown_again(shop: Shop, answer: httpx.Re
     assert "basket" not in str(client.cookies)
 
 
-def test_an_order_whose_answer_was_lost_is_found_from_a_new_page(shop: Shop):
+def test_order_with_a_lost_response_is_found_from_a_new_page(shop: Shop):
     client = browser(shop)
     form = filled(client.get("/checkout"))
 
     def api(request: httpx.Request) -> httpx.Response:
-        answer = shop(request)
+        response = shop(request)
         if request.url.host == "orders":
             raise httpx.ReadTimeout("lost")
-        return answer
+        return response
 
     client._api = api
     assert client.post("/checkout", form).status_code == 503
@@ -158,7 +160,7 @@ def test_an_order_whose_answer_was_lost_is_found_from_a_new_page(shop: Shop):
     assert len(shop.orders) == 1
 
 
-def test_one_state_of_a_basket_is_one_order_in_all_tabs(shop: Shop):
+def test_one_basket_version_is_one_order_in_all_tabs(shop: Shop):
     client = browser(shop)
     first, second = client.get("/checkout"), client.get("/checkout")
     cookies = httpx.Cookies(client.cookies)
@@ -169,10 +171,10 @@ def test_one_state_of_a_basket_is_one_order_in_all_tabs(shop: Shop):
     assert "Nothing was ordered again" in refused.text
     assert len(shop.orders) == 1
     shop.version += 1
-    assert key_in(client.get("/checkout")) != key_in(first)
+    assert form_key_of(client.get("/checkout")) != form_key_of(first)
 
 
-def test_a_form_that_is_sent_again_long_after_its_order_orders_nothing(shop: Shop):
+def test_repeated_form_after_its_order_orders_nothing(shop: Shop):
     client = browser(shop)
     form = filled(client.get("/checkout"))
     client.post("/checkout", form)
@@ -181,19 +183,19 @@ def test_a_form_that_is_sent_again_long_after_its_order_orders_nothing(shop: Sho
     assert len(shop.orders) == 1
 
 
-def test_a_basket_that_has_changed_since_the_form_is_shown_again_before_anything_is_redeemed_or_ordered(shop: Shop):
+def test_changed_basket_shows_the_form_again_without_redeeming_or_ordering(shop: Shop):
     client = browser(shop)
     form = filled(client.get("/checkout"), voucher="VOUCHER")
     shop.version += 1
-    shown = client.post("/checkout", form)
-    assert (shown.status_code, shop.orders, shop.redeemed_under) == (409, {}, "")
-    assert "The basket has changed" in shown.text
-    assert client.post("/checkout", filled(shown, voucher="VOUCHER")).status_code == 303
+    page = client.post("/checkout", form)
+    assert (page.status_code, shop.orders, shop.redeemed_under) == (409, {}, "")
+    assert "The basket has changed" in page.text
+    assert client.post("/checkout", filled(page, voucher="VOUCHER")).status_code == 303
     assert shop.redeemed_for == "T100000001"
 
 
 @pytest.mark.parametrize("key", ["", "made-up"])
-def test_a_form_without_its_key_orders_nothing(shop: Shop, key: str):
+def test_form_without_a_valid_key_orders_nothing(shop: Shop, key: str):
     client = browser(shop)
     assert client.post("/checkout", filled(client.get("/checkout"), form=key)).status_code == 409
     assert shop.orders == {}
@@ -202,24 +204,24 @@ def test_a_form_without_its_key_orders_nothing(shop: Shop, key: str):
 @pytest.mark.parametrize(
     "cookie", ["mine", "x" * 21, "x" * 65, "a basket with blanks in it", "../../../../../../orders"]
 )
-def test_a_cookie_that_no_basket_can_have_as_id_is_no_basket(shop: Shop, cookie: str):
+def test_invalid_basket_cookie_is_an_empty_basket(shop: Shop, cookie: str):
     client = browser(shop)
     client.cookies = httpx.Cookies({"__Host-basket": cookie})
-    assert "nothing in it yet" in client.get("/basket").text
+    assert "Your basket is empty" in client.get("/basket").text
     assert client.get("/checkout").headers["location"] == "/basket"
 
 
 @pytest.mark.parametrize(
-    ("reason", "says"),
+    ("reason", "message"),
     [
         ({"reason_code": "PAYMENT_DECLINED"}, "Nothing was charged"),
-        # An order that was paid and could not be carried out: staff cancel it and return the money.
-        ({"reason_code": "PROCESSING_FAILED"}, "a payment that was made is returned"),
+        # An order that is paid but could not be processed: staff cancel it and refund the payment.
+        ({"reason_code": "PROCESSING_FAILED"}, "any payment is refunded"),
         ({}, "Nothing was charged"),
     ],
 )
-def test_the_page_of_a_failed_order_says_whether_money_was_taken(reason: dict[str, str], says: str):
+def test_failed_order_page_says_whether_the_customer_was_charged(reason: dict[str, str], message: str):
     order = {"order_number": "T100000001", "status": "Failed"} | reason
     page = Browser(lambda request: httpx.Response(200, json=order)).get("/orders/T100000001")
     assert page.status_code == 200
-    assert says in page.text
+    assert message in page.text

@@ -1,4 +1,4 @@
-"""What every request and answer passes: headers of all answers, limits of all forms, cookies of this site alone."""
+"""Middleware of all pages: security headers, limits on forms and bodies, host-only cookies."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -52,18 +52,18 @@ def signed_in() -> Browser:
         ("/products", 500),
     ],
 )
-def test_every_answer_has_the_security_headers(path: str, status: int):
-    answer = Browser(api).get(path)
-    assert answer.status_code == status
+def test_all_responses_have_the_security_headers(path: str, status: int):
+    response = Browser(api).get(path)
+    assert response.status_code == status
     own = {"Content-Security-Policy": "default-src 'none'"} if path.startswith("/pictures") else {}
     for name, value in (SECURITY | own).items():
-        assert answer.headers.get_list(name) == [value], name
+        assert response.headers.get_list(name) == [value], name
 
 
-def test_a_form_of_another_site_is_refused_with_them_too():
-    answer = Browser(api).post("/sign-out", **{"Sec-Fetch-Site": "cross-site"})
-    assert answer.status_code == 403
-    assert answer.headers["content-security-policy"] == SECURITY["Content-Security-Policy"]
+def test_cross_site_form_is_403_with_security_headers():
+    response = Browser(api).post("/sign-out", **{"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 403
+    assert response.headers["content-security-policy"] == SECURITY["Content-Security-Policy"]
 
 
 def multipart(fields: list[tuple[str, str]]) -> tuple[bytes, dict[str, str]]:
@@ -85,12 +85,12 @@ def urlencoded(fields: list[tuple[str, str]]) -> tuple[bytes, dict[str, str]]:
 )
 @pytest.mark.parametrize("encoded", [urlencoded, multipart])
 @pytest.mark.parametrize("path", [path for path, _ in FORMS])
-def test_a_form_has_some_fields_of_a_few_words(path: str, encoded: Any, fields: list[tuple[str, str]]):
+def test_form_over_the_field_limits_is_400(path: str, encoded: Any, fields: list[tuple[str, str]]):
     assert signed_in().send("POST", path, *encoded(fields)).status_code == 400
 
 
-@pytest.mark.parametrize(("path", "most"), FORMS)
-def test_a_body_that_is_announced_as_too_large_is_not_read(path: str, most: int):
+@pytest.mark.parametrize(("path", "max_bytes"), FORMS)
+def test_body_with_too_large_content_length_is_not_read(path: str, max_bytes: int):
     read = 0
 
     async def body() -> AsyncIterator[bytes]:
@@ -98,31 +98,31 @@ def test_a_body_that_is_announced_as_too_large_is_not_read(path: str, most: int)
         read += 1
         yield b"a=b"
 
-    headers = urlencoded([])[1] | {"Content-Length": str(most + 1)}
+    headers = urlencoded([])[1] | {"Content-Length": str(max_bytes + 1)}
     assert signed_in().send("POST", path, body(), headers).status_code == 413
     assert read == 0
 
 
-@pytest.mark.parametrize(("path", "most"), FORMS)
-def test_a_body_without_end_is_not_read_to_its_end(path: str, most: int):
-    """One part of a file after the other, so that no other limit ends it."""
+@pytest.mark.parametrize(("path", "max_bytes"), FORMS)
+def test_endless_body_is_read_up_to_the_limit(path: str, max_bytes: int):
+    """Sends file parts one after another, so that no other limit applies."""
     read = 0
 
     async def body() -> AsyncIterator[bytes]:
         nonlocal read
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-        while read <= 2 * most:
+        while read <= 2 * max_bytes:
             read += 2**16
             yield bytes(2**16)
 
     headers = multipart([])[1]
-    answer = signed_in().send("POST", path, body(), headers)
-    # A file is one too many, but for a feed.
-    assert answer.status_code in (400, 413)
-    assert read <= most + 2**17
+    response = signed_in().send("POST", path, body(), headers)
+    # Forms other than the feed form accept no file.
+    assert response.status_code in (400, 413)
+    assert read <= max_bytes + 2**17
 
 
-def test_a_feed_may_be_a_file_of_many_megabytes_and_has_no_other_long_field():
+def test_feed_form_accepts_a_large_file():
     file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + bytes(2**20) + b"\r\n"
     fields, headers = multipart([("type", "none")])
     assert "one of the types" in signed_in().send("POST", "/admin/feeds", file + fields, headers).text
@@ -130,8 +130,8 @@ def test_a_feed_may_be_a_file_of_many_megabytes_and_has_no_other_long_field():
 
 @pytest.mark.parametrize("text", ["\u00b2", "\u0663", "-1", "9" * MAX_FIELD_BYTES, "\u00e9", "a\r\nb: c", "\x00", ""])
 @pytest.mark.parametrize("path", [path for path, _ in FORMS])
-def test_no_form_can_be_filled_in_so_that_it_is_a_fault(path: str, text: str):
-    """What browsers send of the shop's own forms is checked there, what others send is not."""
+def test_invalid_form_values_never_cause_a_server_error(path: str, text: str):
+    """Browsers validate the shop's forms; other clients may send any values."""
     client = signed_in()
 
     def api(request: httpx.Request) -> httpx.Response:
@@ -146,20 +146,20 @@ def test_no_form_can_be_filled_in_so_that_it_is_a_fault(path: str, text: str):
 
 
 @pytest.mark.parametrize(("base", "name"), [(HTTPS, "__Host-basket"), (HTTP, "basket")])
-def test_the_baskets_cookie_is_of_this_host_alone(base: str, name: str):
+def test_basket_cookie_is_host_only(base: str, name: str):
     client = Browser(lambda request: httpx.Response(201, json={}), base=base)
-    answer = client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
-    given, *attributes = answer.headers["set-cookie"].split("; ")
-    assert given.partition("=")[0] == name
+    response = client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
+    cookie_pair, *attributes = response.headers["set-cookie"].split("; ")
+    assert cookie_pair.partition("=")[0] == name
     assert {"HttpOnly", "Path=/", "SameSite=lax"} <= set(attributes)
     assert ("Secure" in attributes) == (base == HTTPS)
 
 
-def test_a_session_that_the_api_has_ended_is_ended_here():
+def test_session_ended_by_the_api_ends_the_storefront_session():
     client = signed_in()
     client._api = lambda request: problem(401, "UNAUTHORIZED")
-    answer = client.get("/account")
-    assert answer.status_code == 401
-    assert "Please sign in again" in answer.text
-    assert "Sign out" not in answer.text
+    response = client.get("/account")
+    assert response.status_code == 401
+    assert "Please sign in again" in response.text
+    assert "Sign out" not in response.text
     assert client.get("/account").headers["location"] == "/sign-in?next=/account"

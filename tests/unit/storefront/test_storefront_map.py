@@ -1,4 +1,4 @@
-"""How the set pieces are drawn, and a checkout traced."""
+"""The layout of the live map, and the trace of a checkout."""
 
 from itertools import combinations
 from typing import Any
@@ -13,8 +13,8 @@ def queue(name: str, waiting: int = 0, dead: bool = False) -> dict[str, Any]:
 
 
 def service(name: str, *queues: dict[str, Any], tells: str = "") -> dict[str, Any]:
-    told = [{"event": "CHECKOUT/ORDER/SUBMIT", "to": tells, "queue": f"{tells}-q"}] if tells else []
-    return {"name": name, "description": "", "tells": told, "queues": list(queues)}
+    routes = [{"event": "CHECKOUT/ORDER/SUBMIT", "to": tells, "queue": f"{tells}-q"}] if tells else []
+    return {"name": name, "description": "", "tells": routes, "queues": list(queues)}
 
 
 def event(number: int, kind: str = "CHECKOUT/ORDER/SUBMIT", correlation_id: str = "c") -> dict[str, Any]:
@@ -22,32 +22,32 @@ def event(number: int, kind: str = "CHECKOUT/ORDER/SUBMIT", correlation_id: str 
     return {"event": kind, "source": "s", "correlation_id": correlation_id, "occurred_at": at, "data": {}}
 
 
-def test_whoever_tells_stands_above_the_bus_and_who_only_hears_below():
-    drawn = drawing([service("orders", tells="payments"), service("payments"), service("catalog")])
-    boxes = {box.name: box for box in drawn.boxes}
+def test_publishers_are_above_the_bus_and_consumers_below():
+    layout = drawing([service("orders", tells="payments"), service("payments"), service("catalog")])
+    boxes = {box.name: box for box in layout.boxes}
     assert (
         boxes["orders"].y + BOX_HEIGHT
-        < drawn.bus_y
-        < drawn.bus_y + BUS_HEIGHT
+        < layout.bus_y
+        < layout.bus_y + BUS_HEIGHT
         < boxes["payments"].y
         < boxes["catalog"].y
     )
-    assert [(box.tells, box.hears) for box in boxes.values()] == [(True, False), (False, True), (False, False)]
+    assert [(box.publishes, box.consumes) for box in boxes.values()] == [(True, False), (False, True), (False, False)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 40])
-def test_no_box_lies_on_another_or_outside(count: int):
-    tells = ["hearer", ""]
-    drawn = drawing([service(f"s{number}", tells=tells[number % 2]) for number in range(count)])
-    for box in drawn.boxes:
+def test_boxes_do_not_overlap_and_stay_inside(count: int):
+    tells = ["consumer", ""]
+    layout = drawing([service(f"s{number}", tells=tells[number % 2]) for number in range(count)])
+    for box in layout.boxes:
         assert 0 <= box.x <= WIDTH - BOX_WIDTH
-        assert 0 <= box.y <= drawn.height - BOX_HEIGHT
-    for one, other in combinations(drawn.boxes, 2):
+        assert 0 <= box.y <= layout.height - BOX_HEIGHT
+    for one, other in combinations(layout.boxes, 2):
         assert abs(one.x - other.x) >= BOX_WIDTH or abs(one.y - other.y) >= BOX_HEIGHT
 
 
 @pytest.mark.parametrize(
-    ("queues", "state", "words"),
+    ("queues", "state", "label"),
     [
         ((), "quiet", "no queue"),
         ((queue("a"),), "quiet", "quiet"),
@@ -56,12 +56,12 @@ def test_no_box_lies_on_another_or_outside(count: int):
         ((queue("a-dlq", 2, dead=True),), "dead", "2 dead letters"),
     ],
 )
-def test_a_box_says_what_waits(queues: tuple[dict[str, Any], ...], state: str, words: str):
+def test_box_shows_waiting_messages_and_dead_letters(queues: tuple[dict[str, Any], ...], state: str, label: str):
     [box] = drawing([service("orders", *queues)]).boxes
-    assert (box.state, box.words) == (state, words)
+    assert (box.state, box.label) == (state, label)
 
 
-def test_queues_with_dead_letters_come_first():
+def test_queues_with_dead_letters_are_first():
     services = [service("x", queue("x-a"), queue("x-b", 2)), service("y", queue("y-dlq", 2, dead=True))]
     assert [(each["name"], each["service"]) for each in fullest_first(services)] == [
         ("y-dlq", "y"),
@@ -70,13 +70,13 @@ def test_queues_with_dead_letters_come_first():
     ]
 
 
-def test_the_latest_checkout_is_the_newest_event_of_an_order():
-    told = [event(3, "CUSTOMER/SESSION/LOGIN", "a"), event(2, correlation_id="b"), event(1, correlation_id="c")]
-    assert latest_checkout(told) == "b"
-    assert latest_checkout(told[:1]) == latest_checkout([]) == ""
+def test_latest_checkout_is_that_of_the_newest_checkout_event():
+    events = [event(3, "CUSTOMER/SESSION/LOGIN", "a"), event(2, correlation_id="b"), event(1, correlation_id="c")]
+    assert latest_checkout(events) == "b"
+    assert latest_checkout(events[:1]) == latest_checkout([]) == ""
 
 
-def test_a_trace_is_in_order_with_its_times_and_who_heard():
+def test_trace_is_in_order_with_times_and_receivers():
     steps = trace([event(4), event(1)], [service("orders", tells="payments")])
-    assert [(step["seconds"], step["heard_by"]) for step in steps] == [(0.0, ["payments"]), (3.0, ["payments"])]
+    assert [(step["seconds"], step["received_by"]) for step in steps] == [(0.0, ["payments"]), (3.0, ["payments"])]
     assert trace([], []) == []

@@ -1,4 +1,4 @@
-"""Names on the basket's page: what they cost the catalog, and a page that does without them."""
+"""Product names on the basket page: calls to the catalog, and pages without names."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,7 +9,7 @@ import pytest
 
 from app import product_names
 from app.apis import Apis
-from app.product_names import AT_ONCE, ProductNames
+from app.product_names import MAX_CONCURRENT_CALLS, ProductNames
 from tests.unit.storefront_app import Browser, problem
 
 SKUS = [f"SP-{number}" for number in range(100)]
@@ -17,18 +17,18 @@ NAMES = {sku: f"Name of {sku}" for sku in SKUS}
 
 
 class Catalog:
-    """Names each product; counts what it is asked for and how many requests it has at once."""
+    """Fakes the catalog; records the requested SKUs and the highest number of concurrent requests."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.now = self.most = 0
+        self.fetched: list[str] = []
+        self.now = self.max_concurrent = 0
         self.down = self.silent = False
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         sku = request.url.path.rpartition("/")[2]
-        self.asked.append(sku)
+        self.fetched.append(sku)
         self.now += 1
-        self.most = max(self.most, self.now)
+        self.max_concurrent = max(self.max_concurrent, self.now)
         if self.silent:
             await asyncio.Event().wait()
         await asyncio.sleep(0)  # gives the others their turn
@@ -48,47 +48,45 @@ def run(coroutine: Coroutine[Any, Any, dict[str, str]]) -> dict[str, str]:
     return asyncio.run(coroutine)
 
 
-def test_names_are_asked_for_some_at_once_and_kept(catalog: Catalog):
+def test_names_are_fetched_with_limited_concurrency_and_cached(catalog: Catalog):
     names = catalog.names()
     assert run(names.of(SKUS)) == NAMES
-    assert catalog.most == AT_ONCE
+    assert catalog.max_concurrent == MAX_CONCURRENT_CALLS
     assert run(names.of(SKUS)) == NAMES
-    assert sorted(catalog.asked) == sorted(SKUS)
+    assert sorted(catalog.fetched) == sorted(SKUS)
 
 
-def test_a_name_is_asked_for_again_after_a_while(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(product_names, "KEEP_SECONDS", 0)
+def test_expired_name_is_fetched_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(product_names, "CACHE_SECONDS", 0)
     names = catalog.names()
     for _ in range(2):
         run(names.of(SKUS[:1]))
-    assert catalog.asked == SKUS[:1] * 2
+    assert catalog.fetched == SKUS[:1] * 2
 
 
-def test_without_the_catalog_a_product_has_its_last_name_or_its_sku(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(product_names, "KEEP_SECONDS", 0)
+def test_unavailable_catalog_leaves_the_cached_name_or_the_sku(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(product_names, "CACHE_SECONDS", 0)
     names = catalog.names()
     run(names.of(SKUS[:1]))
     catalog.down = True
     assert run(names.of(SKUS[:2])) == {SKUS[0]: NAMES[SKUS[0]], SKUS[1]: SKUS[1]}
 
 
-def test_a_catalog_that_does_not_answer_holds_a_page_up_once_and_not_for_each_line(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-):
+def test_unresponsive_catalog_delays_a_page_by_one_deadline(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(product_names, "TOTAL_SECONDS", 0.01)
     catalog.silent = True
     assert run(catalog.names().of(SKUS)) == {sku: sku for sku in SKUS}
-    assert len(catalog.asked) <= AT_ONCE
+    assert len(catalog.fetched) <= MAX_CONCURRENT_CALLS
 
 
-def test_names_are_kept_up_to_a_limit(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(product_names, "MAX_KEPT", 2)
+def test_name_cache_has_a_size_limit(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(product_names, "MAX_CACHED", 2)
     names = catalog.names()
     assert run(names.of(SKUS)) == NAMES
-    assert len(names._kept) <= 2
+    assert len(names._cache) <= 2
 
 
-def test_the_basket_shows_names_and_the_checkout_needs_none():
+def test_basket_shows_names_and_checkout_fetches_none():
     def api(request: httpx.Request) -> httpx.Response:
         called.append(request.url.host)
         if request.url.host == "catalog":

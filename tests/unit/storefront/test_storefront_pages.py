@@ -1,4 +1,4 @@
-"""Where a reader is sent, whose forms are taken, and what is told of a refusal."""
+"""Redirect targets, cross-site forms, error pages and client addresses."""
 
 import asyncio
 from types import SimpleNamespace
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from app.apis import Apis, Refused
-from app.main import ThroughCdn
-from app.pages import from_elsewhere, money, own_path, refused
-from app.pictures import drawn
+from app.apis import ApiError, Apis
+from app.main import CdnClientAddress
+from app.pages import error_page, is_cross_site, local_path, money
+from app.pictures import draw
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ from app.pictures import drawn
         ("/\t/evil.example", "/"),
     ],
 )
-def test_a_reader_stays_on_the_site(target: str, expected: str):
-    assert own_path(target) == expected
+def test_redirect_targets_stay_on_the_site(target: str, expected: str):
+    assert local_path(target) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_reader_stays_on_the_site(target: str, expected: str):
         ({}, False),
     ],
 )
-def test_forms_of_other_sites(headers: dict[str, str], elsewhere: bool):
+def test_cross_site_requests_are_detected(headers: dict[str, str], elsewhere: bool):
     raw = [(name.encode(), value.encode()) for name, value in ({"host": "shop.example"} | headers).items()]
-    assert from_elsewhere(Request({"type": "http", "method": "POST", "path": "/", "headers": raw})) == elsewhere
+    assert is_cross_site(Request({"type": "http", "method": "POST", "path": "/", "headers": raw})) == elsewhere
 
 
 @pytest.mark.parametrize(("cents", "text"), [(0, "0.00 EUR"), (5, "0.05 EUR"), (123456, "1,234.56 EUR")])
@@ -60,14 +60,14 @@ def test_money(cents: int, text: str):
 
 
 @given(st.text(max_size=40))
-def test_every_sku_has_a_picture_of_its_own(sku: str):
-    assert fromstring(drawn(sku)).tag.endswith("svg")
-    assert drawn(sku) == drawn(sku)
-    assert drawn(sku) != drawn(sku + "x")
+def test_each_sku_has_its_own_picture(sku: str):
+    assert fromstring(draw(sku)).tag.endswith("svg")
+    assert draw(sku) == draw(sku)
+    assert draw(sku) != draw(sku + "x")
 
 
 @pytest.mark.parametrize(
-    ("status", "advice", "shown", "retry_after"),
+    ("api_status", "api_retry_after", "status", "retry_after"),
     [
         (429, 7, 429, "7"),
         (429, None, 429, "2"),
@@ -77,14 +77,14 @@ def test_every_sku_has_a_picture_of_its_own(sku: str):
         (403, None, 403, None),
     ],
 )
-def test_a_page_that_cannot_be_had_now_says_when_it_can(
-    status: int, advice: int | None, shown: int, retry_after: str | None
+def test_temporary_error_page_has_retry_after(
+    api_status: int, api_retry_after: int | None, status: int, retry_after: str | None
 ):
     app = SimpleNamespace(state=SimpleNamespace(site=SimpleNamespace(name="Shop")))
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "app": app, "query_string": b""})
     request.state.session = None
-    answer = asyncio.run(refused(request, Refused(status, "CODE", "", advice)))
-    assert (answer.status_code, answer.headers.get("retry-after")) == (shown, retry_after)
+    response = asyncio.run(error_page(request, ApiError(api_status, "CODE", "", api_retry_after)))
+    assert (response.status_code, response.headers.get("retry-after")) == (status, retry_after)
 
 
 @pytest.mark.parametrize(
@@ -94,27 +94,27 @@ def test_a_page_that_cannot_be_had_now_says_when_it_can(
         ({"x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "ftp"}, "10.20.0.5", "http"),
     ],
 )
-def test_a_client_is_who_the_cdn_says(headers: dict[str, str], client: str, scheme: str):
-    """As the server's access log reads it, and links to other pages of ours."""
+def test_client_address_is_the_one_from_the_cdn(headers: dict[str, str], client: str, scheme: str):
+    """The access log and links to other pages read the scope."""
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "headers": raw, "client": ("10.20.0.5", 4), "scheme": "http"}
 
     async def app(scope, receive, send):
         pass
 
-    asyncio.run(ThroughCdn(app, https=True)(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(CdnClientAddress(app, https=True)(scope, None, None))  # type: ignore[arg-type]
     assert (scope["client"][0], scope["scheme"]) == (client, scheme)
 
 
-def test_calls_of_apis_say_that_they_are_the_storefronts():
+def test_api_calls_carry_the_storefront_token():
     called: list[httpx.Request] = []
 
     async def call() -> None:
-        def answer(request: httpx.Request) -> httpx.Response:
+        def respond(request: httpx.Request) -> httpx.Response:
             called.append(request)
             return httpx.Response(204)
 
-        apis = Apis({"catalog": "http://apis.example"}, "secret", httpx.MockTransport(answer))
+        apis = Apis({"catalog": "http://apis.example"}, "secret", httpx.MockTransport(respond))
         await apis.call("catalog", "GET", "products")
         await apis.close()
 

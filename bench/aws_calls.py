@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -160,7 +161,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
             f"POST sequence {what} {name}",
             (NUMBER,),
             {"the counter": 1},
-            lambda path=path, body=body: call("POST", path, json=body, sign=True),
+            partial(call, "POST", path, json=body, sign=True),
         )
 
     person = shop.samples["customer"]
@@ -198,7 +199,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
             f"GET {name} (authorisation kept)",
             (f"customers/{function}", CUSTOMER),
             {},
-            lambda path=path: call("GET", path, headers=session),
+            partial(call, "GET", path, headers=session),
         )
     stale = session | {"If-Match": '"0"'}
     yield Case(

@@ -10,7 +10,7 @@ limit; what is above one waits where there is a queue and is refused where there
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -44,7 +44,7 @@ GROUPS = {
 _S3_READS = ("s3:GetObject", "s3:HeadObject")
 _S3_FREE = ("s3:DeleteObject",)
 
-Units = Counter[str]
+Units = defaultdict[str, float]
 
 
 @cache
@@ -97,7 +97,7 @@ def seconds(function: str, templates: Templates) -> float:
 def units(service: str, used: Mapping[str, Any], templates: Templates) -> Units:
     """What of the price list a set piece used."""
     calls, invocations = used.get("calls", {}), used.get("invocations", {})
-    found: Units = Counter()
+    found: Units = defaultdict(float)
     found["api_gateway_rest_request"] = found["waf_request"] = used.get("api", 0)
     found["lambda_request"] = sum(invocations.values())
     consumed = 0
@@ -123,7 +123,7 @@ def units(service: str, used: Mapping[str, Any], templates: Templates) -> Units:
     found["s3_put"] = sum(objects.values()) - found["s3_get"]
     found["logs_gb"] = used.get("log_bytes", 0) / GIGABYTE
     found["xray_trace"] = load()["trace_sampling"] * (used.get("api", 0) + consumed / 2)
-    return Counter({name: count for name, count in found.items() if count})
+    return defaultdict(float, {name: count for name, count in found.items() if count})
 
 
 def _published(calls: Mapping[str, float]) -> float:
@@ -165,21 +165,21 @@ class Model:
         used = units(service, measured["pieces"][service], self.templates)
         if operation == "ingest events" and service == "ingestion":
             used["firehose_gb"] += firehose_gigabytes(measured["of"], load()["event_bytes"])
-        return Counter({name: count / measured["of"] for name, count in used.items()})
+        return defaultdict(float, {name: count / measured["of"] for name, count in used.items()})
 
     # --- money ---
 
     def per_million(self) -> list[tuple[str, str, Units]]:
         """(set piece, operation, units of a million), by set piece."""
         rows = [
-            (service, name, Counter({unit: n * MILLION for unit, n in self.units(name, service).items()}))
+            (service, name, defaultdict(float, {unit: n * MILLION for unit, n in self.units(name, service).items()}))
             for name, _, service, _ in self.each()
         ]
         return sorted(rows, key=lambda row: row[0])
 
     def a_month(self, multiple: float) -> dict[str, float]:
         """US dollars of use, by set piece."""
-        bill: dict[str, float] = Counter()
+        bill: dict[str, float] = defaultdict(float)
         for name, _, service, _ in self.each():
             bill[service] += dollars(self.units(name, service)) * a_day(name, multiple) * MONTH_DAYS
         return dict(sorted(bill.items()))

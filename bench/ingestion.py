@@ -68,12 +68,12 @@ def run() -> None:
             }
         )
         costs.append({"way": name, **parts, "all": sum(parts.values())})
-    times = {row["way"]: row["times codeless"] for row in rows}
+    ratios = {row["way"]: row["times codeless"] for row in rows}
     verdict = Verdict(
         "Codeless ingestion, against a function that puts the event",
         "not slower, no invocation",
-        f"with a function {times['function']:.2f} x as long",
-        times["function"] >= 1 and rows[0]["Lambda calls/event"] == 0,
+        f"with a function {ratios['function']:.2f} x as long",
+        ratios["function"] >= 1 and rows[0]["Lambda calls/event"] == 0,
     )
     report("ingestion", f"{EVENTS} events one by one, alternating", rows, [verdict])
     listed = f"prices of {table()['region']}, {table()['as_of']}; transform and S3 cost both the same"

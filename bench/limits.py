@@ -5,6 +5,7 @@ Demands come from the model (measured calls times load), limits from AWS's quota
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from bench import quotas
 from bench.cost_model import Model, load, seconds
@@ -259,13 +260,25 @@ def _of_aws() -> Iterator[Limit]:
     )
 
 
+def _table_units(kind: str, table: str, model: Model, multiple: float) -> float:
+    return model.table_units(multiple, kind, table)
+
+
+def _requests(service: str, model: Model, multiple: float) -> float:
+    return model.per_second(multiple, service, "api")
+
+
+def _invocations(function: str, model: Model, multiple: float) -> float:
+    return model.invocations(multiple)[function]
+
+
 def _of_tables(model: Model) -> Iterator[Limit]:
     for table in model.tables():
         for kind, quota in (("write", "dynamodb_table_writes"), ("read", "dynamodb_table_reads")):
             if model.table_units(1, kind, table):
                 yield Limit(
                     f"{kind}s of {table}",
-                    lambda model, multiple, kind=kind, table=table: model.table_units(multiple, kind, table),
+                    partial(_table_units, kind, table),
                     "measured units × operations/s, all keys together",
                     "Throttled calls are retried by the SDK within the function's time, then by the queue or the client (503). "
                     f"A new table takes {quotas.value('dynamodb_new_table_writes'):,.0f} writes/s at first: warm it.",
@@ -278,7 +291,7 @@ def _of_apis(model: Model) -> Iterator[Limit]:
         if model.per_second(1, service, "api"):
             yield Limit(
                 f"throttle of the {service} API",
-                lambda model, multiple, service=service: model.per_second(multiple, service, "api"),
+                partial(_requests, service),
                 "requests, those of other services included",
                 "429 with Retry-After: the template's own `ThrottlingRateLimit` keeps one API from taking the account's rate.",
                 most=rate,
@@ -293,7 +306,7 @@ def _of_queues(model: Model) -> Iterator[Limit]:
             copies = _copies(function.partition("/")[0])
             yield Limit(
                 f"workers of {function.removesuffix('Function')}",
-                lambda model, multiple, function=function: model.invocations(multiple)[function],
+                partial(_invocations, function),
                 f"invocations as measured, of up to {batch} message(s) each",
                 "Messages wait: that is what the maximum is for, it protects what is behind. See the simulation for how long.",
                 most=copies * at_once / each,

@@ -213,9 +213,9 @@ def _sitemaps(world: World) -> None:
 
 def _tax(world: World) -> None:
     line = {"sku": world.sku, "quantity": 1, "unit_price": 1999}
-    sent = {"order_number": "T100000001", "currency": "EUR", "lines": [line]}
-    sent |= {"ship_to": {"country": "DE", "postal_code": "50667"}}
-    world.call("POST", "/tax/v1/quotations", 200, json=sent, sign=True)
+    ship_to = {"country": "DE", "postal_code": "50667"}
+    request = {"order_number": "T100000001", "currency": "EUR", "lines": [line], "ship_to": ship_to}
+    world.call("POST", "/tax/v1/quotations", 200, json=request, sign=True)
 
 
 def _profile(world: World) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE, PLOTS = ROOT / "docs" / "bench.md", ROOT / "docs" / "bench"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "setpieces",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

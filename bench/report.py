@@ -45,8 +45,14 @@ def report(name: str, title: str, rows: list[dict[str, Any]], verdicts: Iterable
     for verdict in verdicts:
         console.print(line(verdict), soft_wrap=True)
     RESULTS.mkdir(exist_ok=True)
-    result = {"title": title, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
-    result |= {"rows": rows, "verdicts": [asdict(verdict) for verdict in verdicts], **more}
+    result = {
+        "title": title,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "rows": rows,
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+        **more,
+    }
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 

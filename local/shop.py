@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -42,7 +42,9 @@ _UNDECIDED = (429, 500, 502, 503, 504)
 _NOT_YET = (AssertionError, LookupError, httpx.HTTPError, BotoCoreError, ClientError, json.JSONDecodeError)
 
 
-def eventually(check: Callable[[], T], timeout: float = FLOW_SECONDS, every: float | None = None) -> T:
+def eventually(
+    check: Callable[[], T | Literal[False] | None], timeout: float = FLOW_SECONDS, every: float | None = None
+) -> T:
     """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over.
 
     ``check`` is called after pauses of ``every`` seconds; without it they grow, as each call takes time from what it waits for.

@@ -34,7 +34,7 @@ STRINGS = (
 # One of these fits each pattern of our models.
 FITTING = ("a", "2026-01-01T00:00:00Z")
 NUMBERS = (0, -1, 1.5, 10**30, -(10**30), 1e308)
-OTHERS = (None, True, [], {}, [{}], {"pwned": {"S": "x"}}, [[[[[[[[1]]]]]]]])
+OTHERS: tuple[Any, ...] = (None, True, [], {}, [{}], {"pwned": {"S": "x"}}, [[[[[[[[1]]]]]]]])
 # Bodies that are no JSON object, as they go over the wire.
 BROKEN = (
     b"",

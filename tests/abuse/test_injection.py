@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from xml.etree import ElementTree
@@ -140,7 +141,7 @@ def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]
         batch = vouchers.wait_for_batch(shop, admin, path)
         assert (batch["campaign"], batch["generated"]) == (text, 2)
         assert re.fullmatch(r"([0-9A-Z]+\n){2}", vouchers.download_file(batch).decode())
-        [mail] = eventually(lambda to=notified[text]: outbox(shop, to))
+        [mail] = eventually(partial(outbox, shop, notified[text]))
         assert mail.subject.endswith(text)
 
 

@@ -57,7 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def refused_by_sam(files: dict[str, Path]) -> dict[str, set[str]]:
     """The rules that each refused template breaks, as ``sam validate --lint`` prints them."""
-    command = [ROOT / ".venv-sam" / "bin" / "python", "-c", SAM_VALIDATE, *files.values()]
+    command = [str(ROOT / ".venv-sam" / "bin" / "python"), "-c", SAM_VALIDATE, *map(str, files.values())]
     environment = {"SAM_CLI_TELEMETRY": "0", "HOME": str(files["valid"].parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     results = dict(zip(files, json.loads(done.stdout.splitlines()[-1]), strict=True))
@@ -67,7 +67,7 @@ def refused_by_sam(files: dict[str, Path]) -> dict[str, set[str]]:
 @pytest.fixture(scope="module")
 def refused_by_lint(files: dict[str, Path]) -> dict[str, set[str]]:
     """The same, of cfn-lint as ``make lint`` runs it."""
-    command = [ROOT / ".venv" / "bin" / "cfn-lint", "--format", "json", *files.values()]
+    command = [str(ROOT / ".venv" / "bin" / "cfn-lint"), "--format", "json", *map(str, files.values())]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found: dict[str, set[str]] = {}
     for match in json.loads(done.stdout):

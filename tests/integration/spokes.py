@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from local.dead_letters import DeadLetter, looking
@@ -79,7 +80,11 @@ def drained(shop: Shop, *queues: str) -> Iterator[None]:
     before = {queue: waiting(shop, queue) for queue in queues}
     yield
     for queue in queues:
-        eventually(lambda queue=queue: waiting(shop, queue) <= before[queue])
+        eventually(partial(is_drained, shop, queue, before[queue]))
+
+
+def is_drained(shop: Shop, queue: str, before: int) -> bool:
+    return waiting(shop, queue) <= before
 
 
 def waiting(shop: Shop, queue: str, *states: str) -> int:

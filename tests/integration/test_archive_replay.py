@@ -1,6 +1,7 @@
 """A replay, as docs/runbooks/archive-replay.md does it: what was done before is not done again."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_a_replayed_order_is_not_shipped_again(shop: Shop):
         numbers = [placed(shop) for _ in range(3)]
         put(shop, *(about(shop, number, *COMPLETE) for number in numbers), source="order")
         for number in numbers:
-            eventually(lambda number=number: shop.ledger("shipments", number))
+            eventually(partial(shop.ledger, "shipments", number))
         with listening(shop) as url, drained(shop, "shipping-completed", "shipping-shipments.fifo"):
             replay = unique("replay")
             bus.start_replay(
@@ -33,7 +34,12 @@ def test_a_replayed_order_is_not_shipped_again(shop: Shop):
                 Destination={"Arn": arn},
             )
             seen: set[str] = set()
-            eventually(lambda: seen.update(replayed(shop, url, replay)) or seen >= set(numbers))
+
+            def all_replayed() -> bool:
+                seen.update(replayed(shop, url, replay))
+                return seen >= set(numbers)
+
+            eventually(all_replayed)
         assert bus.describe_replay(ReplayName=replay)["State"] == "COMPLETED"
         assert [len(shop.ledger("shipments", number)) for number in numbers] == [1, 1, 1]
     finally:

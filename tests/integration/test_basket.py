@@ -86,7 +86,7 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
 def test_the_same_key_adds_once_also_at_the_same_time(shop: Shop, basket: str, sku: str):
     key = unique("key")
     with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: add(shop, basket, sku, **{"Idempotency-Key": key}), range(16)))
+        answers = list(clients.map(lambda _: add(shop, basket, sku, 1, **{"Idempotency-Key": key}), range(16)))
     assert {(answer.status_code, answer.text) for answer in answers} == {(201, answers[0].text)}
     assert shop.call("GET", basket).json()["totals"]["quantity"] == 1
     other = add(shop, basket, sku, 2, **{"Idempotency-Key": key})

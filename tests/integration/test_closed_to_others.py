@@ -30,7 +30,12 @@ pytestmark = pytest.mark.local_only("it is the local cloud that is closed, and w
 
 ATTACKER = {"Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
 # A page may have no control over these, but a program of another user has.
-HEADERS = ({}, ATTACKER, {"Host": f"attacker.example:{AWS_PORT}"}, {"Origin": "http://127.0.0.1:9999"})
+HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    ATTACKER,
+    {"Host": f"attacker.example:{AWS_PORT}"},
+    {"Origin": "http://127.0.0.1:9999"},
+)
 KEYS = ("test", ROOT_ACCESS_KEY_ID, "AKIAIOSFODNN7EXAMPLE")
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -246,16 +247,18 @@ def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, m
     began = time.time() - 1
     with listening(shop) as url:
         for resource in ("profile", "rewards"):
-            assert refusal(eventually(lambda resource=resource: settled(get(shop, mixed_up, resource)))) == (
-                403,
-                "IDENTITY_MISMATCH",
-            )
+            answer = eventually(partial(settled_resource, shop, mixed_up, resource))
+            assert refusal(answer) == (403, "IDENTITY_MISMATCH")
         assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
         (told, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id))
     assert told["meta_data"]["status"] == "MISMATCH"
     assert told["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
     assert eventually(lambda: counted(shop, group, began))
+
+
+def settled_resource(shop: Shop, member: Member, resource: str) -> httpx.Response | None:
+    return settled(get(shop, member, resource))
 
 
 def settled(answer: httpx.Response) -> httpx.Response | None:

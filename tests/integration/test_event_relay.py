@@ -58,7 +58,7 @@ def test_order_is_kept_within_a_group_and_poison_blocks_nobody(shop: Shop):
         run_relay(shop)
         found: list[dict[str, Any]] = []
         events = eventually(lambda: len(some := collected(shop, url, found, set(names))) == 24 and some)
-    first_seen = {}
+    first_seen: dict[str, dict[str, Any]] = {}
     for event in events:
         assert first_seen.setdefault(event["meta_data"]["event_id"], event) == event
     assert len(first_seen) == 24

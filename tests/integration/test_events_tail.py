@@ -32,7 +32,8 @@ def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
     )
     lines: list[str] = []
     # Lines are added one by one, so that a test can wait for them.
-    follower = Thread(target=lambda: [lines.append(line) for line in process.stdout], daemon=True)
+    assert process.stdout
+    follower = Thread(target=lines.extend, args=[process.stdout], daemon=True)
     follower.start()
     try:
         eventually(lambda: any("Listening" in line for line in lines))

@@ -11,6 +11,7 @@ import string
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -33,7 +34,11 @@ MEDIA_TYPES = (
     *("application/json; charset=utf-16", "application/x-www-form-urlencoded", "application/x-amz-json-1.0"),
 )
 SUFFIXES = ("/..", "/%2e%2e/", "//", "/%00", "%2F..%2F", "?%", "?a=%ff&a=%fe", "?a[]=1&a=2", "?" + "q" * 4_000)
-IN_URL = ("\ud800".encode("utf-8", "surrogatepass"), *(text[:512] for text in STRINGS if text), "a" * 2_049)
+IN_URL: tuple[Any, ...] = (
+    "\ud800".encode("utf-8", "surrogatepass"),
+    *(text[:512] for text in STRINGS if text),
+    "a" * 2_049,
+)
 # What a header may hold on the wire; anything else no client can send.
 IN_HEADER = [
     text[:512]

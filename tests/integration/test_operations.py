@@ -99,7 +99,7 @@ def test_what_is_no_correlation_id_is_refused(shop: Shop, session: dict[str, str
 
 @pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
 def test_the_page_shows_all_this(shop: Shop, checkout: str):
-    with browser(shop.front_door) as client:
+    with browser(shop.url("")) as client:
         sign_in(client, shop, "admin", "/admin")
 
         def shown() -> httpx.Response | None:

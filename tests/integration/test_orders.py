@@ -293,7 +293,7 @@ def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dic
     member = sign_up(shop)
     mine = member.token
     assert history(shop, mine).json() == {"items": []}
-    numbers = []
+    numbers: list[str] = []
     for _ in range(2):
         sent = body(fill_basket(shop, product), customer_id=member.customer_id)
         numbers.insert(0, submit(shop, sent, mine, **{"Idempotency-Key": unique("order")}).json()["order_number"])
@@ -330,7 +330,7 @@ def invoke(shop: Shop, function: str, event: Any) -> Any:
 
 def orphan(shop: Shop, basket: str) -> str:
     """An order that was stored but never reached the queue, as after a crash of submit_order in between."""
-    item = {
+    item: dict[str, Any] = {
         "order_number": {"S": f"T9{int(time.time() * 1000) % 100_000_000:08d}"},
         "customer_id": {"S": "C000000001"},
         "owner": {"S": ""},

@@ -808,12 +808,12 @@ def test_rule_targets(plain: Cloud, corrected: Cloud):
         events.create_event_bus(Name=bus)
         arn = events.put_rule(Name=rule, EventBusName=bus, EventPattern='{"source": ["probe"]}')["RuleArn"]
         targets = [{"Id": "one", "Arn": queue}]
-        of_this, of_another = (
-            cloud.aws("events", cloud.session(allow("events:PutTargets", each))) for each in (arn, f"{arn}-another")
-        )
-        return tuple(
-            error_code(each.put_targets, Rule=rule, EventBusName=bus, Targets=targets) for each in (of_this, of_another)
-        )
+
+        def refused_with(allowed_rule: str) -> str:
+            caller = cloud.aws("events", cloud.session(allow("events:PutTargets", allowed_rule)))
+            return error_code(caller.put_targets, Rule=rule, EventBusName=bus, Targets=targets)
+
+        return refused_with(arn), refused_with(f"{arn}-another")
 
     denied = "AccessDeniedException"
     assert refused(plain) == (denied, denied)
@@ -982,7 +982,7 @@ def test_alarm_evaluation(plain: Cloud, corrected: Cloud):
     series = {"Namespace": "Probe", "MetricName": "Age", "Dimensions": [{"Name": "queue", "Value": "first"}]}
     threshold = {"Threshold": 5, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Maximum", "Period": 3600}
     alarm = series | threshold | {"EvaluationPeriods": 3, "TreatMissingData": "notBreaching"}
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "one of three": {"DatapointsToAlarm": 1},
         "two of three": {"DatapointsToAlarm": 2},
         "another queue": {"DatapointsToAlarm": 1, "Dimensions": [{"Name": "queue", "Value": "second"}]},

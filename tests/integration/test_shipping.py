@@ -1,6 +1,7 @@
 """From Order complete on the bus to the shipment at SAP: exactly one per order."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_repeated_and_second_events_ship_once(shop: Shop):
         with ThreadPoolExecutor(4) as clients:
             list(clients.map(lambda event: put(shop, event, source="order"), [*first, *second, *reversed(first)]))
         for number in numbers:
-            eventually(lambda number=number: shipped(shop, number))
+            eventually(partial(shipped, shop, number))
     assert [number for number in numbers if not shipped(shop, number)] == []
 
 
@@ -98,6 +99,6 @@ def test_what_does_not_fit_its_schema_is_parked_by_every_spoke(shop: Shop):
     spokes = [route.queue.removeprefix(f"setpieces-{shop.stage}-") for route in consumers("/".join(COMPLETE))]
     assert "shipping-completed" in spokes
     for spoke in spokes:
-        (dead,) = eventually(lambda spoke=spoke: dead_letters(shop, f"{spoke}-dlq", number))
+        (dead,) = eventually(partial(dead_letters, shop, f"{spoke}-dlq", number))
         assert (dead.reason, dead.event) == ("INVALID_EVENT", "CHECKOUT/ORDER/COMPLETE")
     assert shop.ledger("shipments", number) == []

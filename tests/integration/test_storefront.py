@@ -35,7 +35,7 @@ def browser(base: str) -> httpx.Client:
 
 @pytest.fixture
 def guest(shop: Shop) -> Iterator[httpx.Client]:
-    with browser(shop.front_door) as client:
+    with browser(shop.url("")) as client:
         yield client
 
 
@@ -194,7 +194,7 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
     assert link
     lines = fetch(link[1].replace("&amp;", "&")).text.split()
     code = next(line for line in lines if re.search(r"\d", line)).split(",")[0]
-    with browser(shop.front_door) as customer:
+    with browser(shop.url("")) as customer:
         sign_in(customer, shop, "customer")
         fill_basket(customer, products[0]["sku"])
         page = buy(customer, voucher=code)

@@ -196,8 +196,8 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
 
 def test_an_admin_gives_back_a_voucher_that_bought_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
     path = f"/vouchers/v1/vouchers/{codes[-1]}/redemptions"
-    redeemed = {"json": {"order_number": "T900000001"}}
-    assert patiently(lambda: shop.call("POST", path, **redeemed)).status_code in (200, 201)
+    redemption = {"order_number": "T900000001"}
+    assert patiently(lambda: shop.call("POST", path, json=redemption)).status_code in (200, 201)
     refused = shop.call("DELETE", path, headers=admin)
     assert (refused.status_code, refused.json()["code"]) == (409, "VOUCHER_REDEEMED")
     released = f"{path}?order_number=T900000001"

@@ -366,7 +366,7 @@ def one_customer(world: World, run: Run) -> str:
 
 
 def points_are_kept(world: World, run: Run) -> str:
-    member = next(iter(world.records("members").values()), {})
+    member: dict[str, Any] = next(iter(world.records("members").values()), {})
     return (
         f"{member.get('points')} of 500 points are left"
         if world.facts.get("earned") and member.get("points") != 500

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.faults import Fault
@@ -92,7 +93,7 @@ def run_once(
 ) -> Run:
     """Raises ``Failed``. ``seen`` are ends of runs after which all invariants held."""
     world.back_to(given)
-    run = world.interleave({name: lambda side=side: side(world) for name, side in scenario.sides.items()}, schedule)
+    run = world.interleave({name: partial(side, world) for name, side in scenario.sides.items()}, schedule)
     # What follows, and what invariants look at, depends on nothing but this.
     asked = sorted(step.call for step in run.steps if step.call[0].isupper())
     ended = repr((world.fingerprint(), sorted(run.results.items()), run.errors, asked, bool(schedule.faults)))

@@ -37,6 +37,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.events.models import EventPattern
+from moto.events.utils import EventMessageType
 
 from local.declared import definition, name_of, pieces
 from local.gateway import mapping
@@ -381,7 +382,7 @@ class World:
         return answer
 
     def _ssm_GetParameter(self, client: Any, Name: str, **_: Any) -> Any:
-        _, _, _, service, name = Name.split("/")
+        service, name = Name.split("/")[3:]
         if name == "api-url":
             value = f"https://{service}.test"
         elif service == "partners":
@@ -441,7 +442,7 @@ class World:
         for entry in Entries:
             detail = json.loads(entry["Detail"])
             self.published.append(detail["event"] | {"source": entry["Source"]})
-            event = {
+            event: EventMessageType = {
                 "id": self.next_id(),
                 "detail-type": entry["DetailType"],
                 "source": entry["Source"],
@@ -497,7 +498,7 @@ class World:
         if IfMatch and IfMatch != _etag(content):
             raise _refusal(client, "PreconditionFailed", "GetObject", 412)
         if Range:
-            first, _, last = Range.removeprefix("bytes=").partition("-")
+            first, last = Range.removeprefix("bytes=").split("-")
             content = content[int(first) : int(last) + 1 if last else None]
         body = StreamingBody(io.BytesIO(content), len(content))
         return {"Body": body, "ETag": _etag(self.objects[Bucket][Key]), "ContentLength": len(content)}

@@ -352,7 +352,7 @@ def produce(client: Client) -> None:
     key = {"x-api-key": client.shop.samples["ingest_api_key"]}
     client.promises.keep_private(key["x-api-key"])
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    events = [
+    events: list[dict[str, Any]] = [
         {"event_id": f"{name}-{n}", "type": name, "occurred_at": now, "data": {"number": n}} for n in range(EVENTS)
     ]
     accepted = client.promises.events.setdefault(name, set())

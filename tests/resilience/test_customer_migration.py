@@ -87,17 +87,18 @@ def publish(shop: Shop, batch: list[dict[str, Any]]) -> None:
     assert not shop.aws("sns").publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries).get("Failed")
 
 
-def drained(shop: Shop) -> None:
-    """No message waits to be migrated, those of the tests before included. Says how many do, if it stays so."""
+def drained(shop: Shop) -> bool:
+    """True if no message waits to be migrated, those of the tests before included; raises AssertionError with how many do."""
     found = depths(shop, "customer-migration-migrations")
     assert not {queue for queue in found if not is_dead(queue)}, f"still to be migrated: {found}"
+    return True
 
 
 @pytest.mark.timeout(2 * TIMEOUT + 120)
 def test_sign_ups_are_migrated_exactly_once_whatever_fails(shop: Shop):
     chance = random.Random(SEED)
     names = [unique("C") for _ in range(SIGNUPS)]
-    eventually(lambda: drained(shop) is None, timeout=TIMEOUT, every=1)
+    eventually(lambda: drained(shop), timeout=TIMEOUT, every=1)
     promises = Promises.of(shop)
     with ThreadPoolExecutor(8) as people:
         list(people.map(lambda n: sign_up(shop, names[n], n), range(SIGNUPS)))
@@ -105,6 +106,6 @@ def test_sign_ups_are_migrated_exactly_once_whatever_fails(shop: Shop):
     with shop.faults("commerce", error_rate=0.2):
         for start in range(0, len(sent), 10):
             publish(shop, sent[start : start + 10])
-        eventually(lambda: drained(shop) is None, timeout=TIMEOUT, every=1)
+        eventually(lambda: drained(shop), timeout=TIMEOUT, every=1)
     promises.customers = [Customer(name, *known(name, n)) for n, name in enumerate(names)]
     hold(shop, promises)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -75,7 +76,7 @@ class Trouble:
             if self.kills < KILLS:
                 self.kills += 1
                 self.killed += kill_workers()
-            eventually(lambda partner=partner: self._tell("DELETE", partner))
+            eventually(partial(self._tell, "DELETE", partner))
 
     def _tell(self, method: str, partner: str, **options: Any) -> bool:
         """Its process may just have been killed, or the cloud be on its way down."""

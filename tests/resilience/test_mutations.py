@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,7 +76,12 @@ def results_wait(client: Client) -> None:
 def events_again(client: Client) -> None:
     """All events of an order come again when it is complete, and the platform takes no order then."""
     bought = buy(client)
-    eventually(lambda: settle(client.shop, client.promises) or bought.ended)
+
+    def bought_ended() -> bool:
+        settle(client.shop, client.promises)
+        return bought.ended
+
+    eventually(bought_ended)
     with client.shop.faults("commerce", outage=True, operations=["put_order"]):
         repeat_events(client.shop, client.promises, client.chance)
         eventually(lambda: in_progress(client, bought) or not waiting(client.shop, client.promises))
@@ -122,8 +128,12 @@ def events(client: Client) -> None:
     produce(client)
     bucket = client.shop.address("ingestion", "bucket-name")
     for name, accepted in client.promises.events.items():
-        eventually(lambda n=name, a=accepted: len(delivered_lines(client.shop, bucket, n)) >= len(a))
-        eventually(lambda n=name, a=accepted: event_count(client.shop, n) >= len(a))
+        eventually(partial(is_delivered_and_counted, client.shop, bucket, name, len(accepted)))
+
+
+def is_delivered_and_counted(shop: Shop, bucket: str, name: str, least: int) -> bool:
+    """Whether so many events of a type are in the bucket and in its counts."""
+    return len(delivered_lines(shop, bucket, name)) >= least and event_count(shop, name) >= least
 
 
 # --- mutations ---

@@ -6,6 +6,7 @@
 import hashlib
 import os
 import time
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
 
     killed = 0
     for share in (0, 1 / 3, 2 / 3):
-        eventually(lambda least=share * VOUCHERS: begun(shop, batch_id, least), timeout=TIMEOUT, every=0.05)
+        eventually(partial(begun, shop, batch_id, share * VOUCHERS), timeout=TIMEOUT, every=0.05)
         killed += kill_workers()
     assert killed
     disturbed = wait_for_batch(shop, admin, path, timeout=TIMEOUT)

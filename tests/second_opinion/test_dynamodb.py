@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Replay:
         self.client, self.shape, self._changed = client, shape, True
         for table in shape["tables"]:
             self._retry_in_use(client.create_table, **table, BillingMode="PAY_PER_REQUEST")
-            eventually(lambda name=table["TableName"]: self._active(name), 30)
+            eventually(partial(self._active, table["TableName"]), 30)
 
     def _active(self, name: str) -> bool:
         return self.client.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"
@@ -137,8 +138,8 @@ def mutations(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{word} at the end", replaced(request, place, f"{expression} {word}")
         yield "twice", replaced(request, place, f"{expression} {expression}")
     for name, value in request.get(VALUES, {}).items():
-        for other in ({"SS": []}, {**value, "NULL": True}):
-            yield f"another {name}", replaced(request, (VALUES, name), other)
+        yield f"another {name}", replaced(request, (VALUES, name), {"SS": []})
+        yield f"another {name}", replaced(request, (VALUES, name), {**value, "NULL": True})
 
 
 Place = tuple[Any, ...]

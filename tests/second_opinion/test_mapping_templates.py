@@ -17,7 +17,7 @@ from local.gateway.responses import KINDS, GatewayError
 from local.gateway.responses import render as render_gateway_response
 from tests.hostile import BROKEN, LITERALS, STRINGS, mutations
 from tests.second_opinion.velocity_engine import Rendering, Result, by_gateway, by_velocity
-from tests.templates.mapped import REQUESTS, RESPONSES, Mapped
+from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
 from tests.templates.test_mapping_templates import (
     GATEWAY,
     accepted,
@@ -188,7 +188,7 @@ def test_responses_are_the_same_bytes():
 
 
 def test_the_language_is_the_same():
-    override = {"responseOverride": {"header": {}}}
+    override: dict[str, Any] = {"responseOverride": {"header": {}}}
     _, differences, _ = compared([Rendering(text, text, context=context(**override)) for text in LANGUAGE])
     assert not differences, shown(differences)
 
@@ -209,7 +209,7 @@ def test_the_gateways_own_answers_are_the_same_bytes():
         }
         known = {f"context.error.{name}": value for name, value in error.variables().items()}
         known |= {"context.path": "/v1/things", "context.requestId": "r-1", "context.authorizer.reason": "REVOKED"}
-        response = render_gateway_response(error, rules, None, lambda name, known=known: known.get(name, ""))
+        response = render_gateway_response(error, rules, None, lookup_in(known, ""))
         ours.append((response.body.decode(), context))
         (template,) = rule.templates.values()
         renderings.append(Rendering(f"{service} {kind}", template, context=context))

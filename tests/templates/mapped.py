@@ -1,10 +1,12 @@
 """The mapping templates of all APIs, each with its place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from local.declared import Piece, pieces
 from local.gateway.document import Document, Integration, IntegrationResponse, Operation
+from local.gateway.responses import Lookup
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,11 @@ class Mapped:
 
     def __str__(self) -> str:
         return self.name
+
+
+def lookup_in(values: Mapping[str, Any], default: str) -> Lookup:
+    """How the gateway finds the value of a name in one of its own responses."""
+    return lambda name: values.get(name, default)
 
 
 def mapped() -> Iterator[Mapped]:

@@ -1,7 +1,7 @@
 """Whom security groups let in. Nothing of it is enforced locally (``make parity``, edge-protection)."""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ def test_only_the_cdn_reaches_the_load_balancer(piece: Piece, name: str, balance
 
 
 def test_an_address_that_a_security_group_lets_in_is_of_the_vpc():
-    (vpc,) = [ip_network(vpc["CidrBlock"]) for _, _, vpc in every("AWS::EC2::VPC")]
+    (vpc,) = [IPv4Network(vpc["CidrBlock"]) for _, _, vpc in every("AWS::EC2::VPC")]
     addresses = {
         f"{piece.service} {name}": value
         for piece, name, _ in every("AWS::EC2::SecurityGroup")
@@ -53,4 +53,4 @@ def test_an_address_that_a_security_group_lets_in_is_of_the_vpc():
         if key.startswith("Cidr")
     }
     assert addresses
-    assert [where for where, cidr in addresses.items() if not ip_network(cidr).subnet_of(vpc)] == []
+    assert [where for where, cidr in addresses.items() if not IPv4Network(cidr).subnet_of(vpc)] == []

@@ -18,7 +18,7 @@ from tests.templates.mapped import ALL, Mapped
 DIRECTIVES = {"set", "if", "elseif", "else", "end", "foreach"}
 UNAVAILABLE = {"macro", "parse", "include", "evaluate", "define", "stop", "break"}
 ROOTS = {"input", "util", "context", "stageVariables", "foreach"}
-METHODS = {
+METHODS: dict[str, set[str]] = {
     "input": {"body", "json", "params", "path"},
     "util": {"base64Decode", "base64Encode", "escapeJavaScript", "parseJson", "urlDecode", "urlEncode"},
 }
@@ -67,7 +67,7 @@ def test_only_known_variables(case: Mapped):
 def test_only_known_methods(case: Mapped):
     for root, known in METHODS.items():
         assert set(re.findall(rf"\${root}\.(\w+)", case.template)) <= known
-    called = set(re.findall(r"\.(\w+)\(", case.template)) - set.union(*METHODS.values())
+    called = set(re.findall(r"\.(\w+)\(", case.template)) - set[str]().union(*METHODS.values())
     assert called <= JAVA_METHODS
 
 

@@ -28,7 +28,9 @@ from tests.faults import Faults
 from tests.service import Service, cloud
 from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401  (a fixture of every test)
 
-botocore.session.create_loader = cache(botocore.session.create_loader)
+# For the whole run: nothing takes it back.
+_patch = pytest.MonkeyPatch()
+_patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
 
 
 _value_of_any = ResponseSerializer.get_value
@@ -45,13 +47,13 @@ def _value_of(serializer: ResponseSerializer, value: Any, key: str, shape: Shape
     return _value_of_any(serializer, value, key, shape)
 
 
-ResponseSerializer.get_value = _value_of  # type: ignore[method-assign]
+_patch.setattr(ResponseSerializer, "get_value", _value_of)
 
 
 # Who calls is the same with every call, and is checked letter by letter in each.
 botocore.useragent.sanitize_user_agent_string_component = cache(botocore.useragent.sanitize_user_agent_string_component)
 
-_urls_of_any = moto.core.base_backend.BaseBackend.urls.fget  # type: ignore[attr-defined]
+_urls_of_any = vars(moto.core.base_backend.BaseBackend)["urls"].fget
 _urls: dict[type, Any] = {}
 
 
@@ -62,16 +64,16 @@ def _urls_of(backend: Any) -> Any:
     return _urls[type(backend)]
 
 
-moto.core.base_backend.BaseBackend.urls = property(_urls_of)  # type: ignore[assignment,misc]
+_patch.setattr(moto.core.base_backend.BaseBackend, "urls", property(_urls_of))
 
 # With each call moto looks through a service's 400 members for its methods, which takes a sixth of the call.
 moto.core.responses.method_names_from_class = cache(moto.core.responses.method_names_from_class)
 
 # Each mock_aws registers the same 1,288 addresses, which say nothing about a test.
-moto.core.models.CallbackResponse = cache(moto.core.models.CallbackResponse)  # type: ignore[misc]
+_patch.setattr(moto.core.models, "CallbackResponse", cache(moto.core.models.CallbackResponse))
 
 # moto makes an RSA key for each key of KMS, of whatever kind; none of a test's keys is compared with another one.
-moto.kms.utils.RSAPrivateKey = cache(moto.kms.utils.RSAPrivateKey)  # type: ignore[misc]
+_patch.setattr(moto.kms.utils, "RSAPrivateKey", cache(moto.kms.utils.RSAPrivateKey))
 
 
 def _client(make: Any, clients: dict[str, Any], *arguments: Any, **options: Any) -> Any:
@@ -87,7 +89,7 @@ def _client(make: Any, clients: dict[str, Any], *arguments: Any, **options: Any)
 @cache
 def _session() -> boto3.Session:
     session = boto3.Session()
-    session.client = partial(_client, session.client, {})  # type: ignore[method-assign]
+    _patch.setattr(session, "client", partial(_client, session.client, {}))
     return session
 
 

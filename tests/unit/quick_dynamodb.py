@@ -8,6 +8,7 @@ exceptions are made by the SDK, all but that of a condition that does not hold.
 import copy
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -22,7 +23,7 @@ from moto.core.models import botocore_stubber
 from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.exceptions import ConditionalCheckFailed, MockValidationException
 from moto.dynamodb.models import DynamoDBBackend, Table
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node  # type: ignore[attr-defined]  # hidden by moto
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from werkzeug.exceptions import HTTPException
 
@@ -142,8 +143,8 @@ def _copy_tables_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def copied(table: Table, memo: dict[int, Any]) -> Table:
         known = copies if copies is not None else {}
         if id(table) not in known:
-            known[id(table)] = Table.__new__(Table)
-            vars(known[id(table)]).update(copy.deepcopy(vars(table), memo))
+            known[id(table)] = new = object.__new__(type(table))
+            vars(new).update(copy.deepcopy(vars(table), memo))
         return known[id(table)]
 
     monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_with_one_copy)
@@ -154,7 +155,8 @@ def _find_processors_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What looks through an expression asks once for each kind of node what to do with it. moto asks for each node."""
 
     def traverse(traverser: DepthFirstTraverser, node: Node) -> Node:
-        processors, known = traverser._processing_map(), {}
+        processors: dict[type, Callable[[Any], Any]] = traverser._processing_map()
+        known: dict[type, Callable[[Any], Any] | None] = {}
 
         def visit(node: Any, position: int) -> Any:
             if not isinstance(node, Node):
@@ -165,8 +167,8 @@ def _find_processors_once(monkeypatch: pytest.MonkeyPatch) -> None:
             kind, parent = type(node), node.parent
             if kind not in known:
                 known[kind] = next((do for each, do in processors.items() if issubclass(kind, each)), None)
-            if known[kind]:
-                node = known[kind](node)
+            if process := known[kind]:
+                node = process(node)
                 node.parent = parent
                 if parent:
                     parent.children[position] = node

@@ -11,7 +11,7 @@ from bench import report as reports
 from bench.black_friday import Day, Load, percentile
 from bench.report import Verdict, report
 
-PHASES = [
+PHASES: list[dict[str, Any]] = [
     {"name": "warm-up", "seconds": 10, "users": 1},
     {"name": "before", "seconds": 10, "users": 1},
     {"name": "spike", "seconds": 10, "users": 10},

@@ -102,13 +102,15 @@ def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any
     return made
 
 
-dynamodb_types.from_item = _newer_from_item
-stored.known = _newer_known
-json.loads = _newer_loads
-external.Answer.__getattribute__ = _newer_attribute  # type: ignore[method-assign]
-eventbridge_consumer.bus_handler = _consumer(eventbridge_consumer.bus_handler)
-sqs_consumer.queue_handler = _consumer(sqs_consumer.queue_handler)
-sqs_consumer.batch_handler = _consumer(sqs_consumer.batch_handler)
+# For the whole run: nothing takes it back.
+_patch = pytest.MonkeyPatch()
+_patch.setattr(dynamodb_types, "from_item", _newer_from_item)
+_patch.setattr(stored, "known", _newer_known)
+_patch.setattr(json, "loads", _newer_loads)
+_patch.setattr(external.Answer, "__getattribute__", _newer_attribute)
+_patch.setattr(eventbridge_consumer, "bus_handler", _consumer(eventbridge_consumer.bus_handler))
+_patch.setattr(sqs_consumer, "queue_handler", _consumer(sqs_consumer.queue_handler))
+_patch.setattr(sqs_consumer, "batch_handler", _consumer(sqs_consumer.batch_handler))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

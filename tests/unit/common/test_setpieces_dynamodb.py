@@ -161,7 +161,9 @@ def test_a_write_is_made_if_its_condition_holds(condition, values, holds):
         else:
             with pytest.raises((ConditionFailed, TransactionRefused)) as raised:
                 write()
-            failed = raised.value.failures[0] if isinstance(raised.value, TransactionRefused) else raised.value
+            refusal = raised.value
+            failed = refusal.failures[0] if isinstance(refusal, TransactionRefused) else refusal
+            assert isinstance(failed, ConditionFailed)
             assert failed.item == before == stored()
 
 

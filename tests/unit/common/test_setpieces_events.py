@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,8 @@ class Bus:
     """Refuses the entries whose turn is in ``refusals``: a list of sets of positions, one per call."""
 
     def __init__(self, *refusals: set[int]) -> None:
-        self.refusals, self.calls = list(refusals), []
+        self.refusals = list(refusals)
+        self.calls: list[list[str]] = []
 
     def put_events(self, Entries):
         self.calls.append([json.loads(entry["Detail"])["event"]["data"]["order_number"] for entry in Entries])
@@ -49,9 +51,13 @@ def complete(number: str) -> Event:
 
 
 def test_the_envelope_is_that_of_the_slide(monkeypatch):
-    sent = []
-    bus = SimpleNamespace(put_events=lambda Entries: sent.extend(Entries) or {"Entries": [{}]})
-    monkeypatch.setattr(events, "client", lambda _: bus)
+    sent: list[dict[str, Any]] = []
+
+    def put_events(Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        sent.extend(Entries)
+        return {"Entries": [{}]}
+
+    monkeypatch.setattr(events, "client", lambda _: SimpleNamespace(put_events=put_events))
     publish(complete("T123456789"), source="order-submit")
     (entry,) = sent
     assert entry["DetailType"] == "State change Notification"

@@ -1,6 +1,7 @@
 """Addresses when Parameter Store does not answer: the last value is used, and callers without one are told to try again."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -12,8 +13,8 @@ from setpieces.parameters import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, RE
 
 
 def error(code: str, status: int) -> ClientError:
-    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "GetParameter")  # type: ignore[arg-type]
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetParameter")
 
 
 UNAVAILABLE = [

@@ -1,6 +1,7 @@
 """The frame around functions behind a queue."""
 
 import json
+from typing import Any
 from unittest.mock import Mock
 
 import boto3
@@ -94,7 +95,8 @@ class Clock:
     """An SQS client that keeps what it was told."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.error, self.told = error, []
+        self.error = error
+        self.told: list[dict[str, Any]] = []
 
     def change_message_visibility(self, **told):
         self.told.append(told)

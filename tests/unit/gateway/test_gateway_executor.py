@@ -560,8 +560,9 @@ def test_header_values_stay_on_their_line() -> None:
 
 def test_a_function_must_allow_this_api() -> None:
     world = World({"/x": {"get": proxy()}})
-    for refused in (None, {"Statement": []}, {"bad": 1}):
-        world.cloud.policy = refused
+    policies: tuple[dict[str, Any] | None, ...] = (None, {"Statement": []}, {"bad": 1})
+    for policy in policies:
+        world.cloud.policy = policy
         assert world.send("GET", "/x").status == 500
     assert world.cloud.invocations == []
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -147,4 +148,4 @@ def test_server_and_workers_end_with_the_emulator(script: Path):
     emulator.kill()
     emulator.wait()
     for pid in pids:
-        eventually(lambda pid=pid: ended(pid))
+        eventually(partial(ended, pid))

@@ -1,7 +1,7 @@
 """Which worker an invocation gets, over a runtime whose workers start and run as long as a test lets them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -32,13 +32,18 @@ class FakeWorker:
 may_start = threading.Event()
 
 
+def kill(workers: Iterable[FakeWorker]) -> None:
+    for worker in workers:
+        worker.killed = True
+
+
 @pytest.fixture
 def runtime() -> Any:
     may_start.set()
     runtime = SimpleNamespace(_lock=threading.Lock(), _workers={})
     runtime._worker_key = lambda name, config, qualifier: f"account:region:{name}:{qualifier}"
     runtime._worker_class_for = lambda config: FakeWorker
-    runtime.kill_workers = lambda workers: [setattr(worker, "killed", True) for worker in workers]
+    runtime.kill_workers = kill
     return runtime
 
 

@@ -99,6 +99,8 @@ ROWS: dict[str, Row] = {
     "install": Row(why="installs what the others need"),
     "lock": Row(why=TOOL),
 }
+WRONG = {target: row.wrong for target, row in ROWS.items() if row.wrong}
+STOPPED = {target: row.stopped for target, row in ROWS.items() if row.stopped}
 # What they do depends on processes and files of the state: each in a process with an empty one.
 OWN_STATE = ("reset", "status", "stop")
 MISSING = {
@@ -146,18 +148,18 @@ def invoke(command: str, **variables: str) -> Result:
     return CliRunner(env=variables).invoke(cli.cli, [command])
 
 
-@pytest.mark.parametrize("target", sorted(name for name, row in ROWS.items() if row.wrong))
+@pytest.mark.parametrize("target", sorted(WRONG))
 def test_a_wrong_argument_is_a_usage_error(target: str):
-    variables, expected = ROWS[target].wrong
+    variables, expected = WRONG[target]
     result = invoke(ROWS[target].command, **variables)
     assert (result.exit_code, result.stdout, type(result.exception)) == (2, "", SystemExit)
     assert expected in result.stderr
 
 
-@pytest.mark.parametrize("target", sorted(name for name, row in ROWS.items() if row.stopped and name not in OWN_STATE))
+@pytest.mark.parametrize("target", sorted(set(STOPPED) - set(OWN_STATE)))
 def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, target: str):
     monkeypatch.setattr(failures, "AWS_PORT", free_ports(1)[0])
-    variables, code, expected = ROWS[target].stopped
+    variables, code, expected = STOPPED[target]
     result = invoke(ROWS[target].command, **variables)
     assert (result.exit_code, type(result.exception)) == (code, SystemExit if code else NoneType), result.output
     assert expected in result.output
@@ -165,7 +167,7 @@ def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, targ
 
 @pytest.mark.parametrize("target", OWN_STATE)
 def test_without_a_shop_and_a_state_it_says_so(tmp_path: Path, target: str):
-    _, code, expected = ROWS[target].stopped
+    _, code, expected = STOPPED[target]
     done = run(tmp_path, target)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert expected in done.stdout

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -55,8 +55,10 @@ def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
 
 
 def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
-    sent = (("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html"))
-    sent += ((TOKEN_HEADER.title(), "a client's"),)
+    sent = (
+        *(("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html")),
+        (TOKEN_HEADER.title(), "a client's"),
+    )
     answer = edge.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", sent, b"a=b")
     [(_, headers, body)] = Cdn.seen
     assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
@@ -77,10 +79,10 @@ def test_a_cloud_that_is_down_is_said_so():
 
 
 def test_the_cdn_is_found_by_what_its_template_publishes():
-    def parameter(name: str, value: str) -> dict[str, object]:
+    def parameter(name: str, value: str) -> dict[str, Any]:
         return {"type": "AWS::SSM::Parameter", "properties": {"Name": name, "Value": value}}
 
-    resources = [
+    resources: list[dict[str, Any]] = [
         {"type": "AWS::S3::Bucket", "properties": {}},
         parameter("/setpieces/dev/edge/distribution-domain", "other.cloudfront.net"),
         parameter("/setpieces/local/edge/distribution-domain", "d1.cloudfront.net"),

@@ -12,7 +12,8 @@ def delivered(
     kind: str = "CHECKOUT/ORDER/SUBMIT", occurred: str = "00.000", source: str = "order-submit", **changes
 ) -> Any:
     values = {"correlation_id": "c-1", "occurred_at": f"2026-01-01T12:00:{occurred}+00:00"} | changes
-    event = Event(tuple(kind.split("/")), {"order_number": "T100000001"}, **values)
+    family, subject, status = kind.split("/")
+    event = Event((family, subject, status), {"order_number": "T100000001"}, **values)
     return {"source": f"service-{source}-local", "detail-type": DETAIL_TYPE, "detail": event.detail()}
 
 

@@ -34,15 +34,21 @@ FOREIGN = aws.ClientError({"Error": {"Code": "InvalidClientTokenId", "Message": 
 )
 def test_an_expected_failure_is_explained(monkeypatch: pytest.MonkeyPatch, error: Exception, expected: tuple[str, ...]):
     monkeypatch.delenv("SETPIECES_STAGE", raising=False)
-    message = explain(error).format_message()
+    message = explanation(error)
     assert [part for part in expected if part not in message] == []
+
+
+def explanation(error: Exception) -> str:
+    explained = explain(error)
+    assert explained
+    return explained.format_message()
 
 
 def test_on_aws_it_is_the_network_or_the_account(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SETPIECES_STAGE", "dev")
     error = aws.EndpointConnectionError(endpoint_url="https://sqs.eu-central-1.amazonaws.com")
-    assert "Check the network" in explain(error).format_message()
-    assert "stage dev" in explain(REFUSED).format_message()
+    assert "Check the network" in explanation(error)
+    assert "stage dev" in explanation(REFUSED)
 
 
 @pytest.mark.parametrize("bug", [KeyError("x"), AssertionError(), ValueError(), FileNotFoundError(2, "no", "/other")])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -170,15 +171,16 @@ class Emulator:
 
 def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-submit-order") -> tuple[int, int]:
     """(status, how often the emulator was asked) of a call under a plan; 0 is no answer before the client gives up."""
-    faults, emulator, sent = Faults(lambda: []), Emulator(), []
+    faults, emulator = Faults(lambda: []), Emulator()
+    sent: list[MutableMapping[str, Any]] = []
     faults.begin({"kinds": [kind]})
     monkeypatch.setattr(faults, "_caller", lambda scope: caller)
-    waiting = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{}"}]
+    waiting: list[dict[str, Any]] = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{}"}]
 
     async def receive() -> dict[str, Any]:
         return waiting.pop()
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     asked = scope(x_amz_target="DynamoDB_20120810.PutItem", authorization=signed("dynamodb"))

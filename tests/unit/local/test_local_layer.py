@@ -2,6 +2,7 @@
 
 from local import edits, layer
 from local.sources import LAYER, Reference
+from local.update import Plan
 
 
 def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, monkeypatch):
@@ -21,7 +22,7 @@ def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, m
     monkeypatch.setattr(layer, "kill_workers", lambda: killed.append("refresh"))
     monkeypatch.setattr(edits, "kill_workers", lambda: killed.append("undo"))
 
-    layer.refresh_layers(None)
+    layer.refresh_layers(Plan({}, {}, set()))
     assert [file.name for file in (folder / "python" / "setpieces").iterdir()] == ["rest_api.py"]
     assert (folder / "python" / "setpieces" / "rest_api.py").read_text() == "new"
     edits.undo()

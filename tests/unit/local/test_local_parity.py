@@ -2,7 +2,7 @@
 
 import ast
 from functools import cache
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 from rich.console import Console
@@ -77,7 +77,8 @@ def test_all_of_it_is_printed_as_it_is_written():
 
 def test_a_correction_that_no_longer_fits_is_named(monkeypatch):
     """As when the emulator has changed: the text to replace is not there, and a type that was left out is known."""
-    module = SimpleNamespace(__name__="emulator", TEXT="as it was")
+    module = ModuleType("emulator")
+    vars(module)["TEXT"] = "as it was"
     misfit = corrections.Correction(
         "misfit", "functions", "", "", "", lambda: corrections._replace_in_text(module, "TEXT", "as it is", "corrected")
     )

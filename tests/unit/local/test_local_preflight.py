@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -49,8 +49,9 @@ SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
 class Stub:
     """Answers the AWS calls of a session, empty without an answer, and keeps them: [(service, operation, parameters)]."""
 
-    def __init__(self, answers: dict[str, Answer]) -> None:
-        self.answers, self.calls = answers, []
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.session = boto3.Session("test", "test", region_name="eu-central-1")
         self.session.events.register("provide-client-params", self._keep)
         self.session.events.register("before-call", self._answer)
@@ -68,12 +69,12 @@ class Stub:
 
 def look(
     check: Callable[[Account], Any] | None = None,
-    answers: dict[str, Answer] | None = None,
+    answers: Mapping[str, Answer] | None = None,
     settings: dict[str, str] | None = None,
     stage: str = "dev",
     piece: str = "shop",
 ) -> list[preflight.Finding]:
-    account = Account(Stub(READY | (answers or {})).session, stage, piece)
+    account = Account(Stub({**READY, **(answers or {})}).session, stage, piece)
     account.settings |= SETTINGS | (settings or {})
     found = list(check(account)) if check else preflight.findings(account)
     for finding in found:
@@ -382,14 +383,14 @@ def test_every_type_with_a_name_of_ours_is_looked_for():
         "AWS::Lambda::LayerVersion": "another version",
     }
     named = {
-        resource["Type"]
+        kind
         for account in (
             Account(boto3.Session(region_name="eu-central-1"), "dev", piece) for piece in ("shop", "delivery")
         )
-        for resource in ({"Type": kind, "Properties": properties} for kind, properties in account.resources)
+        for kind, properties in account.resources
         if any(
             isinstance(value, str) and "setpieces-dev" in value and key.endswith(("Name", "Id")) and "arn:" not in value
-            for key, value in resource["Properties"].items()
+            for key, value in properties.items()
         )
     }
     assert named - set(preflight.LISTERS) == set(accepted)

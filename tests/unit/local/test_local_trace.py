@@ -37,7 +37,7 @@ EVENT = {
 }
 
 
-def function_step(**changes):
+def function_step(**changes: Any) -> trace.Step | None:
     return trace.step_of_function("/aws/lambda/setpieces-dev-orders-process-order", "dev", json.dumps(LINE | changes))
 
 
@@ -48,7 +48,9 @@ def test_a_line_says_when_where_and_what():
         "taxed with cached rates  order_number=T100000001",
         "WARNING",
     )
-    assert function_step(exception_name="Throttled").what.endswith("  Throttled")
+    throttled = function_step(exception_name="Throttled")
+    assert throttled
+    assert throttled.what.endswith("  Throttled")
 
 
 @pytest.mark.parametrize("line", ["START RequestId: 1", "[]", "{}", json.dumps({"_aws": {}, "message": "metrics"})])
@@ -57,14 +59,20 @@ def test_what_is_no_line_of_ours_is_no_step(line):
     assert trace.step_of_bus(line) is None
 
 
-def test_an_event_is_a_step_of_the_bus():
+def bus_step() -> trace.Step:
     step = trace.step_of_bus(json.dumps(EVENT))
+    assert step
+    return step
+
+
+def test_an_event_is_a_step_of_the_bus():
+    step = bus_step()
     assert (step.where, step.level) == ("checkout-bus", "EVENT")
     assert step.what == "CHECKOUT/ORDER/COMPLETE  order_number=T100000001  from service-order-dev"
 
 
 def test_steps_are_printed_with_the_time_since_the_first():
-    first, second = (line.plain for line in trace.printed([function_step(), trace.step_of_bus(json.dumps(EVENT))]))
+    first, second = (line.plain for line in trace.printed([step for step in (function_step(), bus_step()) if step]))
     assert first.startswith("12:00:00.250    +0.000 s")
     assert second.startswith("12:00:01.000    +0.750 s")
 
@@ -83,6 +91,6 @@ def test_every_step_is_read_though_an_answer_holds_fewer():
     count = PAGE + 5
     logged = [LINE | {"timestamp": datetime.fromtimestamp(number, UTC).isoformat()} for number in range(count)]
     api = Logs(*(event(MS + number, json.dumps(record)) for number, record in enumerate(logged)))
-    shop = SimpleNamespace(stage="dev", aws=lambda service: api, address=lambda *name: "missing")
+    shop: Any = SimpleNamespace(stage="dev", aws=lambda service: api, address=lambda *name: "missing")
     assert len(trace.steps(shop, "c-1", NOW)) == count
     assert trace.steps(shop, "c-2", NOW) == []

@@ -61,7 +61,7 @@ def test_all_responses_have_the_security_headers(path: str, status: int):
 
 
 def test_cross_site_form_is_403_with_security_headers():
-    response = Browser(api).post("/sign-out", **{"Sec-Fetch-Site": "cross-site"})
+    response = Browser(api).post("/sign-out", None, **{"Sec-Fetch-Site": "cross-site"})
     assert response.status_code == 403
     assert response.headers["content-security-policy"] == SECURITY["Content-Security-Policy"]
 

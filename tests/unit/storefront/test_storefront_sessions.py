@@ -74,10 +74,17 @@ def stored(server: FakeServer) -> dict[str, str]:
     """Return all keys and values of the store."""
 
     async def read() -> dict[str, str]:
-        store = FakeAsyncRedis(server=server, decode_responses=True)
+        store: Any = FakeAsyncRedis(server=server, decode_responses=True)
         return {key: await store.get(key) for key in await store.keys("*")}
 
     return asyncio.run(read())
+
+
+def plant(server: FakeServer, key: str, value: str) -> None:
+    async def write() -> None:
+        await FakeAsyncRedis(server=server).set(key, value)
+
+    asyncio.run(write())
 
 
 def test_store_reveals_neither_ids_nor_sessions(server: FakeServer):
@@ -95,7 +102,7 @@ def test_session_is_readable_only_under_its_own_id(server: FakeServer):
     create_session(store, Session("admin's", "", "admin@example.com", int(time.time()) + 60, admin=True))
     [value] = [value for key, value in stored(server).items() if key != first_key]
     for planted in (value, "garbage", '{"token": "t", "customer_id": "", "email": "", "expires_at": 9999999999}'):
-        asyncio.run(FakeAsyncRedis(server=server).set(first_key, planted))
+        plant(server, first_key, planted)
         assert asyncio.run(store.read(request(first))) is None
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from app.pages import own_path
+from app.pages import local_path
 from local import feeds
 from local.drivers import vouchers
 from local.drivers.customers import Member, sign_up
@@ -191,7 +191,7 @@ def test_a_sitemap_names_the_paths_that_it_was_given(paths: list[str]):
 @given(st.text("/\\.:@?#%;\t\r\n ae\u2028") | st.text())
 def test_who_has_signed_in_goes_on_within_the_shop(target: str):
     """As browsers read addresses: without tabs and line breaks, and with / for \\ (https://url.spec.whatwg.org/#url-parsing)."""
-    followed = re.sub(r"[\t\r\n]", "", own_path(target).strip("".join(map(chr, range(33))))).replace("\\", "/")
+    followed = re.sub(r"[\t\r\n]", "", local_path(target).strip("".join(map(chr, range(33))))).replace("\\", "/")
     assert urlsplit(urljoin("https://shop.example/sign-in", followed)).netloc == "shop.example"
 
 

@@ -9,7 +9,7 @@ import pytest
 from local.feeds import admin
 from local.shop import Shop, eventually, unique
 from tests.integration.test_orders import body, ended, fill_basket, session_of, submit
-from tests.integration.test_storefront import browser, sign_in, words
+from tests.integration.test_storefront import browser, page_text, sign_in
 
 ARCHITECTURE, EVENTS = "/operations/v1/architecture", "/operations/v1/events"
 
@@ -104,10 +104,10 @@ def test_the_page_shows_all_this(shop: Shop, checkout: str):
 
         def shown() -> httpx.Response | None:
             page = client.get("/admin/architecture", params={"checkout": checkout})
-            return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in words(page) else None
+            return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in page_text(page) else None
 
         page = eventually(shown, every=0.5)
-    text = words(page)
+    text = page_text(page)
     assert checkout in text
     assert "heard by payments" in text
     assert "orders-payment-dlq (dead letters)" in text

@@ -50,7 +50,6 @@ NOT_PURE_YET = {
     "payments.domain",
     "shipping.domain",
     "sitemaps.domain.pages",
-    "sitemaps.requests",
     "vouchers.domain.files",
     "vouchers.domain.links",
     "vouchers.views",

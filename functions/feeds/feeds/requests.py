@@ -1,27 +1,39 @@
-"""What may be asked of feeds. Pure."""
+"""Requests to feeds, parsed into commands."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
 from setpieces.problems import Problem
+from setpieces.rest_api import Request
 
 TYPES = ("product", "pricing", "sku")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def feed_type(parameter: str) -> str:
-    """Raises ``Problem`` 404 for what is no type of feed."""
-    if parameter not in TYPES:
+@dataclass(frozen=True)
+class ShowFeed:
+    """Names a feed."""
+
+    type: str
+    feed_id: str
+
+
+def parse_feed_type(request: Request) -> str:
+    """The type in the path. Raises ``Problem`` 404 for what is no type of feed."""
+    feed_type = request.path_parameters["type"]
+    if feed_type not in TYPES:
         raise Problem(404, "UNKNOWN_FEED_TYPE", f"There is no such feed; there are {', '.join(TYPES)}")
-    return parameter
+    return feed_type
 
 
-def feed_id(parameter: str) -> str:
-    """Raises ``Problem`` 404 for what no feed can have as its id."""
-    if not _ID.fullmatch(parameter):
+def parse_show_feed(request: Request) -> ShowFeed:
+    """Raises ``Problem`` 404 for what is no type of feed, and for what no feed has as its id."""
+    feed_type, feed_id = parse_feed_type(request), request.path_parameters["feed_id"]
+    if not _ID.fullmatch(feed_id):
         raise not_found()
-    return parameter
+    return ShowFeed(feed_type, feed_id)
 
 
 def new_feed_id(feed_type: str, moment: datetime) -> str:
@@ -29,7 +41,7 @@ def new_feed_id(feed_type: str, moment: datetime) -> str:
 
 
 def upload_key(feed_type: str, feed_id: str, moment: datetime) -> str:
-    """Where the feed is put: the folder of its day."""
+    """The key under which the feed is uploaded, in the folder of its day."""
     return f"{feed_type}/in/{moment:%Y/%m/%d}/{feed_id}.json"
 
 

@@ -1,45 +1,50 @@
-"""What a caller may ask of a run, and what is told of one. Pure."""
+"""Requests to sitemaps, parsed into commands."""
 
-import hashlib
 import re
 import uuid
-from typing import Any
+from dataclasses import dataclass
 
-from setpieces.problems import Problem, invalid
+from setpieces.fields import BOOLEAN
+from setpieces.idempotency import key_digest
+from setpieces.json_body import JsonBody
+from setpieces.problems import invalid
 from setpieces.rest_api import Request
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
-SHOWN = ("run_id", "status", "started_at", "updated_at", "dry_run", "force", "urls", "files", "changed", "reason")
+
+NEW_RUN = JsonBody(
+    {
+        "type": "object",
+        "properties": {"dry_run": BOOLEAN, "force": BOOLEAN},
+        "additionalProperties": False,
+    }
+)
 
 
-def new_run_id(caller: str, key: str | None) -> str:
-    """The same for the same key of the same caller; it names the execution, too."""
-    if key is None:
-        return f"run-{uuid.uuid4().hex}"
-    return f"run-{hashlib.sha256(repr((caller, key)).encode()).hexdigest()[:32]}"
+@dataclass(frozen=True)
+class StartRun:
+    """``dry_run`` releases nothing; ``force`` also releases what has lost many of its URLs."""
+
+    run_id: str
+    dry_run: bool
+    force: bool
 
 
-def options(request: Request) -> dict[str, bool]:
-    """{dry_run, force}, both False unless said. Raises ``Problem`` 400."""
-    body = request.json() if request.raw_body else {}
-    found = {"dry_run": False, "force": False} | body
-    for name, value in found.items():
-        if name not in ("dry_run", "force"):
-            raise invalid(f"/{name}", "is not known")
-        if not isinstance(value, bool):
-            raise invalid(f"/{name}", "must be true or false")
-    return found
+def parse_start_run(request: Request) -> StartRun:
+    """Raises ``Problem`` 400."""
+    body = NEW_RUN.parse(request, required=False)
+    run_id = _new_run_id(request.authorizer["principalId"], request.idempotency_key())
+    return StartRun(run_id, dry_run=body.get("dry_run", False), force=body.get("force", False))
 
 
-def run_id(given: str) -> str:
-    """Raises ``Problem`` 400 for what no run can be called."""
-    if not _RUN_ID.fullmatch(given):
+def parse_run_id(request: Request) -> str:
+    """The run in the path. Raises ``Problem`` 400 for what no run has as its id."""
+    run_id = request.path_parameters["run_id"]
+    if not _RUN_ID.fullmatch(run_id):
         raise invalid("/run_id", "must be 1 to 80 letters, digits, - or _")
-    return given
+    return run_id
 
 
-def view(run: dict[str, Any] | None) -> dict[str, Any]:
-    """Raises ``Problem`` 404."""
-    if run is None or "status" not in run:
-        raise Problem(404, "RUN_NOT_FOUND", "There is no such run")
-    return {name: run[name] for name in SHOWN if name in run}
+def _new_run_id(caller: str, idempotency_key: str | None) -> str:
+    """The same id for the same key of the same caller; it is the name of the execution, too."""
+    return f"run-{uuid.uuid4().hex if idempotency_key is None else key_digest(caller, idempotency_key)}"

@@ -3,13 +3,14 @@
 from feeds.clients.links import download
 from feeds.domain.manifest import manifest, recent_count
 from feeds.repository.runs import COMPLETE, FAILED, read
-from feeds.requests import feed_id, feed_type, not_found
+from feeds.requests import not_found, parse_show_feed
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    feed = read(feed_type(request.path_parameters["type"]), feed_id(request.path_parameters["feed_id"]))
+    query = parse_show_feed(request)
+    feed = read(query.type, query.feed_id)
     if feed is None:
         raise not_found()
     shown = manifest(feed, recent_count(feed))

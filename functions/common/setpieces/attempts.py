@@ -7,10 +7,8 @@ that the SDK repeats counts once.
 import hashlib
 from collections.abc import Mapping
 
-from botocore.exceptions import ClientError
-
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import to_attribute, to_item
+from setpieces import dynamodb
+from setpieces.dynamodb import ConditionFailed
 
 
 def digest(text: str) -> str:
@@ -25,35 +23,25 @@ def admit(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, in
     before is admitted again.
     """
     sets = {f"#s{n}": name for n, name in enumerate(limits)}
-    most = {f":m{n}": to_attribute(limit) for n, limit in enumerate(limits.values())}
+    most = {f":m{n}": limit for n, limit in enumerate(limits.values())}
     has_room = (
         f"(attribute_not_exists({name}) OR size({name}) < {limit} OR contains({name}, :attempt))"
         for name, limit in zip(sets, most, strict=True)
     )
-    values = {":one": to_attribute({attempt}), ":attempt": to_attribute(attempt), ":until": to_attribute(expires_at)}
     try:
-        client("dynamodb").update_item(
-            TableName=table,
-            Key=to_item(key),
-            UpdateExpression=f"SET expires_at = :until ADD {', '.join(f'{name} :one' for name in sets)}",
-            ConditionExpression=" AND ".join(has_room),
-            ExpressionAttributeNames=sets,
-            ExpressionAttributeValues=values | most,
+        dynamodb.update_if(
+            table,
+            key,
+            set={"expires_at": expires_at},
+            add={name: {attempt} for name in limits},
+            condition=" AND ".join(has_room),
+            values={**sets, **most, ":attempt": attempt},
         )
-    except ClientError as error:
-        if error_code(error) == "ConditionalCheckFailedException":
-            return False
-        raise
+    except ConditionFailed:
+        return False
     return True
 
 
 def release(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int]) -> None:
     """Count ``attempt`` no longer."""
-    sets = {f"#s{n}": name for n, name in enumerate(limits)}
-    client("dynamodb").update_item(
-        TableName=table,
-        Key=to_item(key),
-        UpdateExpression=f"DELETE {', '.join(f'{name} :one' for name in sets)}",
-        ExpressionAttributeNames=sets,
-        ExpressionAttributeValues={":one": to_attribute({attempt})},
-    )
+    dynamodb.update_if(table, key, delete={name: {attempt} for name in limits})

@@ -276,9 +276,13 @@ class _Expressions:
         return ".".join(self._name(part) for part in ([path] if isinstance(path, str) else path))
 
     def _name(self, attribute: str) -> str:
+        known = {name: placeholder for placeholder, name in self._names.items()}
+        if attribute in known:
+            return known[attribute]
         placeholder = f"#{_NO_WORD.sub('_', attribute)}"
-        while self._names.setdefault(placeholder, attribute) != attribute:
+        while placeholder in self._names:
             placeholder += "_"
+        self._names[placeholder] = attribute
         return placeholder
 
     def value(self, path: Path, value: Any) -> str:

@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from setpieces import dynamodb
 from setpieces.aws import client
 from setpieces.batches import read_batches
-from setpieces.dynamodb_types import from_item, to_attribute
+from setpieces.dynamodb_types import from_item
 from setpieces.settings import setting
 
 CHUNK = 500
@@ -34,15 +35,8 @@ def note(run: str, outcomes: Mapping[int, str], purge_at: int) -> None:
     for number, outcome in outcomes.items():
         chunks[number // CHUNK][outcome].add(number)
     for chunk, sets in chunks.items():
-        names = {f"#s{index}": outcome for index, outcome in enumerate(sets)}
-        values = {f":s{index}": to_attribute(numbers) for index, numbers in enumerate(sets.values())}
-        added = ", ".join(f"#s{index} :s{index}" for index in range(len(sets)))
-        client("dynamodb").update_item(
-            TableName=setting("ACCOUNTS_TABLE_NAME"),
-            Key={"part": {"S": f"{run}/{chunk}"}},
-            UpdateExpression=f"ADD {added} SET purge_at = :purge_at",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values | {":purge_at": to_attribute(purge_at)},
+        dynamodb.update_if(
+            setting("ACCOUNTS_TABLE_NAME"), {"part": f"{run}/{chunk}"}, set={"purge_at": purge_at}, add=sets
         )
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_item
+from setpieces import dynamodb
+from setpieces.dynamodb import ConditionFailed
 from setpieces.settings import setting
 from setpieces.stored import known
 
@@ -92,10 +92,7 @@ def person_key(identity_id: str) -> str:
 
 def read_item(key: str) -> dict[str, Any]:
     """An item of the sessions table as it is now, {} if there is none."""
-    answer = client("dynamodb").get_item(
-        TableName=setting("SESSIONS_TABLE_NAME"), Key={"session_hash": {"S": key}}, ConsistentRead=True
-    )
-    return from_item(answer.get("Item", {}))
+    return dynamodb.get(setting("SESSIONS_TABLE_NAME"), {"session_hash": key}) or {}
 
 
 def _kept_alive(session: Session, now: int) -> bool:
@@ -104,17 +101,16 @@ def _kept_alive(session: Session, now: int) -> bool:
     if expires_at <= session.expires_at or session.expires_at - now > session.idle_seconds / 2:
         return True
     try:
-        client("dynamodb").update_item(
-            TableName=setting("SESSIONS_TABLE_NAME"),
-            Key=to_item({"session_hash": session.session_hash}),
-            UpdateExpression="SET expires_at = :expires_at",
+        dynamodb.update_if(
+            setting("SESSIONS_TABLE_NAME"),
+            {"session_hash": session.session_hash},
+            set={"expires_at": expires_at},
             # One that was ended meanwhile does not come back.
-            ConditionExpression="attribute_exists(session_hash)",
-            ExpressionAttributeValues=to_item({":expires_at": expires_at}),
+            condition="attribute_exists(session_hash)",
         )
-    except ClientError as error:
-        return error_code(error) != "ConditionalCheckFailedException"
-    except BotoCoreError:
+    except ConditionFailed:
+        return False
+    except (BotoCoreError, ClientError):
         # The next request moves it on.
         return True
     return True

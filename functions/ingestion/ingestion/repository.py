@@ -3,21 +3,17 @@
 {counter: "<type>#<hour>", type, hour, events, purge_at}; for what was counted {counter: "object#<key>#<etag>/<part>", purge_at}
 """
 
-import random
-import time
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from setpieces.aws import cancellation_codes, client
-from setpieces.dynamodb_types import to_attribute, to_item
+from setpieces import dynamodb
+from setpieces.dynamodb import TransactionRefused
 from setpieces.settings import setting
 
 # A transaction has at most 100 items, and one of them says that the object was counted.
 COUNTERS = 99
-ATTEMPTS = 8
+# Objects of one hour write the same counters; their transactions wait for each other, 10 seconds at most.
+ATTEMPTS = 9
 KEPT = timedelta(days=400)
 # Objects are told of again within minutes, hours at most.
 MARKED = timedelta(days=30)
@@ -37,38 +33,20 @@ def add(identity: str, counted: Counter[tuple[str, str]], now: datetime) -> int:
 
 def _add(mark: str, entries: list[tuple[tuple[str, str], int]], now: datetime) -> int:
     table = setting("COUNTS_TABLE_NAME")
-    put: dict[str, Any] = {
-        "TableName": table,
-        "Item": to_item({"counter": mark, "purge_at": int((now + MARKED).timestamp())}),
-        "ConditionExpression": "attribute_not_exists(#counter)",
-        "ExpressionAttributeNames": {"#counter": "counter"},
-    }
+    put_mark = dynamodb.put(
+        table, {"counter": mark, "purge_at": int((now + MARKED).timestamp())}, "attribute_not_exists(#counter)"
+    )
     updates = [
-        {
-            "TableName": table,
-            "Key": to_item({"counter": f"{kind}#{hour}"}),
-            "UpdateExpression": "SET #type = :type, #hour = :hour, purge_at = :purge_at ADD events :events",
-            "ExpressionAttributeNames": {"#type": "type", "#hour": "hour"},
-            "ExpressionAttributeValues": {
-                ":type": to_attribute(kind),
-                ":hour": to_attribute(hour),
-                ":purge_at": to_attribute(int((now + KEPT).timestamp())),
-                ":events": to_attribute(events),
-            },
-        }
+        dynamodb.update(
+            table,
+            {"counter": f"{kind}#{hour}"},
+            set={"type": kind, "hour": hour, "purge_at": int((now + KEPT).timestamp())},
+            add={"events": events},
+        )
         for (kind, hour), events in entries
     ]
-    items = [{"Put": put}, *({"Update": update} for update in updates)]
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            client("dynamodb").transact_write_items(TransactItems=items)
-            break
-        except ClientError as error:
-            codes = cancellation_codes(error)
-            if codes[:1] == ["ConditionalCheckFailed"]:
-                return 0
-            if "TransactionConflict" not in codes or attempt == ATTEMPTS:
-                raise
-            # Objects of one hour write the same counters. The other transaction ends within milliseconds.
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+    try:
+        dynamodb.transact([put_mark, *updates], attempts=ATTEMPTS)
+    except TransactionRefused:
+        return 0
     return sum(events for _, events in entries)

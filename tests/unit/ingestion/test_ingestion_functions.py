@@ -177,7 +177,7 @@ def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world,
 @pytest.mark.parametrize(("conflicts", "counted"), [(3, 1), (99, None)])
 def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world, monkeypatch, conflicts, counted):
     real, waits, left = world.dynamodb.transact_write_items, [], [conflicts]
-    monkeypatch.setattr(repository.time, "sleep", waits.append)
+    monkeypatch.setattr("setpieces.dynamodb.time.sleep", waits.append)
 
     def transact(**call: Any) -> Any:
         if left[0]:
@@ -187,7 +187,7 @@ def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world,
             raise ClientError(error, "TransactWriteItems")
         return real(**call)
 
-    monkeypatch.setattr(repository, "client", lambda _: SimpleNamespace(transact_write_items=transact))
+    monkeypatch.setattr(world.dynamodb, "transact_write_items", transact)
     delivered = deliver(world, lines(line("a")))
     if counted is None:
         with pytest.raises(ClientError):

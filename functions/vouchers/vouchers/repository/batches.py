@@ -10,13 +10,13 @@ the index of that name holds such batches by ``updated_at``, when the sweeper lo
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_attribute, to_item
+from setpieces import dynamodb
+from setpieces.aws import client
+from setpieces.dynamodb import NOTHING, ConditionFailed
 from setpieces.settings import setting
 from vouchers.repository.chunks import made
 
@@ -47,20 +47,15 @@ def add(batch: Batch) -> Batch | None:
     now = _now()
     new = batch | {"status": PENDING, "created_at": now, "updated_at": now, "attempts": 0, "open": OPEN}
     try:
-        client("dynamodb").put_item(
-            TableName=_table(), Item=to_item(new), ConditionExpression="attribute_not_exists(batch_id)"
-        )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
+        dynamodb.put_if(_table(), new, "attribute_not_exists(batch_id)")
+    except ConditionFailed:
         return None
     return new
 
 
 def read(batch_id: str) -> Batch | None:
     """The batch; None if there is none."""
-    answer = client("dynamodb").get_item(TableName=_table(), Key=_key(batch_id), ConsistentRead=True)
-    return from_item(answer["Item"]) if "Item" in answer else None
+    return dynamodb.get(_table(), {"batch_id": batch_id})
 
 
 def advance(batch_id: str, status: str, **facts: Any) -> Batch | None:
@@ -68,42 +63,38 @@ def advance(batch_id: str, status: str, **facts: Any) -> Batch | None:
     facts |= {"status": status, "updated_at": _now(), "open": None if status == CANCELLED else OPEN}
     if status == GENERATING:
         facts["reason"] = None
-    return _change(batch_id, facts, {"status": _AFTER[status]})
+    return _update(batch_id, facts, "#status IN (:earlier)", {":earlier": _AFTER[status]})
 
 
 def touch(batch_id: str, status: str) -> Batch | None:
     """The batch if it has this ``status``, with which something has happened to it just now; None if it has another."""
-    return _change(batch_id, {"updated_at": _now()}, {"status": (status,)})
+    return _update(batch_id, {"updated_at": _now()}, "#status = :status", {":status": status})
 
 
 def lease(batch_id: str, first: int, last: int) -> Batch | None:
     """Give a batch its numbers, once; None if it has numbers already."""
-    return _change(batch_id, {"first": first, "last": last, "updated_at": _now()}, {"first": ()})
+    facts = {"first": first, "last": last, "updated_at": _now()}
+    return _update(batch_id, facts, "attribute_not_exists(#first)")
 
 
 def chunk_done(batch_id: str, index: int) -> None:
     """Enter that a chunk is stored, once more if it was. Raises ``BatchOver``."""
     try:
-        client("dynamodb").update_item(
-            TableName=_table(),
-            Key=_key(batch_id),
-            UpdateExpression="ADD chunks_done :index SET updated_at = :now",
-            ConditionExpression="#status = :generating",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":index": {"NS": [str(index)]},
-                **to_item({":now": _now(), ":generating": GENERATING}),
-            },
+        dynamodb.update_if(
+            _table(),
+            {"batch_id": batch_id},
+            set={"updated_at": _now()},
+            add={"chunks_done": {index}},
+            condition="#status = :generating",
+            values={":generating": GENERATING},
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        raise BatchOver(batch_id) from error
+    except ConditionFailed as failed:
+        raise BatchOver(batch_id) from failed
 
 
 def remember(batch_id: str, **facts: Any) -> None:
     """Store facts with a batch, whatever its status."""
-    _change(batch_id, facts, {})
+    _update(batch_id, facts)
 
 
 def generated(batch: Batch) -> int:
@@ -130,67 +121,38 @@ def start(batch: Batch) -> None:
 
 def close(batch_id: str) -> None:
     """The failure of a batch is announced: the sweeper need not look after it. Nothing changes if it has not failed now."""
-    _change(batch_id, {"open": None}, {"status": (FAILED,)})
+    _update(batch_id, {"open": None}, "#status = :failed", {":failed": FAILED})
 
 
 def standing_still(minutes: float, limit: int) -> list[Batch]:
     """Open batches that nothing has happened to for so long, oldest first: {batch_id, status, attempts, correlation_id}."""
     since = datetime.now(UTC) - timedelta(minutes=minutes)
-    answer = client("dynamodb").query(
-        TableName=_table(),
-        IndexName=OPEN,
-        KeyConditionExpression="#open = :open AND updated_at <= :since",
-        ExpressionAttributeNames={"#open": "open"},
-        ExpressionAttributeValues=to_item({":open": OPEN, ":since": _rfc3339(since)}),
-        Limit=limit,
-    )
-    return [from_item(item) for item in answer["Items"]]
+    values = {":open": OPEN, ":since": _rfc3339(since)}
+    return list(dynamodb.query(_table(), "#open = :open AND updated_at <= :since", values, index=OPEN, limit=limit))
 
 
 def claim(batch: Batch) -> Batch | None:
     """Count one more attempt at a batch that stands still; None if another sweep has counted it, or if the batch has ended."""
     facts = {"attempts": batch["attempts"] + 1, "updated_at": _now()}
-    return _change(batch["batch_id"], facts, {"attempts": (batch["attempts"],), "open": (OPEN,)})
+    values = {":attempts": batch["attempts"], ":open": OPEN}
+    return _update(batch["batch_id"], facts, "attempts = :attempts AND #open = :open", values)
 
 
-def _change(batch_id: str, facts: dict[str, Any], expected: dict[str, tuple[Any, ...]]) -> Batch | None:
-    """Set ``facts`` (None removes one) if each attribute in ``expected`` is one of the values given, () for none at all."""
-    conditions = ["attribute_exists(batch_id)"]
-    values: dict[str, Any] = {}
-    for name, allowed in expected.items():
-        placeholders = [f":was_{name}_{position}" for position in range(len(allowed))]
-        values |= dict(zip(placeholders, allowed, strict=True))
-        conditions.append(f"#{name} IN ({', '.join(placeholders)})" if allowed else f"attribute_not_exists(#{name})")
-    kept = {name: value for name, value in facts.items() if value is not None}
-    clauses = {
-        "SET": [f"#{name} = :{name}" for name in kept],
-        "REMOVE": [f"#{name}" for name in facts if name not in kept],
-    }
-    update = " ".join(f"{clause} {', '.join(parts)}" for clause, parts in clauses.items() if parts)
-    values |= {f":{name}": value for name, value in kept.items()}
+def _update(
+    batch_id: str, facts: dict[str, Any], condition: str = "", values: Mapping[str, Any] = NOTHING
+) -> Batch | None:
+    """Store facts with a batch (None removes one); the batch afterwards, None if there is none or the condition fails."""
+    conditions = ["attribute_exists(batch_id)", *([condition] if condition else [])]
     try:
-        answer = client("dynamodb").update_item(
-            TableName=_table(),
-            Key=_key(batch_id),
-            UpdateExpression=update,
-            ConditionExpression=" AND ".join(conditions),
-            ExpressionAttributeNames={f"#{name}": name for name in {*facts, *expected}},
-            ExpressionAttributeValues={name: to_attribute(value) for name, value in values.items()},
-            ReturnValues="ALL_NEW",
+        return dynamodb.update_if(
+            _table(), {"batch_id": batch_id}, set=facts, condition=" AND ".join(conditions), values=values
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
+    except ConditionFailed:
         return None
-    return from_item(answer["Attributes"])
 
 
 def _table() -> str:
     return setting("BATCHES_TABLE_NAME")
-
-
-def _key(batch_id: str) -> dict[str, Any]:
-    return to_item({"batch_id": batch_id})
 
 
 def _now() -> str:

@@ -9,10 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_item
+from setpieces import dynamodb
+from setpieces.dynamodb import ConditionFailed
 from setpieces.parameters import address
 from setpieces.settings import setting
 from vouchers.domain.links import sign
@@ -31,28 +29,25 @@ def use(token: str) -> str | None:
     # The SDK repeats a call whose answer was lost: by this it is known that the first attempt was ours.
     mine = secrets.token_hex(8)
     try:
-        answer = client("dynamodb").update_item(
-            TableName=setting("DOWNLOADS_TABLE_NAME"),
-            Key=to_item({"token_hash": _hash(token)}),
-            UpdateExpression="SET used = :used",
+        link = dynamodb.update_if(
+            setting("DOWNLOADS_TABLE_NAME"),
+            {"token_hash": _hash(token)},
+            set={"used": mine},
             # The time tells an unknown token, too: no comparison holds for an item that is not there.
-            ConditionExpression="attribute_not_exists(used) AND expires_at > :now",
-            ExpressionAttributeValues=to_item({":used": mine, ":now": int(time.time())}),
-            ReturnValues="ALL_NEW",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            condition="attribute_not_exists(used) AND expires_at > :now",
+            values={":now": int(time.time())},
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        stored = from_item(error.response.get("Item", {}))
-        return str(stored["batch_id"]) if stored.get("used") == mine else None
-    return str(from_item(answer["Attributes"])["batch_id"])
+    except ConditionFailed as failed:
+        if not failed.item or failed.item.get("used") != mine:
+            return None
+        link = failed.item
+    return str(link["batch_id"])
 
 
 def _once(batch: dict[str, Any], seconds: int) -> dict[str, str]:
     token, expires_at = secrets.token_urlsafe(32), int(time.time()) + seconds
     item = {"token_hash": _hash(token), "batch_id": batch["batch_id"], "expires_at": expires_at}
-    client("dynamodb").put_item(TableName=setting("DOWNLOADS_TABLE_NAME"), Item=to_item(item))
+    dynamodb.put_if(setting("DOWNLOADS_TABLE_NAME"), item)
     api = address("vouchers", "api-url")
     return {
         "url": f"{api}/v1/voucher-downloads/{token}",

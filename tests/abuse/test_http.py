@@ -4,7 +4,6 @@ Raw sockets, because no library sends such things. A request smuggled behind ano
 what it would have done.
 """
 
-import re
 import socket
 import time
 from collections.abc import Iterator
@@ -18,20 +17,12 @@ from local.drivers.customers import sign_in
 from local.processes import FRONT_DOOR_PROCESS
 from local.settings import FRONT_DOOR_PORT, HOST
 from local.shop import Shop, eventually
+from tests.abuse.raw_http import HOST_LINE, PATIENCE, request, send, statuses
 from tests.abuse.seed import LONG
 
 PRODUCT = b"/catalog/v1/products/SP-10001"
-HOST_LINE = b"Host: %s:%d\r\n" % (HOST.encode(), FRONT_DOOR_PORT)
-# For a connection: more than the front door gives the slowest part of a request.
-PATIENCE = 120
 SLOW_CONNECTIONS = 40 if LONG else 8
 SMUGGLED = b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\n"
-
-
-def request(head: bytes, *lines: bytes, body: bytes = b"", host: bytes = HOST_LINE) -> bytes:
-    """``head`` is the request line without its version if that is 1.1."""
-    line = head if b"HTTP/" in head else head + b" HTTP/1.1"
-    return line + b"\r\n" + host + b"".join(one + b"\r\n" for one in (*lines, b"Connection: close")) + b"\r\n" + body
 
 
 def login(*lines: bytes, body: bytes = b"{}") -> bytes:
@@ -118,23 +109,6 @@ TOO_LARGE = {
     "a body": login(b"Content-Length: 11000000", body=b" " * 11_000_000),
     "a body in chunks": login(CHUNKED, body=(b"10000\r\n" + b" " * 65_536 + b"\r\n") * 168 + b"0\r\n\r\n"),
 }
-
-
-def send(raw: bytes) -> bytes:
-    """All that comes back before the connection ends; "" if it is reset. Fails if it does not end."""
-    with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
-        received = b""
-        # Whoever is refused before the end of a request may be hung up on while still sending.
-        with suppress(ConnectionError):
-            connection.sendall(raw)
-        with suppress(ConnectionError):
-            while found := connection.recv(65_536):
-                received += found
-        return received
-
-
-def statuses(received: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
 
 def refused(raw: bytes) -> list[int]:

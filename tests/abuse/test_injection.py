@@ -25,10 +25,10 @@ from local.drivers.customers import Member, sign_up
 from local.mail import outbox
 from local.shop import Shop, eventually, fetch, new_basket_id, unique
 from sitemaps.domain.files import BadEntry, Entry, files
+from tests.abuse.raw_http import request as raw_request
+from tests.abuse.raw_http import send, statuses
 from tests.abuse.seed import LONG, SEED
-from tests.abuse.test_http import request as raw_request
-from tests.abuse.test_http import send, statuses
-from tests.integration.test_orders import ADDRESS, body, fill_basket
+from tests.integration.checkouts import ADDRESS, body, fill_basket
 
 # What expressions of DynamoDB, paths and functions of state machines, and mapping templates are made of.
 EXPRESSIONS = (

@@ -1,7 +1,6 @@
 """Documents are true: links lead somewhere, what is made from the templates is current, pages say what they must."""
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,13 +13,8 @@ from bench.cost_model import Model
 from local import diagrams, reference
 from local.declared import pieces
 from local.settings import ROOT
+from tests.contract.pages import PAGES
 
-PAGES = sorted(
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-)
 # What stands in backticks and looks like a file of the repository.
 NAMED = re.compile(
     r"^(?:docs|functions|local|schemas|statemachines|templates|tests|bench|events|\.github)/[\w./-]+\.\w+$"

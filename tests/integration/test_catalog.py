@@ -2,25 +2,8 @@
 
 import pytest
 
-from local.shop import Shop, eventually, patiently, unique
-
-
-def put_product(shop: Shop, **changes) -> dict:
-    """A product of the commerce platform that no other test will want to buy."""
-    product = {
-        "sku": unique("SKU"),
-        "name": "Test Tower",
-        "description": "A tower.",
-        "category": "Tests",
-        "unit_price": 1999,
-        "currency": "EUR",
-        "available": False,
-        "stock": 0,
-        "version": 1,
-    } | changes
-    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
-    assert answer.status_code in (200, 201), answer.text
-    return product
+from local.shop import Shop, eventually, unique
+from tests.integration.products import put_product
 
 
 def get(shop: Shop, path: str = "", **options):

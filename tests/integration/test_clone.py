@@ -10,8 +10,8 @@ import pytest
 from local.settings import ROOT
 from local.shop import Shop, eventually, unique
 from local.storefront import target_group
+from tests.integration.checkouts import body, ended, fill_basket, submit
 from tests.integration.other_cloud import Other, other_cloud
-from tests.integration.test_orders import body, ended, fill_basket, submit
 
 pytestmark = pytest.mark.local_only("it copies the state folder of a local cloud")
 

@@ -4,14 +4,11 @@ The first three requests are those with which a web page ran code as the develop
 browser asks no permission first.
 """
 
-import base64
 import io
 import json
 import socket
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlencode
 
 import boto3
 import httpx
@@ -25,6 +22,7 @@ from local.credentials import ROOT_ACCESS_KEY_ID, TOKEN_HEADER, root_secret
 from local.processes import EMULATOR, SESSIONS
 from local.settings import ACCOUNT_ID, AWS_ENDPOINT, AWS_PORT, HOST, REGION, STATE
 from local.shop import Shop, unique
+from tests.integration.foreign_requests import KEYS, created, foreign_requests
 
 pytestmark = pytest.mark.local_only("it is the local cloud that is closed, and which it asks about")
 
@@ -36,45 +34,6 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"Host": f"attacker.example:{AWS_PORT}"},
     {"Origin": "http://127.0.0.1:9999"},
 )
-KEYS = ("test", ROOT_ACCESS_KEY_ID, "AKIAIOSFODNN7EXAMPLE")
-
-
-def forged(key: str, service: str) -> str:
-    """The query of a request that names a key and has a signature of zeros."""
-    scope = f"{key}/20260101/{REGION}/{service}/aws4_request"
-    return urlencode({"X-Amz-Credential": scope, "X-Amz-Signature": "0" * 64, "X-Amz-SignedHeaders": "host"})
-
-
-def foreign_requests(name: str, key: str) -> Iterator[tuple[str, str, dict[str, str], bytes]]:
-    """(method, path, headers, body): a role, a function with code, its invocation."""
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    form = urlencode(
-        {"Action": "CreateRole", "Version": "2010-05-08", "RoleName": name, "AssumeRolePolicyDocument": trust}
-    )
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as files:
-        files.writestr("app.py", "def handler(event, context): return 1")
-    function = {
-        "FunctionName": name,
-        "Runtime": "python3.13",
-        "Handler": "app.handler",
-        "Role": f"arn:aws:iam::{ACCOUNT_ID}:role/{name}",
-        "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
-    }
-    plain = {"Content-Type": "text/plain"}
-    content = {"Content-Type": "application/x-www-form-urlencoded"}
-    yield "POST", f"/?{forged(key, 'iam')}", content, form.encode()
-    yield "POST", f"/2015-03-31/functions?{forged(key, 'lambda')}", plain, json.dumps(function).encode()
-    yield "POST", f"/2015-03-31/functions/{name}/invocations?{forged(key, 'lambda')}", plain, b"{}"
-
-
-def created(shop: Shop, name: str) -> list[str]:
-    """What of the requests above there is."""
-    functions = shop.aws("lambda").get_paginator("list_functions").paginate()
-    roles = shop.aws("iam").get_paginator("list_roles").paginate()
-    names = [each["FunctionName"] for page in functions for each in page["Functions"]]
-    names += [each["RoleName"] for page in roles for each in page["Roles"]]
-    return [each for each in names if each == name]
 
 
 def assert_refused(answer: httpx.Response) -> None:

@@ -10,12 +10,10 @@ import pytest
 from local import deploy
 from local.declared import pieces
 from local.shop import eventually, unique
+from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
-
-# A queue that CloudFormation accepts and SQS refuses.
-REFUSED = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -107,21 +105,7 @@ def test_the_pipeline_deploys_again_after_a_first_creation_failed(cloud: Cloud):
     assert status_of(cloud, stack) == "CREATE_COMPLETE"
 
 
-def status_of(cloud: Cloud, stack: str) -> str:
-    return str(cloud.aws("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
-
-
 def deploy_role() -> Any:
     """The statements of the pipeline's role."""
     (policy,) = pieces()["delivery"].resources["DeployRole"]["Properties"]["Policies"]
     return policy["PolicyDocument"]["Statement"]
-
-
-class Sessions:
-    """A session whose clients ask ``cloud``."""
-
-    def __init__(self, cloud: Cloud, session: Any = None):
-        self.cloud, self.session = cloud, session
-
-    def client(self, service: str) -> Any:
-        return self.cloud.aws(service, self.session)

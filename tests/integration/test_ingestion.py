@@ -7,11 +7,9 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from itertools import count, islice
 from typing import Any
 
-import httpx
 import pytest
 
 from local.dead_letters import looking, queues, redrive
@@ -19,11 +17,11 @@ from local.declared import pieces
 from local.drivers.ingestion import delivered_lines, event_count, failed_records, objects
 from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
 from tests.hostile import BROKEN, mutations
+from tests.integration.event_requests import MANY, ONE, made, send
 
 EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
 CLIENTS = 8
 BATCH = 40
-ONE, MANY = "/ingestion/v1/events", "/ingestion/v1/events/batch"
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +32,6 @@ def key(shop: Shop) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def bucket(shop: Shop) -> str:
     return shop.address("ingestion", "bucket-name")
-
-
-def made(name: str, number: Any = 0, **fields: Any) -> dict[str, Any]:
-    """An event whose type no other test has."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"event_id": f"{name}-{number}", "type": name, "occurred_at": now, "data": {"number": 1}} | fields
 
 
 def put(shop: Shop, bucket: str, content: bytes, prefix: str = "events/2026/01/01/00/") -> str:
@@ -139,10 +131,6 @@ def renumbered(name: str, body: Any, number: int) -> Any:
     """What may be kept has an id of its own: within a batch of the stream the same id is the same event."""
     known = isinstance(body, dict) and str(body.get("event_id")).startswith(name)
     return body | {"event_id": f"{name}-{number}"} if known else body
-
-
-def send(shop: Shop, key: dict[str, str], path: str, body: bytes) -> httpx.Response:
-    return shop.call("POST", path, content=body, headers=key)
 
 
 def test_no_function_runs_between_the_api_and_the_stream():

@@ -25,7 +25,7 @@ from local.package import Upload, artifact, package, uploader, zipped
 from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from local.shop import eventually, unique
 from local.sources import APPLICATION, LAYER, Reference, read
-from tests.integration.test_failed_deployments import REFUSED, Sessions, status_of
+from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")

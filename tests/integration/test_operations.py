@@ -8,8 +8,8 @@ import pytest
 
 from local.feeds import admin
 from local.shop import Shop, eventually, unique
-from tests.integration.test_orders import body, ended, fill_basket, session_of, submit
-from tests.integration.test_storefront import browser, page_text, sign_in
+from tests.integration.browsers import browser, page_text, sign_in
+from tests.integration.checkouts import body, ended, fill_basket, session_of, submit
 
 ARCHITECTURE, EVENTS = "/operations/v1/architecture", "/operations/v1/events"
 

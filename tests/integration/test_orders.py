@@ -10,55 +10,11 @@ import httpx
 import pytest
 
 from local import trace
-from local.drivers.customers import sign_in, sign_up
-from local.shop import Shop, eventually, new_basket_id, patiently, unique
+from local.drivers.customers import sign_up
+from local.shop import Shop, eventually, patiently, unique
+from tests.integration.checkouts import ADDRESS, body, ended, fill_basket, inside, session_of, status, submit
 from tests.integration.spokes import drained
 from tests.integration.strangers import stranger
-
-ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
-
-
-def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
-    basket = new_basket_id("b")
-    path, line = f"/basket/v1/baskets/{basket}/items", {"sku": product["sku"], "quantity": quantity}
-    once = {"Idempotency-Key": unique("add")}
-    assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
-    return basket
-
-
-def body(basket: str, **changes: Any) -> dict[str, Any]:
-    return {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
-
-
-def submit(shop: Shop, sent: Any, session: str | None = None, **headers: str) -> httpx.Response:
-    if session:
-        headers["Authorization"] = f"Bearer {session}"
-    return patiently(lambda: shop.call("POST", "/orders/v1/orders", json=sent, headers=headers))
-
-
-def status(shop: Shop, number: str, session: str | None = None) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {session}"} if session else {}
-    return patiently(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers))
-
-
-def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]:
-    """The status once it is Complete or Failed."""
-
-    def answer() -> dict[str, Any] | None:
-        shown = status(shop, number, session)
-        assert shown.status_code == 200, shown.text
-        return shown.json() if shown.json()["status"] != "Processing" else None
-
-    return eventually(answer, every=0.3)
-
-
-def inside(shop: Shop, number: str) -> dict[str, Any]:
-    """What services of the shop are told of an order."""
-    return patiently(lambda: shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)).json()
-
-
-def session_of(shop: Shop, person: str) -> str:
-    return sign_in(shop, shop.samples[person]["email"], shop.samples[person]["password"])
 
 
 @pytest.fixture

@@ -8,21 +8,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import hishel
-import httpx
 import pytest
 from hishel.httpx import CacheClient
 
 from local.feeds import admin
-from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
+from local.shop import Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
-from sitemaps.domain.check import locations, problems
+from sitemaps.domain.check import locations
 from tests.integration.alarm_topic import listening
+from tests.integration.checkouts import session_of
+from tests.integration.crawler import PATIENCE, crawl, get
+from tests.integration.products import put_product
 from tests.integration.schedules import fired_now
-from tests.integration.test_catalog import put_product
-from tests.integration.test_orders import session_of
 
-# A run may wait for another, and the shop holds whatever all tests have put there.
-PATIENCE = 1.5 * FLOW_SECONDS
 CRAWLERS = 4
 
 
@@ -43,24 +41,6 @@ def bucket(shop: Shop) -> str:
 
 def run(shop: Shop, session: dict[str, str], **options: bool) -> dict[str, Any]:
     return ended(shop, session, start(shop, session, **options), PATIENCE)
-
-
-def get(shop: Shop, url: str, status: int = 200) -> httpx.Response:
-    """The answer of the edge for a URL of the site."""
-    answer = shop.call("GET", urlsplit(url).path)
-    assert answer.status_code == status, f"{url}: {answer.status_code} {answer.text[:200]}"
-    return answer
-
-
-def crawl(shop: Shop, origin: str) -> list[str]:
-    """All URLs, as a crawler finds them from robots.txt on; every file is valid."""
-    [line] = [line for line in get(shop, "/robots.txt").text.splitlines() if line.startswith("Sitemap:")]
-    files = [get(shop, line.removeprefix("Sitemap: "))]
-    files += [get(shop, url) for url in locations(files[0].content)]
-    for file in files:
-        assert file.headers["content-type"] == "application/xml"
-        assert problems(file.content, origin) == []
-    return [url for file in files[1:] for url in locations(file.content)]
 
 
 def dates(shop: Shop, url: str) -> str:

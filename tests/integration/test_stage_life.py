@@ -22,7 +22,7 @@ import yaml
 from local import deploy, destroy
 from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from local.sources import APPLICATION, SHOP, read
-from tests.integration.test_failed_deployments import Sessions
+from tests.integration.deployments import Sessions
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")

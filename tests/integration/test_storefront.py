@@ -18,19 +18,13 @@ from local import storefront
 from local.accounts import newest_token
 from local.processes import STOREFRONT, answering
 from local.settings import AWS_ENDPOINT, HOST, ROOT
-from local.shop import ANSWER_SECONDS, Shop, eventually, fetch, unique
+from local.shop import Shop, eventually, fetch, unique
 from local.start import session as cloud_session
+from tests.integration.browsers import browser, page_text, sign_in
 
 pytestmark = pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
 
 ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
-
-
-def browser(base: str) -> httpx.Client:
-    """Keeps cookies and follows redirects, as a browser does."""
-    return httpx.Client(
-        base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=ANSWER_SECONDS
-    )
 
 
 @pytest.fixture
@@ -39,20 +33,10 @@ def guest(shop: Shop) -> Iterator[httpx.Client]:
         yield client
 
 
-def page_text(answer: httpx.Response) -> str:
-    """The text of the page's main element."""
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition("<main")[2]).split())
-
-
 def form_key(answer: httpx.Response) -> str:
     found = re.search(r'name="form" value="([^"]+)"', answer.text)
     assert found, page_text(answer)
     return found[1]
-
-
-def sign_in(client: httpx.Client, shop: Shop, who: str, to: str = "/") -> httpx.Response:
-    person = shop.samples[who]
-    return client.post("/sign-in", data={"email": person["email"], "password": person["password"], "next": to})
 
 
 def fill_basket(client: httpx.Client, sku: str, quantity: int = 1) -> httpx.Response:

@@ -9,8 +9,8 @@ import pytest
 
 from local.settings import ROOT
 from local.shop import Shop, eventually, unique
+from tests.integration.checkouts import body, ended, fill_basket, status, submit
 from tests.integration.other_cloud import Other, other_cloud
-from tests.integration.test_orders import body, ended, fill_basket, status, submit
 
 pytestmark = pytest.mark.local_only("it updates a local cloud of its own")
 

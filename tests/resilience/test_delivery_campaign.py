@@ -25,7 +25,7 @@ from local.drivers.queues import depths, is_dead
 from local.processes import EMULATOR, kill_workers
 from local.settings import STATE
 from local.shop import Shop, eventually, unique
-from tests.integration.test_poison import consumers
+from tests.integration.consumers import consumers
 from tests.resilience.disturbances import disturb, settle
 from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
 from tests.resilience.seed import SEED, TORTURE

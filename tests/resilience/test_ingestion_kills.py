@@ -6,7 +6,7 @@ from local.drivers.invariants import hold
 from local.drivers.promises import Promises
 from local.processes import kill_workers
 from local.shop import Shop, eventually, unique
-from tests.integration.test_ingestion import MANY, ONE, made, send
+from tests.integration.event_requests import MANY, ONE, made, send
 
 ROUNDS = 6
 BATCH = 25

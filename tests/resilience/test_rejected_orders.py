@@ -3,8 +3,8 @@
 import json
 
 from local.shop import Shop, eventually
+from tests.integration.checkouts import body, ended, fill_basket, inside, status, submit
 from tests.integration.spokes import dead_letters, place
-from tests.integration.test_orders import body, ended, fill_basket, inside, status, submit
 
 
 def rejected(shop: Shop) -> set[str]:

@@ -11,8 +11,8 @@ from local.feeds import admin
 from local.settings import ROOT
 from local.shop import Shop, eventually, unique
 from local.sitemaps import ended, start
-from tests.integration.test_catalog import put_product
-from tests.integration.test_sitemaps import PATIENCE, crawl
+from tests.integration.crawler import PATIENCE, crawl
+from tests.integration.products import put_product
 
 # States of a run that releases something, in their order.
 BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "Release"]

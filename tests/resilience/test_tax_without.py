@@ -9,8 +9,8 @@ import pytest
 from local.shop import Shop, eventually
 from orders import clients
 from tax.repository import rates
-from tests.integration.test_tax import PATH, REQUEST, TAX_IN_GERMANY
-from tests.resilience.test_least_privilege import role_of, without
+from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
+from tests.resilience.permissions import role_of, without
 
 
 def quote(shop: Shop) -> httpx.Response:

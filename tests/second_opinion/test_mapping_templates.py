@@ -18,16 +18,7 @@ from local.gateway.responses import render as render_gateway_response
 from tests.hostile import BROKEN, LITERALS, STRINGS, mutations
 from tests.second_opinion.velocity_engine import Rendering, Result, by_gateway, by_velocity
 from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
-from tests.templates.test_mapping_templates import (
-    GATEWAY,
-    accepted,
-    answer,
-    context,
-    literals,
-    model_sample,
-    names,
-    parameters,
-)
+from tests.templates.mapping_inputs import GATEWAY, accepted, answer, context, literals, model_sample, names, parameters
 
 FRACTIONS = (1.0, 123456789.125, -0.0, 0.001, 1e-5, 1e7, 1e308)
 GENERATED = 40  # generated values for each template

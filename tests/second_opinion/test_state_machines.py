@@ -9,7 +9,7 @@ import pytest
 
 from local.declared import Piece, definition
 from tests.second_opinion import tools
-from tests.templates.test_state_machines import IDS, MACHINES, scopes, substitutions, tasks
+from tests.templates.state_machines import IDS, MACHINES, scopes, substitutions, tasks
 
 ASL_VALIDATOR = "asl-validator@4.0.0"
 VALIDATE = """

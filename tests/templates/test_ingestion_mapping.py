@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from local.gateway import mapping
 from tests.templates.mapped import RESPONSES, Mapped
-from tests.templates.test_mapping_templates import context, mapping
+from tests.templates.mapping_inputs import context
 
 INGESTION = [case for case in RESPONSES if case.name.startswith("ingestion ")]
 

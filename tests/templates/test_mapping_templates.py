@@ -14,17 +14,26 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.declared import pieces
 from local.gateway import mapping
-from local.gateway.messages import Request, media_type
-from local.gateway.models import check_body
+from local.gateway.messages import media_type
 from local.gateway.responses import KINDS, GatewayError
 from local.gateway.responses import render as render_gateway_response
-from tests.hostile import BROKEN, STRINGS, mutations, sample
+from tests.hostile import BROKEN, STRINGS, mutations
 from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
+from tests.templates.mapping_inputs import (
+    GATEWAY,
+    accepted,
+    answer,
+    context,
+    literals,
+    model_sample,
+    names,
+    parameters,
+)
 
 # What an integration does is fixed; only values come from the caller.
 FIXED = re.compile(
@@ -39,60 +48,6 @@ MAY_BE_BARE = [
 
 
 # --- rendering ---
-
-
-def context(**over: Any) -> dict[str, Any]:
-    return {
-        "requestId": "11111111-2222-3333-4444-555555555555",
-        "path": "/service/v1/things/%22",
-        "resourcePath": "/v1/things/{id}",
-        "httpMethod": "POST",
-        "stage": "local",
-        "requestTime": "23/Nov/2026:15:00:00 +0000",
-        "requestTimeEpoch": 1_795_446_000_000,
-        "identity": {"sourceIp": "127.0.0.1", "userAgent": 'a "browser"\\ $input.body', "caller": "AIDA"},
-        "authorizer": {"principalId": "user", "customer_id": "C100000000"},
-        **over,
-    }
-
-
-def names(case: Mapped) -> dict[str, list[str]]:
-    """The parameters that the template can see, by location, declared or only read."""
-    found: dict[str, list[str]] = {"path": [], "querystring": [], "header": []}
-    for parameter in case.operation.parameters:
-        found[parameter.location].append(parameter.name)
-    declared = set(itertools.chain(*found.values()))
-    found["header"] += sorted(set(re.findall(r"\$input\.params\('([^']+)'\)", case.template)) - declared)
-    return found
-
-
-def parameters(case: Mapped, value: str, only: str | None = None) -> dict[str, dict[str, str]]:
-    """Every parameter "a", but ``only`` (or all) ``value``."""
-    located = names(case).items()
-    return {place: {name: value if only in (None, name) else "a" for name in known} for place, known in located}
-
-
-@cache
-def literals(template: str) -> list[str]:
-    """Texts that the template's directives mention, and one that fits each pattern: they may take it another way."""
-    directives = "\n".join(line for line in template.splitlines() if line.startswith("#"))
-    fitting = [find(st.from_regex(p, fullmatch=True), bool) for p in re.findall(r'\.matches\("([^"]+)"\)', directives)]
-    return ["a", *sorted(set(re.findall(r'"([^"$]+)"', directives))), *fitting]
-
-
-def accepted(case: Mapped, body: bytes) -> bool:
-    """Does the model of the method let this body through?"""
-    request = Request("POST", "/", (("Content-Type", case.media_type),), body=body)
-    try:
-        check_body(case.operation, request, case.document.schemas)
-    except GatewayError:
-        return False
-    return True
-
-
-def model_sample(case: Mapped) -> Any:
-    model = case.operation.models.get(case.media_type)
-    return sample(model, case.document.schemas) if model else {}
 
 
 # --- what came out ---
@@ -211,37 +166,6 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
 # --- responses ---
 
 
-_PATH = re.compile(r"\$input\.(?:path|json)\('\$\.([\w.]+)'\)")
-_ALIAS = re.compile(r"#set\(\s*\$(\w+)\s*=\s*\$input\.path\('\$\.([\w.]+)'\)\s*\)")
-
-
-def paths(template: str) -> set[str]:
-    """The JSONPaths that a template reads, through variables too: {"Item.owner.S"}."""
-    found = set(_PATH.findall(template))
-    for variable, path in _ALIAS.findall(template):
-        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\b(?!\()", template)}
-        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\.\w+\(", template)}
-    return {path for path in found if not any(other.startswith(f"{path}.") for other in found)}
-
-
-def answer(case: Mapped, value: str) -> dict[str, Any]:
-    """A backend's answer with ``value`` wherever the template looks; numbers, booleans and lists stay what they are."""
-    document: dict[str, Any] = {}
-    kinds = {
-        "N": "2000000000",
-        "BOOL": True,
-        "FailedPutCount": 1,
-        "RequestResponses": [{"RecordId": value}, {"ErrorCode": value}],
-    }
-    for path in paths(case.template):
-        *steps, last = path.split(".")
-        inner = document
-        for step in steps:
-            inner = inner.setdefault(step, {})
-        inner[last] = kinds.get(last, value)
-    return document
-
-
 def rendered_response(case: Mapped, body: str, sent: str, claim: str = "a") -> tuple[int, Any]:
     """(status, document) for a backend's answer, when the caller sent ``sent`` and the authorizer says ``claim``."""
     assert case.response
@@ -320,9 +244,6 @@ def test_no_text_at_all_becomes_structure(response_branches: None, text: str):
 
 
 # --- the gateway's own answers ---
-
-
-GATEWAY = [(service, api) for service, piece in pieces().items() for api in piece.apis]
 
 
 @pytest.mark.parametrize(("service", "api"), GATEWAY)

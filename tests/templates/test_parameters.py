@@ -1,7 +1,6 @@
 """A parameter that a page tells somebody to set reaches its stack: from samconfig.toml through the shop's template."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -10,10 +9,9 @@ import pytest
 from local import deploy
 from local.declared import pieces
 from local.settings import ROOT
-from tests.contract.test_docs import PAGES
+from tests.contract.pages import PAGES
+from tests.templates.parameters import NESTED, SHOP, references, service
 
-SHOP = pieces()["shop"].source
-NESTED = {name: resource for name, resource in SHOP["Resources"].items() if resource["Type"] == deploy.APPLICATION}
 LIMITS = ("Default", "MinValue", "MaxValue", "AllowedValues", "AllowedPattern")
 # Parameters that two templates have, each for itself.
 OWN = {"Stage"}
@@ -26,10 +24,6 @@ SPAN = re.compile(r"`([^`\n]+)`")
 NAME = re.compile(r"[A-Z][a-z]\w*")
 
 
-def service(resource: str) -> str:
-    return str(NESTED[resource]["Properties"]["Location"]).removesuffix(".yaml")
-
-
 def passed(resource: str) -> dict[str, Any]:
     parameters: dict[str, Any] = NESTED[resource]["Properties"]["Parameters"]
     return parameters
@@ -38,20 +32,6 @@ def passed(resource: str) -> dict[str, Any]:
 def prefixed(resource: str, name: str) -> str:
     """The name with its service before it: file-days of vouchers is VouchersFileDays."""
     return "".join(part.capitalize() for part in service(resource).split("-")) + name
-
-
-def references(value: Any) -> Iterator[str]:
-    """The names that ``Ref`` and ``Fn::Sub`` refer to."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "Ref":
-                yield inner
-            elif key == "Fn::Sub":
-                yield from re.findall(r"\$\{(\w+)\}", inner if isinstance(inner, str) else inner[0])
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
 
 
 @pytest.mark.parametrize("resource", NESTED)

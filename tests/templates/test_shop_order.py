@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.declared import pieces
-from tests.templates.test_parameters import NESTED, service
+from tests.templates.parameters import NESTED, service
 
 ADDRESS = re.compile(r"/setpieces/\$\{Stage\}/([a-z-]+)/")
 

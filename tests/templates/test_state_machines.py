@@ -5,23 +5,16 @@ The emulator does not enforce the roles of state machines, so what each task nee
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from cfnlint.api import lint_all
 
-from local.declared import Piece, definition, pieces
+from local.declared import Piece, definition
 from local.grants import role_grants
 from local.settings import ROOT
+from tests.templates.state_machines import IDS, MACHINES, scopes, substitutions, tasks
 
-MACHINES = [
-    (piece, name)
-    for piece in pieces().values()
-    for name, resource in piece.source["Resources"].items()
-    if resource["Type"] in ("AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine")
-]
-IDS = [f"{piece.service}-{name}" for piece, name in MACHINES]
 # Actions that an integration is not named after.
 # https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 ACTIONS = {
@@ -29,23 +22,6 @@ ACTIONS = {
     "states:StartExecution.sync": {"states:StartExecution"},
     "s3:CopyObject": {"s3:GetObject", "s3:PutObject"},
 }
-
-
-def scopes(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The machine, and each map and branch in it: what has a StartAt and States of its own."""
-    yield machine
-    for state in machine["States"].values():
-        for nested in (*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")):
-            if nested:
-                yield from scopes(nested)
-
-
-def tasks(machine: dict[str, Any]) -> list[dict[str, Any]]:
-    return [state for scope in scopes(machine) for state in scope["States"].values() if state["Type"] == "Task"]
-
-
-def substitutions(piece: Piece, name: str) -> dict[str, Any]:
-    return piece.source["Resources"][name]["Properties"].get("DefinitionSubstitutions", {})
 
 
 def test_every_definition_is_deployed():

@@ -9,7 +9,7 @@ from samtranslator.translator.logical_id_generator import LogicalIdGenerator
 
 from local import deploy
 from local.declared import Piece, pieces
-from tests.templates.test_parameters import references
+from tests.templates.parameters import references
 
 BEFORE = {"Stage": "dev", "SnapStart": "None", "LogRetentionDays": "14"}
 

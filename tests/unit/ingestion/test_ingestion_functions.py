@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from ingestion import repository
 from setpieces import aws
 from tests.lambda_events import CONTEXT
-from tests.unit.ingestion.test_ingestion_lines import line
+from tests.unit.ingestion.samples import line
 from tests.unit.tables import mocked_table
 
 KEY = "events/2026/01/01/00/object.gz"

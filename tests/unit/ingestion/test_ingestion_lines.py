@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import tracemalloc
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingestion.domain.lines import Corrupt, events, fault, hour
 from ingestion.domain.transform import MAX_ANSWER_BYTES, transform
+from tests.unit.ingestion.samples import line
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
 LINES = st.lists(
@@ -21,11 +21,6 @@ LINES = st.lists(
         TEXT,
     )
 )
-
-
-def line(event_id: str = "e1", **fields: Any) -> dict[str, Any]:
-    event = {"event_id": event_id, "type": "page.viewed", "occurred_at": "2026-01-01T00:00:00Z", "data": {}}
-    return {"received_at": 1767225600000, "request_id": "r", "event": event | fields}
 
 
 @given(LINES, st.sampled_from(["\n", "", " ", "\n\n", "\r\n"]), st.booleans())

@@ -9,7 +9,7 @@ import pytest
 
 from local import trace
 from local.logs import PAGE
-from tests.unit.local.test_local_logs import MS, NOW, Events, event
+from tests.unit.local.log_events import MS, NOW, Events, event
 
 LINE = {
     "level": "WARNING",

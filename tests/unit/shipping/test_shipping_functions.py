@@ -14,7 +14,7 @@ from setpieces.external import Answer, OutsideUnavailable
 from shipping import clients
 from tests.lambda_events import CONTEXT
 from tests.unit.lost_answers import repeat
-from tests.unit.shipping.test_shipping_rules import ORDER
+from tests.unit.shipping.samples import ORDER
 
 DOWN = OutsideUnavailable("somebody", "no answer", timed_out=True)
 

@@ -6,15 +6,7 @@ from hypothesis import strategies as st
 
 from setpieces.sqs_consumer import Reject
 from shipping.domain import outcome, shipment
-
-ORDER = {
-    "order_number": "T100000001",
-    "customer_id": "C100000001",
-    "lines": [{"sku": "SP-1", "quantity": 2, "unit_price": 3999}],
-    "totals": {"amount": 7998, "currency": "EUR"},
-    "ship_to": {"country": "DE", "postal_code": "50667"},
-    "status": "Complete",
-}
+from tests.unit.shipping.samples import ORDER
 
 
 def test_sap_gets_what_it_needs_and_no_more():

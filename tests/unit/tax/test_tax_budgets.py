@@ -16,7 +16,7 @@ from tax.repository import rates as rates_module
 from tax.repository.circuit import THRESHOLD
 from tests.unit.common.peers import HEAD, Connection, Peer
 from tests.unit.tables import mocked_table
-from tests.unit.tax.test_tax_rules import REQUEST
+from tests.unit.tax.samples import REQUEST
 
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
 

@@ -13,7 +13,7 @@ from tax.repository.circuit import THRESHOLD
 from tax.workflow import quotation
 from tests.lambda_events import CONTEXT
 from tests.unit.tables import mocked_table
-from tests.unit.tax.test_tax_rules import REQUEST
+from tests.unit.tax.samples import REQUEST
 
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
 DOWN = OutsideUnavailable("tax", "no answer", timed_out=True)

@@ -1,7 +1,6 @@
 """Requests for quotations, quotations from rates, and when the tax system is not called."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,15 +14,9 @@ from tax.domain import default_rates
 from tax.domain.rules import QuoteTax, from_rates
 from tax.repository.circuit import THRESHOLD, Admission, Circuit
 from tax.requests import parse_quote_tax
+from tests.unit.tax.samples import BODY, REQUEST
 
-BODY: dict[str, Any] = {
-    "order_number": "T100000001",
-    "currency": "EUR",
-    "ship_to": {"country": "DE", "region": "NW", "postal_code": "50667"},
-    "lines": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}],
-}
 LINE = BODY["lines"][0]
-REQUEST = QuoteTax(**BODY)
 
 
 def sent(body: object) -> Request:

@@ -13,7 +13,7 @@ from tax.repository import rates
 from tax.repository.circuit import THRESHOLD, Admission, Circuit
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
-from tests.unit.tax.test_tax_rules import REQUEST
+from tests.unit.tax.samples import REQUEST
 
 NOW = 1_800_000_000.0
 COOL_DOWN_SECONDS = 20

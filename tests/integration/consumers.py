@@ -1,0 +1,30 @@
+"""The queues that a function consumes, with their dead-letter queues."""
+
+from typing import Any
+
+import pytest
+
+from local.declared import Piece, every, name_of
+
+QUEUE, FUNCTION = "AWS::SQS::Queue", "AWS::Lambda::Function"
+
+# Dead letters that a function deals with at once; tests/integration/test_orders.py follows those.
+TAKEN_UP = {"setpieces-local-orders-submit-dlq"}
+
+
+def consumers() -> list[Any]:
+    """(queue, dead-letter queue) of every function that is behind a queue of its template and buries what no retry can help."""
+    found = []
+    for piece, _, source in every("AWS::Lambda::EventSourceMapping"):
+        queues, function = piece.of_type(QUEUE), piece.of_type(FUNCTION)[name_of(source["FunctionName"])]
+        letters = queues.get(name_of(function["Environment"]["Variables"].get("DEAD_LETTER_QUEUE_URL")))
+        queue = queues.get(name_of(source["EventSourceArn"]))
+        if queue and letters and letters["QueueName"] not in TAKEN_UP and not conditional(piece, source):
+            name = function["FunctionName"].removeprefix("setpieces-local-")
+            found.append(pytest.param(queue["QueueName"], letters["QueueName"], id=name))
+    return found
+
+
+def conditional(piece: Piece, source: dict[str, Any]) -> bool:
+    """Is the mapping there only if a parameter says so?"""
+    return any("Condition" in one for one in piece.resources.values() if one["Properties"] == source)

@@ -1,0 +1,29 @@
+"""A crawler that follows the released sitemaps."""
+
+from urllib.parse import urlsplit
+
+import httpx
+
+from local.shop import FLOW_SECONDS, Shop
+from sitemaps.domain.check import locations, problems
+
+# A run may wait for another, and the shop holds whatever all tests have put there.
+PATIENCE = 1.5 * FLOW_SECONDS
+
+
+def get(shop: Shop, url: str, status: int = 200) -> httpx.Response:
+    """The answer of the edge for a URL of the site."""
+    answer = shop.call("GET", urlsplit(url).path)
+    assert answer.status_code == status, f"{url}: {answer.status_code} {answer.text[:200]}"
+    return answer
+
+
+def crawl(shop: Shop, origin: str) -> list[str]:
+    """All URLs, as a crawler finds them from robots.txt on; every file is valid."""
+    [line] = [line for line in get(shop, "/robots.txt").text.splitlines() if line.startswith("Sitemap:")]
+    files = [get(shop, line.removeprefix("Sitemap: "))]
+    files += [get(shop, url) for url in locations(files[0].content)]
+    for file in files:
+        assert file.headers["content-type"] == "application/xml"
+        assert problems(file.content, origin) == []
+    return [url for file in files[1:] for url in locations(file.content)]

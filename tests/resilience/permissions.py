@@ -1,0 +1,60 @@
+"""A role of a function without one of its permissions."""
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from local.publish import resources
+from local.shop import Shop
+
+
+def role_of(service: str, *fragments: str) -> str:
+    """The physical name of the one role of ``service`` whose logical id contains every fragment."""
+    names = [
+        resource["physical_id"]
+        for resource in resources()
+        if resource["type"] == "AWS::IAM::Role"
+        and f"-{service}-".lower() in resource["stack"].lower() + "-"
+        and all(fragment in resource["logical_id"] for fragment in fragments)
+    ]
+    assert len(names) == 1, names
+    return names[0]
+
+
+@contextmanager
+def without(shop: Shop, role: str, action: str) -> Iterator[None]:
+    """``role`` without ``action`` in any of its inline policies, for the duration of the block."""
+    iam = shop.aws("iam")
+    policies = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in inline(iam, role)
+    }
+    found = False
+    try:
+        for name, document in policies.items():
+            reduced, removed = _reduced(document, action)
+            found = found or removed
+            if reduced["Statement"]:
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(reduced))
+            else:
+                iam.delete_role_policy(RoleName=role, PolicyName=name)
+        assert found, f"{role} does not have {action}"
+        yield
+    finally:
+        for name, document in policies.items():
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def inline(iam: Any, role: str) -> list[str]:
+    return iam.list_role_policies(RoleName=role)["PolicyNames"]
+
+
+def _reduced(document: dict[str, Any], action: str) -> tuple[dict[str, Any], bool]:
+    reduced, removed = copy.deepcopy(document), False
+    for statement in reduced["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        removed = removed or action in actions
+        statement["Action"] = [kept for kept in actions if kept != action]
+    reduced["Statement"] = [statement for statement in reduced["Statement"] if statement["Action"]]
+    return reduced, removed

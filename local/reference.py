@@ -290,7 +290,7 @@ def _raised(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
         constants = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
         named = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
-        if name == "invalid":
+        if name in ("invalid", "JsonBody"):
             yield str(named.get("code", "INVALID_REQUEST")), int(str(named.get("status", 400))), ""
         elif name in _RAISED and len(constants) > _RAISED[name] and isinstance(code := constants[_RAISED[name]], str):
             detail = constants[_RAISED[name] + 1] if len(constants) > _RAISED[name] + 1 else ""

@@ -12,6 +12,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +261,8 @@ def _resolved(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 
 # --- problems ---
 
-_RAISED = {"Problem": 1, "unavailable": 0}
+# Where the code and the detail stand among the arguments of each error.
+_RAISED = {"Refused": (0, 1), "RetryLater": (2, 1), "HttpRefusal": (1, 2)}
 _IN_TEMPLATES = re.compile(r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z_]+)"|"code"\s*:\s*"([A-Z_]+)"', re.S)
 
 
@@ -283,6 +285,17 @@ def problems() -> dict[str, dict[str, set[Any]]]:
     return dict(found)
 
 
+@cache
+def statuses() -> dict[str, int]:
+    """The HTTP status of each code, as the layer's table has it."""
+    module = ast.parse((ROOT / "functions" / "common" / "setpieces" / "rest_api.py").read_text())
+    tables = (
+        node.value for node in module.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STATUS"
+    )
+    table: dict[str, int] = ast.literal_eval(next(tables))
+    return table
+
+
 def _raised(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
@@ -292,10 +305,16 @@ def _raised(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
         named = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
         if name in ("invalid", "JsonBody"):
             yield str(named.get("code", "INVALID_REQUEST")), int(str(named.get("status", 400))), ""
-        elif name in _RAISED and len(constants) > _RAISED[name] and isinstance(code := constants[_RAISED[name]], str):
-            detail = constants[_RAISED[name] + 1] if len(constants) > _RAISED[name] + 1 else ""
-            status = constants[0] if name == "Problem" else 503
-            yield code, status if isinstance(status, int) else 0, detail if isinstance(detail, str) else ""
+        elif name in _RAISED:
+            code, detail = (
+                constants[place] if place < len(constants) and isinstance(constants[place], str) else ""
+                for place in _RAISED[name]
+            )
+            status = (
+                constants[0] if name == "HttpRefusal" else 503 if name == "RetryLater" else statuses().get(str(code))
+            )
+            if code:
+                yield str(code), status if isinstance(status, int) else 0, str(detail)
 
 
 PROBLEMS_BEGIN = """# Problems

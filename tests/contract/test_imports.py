@@ -47,8 +47,6 @@ NOT_PURE_YET = {
     "feeds.domain.manifest",
     "feeds.domain.verdicts",
     "orders.requests",
-    "payments.domain",
-    "shipping.domain",
     "sitemaps.domain.pages",
     "vouchers.domain.files",
     "vouchers.domain.links",

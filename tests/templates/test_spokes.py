@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.routing import logical_id, plain, resources, routes, templates
-from setpieces.sqs_consumer import growing
+from setpieces.backoff import backoff_seconds
 
 RETENTION_SECONDS = 14 * 24 * 3600
 
@@ -154,9 +154,9 @@ def test_a_consumer_can_put_a_message_off(service, name):
 
 @pytest.mark.parametrize(("service", "name"), patient())
 def test_work_outlives_an_outage_of_eight_minutes(service, name):
-    """What a consumer waits between deliveries (``setpieces.sqs_consumer.growing``), until the message is dead."""
+    """What a consumer waits between deliveries (``setpieces.backoff.backoff_seconds``), until the message is dead."""
     receives = queue(service, name)["RedrivePolicy"]["maxReceiveCount"]
-    assert sum(growing(delivery) for delivery in range(1, receives)) >= 480
+    assert sum(backoff_seconds(delivery) for delivery in range(1, receives)) >= 480
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

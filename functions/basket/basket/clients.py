@@ -4,8 +4,7 @@ from typing import Any
 
 from basket.domain import Product
 from setpieces import external
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import Problem, invalid, unavailable
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.rest_api import Request
 
 # The longest that the platform is waited for, and what has to be left for writing and answering.
@@ -15,7 +14,7 @@ _MEMBERS = {"sku": str, "unit_price": int, "currency": str, "price_version": int
 
 
 def find(sku: str, request: Request) -> Product:
-    """The product. Raises ``Problem``: 404 UNKNOWN_SKU, 503 if the platform is slow, down or talks nonsense."""
+    """The product. Raises ``Refused``: 404 UNKNOWN_SKU, 503 if the platform is slow, down or talks nonsense."""
     try:
         answer = external.call(
             "commerce",
@@ -25,22 +24,22 @@ def find(sku: str, request: Request) -> Product:
             timeout=min(CALL_SECONDS, request.remaining_seconds() - WRITE_SECONDS),
         )
         if answer.status in (404, 410):
-            raise invalid("/sku", "There is no such product", status=404, code="UNKNOWN_SKU")
+            raise Refused("UNKNOWN_SKU", "There is no such product", "/sku")
         if answer.status != 200:
-            raise OutsideUnavailable("commerce", f"answered {answer.status}")
+            raise ExternalUnavailable("commerce", f"answered {answer.status}")
         return product(answer.body)
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         raise _unavailable(error) from error
 
 
 def product(body: Any) -> Product:
-    """The product in an answer of the platform. Raises ``OutsideUnavailable`` for anything else."""
+    """The product in an answer of the platform. Raises ``ExternalUnavailable`` for anything else."""
     if not isinstance(body, dict) or not all(type(body.get(name)) is kind for name, kind in _MEMBERS.items()):
-        raise OutsideUnavailable("commerce", "answered something else than a product")
+        raise ExternalUnavailable("commerce", "answered something else than a product")
     purchasable = body.get("available") is True and body.get("status") == "active"
     return Product(purchasable=purchasable, **{name: body[name] for name in _MEMBERS})
 
 
-def _unavailable(error: OutsideUnavailable) -> Problem:
+def _unavailable(error: ExternalUnavailable) -> RetryLater:
     detail = "The product cannot be checked; nothing was changed"
-    return unavailable("COMMERCE_UNAVAILABLE", detail, retry_after=error.advice)
+    return RetryLater(error.retry_seconds, detail, "COMMERCE_UNAVAILABLE")

@@ -6,7 +6,7 @@ Amounts are in minor units, times in epoch seconds. ``unknown`` is what a newer 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from setpieces.problems import Problem, invalid
+from setpieces.errors import Refused
 
 MAX_LINES = 100
 MAX_QUANTITY = 99
@@ -86,9 +86,9 @@ class IfMatch:
     exists: bool = False
 
     def check(self, basket: Basket) -> None:
-        """Raise ``Problem`` 412 unless ``basket`` will do."""
+        """Raise ``Refused`` 412 unless ``basket`` will do."""
         if (self.exists and not basket.exists) or (self.versions is not None and basket.version not in self.versions):
-            raise Problem(412, "BASKET_CHANGED", "The basket is not as If-Match says; read it again")
+            raise Refused("BASKET_CHANGED", "The basket is not as If-Match says; read it again")
 
 
 @dataclass(frozen=True)
@@ -111,28 +111,28 @@ def first_version(now: int) -> int:
 def line_for(product: Product, quantity: int) -> Line:
     """The line of ``quantity`` of a product at its present price.
 
-    Raises ``Problem``: 409 NOT_PURCHASABLE or INSUFFICIENT_STOCK, 422 QUANTITY_LIMIT.
+    Raises ``Refused``: 409 NOT_PURCHASABLE or INSUFFICIENT_STOCK, 422 QUANTITY_LIMIT.
     """
     limit = min(MAX_QUANTITY, product.max_per_customer)
     if not product.purchasable:
-        raise Problem(409, "NOT_PURCHASABLE", f"{product.sku} is not for sale at the moment")
+        raise Refused("NOT_PURCHASABLE", f"{product.sku} is not for sale at the moment")
     if quantity > limit:
-        raise invalid("/quantity", f"at most {limit} per customer", status=422, code="QUANTITY_LIMIT")
+        raise Refused("QUANTITY_LIMIT", f"at most {limit} per customer", "/quantity")
     if quantity > product.stock:
-        raise Problem(409, "INSUFFICIENT_STOCK", f"Fewer than {quantity} of {product.sku} are in stock")
+        raise Refused("INSUFFICIENT_STOCK", f"Fewer than {quantity} of {product.sku} are in stock")
     return Line(quantity, product.unit_price, product.price_version)
 
 
 def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
     """The basket with ``quantity`` more of a product, all of it or nothing.
 
-    Raises ``Problem`` as ``line_for``, and 409 BASKET_FULL or CURRENCY_MISMATCH.
+    Raises ``Refused`` as ``line_for``, and 409 BASKET_FULL or CURRENCY_MISMATCH.
     """
     held = basket.lines.get(product.sku)
     if held is None and len(basket.lines) >= MAX_LINES:
-        raise Problem(409, "BASKET_FULL", f"A basket holds at most {MAX_LINES} different products")
+        raise Refused("BASKET_FULL", f"A basket holds at most {MAX_LINES} different products")
     if basket.lines and product.currency != basket.currency:
-        raise Problem(409, "CURRENCY_MISMATCH", f"This basket is in {basket.currency}")
+        raise Refused("CURRENCY_MISMATCH", f"This basket is in {basket.currency}")
     line = line_for(product, quantity + (held.quantity if held else 0))
     if held:
         line = replace(line, unknown=held.unknown)
@@ -146,11 +146,11 @@ def add(basket: Basket, product: Product, quantity: int, now: int) -> Basket:
 
 
 def answered(basket: Basket, idempotency: Idempotency) -> Answer | None:
-    """The answer already given under an Idempotency-Key. Raises ``Problem`` 409 if it was given to another request."""
+    """The answer already given under an Idempotency-Key. Raises ``Refused`` 409 if it was given to another request."""
     for answer in basket.answers:
         if answer.key == idempotency.key:
             if answer.request != idempotency.request:
-                raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another request")
+                raise Refused("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another request")
             return answer
     return None
 
@@ -160,7 +160,7 @@ def add_once(
 ) -> tuple[Basket, Answer]:
     """The basket after a request to add, and the answer: 201 for a new line, 200 for more of one.
 
-    A request that was answered before changes nothing. Raises ``Problem`` as ``add``, ``IfMatch.check`` and ``answered``.
+    A request that was answered before changes nothing. Raises ``Refused`` as ``add``, ``IfMatch.check`` and ``answered``.
     """
     earlier = answered(basket, idempotency)
     if earlier:

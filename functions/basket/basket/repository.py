@@ -18,7 +18,7 @@ from basket.domain import LIFETIME_SECONDS, Answer, Basket, IfMatch, Line
 from basket.requests import no_such_basket, no_such_line
 from setpieces.aws import client, error_code
 from setpieces.dynamodb_types import from_item, to_item
-from setpieces.problems import unavailable
+from setpieces.errors import RetryLater
 from setpieces.settings import setting
 from setpieces.stored import known, whole
 
@@ -53,7 +53,7 @@ def write(basket: Basket, change: Change, now: int) -> Answer:
             return answer
         except ClientError as error:
             basket = _basket(basket.basket_id, _found_instead(error), now)
-    raise unavailable("BASKET_BUSY", "Others keep changing this basket; nothing was changed", retry_after=1)
+    raise RetryLater(1, "Others keep changing this basket; nothing was changed", "BASKET_BUSY")
 
 
 def set_line(basket_id: str, sku: str, line: Line, precondition: IfMatch, now: int) -> Basket:

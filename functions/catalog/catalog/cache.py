@@ -10,9 +10,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, Refused
 from setpieces.observability import logger
-from setpieces.problems import Problem
 
 FRESH_SECONDS = 30
 STALE_SECONDS = 300
@@ -47,7 +46,7 @@ class Cache:
     def read(self, key: Hashable, load: Callable[[], Any]) -> Found:
         """The kept value, or that of ``load()``.
 
-        Raises ``OutsideUnavailable`` if ``load`` does and nothing is kept. A ``Problem`` of ``load`` (there is no such
+        Raises ``ExternalUnavailable`` if ``load`` does and nothing is kept. A ``Refused`` of ``load`` (there is no such
         product) is passed on, and what was kept is forgotten.
         """
         entry = self._entries.get(key)
@@ -59,14 +58,14 @@ class Cache:
     def _load(self, key: Hashable, old: _Entry | None, load: Callable[[], Any]) -> _Entry:
         try:
             value = load()
-        except OutsideUnavailable as error:
+        except ExternalUnavailable as error:
             now = self._clock()
             if old is None or now - old.loaded_at >= STALE_SECONDS:
                 raise
             logger.warning("serving an old answer", extra={"reason": str(error), "age": int(now - old.loaded_at)})
             old.ask_again_at = min(now + ASK_AGAIN_SECONDS, old.loaded_at + STALE_SECONDS)
             return old
-        except Problem:
+        except Refused:
             self._entries.pop(key, None)
             raise
         now = self._clock()

@@ -2,7 +2,7 @@
 
 An outside system is a base URL in Parameter Store and nothing more. A simulator's ends in ``#sign``: it is an API of this
 account, and requires a signature of the function's role. A real system never receives one.
-Every call says how long the caller can wait; slow, broken and unreachable systems all end as ``OutsideUnavailable``.
+Every call says how long the caller can wait; slow, broken and unreachable systems all end as ``ExternalUnavailable``.
 """
 
 import json
@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from setpieces import connections
-from setpieces.errors import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
 from setpieces.parameters import address
 from setpieces.signing import signed
 
-__all__ = ["Answer", "OutsideUnavailable", "call", "send"]
+__all__ = ["Answer", "ExternalUnavailable", "call", "send"]
 
 # The end of a base URL whose requests are signed; a fragment is never sent.
 SIGN = "#sign"
@@ -48,10 +48,10 @@ def call(
     """Call ``system`` (``commerce``, ``tax`` ...) once and wait at most ``timeout`` seconds in all.
 
     ``path`` segments are percent-encoded one by one, so an id can never change the path. ``repeatable``: see ``send``.
-    Raises ``OutsideUnavailable``.
+    Raises ``ExternalUnavailable``.
     """
     if timeout <= 0:
-        raise OutsideUnavailable(system, "no time left to call it")
+        raise ExternalUnavailable(system, "no time left to call it")
     deadline = time.monotonic() + timeout
     base = (base_url or _published_url)(system)
     url = "/".join([base.removesuffix(SIGN).rstrip("/"), *(quote(segment, safe="") for segment in path)])
@@ -74,7 +74,7 @@ def send(
     deadline: float,
     repeatable: bool = False,
 ) -> Answer:
-    """Send one request and read the answer until ``deadline`` (``time.monotonic``). Raises ``OutsideUnavailable``.
+    """Send one request and read the answer until ``deadline`` (``time.monotonic``). Raises ``ExternalUnavailable``.
 
     A request goes out a second time if the kept connection that it was sent on turns out to be dead: if its method is
     idempotent, if it carries an Idempotency-Key, or if ``repeatable`` says that a second one does no harm. A conditional
@@ -97,14 +97,14 @@ def send(
             repeatable=repeatable or idempotent or "Idempotency-Key" in sent,
         )
     except TimeoutError as error:
-        raise OutsideUnavailable(system, "no answer in time", timed_out=True) from error
+        raise ExternalUnavailable(system, "no answer in time", timed_out=True) from error
     except connections.FAILURES as error:
-        raise OutsideUnavailable(system, "not reachable", timed_out=True) from error
+        raise ExternalUnavailable(system, "not reachable", timed_out=True) from error
     elapsed_ms = round((time.monotonic() - started) * 1000)
     logger.debug("outside call", extra={"system": system, "status": response.status, "elapsed_ms": elapsed_ms})
     if response.status == 429 or response.status >= 500:
         advice = response.headers.get("Retry-After", "")
-        raise OutsideUnavailable(
+        raise ExternalUnavailable(
             system,
             f"answered {response.status}",
             timed_out=response.status == 504,
@@ -113,7 +113,7 @@ def send(
     try:
         decoded = json.loads(response.data) if response.data else None
     except (ValueError, RecursionError) as error:
-        raise OutsideUnavailable(system, "answered something that is not JSON") from error
+        raise ExternalUnavailable(system, "answered something that is not JSON") from error
     return Answer(response.status, decoded)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import fastjsonschema
 from fastjsonschema import JsonSchemaValueException
 
-from setpieces.problems import Problem, invalid
+from setpieces.errors import Refused
 from setpieces.rest_api import Request
 
 # So that a hostile name does not fill a log.
@@ -39,7 +39,7 @@ class JsonBody:
     def parse(self, request: Request, *, required: bool = True) -> dict[str, Any]:
         """The body of ``request``; ``{}`` for an empty one that is not ``required``.
 
-        Raises ``Problem`` 400 and 415 as ``Request.json`` does, and 400 INVALID_REQUEST with a pointer to the first fault. In
+        Raises ``Refused`` 400 and 415 as ``Request.json`` does, and 400 INVALID_REQUEST with a pointer to the first fault. In
         each object, missing members come first (in the order of ``required``), then values (in the order of ``properties``),
         then unknown members.
         """
@@ -53,7 +53,7 @@ class JsonBody:
         return body
 
 
-def _problem(error: JsonSchemaValueException) -> Problem:
+def _problem(error: JsonSchemaValueException) -> Refused:
     members, schema, value = error.path[1:], error.definition, error.value
     match error.rule:
         case "required":
@@ -64,7 +64,7 @@ def _problem(error: JsonSchemaValueException) -> Problem:
             message = f"is not a member of {schema.get('description', 'this request')}"
         case _:
             message = f"must be {schema['description']}"
-    return invalid("".join(f"/{_escape(name)}" for name in members), message)
+    return Refused("INVALID_REQUEST", message, "".join(f"/{_escape(name)}" for name in members))
 
 
 def _escape(name: str) -> str:

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces.aws import CONFIG, is_unavailable
-from setpieces.errors import RETRY_SECONDS, OutsideUnavailable
+from setpieces.errors import RETRY_SECONDS, ExternalUnavailable
 from setpieces.observability import logger
 from setpieces.settings import STAGE
 
@@ -38,7 +38,7 @@ _values: dict[str, tuple[str, float]] = {}
 def address(service: str, name: str) -> str:
     """The value of ``/setpieces/<stage>/<service>/<name>``, e.g. ``address("partners", "commerce-url")``.
 
-    Raises ``OutsideUnavailable`` if Parameter Store does not answer and this instance has no value yet; ``ClientError`` if
+    Raises ``ExternalUnavailable`` if Parameter Store does not answer and this instance has no value yet; ``ClientError`` if
     nothing is published there or the function may not read it.
     """
     parameter = f"/setpieces/{STAGE}/{service}/{name}"
@@ -48,7 +48,7 @@ def address(service: str, name: str) -> str:
     try:
         tries, wait = (1, REFRESH_SECONDS) if value else (FIRST_TRIES, WAIT_SECONDS)
         value, seconds = _read(parameter, tries, wait), random.uniform(*MAX_AGE_SECONDS)
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         if not value:
             raise
         logger.warning("the last address is used", extra={"parameter": parameter, "reason": str(error)})
@@ -66,7 +66,7 @@ def _read(parameter: str, tries: int, wait: float) -> str:
         if tries == 1:
             # With advice: callers that try again at once after some failures do not multiply the reads.
             reason = f"{parameter} cannot be read: {error}"
-            raise OutsideUnavailable("ssm", reason, retry_after=RETRY_SECONDS) from error
+            raise ExternalUnavailable("ssm", reason, retry_after=RETRY_SECONDS) from error
     time.sleep(random.uniform(*TRY_AGAIN_SECONDS))
     return _read(parameter, tries - 1, wait)
 

@@ -3,8 +3,8 @@
     @rest_handler
     def handler(request: Request) -> Response: ...
 
-A ``Problem`` raised anywhere below becomes a problem+json answer; anything else is logged and answered as a 500 without
-its text, so that nothing internal leaks.
+A ``Refused`` or ``RetryLater`` raised anywhere below becomes a problem+json response; any other exception is logged and
+answered with a 500 without its text, so that nothing internal leaks.
 """
 
 import json
@@ -15,10 +15,53 @@ from functools import wraps
 from typing import Any
 
 from setpieces import observability
-from setpieces.errors import RETRY_SECONDS, OutsideUnavailable
+from setpieces.errors import RETRY_SECONDS, ExternalUnavailable, Refused, RetryLater
+from setpieces.http_refusal import HttpRefusal
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, observed
-from setpieces.problems import MEDIA_TYPE, Problem, invalid, unavailable
 
+# The HTTP status of each code that a service refuses a request with.
+STATUS = {
+    "BASKET_CHANGED": 412,
+    "BASKET_FULL": 409,
+    "BASKET_NOT_FOUND": 404,
+    "BATCH_NOT_FOUND": 404,
+    "CONFIRMATION_NOT_FOUND": 404,
+    "CURRENCY_MISMATCH": 409,
+    "CUSTOMER_MISMATCH": 403,
+    "DOWNLOAD_NOT_FOUND": 404,
+    "EMAIL_TAKEN": 409,
+    "EMPTY_BASKET": 422,
+    "FEED_NOT_FOUND": 404,
+    "IDEMPOTENCY_KEY_REUSED": 409,
+    "INSUFFICIENT_STOCK": 409,
+    "INVALID_CREDENTIALS": 401,
+    "INVALID_IDEMPOTENCY_KEY": 400,
+    "INVALID_JSON": 400,
+    "INVALID_REQUEST": 400,
+    "LINE_NOT_FOUND": 404,
+    "MIGRATION_NOT_FOUND": 404,
+    "NOT_PURCHASABLE": 409,
+    "PRODUCT_NOT_FOUND": 404,
+    "PROFILE_CHANGED": 412,
+    "PROFILE_NOT_FOUND": 403,
+    "QUANTITY_LIMIT": 422,
+    "RUN_NOT_FOUND": 404,
+    "SESSION_INVALID": 401,
+    "SESSION_USER_MISMATCH": 403,
+    "TOO_MANY_ATTEMPTS": 429,
+    "UNKNOWN_BASKET": 422,
+    "UNKNOWN_FEED_TYPE": 404,
+    "UNKNOWN_JURISDICTION": 422,
+    "UNKNOWN_SKU": 404,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "VOUCHER_CANCELLED": 409,
+    "VOUCHER_EXPIRED": 409,
+    "VOUCHER_NOT_FOUND": 404,
+    "VOUCHER_NOT_YET_VALID": 409,
+    "VOUCHER_REDEEMED": 409,
+}
+PROBLEM_TYPES = "https://errors.setpieces.example/"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 # As on the gateway's own answers: any page may read them. Sessions are bearer tokens, which no browser sends by itself.
 CORS = {
@@ -56,12 +99,12 @@ class Request:
     def json(self) -> dict[str, Any]:
         """The body as a JSON object.
 
-        Raises ``Problem`` 415 for another media type (proxy integrations pass any on), and 400 for anything that is not a
-        JSON object, duplicate names included.
+        Raises ``Refused``: UNSUPPORTED_MEDIA_TYPE, as proxy integrations pass any media type on; INVALID_JSON, also for
+        duplicate names; INVALID_REQUEST for JSON that is not an object.
         """
         media_type = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media_type != "application/json":
-            raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json")
+            raise Refused("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json")
         try:
             body = json.loads(
                 self.raw_body, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
@@ -69,16 +112,16 @@ class Request:
             # Half a surrogate pair can be written as an escape but not as UTF-8, so no answer or table could hold it.
             json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
-            raise Problem(400, "INVALID_JSON", f"The body is not valid JSON: {error}") from error
+            raise Refused("INVALID_JSON", f"The body is not valid JSON: {error}") from error
         if not isinstance(body, dict):
-            raise invalid("", "The body must be a JSON object")
+            raise Refused("INVALID_REQUEST", "The body must be a JSON object", "")
         return body
 
     def idempotency_key(self) -> str | None:
-        """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
+        """The ``Idempotency-Key`` header, None without one. Raises ``Refused`` INVALID_IDEMPOTENCY_KEY."""
         key = self.headers.get("idempotency-key")
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-            raise Problem(400, "INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+            raise Refused("INVALID_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters")
         return key
 
 
@@ -100,28 +143,59 @@ def rest_handler(function: Callable[[Request], Response]) -> Callable[[dict[str,
         try:
             response = function(request)
             logger.info("answered", extra={"status": response.status})
-        except Problem as problem:
-            logger.info("refused", extra={"status": problem.status, "code": problem.code, "detail": problem.detail})
-            response = _answer(problem, request)
+        except (Refused, RetryLater) as error:
+            response = _error_response(error, request)
+            logger.info("refused", extra={"status": response.status, "code": error.code, "detail": error.detail})
         except Exception as error:
             logger.exception("unhandled error")
             metrics.add_metric(name="UnhandledError", unit="Count", value=1)
-            response = _answer(_fault(error), request)
+            response = _error_response(_unhandled(error), request)
         return _proxy_response(response, request)
 
     return observed(handler)
 
 
-def _fault(error: Exception) -> Problem:
-    """503 if AWS or a system was slow or out of reach, so that callers try again; else 500, without the error's text."""
+def status_of(error: Refused | RetryLater) -> int:
+    """The HTTP status of an error."""
+    match error:
+        case RetryLater():
+            return 503
+        case HttpRefusal():
+            return error.status
+        case _:
+            return STATUS[error.code]
+
+
+def problem_details(error: Refused | RetryLater, instance: str = "", request_id: str = "") -> dict[str, Any]:
+    """The error as RFC 9457 problem details; members without a value are left out.
+
+    {"type", "title", "status", "code", "detail"?, "instance"?, "request_id"?, "errors"?: [{"pointer", "message"}]}
+    """
+    slug = error.code.lower().replace("_", "-")
+    document = {
+        "type": PROBLEM_TYPES + slug,
+        "title": slug.replace("-", " ").capitalize(),
+        "status": status_of(error),
+        "code": error.code,
+        "detail": error.detail,
+        "instance": instance,
+        "request_id": request_id,
+        "errors": error.errors if isinstance(error, Refused) else [],
+    }
+    return {name: value for name, value in document.items() if value}
+
+
+def _unhandled(error: Exception) -> Refused | RetryLater:
+    """A ``RetryLater`` if AWS or an external system was slow or out of reach; else a 500 without the error's text."""
     # Imported here: a function that calls no AWS service does not pay for boto3.
     from setpieces.aws import is_unavailable
 
-    advice = error.advice if isinstance(error, OutsideUnavailable) else RETRY_SECONDS if is_unavailable(error) else 0
-    if advice:
-        detail = "Something this needs does not answer; send the request again"
-        return unavailable("SERVICE_UNAVAILABLE", detail, retry_after=advice)
-    return Problem(500, "INTERNAL_ERROR", "An unexpected error occurred")
+    detail = "Something this needs does not answer; send the request again"
+    if isinstance(error, ExternalUnavailable):
+        return RetryLater(error.retry_seconds, detail, "SERVICE_UNAVAILABLE")
+    if is_unavailable(error):
+        return RetryLater(RETRY_SECONDS, detail, "SERVICE_UNAVAILABLE")
+    return HttpRefusal(500, "INTERNAL_ERROR", "An unexpected error occurred")
 
 
 def _request(event: dict[str, Any], context: Any) -> Request:
@@ -143,9 +217,14 @@ def _request(event: dict[str, Any], context: Any) -> Request:
     )
 
 
-def _answer(problem: Problem, request: Request) -> Response:
-    body = problem.body(instance=request.path, request_id=request.request_id)
-    return Response(problem.status, body, {"Content-Type": MEDIA_TYPE, **problem.headers})
+def _error_response(error: Refused | RetryLater, request: Request) -> Response:
+    headers = {"Content-Type": PROBLEM_MEDIA_TYPE}
+    if isinstance(error, HttpRefusal):
+        headers |= error.headers
+    retry_after = error.seconds if isinstance(error, RetryLater) else error.retry_after
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Response(status_of(error), problem_details(error, request.path, request.request_id), headers)
 
 
 def _proxy_response(response: Response, request: Request) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from setpieces.errors import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer, send
 from setpieces.parameters import address
 
@@ -14,7 +14,7 @@ NO_SUCH_PATH = "NOT_FOUND"
 def call(service: str, method: str, path: str, *, body: Any = None, timeout: float, repeatable: bool = False) -> Answer:
     """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds in all.
 
-    ``repeatable``: see ``setpieces.external.send``. Raises ``OutsideUnavailable`` for a time-out, a 429 or a 5xx, as for
+    ``repeatable``: see ``setpieces.external.send``. Raises ``ExternalUnavailable`` for a time-out, a 429 or a 5xx, as for
     outside systems, and for a path that the API does not have.
     """
     deadline = time.monotonic() + timeout
@@ -24,5 +24,5 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     answer = send(service, method, url, body=sent, headers={}, sign=True, deadline=deadline, repeatable=repeatable)
     # API Gateway sends this while a deployment is rolled back: the resource itself may exist.
     if answer.status == 404 and isinstance(answer.body, dict) and answer.body.get("code") == NO_SUCH_PATH:
-        raise OutsideUnavailable(service, f"has no path {path}")
+        raise ExternalUnavailable(service, f"has no path {path}")
     return answer

@@ -1,13 +1,13 @@
-"""The frame around every function that consumes a queue: one record at a time, partial batch responses, named rejects.
+"""The frame around every function that consumes a queue: one record at a time, with partial batch responses.
 
     handler = queue_handler(process)        # process(body: dict, record: Record) -> None
 
 * ``process`` returns: the record is done.
-* It raises ``Reject``: the record can never succeed. It goes to the dead-letter queue at once, with its reason, instead
-  of burning its receives, and the batch goes on.
-* It raises ``Later``: the record is delivered again after the seconds that it names.
-* A service of AWS does not answer or throttles: as ``Later``, after seconds that grow with each delivery. Waits of the queue's
-  visibility timeout would use up the receives in minutes.
+* It raises ``PermanentFailure``: no retry can help. The record goes to the dead-letter queue at once with the reason, and the
+  batch continues.
+* It raises ``RetryLater``: the record is delivered again after its seconds.
+* An AWS service does not answer or throttles: as ``RetryLater``, with a backoff that grows with each delivery. Waits of the
+  queue's visibility timeout would use up the receives in minutes.
 * It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again
   when the queue's visibility timeout is over.
 
@@ -27,40 +27,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces import observability
 from setpieces.aws import client, is_unavailable
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import SERVICE, setting
 
 # A message can be invisible for twelve hours from its receipt (API_ChangeMessageVisibility); SQS refuses more, which an outside
 # system may ask for. An hour leaves time for the attempt itself, and several attempts before the message expires.
 MAX_WAIT_SECONDS = 3600
-
-
-class Reject(Exception):
-    """A record that no retry can help; ``reason`` is a stable code such as ``UNKNOWN_EVENT``.
-
-    ``detail`` stays on the dead letter and is read by people: it says where the record is wrong, and never repeats its values.
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
-        self.detail = detail
-
-
-class Later(Exception):
-    """A record that may succeed in ``seconds``: something it needs is slow, down or not there yet."""
-
-    def __init__(self, seconds: int, detail: str = "") -> None:
-        super().__init__(detail)
-        self.seconds = seconds
-
-
-def growing(receive_count: int, first: int = 2, most: int = 300) -> int:
-    """Seconds to wait after the ``receive_count``-th delivery has failed: ``first``, twice as long each time, ``most``.
-
-    Twenty receives bridge an outage of an hour, and nothing waits much longer than what it waits for was down.
-    """
-    return min(most, first * 2 ** min(receive_count - 1, 20))
 
 
 @dataclass(frozen=True)
@@ -114,17 +88,17 @@ def batch_handler(process: ProcessBatch) -> Callable[[dict[str, Any], Any], dict
 
 
 def body_of(record: Record) -> dict[str, Any]:
-    """The record's body as a JSON object. Raises ``Reject`` INVALID_JSON."""
+    """The record's body as a JSON object. Raises ``PermanentFailure`` INVALID_JSON."""
     try:
         body = json.loads(record.body)
     except ValueError as error:
-        raise Reject("INVALID_JSON", str(error)) from error
+        raise PermanentFailure("INVALID_JSON", str(error)) from error
     if not isinstance(body, dict):
-        raise Reject("INVALID_JSON", "the body is not an object")
+        raise PermanentFailure("INVALID_JSON", "the body is not an object")
     return body
 
 
-def bury(record: Record, reject: Reject) -> None:
+def send_to_dlq(record: Record, reject: PermanentFailure) -> None:
     """Put a copy of the record on the dead-letter queue, with its reason; the record itself is done then."""
     logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
     metrics.add_metric(name="Rejected", unit="Count", value=1)
@@ -146,23 +120,23 @@ def _process(process: Process, record: Record) -> None:
         observability.begin(record.attributes.get("correlation_id"))
         process(body_of(record), record)
         logger.info("done", extra={"message_id": record.message_id, "receive_count": record.receive_count})
-    except Reject as reject:
-        bury(record, reject)
+    except PermanentFailure as reject:
+        send_to_dlq(record, reject)
 
 
 def _fail(record: Record, error: Exception) -> None:
     """Leave the record on the queue; called while ``error`` is being handled."""
-    if isinstance(error, Later):
-        put_off(record, error.seconds, str(error))
+    if isinstance(error, RetryLater):
+        defer(record, error.seconds, str(error))
         return
     logger.exception("record failed", extra={"message_id": record.message_id})
     if is_unavailable(error):
-        put_off(record, growing(record.receive_count), "AWS does not answer")
+        defer(record, backoff_seconds(record.receive_count), "AWS does not answer")
     else:
         _publish_age(record)
 
 
-def put_off(record: Record, seconds: int, detail: str = "") -> None:
+def defer(record: Record, seconds: int, detail: str = "") -> None:
     """Have the record, which stays on the queue, delivered again in ``seconds``, at most ``MAX_WAIT_SECONDS``."""
     seconds = min(seconds, MAX_WAIT_SECONDS)
     logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})

@@ -4,7 +4,8 @@ from typing import Any
 
 from setpieces import external
 from setpieces.entity_tags import entity_tag
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 
 # Two records of a batch, each with a slow last call, fit into the function's 10 s.
 CALL_SECONDS = 1.5
@@ -20,19 +21,19 @@ class Refused(Exception):
 
 
 def legacy_customer(customer_id: str) -> Any | None:
-    """The customer of the legacy platform, None if it has none. Raises ``Deleted``, ``Refused``, ``OutsideUnavailable``."""
+    """The customer of the legacy platform, None if it has none. Raises ``Deleted``, ``Refused``, ``ExternalUnavailable``."""
     return _document(_call("GET", "legacy", "customers", customer_id))
 
 
 def new_customer(customer_id: str) -> dict[str, Any] | None:
-    """The customer of the new platform, None if it has none. Raises ``Deleted``, ``Refused``, ``OutsideUnavailable``."""
+    """The customer of the new platform, None if it has none. Raises ``Deleted``, ``Refused``, ``ExternalUnavailable``."""
     return _document(_call("GET", "customers", customer_id))
 
 
 def update(customer_id: str, customer: dict[str, Any], version: int) -> bool:
     """Write the whole customer if it still is at ``version``; whether it was.
 
-    Raises ``Deleted``, ``Refused``, ``OutsideUnavailable`` (with ``timed_out`` it may have been written).
+    Raises ``Deleted``, ``Refused``, ``ExternalUnavailable`` (with ``timed_out`` it may have been written).
     """
     headers = {"If-Match": entity_tag(version)}
     answer = _call("PUT", "customers", customer_id, body=customer, headers=headers)
@@ -62,7 +63,7 @@ def _call(method: str, *path: str, **options: Any) -> Answer:
     while True:
         try:
             return external.call("commerce", method, *path, timeout=CALL_SECONDS, **options)
-        except OutsideUnavailable as error:
+        except ExternalUnavailable as error:
             if tries == TRIES or error.timed_out or error.retry_after is not None:
                 raise
             tries += 1

@@ -3,7 +3,7 @@
 from typing import Any
 
 from customer_migration.domain import ORIGIN
-from setpieces.eventbridge_consumer import event_of
+from setpieces.eventbridge_consumer import parse_event
 from setpieces.events import Event
 from setpieces.sqs_consumer import Record
 
@@ -13,11 +13,11 @@ UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 
 def wanted(body: dict[str, Any], record: Record) -> Event | None:
     """The event in a message; None for an echo of our own write, which the subscription filters out but for the minutes that a
-    change of its filter takes. Raises ``Reject``, ``Later``.
+    change of its filter takes. Raises ``PermanentFailure``, ``Later``.
     """
     if record.attributes.get("origin") == ORIGIN:
         return None
-    return event_of(body, record, (CREATED, UPDATED))
+    return parse_event(body, record, (CREATED, UPDATED))
 
 
 def request(customer_id: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from customer_migration import repository as table
 from customer_migration.clients import Deleted, Refused, legacy_customer, new_customer, update
 from customer_migration.domain import BadSource, merge
 from customer_migration.repository import FAILED, MIGRATED, NOT_FOUND
-from setpieces.external import OutsideUnavailable
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 from setpieces.observability import count, logger
 from setpieces.settings import setting
-from setpieces.sqs_consumer import Later, Reject, growing
 
 # The legacy platform knows a customer only after a while: this often it is asked, 2 and 4 seconds apart.
 NOT_FOUND_RECEIVES = 3
@@ -30,21 +30,22 @@ class Outcome:
 def migrate(customer_id: str, receives: int) -> None:
     """Bring the customer's new profile up to the legacy platform's version; ``receives`` counts this message's deliveries.
 
-    Raises ``Later`` while somebody else migrates the customer or a platform is unavailable, ``Reject`` for what no retry helps.
+    Raises ``RetryLater`` while another message migrates the customer or a platform is unavailable, and
+    ``PermanentFailure`` where no retry can help.
     """
     lease = table.acquire(customer_id)
     if lease is None:
-        raise Later(_wait(receives), "another message is migrating this customer")
+        raise RetryLater(_wait(receives), "another message is migrating this customer")
     try:
         outcome = _outcome(customer_id, lease.source_version, receives)
-    except Later as later:
+    except RetryLater as later:
         if receives >= int(setting("MAX_RECEIVES")):
             table.finish(lease, FAILED, reason="UNAVAILABLE")
             logger.error("given up", extra={"detail": str(later)})
         else:
             table.release(lease)
         raise
-    except Reject as reject:
+    except PermanentFailure as reject:
         table.finish(lease, FAILED, reason=reject.reason)
         raise
     table.finish(lease, outcome.status, outcome.source_version, outcome.reason)
@@ -59,12 +60,12 @@ def _outcome(customer_id: str, migrated_version: int, receives: int) -> Outcome:
     except Deleted:
         # Whatever the other platform still has: they asked to be forgotten.
         return Outcome(NOT_FOUND, reason="DELETED")
-    except OutsideUnavailable as error:
-        raise Later(max(_wait(receives), error.retry_after or 0), str(error)) from error
+    except ExternalUnavailable as error:
+        raise RetryLater(max(_wait(receives), error.retry_after or 0), str(error)) from error
     except BadSource as bad:
-        raise Reject(bad.reason, bad.detail) from bad
+        raise PermanentFailure(bad.reason, bad.detail) from bad
     except Refused as refused:
-        raise Reject("REFUSED", str(refused)) from refused
+        raise PermanentFailure("REFUSED", str(refused)) from refused
 
 
 def _compose_and_write(customer_id: str, migrated_version: int, receives: int) -> Outcome:
@@ -81,14 +82,14 @@ def _compose_and_write(customer_id: str, migrated_version: int, receives: int) -
         # One write under one condition: all of it is there, or none.
         if update(customer_id, merged, customer["version"]):
             return Outcome(MIGRATED, merged["source_version"])
-    raise Later(_wait(receives), "others keep changing this customer")
+    raise RetryLater(_wait(receives), "others keep changing this customer")
 
 
 def _absent(reason: str, receives: int) -> Outcome:
     if receives < NOT_FOUND_RECEIVES:
-        raise Later(_wait(receives), reason)
+        raise RetryLater(_wait(receives), reason)
     return Outcome(NOT_FOUND, reason=reason)
 
 
 def _wait(receives: int) -> int:
-    return growing(receives)
+    return backoff_seconds(receives)

@@ -6,9 +6,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from customers.domain.profile import ORIGIN
 from setpieces.aws import client
+from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.events import Event, PublishFailed, check, derived_id, profile_updated_id, publish
 from setpieces.observability import logger, metrics
-from setpieces.problems import Problem, unavailable
 from setpieces.settings import setting
 
 CREATED = ("CUSTOMER", "PROFILE", "CREATED")
@@ -19,7 +19,7 @@ REFUSALS = (BotoCoreError, ClientError, PublishFailed)
 
 
 def announce_update(customer_id: str, version: int) -> None:
-    """Tell the bus that a profile has a new version. Raises ``Problem`` 503 if it cannot be told."""
+    """Tell the bus that a profile has a new version. Raises ``Refused`` 503 if it cannot be told."""
     event_id = profile_updated_id(customer_id, version)
     try:
         publish(Event(UPDATED, {"customer_id": customer_id, "version": version}, event_id=event_id), source=SOURCE)
@@ -28,7 +28,7 @@ def announce_update(customer_id: str, version: int) -> None:
 
 
 def announce_customer(customer_id: str) -> None:
-    """Tell the customer topic of a new customer. Raises ``Problem`` 503 if it cannot be told."""
+    """Tell the customer topic of a new customer. Raises ``Refused`` 503 if it cannot be told."""
     event = Event(CREATED, {"customer_id": customer_id}, event_id=derived_id("customer-created", customer_id))
     check(event)
     attributes = dict(zip(("type", "subtype", "status"), CREATED, strict=True)) | {"origin": ORIGIN}
@@ -57,6 +57,8 @@ def announce_mismatch(customer_id: str, session_hash: str) -> None:
         logger.exception("the mismatch was not announced")
 
 
-def _not_passed_on(to: str) -> Problem:
+def _not_passed_on(to: str) -> RetryLater:
     logger.exception("not announced", extra={"to": to})
-    return unavailable("NOT_PASSED_ON", "What was asked for is stored, but not passed on yet; repeat the request")
+    return RetryLater(
+        RETRY_SECONDS, "What was asked for is stored, but not passed on yet; repeat the request", "NOT_PASSED_ON"
+    )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from setpieces.entity_tags import versions
+from setpieces.errors import Refused
 from setpieces.fields import BOOLEAN, EMAIL, nullable, postal_address, single_line
 from setpieces.idempotency import key_digest, payload_digest
 from setpieces.json_body import JsonBody
-from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 
 MAX_ADDRESSES = 10
@@ -100,7 +100,7 @@ class UpdateProfile:
 
 
 def parse_request_sign_up(request: Request) -> RequestSignUp:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     body, key = SIGN_UP.parse(request), request.idempotency_key()
     if key is None:
         return RequestSignUp(secrets.token_hex(16), body["email"], body["name"])
@@ -110,30 +110,30 @@ def parse_request_sign_up(request: Request) -> RequestSignUp:
 
 
 def parse_create_customer(request: Request) -> CreateCustomer:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     body = CONFIRMATION.parse(request)
     return CreateCustomer(body["token"], body["password"])
 
 
 def parse_update_profile(request: Request) -> UpdateProfile:
-    """Raises ``Problem`` 400, 403."""
+    """Raises ``Refused`` 400, 403."""
     customer_id, if_match = parse_customer_id(request), _parse_if_match(request)
     patch = PROFILE_PATCH.parse(request)
     if len(json.dumps(patch.get("addresses"))) > MAX_ADDRESSES_BYTES:
         message = f"must have at most {MAX_ADDRESSES_BYTES} bytes altogether, with what is not ASCII escaped"
-        raise invalid("/addresses", message)
+        raise Refused("INVALID_REQUEST", message, "/addresses")
     return UpdateProfile(customer_id, patch, if_match)
 
 
 def parse_customer_id(request: Request) -> str:
-    """The customer who calls, as the authorizer knows them. Raises ``Problem`` 403 if the path names another.
+    """The customer who calls, as the authorizer knows them. Raises ``Refused`` 403 if the path names another.
 
     The gateway lets no other caller through. The path is compared again, so that a fault in a policy, or a path that two
     parties read differently, does not show another customer's data.
     """
     customer_id = str(request.authorizer.get("customer_id") or "")
     if not customer_id or customer_id != request.path_parameters.get("customer_id"):
-        raise Problem(403, "SESSION_USER_MISMATCH", "This session belongs to another customer")
+        raise Refused("SESSION_USER_MISMATCH", "This session belongs to another customer")
     return customer_id
 
 

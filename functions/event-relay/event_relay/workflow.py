@@ -2,9 +2,10 @@
 
 from event_relay.domain import PROFILE_UPDATED, Meaning, Unusable, meaning, rounds
 from setpieces import observability
+from setpieces.errors import PermanentFailure
 from setpieces.events import Event, InvalidEvent, check, derived_id, offer, profile_updated_id
 from setpieces.observability import logger, metrics
-from setpieces.sqs_consumer import Record, Reject, body_of, bury
+from setpieces.sqs_consumer import Record, body_of, send_to_dlq
 
 SOURCE = "event-relay"
 
@@ -36,8 +37,8 @@ def relay(records: list[Record]) -> set[str]:
     return done
 
 
-def event_of(record: Record) -> Event | None:
-    """The event that a record means; None if the shop caused it. Raises ``Reject``.
+def parse_event(record: Record) -> Event | None:
+    """The event that a record means; None if the shop caused it. Raises ``PermanentFailure``.
 
     The same update always gives the same event id, so that a consumer recognises one that is sent again: because the relay
     crashed between publishing it and deleting the message, because the platform sent it twice, or by a redrive.
@@ -45,7 +46,7 @@ def event_of(record: Record) -> Event | None:
     try:
         found = meaning(body_of(record))
     except Unusable as unusable:
-        raise Reject(unusable.reason, unusable.detail) from unusable
+        raise PermanentFailure(unusable.reason, unusable.detail) from unusable
     if found is None:
         return None
     event = Event(
@@ -58,7 +59,7 @@ def event_of(record: Record) -> Event | None:
     try:
         check(event)
     except InvalidEvent as error:
-        raise Reject("INVALID_EVENT", str(error)) from error
+        raise PermanentFailure("INVALID_EVENT", str(error)) from error
     return event
 
 
@@ -70,10 +71,10 @@ def _event_id(found: Meaning, record: Record) -> str:
 
 def _event_or_bury(record: Record) -> Event | None:
     try:
-        return event_of(record)
-    except Reject as reject:
+        return parse_event(record)
+    except PermanentFailure as reject:
         observability.begin(record.message_id)
-        bury(record, reject)
+        send_to_dlq(record, reject)
         return None
 
 

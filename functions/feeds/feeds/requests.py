@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from setpieces.rest_api import Request
 
 TYPES = ("product", "pricing", "sku")
@@ -21,15 +21,15 @@ class ShowFeed:
 
 
 def parse_feed_type(request: Request) -> str:
-    """The type in the path. Raises ``Problem`` 404 for what is no type of feed."""
+    """The type in the path. Raises ``Refused`` 404 for what is no type of feed."""
     feed_type = request.path_parameters["type"]
     if feed_type not in TYPES:
-        raise Problem(404, "UNKNOWN_FEED_TYPE", f"There is no such feed; there are {', '.join(TYPES)}")
+        raise Refused("UNKNOWN_FEED_TYPE", f"There is no such feed; there are {', '.join(TYPES)}")
     return feed_type
 
 
 def parse_show_feed(request: Request) -> ShowFeed:
-    """Raises ``Problem`` 404 for what is no type of feed, and for what no feed has as its id."""
+    """Raises ``Refused`` 404 for what is no type of feed, and for what no feed has as its id."""
     feed_type, feed_id = parse_feed_type(request), request.path_parameters["feed_id"]
     if not _ID.fullmatch(feed_id):
         raise not_found()
@@ -45,5 +45,5 @@ def upload_key(feed_type: str, feed_id: str, moment: datetime) -> str:
     return f"{feed_type}/in/{moment:%Y/%m/%d}/{feed_id}.json"
 
 
-def not_found() -> Problem:
-    return Problem(404, "FEED_NOT_FOUND", "There is no such feed")
+def not_found() -> Refused:
+    return Refused("FEED_NOT_FOUND", "There is no such feed")

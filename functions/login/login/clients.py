@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from setpieces import external
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import Problem, unavailable
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.rest_api import Request
 
 # A password is made slow to check on purpose. The rest is for storing the session and announcing it.
@@ -22,7 +21,7 @@ class Identity:
 
 
 def authenticate(email: str, password: str, request: Request) -> Identity:
-    """Raises ``Problem``: 401 if address or password is wrong, 503 if the provider is slow, down or talks nonsense."""
+    """Raises ``Refused``: 401 if address or password is wrong, 503 if the provider is slow, down or talks nonsense."""
     try:
         answer = external.call(
             "identity",
@@ -33,11 +32,11 @@ def authenticate(email: str, password: str, request: Request) -> Identity:
             repeatable=True,
         )
         if answer.status in (400, 401, 404):
-            raise Problem(401, "INVALID_CREDENTIALS", "The e-mail address or the password is wrong")
+            raise Refused("INVALID_CREDENTIALS", "The e-mail address or the password is wrong")
         return _identity(answer)
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         detail = "Nobody can sign in at the moment"
-        raise unavailable("IDENTITY_UNAVAILABLE", detail, retry_after=error.advice) from error
+        raise RetryLater(error.retry_seconds, detail, "IDENTITY_UNAVAILABLE") from error
 
 
 def _identity(answer: external.Answer) -> Identity:
@@ -47,4 +46,4 @@ def _identity(answer: external.Answer) -> Identity:
         body = answer.body
         return Identity(str(body["identity_id"]), str(body["customer_id"] or ""), [str(role) for role in body["roles"]])
     except (ValueError, KeyError, TypeError) as error:
-        raise OutsideUnavailable("identity", "answered something else than an identity") from error
+        raise ExternalUnavailable("identity", "answered something else than an identity") from error

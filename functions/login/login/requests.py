@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
+from setpieces.errors import Refused
 from setpieces.fields import text
 from setpieces.json_body import JsonBody
-from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 from setpieces.sessions import bearer_token
 
@@ -33,13 +33,13 @@ class CreateSession:
 
 
 def parse_create_session(request: Request) -> CreateSession:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     body = CREDENTIALS.parse(request)
     return CreateSession(body["email"], body["password"])
 
 
 def parse_session_token(request: Request) -> str:
-    """The token of the session that calls. Raises ``Problem`` 401."""
+    """The token of the session that calls. Raises ``Refused`` 401."""
     token = bearer_token(request.headers.get("authorization", ""))
     if token is None:
         raise no_session()
@@ -47,13 +47,13 @@ def parse_session_token(request: Request) -> str:
 
 
 def parse_identity_id(request: Request) -> str:
-    """The identity that the path names. Raises ``Problem`` 400 for what no identity has as its id."""
+    """The identity that the path names. Raises ``Refused`` 400 for what no identity has as its id."""
     identity_id = request.path_parameters["identity_id"]
     if not _IDENTITY_ID.fullmatch(identity_id):
-        raise invalid("/identity_id", "must be 1 to 128 of A-Z a-z 0-9 . _ : -")
+        raise Refused("INVALID_REQUEST", "must be 1 to 128 of A-Z a-z 0-9 . _ : -", "/identity_id")
     return identity_id
 
 
-def no_session() -> Problem:
+def no_session() -> Refused:
     """401, without WWW-Authenticate: API Gateway would rename it in a function's response."""
-    return Problem(401, "SESSION_INVALID", "There is no such session, or it has ended")
+    return Refused("SESSION_INVALID", "There is no such session, or it has ended")

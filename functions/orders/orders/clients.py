@@ -6,10 +6,9 @@ from typing import Any
 
 from orders.domain.checks import LINE
 from setpieces import external, signed_client
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.observability import count, logger
 from setpieces.postal import LONGEST
-from setpieces.sqs_consumer import Reject
 
 BASKET_SECONDS = 2.0
 # The tax service has a deadline of its own for the tax system, and an answer even without it.
@@ -26,7 +25,7 @@ _TAX_LINE = ("sku", "tax", "rate")
 
 
 def read_basket(basket_id: str, timeout: float = BASKET_SECONDS) -> dict[str, Any] | None:
-    """The basket, None if there is none (any more), or if no basket can have this id. Raises ``OutsideUnavailable``."""
+    """The basket, None if there is none (any more), or if no basket can have this id. Raises ``ExternalUnavailable``."""
     answer = signed_client.call("basket", "GET", f"/v1/internal/baskets/{basket_id}", timeout=timeout)
     if answer.status in (400, 404):
         return None
@@ -55,7 +54,7 @@ def _read_product(sku: str, deadline: float) -> tuple[bool, dict[str, Any] | Non
     """(whether the platform told, the product)"""
     try:
         answer = external.call("commerce", "GET", "products", sku, timeout=deadline - time.monotonic())
-    except OutsideUnavailable:
+    except ExternalUnavailable:
         return False, None
     if answer.status in (404, 410):
         return True, None
@@ -66,7 +65,7 @@ def _read_product(sku: str, deadline: float) -> tuple[bool, dict[str, Any] | Non
 
 
 def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | None:
-    """{tax_total, lines, source, rate_version, quoted_at}, None for an unknown destination. Raises ``OutsideUnavailable``."""
+    """{tax_total, lines, source, rate_version, quoted_at}, None for an unknown destination. Raises ``ExternalUnavailable``."""
     ship_to = {
         name: order["ship_to"][name] for name in ("country", "region", "postal_code") if name in order["ship_to"]
     }
@@ -84,11 +83,11 @@ def quote_tax(order: dict[str, Any], price: dict[str, Any]) -> dict[str, Any] | 
         lines = [{name: line[name] for name in _TAX_LINE} for line in quotation["lines"]]
         return {name: quotation[name] for name in _QUOTATION} | {"lines": lines}
     except (KeyError, TypeError) as error:
-        raise OutsideUnavailable("tax", f"answered something else than a quotation: {error}") from error
+        raise ExternalUnavailable("tax", f"answered something else than a quotation: {error}") from error
 
 
 def is_held(order: dict[str, Any], charge_id: str) -> bool:
-    """Does the payment provider hold the order's amount under this charge? Raises ``OutsideUnavailable``."""
+    """Does the payment provider hold the order's amount under this charge? Raises ``ExternalUnavailable``."""
     answer = external.call("payments", "GET", "charges", order["order_number"], timeout=CHARGE_SECONDS)
     if answer.status == 404:
         return False
@@ -100,7 +99,7 @@ def is_held(order: dict[str, Any], charge_id: str) -> bool:
 def tell_platform(order: dict[str, Any]) -> None:
     """Put a paid order on the commerce platform; the same again changes nothing.
 
-    Raises ``OutsideUnavailable``; ``Reject`` ORDER_DIFFERS if the platform has another order of this number.
+    Raises ``ExternalUnavailable``; ``PermanentFailure`` ORDER_DIFFERS if the platform has another order of this number.
     """
     paid = {
         "order_number": order["order_number"],
@@ -116,11 +115,11 @@ def tell_platform(order: dict[str, Any]) -> None:
     }
     answer = external.call("commerce", "PUT", "orders", order["order_number"], body=paid, timeout=PLATFORM_SECONDS)
     if answer.status == 409:
-        raise Reject("ORDER_DIFFERS", f"the platform has another order {order['order_number']}")
+        raise PermanentFailure("ORDER_DIFFERS", f"the platform has another order {order['order_number']}")
     _body("commerce", answer)
 
 
 def _body(system: str, answer: external.Answer) -> dict[str, Any]:
     if answer.status not in (200, 201) or not isinstance(answer.body, dict):
-        raise OutsideUnavailable(system, f"answered {answer.status}")
+        raise ExternalUnavailable(system, f"answered {answer.status}")
     return answer.body

@@ -33,7 +33,7 @@ from orders.domain.statuses import (
 from orders.requests import Idempotency
 from setpieces.aws import cancellation_codes, client, error_code
 from setpieces.dynamodb_types import from_item, to_attribute, to_item
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from setpieces.settings import setting
 
 Order = dict[str, Any]
@@ -48,7 +48,7 @@ PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)), S
 
 
 def numbered_before(idempotency: Idempotency) -> str | None:
-    """The number of the order that was placed under a key. Raises ``Problem`` 409 if it was for another request."""
+    """The number of the order that was placed under a key. Raises ``Refused`` 409 if it was for another request."""
     for key in idempotency.keys:
         stored = _get(f"key#{key}")
         # DynamoDB removes expired items days late.
@@ -60,9 +60,9 @@ def numbered_before(idempotency: Idempotency) -> str | None:
     return None
 
 
-def key_reused() -> Problem:
+def key_reused() -> Refused:
     """409."""
-    return Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
+    return Refused("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another order")
 
 
 def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> bool:

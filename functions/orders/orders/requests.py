@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from setpieces.errors import Refused
 from setpieces.postal import COUNTRY, LONGEST
-from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -16,18 +16,18 @@ _PATTERNS = {"basket_id": _ID, "customer_id": _ID, "payment_token": _TOKEN}
 
 
 def order(request: Request) -> dict[str, Any]:
-    """{basket_id, customer_id, payment_token, ship_to}. Raises ``Problem`` 400; 403 for another's customer id."""
+    """{basket_id, customer_id, payment_token, ship_to}. Raises ``Refused`` 400; 403 for another's customer id."""
     sent = request.json()
     for name in sent:
         if name not in _PATTERNS and name != "ship_to":
-            raise invalid(f"/{name}", "is not a member of this request")
+            raise Refused("INVALID_REQUEST", "is not a member of this request", f"/{name}")
     for name, pattern in _PATTERNS.items():
         value = sent.get(name)
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise invalid(f"/{name}", f"must match {pattern.pattern}")
+            raise Refused("INVALID_REQUEST", f"must match {pattern.pattern}", f"/{name}")
     _check_address(sent.get("ship_to"))
     if owner(request) not in ("", sent["customer_id"]):
-        raise Problem(403, "CUSTOMER_MISMATCH", "This session belongs to another customer")
+        raise Refused("CUSTOMER_MISMATCH", "This session belongs to another customer")
     return sent
 
 
@@ -38,16 +38,18 @@ def owner(request: Request) -> str:
 
 def _check_address(address: Any) -> None:
     if not isinstance(address, dict):
-        raise invalid("/ship_to", "must be an address")
+        raise Refused("INVALID_REQUEST", "must be an address", "/ship_to")
     for name, value in address.items():
         if name not in LONGEST:
-            raise invalid(f"/ship_to/{name}", "is not a member of an address")
+            raise Refused("INVALID_REQUEST", "is not a member of an address", f"/ship_to/{name}")
         if not isinstance(value, str) or not 1 <= len(value) <= LONGEST[name]:
-            raise invalid(f"/ship_to/{name}", f"must be a text of 1 to {LONGEST[name]} characters")
+            raise Refused("INVALID_REQUEST", f"must be a text of 1 to {LONGEST[name]} characters", f"/ship_to/{name}")
     if not COUNTRY.fullmatch(address.get("country", "")):
-        raise invalid("/ship_to/country", "must be a country code of two capital letters (ISO 3166-1)")
+        raise Refused(
+            "INVALID_REQUEST", "must be a country code of two capital letters (ISO 3166-1)", "/ship_to/country"
+        )
     if "postal_code" not in address:
-        raise invalid("/ship_to/postal_code", "is required")
+        raise Refused("INVALID_REQUEST", "is required", "/ship_to/postal_code")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Idempotency:
 
 
 def idempotency(request: Request, sent: dict[str, Any]) -> Idempotency | None:
-    """None if the caller sent no ``Idempotency-Key``. Raises ``Problem`` 400."""
+    """None if the caller sent no ``Idempotency-Key``. Raises ``Refused`` 400."""
     key = request.idempotency_key()
     if key is None:
         return None

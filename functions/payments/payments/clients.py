@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from payments.domain import Charge, Order, Step, decide
 from setpieces import external
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.sqs_consumer import Reject
+from setpieces.errors import ExternalUnavailable, PermanentFailure
+from setpieces.external import Answer
 
 FIND_SECONDS = 1.5
 CHARGE_SECONDS = 3.0
@@ -25,11 +25,11 @@ def settle(order: Order, seconds_left: Callable[[], float], receives: int) -> tu
 
     ``receives`` counts the deliveries of this message: one before may have asked for a charge and got no answer.
 
-    Raises ``OutsideUnavailable`` when the provider gave no usable answer in time, ``Reject`` when it never will.
+    Raises ``ExternalUnavailable`` when the provider gave no usable answer in time, ``PermanentFailure`` when it never will.
     """
     try:
         return _attempt(order, seconds_left, under_way=1 < receives < SETTLED_RECEIVES)
-    except OutsideUnavailable:
+    except ExternalUnavailable:
         # Perhaps the charge was made and only its answer is missing. If not, the queue waits before the next attempt.
         return _attempt(order, seconds_left, under_way=True)
 
@@ -42,26 +42,26 @@ def _attempt(order: Order, seconds_left: Callable[[], float], *, under_way: bool
         charge = create(order, min(CHARGE_SECONDS, seconds_left()), under_way=under_way)
         step = decide(order, charge)
     elif charge is None and under_way:
-        raise OutsideUnavailable("payments", "a charge of the order may be under way")
+        raise ExternalUnavailable("payments", "a charge of the order may be under way")
     return step, charge
 
 
 def find(order_number: str, timeout: float) -> Charge | None:
-    """The provider's record of an order's charge, if there is one. Raises ``OutsideUnavailable``."""
+    """The provider's record of an order's charge, if there is one. Raises ``ExternalUnavailable``."""
     answer = external.call("payments", "GET", "charges", order_number, timeout=timeout)
     if answer.status == 404:
         return None
     if answer.status != 200:
-        raise OutsideUnavailable("payments", f"answered {answer.status}")
+        raise ExternalUnavailable("payments", f"answered {answer.status}")
     return _charge(answer)
 
 
 def create(order: Order, timeout: float, *, under_way: bool) -> Charge:
     """The order's new charge, or the one that was made a moment ago.
 
-    A token that the provider does not know is a declined payment. Raises ``OutsideUnavailable``, also for 409: somebody else
+    A token that the provider does not know is a declined payment. Raises ``ExternalUnavailable``, also for 409: somebody else
     has used the key, and the next look at the record tells for what; and for any refusal while an earlier charge may be
-    ``under_way``. Raises ``Reject`` CHARGE_REFUSED.
+    ``under_way``. Raises ``PermanentFailure`` CHARGE_REFUSED.
     """
     body = {
         "amount": order.amount,
@@ -75,21 +75,21 @@ def create(order: Order, timeout: float, *, under_way: bool) -> Charge:
         case 200 | 201:
             return _charge(answer)
         case 409:
-            raise OutsideUnavailable("payments", "the key is in use")
+            raise ExternalUnavailable("payments", "the key is in use")
         case status if under_way:
-            raise OutsideUnavailable("payments", f"answered {status} while a charge may be under way")
+            raise ExternalUnavailable("payments", f"answered {status} while a charge may be under way")
         case 422:
             return Charge("declined", order.amount, order.currency, reason_code="UNKNOWN_TOKEN")
         case status:
-            raise Reject("CHARGE_REFUSED", f"the provider answered {status}")
+            raise PermanentFailure("CHARGE_REFUSED", f"the provider answered {status}")
 
 
 def _charge(answer: Answer) -> Charge:
-    """Raises ``OutsideUnavailable`` for what is not a charge."""
+    """Raises ``ExternalUnavailable`` for what is not a charge."""
     try:
         charge = Charge(**{name: answer.body[name] for name in ("status", "amount", "currency", "charge_id")})
     except (KeyError, TypeError) as error:
-        raise OutsideUnavailable("payments", "answered something else than a charge") from error
+        raise ExternalUnavailable("payments", "answered something else than a charge") from error
     if charge.status not in ("authorized", "declined"):
-        raise OutsideUnavailable("payments", "answered a charge of unknown status")
+        raise ExternalUnavailable("payments", "answered a charge of unknown status")
     return charge

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from setpieces.sqs_consumer import Reject
+from setpieces.errors import PermanentFailure
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,18 @@ def needs_the_provider(order: Order) -> bool:
 def decide(order: Order, charge: Charge | None) -> Step:
     """The step for an order and its charge.
 
-    Raises ``Reject``: UNKNOWN_STATUS, because what is not understood is not charged; CHARGE_DIFFERS for a charge that is
-    not over the order's amount and CHARGED_AFTER_FAILURE for one of a failed order, because only a person can settle them.
+    Raises ``PermanentFailure``: UNKNOWN_STATUS, because what is not understood is not charged; CHARGE_DIFFERS for a charge that
+    is not over the order's amount and CHARGED_AFTER_FAILURE for one of a failed order, because only a person can settle them.
     """
     if charge and (charge.amount, charge.currency) != (order.amount, order.currency):
-        raise Reject("CHARGE_DIFFERS", f"charge {charge.charge_id} is over another amount than the order")
+        raise PermanentFailure("CHARGE_DIFFERS", f"charge {charge.charge_id} is over another amount than the order")
     step = _row(order)[charge.status if charge else None]
     if charge and step is Step.GIVE_BACK:
-        raise Reject("CHARGED_AFTER_FAILURE", f"the order has failed, but charge {charge.charge_id} is held")
+        raise PermanentFailure("CHARGED_AFTER_FAILURE", f"the order has failed, but charge {charge.charge_id} is held")
     return step
 
 
 def _row(order: Order) -> dict[str | None, Step]:
     if order.backend_status not in STEPS:
-        raise Reject("UNKNOWN_STATUS", "the order has a status that payments does not know")
+        raise PermanentFailure("UNKNOWN_STATUS", "the order has a status that payments does not know")
     return STEPS[order.backend_status]

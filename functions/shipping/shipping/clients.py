@@ -1,13 +1,13 @@
 """The two systems that shipping talks to. Both calls and a cold start fit into the function's 5 s.
 
-Each raises ``setpieces.external.OutsideUnavailable`` when its system gave no usable answer in time.
+Each raises ``setpieces.external.ExternalUnavailable`` when its system gave no usable answer in time.
 """
 
 from typing import Any
 
 from setpieces import external
-from setpieces.external import OutsideUnavailable
-from setpieces.sqs_consumer import Later, Reject, growing
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 
 READ_SECONDS = 1.5
 SEND_SECONDS = 2.0
@@ -18,16 +18,17 @@ PATIENT_RECEIVES = 4
 def read_order(number: str, receive_count: int) -> dict[str, Any]:
     """The order as the commerce platform has it.
 
-    Raises ``Later`` on the first receives of an order that the platform does not know, then ``Reject`` UNKNOWN_ORDER.
+    Raises ``RetryLater`` on the first receives of an order that the platform does not know, then
+    ``PermanentFailure`` UNKNOWN_ORDER.
     """
     answer = external.call("commerce", "GET", "orders", number, timeout=READ_SECONDS)
     if answer.status == 200 and isinstance(answer.body, dict):
         return answer.body
     if answer.status != 404:
-        raise OutsideUnavailable("commerce", f"answered {answer.status}")
+        raise ExternalUnavailable("commerce", f"answered {answer.status}")
     if receive_count < PATIENT_RECEIVES:
-        raise Later(growing(receive_count), "the platform does not know the order yet")
-    raise Reject("UNKNOWN_ORDER", f"the commerce platform does not know order {number}")
+        raise RetryLater(backoff_seconds(receive_count), "the platform does not know the order yet")
+    raise PermanentFailure("UNKNOWN_ORDER", f"the commerce platform does not know order {number}")
 
 
 def send_shipment(number: str, shipment: dict[str, Any]) -> int:

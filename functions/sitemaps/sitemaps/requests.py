@@ -4,10 +4,10 @@ import re
 import uuid
 from dataclasses import dataclass
 
+from setpieces.errors import Refused
 from setpieces.fields import BOOLEAN
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
-from setpieces.problems import invalid
 from setpieces.rest_api import Request
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
@@ -31,17 +31,17 @@ class StartRun:
 
 
 def parse_start_run(request: Request) -> StartRun:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     body = NEW_RUN.parse(request, required=False)
     run_id = _new_run_id(request.authorizer["principalId"], request.idempotency_key())
     return StartRun(run_id, dry_run=body.get("dry_run", False), force=body.get("force", False))
 
 
 def parse_run_id(request: Request) -> str:
-    """The run in the path. Raises ``Problem`` 400 for what no run has as its id."""
+    """The run in the path. Raises ``Refused`` 400 for what no run has as its id."""
     run_id = request.path_parameters["run_id"]
     if not _RUN_ID.fullmatch(run_id):
-        raise invalid("/run_id", "must be 1 to 80 letters, digits, - or _")
+        raise Refused("INVALID_REQUEST", "must be 1 to 80 letters, digits, - or _", "/run_id")
     return run_id
 
 

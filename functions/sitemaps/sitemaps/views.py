@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 
 _RUN = ("run_id", "status", "started_at", "updated_at", "dry_run", "force", "urls", "files", "changed", "reason")
 
 
 def run_view(run: dict[str, Any] | None) -> dict[str, Any]:
-    """Raises ``Problem`` 404."""
+    """Raises ``Refused`` 404."""
     if run is None or "status" not in run:
-        raise Problem(404, "RUN_NOT_FOUND", "There is no such run")
+        raise Refused("RUN_NOT_FOUND", "There is no such run")
     return {name: run[name] for name in _RUN if name in run}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from setpieces import external
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from tax.domain.rules import BASIS_POINTS, QUOTATION, QuoteTax, unknown_jurisdiction
 
 SYSTEM = "tax"
@@ -18,7 +18,7 @@ class NotQuoted(Exception):
 def quote(command: QuoteTax) -> dict[str, Any]:
     """A quotation of the tax system.
 
-    Raises ``OutsideUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
+    Raises ``ExternalUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
     """
     body = {"currency": command.currency, "ship_to": command.ship_to, "lines": command.lines}
     answer = external.call(SYSTEM, "POST", "quotations", body=body, timeout=QUOTE_SECONDS, repeatable=True)
@@ -27,7 +27,7 @@ def quote(command: QuoteTax) -> dict[str, Any]:
     if 400 <= answer.status < 500:
         raise NotQuoted(f"answered {answer.status}")
     if answer.status != 200:
-        raise OutsideUnavailable(SYSTEM, f"answered {answer.status}")
+        raise ExternalUnavailable(SYSTEM, f"answered {answer.status}")
     try:
         lines = [{name: line[name] for name in ("sku", "tax", "rate")} for line in answer.body["lines"]]
         total, version = answer.body["tax_total"], str(answer.body["rate_version"])
@@ -38,12 +38,12 @@ def quote(command: QuoteTax) -> dict[str, Any]:
         if total != sum(line["tax"] for line in lines) or len(lines) != len(command.lines):
             raise ValueError("the lines do not add up")
     except (KeyError, TypeError, ValueError) as error:
-        raise OutsideUnavailable(SYSTEM, f"answered something else than a quotation: {error}") from error
+        raise ExternalUnavailable(SYSTEM, f"answered something else than a quotation: {error}") from error
     return {"tax_total": total, "lines": lines, "source": QUOTATION, "rate_version": version}
 
 
 def list_rates() -> tuple[dict[str, int], str]:
-    """(rates by country in basis points, version). Raises ``OutsideUnavailable``."""
+    """(rates by country in basis points, version). Raises ``ExternalUnavailable``."""
     answer = external.call(SYSTEM, "GET", "rates", timeout=RATES_SECONDS)
     try:
         if answer.status != 200:
@@ -53,4 +53,4 @@ def list_rates() -> tuple[dict[str, int], str]:
             raise ValueError("a rate is not in basis points")
         return rates, str(answer.body["rate_version"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise OutsideUnavailable(SYSTEM, f"answered something else than rates: {error}") from error
+        raise ExternalUnavailable(SYSTEM, f"answered something else than rates: {error}") from error

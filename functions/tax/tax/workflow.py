@@ -4,9 +4,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, Refused
 from setpieces.observability import count, logger, metrics
-from setpieces.problems import Problem
 from tax import clients
 from tax.clients import NotQuoted
 from tax.domain.rules import QuoteTax, from_rates
@@ -17,7 +16,7 @@ from tax.repository.circuit import Admission
 def quotation(command: QuoteTax) -> dict[str, Any]:
     """{tax_total, lines, source, rate_version, quoted_at}; ``source`` says which it was.
 
-    Raises ``Problem`` 422 for an unknown destination, 503 if there are neither answers nor rates.
+    Raises ``Refused`` 422 for an unknown destination, 503 if there are neither answers nor rates.
     """
     answer = _asked(command)
     if answer is None:
@@ -28,7 +27,7 @@ def quotation(command: QuoteTax) -> dict[str, Any]:
 
 
 def _asked(command: QuoteTax) -> dict[str, Any] | None:
-    """What the tax system says; None if it is left alone or gives no usable answer. Raises ``Problem`` 422."""
+    """What the tax system says; None if it is left alone or gives no usable answer. Raises ``Refused`` 422."""
     circuit = rates_module.circuit()
     admission = circuit.admission(time.time())
     if admission is Admission.REFUSE or (admission is Admission.PROBE and not rates_module.claim_probe(circuit)):
@@ -40,12 +39,12 @@ def _asked(command: QuoteTax) -> dict[str, Any] | None:
         logger.warning("the tax system refused a request", extra={"reason": str(refusal)})
         rates_module.succeeded(admission)
         return None
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         # Parameter Store may be what did not answer: then the tax system was not called, and has not failed.
         known = rates_module.failed(admission) if error.system == clients.SYSTEM else circuit
         logger.warning("the tax system gave no quotation", extra={"reason": str(error), "circuit_open": known.is_open})
         return None
-    except Problem:
+    except Refused:
         # A refusal is an answer.
         rates_module.succeeded(admission)
         raise

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
+from setpieces.errors import Refused
 from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, whole_number
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
-from setpieces.problems import Problem, invalid
 from setpieces.rest_api import Request
 from vouchers.domain.codes import normalised
 
@@ -128,7 +128,7 @@ class ReleaseVoucher:
 
 
 def parse_create_batch(request: Request, now: datetime) -> CreateBatch:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     body = NEW_BATCH.parse(request)
     valid_from, valid_to = _parse_validity(body, now)
     caller = request.authorizer["principalId"]
@@ -137,16 +137,16 @@ def parse_create_batch(request: Request, now: datetime) -> CreateBatch:
 
 
 def parse_show_batch(request: Request, default_link_seconds: int) -> ShowBatch:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     link_seconds = _parse_link_seconds(request.query.get("link_seconds"), default_link_seconds)
     return ShowBatch(parse_batch_id(request), link_seconds)
 
 
 def parse_batch_id(request: Request) -> str:
-    """The id in the path. Raises ``Problem`` 400 for what no batch has as its id."""
+    """The id in the path. Raises ``Refused`` 400 for what no batch has as its id."""
     batch_id = request.path_parameters["batch_id"]
     if not _BATCH_ID.fullmatch(batch_id):
-        raise invalid("/batch_id", "must be VB and 24 of 0-9 a-f")
+        raise Refused("INVALID_REQUEST", "must be VB and 24 of 0-9 a-f", "/batch_id")
     return batch_id
 
 
@@ -162,11 +162,11 @@ def parse_code(request: Request) -> str | None:
 
 
 def parse_redeem_voucher(request: Request) -> RedeemVoucher:
-    """Raises ``Problem`` 400, 403 for a customer who is not the session's."""
+    """Raises ``Refused`` 400, 403 for a customer who is not the session's."""
     body = NEW_REDEMPTION.parse(request, required=False)
     caller = request.authorizer.get("customer_id") or ""
     if caller and body.get("customer_id", caller) != caller:
-        raise Problem(403, "CUSTOMER_MISMATCH", "This session belongs to another customer")
+        raise Refused("CUSTOMER_MISMATCH", "This session belongs to another customer")
     key = request.idempotency_key()
     redemption = Redemption(
         order_number=body.get("order_number"),
@@ -177,10 +177,10 @@ def parse_redeem_voucher(request: Request) -> RedeemVoucher:
 
 
 def parse_release_voucher(request: Request) -> ReleaseVoucher:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` 400."""
     order_number = request.query.get("order_number")
     if order_number is not None and not re.fullmatch(_ORDER_NUMBER, order_number):
-        raise invalid("/order_number", "must be an order number, T and 9 to 12 digits")
+        raise Refused("INVALID_REQUEST", "must be an order number, T and 9 to 12 digits", "/order_number")
     return ReleaseVoucher(parse_code(request), order_number)
 
 
@@ -194,7 +194,7 @@ def _parse_link_seconds(text: str | None, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LINK_SECONDS:
-        raise invalid("/link_seconds", f"must be 1 to {MAX_LINK_SECONDS}")
+        raise Refused("INVALID_REQUEST", f"must be 1 to {MAX_LINK_SECONDS}", "/link_seconds")
     return int(text)
 
 
@@ -202,13 +202,13 @@ def _parse_validity(body: dict[str, Any], now: datetime) -> tuple[datetime, date
     valid_from = _parse_moment("valid_from", body["valid_from"], time.min)
     valid_to = _parse_moment("valid_to", body["valid_to"], time(23, 59, 59))
     if valid_from.date() < now.date():
-        raise invalid("/valid_from", "must not be before today (UTC)")
+        raise Refused("INVALID_REQUEST", "must not be before today (UTC)", "/valid_from")
     if valid_to <= now:
-        raise invalid("/valid_to", "must not be over")
+        raise Refused("INVALID_REQUEST", "must not be over", "/valid_to")
     if valid_to <= valid_from:
-        raise invalid("/valid_to", "must be after valid_from")
+        raise Refused("INVALID_REQUEST", "must be after valid_from", "/valid_to")
     if valid_to > now + timedelta(days=366 * MAX_YEARS):
-        raise invalid("/valid_to", f"must be within {MAX_YEARS} years")
+        raise Refused("INVALID_REQUEST", f"must be within {MAX_YEARS} years", "/valid_to")
     return valid_from, valid_to
 
 
@@ -219,7 +219,7 @@ def _parse_moment(name: str, value: str, time_of_date: time) -> datetime:
             return datetime.combine(date.fromisoformat(value), time_of_date, UTC)
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise invalid(f"/{name}", f"must be {_MOMENT['description']}") from error
+        raise Refused("INVALID_REQUEST", f"must be {_MOMENT['description']}", f"/{name}") from error
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from vouchers.repository.batches import CANCELLED, COMPLETE, FAILED, generated, redeemable
 
 ENDED = (COMPLETE, FAILED, CANCELLED)
@@ -14,27 +14,27 @@ _WORTH = ("value", "currency", "valid_from", "valid_to")
 
 
 def batch_view(batch: dict[str, Any] | None) -> dict[str, Any]:
-    """What admins see of a batch. Raises ``Problem`` 404."""
+    """What admins see of a batch. Raises ``Refused`` 404."""
     if batch is None:
-        raise Problem(404, "BATCH_NOT_FOUND", "There is no such batch")
+        raise Refused("BATCH_NOT_FOUND", "There is no such batch")
     return {name: batch[name] for name in (*_BATCH, *_LATER) if name in batch} | {"generated": generated(batch)}
 
 
 def known(voucher: dict[str, Any] | None, batch: dict[str, Any] | None) -> dict[str, Any]:
-    """The batch of a voucher that exists for its callers. Raises ``Problem`` 404."""
+    """The batch of a voucher that exists for its callers. Raises ``Refused`` 404."""
     if voucher is None or batch is None or not (redeemable(batch) or batch["status"] == CANCELLED):
         raise no_such_voucher()
     return batch
 
 
-def no_such_voucher() -> Problem:
+def no_such_voucher() -> Refused:
     """404."""
-    return Problem(404, "VOUCHER_NOT_FOUND", "There is no such voucher; check its spelling")
+    return Refused("VOUCHER_NOT_FOUND", "There is no such voucher; check its spelling")
 
 
-def redeemed_for(order_number: str | None) -> Problem:
+def redeemed_for(order_number: str | None) -> Refused:
     """409, for admins: the redemption is not the one that they mean."""
-    return Problem(409, "VOUCHER_REDEEMED", f"This voucher is redeemed for {order_number or 'no order'}")
+    return Refused("VOUCHER_REDEEMED", f"This voucher is redeemed for {order_number or 'no order'}")
 
 
 def state(batch: dict[str, Any], redeemed: bool, now: datetime) -> str:
@@ -53,9 +53,9 @@ def voucher_view(batch: dict[str, Any], redeemed: bool, now: datetime) -> dict[s
     return {"status": state(batch, redeemed, now)} | {name: batch[name] for name in _WORTH}
 
 
-def refused(status: str) -> Problem:
+def refused(status: str) -> Refused:
     """Why a voucher cannot be redeemed."""
-    return Problem(409, f"VOUCHER_{status}", f"This voucher is {status.lower().replace('_', ' ')}")
+    return Refused(f"VOUCHER_{status}", f"This voucher is {status.lower().replace('_', ' ')}")
 
 
 def redemption_view(batch: dict[str, Any], redemption: dict[str, Any]) -> dict[str, Any]:

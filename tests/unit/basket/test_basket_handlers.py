@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from basket import clients, domain, repository
 from setpieces import external
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -194,8 +195,8 @@ def test_what_cannot_be_a_basket_is_a_400(table, platform, function: str, basket
         (Answer(200, None), 503, "COMMERCE_UNAVAILABLE"),
         (Answer(200, PRODUCT | {"unit_price": "1"}), 503, "COMMERCE_UNAVAILABLE"),
         (Answer(200, PRODUCT | {"stock": True}), 503, "COMMERCE_UNAVAILABLE"),
-        (OutsideUnavailable("commerce", "slow", timed_out=True), 503, "COMMERCE_UNAVAILABLE"),
-        (OutsideUnavailable("commerce", "busy", retry_after=7), 503, "COMMERCE_UNAVAILABLE"),
+        (ExternalUnavailable("commerce", "slow", timed_out=True), 503, "COMMERCE_UNAVAILABLE"),
+        (ExternalUnavailable("commerce", "busy", retry_after=7), 503, "COMMERCE_UNAVAILABLE"),
         (Answer(200, PRODUCT | {"available": False}), 409, "NOT_PURCHASABLE"),
         (Answer(200, PRODUCT | {"status": "retired"}), 409, "NOT_PURCHASABLE"),
         (Answer(200, PRODUCT | {"stock": 2}), 409, "INSUFFICIENT_STOCK"),
@@ -215,7 +216,7 @@ def test_what_the_platform_does_not_confirm_is_not_done(table, platform, answer,
 
 def test_a_repeated_key_gets_the_same_answer_even_while_the_platform_is_down(table, platform):
     first = send("add_item", ONE, idempotency_key="k1")
-    platform.answer = OutsideUnavailable("commerce", "down")
+    platform.answer = ExternalUnavailable("commerce", "down")
     assert send("add_item", ONE, idempotency_key="k1") == first
     status, problem, _ = send("add_item", {"sku": "SP-1", "quantity": 2}, idempotency_key="k1")
     assert (status, problem["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.cache import ASK_AGAIN_SECONDS, FRESH_SECONDS, STALE_SECONDS, Cache, Found
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused
 
 
 class Platform:
@@ -57,17 +56,17 @@ def test_values_are_fresh_for_a_while(cache, clock, platform, later, asked):
 
 def test_an_old_value_is_served_while_the_platform_fails_and_no_longer_than_allowed(cache, clock, platform):
     cache.read("a", platform.load)
-    platform.failure = OutsideUnavailable("commerce", "slow")
+    platform.failure = ExternalUnavailable("commerce", "slow")
     clock.now += STALE_SECONDS - 1
     assert cache.read("a", platform.load) == Found(1, STALE_SECONDS - 1)
     clock.now += 1
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         cache.read("a", platform.load)
 
 
 def test_a_failing_platform_is_not_asked_by_every_request(cache, clock, platform):
     cache.read("a", platform.load)
-    platform.failure = OutsideUnavailable("commerce", "slow")
+    platform.failure = ExternalUnavailable("commerce", "slow")
     clock.now += FRESH_SECONDS
     for _ in range(10):
         cache.read("a", platform.load)
@@ -78,8 +77,8 @@ def test_a_failing_platform_is_not_asked_by_every_request(cache, clock, platform
 
 
 def test_a_failure_without_an_old_value_is_passed_on_and_not_kept(cache, platform):
-    platform.failure = OutsideUnavailable("commerce", "down")
-    with pytest.raises(OutsideUnavailable):
+    platform.failure = ExternalUnavailable("commerce", "down")
+    with pytest.raises(ExternalUnavailable):
         cache.read("a", platform.load)
     platform.failure = None
     assert cache.read("a", platform.load).value == 2
@@ -88,11 +87,11 @@ def test_a_failure_without_an_old_value_is_passed_on_and_not_kept(cache, platfor
 def test_a_product_that_is_gone_is_forgotten(cache, clock, platform):
     cache.read("a", platform.load)
     clock.now += FRESH_SECONDS
-    platform.failure = Problem(404, "PRODUCT_NOT_FOUND")
-    with pytest.raises(Problem):
+    platform.failure = Refused("PRODUCT_NOT_FOUND")
+    with pytest.raises(Refused):
         cache.read("a", platform.load)
-    platform.failure = OutsideUnavailable("commerce", "down")
-    with pytest.raises(OutsideUnavailable):
+    platform.failure = ExternalUnavailable("commerce", "down")
+    with pytest.raises(ExternalUnavailable):
         cache.read("a", platform.load)
 
 
@@ -113,11 +112,11 @@ def test_no_value_is_older_than_allowed_and_the_cache_stays_small(steps):
     loaded_at = {}
     for key, pause, fails in steps:
         clock.now += pause
-        platform.failure = OutsideUnavailable("commerce", "slow") if fails else None
+        platform.failure = ExternalUnavailable("commerce", "slow") if fails else None
         asked = platform.asked
         try:
             found = cache.read(key, platform.load)
-        except OutsideUnavailable:
+        except ExternalUnavailable:
             continue
         if platform.asked > asked and not fails:
             loaded_at[found.value] = clock.now

@@ -12,8 +12,9 @@ from catalog import clients
 from catalog.cache import Cache
 from catalog.views import products as products_module
 from catalog.views import responses
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused
+from setpieces.external import Answer
+from setpieces.rest_api import status_of
 
 PRODUCT = {
     "sku": "SP-1",
@@ -145,7 +146,7 @@ def test_what_cannot_be_a_sku_is_404_without_asking(platform, get, sku):
 @pytest.mark.parametrize(
     "answer",
     [
-        OutsideUnavailable("commerce", "slow", timed_out=True),
+        ExternalUnavailable("commerce", "slow", timed_out=True),
         Answer(400, {}),
         Answer(302, None),
         Answer(200, None),
@@ -163,7 +164,7 @@ def test_no_usable_answer_is_503_with_a_time_to_come_back(platform, get, answer)
 
 
 def test_the_platforms_advice_is_passed_on_within_reason(platform, get):
-    platform.answer = OutsideUnavailable("commerce", "answered 503", retry_after=86_400)
+    platform.answer = ExternalUnavailable("commerce", "answered 503", retry_after=86_400)
     assert get("list_products")[2]["Retry-After"] == "60"
 
 
@@ -227,6 +228,6 @@ def test_views_take_anything_and_give_a_view_or_a_value_error(body):
 def test_any_path_is_a_sku_or_404(text):
     try:
         found = products_module.sku(text)
-    except Problem as problem:
-        found = problem.status
+    except Refused as problem:
+        found = status_of(problem)
     assert found == 404 or (isinstance(found, str) and len(found) <= 128)

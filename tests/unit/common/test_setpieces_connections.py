@@ -16,7 +16,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from setpieces import connections, external, signed_client, signing
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from tests.unit.common.peers import HEAD, OK, Connection, Peer, certificate
 
 SECONDS = 0.3
@@ -76,7 +76,7 @@ SLOW = [drip_body, drip_head, drip_chunks, hang_before_reading]
 
 @pytest.mark.parametrize("script", SLOW)
 def test_a_deadline_is_for_the_whole_call(script):
-    with Peer(script) as peer, pytest.raises(OutsideUnavailable) as failure:
+    with Peer(script) as peer, pytest.raises(ExternalUnavailable) as failure:
         call(peer, timeout=SECONDS)
     assert failure.value.timed_out
 
@@ -85,7 +85,7 @@ def test_a_deadline_is_for_the_whole_call(script):
 def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
     with Peer(script) as peer:
         monkeypatch.setattr(signed_client, "address", lambda *_: peer.url)
-        with pytest.raises(OutsideUnavailable) as failure:
+        with pytest.raises(ExternalUnavailable) as failure:
             signed_client.call("tax", "POST", "/v1/quotations", timeout=SECONDS)
     assert failure.value.timed_out
 
@@ -94,7 +94,7 @@ def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
 def test_a_deadline_holds_over_tls(monkeypatch, tmp_path, script):
     server, client = _tls(tmp_path)
     monkeypatch.setattr(connections, "_context", lambda: client)
-    with Peer(script, tls=server) as peer, pytest.raises(OutsideUnavailable) as failure:
+    with Peer(script, tls=server) as peer, pytest.raises(ExternalUnavailable) as failure:
         call(peer, timeout=SECONDS)
     assert failure.value.timed_out
 
@@ -106,7 +106,7 @@ def test_a_handshake_that_drips_is_given_up():
 
     with Peer(drip_hello) as peer:
         peer.url = f"https://127.0.0.1:{peer.port}"
-        with pytest.raises(OutsideUnavailable) as failure:
+        with pytest.raises(ExternalUnavailable) as failure:
             call(peer, timeout=SECONDS)
         assert not peer.was_waited_for
     assert failure.value.timed_out
@@ -116,7 +116,7 @@ def test_a_handshake_that_drips_is_given_up():
 def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
     server, client = _tls(tmp_path)
     monkeypatch.setattr(connections, "_context", lambda: client)
-    with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(OutsideUnavailable) as failure:
+    with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(ExternalUnavailable) as failure:
         call(peer, "PUT", timeout=SECONDS, body="x" * 20_000_000)
     assert not peer.was_waited_for
     assert failure.value.timed_out
@@ -151,7 +151,7 @@ def test_time_that_an_address_takes_counts(monkeypatch):
             clock.now += 2
             return peer.url
 
-        with pytest.raises(OutsideUnavailable):
+        with pytest.raises(ExternalUnavailable):
             external.call("tax", "GET", "rates", timeout=1.5, base_url=slow_address)
     assert not peer.requests
 
@@ -168,7 +168,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
         assert call(peer, timeout=3.0).status == 200
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [dead, dead])
         connections._idle.clear()
-        with pytest.raises(OutsideUnavailable) as failure:
+        with pytest.raises(ExternalUnavailable) as failure:
             call(peer, timeout=SECONDS)
     assert failure.value.timed_out
 
@@ -207,7 +207,7 @@ def test_a_connection_is_kept_over_tls(monkeypatch, tmp_path):
 
 def test_a_certificate_of_a_stranger_is_refused(tmp_path):
     server, _ = _tls(tmp_path)
-    with Peer(keep_answering, tls=server) as peer, pytest.raises(OutsideUnavailable, match="not reachable"):
+    with Peer(keep_answering, tls=server) as peer, pytest.raises(ExternalUnavailable, match="not reachable"):
         call(peer)
     assert not peer.requests
 
@@ -249,7 +249,7 @@ def test_a_request_on_a_dead_connection_is_sent_again_on_a_new_one(method, optio
 def test_a_request_that_may_not_be_repeated_is_sent_once(method, options):
     with Peer(forget_after_one, keep_answering) as peer:
         assert call(peer).status == 200
-        with pytest.raises(OutsideUnavailable) as failure:
+        with pytest.raises(ExternalUnavailable) as failure:
             call(peer, method, **options)
     assert failure.value.timed_out
     assert peer.requests == [(0, "GET"), (0, method)]
@@ -260,7 +260,7 @@ def test_a_new_connection_that_dies_is_a_failure_of_the_peer():
         connection.read()
         connection.reset()
 
-    with Peer(forget) as peer, pytest.raises(OutsideUnavailable):
+    with Peer(forget) as peer, pytest.raises(ExternalUnavailable):
         call(peer)
     assert peer.requests == [(0, "GET")]
 
@@ -358,7 +358,7 @@ def test_a_response_has_a_limit(head, text):
         if text != TEXT:
             assert call(peer).body == "short"
             return
-        with pytest.raises(OutsideUnavailable, match="not reachable"):
+        with pytest.raises(ExternalUnavailable, match="not reachable"):
             call(peer)
 
 
@@ -395,7 +395,7 @@ def test_a_length_that_no_memory_has_is_refused(head):
         connection.read()
         connection.socket.sendall(b"HTTP/1.1 200 OK\r\n" + head % 2**60 + b"\r\n{}")
 
-    with Peer(talk) as peer, pytest.raises(OutsideUnavailable):
+    with Peer(talk) as peer, pytest.raises(ExternalUnavailable):
         call(peer)
 
 
@@ -429,7 +429,7 @@ def test_a_peer_that_talks_nonsense_is_unavailable(answer):
         connection.read()
         connection.socket.sendall(answer)
 
-    with Peer(talk) as peer, pytest.raises(OutsideUnavailable):
+    with Peer(talk) as peer, pytest.raises(ExternalUnavailable):
         call(peer)
 
 

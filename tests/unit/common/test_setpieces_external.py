@@ -10,7 +10,8 @@ import pytest
 from botocore.credentials import Credentials
 
 from setpieces import signing
-from setpieces.external import OutsideUnavailable, call
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import call
 
 
 class _System(BaseHTTPRequestHandler):
@@ -73,31 +74,31 @@ def test_a_client_error_is_an_answer(base, status):
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_broken_system_is_unavailable(base, status):
-    with pytest.raises(OutsideUnavailable) as failure:
+    with pytest.raises(ExternalUnavailable) as failure:
         get(base, str(status))
     assert failure.value.retry_after == 9
 
 
 def test_a_system_that_does_not_answer_is_given_up(base):
-    with pytest.raises(OutsideUnavailable) as failure:
+    with pytest.raises(ExternalUnavailable) as failure:
         get(base, "hang", timeout=0.2)
     assert failure.value.timed_out
 
 
 def test_no_time_left_means_no_call(base):
     before = len(_System.paths)
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         get(base, "x", timeout=0)
     assert len(_System.paths) == before
 
 
 def test_a_refused_connection_is_unavailable():
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         get("http://127.0.0.1:9", "x")
 
 
 def test_html_is_no_answer(base):
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         get(base, "html")
 
 

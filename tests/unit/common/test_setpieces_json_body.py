@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
 from setpieces import fields
+from setpieces.errors import Refused
 from setpieces.json_body import JsonBody
-from setpieces.problems import Problem
-from setpieces.rest_api import Request
+from setpieces.rest_api import Request, status_of
 
 LINE = {
     "type": "object",
@@ -47,9 +47,9 @@ def parse(body: object) -> dict[str, Any]:
 
 def fault(body: object) -> tuple[str, str]:
     """(pointer, message)"""
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Refused) as raised:
         parse(body)
-    assert (raised.value.status, raised.value.code) == (400, "INVALID_REQUEST")
+    assert (status_of(raised.value), raised.value.code) == (400, "INVALID_REQUEST")
     (error,) = raised.value.errors
     assert raised.value.detail == error["message"]
     return error["pointer"], error["message"]
@@ -100,7 +100,7 @@ def test_a_fault_is_reported_with_its_pointer_and_message(change: dict[str, Any]
 
 @pytest.mark.parametrize("quantity", ["true", "1.0", "1e0", '"1"', "null", "0", "101", "1" + "0" * 400])
 def test_a_whole_number_is_written_as_one_and_lies_within_its_limits(quantity: str):
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Refused) as raised:
         ORDER.parse(request(f'{{"currency": "EUR", "lines": [{{"sku": "x", "quantity": {quantity}}}]}}'))
     assert raised.value.errors == [{"pointer": "/lines/0/quantity", "message": "must be a whole number from 1 to 100"}]
 
@@ -125,7 +125,7 @@ def test_an_optional_body_may_be_empty():
     options = JsonBody({"properties": {"force": fields.BOOLEAN}, "additionalProperties": False})
     assert options.parse(request(" \n"), required=False) == {}
     assert options.parse(request('{"force": true}'), required=False) == {"force": True}
-    with pytest.raises(Problem, match="INVALID_JSON"):
+    with pytest.raises(Refused, match="INVALID_JSON"):
         options.parse(request(""))
 
 
@@ -139,9 +139,9 @@ def test_an_optional_body_may_be_empty():
     ],
 )
 def test_what_is_not_a_json_object_is_refused_first(raw_body: str, media_type: str, status: int, code: str):
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Refused) as raised:
         ORDER.parse(request(raw_body, media_type))
-    assert (raised.value.status, raised.value.code) == (status, code)
+    assert (status_of(raised.value), raised.value.code) == (status, code)
 
 
 JSON = st.recursive(
@@ -167,5 +167,5 @@ def test_the_verdict_is_that_of_another_implementation(change: dict[str, Any]):
 def accepted(body: object) -> bool:
     try:
         return parse(body) == body
-    except Problem:
+    except Refused:
         return False

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import parameters
 from setpieces.aws import is_unavailable
-from setpieces.errors import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from setpieces.parameters import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, REFRESH_SECONDS, address
 
 
@@ -126,7 +126,7 @@ def test_without_a_value_the_store_is_asked_twice(store: Store, failure: Excepti
 @pytest.mark.parametrize("failure", UNAVAILABLE)
 def test_without_a_value_the_caller_is_to_try_again(store: Store, failure: Exception):
     store.fail(failure)
-    with pytest.raises(OutsideUnavailable) as raised:
+    with pytest.raises(ExternalUnavailable) as raised:
         store.address()
     assert is_unavailable(raised.value)
     assert raised.value.retry_after

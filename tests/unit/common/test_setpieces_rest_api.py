@@ -7,9 +7,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpieces.errors import OutsideUnavailable
-from setpieces.problems import Problem, invalid, unavailable
-from setpieces.rest_api import Request, Response, rest_handler
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.rest_api import Request, Response, problem_details, rest_handler
 from tests.lambda_events import CONTEXT, rest_event
 
 
@@ -75,13 +74,13 @@ def test_json_is_json_in_any_spelling(media_type):
 def test_a_problem_carries_its_headers_and_pointers():
     @rest_handler
     def refuse(request: Request) -> Response:
-        raise invalid("/quantity", "must be at least 1", status=422, code="QUANTITY")
+        raise Refused("QUANTITY_LIMIT", "must be at least 1", "/quantity")
 
     assert answer(refuse, rest_event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
 
     @rest_handler
     def wait(request: Request) -> Response:
-        raise unavailable("DOWN", "later", retry_after=7)
+        raise RetryLater(7, "later", "DOWN")
 
     status, headers, _ = answer(wait, rest_event())
     assert (status, headers["Retry-After"]) == (503, "7")
@@ -134,7 +133,7 @@ def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
 def test_a_system_out_of_reach_is_503_with_its_own_advice():
     @rest_handler
     def handler(request: Request) -> Response:
-        raise OutsideUnavailable("tax", "secret detail", retry_after=9)
+        raise ExternalUnavailable("tax", "secret detail", retry_after=9)
 
     status, headers, problem = answer(handler, rest_event())
     assert (status, headers["Retry-After"]) == (503, "9")
@@ -156,9 +155,9 @@ def test_no_body_makes_a_500(body: str):
 
 
 def test_empty_members_of_a_problem_are_left_out():
-    assert Problem(404, "NOT_FOUND").body() == {
-        "type": "https://errors.setpieces.example/not-found",
-        "title": "Not found",
+    assert problem_details(Refused("BASKET_NOT_FOUND")) == {
+        "type": "https://errors.setpieces.example/basket-not-found",
+        "title": "Basket not found",
         "status": 404,
-        "code": "NOT_FOUND",
+        "code": "BASKET_NOT_FOUND",
     }

@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 
 from local.settings import ROOT
 from setpieces import connections, signed_client, signing
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 
 
 class World:
@@ -51,7 +51,7 @@ def test_a_post_has_a_json_object_as_its_body(world: World, body: Any):
 
 def test_html_is_no_answer(world: World):
     world.answer = b"<html>"
-    with pytest.raises(OutsideUnavailable, match="not JSON"):
+    with pytest.raises(ExternalUnavailable, match="not JSON"):
         signed_client.call("orders", "GET", "/v1/orders/T1", timeout=1)
 
 
@@ -61,7 +61,7 @@ def test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing(
     response = yaml.safe_load((ROOT / "schemas" / "api" / responses).read_text())["MISSING_AUTHENTICATION_TOKEN"]
     problem = response["responseTemplates"]["application/problem+json"].replace("$context.error.messageString", "null")
     world.status, world.answer = int(response["statusCode"]), problem.encode()
-    with pytest.raises(OutsideUnavailable, match="has no path"):
+    with pytest.raises(ExternalUnavailable, match="has no path"):
         signed_client.call("basket", "GET", "/v1/internal/baskets/b", timeout=1)
     world.answer = b'{"code": "BASKET_NOT_FOUND"}'
     assert signed_client.call("basket", "GET", "/v1/internal/baskets/b", timeout=1).status == 404

@@ -10,8 +10,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from setpieces import aws, sqs_consumer
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.events import PublishFailed
-from setpieces.sqs_consumer import Later, Record, Reject, growing, queue_handler
+from setpieces.sqs_consumer import Record, queue_handler
 from tests.lambda_events import CONTEXT
 
 
@@ -74,7 +76,7 @@ def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
 
     def process(body: dict, record: Record) -> None:
         if body["n"] == 1:
-            raise Reject("UNKNOWN_ORDER", "no such order")
+            raise PermanentFailure("UNKNOWN_ORDER", "no such order")
         done.append(record.receive_count)
 
     assert run(process, record(1, {"n": 1}), record(2, {"n": 2})) == []
@@ -86,7 +88,7 @@ def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeyp
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/gone")
 
     def process(body: dict, record: Record) -> None:
-        raise Reject("NO")
+        raise PermanentFailure("NO")
 
     assert run(process, record(1, {})) == ["m1"]
 
@@ -119,7 +121,7 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
 
     def process(body: dict, record: Record) -> None:
         if body["n"] == 1:
-            raise Later(16, "not there yet")
+            raise RetryLater(16, "not there yet")
 
     assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}, record(2, {"n": 2})) == ["m1"]
     assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
@@ -131,7 +133,7 @@ def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(m
     monkeypatch.setenv("QUEUE_URL", "https://queue")
 
     def process(body: dict, record: Record) -> None:
-        raise Later(86_400, "Retry-After: 86400")
+        raise RetryLater(86_400, "Retry-After: 86400")
 
     assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}) == ["m1"]
     assert [call["VisibilityTimeout"] for call in clock.told] == [sqs_consumer.MAX_WAIT_SECONDS]
@@ -162,10 +164,10 @@ def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch,
 
 
 def test_waits_grow_to_a_most():
-    assert [growing(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
+    assert [backoff_seconds(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), Later(60, "down")])
+@pytest.mark.parametrize("error", [RuntimeError("broken"), RetryLater(60, "down")])
 def test_the_age_of_a_message_that_stays_is_a_metric_of_its_queue(error, capsys, monkeypatch: pytest.MonkeyPatch):
     """SQS says nothing of the age of a message that was received more than three times."""
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/000000000000/work")

@@ -3,7 +3,8 @@
 import pytest
 
 from customer_migration.views import customer_id, view
-from setpieces.problems import Problem
+from setpieces.errors import Refused
+from setpieces.rest_api import status_of
 
 
 def test_only_what_is_of_interest_is_shown():
@@ -13,13 +14,13 @@ def test_only_what_is_of_interest_is_shown():
 
 
 def test_an_unknown_migration_is_404():
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Refused) as problem:
         view(None)
-    assert problem.value.status == 404
+    assert status_of(problem.value) == 404
 
 
 @pytest.mark.parametrize("given", ["", "a/b", "%41", "..", "x" * 65, "ä", "C1\n", "*"])
 def test_what_no_customer_can_have_as_id_is_400(given):
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Refused) as problem:
         customer_id(given)
     assert problem.value.errors[0]["pointer"] == "/customer_id"

@@ -12,7 +12,8 @@ from customer_migration.handlers.migrate_customer import handler
 from customer_migration.repository import Lease
 from local.settings import ROOT
 from setpieces import sqs_consumer
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
 
 SIGNED_UP = "2026-03-01T12:00:00+00:00"
@@ -166,8 +167,8 @@ def test_a_newer_version_is_written_again(enter):
 
 
 FAILURES = {
-    "500": OutsideUnavailable("commerce", "answered 500"),
-    "time-out": OutsideUnavailable("commerce", "no answer", timed_out=True),
+    "500": ExternalUnavailable("commerce", "answered 500"),
+    "time-out": ExternalUnavailable("commerce", "no answer", timed_out=True),
     "crash": Crash(),
 }
 
@@ -208,7 +209,7 @@ def test_a_slow_platform_is_not_asked_again_by_the_same_delivery(enter):
 
 
 def test_a_platform_that_asks_for_patience_gets_it(enter):
-    world = enter(World(fail_at=1, error=OutsideUnavailable("commerce", "answered 503", retry_after=30)))
+    world = enter(World(fail_at=1, error=ExternalUnavailable("commerce", "answered 503", retry_after=30)))
     assert not deliver()
     assert world.visible_in == [30]
 

@@ -6,8 +6,8 @@ from customers.clients.platforms import Platforms
 from customers.domain.profile import merged, shown, to_store
 from customers.requests import UpdateProfile
 from customers.workflow.update_profile import RACES, change
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.rest_api import status_of
 from tests.unit.customers.world import Crash, World, crash, refuse
 
 ADA = {"customer_id": "C1", "identity_id": "id-1", "name": "Ada", "email": "ada@example.com", "origin": "migration"}
@@ -51,9 +51,9 @@ def test_times_of_what_did_not_change_are_kept(world: World):
 
 @pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
 def test_another_version_is_not_overwritten(world: World, versions):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run(versions=versions)
-    assert (caught.value.status, caught.value.code) == (412, "PROFILE_CHANGED")
+    assert (status_of(caught.value), caught.value.code) == (412, "PROFILE_CHANGED")
     assert world.documents("customers")[0]["version"] == 1
     assert not world.published
 
@@ -68,7 +68,7 @@ def test_a_patch_of_nothing_only_asks_for_the_version(world: World, versions, fr
     if fresh:
         assert run({}, versions)["version"] == 1
         return
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run({}, versions)
     assert caught.value.code == "PROFILE_CHANGED"
 
@@ -95,7 +95,7 @@ def races(world: World, monkeypatch):
 
 def test_somebody_else_who_writes_in_between_is_not_overwritten(world: World, races):
     races(1)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "PROFILE_CHANGED"
     assert world.documents("customers")[0]["name"] == "Migrated"
@@ -110,9 +110,9 @@ def test_without_a_version_the_patch_goes_into_what_somebody_else_wrote(world: W
 
 def test_races_have_an_end(world: World, races):
     races(RACES)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(RetryLater) as caught:
         run({"phone": "1234"}, versions=None)
-    assert (caught.value.status, caught.value.code) == (503, "PROFILE_BUSY")
+    assert (status_of(caught.value), caught.value.code) == (503, "PROFILE_BUSY")
     assert not world.published
 
 
@@ -122,7 +122,7 @@ def test_races_have_an_end(world: World, races):
 def test_the_same_request_again_finishes_what_failed(monkeypatch, call, after_effect, failure):
     world = World(fail_at=call, fail_after_effect=after_effect, failure=failure)
     stocked(world, monkeypatch)
-    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+    with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
     assert run()["version"] == 2
     (stored,) = world.documents("customers")
@@ -137,9 +137,9 @@ def test_a_customer_who_is_gone(world: World, deleted: bool):
         world._perform("DELETE", "commerce/customers/C1", None, {})
     else:
         world.memory.documents_by_key.clear()
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run()
-    assert (caught.value.status, caught.value.code) == (403, "PROFILE_NOT_FOUND")
+    assert (status_of(caught.value), caught.value.code) == (403, "PROFILE_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

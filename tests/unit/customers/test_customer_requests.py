@@ -13,9 +13,9 @@ from customers.requests import (
     parse_update_profile,
 )
 from local.settings import ROOT
+from setpieces.errors import Refused
 from setpieces.postal import LONGEST
-from setpieces.problems import Problem
-from setpieces.rest_api import Request
+from setpieces.rest_api import Request, status_of
 
 SIGN_UP = {"email": "ada@example.com", "name": "Ada"}
 CONFIRMATION = {"token": "0" * 32 + "." + "A" * 43, "password": "correct horse battery"}
@@ -39,14 +39,14 @@ def request(body: object = None, **headers: str) -> Request:
     )
 
 
-def pointer(problem: Problem) -> str:
-    return problem.body()["errors"][0]["pointer"]
+def pointer(problem: Refused) -> str:
+    return problem.errors[0]["pointer"]
 
 
-def fault_of(patch: object) -> Problem | None:
+def fault_of(patch: object) -> Refused | None:
     try:
         parse_update_profile(request(patch))
-    except Problem as problem:
+    except Refused as problem:
         return problem
     return None
 
@@ -81,9 +81,9 @@ def fault_of(patch: object) -> Problem | None:
     ],
 )
 def test_an_invalid_patch_is_refused_with_a_pointer_to_the_fault(patch, at: str):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         parse_update_profile(request(patch))
-    assert (caught.value.status, pointer(caught.value)) == (400, at)
+    assert (status_of(caught.value), pointer(caught.value)) == (400, at)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
         patch = {"name": letter * 200, "phone": "+" + "1" * 39, "addresses": [full] * count}
         fault = fault_of(patch)
         if fault:
-            assert (fault.status, pointer(fault)) == (400, "/addresses")
+            assert (fault.code, pointer(fault)) == ("INVALID_REQUEST", "/addresses")
             continue
         assert len(json.dumps(patch)) < PLATFORM_BYTES - 1024
         return
@@ -143,9 +143,9 @@ def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
     ],
 )
 def test_an_invalid_sign_up_is_refused_with_a_pointer_to_the_fault(change, at: str):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         parse_request_sign_up(request(SIGN_UP | change))
-    assert (caught.value.status, pointer(caught.value)) == (400, at)
+    assert (status_of(caught.value), pointer(caught.value)) == (400, at)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_an_invalid_sign_up_is_refused_with_a_pointer_to_the_fault(change, at: s
     ],
 )
 def test_an_invalid_confirmation_is_refused_with_a_pointer_to_the_fault(change, at: str):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         parse_create_customer(request(CONFIRMATION | change))
-    assert (caught.value.status, pointer(caught.value)) == (400, at)
+    assert (status_of(caught.value), pointer(caught.value)) == (400, at)
 
 
 def test_a_sign_up_under_a_key_has_the_same_id_for_the_same_person():
@@ -186,7 +186,7 @@ def test_a_sign_up_under_a_key_has_the_same_id_for_the_same_person():
     ],
 )
 def test_a_missing_member_is_refused(read, whole: dict[str, str], missing: str):
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         read(request({name: value for name, value in whole.items() if name != missing}))
     assert pointer(caught.value) == f"/{missing}"
 

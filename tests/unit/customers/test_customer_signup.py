@@ -8,9 +8,9 @@ from customers.clients.platforms import Platforms
 from customers.repository import Pending
 from customers.requests import CreateCustomer
 from customers.workflow.sign_up import confirm
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.events import Event, check
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.rest_api import status_of
 from tests.unit.customers.world import Crash, World, crash, refuse
 
 ADA = Pending("ada@example.com", "Ada")
@@ -47,7 +47,7 @@ def run(password: str = PASSWORD) -> str:
 def failure_of_another_run() -> BaseException | None:
     try:
         run()
-    except (Crash, OutsideUnavailable, Problem) as error:
+    except (Crash, ExternalUnavailable, Refused, RetryLater) as error:
         return error
     return None
 
@@ -110,7 +110,7 @@ def test_a_slow_first_request_does_not_take_the_points_that_were_earned_meanwhil
 @pytest.mark.parametrize("call", range(len(FRESH)))
 def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypatch, call, after_effect, failure):
     world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
-    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+    with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
     is_whole(world, run())
 
@@ -121,7 +121,7 @@ def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypa
 @pytest.mark.parametrize("second", range(len(REPEATED)))
 def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, second, after_effect, failure):
     world = World(sign_up=ADA, fail_at=first, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
-    with pytest.raises((Crash, OutsideUnavailable, Problem)):
+    with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
     world.fail_at = len(world.calls) + second
     # Another problem than 503 would tell the caller to give up.
@@ -143,9 +143,9 @@ def test_the_authorizer_refuses_a_customer_who_was_not_announced(monkeypatch, ca
 
 def test_without_a_valid_link_no_customer_is_made(world: World):
     world.sign_up = None
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run()
-    assert (caught.value.status, caught.value.code) == (404, "CONFIRMATION_NOT_FOUND")
+    assert (status_of(caught.value), caught.value.code) == (404, "CONFIRMATION_NOT_FOUND")
     assert not world.calls
 
 
@@ -154,16 +154,16 @@ def test_an_address_that_has_an_account_is_taken(world: World):
     run()
     before = dict(world.memory.documents_by_key)
     world.sign_up = Pending("ADA@example.com", "Eve")
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run("another password")
-    assert (caught.value.status, caught.value.code) == (409, "EMAIL_TAKEN")
+    assert (status_of(caught.value), caught.value.code) == (409, "EMAIL_TAKEN")
     assert world.memory.documents_by_key == before
     assert len(world.messages) == 1
 
 
 def test_an_identity_that_is_no_customer_is_not_made_one(world: World):
     world._perform("POST", "identity/identities", {"email": ADA.email, "password": PASSWORD}, {})
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "EMAIL_TAKEN"
     assert not world.documents("customers")
@@ -172,7 +172,7 @@ def test_an_identity_that_is_no_customer_is_not_made_one(world: World):
 def test_who_was_deleted_does_not_come_back_by_signing_up(world: World):
     customer_id = run()
     world._perform("DELETE", f"commerce/customers/{customer_id}", None, {})
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "EMAIL_TAKEN"
     assert len(world.messages) == 1
@@ -183,7 +183,7 @@ def test_a_number_that_somebody_has_already_is_not_taken_over(world: World):
     run()
     world.numbers = 0
     world.sign_up = Pending("eve@example.com", "Eve")
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Refused) as caught:
         run("her password")
     assert caught.value.code == "EMAIL_TAKEN"
     (customer,) = world.documents("customers")

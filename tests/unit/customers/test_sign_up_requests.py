@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from customers import repository as table
 from customers.clients import mail as mail_module
 from customers.repository import MAILS_PER_HOUR, Pending
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
@@ -186,7 +186,7 @@ THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem"
 
 @pytest.mark.parametrize(
     ("where", "name", "failure"),
-    [(mail_module, "address", OutsideUnavailable("ssm", "does not answer")), (table, "begin", THROTTLED)],
+    [(mail_module, "address", ExternalUnavailable("ssm", "does not answer")), (table, "begin", THROTTLED)],
 )
 def test_a_mail_that_was_not_even_tried_does_not_count(mailbox: Any, monkeypatch, where, name, failure):
     def fail(*_: Any) -> Any:

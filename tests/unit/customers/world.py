@@ -19,8 +19,9 @@ from customers.repository import Pending
 from partners.simulators.operations import Call, Conflict, Stored, Write, now, perform
 from partners.simulators.routes import find
 from setpieces import external, signed_client
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.external import Answer
+from setpieces.rest_api import problem_details, status_of
 
 FIRST_NUMBER = 100_000_000
 
@@ -119,8 +120,8 @@ class World:
         try:
             operation, ids = find(method, path)
             outcome = perform(operation, Call(ids, {}, headers, body or {}, now()), self.memory)
-        except Problem as problem:
-            return Answer(problem.status, problem.body())
+        except (Refused, RetryLater) as error:
+            return Answer(status_of(error), problem_details(error))
         return Answer(outcome.status, json.loads(json.dumps(outcome.body)))
 
     def _internal(self, service: str, method: str, path: str, **options: Any) -> Answer:
@@ -148,4 +149,4 @@ def refuse(name: str) -> BaseException:
     """What the real thing raises if it does not answer."""
     if name in ("PutEvents", "Publish"):
         return ClientError({"Error": {"Code": "ThrottledException"}}, name)
-    return OutsideUnavailable(name, "no answer", timed_out=True)
+    return ExternalUnavailable(name, "no answer", timed_out=True)

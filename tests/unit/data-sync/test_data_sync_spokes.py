@@ -11,8 +11,9 @@ from data_sync import clients
 from data_sync.domain import UNKNOWN_RECEIVES
 from local.settings import ROOT
 from setpieces import aws
+from setpieces.errors import ExternalUnavailable
 from setpieces.events import Event
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
@@ -120,7 +121,7 @@ def test_every_sign_in_is_synced(queue, monkeypatch):
     assert len(sync_ids(monkeypatch, "vip", LOGIN, {}, {})) == 2
 
 
-@pytest.mark.parametrize("answer", [OutsideUnavailable("commerce", "no answer", timed_out=True), 404])
+@pytest.mark.parametrize("answer", [ExternalUnavailable("commerce", "no answer", timed_out=True), 404])
 def test_no_answer_and_unknown_customers_are_put_off(queue, monkeypatch, answer):
     assert not deliver(monkeypatch, "customer", Platform(answer))
     assert queue() == []

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from feeds.repository import circuit as circuit_module
 from setpieces import aws, external, feed_accounts
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -150,7 +151,7 @@ def test_what_is_no_message_is_put_aside_alone(cloud, app, bad):
 @pytest.mark.parametrize(
     "answer",
     [
-        OutsideUnavailable("commerce", "answered 503", retry_after=7),
+        ExternalUnavailable("commerce", "answered 503", retry_after=7),
         Answer(200, {"results": []}),
         Answer(200, "hello"),
         Answer(200, None),
@@ -163,7 +164,7 @@ def test_no_answer_puts_everything_off(cloud, app, answer):
 
 
 def test_patience_ends_with_a_reason(cloud, app):
-    cloud.answer = OutsideUnavailable("commerce", "answered 503")
+    cloud.answer = ExternalUnavailable("commerce", "answered 503")
     assert deliver(app, message(0), receive_count=15) == []
     assert dead(cloud) == ["PLATFORM_UNAVAILABLE"]
     assert feed_accounts.counts("r", 1)["reasons"] == {"PLATFORM_UNAVAILABLE": 1}
@@ -182,12 +183,12 @@ def test_who_was_given_up_and_then_redriven_is_updated(cloud, app):
 def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it(cloud, app, monkeypatch):
     probe = importlib.import_module("feeds.handlers.probe_platform")
     monkeypatch.setattr(probe, "WAIT_SECONDS", 0)
-    cloud.answer = OutsideUnavailable("commerce", "answered 503")
+    cloud.answer = ExternalUnavailable("commerce", "answered 503")
     for _ in range(2):
         deliver(app, message(0))
     cloud.answer = Answer(200, {"results": [{"status": 500}]})
     deliver(app, message(0))
-    cloud.answer = OutsideUnavailable("commerce", "answered 503")
+    cloud.answer = ExternalUnavailable("commerce", "answered 503")
     for _ in range(3):
         assert cloud.switched == []
         deliver(app, message(0))
@@ -207,7 +208,7 @@ def test_failures_of_a_minute_ago_do_not_open_the_circuit(cloud, app, monkeypatc
     """The process slept in between."""
     clock = [1_800_000_000.0]
     monkeypatch.setattr(app.time, "time", lambda: clock[0])
-    cloud.answer = OutsideUnavailable("commerce", "answered 503")
+    cloud.answer = ExternalUnavailable("commerce", "answered 503")
     for later in (0, 1, 3600):
         clock[0] += later
         deliver(app, message(0))

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from login.repository import attempts as attempts_module
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.unit.interleave import meanwhile
 from tests.unit.login.calls import ADA, CREDENTIALS, PER_ADDRESS, PER_CLIENT, call, stored
 from tests.unit.lost_answers import repeat
@@ -42,7 +43,7 @@ def test_many_clients_share_the_failures_of_an_address(world: Any):
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [(Answer(200, ADA), 201), (OutsideUnavailable("identity", "no answer"), 503)]
+    ("answer", "status"), [(Answer(200, ADA), 201), (ExternalUnavailable("identity", "no answer"), 503)]
 )
 def test_only_failures_count(world: Any, answer: Any, status: int):
     assert {guess(world, answer) for _ in range(PER_ADDRESS + 1)} == {status}

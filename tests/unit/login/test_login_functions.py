@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.unit.login.calls import ADA, ADMIN, CREDENTIALS, MINUTES, authorize, call, effect, sign_in, stored
 
 
@@ -49,7 +50,7 @@ def test_a_bus_that_is_down_keeps_nobody_out(world: Any):
         *((Answer(refused, {}), 401, "INVALID_CREDENTIALS") for refused in (400, 401, 404)),
         *((Answer(odd, {}), 503, "IDENTITY_UNAVAILABLE") for odd in (201, 302, 429, 500)),
         *((Answer(200, odd), 503, "IDENTITY_UNAVAILABLE") for odd in ({}, None, [], {"identity_id": "x"}, "text")),
-        (OutsideUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
+        (ExternalUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
     ],
 )
 def test_no_session_without_an_identity(world: Any, answer, status: int, code: str):

@@ -22,8 +22,9 @@ from orders import messages as messages_module
 from orders.domain.statuses import STATUSES
 from orders.workflow import submission
 from setpieces import aws, events, sqs_consumer
+from setpieces.errors import ExternalUnavailable
 from setpieces.events import Event, derived_id
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
@@ -160,7 +161,7 @@ class World:
         self.queues["payment"].append({"body": body, "attributes": {}, "receives": 0})
 
     def internal(self, service: str, method: str, path: str, *, body: Any = None, **options: Any) -> Answer:
-        down = OutsideUnavailable(service, "no answer", timed_out=True)
+        down = ExternalUnavailable(service, "no answer", timed_out=True)
         answers = {
             "sequences": lambda: Answer(200, {"value": (number := next(self.numbers)), "formatted": f"T{number}"}),
             "basket": lambda: self.basket,
@@ -171,10 +172,10 @@ class World:
     def outside(self, system: str, method: str, *path: str, body: Any = None, timeout: float) -> Answer:
         if system == "payments":
             assert (method, path[0]) == ("GET", "charges")
-            return self.call("payments", lambda: self._charge(path[1]), OutsideUnavailable("payments", "no answer"))
+            return self.call("payments", lambda: self._charge(path[1]), ExternalUnavailable("payments", "no answer"))
         if method == "GET":
             assert (system, path) == ("commerce", ("products", "SP-1"))
-            return self.call("products", lambda: self.product, OutsideUnavailable("commerce", "no answer"))
+            return self.call("products", lambda: self.product, ExternalUnavailable("commerce", "no answer"))
         assert (system, method, path[0]) == ("commerce", "PUT", "orders")
 
         def put() -> Answer:
@@ -184,7 +185,7 @@ class World:
             stored.append(body)
             return Answer(201 if len(stored) == 1 else 200, body)
 
-        return self.call("commerce", put, OutsideUnavailable("commerce", "no answer", timed_out=True))
+        return self.call("commerce", put, ExternalUnavailable("commerce", "no answer", timed_out=True))
 
     def _charge(self, number: str) -> Answer:
         """The provider's record. An authorized payment that no charge of the run is behind is somebody's invention."""

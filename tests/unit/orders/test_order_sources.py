@@ -5,7 +5,8 @@ import pytest
 from orders import clients
 from orders.clients import quote_tax, read_basket, read_products
 from setpieces import external, signed_client
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 
 
 @pytest.mark.parametrize("status", [400, 404])
@@ -25,7 +26,7 @@ def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pyte
     def call(system: str, method: str, *path: str, timeout: float) -> Answer:
         clock[0] += 0.25
         if timeout <= 0 or path[1] == "P-3":
-            raise OutsideUnavailable(system, "no answer")
+            raise ExternalUnavailable(system, "no answer")
         known = {"unit_price": 1, "currency": "EUR", "stock": 1, "max_per_customer": 1}
         return Answer(404, {}) if path[1] == "P-2" else Answer(200, known)
 
@@ -53,5 +54,5 @@ def test_of_a_quotation_only_what_is_known_is_stored(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("body", [{}, TAX, TAX | {"lines": [1]}, TAX | {"lines": None}, {"lines": []}])
 def test_what_is_no_quotation_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, body: object):
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         quoted(monkeypatch, Answer(200, body))

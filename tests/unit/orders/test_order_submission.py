@@ -7,8 +7,8 @@ import pytest
 from orders.domain.statuses import STATUSES, VALIDATING
 from orders.requests import Idempotency
 from orders.workflow import submission
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.external import Answer
 
 SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
 BASKET = {"items": [{"sku": "SP-1", "quantity": 1, "unit_price": 1}], "totals": {"currency": "EUR"}}
@@ -87,7 +87,7 @@ def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fa
     for _ in range(3):
         try:
             answered.append(submission.submit(SENT, "", KEY))
-        except (Lost, Problem):
+        except (Lost, Refused):
             continue
     assert len(set(answered)) == 1
     assert list(world.orders) == [answered[0]]
@@ -121,7 +121,7 @@ def test_a_repeat_enqueues_only_what_still_waits(world: World, status: str):
     assert len(world.queued) == (2 if status == VALIDATING else 1)
 
 
-@pytest.mark.parametrize("answer", [OutsideUnavailable("sequences", "down"), Answer(409, {}), Answer(403, {})])
+@pytest.mark.parametrize("answer", [ExternalUnavailable("sequences", "down"), Answer(409, {}), Answer(403, {})])
 def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
     def call(*_, **__):
         if isinstance(answer, Exception):
@@ -129,7 +129,7 @@ def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
         return answer
 
     monkeypatch.setattr(submission, "signed_client", SimpleNamespace(call=call))
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(RetryLater) as error:
         submission.submit(SENT, "", None)
-    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "2")
+    assert (error.value.code, error.value.seconds) == ("ORDERS_UNAVAILABLE", 2)
     assert not world.orders

@@ -7,7 +7,7 @@ import pytest
 from local.routing import resources, templates
 from orders.domain.statuses import STATUSES
 from orders.domain.sweeps import PAYMENT_SECONDS, payment_seconds, wait
-from setpieces.sqs_consumer import growing
+from setpieces.backoff import backoff_seconds
 
 ENTERED = 1_800_000_000
 PROCESSING = {"backend_status": "Payment processing", "updated_at": "2027-01-15T08:00:00Z"}
@@ -34,5 +34,5 @@ def test_payments_is_given_the_time_that_it_takes(later: int, left: int):
 def test_payment_seconds_are_what_the_queue_of_payments_allows():
     receives = resources("payments", "AWS::SQS::Queue")["SubmittedQueue"]["RedrivePolicy"]["maxReceiveCount"]
     timeout = templates()["payments"]["Globals"]["Function"]["Timeout"]
-    waits = sum(growing(delivery) for delivery in range(1, receives))
+    waits = sum(backoff_seconds(delivery) for delivery in range(1, receives))
     assert waits + 8 * receives <= PAYMENT_SECONDS <= waits + timeout * receives

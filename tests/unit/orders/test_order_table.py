@@ -13,7 +13,7 @@ from orders import repository
 from orders.domain.statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
 from orders.requests import Idempotency
 from setpieces import aws
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from tests.unit.interleave import meanwhile
 
 FACTS = {"customer_id": "C1", "owner": "", "basket_id": "b", "payment_token": "tok_ok", "correlation_id": "c"}
@@ -208,7 +208,7 @@ def test_a_key_has_one_order(table):
     assert not repository.place("T100000002", FACTS, key)
     assert repository.read("T100000002") is None
     assert repository.numbered_before(key) == "T100000001"
-    with pytest.raises(Problem, match="IDEMPOTENCY_KEY_REUSED"):
+    with pytest.raises(Refused, match="IDEMPOTENCY_KEY_REUSED"):
         repository.numbered_before(Idempotency(("k",), "other"))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from orders.domain.statuses import STATUSES
 from payments.domain import STEPS, Charge, Order, Step, decide, needs_the_provider
-from setpieces.sqs_consumer import Reject
+from setpieces.errors import PermanentFailure
 
 OPEN = ("Payment processing",)
 NOT_OPEN = ("Validating", "Payment authorized", "Sent to fulfillment")
@@ -49,21 +49,21 @@ def test_only_an_order_that_waits_and_has_no_charge_is_charged():
 
 @pytest.mark.parametrize("status", FAILED)
 def test_money_held_for_a_failed_order_is_for_a_person(status):
-    with pytest.raises(Reject, match="CHARGED_AFTER_FAILURE"):
+    with pytest.raises(PermanentFailure, match="CHARGED_AFTER_FAILURE"):
         decide(order(status), charge("authorized"))
 
 
 @pytest.mark.parametrize("status", STEPS)
 @pytest.mark.parametrize("found", [charge("authorized", 7999), charge("declined", currency="USD")])
 def test_a_charge_over_another_amount_is_never_taken_for_the_orders(status, found):
-    with pytest.raises(Reject, match="CHARGE_DIFFERS"):
+    with pytest.raises(PermanentFailure, match="CHARGE_DIFFERS"):
         decide(order(status), found)
 
 
 @pytest.mark.parametrize("status", ["", "Processing", "payment processing", None])
 def test_what_is_not_understood_is_not_charged(status):
     for asked in (needs_the_provider, lambda known: decide(known, None)):
-        with pytest.raises(Reject, match="UNKNOWN_STATUS") as reject:
+        with pytest.raises(PermanentFailure, match="UNKNOWN_STATUS") as reject:
             asked(order(status))
         assert not status or status not in reject.value.detail
 

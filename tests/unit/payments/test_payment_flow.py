@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 
 from local.settings import ROOT
 from payments import clients, requests
-from setpieces import events, sqs_consumer
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces import backoff, events, sqs_consumer
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
 from tests.unit.lost_answers import repeat
 
@@ -51,10 +52,10 @@ class World:
         self.calls.append(name)
         fault = self.faults.pop(0) if self.faults else None
         if fault == "before":
-            raise OutsideUnavailable(name, "answered 500")
+            raise ExternalUnavailable(name, "answered 500")
         answer = effect()
         if fault == "after":
-            raise OutsideUnavailable(name, "no answer", timed_out=True)
+            raise ExternalUnavailable(name, "no answer", timed_out=True)
         return answer
 
     def read_order(self, service, method, path, *, timeout):
@@ -207,7 +208,7 @@ class SlowProvider(World):
     def _charge(self, key: str, body: dict) -> Answer:
         self.asked += 1
         if self.asked == 1:
-            raise OutsideUnavailable("payments", "no answer within 3.0 s", timed_out=True)
+            raise ExternalUnavailable("payments", "no answer within 3.0 s", timed_out=True)
         return Answer(422, {"code": "TOKEN_USED"})
 
     def finish(self) -> None:
@@ -236,7 +237,7 @@ def test_a_refusal_is_a_result_once_no_charge_can_be_under_way(world, monkeypatc
 
 
 def test_before_a_charge_counts_as_settled_its_message_waited_a_minute():
-    assert sqs_consumer.growing(clients.SETTLED_RECEIVES - 1) >= 60
+    assert backoff.backoff_seconds(clients.SETTLED_RECEIVES - 1) >= 60
 
 
 def test_a_failed_order_is_looked_at_again_until_no_charge_can_be_under_way(world):

@@ -10,13 +10,14 @@ from moto import mock_aws
 
 from local.settings import ROOT
 from setpieces import aws
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from shipping import clients
 from tests.lambda_events import CONTEXT
 from tests.unit.lost_answers import repeat
 from tests.unit.shipping.samples import ORDER
 
-DOWN = OutsideUnavailable("somebody", "no answer", timed_out=True)
+DOWN = ExternalUnavailable("somebody", "no answer", timed_out=True)
 
 
 def sample(function: str) -> dict:

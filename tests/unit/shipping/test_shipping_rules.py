@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpieces.sqs_consumer import Reject
+from setpieces.errors import PermanentFailure
 from shipping.domain import outcome, shipment
 from tests.unit.shipping.samples import ORDER
 
@@ -35,7 +35,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("change", BROKEN)
 def test_an_order_that_cannot_be_sent_is_rejected(change):
-    with pytest.raises(Reject, match="INVALID_ORDER"):
+    with pytest.raises(PermanentFailure, match="INVALID_ORDER"):
         shipment(ORDER | change)
 
 
@@ -48,7 +48,7 @@ VALUES = (
 def test_whatever_the_platform_says_is_a_shipment_or_a_reject(order):
     try:
         sent = shipment(order)
-    except Reject:
+    except PermanentFailure:
         return
     assert set(sent) == {"customer_id", "lines", "ship_to"}
 
@@ -62,5 +62,5 @@ def test_first_and_repeated_shipments_are_done(status, expected):
     ("status", "reason"), [(409, "DIFFERENT_SHIPMENT"), (400, "SHIPMENT_REFUSED"), (302, "SHIPMENT_REFUSED")]
 )
 def test_what_sap_will_never_take_is_rejected(status, reason):
-    with pytest.raises(Reject, match=reason):
+    with pytest.raises(PermanentFailure, match=reason):
         outcome(status)

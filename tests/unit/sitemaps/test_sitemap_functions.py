@@ -17,7 +17,8 @@ from moto.s3.models import s3_backends
 
 from local.settings import ROOT
 from setpieces import aws
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from setpieces.idempotency import key_digest
 from sitemaps.domain import files as files_module
 from sitemaps.domain import pages
@@ -182,7 +183,7 @@ def test_exactly_a_chunk_is_one(world, monkeypatch):
 @pytest.mark.parametrize("broken", [Answer(503, {}), Answer(200, "garbage")])
 def test_a_platform_that_does_not_answer_ends_no_list(world, broken):
     world.broken = broken
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         planned("run-1")
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from local import routing
 from orders import clients as orders_clients
 from setpieces import connections, parameters
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from tax import clients as tax_clients
 from tax import workflow
 from tax.repository import rates as rates_module
@@ -87,6 +87,6 @@ def test_process_order_waits_longer_than_a_fallback_takes():
 def test_a_failure_of_the_tax_system_names_it(monkeypatch: pytest.MonkeyPatch):
     """By its name it counts."""
     monkeypatch.setattr("setpieces.external.address", lambda *_: "http://127.0.0.1:9")
-    with pytest.raises(OutsideUnavailable) as raised:
+    with pytest.raises(ExternalUnavailable) as raised:
         tax_clients.quote(REQUEST)
     assert raised.value.system == tax_clients.SYSTEM

@@ -3,8 +3,8 @@
 import pytest
 
 from setpieces import aws
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, Refused
+from setpieces.external import Answer
 from tax import clients
 from tax.domain import default_rates
 from tax.handlers.refresh_rates import handler as refresh
@@ -16,7 +16,7 @@ from tests.unit.tables import mocked_table
 from tests.unit.tax.samples import REQUEST
 
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
-DOWN = OutsideUnavailable("tax", "no answer", timed_out=True)
+DOWN = ExternalUnavailable("tax", "no answer", timed_out=True)
 COOL_DOWN_SECONDS = 20
 
 
@@ -162,7 +162,7 @@ def test_a_refusal_is_an_answer_and_closes_the_circuit(world: World):
     opened(world)
     world.pass_seconds(COOL_DOWN_SECONDS)
     world.answer = Answer(422, {"code": "UNKNOWN_JURISDICTION"})
-    with pytest.raises(Problem, match="UNKNOWN_JURISDICTION"):
+    with pytest.raises(Refused, match="UNKNOWN_JURISDICTION"):
         world.quote()
     world.another_instance()
     assert rates_module.circuit().failures == 0
@@ -206,6 +206,6 @@ def test_refreshed_rates_are_fallen_back_on(world: World):
 def test_what_is_no_list_of_rates_replaces_none(world: World, answer: Answer | Exception):
     rates_module.keep_rates({"DE": 1600}, "2020-07")
     world.answer = answer
-    with pytest.raises(OutsideUnavailable):
+    with pytest.raises(ExternalUnavailable):
         refresh({}, CONTEXT)
     assert rates_module.rates() == ({"DE": 1600}, "2020-07")

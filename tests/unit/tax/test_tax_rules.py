@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from partners.simulators import tax as tax_module
 from partners.simulators.operations import Call
-from setpieces.problems import Problem
-from setpieces.rest_api import Request
+from setpieces.errors import Refused
+from setpieces.rest_api import Request, status_of
 from tax.domain import default_rates
 from tax.domain.rules import QuoteTax, from_rates
 from tax.repository.circuit import THRESHOLD, Admission, Circuit
@@ -55,9 +55,9 @@ def test_a_request_becomes_a_command():
     ],
 )
 def test_an_invalid_request_is_refused_with_a_pointer_to_the_fault(pointer: str, wrong: dict):
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Refused) as raised:
         parse_quote_tax(sent(BODY | wrong))
-    assert raised.value.status == 400
+    assert status_of(raised.value) == 400
     assert raised.value.errors[0]["pointer"] == pointer
 
 
@@ -85,9 +85,9 @@ def test_cached_rates_give_what_the_tax_system_would_have_given(lines: list[dict
 
 
 def test_a_country_without_a_rate_is_refused():
-    with pytest.raises(Problem, match="UNKNOWN_JURISDICTION") as raised:
+    with pytest.raises(Refused, match="UNKNOWN_JURISDICTION") as raised:
         from_rates(REQUEST, {"AT": 2000}, "v")
-    assert raised.value.status == 422
+    assert status_of(raised.value) == 422
 
 
 @pytest.mark.parametrize(

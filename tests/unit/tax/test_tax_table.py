@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from setpieces import aws
-from setpieces.external import Answer, OutsideUnavailable
-from setpieces.problems import Problem
+from setpieces.errors import ExternalUnavailable, RetryLater
+from setpieces.external import Answer
 from tax import clients, workflow
 from tax.repository import rates
 from tax.repository.circuit import THRESHOLD, Admission, Circuit
@@ -18,7 +18,7 @@ from tests.unit.tax.samples import REQUEST
 NOW = 1_800_000_000.0
 COOL_DOWN_SECONDS = 20
 QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
-WORKS, DOWN = Answer(200, QUOTED), OutsideUnavailable("tax", "down")
+WORKS, DOWN = Answer(200, QUOTED), ExternalUnavailable("tax", "down")
 
 
 class Instances:
@@ -197,16 +197,15 @@ def test_a_quotation_is_not_lost_with_the_table(instances: Instances, failure: E
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 def test_without_tax_system_and_table_the_caller_may_try_again(instances: Instances, failure: Exception):
     instances.answer, instances.failure = DOWN, failure
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(RetryLater) as raised:
         instances.quote()
-    assert (raised.value.status, raised.value.code) == (503, "TAX_UNAVAILABLE")
-    assert "Retry-After" in raised.value.headers
+    assert (raised.value.code, raised.value.seconds) == ("TAX_UNAVAILABLE", 2)
 
 
 def test_nobody_probes_who_cannot_claim_it(instances: Instances):
     instances.open()
     instances.now += COOL_DOWN_SECONDS
     instances.failure, instances.fails_from = FAILURES[0], 1
-    with pytest.raises(Problem, match="TAX_UNAVAILABLE"):
+    with pytest.raises(RetryLater, match="can be reached"):
         instances.quote()
     assert instances.asked == 0

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from setpieces import aws, signed_client
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.faults import Crash, Faults, throttled
 from tests.unit.vouchers.batches import Batches, minutes_ago
 from vouchers.clients import store
@@ -214,7 +215,7 @@ def test_numbers_are_leased_once_although_two_runs_ask(batches: Batches, monkeyp
 
 def test_the_lease_step_raises_sequences_unavailable(batches: Batches):
     batch_id = batches.request()
-    batches.lease_error = OutsideUnavailable("sequences", "down")
+    batches.lease_error = ExternalUnavailable("sequences", "down")
     with pytest.raises(SequencesUnavailable):
         batches.step("lease_range", batch_id)
 

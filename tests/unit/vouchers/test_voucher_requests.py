@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpieces.problems import Problem
-from setpieces.rest_api import Request
+from setpieces.errors import Refused
+from setpieces.rest_api import Request, status_of
 from tests.unit.vouchers.batches import BATCH_REQUEST
 from vouchers.requests import (
     CreateBatch,
@@ -56,10 +56,10 @@ def link_seconds(text: str) -> int:
 
 def refusal(call: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
     """(status, pointer or code) of the problem that it raises."""
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Refused) as raised:
         call(*arguments, **options)
     problem = raised.value
-    return problem.status, problem.errors[0]["pointer"] if problem.errors else problem.code
+    return status_of(problem), problem.errors[0]["pointer"] if problem.errors else problem.code
 
 
 def test_a_date_begins_with_its_first_second_and_ends_with_its_last():
@@ -127,8 +127,8 @@ def test_any_body_is_a_command_or_a_problem(sent):
     status = 0
     try:
         create_batch(BATCH_REQUEST | sent)
-    except Problem as problem:
-        status = problem.status
+    except Refused as problem:
+        status = status_of(problem)
     assert status in (0, 400)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from setpieces.problems import Problem, invalid
+from setpieces.errors import Refused
 
 MAX_QUERY_LENGTH = 100
 MAX_TOKEN_LENGTH = 512
@@ -41,27 +41,27 @@ def listing(page: dict[str, Any]) -> dict[str, Any]:
 def search(query: dict[str, str]) -> dict[str, str]:
     """``query`` and ``page_token`` as the platform is asked, in one spelling for the cache; other parameters are ignored.
 
-    Raises ``Problem`` 400.
+    Raises ``Refused`` 400.
     """
     words, token = query.get("query", "").strip().casefold(), query.get("page_token", "")
     if len(words) > MAX_QUERY_LENGTH:
-        raise invalid("/query", f"must have at most {MAX_QUERY_LENGTH} characters")
+        raise Refused("INVALID_REQUEST", f"must have at most {MAX_QUERY_LENGTH} characters", "/query")
     if len(token) > MAX_TOKEN_LENGTH:
-        raise invalid("/page_token", "is not a page token of this list")
+        raise Refused("INVALID_REQUEST", "is not a page token of this list", "/page_token")
     return {name: value for name, value in (("query", words), ("page_token", token)) if value}
 
 
 def sku(path_parameter: str) -> str:
-    """The SKU in the path. Raises ``Problem`` 404 for what no product can have as SKU."""
+    """The SKU in the path. Raises ``Refused`` 404 for what no product can have as SKU."""
     decoded = unquote(path_parameter)
     if not _SKU.fullmatch(decoded):
         raise no_such_product()
     return decoded
 
 
-def no_such_product() -> Problem:
+def no_such_product() -> Refused:
     """404."""
-    return Problem(404, "PRODUCT_NOT_FOUND", "There is no such product")
+    return Refused("PRODUCT_NOT_FOUND", "There is no such product")
 
 
 def _available(product: dict[str, Any]) -> bool:

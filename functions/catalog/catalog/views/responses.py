@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from catalog.cache import FRESH_SECONDS, Cache
-from setpieces.external import OutsideUnavailable
-from setpieces.problems import unavailable
+from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.rest_api import Request, Response
 
 CACHE_CONTROL = f"public, max-age={FRESH_SECONDS}"
@@ -22,9 +21,9 @@ def answer(request: Request, cache: Cache, key: Hashable, load: Callable[[], dic
     """
     try:
         found = cache.read(key, load)
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         detail = "Products cannot be read at the moment"
-        raise unavailable("CATALOG_UNAVAILABLE", detail, retry_after=error.advice) from error
+        raise RetryLater(error.retry_seconds, detail, "CATALOG_UNAVAILABLE") from error
     tag = entity_tag(found.value)
     headers = {"ETag": tag, "Cache-Control": CACHE_CONTROL, "Age": str(found.age)}
     if knows(request.headers.get("if-none-match", ""), tag):

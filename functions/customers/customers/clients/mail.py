@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from setpieces.aws import error_code, single_try_client
+from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.observability import logger, metrics
 from setpieces.parameters import address
-from setpieces.problems import Problem, unavailable
 from setpieces.settings import SITE_ID, setting
 
 # What SES says of a recipient or a mail that it will never take. Passed on, it would tell the caller about the address.
@@ -39,12 +39,12 @@ def text(token: str, site_url: str, expires_at: int) -> str:
 
 
 def site_url() -> str:
-    """The address of the shop. Raises ``OutsideUnavailable``."""
+    """The address of the shop. Raises ``ExternalUnavailable``."""
     return address("edge", "site-url")
 
 
 def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
-    """False if SES takes no mails now. Raises ``Problem`` 503 if it is not known whether it took this one."""
+    """False if SES takes no mails now. Raises ``Refused`` 503 if it is not known whether it took this one."""
     body = text(token, site_url, expires_at)
     try:
         single_try_client("sesv2").send_email(
@@ -80,5 +80,5 @@ def _is_about_sender(error: Exception) -> bool:
     return setting("SENDER").casefold() in str(error).casefold()
 
 
-def not_mailed() -> Problem:
-    return unavailable("NOT_MAILED", "The confirmation cannot be mailed now; repeat the request")
+def not_mailed() -> RetryLater:
+    return RetryLater(RETRY_SECONDS, "The confirmation cannot be mailed now; repeat the request", "NOT_MAILED")

@@ -9,9 +9,9 @@ from typing import Any
 from customers.domain.identities import Gap, Held
 from setpieces import external
 from setpieces.entity_tags import entity_tag
-from setpieces.external import Answer, OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.external import Answer
 from setpieces.parameters import address
-from setpieces.problems import Problem, unavailable
 from setpieces.rest_api import Request
 
 # Both look-ups of an authorisation share this.
@@ -47,7 +47,7 @@ def _in_time(future: "Future[Held]", deadline: float) -> Held:
     """The deadline is for both look-ups, also for one that had to wait for a thread."""
     try:
         return future.result(timeout=max(0.0, deadline - time.monotonic()))
-    except (TimeoutError, OutsideUnavailable):
+    except (TimeoutError, ExternalUnavailable):
         return Gap.SILENT
 
 
@@ -66,17 +66,17 @@ class Platforms:
         return min(CALL_SECONDS, self._remaining_seconds() - ANSWER_SECONDS)
 
     def customer(self, customer_id: str) -> dict[str, Any] | None:
-        """The commerce platform's record; None if there is none, or none any more. Raises ``OutsideUnavailable``."""
+        """The commerce platform's record; None if there is none, or none any more. Raises ``ExternalUnavailable``."""
         return self._record("commerce", "customers", customer_id)
 
     def member(self, customer_id: str) -> dict[str, Any] | None:
-        """The rewards platform's record. Raises ``OutsideUnavailable``."""
+        """The rewards platform's record. Raises ``ExternalUnavailable``."""
         return self._record("rewards", "members", customer_id)
 
     def replace_customer(self, customer: dict[str, Any], version: int) -> dict[str, Any] | None:
         """Write ``customer`` over its version ``version``; returns it as stored, None if it has another version by now.
 
-        Raises ``OutsideUnavailable``; ``Problem`` 403 if it was deleted.
+        Raises ``ExternalUnavailable``; ``Refused`` 403 if it was deleted.
         """
         answer = self._call(
             "commerce",
@@ -93,7 +93,7 @@ class Platforms:
         return _document("commerce", answer)
 
     def add_customer(self, customer: dict[str, Any]) -> bool:
-        """Store a new customer. False if there is one already, or a deleted one. Raises ``OutsideUnavailable``."""
+        """Store a new customer. False if there is one already, or a deleted one. Raises ``ExternalUnavailable``."""
         answer = self._call(
             "commerce", "PUT", "customers", customer["customer_id"], body=customer, headers={"If-None-Match": "*"}
         )
@@ -103,7 +103,7 @@ class Platforms:
         return True
 
     def add_member(self, member: dict[str, Any]) -> None:
-        """Store a new member; one that is there already stays as it is, with its points. Raises ``OutsideUnavailable``."""
+        """Store a new member; one that is there already stays as it is, with its points. Raises ``ExternalUnavailable``."""
         answer = self._call(
             "rewards", "PUT", "members", member["customer_id"], body=member, headers={"If-None-Match": "*"}
         )
@@ -111,13 +111,13 @@ class Platforms:
             _document("rewards", answer)
 
     def register(self, email: str, password: str, customer_id: str) -> dict[str, Any] | None:
-        """A new identity {identity_id, customer_id}; None if the address is taken. Raises ``OutsideUnavailable``."""
+        """A new identity {identity_id, customer_id}; None if the address is taken. Raises ``ExternalUnavailable``."""
         body = {"email": email, "password": password, "customer_id": customer_id}
         answer = self._call("identity", "POST", "identities", body=body)
         return None if answer.status == 409 else _document("identity", answer)
 
     def authenticate(self, email: str, password: str) -> dict[str, Any] | None:
-        """The identity of these credentials; None if there is no such. Raises ``OutsideUnavailable``."""
+        """The identity of these credentials; None if there is no such. Raises ``ExternalUnavailable``."""
         credentials = {"email": email, "password": password}
         answer = self._call("identity", "POST", "authentications", body=credentials, repeatable=True)
         return None if answer.status == 401 else _document("identity", answer)
@@ -132,20 +132,20 @@ class Platforms:
 
 def _document(system: str, answer: Answer) -> dict[str, Any]:
     if answer.status not in (200, 201) or not isinstance(answer.body, dict):
-        raise OutsideUnavailable(system, f"gave an answer of no use ({answer.status})")
+        raise ExternalUnavailable(system, f"gave an answer of no use ({answer.status})")
     return answer.body
 
 
-def no_profile() -> Problem:
+def no_profile() -> Refused:
     """403, as the authorizer answers: the profile was there when the session was let in, and is gone now."""
-    return Problem(403, "PROFILE_NOT_FOUND", "There is no such profile")
+    return Refused("PROFILE_NOT_FOUND", "There is no such profile")
 
 
 @contextmanager
 def within_reach() -> Iterator[None]:
-    """Turns ``OutsideUnavailable`` into a ``Problem`` 503: a repeat of the same request is safe."""
+    """Turns ``ExternalUnavailable`` into a ``Refused`` 503: a repeat of the same request is safe."""
     try:
         yield
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         detail = "A system that this needs is slow or down; try again"
-        raise unavailable("CUSTOMERS_UNAVAILABLE", detail, retry_after=error.advice) from error
+        raise RetryLater(error.retry_seconds, detail, "CUSTOMERS_UNAVAILABLE") from error

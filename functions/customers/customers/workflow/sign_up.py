@@ -17,13 +17,12 @@ from customers.domain.profile import new_member, new_record
 from customers.events import announce_customer
 from customers.requests import CreateCustomer, RequestSignUp
 from setpieces import signed_client
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, Refused
 from setpieces.observability import logger, metrics
-from setpieces.problems import Problem
 
 
 def request_sign_up(command: RequestSignUp) -> None:
-    """Mail a link to the address. Raises ``Problem`` 503 if that cannot be done now; a repeat with the same key is safe."""
+    """Mail a link to the address. Raises ``Refused`` 503 if that cannot be done now; a repeat with the same key is safe."""
     site_url = mail_module.site_url()
     mail = table.count_mail(command.email)
     if mail is None:
@@ -48,12 +47,12 @@ def request_sign_up(command: RequestSignUp) -> None:
 def confirm(command: CreateCustomer, platforms: Platforms) -> tuple[str, str]:
     """(customer id, e-mail address) of the new customer; a repeat gets the same.
 
-    Raises ``OutsideUnavailable``; ``Problem`` 404 if the link is not valid, 409 if the address has an account, 503 if others
+    Raises ``ExternalUnavailable``; ``Refused`` 404 if the link is not valid, 409 if the address has an account, 503 if others
     could not be told.
     """
     pending = table.find(command.token)
     if pending is None:
-        raise Problem(404, "CONFIRMATION_NOT_FOUND", "This link is not valid, or has expired; sign up again")
+        raise Refused("CONFIRMATION_NOT_FOUND", "This link is not valid, or has expired; sign up again")
     identity = _identity(pending.email, command.password, platforms)
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_record(customer_id, identity_id, pending.name, pending.email)):
@@ -81,7 +80,7 @@ def _number(platforms: Platforms) -> str:
     """A customer number that nobody else has."""
     answer = signed_client.call("sequences", "POST", "/v1/sequences/customer/next", timeout=platforms.seconds())
     if answer.status != 200:
-        raise OutsideUnavailable("sequences", f"gave no number ({answer.status})")
+        raise ExternalUnavailable("sequences", f"gave no number ({answer.status})")
     return str(answer.body["formatted"])
 
 
@@ -92,5 +91,5 @@ def _check_own(customer_id: str, identity_id: str, platforms: Platforms) -> None
         raise _taken()
 
 
-def _taken() -> Problem:
-    return Problem(409, "EMAIL_TAKEN", "This e-mail address has an account already; sign in instead")
+def _taken() -> Refused:
+    return Refused("EMAIL_TAKEN", "This e-mail address has an account already; sign in instead")

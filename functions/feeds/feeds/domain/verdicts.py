@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from setpieces import feed_accounts
-from setpieces.sqs_consumer import growing
+from setpieces.backoff import backoff_seconds
 
 # With waits that grow from 2 s to 5 minutes a platform can be down, or a product be missing, for forty minutes.
 MAX_RECEIVES = 15
@@ -56,4 +56,4 @@ def patience(reason: str, receive_count: int, advice: int = 0) -> Verdict:
     """Wait, at least as long as the platform advises (seconds), as long as there is patience."""
     if receive_count >= MAX_RECEIVES:
         return GiveUp(reason, f"after {receive_count} deliveries")
-    return Wait(max(growing(receive_count), advice), reason)
+    return Wait(max(backoff_seconds(receive_count), advice), reason)

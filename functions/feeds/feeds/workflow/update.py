@@ -8,10 +8,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from feeds.domain.verdicts import Done, GiveUp, Verdict, Wait, patience, verdict
 from setpieces import external, feed_accounts
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
-from setpieces.sqs_consumer import Record, Reject, body_of, bury, put_off
+from setpieces.sqs_consumer import Record, body_of, defer, send_to_dlq
 
 # Of the function's 20 s; the rest is for the accounts and for putting off.
 CALL_SECONDS = 10.0
@@ -37,7 +37,7 @@ def update(records: list[Record]) -> tuple[list[str], bool]:
                 account[message["number"]] = outcome
             case GiveUp(reason, detail):
                 try:
-                    bury(record, Reject(reason, detail))
+                    send_to_dlq(record, PermanentFailure(reason, detail))
                 except (BotoCoreError, ClientError):
                     # This record comes back. If it took the batch with it, what is done would be counted as unchanged.
                     logger.exception("not buried", extra={"message_id": record.message_id})
@@ -46,7 +46,7 @@ def update(records: list[Record]) -> tuple[list[str], bool]:
                 account[message["number"]] = feed_accounts.failed(reason)
             case Wait(seconds, detail):
                 # Not all at once: who was put off together would come back together.
-                put_off(record, seconds + random.randrange(1 + seconds // 4), detail)
+                defer(record, seconds + random.randrange(1 + seconds // 4), detail)
                 waiting.append(record.message_id)
     for (run, purge_at), noted in outcomes.items():
         if noted:
@@ -60,11 +60,11 @@ def _message(record: Record) -> dict[str, Any] | None:
     try:
         message = body_of(record)
         if not all(type(message.get(name)) is kind for name, kind in _MESSAGE.items()):
-            raise Reject("INVALID_MESSAGE", "not a message of a feed")
+            raise PermanentFailure("INVALID_MESSAGE", "not a message of a feed")
         if message["type"] != setting("FEED_TYPE"):
-            raise Reject("INVALID_MESSAGE", "of another feed type")
-    except Reject as reject:
-        bury(record, reject)
+            raise PermanentFailure("INVALID_MESSAGE", "of another feed type")
+    except PermanentFailure as reject:
+        send_to_dlq(record, reject)
         return None
     return message
 
@@ -80,8 +80,8 @@ def _ask(records: list[Record], updates: list[dict[str, Any]]) -> tuple[list[Ver
             return [GiveUp(f"HTTP_{answer.status}", "the platform refused the request") for _ in records], True
         results = answer.body.get("results") if isinstance(answer.body, dict) else None
         if not isinstance(results, list) or len(results) != len(updates):
-            raise OutsideUnavailable("commerce", "did not answer for each update")
-    except OutsideUnavailable as error:
+            raise ExternalUnavailable("commerce", "did not answer for each update")
+    except ExternalUnavailable as error:
         logger.warning("platform unavailable", extra={"reason": str(error)})
         metrics.add_metric(name="PlatformUnavailable", unit="Count", value=1)
         advice = error.retry_after or 0

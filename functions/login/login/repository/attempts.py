@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces import attempts
+from setpieces.errors import Refused, RetryLater
 from setpieces.observability import count, logger
-from setpieces.problems import Problem
 from setpieces.rest_api import Request
 from setpieces.settings import setting
 
@@ -23,9 +23,9 @@ WINDOW_SECONDS = 15 * 60
 
 @contextmanager
 def counted_attempt(email: str, request: Request) -> Iterator[None]:
-    """One attempt to sign in, which stays counted if the block raises ``Problem`` 401.
+    """One attempt to sign in, which stays counted if the block raises ``Refused`` 401.
 
-    Raises ``Problem`` 429 TOO_MANY_ATTEMPTS.
+    Raises ``Refused`` 429 TOO_MANY_ATTEMPTS.
     """
     now = int(time.time())
     window, ends_at = now // WINDOW_SECONDS, (now // WINDOW_SECONDS + 1) * WINDOW_SECONDS
@@ -37,16 +37,17 @@ def counted_attempt(email: str, request: Request) -> Iterator[None]:
     }
     if not attempts.admit(table, key, attempt, limits, ends_at):
         count("SignInThrottled")
-        raise Problem(
-            429, "TOO_MANY_ATTEMPTS", "Too many attempts to sign in with this address", retry_after=ends_at - now
-        )
+        raise Refused("TOO_MANY_ATTEMPTS", "Too many attempts to sign in with this address", retry_after=ends_at - now)
     try:
         yield
-    except Problem as problem:
-        if problem.status == 401:
+    except Refused as refusal:
+        if refusal.code == "INVALID_CREDENTIALS":
             count("SignInRefused")
         else:
             _release(table, key, attempt, limits)
+        raise
+    except RetryLater:
+        _release(table, key, attempt, limits)
         raise
     else:
         _release(table, key, attempt, limits)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from login.clients import Identity
 from setpieces.aws import client
 from setpieces.dynamodb_types import to_item
-from setpieces.problems import unavailable
+from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.sessions import Session, find_person, person_key, read_session, session_hash
 from setpieces.settings import setting
 
@@ -23,7 +23,9 @@ def begin_session(identity: Identity, now: int, asked_at: int) -> tuple[str, Ses
     # Read before the session is stored: one that begins while the person's sessions are ended is ended with them.
     person = find_person(identity.identity_id)
     if person.ended_at >= asked_at:
-        raise unavailable("SESSIONS_ENDED", "All sessions of this person were ended meanwhile; sign in again")
+        raise RetryLater(
+            RETRY_SECONDS, "All sessions of this person were ended meanwhile; sign in again", "SESSIONS_ENDED"
+        )
     whose = "ADMIN_" if "admin" in identity.roles else ""
     ends_at = now + 60 * int(setting(f"{whose}SESSION_MINUTES"))
     idle_seconds = 60 * int(setting(f"{whose}IDLE_MINUTES"))

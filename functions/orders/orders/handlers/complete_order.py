@@ -15,20 +15,21 @@ from orders.domain.statuses import (
 )
 from orders.repository import advance, reject
 from orders.workflow.processing import finish, order_of
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 from setpieces.eventbridge_consumer import bus_handler
 from setpieces.events import Event
-from setpieces.external import OutsideUnavailable
 from setpieces.observability import count, logger
-from setpieces.sqs_consumer import Later, Record, Reject, growing
+from setpieces.sqs_consumer import Record
 
 # The provider's record may appear a little later than the answer from which payments knows of the charge.
 PATIENT_RECEIVES = 4
 
 
 def process(event: Event, record: Record) -> None:
-    """Raises ``Reject`` UNKNOWN_ORDER, CHARGE_NOT_HELD, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS.
+    """Raises ``PermanentFailure`` UNKNOWN_ORDER, CHARGE_NOT_HELD, AUTHORIZED_AFTER_FAILURE, ORDER_DIFFERS.
 
-    Raises ``Later`` while the provider or the platform is down.
+    Raises ``RetryLater`` while the provider or the platform is down.
     """
     if event.kind[2] == "REJECTED":
         if reject(event.data["order_number"], PAYMENT_PROCESSING, event.data["reason_code"]):
@@ -36,8 +37,8 @@ def process(event: Event, record: Record) -> None:
         return
     try:
         _process(event, record)
-    except OutsideUnavailable as error:
-        raise Later(growing(record.receive_count), str(error)) from error
+    except ExternalUnavailable as error:
+        raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
 
 
 def _process(event: Event, record: Record) -> None:
@@ -53,7 +54,9 @@ def _process(event: Event, record: Record) -> None:
         logger.info("late or repeated result of a payment", extra={"order_number": number, "status": event.kind[2]})
         order = order_of(number)
     if authorized and STATUSES[order["backend_status"]].public == FAILED:
-        raise Reject("AUTHORIZED_AFTER_FAILURE", f"the order has failed, but charge {event.data['charge_id']} is held")
+        raise PermanentFailure(
+            "AUTHORIZED_AFTER_FAILURE", f"the order has failed, but charge {event.data['charge_id']} is held"
+        )
     finish(order)
 
 
@@ -62,8 +65,8 @@ def _verify(number: str, charge_id: str, record: Record) -> None:
     if order["backend_status"] != PAYMENT_PROCESSING or is_held(order, charge_id):
         return
     if record.receive_count < PATIENT_RECEIVES:
-        raise Later(growing(record.receive_count), "the provider does not know the charge yet")
-    raise Reject("CHARGE_NOT_HELD", f"the provider holds no charge {charge_id} over the amount of {number}")
+        raise RetryLater(backoff_seconds(record.receive_count), "the provider does not know the charge yet")
+    raise PermanentFailure("CHARGE_NOT_HELD", f"the provider holds no charge {charge_id} over the amount of {number}")
 
 
 handler = bus_handler(process)

@@ -5,9 +5,10 @@ from typing import Any
 from orders.repository import cancel, reopen
 from orders.workflow.processing import go_on, order_of
 from setpieces import observability
-from setpieces.external import OutsideUnavailable
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.observability import count
-from setpieces.sqs_consumer import Later, Record, growing, queue_handler
+from setpieces.sqs_consumer import Record, queue_handler
 
 
 def process(body: dict[str, Any], record: Record) -> None:
@@ -24,8 +25,8 @@ def process(body: dict[str, Any], record: Record) -> None:
         order = order_of(order["order_number"])
     try:
         go_on(order)
-    except OutsideUnavailable as error:
-        raise Later(growing(record.receive_count), str(error)) from error
+    except ExternalUnavailable as error:
+        raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
 
 
 handler = queue_handler(process)

@@ -17,22 +17,22 @@ from orders.domain.statuses import (
 )
 from orders.events import COMPLETE, SUBMIT, tell
 from orders.repository import advance, read, reject
+from setpieces.errors import PermanentFailure
 from setpieces.observability import count, logger
-from setpieces.sqs_consumer import Reject
 
 Order = dict[str, Any]
 
 
 def order_of(order_number: Any) -> Order:
-    """The order of a message. Raises ``Reject`` UNKNOWN_ORDER: orders are stored before anything is sent about them."""
+    """The order of a message. Raises ``PermanentFailure`` UNKNOWN_ORDER: it is stored before messages about it are sent."""
     order = read(order_number) if isinstance(order_number, str) else None
     if order is None:
-        raise Reject("UNKNOWN_ORDER", "there is no order of this number")
+        raise PermanentFailure("UNKNOWN_ORDER", "there is no order of this number")
     return order
 
 
 def go_on(order: Order) -> None:
-    """Take an order as far as it comes without others. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject``."""
+    """Take an order as far as possible. Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure``."""
     if "rejected_reason" in order:
         # A person's redrive takes the reason away: see ``order_table.reopen``.
         logger.info("order waits for a person", extra={"order_number": order["order_number"]})
@@ -66,12 +66,12 @@ def _validate(order: Order) -> Order:
 
 
 def finish(order: Order) -> None:
-    """Complete an order if it is paid. Raises ``OutsideUnavailable``, ``PublishFailed``, ``Reject`` ORDER_DIFFERS."""
+    """Complete a paid order. Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure`` ORDER_DIFFERS."""
     if order["backend_status"] != PAYMENT_AUTHORIZED:
         return
     try:
         tell_platform(order)
-    except Reject as rejected:
+    except PermanentFailure as rejected:
         reject(order["order_number"], PAYMENT_AUTHORIZED, rejected.reason)
         count("OrderRejected")
         raise

@@ -13,9 +13,9 @@ from orders.messages import enqueue
 from orders.repository import key_reused, numbered_before, place, read
 from orders.requests import Idempotency
 from setpieces import signed_client
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import RETRY_SECONDS, ExternalUnavailable, RetryLater
+from setpieces.http_refusal import HttpRefusal
 from setpieces.observability import correlation_id, count, logger, metrics
-from setpieces.problems import invalid, unavailable
 
 NUMBER_SECONDS = 2.0
 # Before a number is taken, for guests; a slow answer lets the order through.
@@ -27,7 +27,7 @@ LAST_NUMBER = 999_999_999_999
 def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) -> str:
     """The number of the order, a new one or that of the first request with this key.
 
-    Raises ``Problem``: 409 IDEMPOTENCY_KEY_REUSED, 422 for a guest's basket that is empty or not there, 503 if no number can be
+    Raises ``Refused``: 409 IDEMPOTENCY_KEY_REUSED, 422 for a guest's basket that is empty or not there, 503 if no number can be
     had or others keep using the key.
     """
     earlier = numbered_before(idempotency) if idempotency else None
@@ -41,7 +41,7 @@ def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) ->
         # Somebody sent the same key at the same time; the number is not used.
         earlier = numbered_before(idempotency) if idempotency else None
         if not earlier:
-            raise unavailable("ORDER_BUSY", "This order is being placed by another request", retry_after=1)
+            raise RetryLater(1, "This order is being placed by another request", "ORDER_BUSY")
         return _again(earlier, owner)
     count("OrderAccepted")
     _process(number, correlation_id())
@@ -49,7 +49,7 @@ def submit(sent: dict[str, Any], owner: str, idempotency: Idempotency | None) ->
 
 
 def _again(number: str, owner: str) -> str:
-    """Have an order processed that may never have reached the queue. Raises ``Problem`` 409 if its sender could not see it."""
+    """Have an order processed that may never have reached the queue. Raises ``Refused`` 409 if its sender could not see it."""
     order = read(number)
     if order and order["owner"] != owner:
         raise key_reused()
@@ -67,15 +67,16 @@ def _process(number: str, correlation_id: str) -> None:
 
 
 def _check_basket(basket_id: str) -> None:
-    """Raise ``Problem`` 422 if there is nothing to order: anybody can send orders as a guest, and each takes a number.
+    """Raise ``Refused`` 422 if there is nothing to order: anybody can send orders as a guest, and each takes a number.
 
     It saves numbers and nothing else, so while baskets do not answer an order is accepted, and validated later like any other.
     """
     try:
         priced(read_basket(basket_id, CHECK_SECONDS))
     except Invalid as error:
-        raise invalid("/basket_id", "has nothing to order", status=422, code=error.reason) from error
-    except OutsideUnavailable as error:
+        fault = {"pointer": "/basket_id", "message": "has nothing to order"}
+        raise HttpRefusal(422, error.reason, fault["message"], errors=[fault]) from error
+    except ExternalUnavailable as error:
         logger.warning("basket not checked", extra={"reason": str(error)})
 
 
@@ -85,11 +86,11 @@ def _next_number() -> str:
         answer = signed_client.call(
             "sequences", "POST", "/v1/sequences/order/next", timeout=NUMBER_SECONDS, repeatable=True
         )
-    except OutsideUnavailable as error:
-        raise unavailable("ORDERS_UNAVAILABLE", "Orders cannot be numbered at the moment") from error
+    except ExternalUnavailable as error:
+        raise RetryLater(RETRY_SECONDS, "Orders cannot be numbered at the moment", "ORDERS_UNAVAILABLE") from error
     if answer.status != 200:
         logger.error("no order number", extra={"status": answer.status})
-        raise unavailable("ORDERS_UNAVAILABLE", "Orders cannot be numbered at the moment")
+        raise RetryLater(RETRY_SECONDS, "Orders cannot be numbered at the moment", "ORDERS_UNAVAILABLE")
     used = 100 * answer.body["value"] / LAST_NUMBER
     metrics.add_metric(name="OrderNumbersUsed", unit="Percent", value=used)
     return str(answer.body["formatted"])

@@ -7,8 +7,8 @@ import random
 from typing import Any
 
 from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import record, whole
-from setpieces.problems import Problem, invalid
+from partners.simulators.schemas import invalid, record, whole
+from setpieces.http_refusal import HttpRefusal
 
 # With the function's timeout of 29 s this leaves room for the work itself.
 MAX_LATENCY_MS = 25_000
@@ -33,7 +33,7 @@ def operations(systems: tuple[tuple[Operation, ...], ...]) -> tuple[Operation, .
     def known(call: Call) -> str:
         system = call.ids["system"]
         if system not in names:
-            raise Problem(404, "NOT_FOUND", f"There is no such system; there are {', '.join(names)}")
+            raise HttpRefusal(404, "NOT_FOUND", f"There is no such system; there are {', '.join(names)}")
         return system
 
     def get_fault(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -60,12 +60,12 @@ def operations(systems: tuple[tuple[Operation, ...], ...]) -> tuple[Operation, .
 def latency_seconds(fault: dict[str, Any], operation: Operation, chance: float | None = None) -> float:
     """How long ``operation`` takes to answer, after its effect. ``chance`` is from 0 up to 1, by default random.
 
-    Raises ``Problem`` 503 or 500, before any effect, if it is to fail.
+    Raises ``HttpRefusal`` 503 or 500, before any effect, if it is to fail.
     """
     if operation.name not in fault.get("operations", [operation.name]):
         return 0.0
     if fault["outage"]:
-        raise Problem(503, "SIMULATED_OUTAGE", f"{operation.system} is down", retry_after=1)
+        raise HttpRefusal(503, "SIMULATED_OUTAGE", f"{operation.system} is down", retry_after=1)
     if (random.random() if chance is None else chance) < fault["error_rate"]:
-        raise Problem(500, "SIMULATED_ERROR", f"{operation.system} failed")
+        raise HttpRefusal(500, "SIMULATED_ERROR", f"{operation.system} failed")
     return fault["latency_ms"] / 1000

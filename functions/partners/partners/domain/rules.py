@@ -9,29 +9,29 @@ from typing import Any
 from partners.simulators.operations import Call, Outcome
 from partners.simulators.pages import DEFAULT_LIMIT, page_limit, page_token
 from partners.simulators.schemas import is_id
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 
 Pairs = Iterator[tuple[str, dict[str, Any]]]
 
 
-def not_found(what: str) -> Problem:
+def not_found(what: str) -> HttpRefusal:
     """404; ``what`` is the kind of thing that was asked for."""
-    return Problem(404, "NOT_FOUND", f"There is no such {what}")
+    return HttpRefusal(404, "NOT_FOUND", f"There is no such {what}")
 
 
 def get(what: str, stored: dict[str, Any] | None) -> Outcome:
-    """200 with the stored document. Raises ``Problem`` 404."""
+    """200 with the stored document. Raises ``HttpRefusal`` 404."""
     if stored is None:
         raise not_found(what)
     return Outcome(200, stored)
 
 
 def put_once(document: dict[str, Any], stored: dict[str, Any] | None) -> Outcome:
-    """201 the first time, 200 for the same again. Raises ``Problem`` 409 for other content under the same key."""
+    """201 the first time, 200 for the same again. Raises ``HttpRefusal`` 409 for other content under the same key."""
     if stored is None:
         return Outcome(201, document, document=document, effect="created")
     if stored != document:
-        raise Problem(409, "DIFFERENT_CONTENT", "This key was used before with other content")
+        raise HttpRefusal(409, "DIFFERENT_CONTENT", "This key was used before with other content")
     return Outcome(200, stored)
 
 
@@ -59,8 +59,8 @@ def page(call: Call, pairs: Pairs, name: str = "items", default_limit: int = DEF
 
 
 def header_key(call: Call, header: str) -> str:
-    """A key that the caller made up and sent in ``header``. Raises ``Problem`` 400 if there is no usable one."""
+    """A key that the caller made up and sent in ``header``. Raises ``HttpRefusal`` 400 if there is no usable one."""
     value = call.headers.get(header.lower(), "")
     if not is_id(value):
-        raise Problem(400, "INVALID_REQUEST", f"The header {header} is required: 1 to 128 of A-Z a-z 0-9 . _ : -")
+        raise HttpRefusal(400, "INVALID_REQUEST", f"The header {header} is required: 1 to 128 of A-Z a-z 0-9 . _ : -")
     return value

@@ -9,7 +9,7 @@ from partners.repository import TableStore
 from partners.simulators.operations import Call, Operation, now, perform
 from partners.simulators.routes import SIMULATED, find
 from partners.simulators.schemas import MAX_BATCH_BYTES, MAX_BODY_BYTES
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 from setpieces.rest_api import Request, Response, rest_handler
 
 STORE = TableStore()
@@ -44,5 +44,5 @@ def _call(request: Request, operation: Operation, ids: dict[str, str]) -> Call:
 def _body(request: Request, operation: Operation) -> dict[str, Any]:
     most = MAX_BATCH_BYTES if operation.each else MAX_BODY_BYTES
     if len(request.raw_body.encode(errors="replace")) > most:
-        raise Problem(413, "REQUEST_TOO_LARGE", f"The body has more than {most} bytes")
+        raise HttpRefusal(413, "REQUEST_TOO_LARGE", f"The body has more than {most} bytes")
     return request.json()

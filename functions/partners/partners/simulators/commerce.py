@@ -9,7 +9,7 @@ from partners.domain.rules import get, not_found, put_latest, put_once
 from partners.simulators import products as products_module
 from partners.simulators.operations import Call, Operation, Outcome
 from partners.simulators.schemas import EMAIL, ID, listing, record, same, text, whole
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 
 LINE = record({"sku": ID, "quantity": whole(1, 100_000)}, {"unit_price": whole(0)})
 ORDER = record(
@@ -42,7 +42,7 @@ def get_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def get_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Raises ``Problem`` 410 for a customer who was deleted, 404 for one who never was."""
+    """Raises ``HttpRefusal`` 410 for a customer who was deleted, 404 for one who never was."""
     _not_deleted(stored)
     outcome = get("customer", stored)
     return Outcome(200, outcome.body, headers=_etag(outcome.body))
@@ -51,7 +51,7 @@ def get_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
 def put_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """Write if the customer is as the caller thinks: ``If-None-Match: *`` for none, ``If-Match: <version>`` for that one.
 
-    Raises ``Problem`` 412 if not, 410 after deletion, 428 if the caller does not say.
+    Raises ``HttpRefusal`` 412 if not, 410 after deletion, 428 if the caller does not say.
     """
     same(call.body, "customer_id", call.ids["customer_id"])
     _not_deleted(stored)
@@ -110,16 +110,16 @@ def delete_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome
 
 def _not_deleted(stored: dict[str, Any] | None) -> None:
     if stored and stored.get("deleted"):
-        raise Problem(410, "DELETED", "This customer was deleted")
+        raise HttpRefusal(410, "DELETED", "This customer was deleted")
 
 
 def _check_precondition(headers: dict[str, str], stored: dict[str, Any] | None) -> None:
     expected, none_expected = headers.get("if-match"), headers.get("if-none-match") == "*"
     if expected is None and not none_expected:
-        raise Problem(428, "PRECONDITION_REQUIRED", "Send If-Match with the version, or If-None-Match: *")
+        raise HttpRefusal(428, "PRECONDITION_REQUIRED", "Send If-Match with the version, or If-None-Match: *")
     version = str(stored["version"]) if stored else None
     if (none_expected and stored) or (expected is not None and expected.strip().strip('"') != version):
-        raise Problem(412, "PRECONDITION_FAILED", "The customer is not as expected")
+        raise HttpRefusal(412, "PRECONDITION_FAILED", "The customer is not as expected")
 
 
 def _etag(customer: dict[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from partners.domain.rules import get
 from partners.simulators.operations import Call, Operation, Outcome
 from partners.simulators.schemas import EMAIL, ID, record, text
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 
 REGISTRATION = record(
     {"email": EMAIL, "password": text(256, 8)},
@@ -36,7 +36,7 @@ _FIRST_COST, _FIRST_ROUNDS = 2**14, 1
 def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """Register. A repeat with the same customer id and password is answered as the first one.
 
-    Raises ``Problem`` 409 if someone else has the address.
+    Raises ``HttpRefusal`` 409 if someone else has the address.
     """
     body = call.body
     if stored is None:
@@ -54,7 +54,7 @@ def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
     repeated = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
     if repeated and _matches(body["password"], stored):
         return Outcome(200, _shown(stored))
-    raise Problem(409, "EMAIL_TAKEN", "This e-mail address is taken")
+    raise HttpRefusal(409, "EMAIL_TAKEN", "This e-mail address is taken")
 
 
 def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -62,10 +62,10 @@ def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Raises ``Problem`` 401, after the same work whether the address or the password is wrong."""
+    """Raises ``HttpRefusal`` 401, after the same work whether the address or the password is wrong."""
     no_identity = {"salt": "", "cost": _cost(), "rounds": _ROUNDS, "password_hash": ""}
     if not _matches(call.body["password"], stored or no_identity) or stored is None:
-        raise Problem(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
+        raise HttpRefusal(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
     return Outcome(200, _shown(stored))
 
 

@@ -2,8 +2,7 @@
 
 from partners.domain.rules import Pairs, page
 from partners.simulators.operations import Call, Operation, Outcome, ledger_collection, ledger_prefix
-from partners.simulators.schemas import is_id
-from setpieces.problems import invalid
+from partners.simulators.schemas import invalid, is_id
 
 LEDGERS = ("charges", "shipments", "platform-orders", "customers", "products")
 DEFAULT_LIMIT = 100

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from partners.simulators.pages import page_start
 from partners.simulators.schemas import is_id, validate
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 
 MAX_TRIES = 10
 
@@ -141,7 +141,7 @@ def perform(operation: Operation, call: Call, store: Store, strike: Callable[[],
     """Carry out ``operation``: of concurrent duplicates exactly one has the effect and the ledger entry, the others are
     decided anew from what that one stored. ``strike`` is called once for each thing to be done and may fail it.
 
-    Raises ``Problem``.
+    Raises ``HttpRefusal``.
     """
     if operation.schema is not None:
         validate(call.body, operation.schema)
@@ -192,7 +192,7 @@ def _perform_each(operation: Operation, call: Call, store: Store, strike: Callab
                 if problem:
                     raise problem
                 outcome = operation.rule(part, documents.get(key))
-            except Problem as refused:
+            except HttpRefusal as refused:
                 results.append({identifier: part.ids[identifier], **_refused(refused)})
                 continue
             if outcome.document is not None:
@@ -219,22 +219,24 @@ def _tries() -> Iterator[None]:
         yield
 
 
-def _contended() -> Problem:
-    return Problem(409, "CONCURRENT_CHANGE", "Others keep changing this record; nothing was changed by this request")
+def _contended() -> HttpRefusal:
+    return HttpRefusal(
+        409, "CONCURRENT_CHANGE", "Others keep changing this record; nothing was changed by this request"
+    )
 
 
-def _refusal(strike: Callable[[], Any]) -> Problem | None:
+def _refusal(strike: Callable[[], Any]) -> HttpRefusal | None:
     try:
         strike()
-    except Problem as problem:
+    except HttpRefusal as problem:
         return problem
     return None
 
 
-def _refused(problem: Problem) -> dict[str, Any]:
+def _refused(problem: HttpRefusal) -> dict[str, Any]:
     told: dict[str, Any] = {"status": problem.status, "code": problem.code, "detail": problem.detail}
-    if "Retry-After" in problem.headers:
-        told["retry_after"] = int(problem.headers["Retry-After"])
+    if problem.retry_after is not None:
+        told["retry_after"] = problem.retry_after
     return told
 
 

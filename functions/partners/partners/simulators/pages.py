@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from setpieces.problems import invalid
+from partners.simulators.schemas import invalid
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -18,7 +18,7 @@ def page_token(key: str) -> str:
 def page_start(query: dict[str, str], prefix: str = "") -> str:
     """The key that ``page_token`` continues after, "" for the beginning.
 
-    Raises ``Problem`` 400 for a token that was not given for a list of keys beginning with ``prefix``.
+    Raises ``HttpRefusal`` 400 for a token that was not given for a list of keys beginning with ``prefix``.
     """
     token = query.get("page_token", "")
     if not token:
@@ -34,7 +34,7 @@ def page_start(query: dict[str, str], prefix: str = "") -> str:
 
 
 def page_limit(query: dict[str, str], default: int = DEFAULT_LIMIT) -> int:
-    """How many to list. Raises ``Problem`` 400."""
+    """How many to list. Raises ``HttpRefusal`` 400."""
     given = query.get("limit", str(default))
     if not re.fullmatch(r"[0-9]{1,3}", given, re.ASCII) or not 1 <= int(given) <= MAX_LIMIT:
         raise invalid("/limit", f"must be 1 to {MAX_LIMIT}")

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 
 from partners.domain.rules import fingerprint, get, header_key
 from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import CURRENCY, ID, record, text, whole
-from setpieces.problems import Problem, invalid
+from partners.simulators.schemas import CURRENCY, ID, invalid, record, text, whole
+from setpieces.http_refusal import HttpRefusal
 
 # token -> status of the charge, seconds until the answer
 TOKENS = {"tok_ok": ("authorized", 0.0), "tok_declined": ("declined", 0.0), "tok_slow": ("authorized", 8.0)}
@@ -24,12 +24,12 @@ _SHOWN = ("charge_id", "status", "amount", "currency", "idempotency_key", "order
 def create_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
     """Charge once per key; the repeat is answered at once, also of a charge whose own answer was slow.
 
-    Raises ``Problem`` 409 for other content under the same key, 422 for an unknown token.
+    Raises ``HttpRefusal`` 409 for other content under the same key, 422 for an unknown token.
     """
     content = fingerprint(call.body)
     if stored:
         if stored["fingerprint"] != content:
-            raise Problem(409, "DIFFERENT_CONTENT", "This key was used before with other content")
+            raise HttpRefusal(409, "DIFFERENT_CONTENT", "This key was used before with other content")
         return Outcome(200, _shown(stored))
     if call.body["payment_token"] not in TOKENS:
         raise invalid("/payment_token", "is not known", status=422, code="UNKNOWN_TOKEN")

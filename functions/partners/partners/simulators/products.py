@@ -13,8 +13,8 @@ from typing import Any
 
 from partners.domain.rules import Pairs, get, not_found, page, put_latest
 from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import CURRENCY, ID, record, same, text, validate, whole
-from setpieces.problems import Problem, invalid
+from partners.simulators.schemas import CURRENCY, ID, invalid, record, same, text, validate, whole
+from setpieces.http_refusal import HttpRefusal
 
 MAX_QUERY_LENGTH = 100
 MAX_UPDATES = 25
@@ -85,11 +85,11 @@ def get_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """A newer version replaces an older one; the same again is no effect. Raises ``Problem`` 409 for anything else."""
+    """A newer version replaces an older one; the same again is no effect. Raises ``HttpRefusal`` 409 for anything else."""
     same(call.body, "sku", call.ids["sku"])
     product = {"sku": call.ids["sku"]} | PRODUCT_DEFAULTS | call.body
     if stored and stored != product and stored["version"] >= product["version"]:
-        raise Problem(409, "STALE_VERSION", f"The product is at version {stored['version']}")
+        raise HttpRefusal(409, "STALE_VERSION", f"The product is at version {stored['version']}")
     return put_latest(product, stored)
 
 
@@ -104,8 +104,8 @@ def list_products(call: Call, pairs: Pairs) -> Outcome:
 def update_of(part: str) -> Callable[[Call, dict[str, Any] | None], Outcome]:
     """The rule for one update of ``part``.
 
-    201 or 200 with its effect, 200 without one for the same again. Raises ``Problem`` 422 for what the platform does not take,
-    404 for a price or stock of what it does not know, 409 for an old version.
+    201 or 200 with its effect, 200 without one for the same again. Raises ``HttpRefusal`` 422 for what the platform does not
+    take, 404 for a price or stock of what it does not know, 409 for an old version.
     """
     version, schema = PARTS[part].version, PARTS[part].schema
 
@@ -119,7 +119,7 @@ def update_of(part: str) -> Callable[[Call, dict[str, Any] | None], Outcome]:
         if stored == after:
             return Outcome(200)
         if before.get(version, 0) >= after[version]:
-            raise Problem(409, "STALE_VERSION", f"The {part} is at version {before[version]}")
+            raise HttpRefusal(409, "STALE_VERSION", f"The {part} is at version {before[version]}")
         return put_latest(after, stored)
 
     return rule

@@ -8,7 +8,7 @@ from typing import Any
 from partners.domain.rules import get, put_latest
 from partners.simulators.operations import Call, Operation, Outcome
 from partners.simulators.schemas import ID, record, same, text, whole
-from setpieces.problems import Problem
+from setpieces.http_refusal import HttpRefusal
 
 MEMBER = record({"rewards_id": ID, "identity_id": ID, "points": whole(0), "tier": text(40, 1)}, {"customer_id": ID})
 SYNC = record({"event_id": ID})
@@ -19,10 +19,10 @@ def get_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def put_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Write the member; with ``If-None-Match: *`` only if there is none. Raises ``Problem`` 412 then."""
+    """Write the member; with ``If-None-Match: *`` only if there is none. Raises ``HttpRefusal`` 412 then."""
     same(call.body, "customer_id", call.ids["customer_id"])
     if stored and call.headers.get("if-none-match") == "*":
-        raise Problem(412, "PRECONDITION_FAILED", "There is a member already")
+        raise HttpRefusal(412, "PRECONDITION_FAILED", "There is a member already")
     return put_latest(call.body | {"customer_id": call.ids["customer_id"]}, stored)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from setpieces.problems import Problem, invalid
+from setpieces.http_refusal import HttpRefusal
 
 MAX_BODY_BYTES = 32 * 1024
 MAX_BATCH_BYTES = 256 * 1024
@@ -90,11 +90,11 @@ def listing(items: dict[str, Any], minimum: int = 0) -> dict[str, Any]:
 
 
 def validate(body: Any, schema: dict[str, Any], status: int = 400) -> None:
-    """Raises ``Problem`` ``status`` with a JSON pointer at each of the first ten faults of ``body``."""
+    """Raises ``HttpRefusal`` ``status`` with a JSON pointer at each of the first ten faults of ``body``."""
     errors = list(islice(_Validator(schema).iter_errors(body), MAX_ERRORS))
     if errors:
         found = [{"pointer": _pointer(error), "message": _message(error)} for error in errors]
-        raise Problem(status, "INVALID_REQUEST", f"{found[0]['pointer']} {found[0]['message']}", errors=found)
+        raise HttpRefusal(status, "INVALID_REQUEST", f"{found[0]['pointer']} {found[0]['message']}", errors=found)
 
 
 def is_id(value: str) -> bool:
@@ -102,8 +102,13 @@ def is_id(value: str) -> bool:
     return bool(re.match(ID_PATTERN, value)) and len(value) <= MAX_ID_LENGTH
 
 
+def invalid(pointer: str, message: str, *, status: int = 400, code: str = "INVALID_REQUEST") -> HttpRefusal:
+    """The refusal of a request for one of its fields, e.g. ``invalid("/limit", "must be 1 to 100")``."""
+    return HttpRefusal(status, code, message, errors=[{"pointer": pointer, "message": message}])
+
+
 def same(body: dict[str, Any], name: str, expected: str) -> None:
-    """Raises ``Problem`` 400 if the body names another ``name`` than the path does; it need not name any."""
+    """Raises ``HttpRefusal`` 400 if the body names another ``name`` than the path does; it need not name any."""
     if body.get(name, expected) != expected:
         raise invalid(f"/{name}", "differs from the path")
 

@@ -6,8 +6,7 @@ quotation {tax_total, lines: [{sku, tax, rate}], jurisdiction, rate_version}; am
 from typing import Any
 
 from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import CURRENCY, ID, listing, record, text, whole
-from setpieces.problems import invalid
+from partners.simulators.schemas import CURRENCY, ID, invalid, listing, record, text, whole
 
 RATE_VERSION = "2026-01"
 BASIS_POINTS = 10_000
@@ -29,7 +28,7 @@ QUOTATION = record({"currency": CURRENCY, "ship_to": SHIP_TO, "lines": listing(L
 
 
 def quote_tax(call: Call, stored: None) -> Outcome:
-    """Raises ``Problem`` 422 for a country without a rate."""
+    """Raises ``HttpRefusal`` 422 for a country without a rate."""
     country = call.body["ship_to"]["country"]
     if country not in RATES:
         raise invalid("/ship_to/country", "has no tax rate", status=422, code="UNKNOWN_JURISDICTION")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from setpieces import external
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from sitemaps.domain.changes import fingerprint
 
 CALL_SECONDS = 10.0
@@ -25,11 +25,11 @@ class Found:
 
 
 def list_products(token: str) -> dict[str, Any]:
-    """{items, next_page_token?}, by SKU. Raises ``OutsideUnavailable``."""
+    """{items, next_page_token?}, by SKU. Raises ``ExternalUnavailable``."""
     query = {"limit": str(PAGE)} | ({"page_token": token} if token else {})
     answer = external.call("commerce", "GET", "products", query=query, timeout=CALL_SECONDS)
     if answer.status != 200 or not isinstance(answer.body, dict):
-        raise OutsideUnavailable("commerce", f"answered {answer.status}")
+        raise ExternalUnavailable("commerce", f"answered {answer.status}")
     return answer.body
 
 

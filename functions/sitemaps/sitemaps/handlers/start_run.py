@@ -3,7 +3,7 @@
 import json
 
 from setpieces.aws import client, error_code
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from setpieces.rest_api import Request, Response, rest_handler
 from setpieces.settings import setting
 from sitemaps.repository.runs import create
@@ -16,7 +16,7 @@ def handler(request: Request) -> Response:
     command = parse_start_run(request)
     run = create(command.run_id, command.dry_run, command.force)
     if (run["dry_run"], run["force"]) != (command.dry_run, command.force):
-        raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another run")
+        raise Refused("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another run")
     api = client("stepfunctions")
     try:
         # Of the same name there is only one: to start it again is harmless, and mends a start that was lost.

@@ -8,7 +8,7 @@ Amounts are in minor units, prices without tax, rates in basis points.
 from dataclasses import dataclass
 from typing import Any
 
-from setpieces.problems import Problem, invalid
+from setpieces.errors import Refused
 
 QUOTATION, CACHED_RATES = "quotation", "cached_rates"
 BASIS_POINTS = 10_000
@@ -27,7 +27,7 @@ class QuoteTax:
 def from_rates(command: QuoteTax, rates: dict[str, int], rate_version: str) -> dict[str, Any]:
     """A quotation at the standard rate of the destination's country, each line rounded half up.
 
-    Raises ``Problem`` 422 for a country without a rate.
+    Raises ``Refused`` 422 for a country without a rate.
     """
     country = command.ship_to["country"]
     if country not in rates:
@@ -43,6 +43,6 @@ def tax(line: dict[str, Any], rate: int) -> int:
     return (line["unit_price"] * line["quantity"] * rate + BASIS_POINTS // 2) // BASIS_POINTS
 
 
-def unknown_jurisdiction() -> Problem:
+def unknown_jurisdiction() -> Refused:
     """422."""
-    return invalid("/ship_to/country", "has no tax rate", status=422, code="UNKNOWN_JURISDICTION")
+    return Refused("UNKNOWN_JURISDICTION", "has no tax rate", "/ship_to/country")

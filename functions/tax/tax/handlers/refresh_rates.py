@@ -10,7 +10,7 @@ from tax.repository.rates import keep_rates
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """{"rate_version"}; raises ``OutsideUnavailable``, which the function's error alarm sees."""
+    """{"rate_version"}; raises ``ExternalUnavailable``, which the function's error alarm sees."""
     observability.begin(None)
     rates, version = list_rates()
     keep_rates(rates, version)

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces.aws import client, error_code
 from setpieces.dynamodb_types import from_item, to_item
+from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.observability import logger
-from setpieces.problems import unavailable
 from setpieces.settings import setting
 from setpieces.stored import known
 from tax.domain import default_rates
@@ -86,7 +86,9 @@ def rates() -> tuple[dict[str, int], str]:
         stored = _get("rates")
     except (ClientError, BotoCoreError) as error:
         logger.warning("the rates cannot be read", extra={"reason": str(error)})
-        raise unavailable("TAX_UNAVAILABLE", "Neither the tax system nor the cached rates can be reached") from error
+        raise RetryLater(
+            RETRY_SECONDS, "Neither the tax system nor the cached rates can be reached", "TAX_UNAVAILABLE"
+        ) from error
     if not stored:
         return default_rates.RATES, default_rates.VERSION
     return stored["rates"], stored["rate_version"]

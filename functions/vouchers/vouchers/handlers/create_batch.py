@@ -4,9 +4,9 @@ import secrets
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from setpieces.errors import Refused, RetryLater
 from setpieces.idempotency import payload_digest
 from setpieces.observability import logger, metrics
-from setpieces.problems import Problem, unavailable
 from setpieces.rest_api import Request, Response, rest_handler
 from setpieces.settings import setting
 from vouchers.repository.batches import PENDING, add, read, start
@@ -31,9 +31,9 @@ def handler(request: Request) -> Response:
     }
     batch = add(new_batch) or read(command.batch_id)
     if batch is None:
-        raise unavailable("BATCH_BUSY", "This batch is being removed", retry_after=1)
+        raise RetryLater(1, "This batch is being removed", "BATCH_BUSY")
     if batch["request"] != new_batch["request"]:
-        raise Problem(409, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another batch")
+        raise Refused("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another batch")
     if batch["status"] == PENDING:
         try:
             start(batch)

@@ -1,6 +1,6 @@
 """GET /v1/voucher-downloads/{token}: a link that works once leads to the file, by a signed link of a minute."""
 
-from setpieces.problems import Problem
+from setpieces.errors import Refused
 from setpieces.rest_api import Request, Response, rest_handler
 from vouchers.domain.links import sign
 from vouchers.repository.batches import COMPLETE, NOTIFYING, read
@@ -14,6 +14,6 @@ def handler(request: Request) -> Response:
     batch_id = use(token) if token else None
     batch = read(batch_id) if batch_id else None
     if batch is None or batch["status"] not in (NOTIFYING, COMPLETE):
-        raise Problem(404, "DOWNLOAD_NOT_FOUND", "This link was used, has expired, or never was one")
+        raise Refused("DOWNLOAD_NOT_FOUND", "This link was used, has expired, or never was one")
     headers = {"Location": sign(batch, EXCHANGED_SECONDS)["url"], "Cache-Control": "no-store"}
     return Response(303, None, headers)

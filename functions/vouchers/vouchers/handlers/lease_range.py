@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from setpieces import signed_client
-from setpieces.external import OutsideUnavailable
+from setpieces.errors import ExternalUnavailable
 from vouchers.clients.runs import run_step
 from vouchers.domain.files import stored_parts
 from vouchers.repository.batches import GENERATING, BatchOver, advance, lease, read
@@ -46,7 +46,7 @@ def _leased(batch_id: str, count: int) -> dict[str, Any]:
             timeout=LEASE_SECONDS,
             repeatable=True,
         )
-    except OutsideUnavailable as error:
+    except ExternalUnavailable as error:
         raise SequencesUnavailable(str(error)) from error
     if answer.status != 200:
         raise SequencesUnavailable(f"answered {answer.status}")

@@ -6,9 +6,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from setpieces import observability
 from setpieces.aws import error_code, single_try_client
-from setpieces.eventbridge_consumer import event_of
+from setpieces.backoff import backoff_seconds
+from setpieces.errors import PermanentFailure, RetryLater
+from setpieces.eventbridge_consumer import parse_event
 from setpieces.settings import SITE_ID, setting
-from setpieces.sqs_consumer import Later, Record, Reject, growing, queue_handler
+from setpieces.sqs_consumer import Record, queue_handler
 from vouchers.clients.mail import Mail, failure, success
 from vouchers.messages import BATCH_COMPLETE, BATCH_FAILED
 from vouchers.repository.batches import COMPLETE, FAILED, NOTIFYING, Batch, read, remember
@@ -20,11 +22,11 @@ REFUSALS = ("MessageRejected", "BadRequestException", "MailFromDomainNotVerified
 
 
 def process(body: dict[str, Any], record: Record) -> None:
-    event = event_of(body, record, (BATCH_COMPLETE, BATCH_FAILED))
+    event = parse_event(body, record, (BATCH_COMPLETE, BATCH_FAILED))
     observability.begin(event.correlation_id)
     batch = read(event.data["batch_id"])
     if batch is None:
-        raise Reject("UNKNOWN_BATCH")
+        raise PermanentFailure("UNKNOWN_BATCH")
     # None while the batch is made once more, and for one that was cancelled.
     outcome = {NOTIFYING: COMPLETE, COMPLETE: COMPLETE, FAILED: FAILED}.get(batch["status"])
     if outcome in (None, batch.get("notified_of")):
@@ -51,11 +53,11 @@ def _send(mail: Mail, recipient: str, record: Record) -> None:
     except ClientError as error:
         # The service's own text names the recipient.
         if error_code(error) in REFUSALS:
-            raise Reject("MAIL_REFUSED", error_code(error)) from None
-        raise Later(growing(record.receive_count), error_code(error)) from None
+            raise PermanentFailure("MAIL_REFUSED", error_code(error)) from None
+        raise RetryLater(backoff_seconds(record.receive_count), error_code(error)) from None
     except BotoCoreError as error:
         # SES may have taken it; it is sent once more all the same, because a mail too many is better than none.
-        raise Later(growing(record.receive_count), type(error).__name__) from None
+        raise RetryLater(backoff_seconds(record.receive_count), type(error).__name__) from None
 
 
 handler = queue_handler(process)

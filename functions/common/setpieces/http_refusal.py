@@ -1,0 +1,28 @@
+"""A refusal whose HTTP status is not the usual one of its code. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from setpieces.errors import Refused
+
+
+class HttpRefusal(Refused):
+    """A refusal with a status and headers of its own, as simulators of HTTP systems give it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[dict[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(code, detail, retry_after=retry_after)
+        self.status = status
+        self.headers = dict(headers or {})
+        self._errors = list(errors)
+
+    @property
+    def errors(self) -> list[dict[str, str]]:
+        return self._errors

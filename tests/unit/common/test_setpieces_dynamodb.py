@@ -14,7 +14,7 @@ from setpieces.dynamodb import ConditionFailed, TransactionRefused
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
-TABLE, KEY = "things", {"id": "1"}
+TABLE, KEY = "samples", {"id": "1"}
 
 
 @pytest.fixture(autouse=True)
@@ -305,7 +305,7 @@ def test_a_transaction_uses_another_client():
 @pytest.fixture
 def sorted_table() -> str:
     aws.client("dynamodb").create_table(
-        TableName="sorted",
+        TableName="sorted-samples",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("open", "at")],
         KeySchema=[{"AttributeName": "open", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
         GlobalSecondaryIndexes=[
@@ -318,8 +318,8 @@ def sorted_table() -> str:
         BillingMode="PAY_PER_REQUEST",
     )
     for at in "cab":
-        dynamodb.put_if("sorted", {"open": "1", "at": at})
-    return "sorted"
+        dynamodb.put_if("sorted-samples", {"open": "1", "at": at})
+    return "sorted-samples"
 
 
 def test_a_query_returns_items_by_their_sort_key(sorted_table):

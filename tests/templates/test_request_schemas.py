@@ -1,7 +1,7 @@
 """The schemas by which functions check bodies, beside the models by which the gateway does.
 
 ``NEW_BATCH`` of ``vouchers.requests`` is ``NewBatch`` in ``schemas/api/vouchers.yaml``. The gateway guards the shape, which is
-an object, its names and the required ones; the function checks the values, because it can point at the member.
+object, an object, its names and the required ones; the function checks the values, because it can point at the member.
 """
 
 import importlib

@@ -1,0 +1,20 @@
+"""The sitemaps service as deployed, and a commerce platform that sells three products."""
+
+from collections.abc import Callable
+
+import pytest
+
+from setpieces import external
+from sitemaps.repository import runs as repository
+from tests.service import Service
+from tests.unit.sitemaps.runs import ORIGIN, Runs
+
+
+@pytest.fixture
+def runs(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Runs:
+    made = Runs(service("sitemaps", ORIGIN=ORIGIN))
+    made.stock(3)
+    monkeypatch.setattr(external, "call", made.platform)
+    # Runs of these tests have no execution, unless a test starts one: they are over at once.
+    monkeypatch.setattr(repository, "UNKNOWN_SECONDS", 0)
+    return made

@@ -1,0 +1,136 @@
+"""One run at a time: which one holds the lock, and what a run that comes late may still release."""
+
+import json
+import time
+from datetime import timedelta
+
+import boto3
+import pytest
+import time_machine
+
+from local.settings import ROOT
+from sitemaps.repository import files
+from sitemaps.repository import runs as repository
+from tests.faults import Faults
+from tests.unit.sitemaps.runs import Runs
+
+
+def test_a_run_that_is_redriven_does_not_replace_a_newer_release(runs: Runs):
+    """Its execution was stopped before the release of the index, and goes on there after another run."""
+    old = runs.check("run-1")
+    runs.copy("run-1", old)
+    runs.products["SP-00001"]["name"] = "Another name"
+    runs.release("run-2")
+    before = files.read("release/sitemap.xml")
+    with pytest.raises(Exception, match="run-2 is released"):
+        runs.release_index("run-1")
+    assert files.read("release/sitemap.xml") == before
+
+
+def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(runs: Runs):
+    checked = runs.check("run-1")
+    runs.copy("run-1", checked)
+    repository.take(runs.start_execution("run-2"))
+    with pytest.raises(repository.Busy):
+        runs.release_index("run-1")
+    assert files.index() == files.Index()
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first release", "later release"])
+def test_of_two_runs_that_release_at_once_one_does(runs: Runs, faults: Faults, first):
+    """Both have found the lock free: the other one's index comes between this one's look and its write."""
+    if not first:
+        runs.release("run-0")
+    checked = []
+    for run in ("run-1", "run-2"):
+        runs.stock(4, description=run)
+        checked.append(runs.check(run))
+    faults.meanwhile("PutObject", lambda: runs.publish("run-2", checked[1]))
+    runs.copy("run-1", checked[0])
+    with pytest.raises(Exception, match="another run was first"):
+        runs.release_index("run-1")
+    assert files.index().run_id == "run-2"
+    runs.step("verify_release", "run-2", chunks=1)
+
+
+def test_an_index_whose_answer_was_lost_is_released(runs: Runs, faults: Faults):
+    checked = runs.check("run-1")
+    runs.copy("run-1", checked)
+    faults.lose_answer("PutObject")
+    runs.release_index("run-1")
+    assert files.index().run_id == "run-1"
+
+
+def test_a_run_that_was_stopped_before_its_index_was_never_released(runs: Runs):
+    """Clean-up keeps what crawlers really had, and the next run compares itself with that."""
+    runs.stock(8)
+    old = runs.release("run-1", day="2026-01-02")
+    runs.stock(20)
+    runs.copy("run-2", runs.check("run-2", day="2026-01-03"))
+    runs.stock(9)
+    checked = runs.check("run-3", day="2026-01-04")
+    assert files.manifest("run-3")["before"] == "run-1"
+    runs.publish("run-3", checked)
+    with time_machine.travel(timedelta(days=8)):
+        runs.step("clean_up", "run-3")
+    assert {f"release/sitemaps/{name}" for name in old["names"]} <= set(runs.object_keys())
+
+
+def test_an_index_that_was_released_without_its_run_is_the_one_of_the_manifest_beside_it(runs: Runs):
+    """As releases were checked once."""
+    checked = runs.release("run-1", day="2026-01-02")
+    for name in ("manifest.json", "sitemap.xml"):
+        runs.copy_object(f"work/run-1/{name}", f"release/{name}")
+    assert files.index().run_id == ""
+    assert (files.released()["run_id"], files.released()["urls"]) == ("run-1", checked["urls"])
+    assert runs.check("run-2", day="2026-01-03")["changed"] is False
+    runs.products["SP-00001"]["name"] = "Another name"
+    runs.release("run-3", day="2026-01-04")
+    assert files.index().run_id == "run-3"
+
+
+def test_only_one_run_is_at_work(runs: Runs):
+    mine, other = runs.start_execution("mine"), runs.start_execution("other")
+    repository.take(mine)
+    repository.take(mine)
+    with pytest.raises(repository.Busy):
+        repository.take(other)
+    boto3.client("stepfunctions").stop_execution(executionArn=mine)
+    repository.take(other)
+
+
+def test_a_run_that_step_functions_has_forgotten_holds_no_lock(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+    """But one that has only just taken the lock may not be known yet."""
+    monkeypatch.setattr(repository, "UNKNOWN_SECONDS", 30)
+    other, now = runs.start_execution("other"), time.time()
+    repository.take(f"{runs.machine.replace(':stateMachine:', ':execution:')}:forgotten")
+    with pytest.raises(repository.Busy):
+        repository.take(other)
+    monkeypatch.setattr(repository.time, "time", lambda: now + 31)
+    repository.take(other)
+
+
+def test_a_run_waits_for_another_as_long_as_the_documents_say():
+    """Each state that may find another run at work, by its own retries."""
+    machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
+    rules = [
+        rule
+        for state in machine["States"].values()
+        for rule in state.get("Retry", [])
+        if rule["ErrorEquals"] == ["Busy"]
+    ]
+    assert len(rules) == 2
+    for rule in rules:
+        growing = (rule["IntervalSeconds"] * rule["BackoffRate"] ** number for number in range(rule["MaxAttempts"]))
+        assert 40 * 60 <= sum(min(seconds, rule["MaxDelaySeconds"]) for seconds in growing) < 41 * 60
+    for page in ("set-pieces/sitemaps.md", "runbooks/refused-sitemaps.md"):
+        assert "40 minutes" in (ROOT / "docs" / page).read_text()
+
+
+def test_of_two_runs_that_replace_a_dead_lock_holder_one_succeeds(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+    mine, other = runs.start_execution("mine"), runs.start_execution("other")
+    repository.take(other)
+    monkeypatch.setattr(repository, "find", lambda _: {"execution": "gone"})
+    monkeypatch.setattr(repository, "_execution", lambda _: "ABORTED")
+    with pytest.raises(repository.Busy):
+        repository.take(mine)

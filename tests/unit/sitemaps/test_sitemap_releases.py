@@ -1,0 +1,207 @@
+"""The steps of a run in the order of the workflow: what they release, refuse and clean up."""
+
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+import time_machine
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
+
+from local.settings import REGION
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
+from sitemaps.domain import files as sitemap_files
+from sitemaps.handlers import plan_pages
+from sitemaps.repository import files
+from sitemaps.repository import runs as repository
+from tests.unit.sitemaps.runs import ORIGIN, Runs
+
+
+def test_a_run_releases_every_page(runs: Runs):
+    checked = runs.release("run-1")
+    assert (checked["urls"], checked["files"], checked["changed"]) == (5, 1, True)
+    assert runs.urls() == [
+        f"{ORIGIN}{path}" for path in ("/", "/products", *(f"/products/{sku}" for sku in runs.products))
+    ]
+    robots = files.read("release/robots.txt").decode()
+    assert f"Sitemap: {ORIGIN}/sitemap.xml" in robots
+    assert "Disallow: /admin" in robots
+
+
+def test_the_same_pages_are_the_same_bytes_on_another_day(runs: Runs):
+    runs.release("run-1", day="2026-01-02")
+    before = files.read("release/sitemap.xml")
+    assert runs.check("run-2", day="2026-01-03")["changed"] is False
+    assert files.read("work/run-2/sitemap.xml") == before
+
+
+def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
+    runs.release("run-1", day="2026-01-02")
+    runs.products["SP-00001"]["name"] = "Another name"
+    checked = runs.release("run-2", day="2026-01-03")
+    [name] = checked["names"]
+    content = files.read(f"release/sitemaps/{name}").decode()
+    assert content.count("<lastmod>2026-01-03</lastmod>") == 1
+    assert f"<loc>{ORIGIN}/products/SP-00001</loc><lastmod>2026-01-03</lastmod>" in content
+    assert content.count("<lastmod>2026-01-02</lastmod>") == 4
+
+
+def test_a_chunk_ends_where_a_file_must_end(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plan_pages, "MAX_URLS", 4)
+    monkeypatch.setattr(sitemap_files, "MAX_URLS", 4)
+    runs.stock(7)
+    checked = runs.release("run-1")
+    assert (checked["chunks"], checked["urls"], checked["files"]) == (3, 9, 3)
+    assert len(set(runs.urls())) == 9
+    assert [name.split("-")[1] for name in checked["names"]] == ["1", "2", "3"]
+    # A page of the list that two chunks share is read for both, and named in one.
+    assert runs.page_tokens.count("SP-00001") == 2
+
+
+def test_exactly_a_chunk_is_one(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plan_pages, "MAX_URLS", 5)
+    assert runs.plan("run-1") == 1
+
+
+@pytest.mark.parametrize("broken", [Answer(503, {}), Answer(200, "garbage")])
+def test_an_unavailable_platform_ends_the_run(runs: Runs, broken):
+    runs.broken_answer = broken
+    with pytest.raises(ExternalUnavailable):
+        runs.plan("run-1")
+
+
+def refused(run_id: str) -> str:
+    """Why the run was refused."""
+    run = repository.find(run_id)
+    assert run["status"] == "REFUSED"
+    return run["reason"]
+
+
+def test_no_page_at_all_is_refused(runs: Runs):
+    runs.service.variables["PAGES"] = ""
+    runs.stock(0)
+    with pytest.raises(Exception, match="names nothing"):
+        runs.check("run-1")
+    assert "names nothing" in refused("run-1")
+
+
+def test_a_shop_that_shrank_is_refused_unless_forced(runs: Runs):
+    runs.stock(18)
+    runs.release("run-1")
+    before = files.read("release/sitemap.xml")
+    runs.stock(13)
+    with pytest.raises(Exception, match="15 URLs, and 20 were released"):
+        runs.check("run-2")
+    assert refused("run-2") == "15 URLs, and 20 were released: fewer than 80% of them"
+    assert files.read("release/sitemap.xml") == before
+    assert runs.release("run-3", force=True)["urls"] == 15
+
+
+def test_a_changed_file_is_refused(runs: Runs):
+    chunks = runs.plan("run-1")
+    [key] = runs.object_keys("work/run-1/sitemaps/")
+    boto3.client("s3").put_object(Bucket=runs.bucket, Key=key, Body=b"<urlset/>")
+    with pytest.raises(Exception, match="is not what was written"):
+        runs.step("check_release", "run-1", chunks=chunks, force=False)
+    assert "is not what was written" in refused("run-1")
+
+
+def test_every_step_may_be_repeated(runs: Runs):
+    chunks = runs.plan("run-1")
+    assert runs.plan("run-1") == chunks
+    first = runs.step("check_release", "run-1", chunks=chunks, force=False)
+    assert runs.step("check_release", "run-1", chunks=chunks, force=False) == first
+    runs.publish("run-1", first)
+    runs.publish("run-1", first)
+    for _ in range(2):
+        runs.step("verify_release", "run-1", chunks=chunks)
+        runs.step("clean_up", "run-1")
+    assert len(runs.urls()) == 5
+
+
+# What was released before the copy and what is to be copied; what bucket and table hold then. For each process.
+TO_BE_COPIED: list[bytes] = []
+
+
+def to_be_copied(runs: Runs) -> tuple[list[str], dict[str, Any]]:
+    """A release, and the checked files of a second run. Made by the first test; later ones restore bucket and table."""
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[runs.bucket]
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[runs.service.name("Table")]
+    runs.stock(7)
+    if not TO_BE_COPIED:
+        runs.release("run-1")
+        before = runs.urls()
+    runs.products["SP-00000"]["name"] = "Another name"
+    runs.products["SP-00009"] = {"name": "New"}
+    if TO_BE_COPIED:
+        before, checked, bucket.keys, table.items = pickle.loads(TO_BE_COPIED[0])
+    else:
+        checked = runs.check("run-2")
+        TO_BE_COPIED.append(pickle.dumps((before, checked, bucket.keys, table.items)))
+    return before, checked
+
+
+@pytest.mark.parametrize("copied", range(5))
+def test_a_copy_that_ends_anywhere_leaves_a_whole_release(runs: Runs, monkeypatch: pytest.MonkeyPatch, copied):
+    monkeypatch.setattr(plan_pages, "MAX_URLS", 4)
+    before, checked = to_be_copied(runs)
+    runs.copy("run-2", checked, copied)
+    assert runs.urls() == before
+    runs.release("run-3")
+    assert runs.urls() == [*before, f"{ORIGIN}/products/SP-00009"]
+
+
+@pytest.mark.parametrize("lost", ["sitemap.xml", "sitemaps/"])
+def test_a_release_that_is_not_whole_is_seen(runs: Runs, lost):
+    checked = runs.check("run-1")
+    runs.publish("run-1", checked)
+    for key in runs.object_keys(f"release/{lost}"):
+        boto3.client("s3").delete_object(Bucket=runs.bucket, Key=key)
+    with pytest.raises(Exception, match=r"\.xml"):
+        runs.step("verify_release", "run-1", chunks=checked["chunks"])
+
+
+def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(runs: Runs):
+    checked = [runs.release("run-1")]
+    for number in (2, 3):
+        runs.products["SP-00001"]["name"] = f"Name {number}"
+        checked.append(runs.release(f"run-{number}", day=f"2026-01-0{number + 1}"))
+    names = [each["names"][0] for each in checked]
+    assert len({*names}) == 3
+    assert all(f"release/sitemaps/{name}" in runs.object_keys() for name in names), "a week has not gone by"
+    with time_machine.travel(timedelta(days=8)):
+        runs.step("clean_up", "run-3")
+    assert runs.object_keys("release/sitemaps/") == sorted(f"release/sitemaps/{name}" for name in names[1:])
+    assert {key.split("/")[1] for key in runs.object_keys("work/")} == {"run-2", "run-3"}
+    assert len(runs.urls()) == 5
+
+
+def test_the_released_index_is_invalidated_once(runs: Runs):
+    cdn = boto3.client("cloudfront")
+    origin = {
+        "Id": "o",
+        "DomainName": "files.s3.eu-central-1.amazonaws.com",
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    behaviour = {"TargetOriginId": "o", "ViewerProtocolPolicy": "https-only"}
+    distribution = cdn.create_distribution(
+        DistributionConfig={
+            "CallerReference": "c",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": behaviour,
+        }
+    )["Distribution"]["Id"]
+    runs.service.variables["DISTRIBUTION_ID"] = distribution
+    runs.step("invalidate_index", "run-1")
+    [invalidation] = cdn.list_invalidations(DistributionId=distribution)["InvalidationList"]["Items"]
+    batch = cdn.get_invalidation(DistributionId=distribution, Id=invalidation["Id"])["Invalidation"][
+        "InvalidationBatch"
+    ]
+    assert batch["Paths"]["Items"] == ["/sitemap.xml", "/robots.txt"]
+    assert batch["CallerReference"] == "run-1"

@@ -9,6 +9,7 @@ There is no 0, O, 1, I or L, which people mix up. That leaves 31 symbols, a prim
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,27 +73,32 @@ def make(
             raise ValueError(f"numbers are below {NUMBERS}, not {numbers[-1]}")
         numbers = [number + NUMBERS * tag for number, tag in zip(numbers, tags, strict=True)]
     version, start = ALPHABET[key_version], LENGTH * key_version
-    size = len(_TRIPLES)
-    sum_a, sum_b, sum_c, sum_d = _SUMS
+    triples, (sum_a, sum_b, sum_c, sum_d), checks = _tables()
+    size = len(triples)
     codes = []
     for high, low in zip(*permutation.halves(numbers), strict=True):
         a, b = divmod(high, size)
         c, d = divmod(low, size)
-        check = _CHECKS[start + sum_a[a] + sum_b[b] + sum_c[c] + sum_d[d]]
-        codes.append(f"{version}{_TRIPLES[a]}{_TRIPLES[b]}{_TRIPLES[c]}{_TRIPLES[d]}{check}")
+        check = checks[start + sum_a[a] + sum_b[b] + sum_c[c] + sum_d[d]]
+        codes.append(f"{version}{triples[a]}{triples[b]}{triples[c]}{triples[d]}{check}")
     return codes
 
 
-_TRIPLES = [first + second + third for first in ALPHABET for second in ALPHABET for third in ALPHABET]
-# By triple: what its symbols add to the weighted sum, in each of the four places that a triple can have.
-_SUMS = [
-    [
-        _WEIGHTS[place] * first + _WEIGHTS[place + 1] * second + _WEIGHTS[place + 2] * third
-        for first in range(RADIX)
-        for second in range(RADIX)
-        for third in range(RADIX)
+@cache
+def _tables() -> tuple[list[str], list[list[int]], list[str]]:
+    """(triples, sums, checks), built by the first code that is made: a function that only reads codes starts 25 ms sooner.
+
+    ``sums`` has, by place and triple, what its symbols add to the weighted sum. ``checks`` has, by
+    weighted sum of the other thirteen symbols, the one that makes it 0 modulo the radix; the check symbol weighs 1.
+    """
+    triples = [first + second + third for first in ALPHABET for second in ALPHABET for third in ALPHABET]
+    sums = [
+        [
+            _WEIGHTS[place] * first + _WEIGHTS[place + 1] * second + _WEIGHTS[place + 2] * third
+            for first in range(RADIX)
+            for second in range(RADIX)
+            for third in range(RADIX)
+        ]
+        for place in (1, 4, 7, 10)
     ]
-    for place in (1, 4, 7, 10)
-]
-# By weighted sum of the other thirteen symbols: the symbol that makes it 0 modulo the radix; the check symbol weighs 1.
-_CHECKS = [ALPHABET[-total % RADIX] for total in range(sum(_WEIGHTS) * RADIX)]
+    return triples, sums, [ALPHABET[-total % RADIX] for total in range(sum(_WEIGHTS) * RADIX)]

@@ -19,6 +19,7 @@ from local.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+(TYPED,) = (each for each in SETTINGS["mypy"]["overrides"] if each.get("disallow_untyped_defs"))
 CONTRACTS = {contract["name"]: contract for contract in SETTINGS["importlinter"]["contracts"]}
 # A folder with packages in it: functions/basket holds the package basket.
 FOLDERS = sorted({str(file.parents[1].relative_to(ROOT)) for file in FUNCTIONS.glob("*/*/__init__.py")})
@@ -82,6 +83,7 @@ def test_the_package_of_every_service_is_found(paths: list[str]):
 @pytest.mark.parametrize(
     "packages",
     [
+        pytest.param([module.removesuffix(".*") for module in TYPED["module"]], id="mypy"),
         pytest.param(SETTINGS["ruff"]["lint"]["isort"]["known-first-party"], id="ruff"),
         pytest.param(SETTINGS["importlinter"]["root_packages"], id="import-linter"),
     ],

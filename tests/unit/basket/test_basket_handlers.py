@@ -127,6 +127,13 @@ def test_what_a_newer_version_has_stored_is_kept_and_not_shown(table, platform):
     assert "newer" not in json.dumps(shown)
 
 
+WRONG_QUANTITIES: tuple[Any, ...] = (0, -1, 1.0, 1.5, True, "1", None, [], {}, 1e400, -(10**40))
+WRONG_SKUS: tuple[Any, ...] = (
+    *("", " SP-1", "sp-1", "SP_1", "SP-1\n", "ÄB", "A" * 33, "../SP-1", "$input"),
+    *(1, None, [], {}, True),
+)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -141,26 +148,8 @@ def test_what_a_newer_version_has_stored_is_kept_and_not_shown(table, platform):
         {"sku": "SP-1"},
         {"quantity": 1},
         ONE | {"extra": 1},
-        *[ONE | {"quantity": quantity} for quantity in (0, -1, 1.0, 1.5, True, "1", None, [], {}, 1e400, -(10**40))],
-        *[
-            ONE | {"sku": sku}
-            for sku in (
-                "",
-                " SP-1",
-                "sp-1",
-                "SP_1",
-                "SP-1\n",
-                "ÄB",
-                "A" * 33,
-                "../SP-1",
-                "$input",
-                1,
-                None,
-                [],
-                {},
-                True,
-            )
-        ],
+        *[ONE | {"quantity": quantity} for quantity in WRONG_QUANTITIES],
+        *[ONE | {"sku": sku} for sku in WRONG_SKUS],
     ],
     ids=str,
 )

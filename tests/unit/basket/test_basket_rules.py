@@ -123,7 +123,8 @@ quantities = st.integers(min_value=1, max_value=200)
 
 @given(st.lists(st.tuples(st.integers(1, 3), quantities), max_size=30))
 def test_totals_are_the_sum_of_what_was_accepted(requests: list[tuple[int, int]]):
-    held, accepted = Basket("b"), {}
+    held = Basket("b")
+    accepted: dict[str, int] = {}
     for n, quantity in requests:
         product = replace(TOWER, sku=f"SP-{n}", unit_price=n * 100)
         try:

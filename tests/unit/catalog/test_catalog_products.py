@@ -226,6 +226,7 @@ def test_views_take_anything_and_give_a_view_or_a_value_error(body):
 
 @given(st.text())
 def test_any_path_is_a_sku_or_404(text):
+    found: str | int
     try:
         found = products_module.sku(text)
     except Refused as problem:

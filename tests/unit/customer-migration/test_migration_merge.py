@@ -1,12 +1,14 @@
 """Whose value wins, field by field."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from customer_migration.domain import FIELDS, BadSource, merge
+from tests.present import present
 
 SIGN_UP = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = SIGN_UP + timedelta(hours=1)
@@ -28,6 +30,10 @@ def source(version: int = 1, at: datetime | None = None, **fields) -> dict:
     return {"customer_id": "C1", "source_version": version} | fields | times
 
 
+def merged(*arguments: Any) -> dict[str, Any]:
+    return present(merge(*arguments))
+
+
 @pytest.mark.parametrize(
     ("new", "legacy", "expected"),
     [
@@ -45,36 +51,36 @@ def source(version: int = 1, at: datetime | None = None, **fields) -> dict:
     ],
 )
 def test_whose_phone_number_wins(new, legacy, expected):
-    assert merge(legacy, customer(**new), 0, NOW).get("phone") == expected
+    assert merged(legacy, customer(**new), 0, NOW).get("phone") == expected
 
 
 def test_an_answer_of_no_is_not_an_empty_field():
-    assert merge(source(marketing_opt_in=True), customer(marketing_opt_in=False), 0, NOW)["marketing_opt_in"] is False
-    assert merge(source(marketing_opt_in=False), customer(), 0, NOW)["marketing_opt_in"] is False
+    assert merged(source(marketing_opt_in=True), customer(marketing_opt_in=False), 0, NOW)["marketing_opt_in"] is False
+    assert merged(source(marketing_opt_in=False), customer(), 0, NOW)["marketing_opt_in"] is False
 
 
 def test_identity_email_and_what_else_the_legacy_platform_collected_stay_out():
     legacy = source(identity_id="I9", email="old@example.com", shoe_size=42, version=9, at=AFTER) | {"version": 9}
-    merged = merge(legacy, customer(), 0, NOW)
-    assert (merged["identity_id"], merged["email"]) == ("I1", "new@example.com")
-    assert not {"shoe_size", "version"} & set(merged)
+    result = merged(legacy, customer(), 0, NOW)
+    assert (result["identity_id"], result["email"]) == ("I1", "new@example.com")
+    assert not {"shoe_size", "version"} & set(result)
 
 
 def test_everything_else_of_the_customer_is_written_back():
-    merged = merge(source(phone="1"), customer(wishlist=["a"]), 0, NOW)
-    assert merged["wishlist"] == ["a"]
-    assert (merged["origin"], merged["source_version"]) == ("migration", 1)
+    result = merged(source(phone="1"), customer(wishlist=["a"]), 0, NOW)
+    assert result["wishlist"] == ["a"]
+    assert (result["origin"], result["source_version"]) == ("migration", 1)
 
 
-def stored(merged: dict, **changes) -> dict:
+def stored(result: dict, **changes) -> dict:
     """The merged customer as the platform keeps it, with fields that the customer changes after that."""
-    times = merged["updated_at"] | dict.fromkeys(changes, (NOW + timedelta(hours=1)).isoformat())
-    return merged | {"version": 2} | changes | {"updated_at": times}
+    times = result["updated_at"] | dict.fromkeys(changes, (NOW + timedelta(hours=1)).isoformat())
+    return result | {"version": 2} | changes | {"updated_at": times}
 
 
 def test_what_was_migrated_follows_the_legacy_platform_until_the_customer_changes_it():
-    once = merge(source(1, phone="1", language="de"), customer(), 0, NOW)
-    again = merge(source(2, phone="11", language="en"), stored(once, language="fr"), 1, NOW + timedelta(hours=2))
+    once = merged(source(1, phone="1", language="de"), customer(), 0, NOW)
+    again = merged(source(2, phone="11", language="en"), stored(once, language="fr"), 1, NOW + timedelta(hours=2))
     assert (again["phone"], again["language"]) == ("11", "fr")
 
 
@@ -121,9 +127,9 @@ VALUES = {
 )
 def test_every_field_is_one_of_the_two_and_what_the_customer_changed_is_theirs(here, there, at):
     new = customer(**here)
-    merged = merge(source(1, at, **there), new, 0, NOW)
+    result = merged(source(1, at, **there), new, 0, NOW)
     for name in FIELDS:
-        assert merged.get(name) in (new.get(name), there.get(name))
+        assert result.get(name) in (new.get(name), there.get(name))
         if name in here and here[name][1] > min(SIGN_UP, *(time for _, time in here.values())):
-            assert merged[name] == here[name][0]
-    assert merge(source(1, at, **there), merged | {"version": 2}, 0, NOW) is None
+            assert result[name] == here[name][0]
+    assert merge(source(1, at, **there), result | {"version": 2}, 0, NOW) is None

@@ -15,6 +15,7 @@ from setpieces import sqs_consumer
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
+from tests.present import present
 
 SIGNED_UP = "2026-03-01T12:00:00+00:00"
 GONE = Answer(410, None)
@@ -38,7 +39,7 @@ class World:
         self.legacy: dict[str, Any] | None = {"customer_id": "C1", "source_version": 4, "phone": "1"}
         times = dict.fromkeys(("name", "email"), SIGNED_UP)
         self.customer: Any = {"customer_id": "C1", "version": 1, "name": "N", "email": "e", "updated_at": times}
-        self.deleted = False
+        self.deleted = self.is_down = False
         self.writes: list[dict[str, Any]] = []
         self.migration: dict[str, Any] = {}
         self.leased_until = 0.0
@@ -48,14 +49,17 @@ class World:
     def _step(self, effect) -> Any:
         number, self.calls = self.calls, self.calls + 1
         if number == self.fail_at and not self.after:
-            raise self.error
+            raise present(self.error)
         answer = effect()
         if number == self.fail_at:
-            raise self.error
+            raise present(self.error)
         return answer
 
     # --- the commerce platform, old and new
     def call(self, system, method, *path, timeout, body=None, headers=None) -> Answer:
+        if self.is_down:
+            self.calls += 1
+            raise FAILURES["500"]
         routes = {"legacy": self._get_legacy, "customers": self._get_customer}
         if method == "GET":
             return self._step(routes[path[0]])
@@ -215,11 +219,7 @@ def test_a_platform_that_asks_for_patience_gets_it(enter):
 
 
 def down(world: World) -> World:
-    def call(*path: Any, **options: Any) -> Answer:
-        world.calls += 1
-        raise FAILURES["500"]
-
-    world.call = call
+    world.is_down = True
     return world
 
 

@@ -7,6 +7,7 @@ import time_machine
 
 from customer_migration import repository as table
 from setpieces.aws import client
+from tests.present import present
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
@@ -19,11 +20,13 @@ def _table(monkeypatch):
 
 
 def remembered() -> dict:
-    return {name: value for name, value in table.find("C1").items() if name not in ("updated_at", "lease_until")}
+    return {
+        name: value for name, value in present(table.find("C1")).items() if name not in ("updated_at", "lease_until")
+    }
 
 
 def test_the_first_attempt_is_pending_and_holds_the_lease():
-    lease = table.acquire("C1")
+    lease = present(table.acquire("C1"))
     assert lease.source_version == 0
     assert remembered() == {"customer_id": "C1", "status": "PENDING", "attempts": 1, "lease_owner": lease.owner}
     assert table.acquire("C1") is None
@@ -45,10 +48,10 @@ def test_a_migration_is_found():
 
 
 def test_a_lease_that_is_over_can_be_taken_and_its_holder_has_no_say_any_more(monkeypatch):
-    late = table.acquire("C1")
+    late = present(table.acquire("C1"))
     over = table.time.time() + table.LEASE_SECONDS + 1
     monkeypatch.setattr(table.time, "time", lambda: over)
-    taken = table.acquire("C1")
+    taken = present(table.acquire("C1"))
     table.finish(late, table.FAILED, reason="UNAVAILABLE")
     table.release(late)
     assert remembered()["lease_owner"] == taken.owner
@@ -71,19 +74,19 @@ def test_a_little_drift_takes_no_lease_away():
 
 
 def test_giving_back_changes_nothing_else():
-    table.finish(table.acquire("C1"), table.MIGRATED, 3)
-    table.release(table.acquire("C1"))
+    table.finish(present(table.acquire("C1")), table.MIGRATED, 3)
+    table.release(present(table.acquire("C1")))
     assert remembered() == {"customer_id": "C1", "status": "MIGRATED", "attempts": 2, "source_version": 3}
-    assert table.acquire("C1").source_version == 3
+    assert present(table.acquire("C1")).source_version == 3
 
 
 def test_a_reason_is_forgotten_with_what_it_was_the_reason_of():
-    table.finish(table.acquire("C1"), table.NOT_FOUND, reason="NO_LEGACY_CUSTOMER")
+    table.finish(present(table.acquire("C1")), table.NOT_FOUND, reason="NO_LEGACY_CUSTOMER")
     assert remembered()["reason"] == "NO_LEGACY_CUSTOMER"
     table.await_rerun("C1")
     assert remembered() == {"customer_id": "C1", "status": "PENDING", "attempts": 1}
-    table.finish(table.acquire("C1"), table.FAILED, reason="REFUSED")
-    table.finish(table.acquire("C1"), table.MIGRATED, 1)
+    table.finish(present(table.acquire("C1")), table.FAILED, reason="REFUSED")
+    table.finish(present(table.acquire("C1")), table.MIGRATED, 1)
     assert remembered() == {"customer_id": "C1", "status": "MIGRATED", "attempts": 3, "source_version": 1}
 
 

@@ -8,6 +8,7 @@ from customers.requests import UpdateProfile
 from customers.workflow.update_profile import RACES, change
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.rest_api import status_of
+from tests.present import present
 from tests.unit.customers.world import Crash, World, crash, refuse
 
 ADA = {"customer_id": "C1", "identity_id": "id-1", "name": "Ada", "email": "ada@example.com", "origin": "migration"}
@@ -83,7 +84,7 @@ def races(world: World, monkeypatch):
     left, read = [0], Platforms.customer
 
     def read_and_lose(self, customer_id):
-        found = read(self, customer_id)
+        found = present(read(self, customer_id))
         if left[0]:
             left[0] -= 1
             world.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match=str(found["version"]))

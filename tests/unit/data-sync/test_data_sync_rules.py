@@ -23,7 +23,7 @@ Template.add_multi_constructor("!", lambda loader, suffix, node: None)
 def routed() -> set[tuple[str, tuple[str, ...]]]:
     """Every (spoke, event) that the rules of the template let through."""
     resources = yaml.load((ROOT / "templates" / "data-sync.yaml").read_text(), Template)["Resources"]
-    found = set()
+    found: set[tuple[str, tuple[str, ...]]] = set()
     for spoke in SPOKES:
         pattern = resources[f"{spoke.capitalize()}Rule"]["Properties"]["EventPattern"]
         for one in pattern.get("$or", [pattern]):

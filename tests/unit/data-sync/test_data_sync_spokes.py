@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from typing import Any
 
 import boto3
 import pytest
@@ -24,7 +25,8 @@ class Platform:
     """Answers with ``answers`` one after the other, the last one from then on, and keeps what it was asked."""
 
     def __init__(self, *answers: int | Exception) -> None:
-        self.answers, self.asked = list(answers), []
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str, str, Any]] = []
 
     def call(self, system, method, *path, body, **options):
         self.asked.append((system, method, "/".join(path), body))

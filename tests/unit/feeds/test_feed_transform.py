@@ -21,6 +21,7 @@ from feeds.workflow.transform import Feed, Stretch, feed_id, run_id, summary, tr
 from local import feed_samples
 from local.settings import ROOT
 from setpieces import aws
+from tests.present import present
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
@@ -267,10 +268,10 @@ def stretch(first: int, end: int, done: bool = False) -> Stretch:
 def test_a_stretch_is_entered_once_and_the_second_invocation_ends(cloud):
     """Both started from the same event; the first is through before the second has entered anything."""
     found = uploaded(cloud, b"[]")
-    mine, other = begin(FEED, found), begin(FEED, found)
+    mine, other = present(begin(FEED, found)), present(begin(FEED, found))
     assert enter(mine, stretch(0, 2000))
     assert not enter(other, stretch(0, 1000))
-    mine = resume(FEED)
+    mine = present(resume(FEED))
     assert mine == Progress(FEED, [stretch(0, 2000)])
     assert enter(mine, stretch(2000, 3000, done=True))
     assert not enter(other, stretch(0, 1000, done=True))
@@ -281,14 +282,14 @@ def test_a_stretch_is_entered_once_and_the_second_invocation_ends(cloud):
 def test_an_invocation_that_is_repeated_goes_on_behind_what_is_entered(cloud):
     """Lambda repeats it when the answer to its last call, which started the next one, was lost."""
     found = uploaded(cloud, b"[]")
-    assert enter(begin(FEED, found), stretch(0, 1000))
-    second = resume(FEED)
+    assert enter(present(begin(FEED, found)), stretch(0, 1000))
+    second = present(resume(FEED))
     assert enter(second, stretch(1000, 2000))
-    third, repeated = resume(FEED), resume(FEED)
+    third, repeated = present(resume(FEED)), present(resume(FEED))
     assert repeated.first == 2000
     assert enter(repeated, stretch(2000, 2500))
     assert not enter(third, stretch(2000, 3000, done=True))
-    assert enter(resume(FEED), stretch(2500, 3000, done=True))
+    assert enter(present(resume(FEED)), stretch(2500, 3000, done=True))
     assert item(cloud)["received"] == {"N": "3000"}
 
 
@@ -307,16 +308,17 @@ def test_two_runs_of_the_handler_end_in_one_manifest(cloud, monkeypatch):
 
 
 def test_a_stretch_whose_answer_was_lost_is_entered(cloud, monkeypatch):
-    progress = begin(FEED, uploaded(cloud, b"[]"))
+    progress = present(begin(FEED, uploaded(cloud, b"[]")))
     repeat(monkeypatch, cloud.table, "update_item")
     assert enter(progress, stretch(0, 1000))
-    assert enter(resume(FEED), stretch(1000, 1500, done=True))
+    assert enter(present(resume(FEED)), stretch(1000, 1500, done=True))
 
 
 def test_files_of_errors_of_two_invocations_are_two(cloud):
     """The one that is entered says what it holds, whichever was written last."""
     records = [{"sku": "S"}, {"sku": "T"}]
-    long, short = (transform(FEED, iter(records), 0, lambda left=left: left) for left in (True, False))
+    long = transform(FEED, iter(records), 0, lambda: True)
+    short = transform(FEED, iter(records), 0, lambda: False)
     assert (long.rejected, short.rejected) == (2, 1)
     for found in (long, short):
         file = cloud.s3.get_object(Bucket=BUCKET, Key=found.error_key)["Body"].read()
@@ -368,8 +370,8 @@ def test_the_handler_takes_the_event_of_the_store(cloud):
 def test_the_handler_goes_on_in_another_invocation(cloud, monkeypatch):
     app = importlib.import_module("feeds.handlers.transform_feed")
     invoked = invocations(app, monkeypatch)
-    event = created(uploaded(cloud, content(25)))
-    ends = []
+    event: dict[str, Any] | None = created(uploaded(cloud, content(25)))
+    ends: list[int] = []
     while event:
         ends.append(app.handler(event, with_time_for(10 * (len(ends) + 1)))["end"])
         event = json.loads(invoked.pop()["Payload"]) if invoked else None

@@ -4,6 +4,7 @@ import importlib
 import json
 from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
@@ -269,9 +270,14 @@ def test_a_mapping_that_cannot_be_changed_now_leaves_the_circuit_to_the_next_pro
 
 def test_a_probe_asks_all_servers_of_the_queue(cloud, app, monkeypatch):
     """SQS asks all of them only if it may wait: a short poll can miss the few messages that there are."""
-    probe, asked = importlib.import_module("feeds.handlers.probe_platform"), []
+    probe = importlib.import_module("feeds.handlers.probe_platform")
+    requests: list[dict[str, Any]] = []
+
+    def receive_message(**request: Any) -> dict[str, Any]:
+        requests.append(request)
+        return {}
+
     monkeypatch.setattr(probe, "opened_at", lambda: "2026-01-01")
-    sqs = SimpleNamespace(receive_message=lambda **call: asked.append(call) or {})
-    monkeypatch.setattr(probe, "patient_client", lambda service: sqs)
+    monkeypatch.setattr(probe, "patient_client", lambda service: SimpleNamespace(receive_message=receive_message))
     probe.handler({}, CONTEXT)
-    assert asked[0]["WaitTimeSeconds"] >= 1
+    assert requests[0]["WaitTimeSeconds"] >= 1

@@ -158,7 +158,8 @@ def test_an_object_is_counted_once_however_often_it_is_told_of(world):
 
 def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world, monkeypatch):
     delivered = deliver(world, lines(*(line(f"e{number}", type=f"type{number:03}") for number in range(250))))
-    add, calls = repository._add, []
+    add = repository._add
+    calls: list[tuple[Any, ...]] = []
 
     def dies(*arguments: Any) -> int:
         if len(calls) == 2:
@@ -176,7 +177,8 @@ def test_a_crash_between_two_transactions_of_many_types_counts_none_twice(world,
 
 @pytest.mark.parametrize(("conflicts", "counted"), [(3, 1), (99, None)])
 def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world, monkeypatch, conflicts, counted):
-    real, waits, left = world.dynamodb.transact_write_items, [], [conflicts]
+    real, left = world.dynamodb.transact_write_items, [conflicts]
+    waits: list[float] = []
     monkeypatch.setattr("setpieces.dynamodb.time.sleep", waits.append)
 
     def transact(**call: Any) -> Any:

@@ -13,7 +13,7 @@ from ingestion.domain.lines import Corrupt, events, fault, hour
 from ingestion.domain.transform import MAX_ANSWER_BYTES, transform
 from tests.unit.ingestion.samples import line
 
-TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
+TEXT = st.text(st.characters(codec="utf-8"))
 LINES = st.lists(
     st.builds(
         lambda number, data: line(f"e{number}", data={"text": data}),
@@ -58,12 +58,14 @@ def test_what_is_no_event_is_told_with_its_line_and_the_others_are_read(bad, rea
     good = json.dumps(line()).encode()
     first, corrupt, last = events(good + b"\n" + bad + b"\n" + good)
     assert (first, last) == (line(), line())
+    assert isinstance(corrupt, Corrupt)
     assert (corrupt.line, corrupt.reason) == (2, reason)
     assert len(corrupt.text) <= 200
 
 
 def test_half_a_gzip_file_is_corrupt_and_no_crash():
     [corrupt] = events(gzip.compress(json.dumps(line()).encode())[:-10])
+    assert isinstance(corrupt, Corrupt)
     assert corrupt.reason == "INVALID_GZIP"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from setpieces.external import Answer
 from tests.lambda_events import CONTEXT
 
-ADA = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
-ADMIN = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
+ADA: dict[str, Any] = {"identity_id": "id-1", "customer_id": "C1", "roles": []}
+ADMIN: dict[str, Any] = {"identity_id": "id-9", "customer_id": None, "roles": ["admin"]}
 CREDENTIALS = {"email": "ada@example.com", "password": "correct horse"}
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abc/local/GET/v1/things/1"
 MINUTES, IDLE_MINUTES = 60, 20

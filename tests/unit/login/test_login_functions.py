@@ -44,12 +44,15 @@ def test_a_bus_that_is_down_keeps_nobody_out(world: Any):
     assert len(stored(world)) == 1
 
 
+UNUSABLE_BODIES: tuple[Any, ...] = ({}, None, [], {"identity_id": "x"}, "text")
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
         *((Answer(refused, {}), 401, "INVALID_CREDENTIALS") for refused in (400, 401, 404)),
         *((Answer(odd, {}), 503, "IDENTITY_UNAVAILABLE") for odd in (201, 302, 429, 500)),
-        *((Answer(200, odd), 503, "IDENTITY_UNAVAILABLE") for odd in ({}, None, [], {"identity_id": "x"}, "text")),
+        *((Answer(200, body), 503, "IDENTITY_UNAVAILABLE") for body in UNUSABLE_BODIES),
         (ExternalUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
     ],
 )

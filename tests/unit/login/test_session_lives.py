@@ -62,9 +62,14 @@ def test_a_session_in_use_ends_at_its_limit(world: Any, clock, who: dict[str, An
 
 def test_the_end_of_a_session_is_written_twice_in_its_idle_time(world: Any, clock, monkeypatch):
     token = sign_in(world)
-    writes = []
-    update = world.dynamodb.update_item
-    monkeypatch.setattr(world.dynamodb, "update_item", lambda **sent: writes.append(sent) or update(**sent))
+    writes: list[dict[str, Any]] = []
+    update_item = world.dynamodb.update_item
+
+    def update(**request: Any) -> dict[str, Any]:
+        writes.append(request)
+        return update_item(**request)
+
+    monkeypatch.setattr(world.dynamodb, "update_item", update)
     for _ in range(IDLE_MINUTES):
         clock(1)
         assert is_alive(token)

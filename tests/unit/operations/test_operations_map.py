@@ -1,10 +1,14 @@
 """Which queue belongs to which set piece, and what is a dead letter."""
 
+from typing import Any
+
 import pytest
 
 from operations.views import Queue, pieces, with_queues
 
-KNOWN = [{"name": name, "description": "", "tells": []} for name in ("feeds", "feed-pipeline", "customer", "customers")]
+KNOWN: list[dict[str, Any]] = [
+    {"name": name, "description": "", "tells": []} for name in ("feeds", "feed-pipeline", "customer", "customers")
+]
 
 
 @pytest.mark.parametrize(

@@ -590,7 +590,7 @@ def test_a_person_cancels_a_rejected_order_and_nothing_brings_it_back(make_world
 def test_an_outage_of_the_provider_does_not_fill_the_queues(make_world):
     """Each Order submit is worth nine deliveries of payments; one that is still being tried is not told again."""
     world = make_world()
-    world._pay = lambda submit: None  # type: ignore[method-assign]
+    world._pay = lambda submit: None
     number = world.submit_persistently()
     told: list[int] = []
     for minute in range(6 * 60):
@@ -623,7 +623,7 @@ def test_a_payment_that_the_provider_does_not_hold_completes_nothing(make_world,
     (told,) = world.queues["payment"]
     paid = {"status": "authorized", **world.charged[number].data}
     record = Answer(404, {}) if claim is None else Answer(200, paid | claim)
-    world._charge = lambda _: record  # type: ignore[method-assign]
+    world._charge = lambda _: record
     for _ in range(3):
         world.deliver("payment", "complete_order")
         assert (len(world.queues["payment"]), world.queues["dead"]) == (1, []), "the record may come late"

@@ -9,6 +9,7 @@ import yaml
 
 from local.settings import ROOT
 from orders.domain.statuses import COMPLETE, FAILED, PROCESSING, REASONS, STATUSES
+from tests.present import present
 
 # As on the talk's slide.
 SLIDE = {
@@ -35,7 +36,7 @@ def test_the_labels_are_the_slides():
 
 def test_the_mapping_template_shows_what_the_table_says():
     shown = re.search(r"#set\(\$public = (\{.*\})\)", status_response())
-    assert json.loads(shown[1]) == LABELS
+    assert json.loads(present(shown)[1]) == LABELS
 
 
 def test_the_api_document_knows_every_reason():

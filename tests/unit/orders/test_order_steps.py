@@ -1,5 +1,7 @@
 """The way of an order under lost calls, repeats and reordering: whatever breaks, the next delivery gets it done once."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,9 @@ class World:
         self.order = {"order_number": "T1", "customer_id": "C1", "basket_id": "b", "correlation_id": "c"}
         self.order["backend_status"] = status
         self.basket, self.quotation, self.lost, self.after = basket, quotation, lost, after
-        self.calls, self.told, self.platform, self.statuses = 0, [], [], [status]
+        self.calls, self.statuses = 0, [status]
+        self.told: list[tuple[str, str]] = []
+        self.platform: list[str] = []
 
     def call(self, effect):
         self.calls += 1
@@ -79,9 +83,14 @@ def test_the_lines_that_cost_most_are_checked_first(monkeypatch):
     """A slow platform tells of some products only: a basket cannot be filled up with trifles to keep the rest unchecked."""
     trifles = [{"sku": f"SP-{number}", "quantity": 1, "unit_price": 1} for number in range(2, 100)]
     dear = {"sku": "SP-100", "quantity": 3, "unit_price": 900}
-    asked = []
+    asked: list[str] = []
+
+    def read_products(skus: list[str]) -> dict[str, Any]:
+        asked.extend(skus)
+        return {}
+
     World(basket=BASKET | {"items": [*trifles, *ITEMS, dear]}).install(monkeypatch)
-    monkeypatch.setattr(processing_module, "read_products", lambda skus: asked.extend(skus) or {})
+    monkeypatch.setattr(processing_module, "read_products", read_products)
     processing_module.go_on(processing_module.order_of("T1"))
     assert asked[:2] == ["SP-100", "SP-1"]
     assert len(asked) == 100

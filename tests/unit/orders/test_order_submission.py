@@ -1,6 +1,7 @@
 """Placing an order while any call fails, before or after its effect."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,10 @@ class World:
 
     def __init__(self) -> None:
         self.fails, self.after, self.calls = -1, False, 0
-        self.numbers, self.orders, self.keys, self.queued = 100_000_000, {}, {}, []
+        self.numbers = 100_000_000
+        self.orders: dict[str, Any] = {}
+        self.keys: dict[tuple[str, ...], str] = {}
+        self.queued: list[str] = []
 
     def _call(self, effect):
         self.calls += 1

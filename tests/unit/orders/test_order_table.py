@@ -14,6 +14,7 @@ from orders.domain.statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDAT
 from orders.requests import Idempotency
 from setpieces import aws
 from setpieces.errors import Refused
+from tests.present import present
 from tests.unit.interleave import meanwhile
 
 FACTS = {"customer_id": "C1", "owner": "", "basket_id": "b", "payment_token": "tok_ok", "correlation_id": "c"}
@@ -77,9 +78,9 @@ def order_in(status: str) -> str:
 @pytest.mark.parametrize(("now", "to"), list(itertools.product(STATUSES, STATUSES)))
 def test_only_what_may_follow_does(table, now: str, to: str):
     number = order_in(now)
-    before = repository.read(number)
+    before = present(repository.read(number))
     moved = repository.advance(number, to, note="x")
-    after = repository.read(number)
+    after = present(repository.read(number))
     assert (moved is not None) == (now in STATUSES[to].after)
     assert moved in (None, after)
     assert after["backend_status"] == (to if moved else now)
@@ -93,14 +94,14 @@ def test_no_sequence_of_changes_leaves_a_terminal_status(table, changes: list[st
     number, ended = order_in(VALIDATING), None
     for change in changes:
         repository.advance(number, change)
-        status = repository.read(number)["backend_status"]
+        status = present(repository.read(number))["backend_status"]
         assert ended in (None, status)
         ended = status if STATUSES[status].terminal else None
 
 
 def test_a_new_order_is_there_with_all_that_processing_needs(table):
     assert repository.place("T100000001", FACTS, None)
-    order = repository.read("T100000001")
+    order = present(repository.read("T100000001"))
     assert FACTS.items() <= order.items()
     assert order["backend_status"] == VALIDATING
     assert order["expires_at"] > time.time() + 10 * 365 * 86_400
@@ -110,7 +111,7 @@ def test_a_new_order_is_there_with_all_that_processing_needs(table):
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_an_order_that_has_ended_expires(table, status: str):
     """Until then the table is the only place that knows what its customer is owed."""
-    order = repository.read(order_in(status))
+    order = present(repository.read(order_in(status)))
     left = order["expires_at"] - time.time()
     assert (left <= 30 * 86_400) == STATUSES[status].terminal
     assert left > 29 * 86_400
@@ -123,17 +124,17 @@ def test_an_order_from_before_this_rule_is_kept_once_it_is_stuck(table):
     table.update_item(
         TableName="orders", Key=key, UpdateExpression="SET expires_at = :soon", ExpressionAttributeValues=soon
     )
-    assert repository.postpone(repository.read(number), 300, swept=True)
-    assert repository.read(number)["expires_at"] == repository.NEVER
+    assert repository.postpone(present(repository.read(number)), 300, swept=True)
+    assert present(repository.read(number))["expires_at"] == repository.NEVER
 
 
 def test_an_order_that_ends_while_a_sweep_looks_at_it_is_left_alone(table, monkeypatch):
     """The index is eventually consistent: it still shows the order to the sweep."""
     number = order_in("Payment authorized")
-    seen = repository.read(number)
+    seen = present(repository.read(number))
     meanwhile(monkeypatch, "UpdateItem", lambda: repository.advance(number, "Sent to fulfillment"))
     assert not repository.postpone(seen, 300, swept=True)
-    order = repository.read(number)
+    order = present(repository.read(number))
     assert (order["check_at"], "in_progress" in order) == (seen["check_at"], False)
     assert order["expires_at"] < repository.NEVER
 
@@ -141,9 +142,9 @@ def test_an_order_that_ends_while_a_sweep_looks_at_it_is_left_alone(table, monke
 @pytest.mark.parametrize("status", STATUSES)
 def test_an_order_is_rejected_only_in_the_status_that_the_reason_is_about(table, status: str):
     number = order_in(status)
-    before = repository.read(number)
+    before = present(repository.read(number))
     assert repository.reject(number, "Payment processing", "CHARGE_REFUSED") == (status == "Payment processing")
-    after = repository.read(number)
+    after = present(repository.read(number))
     if status == "Payment processing":
         assert after["rejected_reason"] == "CHARGE_REFUSED"
         assert after["in_progress"] == repository.REJECTED
@@ -154,7 +155,7 @@ def test_an_order_is_rejected_only_in_the_status_that_the_reason_is_about(table,
 
 def test_a_rejected_order_is_counted_and_not_swept_even_by_a_sweep_that_saw_it_before(table, monkeypatch):
     number = order_in("Payment processing")
-    seen = repository.read(number)
+    seen = present(repository.read(number))
     later = time.time() + 10_000
     monkeypatch.setattr(repository.time, "time", lambda: later)
     meanwhile(monkeypatch, "UpdateItem", lambda: repository.reject(number, "Payment processing", "CHARGE_REFUSED"))
@@ -170,7 +171,7 @@ def test_a_rejected_order_is_put_back_by_a_person_and_only_once(table, status: s
     number = order_in(status)
     repository.reject(number, status, "R")
     assert repository.reopen(number)
-    order = repository.read(number)
+    order = present(repository.read(number))
     assert (order["backend_status"], "rejected_reason" in order) == (status, False)
     assert order["in_progress"] in repository.PARTITIONS
     assert not repository.reopen(number)
@@ -179,7 +180,7 @@ def test_a_rejected_order_is_put_back_by_a_person_and_only_once(table, status: s
 def test_a_rejected_order_that_is_paid_after_all_is_in_progress_again(table):
     number = order_in("Payment processing")
     repository.reject(number, "Payment processing", "CHARGE_REFUSED")
-    order = repository.advance(number, "Payment authorized")
+    order = present(repository.advance(number, "Payment authorized"))
     assert "rejected_reason" not in order
     assert order["in_progress"] in repository.PARTITIONS
 
@@ -193,7 +194,7 @@ def test_a_person_cancels_what_may_be_paid_but_nothing_that_may_be_completed_rig
     rejected = rejected and repository.reject(number, status, "R")
     allowed = status == "Payment processing" or (status == "Payment authorized" and rejected)
     assert repository.cancel(number) == allowed
-    order = repository.read(number)
+    order = present(repository.read(number))
     assert order["backend_status"] == ("Cancelled" if allowed else status)
     if allowed:
         assert order["reason_code"] == PROCESSING_FAILED
@@ -241,7 +242,7 @@ def test_only_an_order_that_was_given_up_is_reopened(table, status: str, reason:
         repository.advance(number, step, reason_code=reason)
     given_up = reason == PROCESSING_FAILED
     assert repository.reopen(number) == given_up
-    order = repository.read(number)
+    order = present(repository.read(number))
     assert order["backend_status"] == (VALIDATING if given_up else status)
     assert not given_up or ("reason_code" not in order and "in_progress" in order)
 
@@ -254,7 +255,7 @@ def test_a_payment_token_is_kept_only_while_the_order_may_be_charged(table, stat
         repository.advance(number, step, reason_code=reason)
     given_up = (status, reason) == ("Validation failed", PROCESSING_FAILED)
     kept = status in ("Validating", "Payment processing") or given_up
-    assert ("payment_token" in repository.read(number)) == kept
+    assert ("payment_token" in present(repository.read(number))) == kept
 
 
 def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
@@ -265,7 +266,7 @@ def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
     (found,) = repository.due(10)
     assert found["order_number"] == number
     assert complete != number
-    seen = repository.read(number)
+    seen = present(repository.read(number))
     assert repository.count_under(repository.STUCK) == 0
     assert repository.postpone(seen, 300, swept=True)
     assert not repository.postpone(seen, 300, swept=True)
@@ -278,17 +279,17 @@ def test_stuck_orders_are_found_and_claimed_once(table, monkeypatch):
 def test_an_order_that_makes_progress_is_stuck_no_longer(table, status: str):
     number = order_in("Payment processing")
     for sweeps in (1, 2):
-        assert repository.postpone(repository.read(number), 300, swept=True)
-        assert repository.read(number)["sweeps"] == sweeps
+        assert repository.postpone(present(repository.read(number)), 300, swept=True)
+        assert present(repository.read(number))["sweeps"] == sweeps
     repository.advance(number, status)
     assert repository.count_under(repository.STUCK) == 0
-    assert "sweeps" not in repository.read(number)
+    assert "sweeps" not in present(repository.read(number))
 
 
 def test_an_order_that_is_only_put_off_is_not_stuck(table):
     number = order_in("Payment processing")
-    assert repository.postpone(repository.read(number), 300, swept=False)
-    assert (repository.count_under(repository.STUCK), "sweeps" in repository.read(number)) == (0, False)
+    assert repository.postpone(present(repository.read(number)), 300, swept=False)
+    assert (repository.count_under(repository.STUCK), "sweeps" in present(repository.read(number))) == (0, False)
 
 
 @pytest.mark.parametrize(("owner", "listed"), [("C1", {"history_of": {"S": "C1"}}), ("", {})])
@@ -304,11 +305,13 @@ def test_stuck_orders_are_found_under_every_key_of_the_index_the_oldest_first(ta
     for age, number in enumerate(numbers):
         monkeypatch.setattr(repository.time, "time", lambda age=age: now + age)
         repository.place(number, FACTS, None)
-    keys = {repository.read(number)["in_progress"] for number in numbers}
+    keys = {present(repository.read(number))["in_progress"] for number in numbers}
     assert len(keys) == len(numbers)
     assert keys <= set(repository.PARTITIONS)
     # An order from before the index was spread.
-    old = repository.to_item(repository.read(numbers[0]) | {"order_number": "T200000000", "in_progress": "in-progress"})
+    old = repository.to_item(
+        present(repository.read(numbers[0])) | {"order_number": "T200000000", "in_progress": "in-progress"}
+    )
     table.put_item(TableName="orders", Item=old)
     monkeypatch.setattr(repository.time, "time", lambda: now + 400)
     assert {order["order_number"] for order in repository.due(2)} == {numbers[0], "T200000000"}

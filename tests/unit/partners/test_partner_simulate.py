@@ -20,6 +20,7 @@ from partners.simulators import identity as identity_module
 from partners.simulators import operations as operations_module
 from partners.simulators.operations import Write
 from setpieces import aws
+from tests.present import present
 from tests.unit.simulator import call
 
 PRODUCT = {"name": "Tower", "unit_price": 1999, "currency": "EUR", "version": 3}
@@ -108,7 +109,7 @@ def test_tokens_decide_how_a_charge_ends(app, token, status, charge_status):
 
 
 def test_a_slow_charge_is_done_before_its_answer_and_its_repeat_is_fast(app, monkeypatch):
-    slept = []
+    slept: list[tuple[float, int]] = []
     monkeypatch.setattr(app.time, "sleep", lambda seconds: slept.append((seconds, len(ledger_items()))))
 
     def ledger_items():
@@ -225,7 +226,7 @@ def test_passwords_that_were_hashed_by_fewer_rounds_still_match(app):
     call(app, "POST", "identity/identities", LOGIN | {"customer_id": "C1"})
     key = identity_module.identity_id(LOGIN["email"])
     store = repository.TableStore()
-    stored = store.read("identities", key)
+    stored = present(store.read("identities", key))
     salt = base64.b64decode(stored.document["salt"])
     before = {name: value for name, value in stored.document.items() if name != "rounds"}
     before["password_hash"] = identity_module._hash(LOGIN["password"], salt, before["cost"], 1)
@@ -367,7 +368,7 @@ def test_faults_can_be_limited_to_operations(app):
 
 
 def test_latency_is_slept_after_the_effect_also_of_refusals(app, monkeypatch):
-    slept = []
+    slept: list[float] = []
     monkeypatch.setattr(app.time, "sleep", slept.append)
     call(app, "PUT", "faults/commerce", {"latency_ms": 1500})
     call(app, "GET", "commerce/products/none")
@@ -469,7 +470,7 @@ PATHS = [
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(route=st.sampled_from(PATHS), body=st.dictionaries(NAMES | st.text(max_size=8), JSON_VALUES, max_size=8))
 def test_no_body_is_a_server_error(app, route, body):
-    status, answer, _ = call(app, *route, body, If_None_Match="*", Idempotency_Key="K1")
+    status, answer, _ = call(app, route[0], route[1], body, If_None_Match="*", Idempotency_Key="K1")
     assert status < 500, answer
 
 

@@ -18,6 +18,7 @@ from sitemaps.domain import files as sitemap_files
 from sitemaps.handlers import plan_pages
 from sitemaps.repository import files
 from sitemaps.repository import runs as repository
+from tests.present import present
 from tests.unit.sitemaps.runs import ORIGIN, Runs
 
 
@@ -27,7 +28,7 @@ def test_a_run_releases_every_page(runs: Runs):
     assert runs.urls() == [
         f"{ORIGIN}{path}" for path in ("/", "/products", *(f"/products/{sku}" for sku in runs.products))
     ]
-    robots = files.read("release/robots.txt").decode()
+    robots = present(files.read("release/robots.txt")).decode()
     assert f"Sitemap: {ORIGIN}/sitemap.xml" in robots
     assert "Disallow: /admin" in robots
 
@@ -44,7 +45,7 @@ def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
     runs.products["SP-00001"]["name"] = "Another name"
     checked = runs.release("run-2", day="2026-01-03")
     [name] = checked["names"]
-    content = files.read(f"release/sitemaps/{name}").decode()
+    content = present(files.read(f"release/sitemaps/{name}")).decode()
     assert content.count("<lastmod>2026-01-03</lastmod>") == 1
     assert f"<loc>{ORIGIN}/products/SP-00001</loc><lastmod>2026-01-03</lastmod>" in content
     assert content.count("<lastmod>2026-01-02</lastmod>") == 4
@@ -76,7 +77,7 @@ def test_an_unavailable_platform_ends_the_run(runs: Runs, broken):
 
 def refused(run_id: str) -> str:
     """Why the run was refused."""
-    run = repository.find(run_id)
+    run = present(repository.find(run_id))
     assert run["status"] == "REFUSED"
     return run["reason"]
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tax.repository.circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
+from tests.present import present
 
 NOW = 1_800_000_000
 NEVER = 0.0
@@ -65,15 +66,17 @@ def test_a_claimed_probe_holds_the_others_back_and_not_for_ever():
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=60))
 def test_any_history_of_one_instance(history: list[tuple[bool, float]]):
     """It opens only after THRESHOLD failures in a row within the window, and is asked again once the cool-down is over."""
-    circuit, now, succeeded, row_of_failures, opened_at = Circuit(), float(NOW), NEVER, [], None
+    circuit, now, succeeded = Circuit(), float(NOW), NEVER
+    row_of_failures: list[float] = []
+    opened_at: float | None = None
     for works, pause in history:
         now += pause
         admission = circuit.admission(now)
         if admission is Admission.REFUSE:
-            assert now - opened_at <= COOL_DOWN_SECONDS
+            assert now - present(opened_at) <= COOL_DOWN_SECONDS
             continue
         if admission is Admission.PROBE:
-            assert now - opened_at >= COOL_DOWN_SECONDS - 1
+            assert now - present(opened_at) >= COOL_DOWN_SECONDS - 1
             circuit, opened_at = circuit.probed(now, COOL_DOWN_SECONDS), now
         if works:
             circuit, succeeded, row_of_failures, opened_at = circuit.after_success(admission), now, [], None

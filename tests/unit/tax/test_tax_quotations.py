@@ -1,5 +1,7 @@
 """A quotation whatever happens: the circuit in its table (moto), shared by all instances, and a tax system that fails."""
 
+from typing import Any
+
 import pytest
 
 from setpieces import aws
@@ -169,9 +171,14 @@ def test_a_refusal_is_an_answer_and_closes_the_circuit(world: World):
 
 
 def test_the_healthy_way_reads_the_state_once_in_a_while_and_writes_nothing(world: World, monkeypatch):
-    reads = []
+    reads: list[str] = []
     real = rates_module._get
-    monkeypatch.setattr(rates_module, "_get", lambda key: reads.append(key) or real(key))
+
+    def get(key: str) -> dict[str, Any]:
+        reads.append(key)
+        return real(key)
+
+    monkeypatch.setattr(rates_module, "_get", get)
     for _ in range(10):
         world.quote()
     assert reads == ["circuit"]

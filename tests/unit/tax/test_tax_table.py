@@ -25,7 +25,8 @@ class Instances:
     """Instances of quote_tax with a clock and a table (moto) in common; each knows only what it has seen itself."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.answer, self.asked = NOW, WORKS, 0
+        self.now, self.asked = NOW, 0
+        self.answer: Answer | ExternalUnavailable = WORKS
         self.seen: dict[str, Any] = {}
         self.calls: list[str] = []
         self.failure: Exception | None = None

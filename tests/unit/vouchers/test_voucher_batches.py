@@ -6,6 +6,7 @@ import boto3
 import pytest
 
 from tests.faults import Faults, server_error, throttled, unreachable
+from tests.present import present
 from tests.unit.vouchers.batches import Batches, batch_request, minutes_ago
 from vouchers.repository.batches import (
     CANCELLED,
@@ -62,7 +63,7 @@ def test_a_stalled_batch_is_restarted_three_times_and_then_failed(batches: Batch
         assert batches.sweep() == 0
     remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
     assert batches.sweep() == 1
-    batch = read(batch_id)
+    batch = present(read(batch_id))
     assert (batch["status"], batch["reason"]) == (FAILED, "STALLED")
     assert batches.sweep() == 0
 
@@ -74,10 +75,10 @@ def test_a_batch_that_cannot_be_started_is_tried_every_minute_and_is_not_given_u
     with faults.fail("StartExecution", unreachable("states")):
         for _ in range(10):
             assert batches.sweep() == 1
-    assert (read(batch_id)["status"], read(batch_id)["attempts"]) == (PENDING, 0)
+    assert (present(read(batch_id))["status"], present(read(batch_id))["attempts"]) == (PENDING, 0)
     assert batches.sweep() == 1
     assert f"{batch_id}-1" in batches.executions()
-    assert read(batch_id)["attempts"] == 1
+    assert present(read(batch_id))["attempts"] == 1
 
 
 def test_a_started_batch_is_restarted_after_fifteen_minutes_without_progress(batches: Batches):
@@ -90,7 +91,7 @@ def test_a_started_batch_is_restarted_after_fifteen_minutes_without_progress(bat
         assert batches.sweep() == 0
     remember(batch_id, updated_at=minutes_ago(16))
     assert batches.sweep() == 1
-    assert read(batch_id)["attempts"] == 2
+    assert present(read(batch_id))["attempts"] == 2
 
 
 def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(batches: Batches, faults: Faults):
@@ -99,7 +100,7 @@ def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(batches: Ba
         remember(batch_id, updated_at=minutes_ago(5 - number))
     faults.fail("StartExecution", throttled("StartExecution"), where=lambda request: request["name"].startswith(ids[0]))
     assert batches.sweep() == 3
-    assert [read(batch_id)["attempts"] for batch_id in ids] == [0, 1, 1]
+    assert [present(read(batch_id))["attempts"] for batch_id in ids] == [0, 1, 1]
 
 
 def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(batches: Batches, faults: Faults):
@@ -109,7 +110,7 @@ def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(batche
         batches.sweep()
     assert batches.sweep() == 1
     assert sorted(batches.executions()) == [f"{batch_id}-0", f"{batch_id}-1"]
-    assert read(batch_id)["attempts"] == 1
+    assert present(read(batch_id))["attempts"] == 1
 
 
 def test_two_sweeps_at_once_start_a_batch_once(batches: Batches, faults: Faults):
@@ -119,7 +120,7 @@ def test_two_sweeps_at_once_start_a_batch_once(batches: Batches, faults: Faults)
     faults.meanwhile("StartExecution", lambda: other.append(batches.sweep()))
     assert (batches.sweep(), other) == (0, [1])
     assert sorted(batches.executions()) == [f"{batch_id}-0", f"{batch_id}-1"]
-    assert read(batch_id)["attempts"] == 1
+    assert present(read(batch_id))["attempts"] == 1
 
 
 def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(batches: Batches, faults: Faults):
@@ -131,7 +132,7 @@ def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(batches
     remember(batch_id, updated_at=minutes_ago(2))
     # The requester's mail is about the batch as it is: it has failed by the time that this is announced.
     announced = []
-    faults.meanwhile("Publish", lambda: announced.append(read(batch_id)["status"]))
+    faults.meanwhile("Publish", lambda: announced.append(present(read(batch_id))["status"]))
     assert batches.sweep() == 1
     assert announced == [FAILED]
     remember(batch_id, updated_at=minutes_ago(60))
@@ -157,7 +158,7 @@ def test_a_status_follows_only_what_it_may_follow(batches: Batches, to, allowed)
         remember(batch_id, status=before)
         moved = advance(batch_id, to)
         assert (moved is not None) == (before in allowed), before
-        assert read(batch_id)["status"] == (to if moved else before)
+        assert present(read(batch_id))["status"] == (to if moved else before)
 
 
 def test_an_update_of_an_unknown_batch_creates_none(batches: Batches):

@@ -12,6 +12,7 @@ from setpieces import aws, signed_client
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Crash, Faults, throttled
+from tests.present import present
 from tests.unit.vouchers.batches import Batches, minutes_ago
 from vouchers.clients import store
 from vouchers.clients.keys import code_key
@@ -55,12 +56,12 @@ def test_file_table_manifest_and_status_agree(batches: Batches, count):
 def test_each_batch_has_a_salt_and_its_codes_need_it(batches: Batches, faults: Faults):
     """The answer of KMS for the key's version, known to somebody, is not enough to make a batch's codes."""
     one, other = batches.make(count=30), batches.make(count=30)
-    salts = [read(batch_id)["code_salt"] for batch_id in (one, other)]
+    salts = [present(read(batch_id))["code_salt"] for batch_id in (one, other)]
     assert len(set(salts)) == 2
     permutation = Permutation(code_key(1), RADIX, HALF)
     messages = [request["Message"].decode() for request in faults.requests("GenerateMac")]
     assert sorted(messages) == sorted(["voucher-codes/1", *(f"voucher-codes/1/{salt}" for salt in salts)])
-    known = make(permutation, 1, read(one)["first"], 30)
+    known = make(permutation, 1, present(read(one))["first"], 30)
     assert not set(known) & set(batches.codes(one))
     numbers = [[codes.number(permutation, code) for code in each] for each in (batches.codes(one), known)]
     assert numbers[0] == numbers[1]
@@ -72,7 +73,7 @@ def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(batches
     remember(batch_id, code_salt=None, updated_at=minutes_ago(0))
     batches.run(batch_id)
     permutation = Permutation(code_key(1), RADIX, HALF)
-    assert batches.codes(batch_id) == make(permutation, 1, read(batch_id)["first"], 30)
+    assert batches.codes(batch_id) == make(permutation, 1, present(read(batch_id))["first"], 30)
 
 
 def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(batches: Batches, small_chunks):
@@ -137,7 +138,7 @@ def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(bat
     with pytest.raises(ClientError, match="Throttling"):
         batches.run(batch_id)
     batches.step("store_file", batch_id)
-    assert read(batch_id)["status"] == NOTIFYING
+    assert present(read(batch_id))["status"] == NOTIFYING
     assert batches.object_keys() == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
 
 
@@ -275,6 +276,6 @@ def test_making_a_chunk_again_does_not_undo_a_redemption(batches: Batches):
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     assert batches.call("redeem_voucher", code=code).status == 201
-    batch = read(batch_id)
+    batch = present(read(batch_id))
     store.store(batches.codes(batch_id), batch_id, batch["purge_at"], 10)
     assert batches.call("redeem_voucher", code=code).status == 409

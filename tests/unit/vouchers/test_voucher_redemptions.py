@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults import Faults, refused
+from tests.present import present
 from tests.unit.vouchers.batches import Batches
 from vouchers.handlers import redeem_voucher
 from vouchers.repository.batches import (
@@ -66,7 +67,7 @@ def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(batches: Bat
     advance(batch_id, CANCELLED)
     assert batches.call("cancel_batch", batch_id=batch_id).status == 200
     # As read by a request that began before the cancellation.
-    monkeypatch.setattr(redeem_voucher, "read", lambda name: read(name) | {"status": COMPLETE})
+    monkeypatch.setattr(redeem_voucher, "read", lambda name: present(read(name)) | {"status": COMPLETE})
     assert batches.call("redeem_voucher", code=code).body["code"] == "VOUCHER_CANCELLED"
 
 

@@ -102,7 +102,7 @@ class _Rewound(io.RawIOBase):
         return len(data)
 
 
-def records(stream: io.RawIOBase) -> Iterator[dict[str, Any] | Rejection]:
+def records(stream: io.RawIOBase | io.BufferedIOBase) -> Iterator[dict[str, Any] | Rejection]:
     """The feed's records in their order. Raises ``Unreadable``."""
     limit = _Limit()
     try:

@@ -39,9 +39,9 @@ class JsonBody:
     def parse(self, request: Request, *, required: bool = True) -> dict[str, Any]:
         """The body of ``request``; ``{}`` for an empty one that is not ``required``.
 
-        Raises ``Refused`` 400 and 415 as ``Request.json`` does, and 400 INVALID_REQUEST with a pointer to the first fault. In
-        each object, missing members come first (in the order of ``required``), then values (in the order of ``properties``),
-        then unknown members.
+        Raises ``Refused`` as ``Request.json`` does, and INVALID_REQUEST with a pointer to the first fault. In each object,
+        missing members come first (in the order of ``required``), then values (in the order of ``properties``), then unknown
+        members.
         """
         if not required and not request.raw_body.strip():
             return {}
@@ -49,11 +49,11 @@ class JsonBody:
         try:
             self._validate(body)
         except JsonSchemaValueException as error:
-            raise _problem(error) from None
+            raise _refusal(error) from None
         return body
 
 
-def _problem(error: JsonSchemaValueException) -> Refused:
+def _refusal(error: JsonSchemaValueException) -> Refused:
     members, schema, value = error.path[1:], error.definition, error.value
     match error.rule:
         case "required":

@@ -100,7 +100,7 @@ class UpdateProfile:
 
 
 def parse_request_sign_up(request: Request) -> RequestSignUp:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body, key = SIGN_UP.parse(request), request.idempotency_key()
     if key is None:
         return RequestSignUp(secrets.token_hex(16), body["email"], body["name"])
@@ -110,13 +110,13 @@ def parse_request_sign_up(request: Request) -> RequestSignUp:
 
 
 def parse_create_customer(request: Request) -> CreateCustomer:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body = CONFIRMATION.parse(request)
     return CreateCustomer(body["token"], body["password"])
 
 
 def parse_update_profile(request: Request) -> UpdateProfile:
-    """Raises ``Refused`` 400, 403."""
+    """Raises ``Refused``: INVALID_REQUEST, SESSION_USER_MISMATCH."""
     customer_id, if_match = parse_customer_id(request), _parse_if_match(request)
     patch = PROFILE_PATCH.parse(request)
     if len(json.dumps(patch.get("addresses"))) > MAX_ADDRESSES_BYTES:
@@ -126,7 +126,7 @@ def parse_update_profile(request: Request) -> UpdateProfile:
 
 
 def parse_customer_id(request: Request) -> str:
-    """The customer who calls, as the authorizer knows them. Raises ``Refused`` 403 if the path names another.
+    """The customer who calls, as the authorizer knows them. Raises ``Refused`` if the path names another.
 
     The gateway lets no other caller through. The path is compared again, so that a fault in a policy, or a path that two
     parties read differently, does not show another customer's data.

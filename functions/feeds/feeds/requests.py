@@ -21,7 +21,7 @@ class ShowFeed:
 
 
 def parse_feed_type(request: Request) -> str:
-    """The type in the path. Raises ``Refused`` 404 for what is no type of feed."""
+    """The type in the path. Raises ``Refused`` UNKNOWN_FEED_TYPE."""
     feed_type = request.path_parameters["type"]
     if feed_type not in TYPES:
         raise Refused("UNKNOWN_FEED_TYPE", f"There is no such feed; there are {', '.join(TYPES)}")
@@ -29,7 +29,7 @@ def parse_feed_type(request: Request) -> str:
 
 
 def parse_show_feed(request: Request) -> ShowFeed:
-    """Raises ``Refused`` 404 for what is no type of feed, and for what no feed has as its id."""
+    """Raises ``Refused``: UNKNOWN_FEED_TYPE; FEED_NOT_FOUND for what no feed has as its id."""
     feed_type, feed_id = parse_feed_type(request), request.path_parameters["feed_id"]
     if not _ID.fullmatch(feed_id):
         raise not_found()

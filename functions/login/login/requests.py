@@ -33,13 +33,13 @@ class CreateSession:
 
 
 def parse_create_session(request: Request) -> CreateSession:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body = CREDENTIALS.parse(request)
     return CreateSession(body["email"], body["password"])
 
 
 def parse_session_token(request: Request) -> str:
-    """The token of the session that calls. Raises ``Refused`` 401."""
+    """The token of the session that calls. Raises ``Refused`` SESSION_INVALID."""
     token = bearer_token(request.headers.get("authorization", ""))
     if token is None:
         raise no_session()
@@ -47,7 +47,7 @@ def parse_session_token(request: Request) -> str:
 
 
 def parse_identity_id(request: Request) -> str:
-    """The identity that the path names. Raises ``Refused`` 400 for what no identity has as its id."""
+    """The identity that the path names. Raises ``Refused`` INVALID_REQUEST for what no identity has as its id."""
     identity_id = request.path_parameters["identity_id"]
     if not _IDENTITY_ID.fullmatch(identity_id):
         raise Refused("INVALID_REQUEST", "must be 1 to 128 of A-Z a-z 0-9 . _ : -", "/identity_id")

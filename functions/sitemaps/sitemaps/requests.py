@@ -31,14 +31,14 @@ class StartRun:
 
 
 def parse_start_run(request: Request) -> StartRun:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body = NEW_RUN.parse(request, required=False)
     run_id = _new_run_id(request.authorizer["principalId"], request.idempotency_key())
     return StartRun(run_id, dry_run=body.get("dry_run", False), force=body.get("force", False))
 
 
 def parse_run_id(request: Request) -> str:
-    """The run in the path. Raises ``Refused`` 400 for what no run has as its id."""
+    """The run in the path. Raises ``Refused`` INVALID_REQUEST for what no run has as its id."""
     run_id = request.path_parameters["run_id"]
     if not _RUN_ID.fullmatch(run_id):
         raise Refused("INVALID_REQUEST", "must be 1 to 80 letters, digits, - or _", "/run_id")

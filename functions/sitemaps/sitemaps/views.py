@@ -8,7 +8,7 @@ _RUN = ("run_id", "status", "started_at", "updated_at", "dry_run", "force", "url
 
 
 def run_view(run: dict[str, Any] | None) -> dict[str, Any]:
-    """Raises ``Refused`` 404."""
+    """Raises ``Refused`` RUN_NOT_FOUND."""
     if run is None or "status" not in run:
         raise Refused("RUN_NOT_FOUND", "There is no such run")
     return {name: run[name] for name in _RUN if name in run}

@@ -18,7 +18,7 @@ class NotQuoted(Exception):
 def quote(command: QuoteTax) -> dict[str, Any]:
     """A quotation of the tax system.
 
-    Raises ``ExternalUnavailable``; ``NotQuoted``; ``Problem`` 422 for a destination that it does not know.
+    Raises ``ExternalUnavailable``; ``NotQuoted``; ``Refused`` UNKNOWN_JURISDICTION for a destination that it does not know.
     """
     body = {"currency": command.currency, "ship_to": command.ship_to, "lines": command.lines}
     answer = external.call(SYSTEM, "POST", "quotations", body=body, timeout=QUOTE_SECONDS, repeatable=True)

@@ -42,6 +42,6 @@ QUOTATION_REQUEST = JsonBody(
 
 
 def parse_quote_tax(request: Request) -> QuoteTax:
-    """Raises ``Problem`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body = QUOTATION_REQUEST.parse(request)
     return QuoteTax(body["order_number"], body["currency"], body["ship_to"], body["lines"])

@@ -128,7 +128,7 @@ class ReleaseVoucher:
 
 
 def parse_create_batch(request: Request, now: datetime) -> CreateBatch:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     body = NEW_BATCH.parse(request)
     valid_from, valid_to = _parse_validity(body, now)
     caller = request.authorizer["principalId"]
@@ -137,13 +137,13 @@ def parse_create_batch(request: Request, now: datetime) -> CreateBatch:
 
 
 def parse_show_batch(request: Request, default_link_seconds: int) -> ShowBatch:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     link_seconds = _parse_link_seconds(request.query.get("link_seconds"), default_link_seconds)
     return ShowBatch(parse_batch_id(request), link_seconds)
 
 
 def parse_batch_id(request: Request) -> str:
-    """The id in the path. Raises ``Refused`` 400 for what no batch has as its id."""
+    """The id in the path. Raises ``Refused`` INVALID_REQUEST for what no batch has as its id."""
     batch_id = request.path_parameters["batch_id"]
     if not _BATCH_ID.fullmatch(batch_id):
         raise Refused("INVALID_REQUEST", "must be VB and 24 of 0-9 a-f", "/batch_id")
@@ -162,7 +162,7 @@ def parse_code(request: Request) -> str | None:
 
 
 def parse_redeem_voucher(request: Request) -> RedeemVoucher:
-    """Raises ``Refused`` 400, 403 for a customer who is not the session's."""
+    """Raises ``Refused``: INVALID_REQUEST; CUSTOMER_MISMATCH for a customer who is not the session's."""
     body = NEW_REDEMPTION.parse(request, required=False)
     caller = request.authorizer.get("customer_id") or ""
     if caller and body.get("customer_id", caller) != caller:
@@ -177,7 +177,7 @@ def parse_redeem_voucher(request: Request) -> RedeemVoucher:
 
 
 def parse_release_voucher(request: Request) -> ReleaseVoucher:
-    """Raises ``Refused`` 400."""
+    """Raises ``Refused`` INVALID_REQUEST."""
     order_number = request.query.get("order_number")
     if order_number is not None and not re.fullmatch(_ORDER_NUMBER, order_number):
         raise Refused("INVALID_REQUEST", "must be an order number, T and 9 to 12 digits", "/order_number")

@@ -80,7 +80,7 @@ def succeeded(admission: Admission) -> Circuit:
 def rates() -> tuple[dict[str, int], str]:
     """(rates, version) last fetched, or the default ones if none ever were.
 
-    Raises ``Problem`` 503 if that cannot be told: default rates may be older than the stored ones.
+    Raises ``RetryLater`` if that cannot be told: default rates may be older than the stored ones.
     """
     try:
         stored = _get("rates")

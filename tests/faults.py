@@ -71,7 +71,7 @@ Request = Mapping[str, Any]
 Effect = Callable[[], Any]
 
 
-@dataclass
+@dataclass(eq=False)
 class Rule:
     """What happens to calls of ``operation``: ``wrap`` makes them, after ``skip`` calls and at most ``times`` times."""
 
@@ -120,7 +120,7 @@ class Faults:
     # --- by operation ---
 
     def meanwhile(self, operation: str, other: Effect, *, after: bool = False, skip: int = 0) -> Rule:
-        """``other()`` runs once, before the next call of ``operation`` or ``after`` it; its own calls meet no fault."""
+        """``other()`` runs once, before the next call of ``operation`` or ``after`` it."""
 
         def wrap(request: Request, effect: Effect) -> Any:
             if not after:
@@ -161,7 +161,7 @@ class Faults:
         return self._add(Rule(operation, wrap, skip, times, where))
 
     def answer(self, operation: str, answer: Callable[[Request], Any], *, times: float = float("inf")) -> Rule:
-        """Calls have no effect and return ``answer(request)``; the calls that this makes itself meet no fault."""
+        """Calls have no effect and return ``answer(request)``; the calls of ``operation`` that this makes are real."""
         return self._add(Rule(operation, lambda request, effect: answer(request), times=times))
 
     # --- by number ---
@@ -188,19 +188,18 @@ class Faults:
         return rule
 
     def _make(self, name: str, request: Request, effect: Effect, error: BaseException, *, repeats: bool) -> Any:
-        if getattr(self._thread, "is_in_rule", False):
-            return effect()
         number = len(self.calls)
         self.calls.append(name)
         self._requests.append((name, request))
-        rule = next((rule for rule in self._rules if rule.applies(name, request)), None)
+        active: list[Rule] = self._thread.__dict__.setdefault("active", [])
+        rule = next((rule for rule in self._rules if rule not in active and rule.applies(name, request)), None)
         if rule:
-            self._thread.is_in_rule = True
+            active.append(rule)
             try:
                 return rule.wrap(request, effect)
             finally:
-                self._thread.is_in_rule = False
-        return _meet(self._by_number.get(number), effect, error, repeats)
+                active.remove(rule)
+        return effect() if active else _meet(self._by_number.get(number), effect, error, repeats)
 
 
 def _meet(fault: Fault | None, effect: Effect, error: BaseException, repeats: bool) -> Any:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,14 +15,15 @@ from local.settings import ACCOUNT_ID, REGION
 from setpieces.events import DETAIL_TYPE
 
 
-def lambda_context(function_name: str = "f", *, seconds: float = 4, request_id: str = "r") -> Any:
-    """The context of an invocation with ``seconds`` left until the function's time-out."""
+def lambda_context(function_name: str = "f", *, seconds: float | Callable[[], float] = 4, request_id: str = "r") -> Any:
+    """The context of an invocation with ``seconds`` left until its time-out; a function says so each time anew."""
+    left = seconds if callable(seconds) else lambda: seconds
     return SimpleNamespace(
         function_name=function_name,
         memory_limit_in_mb=1024,
         invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function_name}",
         aws_request_id=request_id,
-        get_remaining_time_in_millis=lambda: int(seconds * 1000),
+        get_remaining_time_in_millis=lambda: int(left() * 1000),
     )
 
 
@@ -92,9 +93,9 @@ def sqs_record(
 
 
 def sqs_event(*bodies: Any, **options: Any) -> dict[str, Any]:
-    """A batch of messages, ``m1``, ``m2`` and so on; ``options`` are those of ``sqs_record``, for each of them."""
+    """A batch of messages, ``m0``, ``m1`` and so on; ``options`` are those of ``sqs_record``, for each of them."""
     return {
-        "Records": [sqs_record(body, message_id=f"m{n}", **options) for n, body in enumerate(bodies, start=1)],
+        "Records": [sqs_record(body, message_id=f"m{n}", **options) for n, body in enumerate(bodies)],
     }
 
 

@@ -40,11 +40,14 @@ class Response(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message of a queue; ``body`` is parsed."""
+    """A message of a queue."""
 
-    body: Any
+    body: str
     attributes: dict[str, str]
     group_id: str | None = None
+
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 class Cloud:
@@ -147,11 +150,11 @@ class Service:
         return Response(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
 
     def deliver(self, function: str, *messages: Any, **options: Any) -> list[str]:
-        """The ids of the messages, ``m1`` and so on, that are to be delivered again; ``options`` as of ``sqs_event``."""
+        """The ids of the messages, ``m0`` and so on, that are to be delivered again; ``options`` as of ``sqs_event``."""
         result = self.invoke(function, sqs_event(*messages, **options))
         return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
 
-    def invoke(self, function: str, event: Any = None, *, seconds: float | None = None) -> Any:
+    def invoke(self, function: str, event: Any = None, *, seconds: float | Callable[[], float] | None = None) -> Any:
         """The handler's result. ``event`` is by default a schedule's, ``seconds`` left are those of the function's time-out."""
         known = self._function(function)
         context = lambda_context(known.name, seconds=known.milliseconds / 1000 if seconds is None else seconds)
@@ -201,6 +204,11 @@ class Service:
         listing = boto3.client("s3").list_objects_v2(Bucket=self.name(bucket), Prefix=prefix)
         return [entry["Key"] for entry in listing.get("Contents", [])]
 
+    def read_object(self, bucket: str, key: str) -> bytes:
+        """The object with this key in the bucket with this logical id."""
+        content: bytes = boto3.client("s3").get_object(Bucket=self.name(bucket), Key=key)["Body"].read()
+        return content
+
     def messages(self, queue: str) -> list[Message]:
         """The messages of the queue with this logical id, which are removed."""
         return _received(self.name(queue))
@@ -214,7 +222,7 @@ def _received(url: str) -> list[Message]:
         for message in received:
             attributes = {name: each["StringValue"] for name, each in message.get("MessageAttributes", {}).items()}
             group_id = message["Attributes"].get("MessageGroupId")
-            messages.append(Message(json.loads(message["Body"]), attributes, group_id))
+            messages.append(Message(message["Body"], attributes, group_id))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return messages
 

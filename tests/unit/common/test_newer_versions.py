@@ -56,10 +56,10 @@ TESTS: dict[str, list[str]] = {
     ],
     "feeds/test_feed_updates.py": [
         "test_one_request_for_a_batch_and_an_account_of_every_record",
-        "test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it",
+        "test_three_unanswered_batches_open_the_circuit_and_a_probe_closes_it",
     ],
     "feeds/test_feeds.py": [
-        "test_a_feed_ends_with_a_manifest_in_the_store_and_is_told_about_once_if_it_has_faults",
+        "test_a_feed_ends_with_a_manifest_in_the_store_and_is_announced_once_if_it_has_faults",
         "test_a_feed_of_somebody_else_is_not_replaced",
         "test_a_manifest_accounts_for_every_record",
     ],

@@ -1,57 +1,71 @@
 """Batches of records: what is done, what waits, what is given up, and when the circuit opens."""
 
-import importlib
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError
 
-from feeds.repository import circuit as circuit_module
-from setpieces import aws, external, feed_accounts
+from feeds.handlers import probe_platform, update_platform
+from feeds.repository import circuit
+from setpieces import external, feed_accounts
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
-from tests.unit.interleave import meanwhile
-from tests.unit.lost_answers import repeat
-from tests.unit.tables import mocked_table
+from tests.faults import Faults, refused, time_out
+from tests.service import Service
 
-CONTEXT = SimpleNamespace(
-    function_name="update-platform",
-    memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:update-platform",
-    aws_request_id="1",
-)
+
+class Updates:
+    """The function behind the queue of one type of feed; ``answer`` is the platform's, or what its client raises."""
+
+    def __init__(self, service: Service, faults: Faults) -> None:
+        self.service, self.faults = service, faults
+        self.answer: Answer | Exception = Answer(200, {"results": []})
+        self.requests: list[tuple[tuple[str, ...], Any]] = []
+        self._switch = faults.answer("UpdateEventSourceMapping", lambda request: {})
+
+    def platform(self, system: str, method: str, *path: str, body: Any, timeout: float) -> Answer:
+        """As ``external.call``."""
+        self.requests.append((path, body))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def deliver(self, *messages: Any, receive_count: int = 1) -> list[str]:
+        return self.service.deliver("update_platform", *messages, receive_count=receive_count)
+
+    def probe(self) -> str:
+        """The circuit after the scheduled probe."""
+        return str(self.service.invoke("probe_platform")["circuit"])
+
+    def send(self, message: Any) -> None:
+        """Put a message on the queue."""
+        boto3.client("sqs").send_message(QueueUrl=self.service.name("RecordsQueue"), MessageBody=json.dumps(message))
+
+    def dead_letters(self) -> list[str]:
+        """The reasons of the dead letters, which are removed."""
+        return [letter.attributes["reason"] for letter in self.service.messages("RecordsDeadLetters")]
+
+    def refuse_switches(self, error: Exception) -> None:
+        """The queue's event source mapping cannot be changed any more."""
+        self._switch.__exit__()
+        self.faults.fail("UpdateEventSourceMapping", error)
+
+    @property
+    def switches(self) -> list[bool]:
+        """Each change of the queue's event source mapping: whether it was enabled."""
+        return [request["Enabled"] for request in self.faults.requests("UpdateEventSourceMapping")]
 
 
 @pytest.fixture
-def cloud(monkeypatch):
-    with mocked_table(monkeypatch, "accounts", "part"):
-        sqs = boto3.client("sqs")
-        urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("records", "dead")}
-        settings = {
-            "FEED_TYPE": "product",
-            "ACCOUNTS_TABLE_NAME": "accounts",
-            "QUEUE_URL": urls["records"],
-            "DEAD_LETTER_QUEUE_URL": urls["dead"],
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        state = SimpleNamespace(urls=urls, answer=Answer(200, {"results": []}), asked=[], switched=[])
-
-        def call(system, method, *path, body, timeout):
-            state.asked.append((path, body))
-            if isinstance(state.answer, Exception):
-                raise state.answer
-            return state.answer
-
-        monkeypatch.setattr(external, "call", call)
-        monkeypatch.setattr(circuit_module, "_mapping", lambda: "uuid-1")
-        switch = SimpleNamespace(update_event_source_mapping=lambda **call: state.switched.append(call["Enabled"]))
-        monkeypatch.setattr(circuit_module, "single_try_client", lambda service: switch)
-        yield state
+def updates(service: Callable[..., Service], faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Updates:
+    made = Updates(service("feed-pipeline"), faults)
+    monkeypatch.setattr(external, "call", made.platform)
+    update_platform._unanswered.clear()
+    return made
 
 
 def message(number, **changes):
@@ -60,39 +74,12 @@ def message(number, **changes):
     return facts | {"record": record} | changes
 
 
-def deliver(app, *bodies, receive_count=1):
-    records = [
-        {
-            "messageId": f"m{index}",
-            "receiptHandle": f"h{index}",
-            "body": body if isinstance(body, str) else json.dumps(body),
-            "attributes": {"ApproximateReceiveCount": str(receive_count)},
-        }
-        for index, body in enumerate(bodies)
-    ]
-    return [failure["itemIdentifier"] for failure in app.handler({"Records": records}, CONTEXT)["batchItemFailures"]]
-
-
-def dead(cloud):
-    answer = boto3.client("sqs").receive_message(
-        QueueUrl=cloud.urls["dead"], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    )
-    return [found["MessageAttributes"]["reason"]["StringValue"] for found in answer.get("Messages", [])]
-
-
-@pytest.fixture
-def app(cloud):
-    module = importlib.import_module("feeds.handlers.update_platform")
-    module._unanswered.clear()
-    return module
-
-
-def works(cloud: SimpleNamespace) -> bool:
+def works(updates: Updates) -> bool:
     """The queue delivers, or a probe will see to it."""
-    return cloud.switched[-1] or circuit_module.opened_at() != ""
+    return updates.switches[-1] or circuit.opened_at() != ""
 
 
-def test_one_request_for_a_batch_and_an_account_of_every_record(cloud, app):
+def test_one_request_for_a_batch_and_an_account_of_every_record(updates: Updates):
     results = [
         {"status": 201, "effect": "created"},
         {"status": 200},
@@ -100,9 +87,9 @@ def test_one_request_for_a_batch_and_an_account_of_every_record(cloud, app):
         {"status": 422, "code": "INVALID_REQUEST"},
         {"status": 503},
     ]
-    cloud.answer = Answer(200, {"results": results})
-    assert deliver(app, *map(message, range(5))) == ["m4"]
-    [(path, body)] = cloud.asked
+    updates.answer = Answer(200, {"results": results})
+    assert updates.deliver(*map(message, range(5))) == ["m4"]
+    [(path, body)] = updates.requests
     assert path == ("product-updates", "product")
     assert [update["sku"] for update in body["updates"]] == [f"S-{number}" for number in range(5)]
     counted = feed_accounts.counts("r", 5)
@@ -113,21 +100,18 @@ def test_one_request_for_a_batch_and_an_account_of_every_record(cloud, app):
         "failed": 1,
         "reasons": {"INVALID_REQUEST": 1},
     }
-    assert dead(cloud) == ["INVALID_REQUEST"]
+    assert updates.dead_letters() == ["INVALID_REQUEST"]
 
 
 @pytest.mark.parametrize("operation", ["SendMessage", "ChangeMessageVisibility"])
-def test_a_record_that_cannot_be_buried_or_put_off_holds_up_no_other(cloud, app, monkeypatch, operation):
+def test_a_record_that_cannot_be_buried_or_put_off_holds_up_no_other(updates: Updates, faults: Faults, operation):
     """SQS does not answer about the second record; the first and the third were written and stay counted as written."""
-
-    def lost() -> None:
-        raise ReadTimeoutError(endpoint_url="https://sqs")
 
     second = {"SendMessage": {"status": 422, "code": "INVALID_REQUEST"}, "ChangeMessageVisibility": {"status": 503}}
     written = {"status": 201, "effect": "created"}
-    cloud.answer = Answer(200, {"results": [written, second[operation], written]})
-    meanwhile(monkeypatch, operation, lost)
-    assert deliver(app, *map(message, range(3))) == ["m1"]
+    updates.answer = Answer(200, {"results": [written, second[operation], written]})
+    faults.fail(operation, time_out("sqs"), times=1)
+    assert updates.deliver(*map(message, range(3))) == ["m1"]
     assert feed_accounts.counts("r", 3) == {"updated": 2, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
 
 
@@ -142,10 +126,10 @@ def test_a_record_that_cannot_be_buried_or_put_off_holds_up_no_other(cloud, app,
         json.dumps(message(1, record=[])),
     ],
 )
-def test_what_is_no_message_is_put_aside_alone(cloud, app, bad):
-    cloud.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
-    assert deliver(app, bad, message(2)) == []
-    assert len(dead(cloud)) == 1
+def test_what_is_no_message_is_put_aside_alone(updates: Updates, bad):
+    updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
+    assert updates.deliver(bad, message(2)) == []
+    assert len(updates.dead_letters()) == 1
     assert feed_accounts.counts("r", 3)["updated"] == 1
 
 
@@ -158,126 +142,116 @@ def test_what_is_no_message_is_put_aside_alone(cloud, app, bad):
         Answer(200, None),
     ],
 )
-def test_no_answer_puts_everything_off(cloud, app, answer):
-    cloud.answer = answer
-    assert deliver(app, message(0), message(1)) == ["m0", "m1"]
+def test_no_answer_puts_everything_off(updates: Updates, answer):
+    updates.answer = answer
+    assert updates.deliver(message(0), message(1)) == ["m0", "m1"]
     assert feed_accounts.counts("r", 2)["failed"] == 0
 
 
-def test_patience_ends_with_a_reason(cloud, app):
-    cloud.answer = ExternalUnavailable("commerce", "answered 503")
-    assert deliver(app, message(0), receive_count=15) == []
-    assert dead(cloud) == ["PLATFORM_UNAVAILABLE"]
+def test_patience_ends_with_a_reason(updates: Updates):
+    updates.answer = ExternalUnavailable("commerce", "answered 503")
+    assert updates.deliver(message(0), receive_count=15) == []
+    assert updates.dead_letters() == ["PLATFORM_UNAVAILABLE"]
     assert feed_accounts.counts("r", 1)["reasons"] == {"PLATFORM_UNAVAILABLE": 1}
 
 
-def test_who_was_given_up_and_then_redriven_is_updated(cloud, app):
-    cloud.answer = Answer(200, {"results": [{"status": 422, "code": "INVALID_REQUEST"}]})
-    deliver(app, message(0))
-    cloud.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
-    deliver(app, message(0))
-    cloud.answer = Answer(200, {"results": [{"status": 200}]})
-    deliver(app, message(0))
+def test_who_was_given_up_and_then_redriven_is_updated(updates: Updates):
+    updates.answer = Answer(200, {"results": [{"status": 422, "code": "INVALID_REQUEST"}]})
+    updates.deliver(message(0))
+    updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
+    updates.deliver(message(0))
+    updates.answer = Answer(200, {"results": [{"status": 200}]})
+    updates.deliver(message(0))
     assert feed_accounts.counts("r", 1) == {"updated": 1, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
 
 
-def test_the_circuit_opens_after_three_batches_without_an_answer_and_a_probe_closes_it(cloud, app, monkeypatch):
-    probe = importlib.import_module("feeds.handlers.probe_platform")
-    monkeypatch.setattr(probe, "WAIT_SECONDS", 0)
-    cloud.answer = ExternalUnavailable("commerce", "answered 503")
+def test_three_unanswered_batches_open_the_circuit_and_a_probe_closes_it(
+    updates: Updates, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(probe_platform, "WAIT_SECONDS", 0)
+    updates.answer = ExternalUnavailable("commerce", "answered 503")
     for _ in range(2):
-        deliver(app, message(0))
-    cloud.answer = Answer(200, {"results": [{"status": 500}]})
-    deliver(app, message(0))
-    cloud.answer = ExternalUnavailable("commerce", "answered 503")
+        updates.deliver(message(0))
+    updates.answer = Answer(200, {"results": [{"status": 500}]})
+    updates.deliver(message(0))
+    updates.answer = ExternalUnavailable("commerce", "answered 503")
     for _ in range(3):
-        assert cloud.switched == []
-        deliver(app, message(0))
-    assert cloud.switched == [False]
-    assert probe.handler({}, CONTEXT) == {"circuit": "open"}, "there is no message to try"
-    boto3.client("sqs").send_message(QueueUrl=cloud.urls["records"], MessageBody=json.dumps(message(1)))
-    assert probe.handler({}, CONTEXT) == {"circuit": "open"}
-    boto3.client("sqs").send_message(QueueUrl=cloud.urls["records"], MessageBody=json.dumps(message(2)))
-    cloud.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
-    assert probe.handler({}, CONTEXT) == {"circuit": "closed again"}
-    assert cloud.switched == [False, True]
+        assert updates.switches == []
+        updates.deliver(message(0))
+    assert updates.switches == [False]
+    assert updates.probe() == "open", "there is no message to try"
+    updates.send(message(1))
+    assert updates.probe() == "open"
+    updates.send(message(2))
+    updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
+    assert updates.probe() == "closed again"
+    assert updates.switches == [False, True]
     assert feed_accounts.counts("r", 3)["updated"] == 1
-    assert probe.handler({}, CONTEXT) == {"circuit": "closed"}
+    assert updates.probe() == "closed"
 
 
-def test_failures_of_a_minute_ago_do_not_open_the_circuit(cloud, app, monkeypatch):
+def test_failures_of_a_minute_ago_do_not_open_the_circuit(updates: Updates, monkeypatch: pytest.MonkeyPatch):
     """The process slept in between."""
     clock = [1_800_000_000.0]
-    monkeypatch.setattr(app.time, "time", lambda: clock[0])
-    cloud.answer = ExternalUnavailable("commerce", "answered 503")
+    monkeypatch.setattr(update_platform.time, "time", lambda: clock[0])
+    updates.answer = ExternalUnavailable("commerce", "answered 503")
     for later in (0, 1, 3600):
         clock[0] += later
-        deliver(app, message(0))
-    assert cloud.switched == []
+        updates.deliver(message(0))
+    assert updates.switches == []
     for _ in range(2):
         clock[0] += 1
-        deliver(app, message(0))
-    assert cloud.switched == [False]
+        updates.deliver(message(0))
+    assert updates.switches == [False]
 
 
-def test_a_circuit_that_opens_while_it_is_closed_stays_open(cloud, app, monkeypatch):
+def test_a_circuit_that_opens_while_it_is_closed_stays_open(updates: Updates, faults: Faults):
     """An invocation that saw the outage is late: it opens the circuit when the probe has enabled the mapping already."""
-    circuit_module.open_circuit("down")
-    seen = circuit_module.opened_at()
-    meanwhile(monkeypatch, "DeleteItem", lambda: circuit_module.open_circuit("down"))
-    assert not circuit_module.close_circuit(seen)
-    assert cloud.switched == [False, True, False]
-    assert works(cloud)
-    assert circuit_module.close_circuit(circuit_module.opened_at())
-    assert cloud.switched[-1]
+    circuit.open_circuit("down")
+    seen = circuit.opened_at()
+    faults.meanwhile("DeleteItem", lambda: circuit.open_circuit("down"))
+    assert not circuit.close_circuit(seen)
+    assert updates.switches == [False, True, False]
+    assert works(updates)
+    assert circuit.close_circuit(circuit.opened_at())
+    assert updates.switches[-1]
 
 
-def test_a_circuit_that_is_closed_while_it_opens_is_closed_again_by_the_next_probe(cloud, app, monkeypatch):
+def test_a_circuit_that_is_closed_while_it_opens_is_closed_again_by_the_next_probe(updates: Updates, faults: Faults):
     """The probe closes it before the mapping is disabled."""
 
     def probe() -> None:
-        assert circuit_module.close_circuit(circuit_module.opened_at())
+        assert circuit.close_circuit(circuit.opened_at())
 
-    meanwhile(monkeypatch, "PutItem", probe, after=True)
-    circuit_module.open_circuit("down")
-    assert cloud.switched == [True, False]
-    assert works(cloud)
+    faults.meanwhile("PutItem", probe, after=True)
+    circuit.open_circuit("down")
+    assert updates.switches == [True, False]
+    assert works(updates)
 
 
-def test_a_circuit_is_closed_though_the_answer_was_lost(cloud, app, monkeypatch):
-    circuit_module.open_circuit("down")
-    repeat(monkeypatch, aws.client("dynamodb"), "delete_item")
-    assert circuit_module.close_circuit(circuit_module.opened_at())
-    assert circuit_module.opened_at() == ""
+def test_a_circuit_is_closed_though_the_answer_was_lost(updates: Updates, faults: Faults):
+    circuit.open_circuit("down")
+    faults.lose_answer("DeleteItem")
+    assert circuit.close_circuit(circuit.opened_at())
+    assert circuit.opened_at() == ""
 
 
 @pytest.mark.parametrize("code", ["ResourceInUseException", "TooManyRequestsException"])
-def test_a_mapping_that_cannot_be_changed_now_leaves_the_circuit_to_the_next_probe(cloud, app, monkeypatch, code):
-    def refuse(**call):
-        raise ClientError({"Error": {"Code": code}}, "UpdateEventSourceMapping")
-
-    circuit_module.open_circuit("down")
-    monkeypatch.setattr(
-        circuit_module, "single_try_client", lambda _: SimpleNamespace(update_event_source_mapping=refuse)
-    )
+def test_a_mapping_that_cannot_be_changed_now_leaves_the_circuit_to_the_next_probe(updates: Updates, code):
+    circuit.open_circuit("down")
+    updates.refuse_switches(refused("UpdateEventSourceMapping", code))
     known = code == "ResourceInUseException"
     with nullcontext() if known else pytest.raises(ClientError):
-        assert not circuit_module.close_circuit(circuit_module.opened_at())
+        assert not circuit.close_circuit(circuit.opened_at())
     with nullcontext() if known else pytest.raises(ClientError):
-        circuit_module.open_circuit("down")
-    assert works(cloud)
+        circuit.open_circuit("down")
+    assert circuit.opened_at()
 
 
-def test_a_probe_asks_all_servers_of_the_queue(cloud, app, monkeypatch):
+def test_a_probe_asks_all_servers_of_the_queue(updates: Updates, faults: Faults):
     """SQS asks all of them only if it may wait: a short poll can miss the few messages that there are."""
-    probe = importlib.import_module("feeds.handlers.probe_platform")
-    requests: list[dict[str, Any]] = []
-
-    def receive_message(**request: Any) -> dict[str, Any]:
-        requests.append(request)
-        return {}
-
-    monkeypatch.setattr(probe, "opened_at", lambda: "2026-01-01")
-    monkeypatch.setattr(probe, "patient_client", lambda service: SimpleNamespace(receive_message=receive_message))
-    probe.handler({}, CONTEXT)
-    assert requests[0]["WaitTimeSeconds"] >= 1
+    circuit.open_circuit("down")
+    faults.answer("ReceiveMessage", lambda request: {})
+    updates.probe()
+    [request] = faults.requests("ReceiveMessage")
+    assert request["WaitTimeSeconds"] >= 1

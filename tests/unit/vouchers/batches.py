@@ -119,12 +119,8 @@ class Batches:
     def bucket(self) -> str:
         return self.service.name("Bucket")
 
-    def read_object(self, key: str) -> bytes:
-        content: bytes = boto3.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return content
-
     def file(self, batch_id: str) -> bytes:
-        return self.read_object(f"release/{batch_id}.csv")
+        return self.service.read_object("Bucket", f"release/{batch_id}.csv")
 
     def codes(self, batch_id: str) -> list[str]:
         return self.file(batch_id).decode().split()

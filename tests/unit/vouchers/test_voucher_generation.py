@@ -40,7 +40,7 @@ def test_file_table_manifest_and_status_agree(batches: Batches, count):
     assert len(content) == len(set(content)) == count
     stored = {item["code"] for item in batches.service.items("VouchersTable")}
     assert stored == set(content)
-    manifest = json.loads(batches.read_object(f"release/{batch_id}.json"))
+    manifest = json.loads(batches.service.read_object("Bucket", f"release/{batch_id}.json"))
     status, _, shown = batches.call("show_batch", batch_id=batch_id)
     assert (status, shown["status"], shown["generated"], shown["count"]) == (200, COMPLETE, count, count)
     assert manifest == {
@@ -103,12 +103,12 @@ def test_a_batch_whose_parts_have_expired_is_made_again_with_the_same_codes(batc
     chunks = batches.step("lease_range", batch_id)["chunks"]
     for chunk in chunks:
         batches.step("generate_chunk", batch_id, chunk=chunk)
-    kept = {key: batches.read_object(key) for key in batches.object_keys()}
+    kept = {key: batches.service.read_object("Bucket", key) for key in batches.object_keys()}
     expired = sorted(kept)[1]
     boto3.client("s3").delete_object(Bucket=batches.bucket, Key=expired)
     assert batches.step("lease_range", batch_id)["chunks"] == [chunks[1]]
     batches.step("generate_chunk", batch_id, chunk=chunks[1])
-    assert batches.read_object(expired) == kept[expired]
+    assert batches.service.read_object("Bucket", expired) == kept[expired]
     batches.step("store_file", batch_id)
     # Its file is stored, and its parts are removed on purpose.
     assert batches.step("lease_range", batch_id)["chunks"] == []

@@ -185,6 +185,6 @@ def route(function: Function) -> tuple[str, str]:
     """(method, resource path) of the first operation that invokes ``function``."""
     for path, operations in api(function.piece.service).document.resources.items():
         for method, operation in operations.items():
-            if operation.integration and f":{function.logical_id}" in operation.integration.uri:
+            if operation.integration and re.search(rf"[:/]{function.logical_id}(Alias|/)", operation.integration.uri):
                 return method, path
     raise KeyError(f"no operation of {function.piece.service} invokes {function.logical_id}")

@@ -132,11 +132,15 @@ class Faults:
 
         return self._add(Rule(operation, wrap, skip, times=1))
 
-    def lose_answer(self, operation: str) -> Rule:
-        """Each call is carried out twice: the SDK repeats it, because the answer to its first attempt was lost."""
+    def lose_answer(self, operation: str, *, meanwhile: Effect = lambda: None) -> Rule:
+        """Each call is carried out twice: the SDK repeats it, because the answer to its first attempt was lost.
+
+        ``meanwhile()`` runs in between; its own calls meet no fault.
+        """
 
         def wrap(request: Request, effect: Effect) -> Any:
             effect()
+            meanwhile()
             return effect()
 
         return self._add(Rule(operation, wrap))

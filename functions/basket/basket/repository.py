@@ -1,134 +1,150 @@
-"""One DynamoDB item per basket, so that every change is one conditional write: all of it or nothing.
+"""Baskets in DynamoDB: one item per basket, so that every change is one conditional write.
 
-{basket_id, version, currency, lines: {sku: {quantity, unit_price, price_version}}, answers: [...], expires_at (TTL), write_id?}
-
-The SDK repeats a call whose answer was lost. An addition whose PutItem is repeated fails the condition and finds its own answer
-in ``answers``; a PATCH or DELETE finds its own ``write_id``.
+The SDK repeats a call whose answer was lost. A repeated PutItem of an addition fails the condition and finds
+its own response in ``answers``; a PATCH or DELETE finds its own ``write_id``.
 """
 
 import random
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
-from botocore.exceptions import ClientError
-
-from basket.domain import LIFETIME_SECONDS, Answer, Basket, IfMatch, Line
-from basket.requests import no_such_basket, no_such_line
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_item
+from basket.domain import (
+    LIFETIME_SECONDS,
+    Basket,
+    Line,
+    Precondition,
+    RecordedResponse,
+    basket_not_found,
+    line_not_found,
+)
+from setpieces import dynamodb
+from setpieces.dynamodb import ConditionFailed
 from setpieces.errors import RetryLater
 from setpieces.settings import setting
 from setpieces.stored import known, whole
 
 MAX_TRIES = 8
-Change = Callable[[Basket], tuple[Basket, Answer]]
+Change = Callable[[Basket], tuple[Basket, RecordedResponse]]
+# {path in the item: new value, None to remove it}
+Members = dict[tuple[str, ...], Any]
 
 
-def read(basket_id: str, now: int) -> Basket:
+class StoredLine(TypedDict):
+    quantity: int
+    unit_price: int
+    price_version: int
+
+
+class StoredResponse(TypedDict):
+    """``key`` and ``request`` are digests."""
+
+    key: str
+    request: str
+    status: int
+    body: dict[str, Any]
+
+
+class StoredBasket(TypedDict):
+    """The item of a basket. ``expires_at`` (TTL) is in epoch seconds."""
+
+    basket_id: str
+    version: int
+    currency: str
+    lines: dict[str, StoredLine]
+    answers: list[StoredResponse]
+    expires_at: int
+    write_id: NotRequired[str]
+
+
+def load(basket_id: str, now: int) -> Basket:
     """The basket at ``now``."""
-    answer = client("dynamodb").get_item(TableName=_table(), Key=to_item({"basket_id": basket_id}), ConsistentRead=True)
-    return _basket(basket_id, answer.get("Item"), now)
+    return _to_basket(basket_id, dynamodb.get(_table(), {"basket_id": basket_id}), now)
 
 
-def write(basket: Basket, change: Change, now: int) -> Answer:
-    """Store what ``change`` makes of ``basket`` if that is still what is stored; if not, of what is stored now.
+def save(basket: Basket, change: Change, now: int) -> RecordedResponse:
+    """Apply ``change`` and save the result if the stored version is unchanged; otherwise retry on the stored basket
+    (optimistic locking).
 
-    Returns the answer that ``change`` gave; if it left the basket as it was, nothing is written. Raises whatever ``change``
-    raises, and ``Problem`` 503 if others keep changing the basket.
+    Returns the response that ``change`` gave; a basket that ``change`` returned as it was is not written. Raises what
+    ``change`` raises, and ``RetryLater`` BASKET_BUSY if other requests keep changing the basket.
     """
     for tries in range(MAX_TRIES):
         time.sleep(random.uniform(0, 0.02 * tries))
-        changed, answer = change(basket)
+        changed, response = change(basket)
         if changed is basket:
-            return answer
+            return response
         try:
-            client("dynamodb").put_item(
-                TableName=_table(),
-                Item=_item(changed),
-                **_still(basket.version),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-            return answer
-        except ClientError as error:
-            basket = _basket(basket.basket_id, _found_instead(error), now)
+            _put(changed, basket.version)
+            return response
+        except ConditionFailed as failed:
+            basket = _to_basket(basket.basket_id, failed.item, now)
     raise RetryLater(1, "Others keep changing this basket; nothing was changed", "BASKET_BUSY")
 
 
-def set_line(basket_id: str, sku: str, line: Line, precondition: IfMatch, now: int) -> Basket:
-    """Change a line that is in the basket. Raises ``Problem`` 404, 412."""
-    members = whole(line)
-    update = "".join(f", #lines.#sku.{name} = :{name}" for name in members)
-    values = {f":{name}": value for name, value in members.items()}
-    return _update(basket_id, sku, update, values, precondition, now)
+def set_line(basket_id: str, sku: str, line: Line, precondition: Precondition, now: int) -> Basket:
+    """Replace a line of a basket; the basket afterwards.
+
+    Raises ``Refused`` BASKET_NOT_FOUND, LINE_NOT_FOUND, BASKET_CHANGED.
+    """
+    members: Members = {("lines", sku, name): value for name, value in whole(line).items()}
+    return _update(basket_id, sku, members, precondition, now)
 
 
-def remove_line(basket_id: str, sku: str, precondition: IfMatch, now: int) -> Basket:
-    """Remove a line that is in the basket. Raises ``Problem`` 404, 412."""
-    return _update(basket_id, sku, " REMOVE #lines.#sku", {}, precondition, now)
+def remove_line(basket_id: str, sku: str, precondition: Precondition, now: int) -> Basket:
+    """Remove a line from a basket; the basket afterwards. Raises ``Refused`` as ``set_line`` does."""
+    return _update(basket_id, sku, {("lines", sku): None}, precondition, now)
 
 
-def _update(basket_id: str, sku: str, update: str, values: dict[str, Any], precondition: IfMatch, now: int) -> Basket:
-    """Change one line in place, without reading first: it depends on nothing but that the line is there."""
+def _put(basket: Basket, version: int) -> None:
+    if version:
+        dynamodb.put_if(_table(), _to_item(basket), "version = :version", {":version": version})
+    else:
+        dynamodb.put_if(_table(), _to_item(basket), "attribute_not_exists(basket_id)")
+
+
+def _update(basket_id: str, sku: str, members: Members, precondition: Precondition, now: int) -> Basket:
+    """Change one line in place, without reading the basket first: the change only depends on the line's presence."""
     write_id = secrets.token_hex(8)
     condition = "attribute_exists(#lines.#sku) AND expires_at > :now AND write_id <> :write_id"
-    values = values | {":one": 1, ":now": now, ":later": now + LIFETIME_SECONDS, ":write_id": write_id}
+    values: dict[str, Any] = {"#sku": sku, ":now": now, ":write_id": write_id}
     if precondition.versions:
-        expected = {f":version{position}": version for position, version in enumerate(sorted(precondition.versions))}
-        condition += f" AND version IN ({', '.join(expected)})"
-        values |= expected
+        condition += " AND version IN (:versions)"
+        values[":versions"] = sorted(precondition.versions)
     try:
-        answer = client("dynamodb").update_item(
-            TableName=_table(),
-            Key=to_item({"basket_id": basket_id}),
-            UpdateExpression="SET version = version + :one, expires_at = :later, write_id = :write_id" + update,
-            ConditionExpression=condition,
-            ExpressionAttributeNames={"#lines": "lines", "#sku": sku},
-            ExpressionAttributeValues=to_item(values),
-            ReturnValues="ALL_NEW",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        item = dynamodb.update_if(
+            _table(),
+            {"basket_id": basket_id},
+            set={**members, ("expires_at",): now + LIFETIME_SECONDS, ("write_id",): write_id},
+            add={"version": 1},
+            condition=condition,
+            values=values,
         )
-    except ClientError as error:
-        stored = _basket(basket_id, _found_instead(error), now)
+    except ConditionFailed as failed:
+        stored = _to_basket(basket_id, failed.item, now)
         if stored.write_id == write_id:
             return stored
         if not stored.exists:
-            raise no_such_basket() from error
+            raise basket_not_found() from failed
         precondition.check(stored)
-        raise no_such_line() from error
-    return _basket(basket_id, answer["Attributes"], now)
+        raise line_not_found() from failed
+    return _to_basket(basket_id, item, now)
 
 
 def _table() -> str:
     return setting("TABLE_NAME")
 
 
-def _still(version: int) -> dict[str, Any]:
-    if not version:
-        return {"ConditionExpression": "attribute_not_exists(basket_id)"}
-    return {
-        "ConditionExpression": "version = :version",
-        "ExpressionAttributeValues": to_item({":version": version}),
-    }
-
-
-def _found_instead(error: ClientError) -> dict[str, Any] | None:
-    """The item that a condition found instead. Raises ``error`` again if it is about something else."""
-    if error_code(error) != "ConditionalCheckFailedException":
-        raise error
-    return error.response.get("Item")
-
-
-def _item(basket: Basket) -> dict[str, Any]:
+def _to_item(basket: Basket) -> dict[str, Any]:
     lines = {sku: whole(line) for sku, line in basket.lines.items()}
-    return to_item(whole(basket) | {"lines": lines, "answers": [whole(answer) for answer in basket.answers]})
+    return whole(basket) | {"lines": lines, "answers": [whole(response) for response in basket.answers]}
 
 
-def _basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
+def _to_basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
     if not item:
         return Basket(basket_id)
-    stored = from_item(item)
+    stored = cast(StoredBasket, item)
     lines = {sku: known(Line, line) for sku, line in stored["lines"].items()}
-    answers = tuple(known(Answer, answer) for answer in stored["answers"])
-    return known(Basket, stored | {"lines": lines, "answers": answers}).as_of(now)
+    answers = tuple(known(RecordedResponse, response) for response in stored["answers"])
+    return known(Basket, {**stored, "lines": lines, "answers": answers}).as_of(now)

@@ -39,7 +39,7 @@ from setpieces.dynamodb_types import from_item, to_item
 Item = dict[str, Any]
 # What an update changes: an attribute, or a path into one: ``("lines", sku, "quantity")``.
 Path = str | tuple[str, ...]
-Changes = Mapping[Path, Any] | Mapping[str, Any]
+Changes = Mapping[Path, Any] | Mapping[str, Any] | Mapping[tuple[str, ...], Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # A member of ``TransactItems``.
 Write = dict[str, dict[str, Any]]

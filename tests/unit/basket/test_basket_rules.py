@@ -9,27 +9,27 @@ from hypothesis import strategies as st
 
 from basket.domain import (
     LIFETIME_SECONDS,
-    MAX_ANSWERS,
     MAX_LINES,
     MAX_QUANTITY,
+    MAX_RECORDED_RESPONSES,
     Basket,
     Idempotency,
-    IfMatch,
     Line,
+    Precondition,
     Product,
-    add,
-    add_once,
+    add_item,
     first_version,
-    line_for,
-    shown,
-    totals,
+    price_line,
 )
+from basket.requests import AddItem
+from basket.views import basket_view, totals_view
+from basket.workflow import add_once
 from setpieces.errors import Refused
 from setpieces.rest_api import status_of
 
 NOW = 1_800_000_000
 TOWER = Product("SP-1", 1999, "EUR", 7, True, 50, 10)
-ANY = IfMatch()
+ANY = Precondition()
 
 
 def basket(*quantities: int, **changes) -> Basket:
@@ -37,13 +37,17 @@ def basket(*quantities: int, **changes) -> Basket:
     return replace(Basket("b", 3, "EUR", lines, (), NOW + 10), **changes)
 
 
+def add_one(held: Basket, product: Product, precondition: Precondition, idempotency: Idempotency):
+    return add_once(held, AddItem("b", product.sku, 1, precondition, idempotency), product, NOW)
+
+
 def test_a_first_product_makes_the_basket():
-    added = add(Basket("b"), TOWER, 2, NOW)
+    added = add_item(Basket("b"), TOWER, 2, NOW)
     assert added == Basket("b", first_version(NOW), "EUR", {"SP-1": Line(2, 1999, 7)}, (), NOW + LIFETIME_SECONDS)
 
 
 def test_more_of_the_same_is_summed_at_the_present_price():
-    assert add(basket(3), TOWER, 2, NOW).lines == {"SP-1": Line(5, 1999, 7)}
+    assert add_item(basket(3), TOWER, 2, NOW).lines == {"SP-1": Line(5, 1999, 7)}
 
 
 @pytest.mark.parametrize(
@@ -62,16 +66,16 @@ def test_more_of_the_same_is_summed_at_the_present_price():
 )
 def test_what_does_not_fit_is_refused(held: Basket, product: Product, quantity: int, status: int, code: str):
     with pytest.raises(Refused) as refused:
-        add(held, product, quantity, NOW)
+        add_item(held, product, quantity, NOW)
     assert (status_of(refused.value), refused.value.code) == (status, code)
 
 
 def test_a_full_basket_takes_more_of_what_it_has():
-    assert add(basket(*[1] * MAX_LINES), TOWER, 1, NOW).lines["SP-1"].quantity == 2
+    assert add_item(basket(*[1] * MAX_LINES), TOWER, 1, NOW).lines["SP-1"].quantity == 2
 
 
 def test_an_empty_basket_takes_any_currency():
-    assert add(basket(), replace(TOWER, currency="USD"), 1, NOW).currency == "USD"
+    assert add_item(basket(), replace(TOWER, currency="USD"), 1, NOW).currency == "USD"
 
 
 @pytest.mark.parametrize(("expires_at", "there"), [(NOW + 1, True), (NOW, False), (NOW - 1, False)])
@@ -83,39 +87,39 @@ def test_an_expired_basket_is_no_basket_but_its_version_goes_on(expires_at: int,
 @pytest.mark.parametrize(
     ("precondition", "held", "met"),
     [
-        (IfMatch(), Basket("b"), True),
-        (IfMatch(), basket(), True),
-        (IfMatch(exists=True), basket(), True),
-        (IfMatch(exists=True), Basket("b"), False),
-        (IfMatch(frozenset({3}), True), basket(), True),
-        (IfMatch(frozenset({2, 3}), True), basket(), True),
-        (IfMatch(frozenset({2}), True), basket(), False),
-        (IfMatch(frozenset({3}), True), basket(expires_at=NOW).as_of(NOW), False),
+        (Precondition(), Basket("b"), True),
+        (Precondition(), basket(), True),
+        (Precondition(must_exist=True), basket(), True),
+        (Precondition(must_exist=True), Basket("b"), False),
+        (Precondition(frozenset({3}), True), basket(), True),
+        (Precondition(frozenset({2, 3}), True), basket(), True),
+        (Precondition(frozenset({2}), True), basket(), False),
+        (Precondition(frozenset({3}), True), basket(expires_at=NOW).as_of(NOW), False),
     ],
 )
-def test_if_match(precondition: IfMatch, held: Basket, met: bool):
+def test_if_match(precondition: Precondition, held: Basket, met: bool):
     with nullcontext() if met else pytest.raises(Refused, match="BASKET_CHANGED"):
         precondition.check(held)
 
 
 def test_a_repeated_request_gets_its_answer_and_changes_nothing():
     once = Idempotency("k", "r")
-    first, answer = add_once(Basket("b"), TOWER, 1, ANY, once, NOW)
-    later, _ = add_once(first, replace(TOWER, sku="SP-2"), 1, ANY, Idempotency("k2", "r"), NOW)
-    again, same = add_once(later, TOWER, 1, IfMatch(frozenset({99}), True), once, NOW)
+    first, answer = add_one(Basket("b"), TOWER, ANY, once)
+    later, _ = add_one(first, replace(TOWER, sku="SP-2"), ANY, Idempotency("k2", "r"))
+    again, same = add_one(later, TOWER, Precondition(frozenset({99}), True), once)
     assert again is later
     assert same == answer
     assert answer.status == 201
     with pytest.raises(Refused) as refused:
-        add_once(later, TOWER, 1, ANY, Idempotency("k", "other"), NOW)
+        add_one(later, TOWER, ANY, Idempotency("k", "other"))
     assert (status_of(refused.value), refused.value.code) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
 def test_only_the_last_answers_are_kept():
     held = Basket("b")
-    for n in range(MAX_ANSWERS + 5):
-        held, _ = add_once(held, replace(TOWER, sku=f"SP-{n}"), 1, ANY, Idempotency(str(n), "r"), NOW)
-    assert [answer.key for answer in held.answers] == [str(n) for n in range(5, MAX_ANSWERS + 5)]
+    for n in range(MAX_RECORDED_RESPONSES + 5):
+        held, _ = add_one(held, replace(TOWER, sku=f"SP-{n}"), ANY, Idempotency(str(n), "r"))
+    assert [answer.key for answer in held.answers] == [str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)]
 
 
 quantities = st.integers(min_value=1, max_value=200)
@@ -128,21 +132,21 @@ def test_totals_are_the_sum_of_what_was_accepted(requests: list[tuple[int, int]]
     for n, quantity in requests:
         product = replace(TOWER, sku=f"SP-{n}", unit_price=n * 100)
         try:
-            held = add(held, product, quantity, NOW)
+            held = add_item(held, product, quantity, NOW)
         except Refused:
             continue
         accepted[product.sku] = accepted.get(product.sku, 0) + quantity
     assert {sku: line.quantity for sku, line in held.lines.items()} == accepted
-    assert totals(held)["amount"] == sum(int(sku[3:]) * 100 * quantity for sku, quantity in accepted.items())
+    assert totals_view(held)["amount"] == sum(int(sku[3:]) * 100 * quantity for sku, quantity in accepted.items())
     assert all(1 <= line.quantity <= TOWER.max_per_customer for line in held.lines.values())
-    assert [item["sku"] for item in shown(held)["items"]] == sorted(accepted)
+    assert [item["sku"] for item in basket_view(held)["items"]] == sorted(accepted)
 
 
 @given(quantities, quantities, st.booleans(), st.integers(0, 60))
 def test_a_line_is_within_every_limit(quantity: int, limit: int, purchasable: bool, stock: int):
     product = replace(TOWER, purchasable=purchasable, stock=stock, max_per_customer=limit)
     try:
-        line = line_for(product, quantity)
+        line = price_line(product, quantity)
     except Refused:
         assert not purchasable or quantity > min(stock, limit, MAX_QUANTITY)
     else:

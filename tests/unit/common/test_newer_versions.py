@@ -31,10 +31,12 @@ OWN_JSON = {
 
 # By file; each runs a handler or a reader and looks at what comes of it.
 TESTS: dict[str, list[str]] = {
-    "basket/test_basket_handlers.py": [
+    "basket/test_basket_functions.py": [
         "test_a_basket_from_first_to_last",
-        "test_a_change_by_others_in_between_is_taken_into_account",
         "test_what_a_newer_version_has_stored_is_kept_and_not_shown",
+    ],
+    "basket/test_basket_repeats.py": [
+        "test_an_addition_is_repeated_on_a_basket_that_another_request_changes_meanwhile",
     ],
     "catalog/test_catalog_products.py": ["test_a_product_has_its_description"],
     "common/test_setpieces_signed_client.py": [

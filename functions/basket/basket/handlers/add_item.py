@@ -1,11 +1,12 @@
-"""POST /v1/baskets/{basket_id}/items {sku, quantity}: add a product, or more of it, all of it or nothing."""
+"""POST /v1/baskets/{basket_id}/items {sku, quantity}: add a quantity of a product, all of it or nothing."""
 
 import time
+from functools import partial
 
-from basket.clients import find
-from basket.domain import Answer, Basket, add_once, answered
-from basket.repository import read, write
-from basket.requests import basket_id, body, idempotency, if_match
+from basket import clients, repository
+from basket.domain import find_recorded_response
+from basket.requests import parse_add_item
+from basket.workflow import add_once
 from setpieces.entity_tags import entity_tag
 from setpieces.observability import count
 from setpieces.rest_api import Request, Response, rest_handler
@@ -13,18 +14,15 @@ from setpieces.rest_api import Request, Response, rest_handler
 
 @rest_handler
 def handler(request: Request) -> Response:
-    sent, precondition, now = body(request, "sku", "quantity"), if_match(request), int(time.time())
-    once = idempotency(request, sent)
-    stored = read(basket_id(request), now)
-    # A repeated request gets its answer even while the platform is down.
-    answer = answered(stored, once)
-    if not answer:
-        product = find(sent["sku"], request)
-
-        def change(basket: Basket) -> tuple[Basket, Answer]:
-            return add_once(basket, product, sent["quantity"], precondition, once, now)
-
-        answer = write(stored, change, now)
-        count("ItemAdded", sent["quantity"])
-    location = f"{request.path.removesuffix('/')}/{sent['sku']}"
-    return Response(answer.status, answer.body, {"ETag": entity_tag(answer.body["version"]), "Location": location})
+    command, now = parse_add_item(request), int(time.time())
+    basket = repository.load(command.basket_id, now)
+    # A repeated request gets its response even while the commerce platform is down.
+    response = find_recorded_response(basket, command.idempotency)
+    if not response:
+        product = clients.find_product(command.sku, request.remaining_seconds())
+        response = repository.save(basket, partial(add_once, command=command, product=product, now=now), now)
+        count("ItemAdded", command.quantity)
+    location = f"{request.path.removesuffix('/')}/{command.sku}"
+    return Response(
+        response.status, response.body, {"ETag": entity_tag(response.body["version"]), "Location": location}
+    )

@@ -1,14 +1,15 @@
-"""DELETE /v1/baskets/{basket_id}/items/{sku}: the product leaves the basket, however many there were."""
+"""DELETE /v1/baskets/{basket_id}/items/{sku}: remove a line, whatever its quantity."""
 
 import time
 
-from basket.repository import remove_line
-from basket.requests import basket_id, if_match, sku_in_path
+from basket import repository
+from basket.requests import parse_remove_item
 from setpieces.entity_tags import entity_tag
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    stored = remove_line(basket_id(request), sku_in_path(request), if_match(request), int(time.time()))
-    return Response(204, headers={"ETag": entity_tag(stored.version)})
+    command = parse_remove_item(request)
+    basket = repository.remove_line(command.basket_id, command.sku, command.precondition, int(time.time()))
+    return Response(204, headers={"ETag": entity_tag(basket.version)})

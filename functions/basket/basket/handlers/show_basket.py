@@ -2,16 +2,17 @@
 
 import time
 
-from basket.domain import shown
-from basket.repository import read
-from basket.requests import basket_id, no_such_basket
+from basket import repository
+from basket.domain import basket_not_found
+from basket.requests import parse_basket_id
+from basket.views import basket_view
 from setpieces.entity_tags import entity_tag
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    basket = read(basket_id(request), int(time.time()))
+    basket = repository.load(parse_basket_id(request), int(time.time()))
     if not basket.exists:
-        raise no_such_basket()
-    return Response(200, shown(basket), {"ETag": entity_tag(basket.version)})
+        raise basket_not_found()
+    return Response(200, basket_view(basket), {"ETag": entity_tag(basket.version)})

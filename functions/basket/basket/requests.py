@@ -1,4 +1,4 @@
-"""Requests to a basket, parsed into commands. Pure."""
+"""Requests to a basket, parsed into commands."""
 
 import re
 import secrets

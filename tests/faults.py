@@ -14,6 +14,7 @@ Calls of AWS are those of every client of boto3. Calls of an external system cou
 ``faults.call(name, effect, error)``.
 """
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -185,6 +186,11 @@ class Faults:
     def requests(self, operation: str) -> list[Request]:
         """The parameters of each call of an operation of AWS."""
         return [request for name, request in self._requests if name == operation]
+
+    def published(self) -> list[dict[str, Any]]:
+        """The events that were put on the bus: {meta_data, data, source}; those that it refused included."""
+        entries = [entry for request in self.requests("PutEvents") for entry in request["Entries"]]
+        return [json.loads(entry["Detail"])["event"] | {"source": entry["Source"]} for entry in entries]
 
     def _add(self, rule: Rule) -> Rule:
         rule.rules = self._rules

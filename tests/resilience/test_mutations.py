@@ -168,7 +168,7 @@ MUTATIONS = (
     Mutation(
         "payments: a new idempotency key for each attempt",
         ("payments-authorize-payment",),
-        "payments/clients.py",
+        "payments/clients/provider.py",
         '{"Idempotency-Key": order.order_number}',
         '{"Idempotency-Key": __import__("uuid").uuid4().hex}',
         results_wait,

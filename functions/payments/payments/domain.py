@@ -1,4 +1,4 @@
-"""What is to be done about the payment of an order: one table over where the order stands and what the provider has done."""
+"""Which step an order's payment needs: one table of the order's status and the status of its charge."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,9 +8,9 @@ from setpieces.errors import PermanentFailure
 
 @dataclass(frozen=True)
 class Order:
-    """An order as the orders service tells it. ``amount`` is in minor units, 0 until the order is valid and taxed.
+    """An order of the orders service. ``amount`` is in minor units, 0 until the order is validated and taxed.
 
-    The token is never to be seen in a log.
+    ``payment_token`` must never be logged.
     """
 
     order_number: str
@@ -23,7 +23,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge at the provider; ``status`` is authorized or declined, ``reason_code`` says why it was declined."""
+    """A charge of the payment provider. ``status`` is ``authorized`` or ``declined``, ``reason_code`` why it is declined."""
 
     status: str
     amount: int
@@ -33,25 +33,25 @@ class Charge:
 
 
 class Step(Enum):
-    """What follows from an order and its charge."""
+    """The next step for an order and its charge."""
 
     CHARGE = "charge the order"
-    AUTHORIZED = "say that the payment is authorized"
-    DECLINED = "say that the payment is declined"
+    AUTHORIZED = "publish Payment authorized"
+    DECLINED = "publish Payment declined"
     NOTHING = "nothing"
-    GIVE_BACK = "a person has to give the money back"
+    REFUND_MANUALLY = "a person refunds the charge"
 
 
-_WAITS_FOR_PAYMENT = {None: Step.CHARGE, "authorized": Step.AUTHORIZED, "declined": Step.DECLINED}
-# Not priced yet: Order submit comes again when it is. Or paid: the result has been taken in.
+_AWAITS_PAYMENT = {None: Step.CHARGE, "authorized": Step.AUTHORIZED, "declined": Step.DECLINED}
+# Not priced yet: Order submit is published again when it is. Or paid: the orders service has processed the result.
 _NEEDS_NOTHING = {None: Step.NOTHING, "authorized": Step.NOTHING, "declined": Step.NOTHING}
-# Declined, invalid, given up or cancelled: it is never charged, and must not have been.
-_HAS_FAILED = {None: Step.NOTHING, "authorized": Step.GIVE_BACK, "declined": Step.NOTHING}
+# Declined, invalid or cancelled: it is never charged, and an authorized charge is a mistake.
+_HAS_FAILED = {None: Step.NOTHING, "authorized": Step.REFUND_MANUALLY, "declined": Step.NOTHING}
 
 # Backend status of the order -> status of its charge, None if it has none -> step.
 STEPS: dict[str, dict[str | None, Step]] = {
     "Validating": _NEEDS_NOTHING,
-    "Payment processing": _WAITS_FOR_PAYMENT,
+    "Payment processing": _AWAITS_PAYMENT,
     "Payment authorized": _NEEDS_NOTHING,
     "Sent to fulfillment": _NEEDS_NOTHING,
     "Validation failed": _HAS_FAILED,
@@ -60,26 +60,32 @@ STEPS: dict[str, dict[str | None, Step]] = {
 }
 
 
-def needs_the_provider(order: Order) -> bool:
-    """Does the step depend on the provider's record? For a repeated event about a paid order it does not."""
-    return len(set(_row(order).values())) > 1
+def requires_provider(order: Order) -> bool:
+    """True if the step depends on the order's charge. For a repeated event about a paid order it does not.
+
+    Raises ``PermanentFailure`` UNKNOWN_STATUS.
+    """
+    return len(set(_steps_by_charge(order).values())) > 1
 
 
-def decide(order: Order, charge: Charge | None) -> Step:
-    """The step for an order and its charge.
+def decide_step(order: Order, charge: Charge | None) -> Step:
+    """Return the step for an order and its charge.
 
-    Raises ``PermanentFailure``: UNKNOWN_STATUS, because what is not understood is not charged; CHARGE_DIFFERS for a charge that
-    is not over the order's amount and CHARGED_AFTER_FAILURE for one of a failed order, because only a person can settle them.
+    Raises ``PermanentFailure``: UNKNOWN_STATUS for an order with a status that payments does not know; CHARGE_DIFFERS for a
+    charge with another amount or currency than the order; CHARGED_AFTER_FAILURE for an authorized charge of a failed order.
+    A person has to resolve the last two.
     """
     if charge and (charge.amount, charge.currency) != (order.amount, order.currency):
-        raise PermanentFailure("CHARGE_DIFFERS", f"charge {charge.charge_id} is over another amount than the order")
-    step = _row(order)[charge.status if charge else None]
-    if charge and step is Step.GIVE_BACK:
-        raise PermanentFailure("CHARGED_AFTER_FAILURE", f"the order has failed, but charge {charge.charge_id} is held")
+        raise PermanentFailure("CHARGE_DIFFERS", f"charge {charge.charge_id} has another amount than the order")
+    step = _steps_by_charge(order)[charge.status if charge else None]
+    if charge and step is Step.REFUND_MANUALLY:
+        raise PermanentFailure(
+            "CHARGED_AFTER_FAILURE", f"charge {charge.charge_id} is authorized, but the order failed"
+        )
     return step
 
 
-def _row(order: Order) -> dict[str | None, Step]:
+def _steps_by_charge(order: Order) -> dict[str | None, Step]:
     if order.backend_status not in STEPS:
         raise PermanentFailure("UNKNOWN_STATUS", "the order has a status that payments does not know")
     return STEPS[order.backend_status]

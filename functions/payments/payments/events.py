@@ -1,41 +1,36 @@
-"""The events that tell how a payment went."""
+"""Payment authorized, declined and rejected: the results of an Order submit event."""
+
+from typing import Any
 
 from payments.domain import Charge, Order, Step
-from setpieces.events import Event, derived_id
+from setpieces.events import Event, derived_id, publish
 
 SOURCE = "payment"
+# Failures of an order that awaits payment for which Payment rejected is published: publishing Order submit again cannot help.
+REJECTION_REASONS = ("CHARGE_REFUSED", "CHARGE_DIFFERS")
 
 
-# Rejects of an order that waits for its payment: no repeat of Order submit can help it.
-FINAL = ("CHARGE_REFUSED", "CHARGE_DIFFERS")
+def publish_result(step: Step, order: Order, charge: Charge, cause: Event) -> None:
+    """Publish Payment authorized or Payment declined; ``cause`` is the Order submit event."""
+    if step is Step.AUTHORIZED:
+        result = {"charge_id": charge.charge_id, "amount": charge.amount, "currency": charge.currency}
+    else:
+        result = {"reason_code": charge.reason_code}
+    _publish(step.name, order, result, cause)
 
 
-def rejection(order: Order, reason: str, cause: Event) -> Event:
-    """Payment rejected, caused by the Order submit ``cause``: a person has to see to it, so that orders need not ask again."""
-    return Event(
-        kind=("CHECKOUT", "PAYMENT", "REJECTED"),
-        data={"order_number": order.order_number, "customer_id": order.customer_id, "reason_code": reason},
-        event_id=derived_id(SOURCE, order.order_number, "REJECTED"),
+def publish_rejected(order: Order, reason: str, cause: Event) -> None:
+    """Publish Payment rejected: a person has to resolve it, and the orders service must not publish Order submit again."""
+    _publish("REJECTED", order, {"reason_code": reason}, cause)
+
+
+def _publish(status: str, order: Order, result: dict[str, Any], cause: Event) -> None:
+    """The event id is derived from order and status, so that consumers recognise a repeated result."""
+    event = Event(
+        kind=("CHECKOUT", "PAYMENT", status),
+        data={"order_number": order.order_number, "customer_id": order.customer_id, **result},
+        event_id=derived_id(SOURCE, order.order_number, status),
         correlation_id=cause.correlation_id,
         causation_id=cause.event_id,
     )
-
-
-def result(step: Step, order: Order, charge: Charge, cause: Event) -> Event:
-    """Payment authorized or Payment declined, caused by the Order submit ``cause``.
-
-    Its id is made from the order and the outcome: whenever the same result is told again, consumers can see that.
-    """
-    about = {"order_number": order.order_number, "customer_id": order.customer_id}
-    match step:
-        case Step.AUTHORIZED:
-            data = {"charge_id": charge.charge_id, "amount": charge.amount, "currency": charge.currency}
-        case _:
-            data = {"reason_code": charge.reason_code}
-    return Event(
-        kind=("CHECKOUT", "PAYMENT", step.name),
-        data=about | data,
-        event_id=derived_id(SOURCE, order.order_number, step.name),
-        correlation_id=cause.correlation_id,
-        causation_id=cause.event_id,
-    )
+    publish(event, source=SOURCE)

@@ -1,4 +1,4 @@
-"""The diagram and the alarms of every set piece, made from its template and written into its page.
+"""The diagram and the alarms of each set piece, generated from its template and written into its page.
 
     make reference    rewrites them in docs/set-pieces; tests/contract/test_docs.py says when that is due
 
@@ -14,8 +14,8 @@ from local.grants import role_grants
 from local.settings import ROOT, STAGE
 
 README = ROOT / "README.md"
-BEGIN = "<!-- made from the templates by make reference -->"
-END = "<!-- end of what is made -->"
+BEGIN = "<!-- generated from the templates by make reference -->"
+END = "<!-- end of the generated part -->"
 # How a resource is drawn.
 SHAPES = {
     "AWS::ApiGateway::RestApi": "{{%s}}",
@@ -65,7 +65,7 @@ def _with(path: Path, part: str) -> str:
 
 
 def overview() -> str:
-    """README's picture: which set piece reaches which other one, the bus, and the outside systems."""
+    """README's picture: which set piece reaches which other one, the bus, and the external systems."""
     edges, public = set(), set()
     for piece in described():
         for a, b in _edges(piece):
@@ -81,7 +81,7 @@ def overview() -> str:
     lines = ["```mermaid", "flowchart LR", f"  people(({CUSTOMERS})) --> APIs", f"  subgraph APIs[{_APIS}]"]
     lines += [f"    {_id(name)}[{name}]" for name in sorted(public)] + ["  end"]
     lines += [f"  {_id(name)}{_OUTSIDE.get(name, '[%s]') % name}" for name in sorted(others)]
-    lines += ["  subgraph outside[outside systems]"]
+    lines += ["  subgraph outside[external systems]"]
     lines += [f"    {_id(name)}[[{name.removesuffix(' system')}]]" for name in sorted(outside)] + ["  end"]
     lines += [f"  outside -. in dev and test .-> {SIMULATORS}"]
     lines += [f"  {_id(a)} --> {_id(b)}" for a, b in sorted(edges)]
@@ -89,7 +89,7 @@ def overview() -> str:
 
 
 SIMULATORS = "partners"
-CUSTOMERS, _APIS = "customers, admins and producers", "the front door: HTTPS APIs and the CDN"
+CUSTOMERS, _APIS = "customers, admins and producers", "HTTPS APIs and the CDN"
 _SEEN_AS = {"load balancer": "edge"}
 _OUTSIDE = {BUS: "{{%s}}", "events of AWS": "{{%s}}", "mail": "[[%s]]"}
 
@@ -127,7 +127,7 @@ def _alarms(piece: Piece) -> str:
         book = book.removesuffix(".")
         name = alarm["AlarmName"].removeprefix(f"setpieces-{STAGE}-")
         rows.append(f"| `{name}` | {what} | [{book.removesuffix('.md')}](../runbooks/{book}) |")
-    return "\n".join(["", "| alarm | says | runbook |", "|---|---|---|", *sorted(rows)]) if rows else ""
+    return "\n".join(["", "| alarm | meaning | runbook |", "|---|---|---|", *sorted(rows)]) if rows else ""
 
 
 def _edges(piece: Piece) -> set[Edge]:

@@ -124,7 +124,7 @@ def updates(client: Client) -> None:
 
 @twice
 def events(client: Client) -> None:
-    """Events whose delivered objects are told of twice."""
+    """Events whose delivered objects are notified twice."""
     produce(client)
     bucket = client.shop.address("ingestion", "bucket-name")
     for name, accepted in client.promises.events.items():
@@ -141,7 +141,7 @@ def is_delivered_and_counted(shop: Shop, bucket: str, name: str, least: int) -> 
 
 @dataclass(frozen=True)
 class Mutation:
-    """In ``file`` of the deployed ``functions``, ``old`` becomes ``new``; ``complains`` is an invariant that notices it."""
+    """In ``file`` of the deployed ``functions``, ``old`` becomes ``new``; ``complains`` is the invariant that must fail."""
 
     name: str
     functions: tuple[str, ...]
@@ -154,7 +154,7 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Unreported:
-    """The mapping of ``queue`` has no partial batch responses any more: what a function gives back is taken for done."""
+    """The mapping of ``queue`` has no partial batch responses any more, so failed records count as processed."""
 
     name: str
     queue: str
@@ -175,7 +175,7 @@ MUTATIONS = (
         invariants.orders_are_charged_at_most_once,
     ),
     Mutation(
-        "orders: a status is written whatever it was",
+        "orders: a status is written regardless of the stored one",
         ("orders-process-order", "orders-complete-order"),
         "orders/repository.py",
         'ConditionExpression=" AND ".join(conditions),\n',
@@ -184,7 +184,7 @@ MUTATIONS = (
         invariants.statuses_never_regress,
     ),
     Mutation(
-        "orders: an accepted order is not sent on its way",
+        "orders: an accepted order is not queued",
         ("orders-submit-order",),
         "orders/workflow/submission.py",
         "        enqueue(number, correlation_id)\n",
@@ -193,7 +193,7 @@ MUTATIONS = (
         invariants.no_order_is_lost,
     ),
     Mutation(
-        "orders: nobody is told that an order is complete",
+        "orders: Order complete is not published",
         ("orders-complete-order",),
         "orders/workflow/processing.py",
         '    tell(COMPLETE, order, "order")\n',
@@ -202,7 +202,7 @@ MUTATIONS = (
         invariants.orders_are_shipped_once,
     ),
     Mutation(
-        "payments: the handler gives back nothing",
+        "payments: the handler reports no failed records",
         ("payments-authorize-payment",),
         "payments/handlers/authorize_payment.py",
         "handler = bus_handler(process)\n",
@@ -211,7 +211,7 @@ MUTATIONS = (
         invariants.no_order_is_lost,
     ),
     Unreported(
-        "shipping: the mapping does not ask which records failed",
+        "shipping: the event source mapping ignores partial batch failures",
         "shipping-shipments.fifo",
         outage("sap", "shipping-ship-order"),
         invariants.orders_are_shipped_once,
@@ -226,7 +226,7 @@ MUTATIONS = (
         invariants.every_client_was_served,
     ),
     Mutation(
-        "vouchers: a voucher is redeemed whoever redeemed it before",
+        "vouchers: a redeemed voucher is redeemed again",
         ("vouchers-redeem-voucher",),
         "vouchers/repository/vouchers.py",
         '**facts}, "attribute_not_exists(code)")',
@@ -235,7 +235,7 @@ MUTATIONS = (
         invariants.vouchers_are_redeemed_once,
     ),
     Mutation(
-        "data-sync: a sync has a new id each time",
+        "data-sync: each attempt has a new sync id",
         ("data-sync-sync-customer",),
         "data_sync/clients.py",
         'sync_id = derived_id("data-sync", spoke, *occurrence(event.kind, event.event_id, event.data))',
@@ -244,7 +244,7 @@ MUTATIONS = (
         invariants.updates_of_the_platform_are_passed_on,
     ),
     Mutation(
-        "ingestion: an object is counted as often as it is told of",
+        "ingestion: an object is counted once per notification",
         ("ingestion-roll-up",),
         "ingestion/repository.py",
         '"attribute_not_exists(#counter)"',

@@ -23,7 +23,7 @@ from local.settings import ROOT
 
 PAGE = ROOT / "docs" / "capacity-and-cost.md"
 WORDS = Path(__file__).with_name("capacity-and-cost.md.in")
-# The queues whose waiting is worth a look: customers feel it, or money is behind it.
+# Queues that affect customers or payments.
 QUEUES = (
     "orders/ProcessOrderFunction",
     "payments/AuthorizePaymentFunction",
@@ -33,9 +33,9 @@ QUEUES = (
 SPIKE_MULTIPLES = (100, 1000, 10_000)
 CHART = ("orders/ProcessOrderFunction", 1000)
 LEASE = 100
-# What nobody comes near is named, not listed.
+# Limits that are exceeded only beyond this multiple are named without a row.
 FAR = 100_000
-# What is used by so much is raised before a sale.
+# Limits with at least this utilization are raised before a sale.
 SOON = 0.5
 
 
@@ -108,7 +108,7 @@ def _money_tables(model: Model) -> dict[str, str]:
         "poll": f"{sum(poll.values()):.2f}",
         "poll_authorizer": f"{poll['login']:.2f}",
         "bill": _table(("set piece", *(f"{multiple:,}×" for multiple in multiples)), rows),
-        "standing": _table(("standing", "a month", "what"), below),
+        "standing": _table(("fixed cost", "a month", "source"), below),
         "most_service": max(bills[-1], key=lambda service: bills[-1][service]),
     }
 
@@ -119,9 +119,9 @@ def _limit_tables(model: Model) -> dict[str, str]:
     for multiple in multiples:
         limit, used = ranked(model, multiple)[0]
         binding = sum(share >= 1 for _, share in ranked(model, multiple))
-        verdict = f"**{binding} limits bind**" if binding else "nothing binds"
-        asks = f"asks {_number(limit.demand(model, multiple))} of {_number(limit.allowed)} {limit.measure}"
-        first.append(f"* **{multiple:,}×**: {verdict}; the first is **{limit.name}**, which {asks} ({_share(used)}).")
+        verdict = f"**{binding} limits are exceeded**" if binding else "no limit is exceeded"
+        demand = f"uses {_number(limit.demand(model, multiple))} of {_number(limit.allowed)} {limit.measure}"
+        first.append(f"* **{multiple:,}×**: {verdict}; the first is **{limit.name}**, which {demand} ({_share(used)}).")
     rows, far = [], []
     for limit in sorted(limits(model), key=lambda one: binds_at(one, model)):
         at = binds_at(limit, model)
@@ -138,15 +138,15 @@ def _limit_tables(model: Model) -> dict[str, str]:
             answers.setdefault(limit.then, []).append(f"**{limit.name}**: {sums}")
     at_once = (
         f"{model.concurrency(multiple):,.0f} at {multiple:,}× "
-        f"({model.concurrency(multiple, waiting=True):,.0f} if no queue held anything back)"
+        f"({model.concurrency(multiple, waiting=True):,.0f} without queue limits)"
         for multiple in multiples
     )
     sale = multiples[1]
     soon = [(limit, used) for limit, used in ranked(model, sale) if used >= SOON]
-    asked = (("<br>".join(sums), then) for then, sums in answers.items())
+    answer_rows = (("<br>".join(sums), then) for then, sums in answers.items())
     return {
         "first": "\n".join(first),
-        "limits": _table(("limit", "allowed", *heads, "binds at"), rows),
+        "limits": _table(("limit", "allowed", *heads, "exceeded at"), rows),
         "others": ", ".join(sorted(far)),
         "at_once": "; ".join(at_once),
         "sale_load": f"{sale:,}",
@@ -154,7 +154,7 @@ def _limit_tables(model: Model) -> dict[str, str]:
             ("limit", "used", "demand ÷ allowed"),
             ((limit.name, _bold(_share(used), used >= 1), _arithmetic(model, limit, sale)) for limit, used in soon),
         ),
-        "answers": _table(("limit: demand ÷ allowed", "what happens, and what to do"), asked),
+        "answers": _table(("limit: demand ÷ allowed", "behaviour and remedy"), answer_rows),
     }
 
 

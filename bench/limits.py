@@ -1,4 +1,4 @@
-"""Which limit the shop meets first, and what the design does then: what the peak second asks of each, over what is allowed.
+"""The limits that the shop reaches first, and its behaviour then: demand of the peak second divided by the limit.
 
 Demands come from the model (measured calls times load), limits from AWS's quotas or from our own templates.
 """
@@ -23,7 +23,7 @@ RELAY_BATCH, RELAY_PASS_SECONDS, RELAY_BUSY_SECONDS = 10, 0.06, 40
 
 @dataclass(frozen=True)
 class Limit:
-    """``quota`` names an entry of quotas.json; ``most`` is a limit of our own. ``why`` is the demand's arithmetic in words."""
+    """``quota`` names an entry of quotas.json, ``most`` is a limit of the shop; ``why`` describes how demand is calculated."""
 
     name: str
     demand: Callable[[Model, float], float]
@@ -42,23 +42,23 @@ class Limit:
         return self.unit or str(quotas.table()["quotas"][self.quota]["unit"])
 
     def used(self, model: Model, multiple: float) -> float:
-        """The share of the limit that the peak asks for; above 1 it binds."""
+        """Utilization of the limit at the peak; above 1 the limit is exceeded."""
         return self.demand(model, multiple) / self.allowed
 
 
 def limits(model: Model) -> list[Limit]:
-    """Every limit that was looked at."""
+    """Return all limits of the model."""
     return [*_of_aws(), *_of_tables(model), *_of_apis(model), *_of_queues(model)]
 
 
 def ranked(model: Model, multiple: float) -> list[tuple[Limit, float]]:
-    """(limit, share used), the most used first."""
+    """Return (limit, utilization), the highest first."""
     shares = [(limit, limit.used(model, multiple)) for limit in limits(model)]
     return sorted(shares, key=lambda share: -share[1])
 
 
 def binds_at(limit: Limit, model: Model) -> float:
-    """The multiple of the load at which a limit is reached: demands grow with the load, but for what is there anyway."""
+    """Return the multiple of the load that reaches a limit; demand grows with the load, except its fixed part."""
     low, high = 0.0, 1.0
     while limit.used(model, high) < 1:
         if high > 1e12:
@@ -71,7 +71,7 @@ def binds_at(limit: Limit, model: Model) -> float:
 
 
 def _new_instances(model: Model, multiple: float) -> float:
-    """Instances a second that begin while the peak builds up from the day's average."""
+    """Return the instances that start per second while the load rises from the day's average to the peak."""
     return model.concurrency(multiple) * (1 - 1 / load()["peak_factor"]) / RAMP_SECONDS
 
 
@@ -101,37 +101,37 @@ def _of_aws() -> Iterator[Limit]:
     yield Limit(
         "API Gateway, whole account",
         lambda model, multiple: model.per_second(multiple, "", "api"),
-        "requests of all APIs, those between services included",
-        "429 with Retry-After; callers of ours retry with back-off. Raise the quota before the sale.",
+        "requests of all APIs, including those between services",
+        "429 with Retry-After; the shop's own callers retry with backoff. Raise the quota before the sale.",
         quota="api_gateway_account",
     )
     yield Limit(
         "Lambda concurrency, whole account",
         lambda model, multiple: model.concurrency(multiple),
         "invocations/s × seconds, functions behind queues at most at their maximum",
-        "Functions behind queues keep to their maximum, so requests have the rest; what is more is refused.",
+        "Functions behind queues respect their maximum, so requests can use the rest; Lambda refuses requests beyond it.",
         quota="lambda_concurrency",
     )
     yield Limit(
         "new instances of the busiest function",
         lambda model, multiple: model.busiest(multiple)[1] * (1 - 1 / load()["peak_factor"]) / RAMP_SECONDS,
-        f"the way from the average to the peak in {RAMP_SECONDS} s",
-        "Requests beyond it are refused for some seconds; `ProvisionedConcurrency` takes the first step.",
+        f"rise from the average to the peak in {RAMP_SECONDS} s",
+        "Requests beyond it are refused for some seconds; `ProvisionedConcurrency` covers the start of the rise.",
         quota="lambda_scaling",
     )
     yield Limit(
         "counter of order numbers (one item)",
         _counter,
         "one write an order",
-        "Callers that need many lease: one write for 1,000 numbers. Orders take one each so that numbers have no gaps; callers "
-        "that lease 100, and forget the rest when they end, bring the ceiling to 100,000 orders/s.",
+        "Callers that need many numbers lease them: one write for 1,000 numbers. Orders take one each so that numbers have "
+        "no gaps; callers that lease 100, and drop the rest when they end, would raise the limit to 100,000 orders/s.",
         quota="dynamodb_partition_writes",
     )
     yield Limit(
         "index of orders in progress",
         _in_progress,
-        "writes of the index an order: it enters, changes its status, leaves",
-        "Ten keys, by the last digit of the number. A throttled index throttles its table: placing an order is then answered "
+        "index writes per order: entry, changes of status, exit",
+        "Ten keys, by the last digit of the number. A throttled index throttles its table: POST of an order then gets "
         "503 with Retry-After.",
         most=quotas.value("dynamodb_partition_writes") * PARTITIONS_IN_PROGRESS,
         unit=f"write units/s, {PARTITIONS_IN_PROGRESS} keys of {quotas.value('dynamodb_partition_writes'):,.0f}",
@@ -139,8 +139,8 @@ def _of_aws() -> Iterator[Limit]:
     yield Limit(
         "index of open voucher batches",
         lambda model, multiple: model.per_second(multiple, "vouchers", "units", "write vouchers/BatchesTable/open"),
-        "writes of the index a batch of 5,000: chunks count what they have made",
-        "Chunks are retried with back-off by the workflow; four run at once in a batch.",
+        "index writes per batch of 5,000: chunks count their vouchers",
+        "The workflow retries chunks with backoff; four run at once in a batch.",
         quota="dynamodb_partition_writes",
     )
     yield Limit(
@@ -149,8 +149,8 @@ def _of_aws() -> Iterator[Limit]:
             model.per_second(multiple, "feed-pipeline", "units", "write feeds/FeedsTable/open")
             + model.per_second(multiple, "feeds", "units", "write feeds/FeedsTable/open")
         ),
-        "writes of the index a feed of 100 records",
-        "Feeds are larger then, not more: a feed may have any size. Transform is retried by Lambda.",
+        "index writes per feed of 100 records",
+        "Send larger feeds instead of more: a feed may have any size. Lambda retries the transformation.",
         quota="dynamodb_partition_writes",
     )
     yield Limit(
@@ -161,8 +161,8 @@ def _of_aws() -> Iterator[Limit]:
             * seconds("tax/QuoteTaxFunction", model.templates)
             / CIRCUIT_SECONDS,
         ),
-        "instances ÷ 2 s, as each keeps what it has read",
-        "What was seen last counts, or that it is closed: the tax system is asked.",
+        "instances ÷ 2 s, because each caches the state",
+        "Instances use the last state that they read, or a closed circuit, and call the tax system.",
         quota="dynamodb_partition_reads",
     )
     yield Limit(
@@ -171,14 +171,14 @@ def _of_aws() -> Iterator[Limit]:
             model.per_second(multiple, service, "calls", "events:PutEvents")
             for service in {piece for _, _, piece, _ in model.each()}
         ),
-        "one call an event; the relay sends up to ten in one",
-        "A function behind a queue fails and its message comes again; a sign-in goes on without its event.",
+        "one call per event; the relay publishes up to ten in one call",
+        "A function behind a queue fails and its message is retried; a sign-in continues without its event.",
         quota="eventbridge_put_events",
     )
     yield Limit(
         "deliveries of the bus",
         _deliveries,
-        "events × queues they go to, and the log",
+        "events × (consumers' queues and the log)",
         "EventBridge delivers later, for 24 hours; nothing is lost.",
         quota="eventbridge_invocations",
     )
@@ -188,7 +188,7 @@ def _of_aws() -> Iterator[Limit]:
             model.per_second(multiple, service, "calls", "states:StartExecution")
             for service in ("vouchers", "sitemaps")
         ),
-        "one a batch of 5,000 vouchers, one a night",
+        "one per batch of 5,000 vouchers, one per night",
         "The stored batch is its own outbox: the sweeper starts it within two minutes.",
         quota="step_functions_start",
     )
@@ -196,66 +196,66 @@ def _of_aws() -> Iterator[Limit]:
         "state transitions",
         lambda model, multiple: model.per_second(multiple, "", "transitions"),
         "states entered",
-        "Step Functions slows the runs down.",
+        "Step Functions throttles the runs.",
         quota="step_functions_transitions",
     )
     yield Limit(
         "mails",
         lambda model, multiple: model.per_second(multiple, "vouchers", "calls", "ses:SendEmail"),
-        "one a batch of 5,000 vouchers",
-        "Two notifiers at most, retries for an hour, then a dead letter and an alarm.",
+        "one per batch of 5,000 vouchers",
+        "At most two notifiers, retries for an hour, then a dead letter and an alarm.",
         quota="ses_rate",
     )
     yield Limit(
         "publications to topics",
         lambda model, multiple: model.per_second(multiple, "customers", "calls", "sns:Publish"),
-        "one a sign-up",
-        "503 `NOT_PASSED_ON`: what was asked for is stored, and repeating the request passes it on.",
+        "one per sign-up",
+        "503 `NOT_PASSED_ON`: the sign-up is stored, and repeating the request publishes its event.",
         quota="sns_publish",
     )
     yield Limit(
         "Parameter Store",
         _parameters,
         "2 parameters × (new instances/s + instances ÷ 300 s)",
-        "Each process keeps addresses for four to five minutes, so requests do not ask; while reads are throttled it goes on "
-        "with what it has, and a new process asks twice before it answers 503. For peaks: "
+        "Each process caches parameters for four to five minutes, so requests do not read them; while reads are throttled it "
+        "uses the cached ones, and a new process tries twice before it answers 503. For peaks: "
         "`aws ssm update-service-setting --setting-id /ssm/parameter-store/high-throughput-enabled --setting-value true`.",
         quota="ssm_get_parameter",
     )
     yield Limit(
         "records of the stream",
         _stream_records,
-        "one an event",
-        "503, or 207 that tells record by record, with Retry-After; producers send it again. Ask for more before the sale.",
+        "one per event",
+        "503, or 207 with a result per record, with Retry-After; producers retry. Raise the quota before the sale.",
         quota="firehose_records",
     )
     yield Limit(
         "calls of the stream",
         lambda model, multiple: model.per_second(multiple, "ingestion", "calls", "firehose:PutRecordBatch"),
-        "one a batch of 100 events; one by one it would be a hundred times as many",
+        "one per batch of 100 events; single events would need a hundred times as many",
         "503 with Retry-After; batches of up to 500 are one call.",
         quota="firehose_requests",
     )
     yield Limit(
         "bytes of the stream",
         lambda model, multiple: _stream_records(model, multiple) * load()["event_bytes"],
-        f"{load()['event_bytes']} bytes an event with its envelope",
-        "503 with Retry-After; Firehose raises a stream that is throttled by itself.",
+        f"{load()['event_bytes']} bytes per event with its envelope",
+        "503 with Retry-After; Firehose raises the quota of a throttled stream automatically.",
         quota="firehose_bytes",
     )
     yield Limit(
         "relay on its schedule",
         lambda model, multiple: model.rate("relay an update", multiple),
         f"{RELAY_BUSY_SECONDS} s of a minute, {RELAY_BATCH} in {RELAY_PASS_SECONDS * 1000:.0f} ms (assumption)",
-        "Updates wait in the queue, in order; `RelayMode: fifo` makes the queue the source of up to five functions at once.",
+        "Updates wait in the queue, in order; with `RelayMode: fifo` the queue invokes up to five functions at once.",
         most=RELAY_BUSY_SECONDS / RELAY_PASS_SECONDS * RELAY_BATCH / 60,
         unit="updates/s",
     )
     yield Limit(
         "FIFO queue of shipments",
         lambda model, multiple: model.per_second(multiple, "shipping", "calls", "sqs:SendMessage"),
-        "one an order, each in a group of its own",
-        "High-throughput mode; groups are orders, so none is hot. Sending fails, and the message before it comes again.",
+        "one per order, each in its own group",
+        "High-throughput mode; groups are orders, so none is hot. If sending fails, the source message is retried.",
         quota="sqs_fifo_high_throughput",
     )
 
@@ -280,8 +280,8 @@ def _of_tables(model: Model) -> Iterator[Limit]:
                     f"{kind}s of {table}",
                     partial(_table_units, kind, table),
                     "measured units × operations/s, all keys together",
-                    "Throttled calls are retried by the SDK within the function's time, then by the queue or the client (503). "
-                    f"A new table takes {quotas.value('dynamodb_new_table_writes'):,.0f} writes/s at first: warm it.",
+                    "The SDK retries throttled calls within the function's time, then the queue or the client (503) retries. "
+                    f"A new table initially allows {quotas.value('dynamodb_new_table_writes'):,.0f} writes/s: warm it up.",
                     quota=quota,
                 )
 
@@ -292,8 +292,8 @@ def _of_apis(model: Model) -> Iterator[Limit]:
             yield Limit(
                 f"throttle of the {service} API",
                 partial(_requests, service),
-                "requests, those of other services included",
-                "429 with Retry-After: the template's own `ThrottlingRateLimit` keeps one API from taking the account's rate.",
+                "requests, including those of other services",
+                "429 with Retry-After: the template's `ThrottlingRateLimit` keeps one API within its part of the quota.",
                 most=rate,
                 unit="requests/s, from the template",
             )
@@ -308,13 +308,13 @@ def _of_queues(model: Model) -> Iterator[Limit]:
                 f"workers of {function.removesuffix('Function')}",
                 partial(_invocations, function),
                 f"invocations as measured, of up to {batch} message(s) each",
-                "Messages wait: that is what the maximum is for, it protects what is behind. See the simulation for how long.",
+                "Messages wait, as intended: the maximum protects the called system. The simulation shows how long.",
                 most=copies * at_once / each,
                 unit=f"invocations/s: {f'{copies} × ' if copies > 1 else ''}{at_once} at once ÷ {each:g} s",
             )
 
 
 def _copies(service: str) -> int:
-    """How often the shop nests a template."""
+    """Return how often the shop nests a template."""
     nested = pieces()["shop"].source["Resources"].values()
     return sum(resource["Properties"].get("Location") == f"{service}.yaml" for resource in nested)

@@ -320,10 +320,10 @@ def _raised(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
 PROBLEMS_BEGIN = """# Problems
 
 Every error is `application/problem+json` (RFC 9457): `{type, title, status, code, detail?, instance?, request_id?, errors?}`.
-`type` is `https://errors.setpieces.example/` followed by the code in lower case with hyphens; it is an identifier and not a page.
+`type` is `https://errors.setpieces.example/` followed by the code in lower case with hyphens; it is an identifier, not a page.
 Rely on `status` and `code`, show `detail` to developers, and quote `request_id` in support requests. Each of `errors` is
-`{pointer, message}`, where `pointer` is a JSON pointer to an invalid field. After 429 and 503 wait for `Retry-After` seconds, then
-repeat the request with the same `Idempotency-Key`, if it had one.
+`{pointer, message}`, where `pointer` is a JSON pointer to an invalid field. After 429 and 503 wait for `Retry-After`
+seconds, then repeat the request with the same `Idempotency-Key`, if it had one.
 
 `make reference` generates the table from the functions and the API documents; `any` is the gateway or the common layer.
 

@@ -237,9 +237,9 @@ MUTATIONS = (
     Mutation(
         "data-sync: each attempt has a new sync id",
         ("data-sync-sync-customer",),
-        "data_sync/clients.py",
-        'sync_id = derived_id("data-sync", spoke, *occurrence(event.kind, event.event_id, event.data))',
-        'sync_id = __import__("uuid").uuid4().hex',
+        "data_sync/requests.py",
+        'sync_id=derived_id("data-sync", spoke.name, *occurrence)',
+        'sync_id=__import__("uuid").uuid4().hex',
         updates,
         invariants.updates_of_the_platform_are_passed_on,
     ),

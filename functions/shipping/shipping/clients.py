@@ -1,36 +1,28 @@
-"""The two systems that shipping talks to. Both calls and a cold start fit into the function's 5 s.
+"""The commerce platform and SAP. Both calls and a cold start fit into the 5 s of ``ship_order``.
 
-Each raises ``setpieces.external.ExternalUnavailable`` when its system gave no usable answer in time.
+Both functions raise ``ExternalUnavailable`` if the external system gives no usable response in time.
 """
 
 from typing import Any
 
 from setpieces import external
-from setpieces.backoff import backoff_seconds
-from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
+from setpieces.errors import ExternalUnavailable
+from shipping.domain import Shipment
 
-READ_SECONDS = 1.5
-SEND_SECONDS = 2.0
-# An order can be read from the platform a little later than its event: nobody promises an order between the two.
-PATIENT_RECEIVES = 4
+GET_SECONDS = 1.5
+PUT_SECONDS = 2.0
 
 
-def read_order(number: str, receive_count: int) -> dict[str, Any]:
-    """The order as the commerce platform has it.
-
-    Raises ``RetryLater`` on the first receives of an order that the platform does not know, then
-    ``PermanentFailure`` UNKNOWN_ORDER.
-    """
-    answer = external.call("commerce", "GET", "orders", number, timeout=READ_SECONDS)
-    if answer.status == 200 and isinstance(answer.body, dict):
-        return answer.body
-    if answer.status != 404:
-        raise ExternalUnavailable("commerce", f"answered {answer.status}")
-    if receive_count < PATIENT_RECEIVES:
-        raise RetryLater(backoff_seconds(receive_count), "the platform does not know the order yet")
-    raise PermanentFailure("UNKNOWN_ORDER", f"the commerce platform does not know order {number}")
+def get_order(order_number: str) -> dict[str, Any] | None:
+    """The commerce platform's order, None if the platform does not know it."""
+    response = external.call("commerce", "GET", "orders", order_number, timeout=GET_SECONDS)
+    if response.status == 404:
+        return None
+    if response.status != 200 or not isinstance(response.body, dict):
+        raise ExternalUnavailable("commerce", f"responded with {response.status}")
+    return response.body
 
 
-def send_shipment(number: str, shipment: dict[str, Any]) -> int:
-    """The status of SAP's answer to PUT: 201 first, 200 for the same again, 409 for another."""
-    return external.call("sap", "PUT", "shipments", number, body=shipment, timeout=SEND_SECONDS).status
+def put_shipment(order_number: str, shipment: Shipment) -> int:
+    """Send a shipment to SAP and return the HTTP status: 201, 200 for a repeat, 409 if its content differs from the first."""
+    return external.call("sap", "PUT", "shipments", order_number, body=shipment, timeout=PUT_SECONDS).status

@@ -49,7 +49,7 @@ TESTS: dict[str, list[str]] = {
     "customer-migration/test_migration_table.py": ["test_a_migration_is_found"],
     "customers/test_customer_signup.py": ["test_a_repeat_is_the_same_customer_with_all_they_have"],
     "customers/test_sign_up_requests.py": ["test_the_link_leads_to_what_was_asked_for"],
-    "data-sync/test_data_sync_spokes.py": ["test_the_platform_is_told_once"],
+    "data-sync/test_data_sync_handlers.py": ["test_an_event_is_sent_once_to_the_system_of_the_spoke"],
     "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
     "feeds/test_feed_transform.py": [
         "test_a_stretch_is_entered_once_and_the_second_invocation_ends",
@@ -86,9 +86,9 @@ TESTS: dict[str, list[str]] = {
         "test_a_charge_that_no_retry_can_resolve_is_a_dead_letter_and_a_rejected_payment"
     ],
     "redirects/test_redirect_store.py": ["test_rules_are_asked_for_once_in_their_time"],
-    "shipping/test_shipping_functions.py": [
+    "shipping/test_shipping_handlers.py": [
         "test_a_repeated_event_is_queued_once",
-        "test_an_order_is_read_and_sent",
+        "test_an_order_is_read_and_sent_to_sap",
     ],
     "sitemaps/test_sitemap_api.py": [
         "test_a_run_is_started_and_shown",

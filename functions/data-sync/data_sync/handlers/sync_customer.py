@@ -1,6 +1,6 @@
-"""Syncs the customer's data on the commerce platform: on login, order, profile update and identity mismatch."""
+"""Syncs the customer with the commerce platform: on login, order complete, profile update and identity mismatch."""
 
-from data_sync.clients import sync_with
+from data_sync.workflow import sync_events
 from setpieces.eventbridge_consumer import bus_handler
 
-handler = bus_handler(sync_with("customer"))
+handler = bus_handler(sync_events("customer"))

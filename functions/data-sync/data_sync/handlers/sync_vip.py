@@ -1,6 +1,6 @@
-"""Syncs the member's points and tier on the rewards platform: on login and order."""
+"""Syncs the points and the tier of a member with the rewards platform: on login and order complete."""
 
-from data_sync.clients import sync_with
+from data_sync.workflow import sync_events
 from setpieces.eventbridge_consumer import bus_handler
 
-handler = bus_handler(sync_with("vip"))
+handler = bus_handler(sync_events("vip"))

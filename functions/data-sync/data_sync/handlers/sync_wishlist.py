@@ -1,6 +1,6 @@
-"""Syncs the customer's wish list on the commerce platform: on login."""
+"""Syncs the wish list with the commerce platform: on login."""
 
-from data_sync.clients import sync_with
+from data_sync.workflow import sync_events
 from setpieces.eventbridge_consumer import bus_handler
 
-handler = bus_handler(sync_with("wishlist"))
+handler = bus_handler(sync_events("wishlist"))

@@ -1,4 +1,4 @@
-"""Order complete, from the FIFO queue: the order goes to SAP, once per order number however often it is asked for."""
+"""CHECKOUT/ORDER/COMPLETE, from the FIFO queue: sends the order to SAP, which ships it once per order number."""
 
 from setpieces.backoff import backoff_seconds
 from setpieces.errors import ExternalUnavailable, RetryLater
@@ -6,19 +6,24 @@ from setpieces.eventbridge_consumer import bus_handler
 from setpieces.events import Event
 from setpieces.observability import logger, metrics
 from setpieces.sqs_consumer import Record
-from shipping.clients import read_order, send_shipment
-from shipping.domain import outcome, shipment
+from shipping import clients, domain
 
 
 def process(event: Event, record: Record) -> None:
-    """Raises ``PermanentFailure`` for what SAP will never take, ``RetryLater`` for what may come right."""
-    number = event.data["order_number"]
+    """Send one order to SAP.
+
+    Raises ``PermanentFailure`` UNKNOWN_ORDER, INVALID_ORDER, DIFFERENT_SHIPMENT or SHIPMENT_REFUSED, and ``RetryLater`` while
+    an external system is unavailable or the commerce platform does not know the order yet.
+    """
+    order_number = event.data["order_number"]
     try:
-        sent = shipment(read_order(number, record.receive_count))
-        result = outcome(send_shipment(number, sent))
+        order = clients.get_order(order_number)
+        if order is None:
+            raise domain.unknown_order(order_number, record.receive_count)
+        status = clients.put_shipment(order_number, domain.build_shipment(order))
     except ExternalUnavailable as error:
         raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
-    logger.info("order %s", result, extra={"order_number": number})
+    logger.info(domain.describe_response(status), extra={"order_number": order_number})
     metrics.add_metric(name="OrderSentToFulfilment", unit="Count", value=1)
 
 

@@ -1,125 +1,130 @@
-"""The catalog's cache: fresh, then asked again, then old rather than nothing, never too many."""
+"""The catalog's cache: fresh, reloaded, stale while the platform is unavailable; and its size."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.cache import ASK_AGAIN_SECONDS, FRESH_SECONDS, STALE_SECONDS, Cache, Found
-from setpieces.errors import ExternalUnavailable, Refused
+from catalog.domain import FRESH_SECONDS
+from catalog.repository import RETRY_SECONDS, STALE_SECONDS, Cache, Cached
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 
 
 class Platform:
-    """Answers with how often it was asked, or fails."""
+    """``load`` returns how often it was called, or raises ``failure``."""
 
-    def __init__(self):
-        self.asked = 0
-        self.failure = None
+    def __init__(self) -> None:
+        self.loads = 0
+        self.failure: Exception | None = None
 
-    def load(self):
-        self.asked += 1
+    def load(self) -> int:
+        self.loads += 1
         if self.failure:
             raise self.failure
-        return self.asked
+        return self.loads
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def platform():
+def platform() -> Platform:
     return Platform()
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def cache(clock):
+def cache(clock: Clock) -> Cache[int]:
     return Cache(max_entries=3, clock=clock)
 
 
-@pytest.mark.parametrize(("later", "asked"), [(0, 1), (FRESH_SECONDS - 1, 1), (FRESH_SECONDS, 2)])
-def test_values_are_fresh_for_a_while(cache, clock, platform, later, asked):
+@pytest.mark.parametrize(("seconds", "loads"), [(0, 1), (FRESH_SECONDS - 1, 1), (FRESH_SECONDS, 2)])
+def test_a_value_is_loaded_again_when_it_is_not_fresh(
+    cache: Cache[int], clock: Clock, platform: Platform, seconds: int, loads: int
+):
     cache.read("a", platform.load)
-    clock.now += later
-    found = cache.read("a", platform.load)
-    assert (found.value, platform.asked) == (asked, asked)
-    assert found.age == (later if asked == 1 else 0)
+    clock.now += seconds
+    cached = cache.read("a", platform.load)
+    assert (cached.value, platform.loads) == (loads, loads)
+    assert cached.age == (seconds if loads == 1 else 0)
 
 
-def test_an_old_value_is_served_while_the_platform_fails_and_no_longer_than_allowed(cache, clock, platform):
+def test_a_stale_value_is_served_for_five_minutes_while_the_platform_is_unavailable(
+    cache: Cache[int], clock: Clock, platform: Platform
+):
     cache.read("a", platform.load)
     platform.failure = ExternalUnavailable("commerce", "slow")
     clock.now += STALE_SECONDS - 1
-    assert cache.read("a", platform.load) == Found(1, STALE_SECONDS - 1)
+    assert cache.read("a", platform.load) == Cached(1, STALE_SECONDS - 1)
     clock.now += 1
-    with pytest.raises(ExternalUnavailable):
+    with pytest.raises(RetryLater):
         cache.read("a", platform.load)
 
 
-def test_a_failing_platform_is_not_asked_by_every_request(cache, clock, platform):
+def test_an_unavailable_platform_is_called_once_in_five_seconds(cache: Cache[int], clock: Clock, platform: Platform):
     cache.read("a", platform.load)
     platform.failure = ExternalUnavailable("commerce", "slow")
     clock.now += FRESH_SECONDS
     for _ in range(10):
         cache.read("a", platform.load)
-    assert platform.asked == 2
-    clock.now += ASK_AGAIN_SECONDS
+    assert platform.loads == 2
+    clock.now += RETRY_SECONDS
     platform.failure = None
     assert cache.read("a", platform.load).value == 3
 
 
-def test_a_failure_without_an_old_value_is_passed_on_and_not_kept(cache, platform):
+def test_a_failure_is_not_cached(cache: Cache[int], platform: Platform):
     platform.failure = ExternalUnavailable("commerce", "down")
-    with pytest.raises(ExternalUnavailable):
+    with pytest.raises(RetryLater):
         cache.read("a", platform.load)
     platform.failure = None
     assert cache.read("a", platform.load).value == 2
 
 
-def test_a_product_that_is_gone_is_forgotten(cache, clock, platform):
+def test_a_refusal_removes_the_value(cache: Cache[int], clock: Clock, platform: Platform):
     cache.read("a", platform.load)
     clock.now += FRESH_SECONDS
     platform.failure = Refused("PRODUCT_NOT_FOUND")
     with pytest.raises(Refused):
         cache.read("a", platform.load)
     platform.failure = ExternalUnavailable("commerce", "down")
-    with pytest.raises(ExternalUnavailable):
+    with pytest.raises(RetryLater):
         cache.read("a", platform.load)
 
 
-def test_what_was_used_last_is_kept(cache, platform):
+def test_the_least_recently_read_value_is_removed(cache: Cache[int], platform: Platform):
     for key in ("a", "b", "c", "a", "d"):
         cache.read(key, platform.load)
-    assert platform.asked == 4
+    assert platform.loads == 4
     cache.read("a", platform.load)
-    assert platform.asked == 4
+    assert platform.loads == 4
     cache.read("b", platform.load)
-    assert platform.asked == 5
+    assert platform.loads == 5
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 400), st.booleans()), max_size=60))
-def test_no_value_is_older_than_allowed_and_the_cache_stays_small(steps):
+def test_no_value_is_older_than_five_minutes_and_no_cache_larger_than_its_limit(steps: list[tuple[int, int, bool]]):
     clock, platform = Clock(), Platform()
-    cache = Cache(max_entries=3, clock=clock)
+    cache: Cache[int] = Cache(max_entries=3, clock=clock)
     loaded_at = {}
     for key, pause, fails in steps:
         clock.now += pause
         platform.failure = ExternalUnavailable("commerce", "slow") if fails else None
-        asked = platform.asked
+        loads = platform.loads
         try:
-            found = cache.read(key, platform.load)
-        except ExternalUnavailable:
+            cached = cache.read(key, platform.load)
+        except RetryLater:
             continue
-        if platform.asked > asked and not fails:
-            loaded_at[found.value] = clock.now
-        assert clock.now - loaded_at[found.value] < STALE_SECONDS
-        assert found.age == clock.now - loaded_at[found.value]
+        if platform.loads > loads and not fails:
+            loaded_at[cached.value] = clock.now
+        assert clock.now - loaded_at[cached.value] < STALE_SECONDS
+        assert cached.age == clock.now - loaded_at[cached.value]
         assert len(cache._entries) <= 3

@@ -38,7 +38,10 @@ TESTS: dict[str, list[str]] = {
     "basket/test_basket_repeats.py": [
         "test_an_addition_is_repeated_on_a_basket_that_another_request_changes_meanwhile",
     ],
-    "catalog/test_catalog_products.py": ["test_a_product_has_its_description"],
+    "catalog/test_catalog_api.py": [
+        "test_a_page_has_only_the_public_part_of_products",
+        "test_a_product_has_its_description",
+    ],
     "common/test_setpieces_signed_client.py": [
         "test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing"
     ],

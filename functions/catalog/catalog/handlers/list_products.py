@@ -1,15 +1,21 @@
 """GET /v1/products: products by page, or those with ``query`` in name, SKU or category."""
 
-from catalog.cache import Cache
-from catalog.clients import list_products, time_left
-from catalog.views.products import search
-from catalog.views.responses import answer
+from catalog import clients
+from catalog.domain import ProductPage
+from catalog.repository import Cache
+from catalog.requests import parse_list_products
+from catalog.views import cacheable_response, product_page_view
 from setpieces.rest_api import Request, Response, rest_handler
 
-CACHE = Cache()
+CACHE: Cache[ProductPage] = Cache()
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    asked = search(request.query)
-    return answer(request, CACHE, tuple(asked.items()), lambda: list_products(asked, time_left(request)))
+    command = parse_list_products(request)
+
+    def load() -> ProductPage:
+        return clients.list_products(command.query, command.page_token, request.remaining_seconds())
+
+    cached = CACHE.read(command, load)
+    return cacheable_response(product_page_view(cached.value), cached.age, request.headers.get("if-none-match", ""))

@@ -1,15 +1,17 @@
 """GET /v1/products/{sku}: one product with its description."""
 
-from catalog.cache import Cache
-from catalog.clients import show_product, time_left
-from catalog.views.products import sku
-from catalog.views.responses import answer
+from catalog import clients
+from catalog.domain import ProductDetails
+from catalog.repository import Cache
+from catalog.requests import parse_show_product
+from catalog.views import cacheable_response, product_details_view
 from setpieces.rest_api import Request, Response, rest_handler
 
-CACHE = Cache()
+CACHE: Cache[ProductDetails] = Cache()
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    asked = sku(request.path_parameters["sku"])
-    return answer(request, CACHE, asked, lambda: show_product(asked, time_left(request)))
+    sku = parse_show_product(request).sku
+    cached = CACHE.read(sku, lambda: clients.load_product(sku, request.remaining_seconds()))
+    return cacheable_response(product_details_view(cached.value), cached.age, request.headers.get("if-none-match", ""))

@@ -45,6 +45,20 @@ def load_product(sku: str, seconds_left: float) -> ProductDetails:
     return parse_details(response.body)
 
 
+def parse_page(page: Any) -> ProductPage:
+    """Raises ``ExternalUnavailable`` if ``page`` or one of its products is malformed."""
+    if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+        raise ExternalUnavailable("commerce", "the response is not a page of products")
+    products = tuple(_parse_product(item) for item in page["items"])
+    return ProductPage(products, str(page.get("next_page_token") or ""))
+
+
+def parse_details(product: Any) -> ProductDetails:
+    """Raises ``ExternalUnavailable`` if ``product`` is malformed."""
+    description, category = _members(product, _DETAILS)
+    return ProductDetails(_parse_product(product), description, category)
+
+
 def _timeout(seconds_left: float) -> float:
     return min(CALL_SECONDS, seconds_left - RESPONSE_SECONDS)
 
@@ -54,24 +68,10 @@ def _check_status(response: external.Answer) -> None:
         raise ExternalUnavailable("commerce", f"answered {response.status}")
 
 
-def parse_page(page: Any) -> ProductPage:
-    """Raises ``ExternalUnavailable`` if ``page`` or one of its products is malformed."""
-    if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-        raise ExternalUnavailable("commerce", "the response is not a page of products")
-    products = tuple(_parse_product(item) for item in page["items"])
-    return ProductPage(products, str(page.get("next_page_token") or ""))
-
-
 def _parse_product(product: Any) -> Product:
     sku, name, unit_price, currency = _members(product, _PRODUCT)
     stock, available, status = (product.get(member) for member in ("stock", "available", "status"))
     return Product(sku, name, unit_price, currency, is_available(stock=stock, available=available, status=status))
-
-
-def parse_details(product: Any) -> ProductDetails:
-    """Raises ``ExternalUnavailable`` if ``product`` is malformed."""
-    description, category = _members(product, _DETAILS)
-    return ProductDetails(_parse_product(product), description, category)
 
 
 def _members(product: Any, types: Mapping[str, type]) -> list[Any]:

@@ -1,7 +1,7 @@
 """A cache of the commerce platform's responses in this process.
 
-A response is fresh for 30 s. After that it is loaded again, and if the platform is unavailable the stale one is served for up to
-five minutes. Each Lambda process has a cache of its own and handles one request at a time, so there is nothing to lock.
+A response is fresh for 30 s. After that it is loaded again; if the platform is unavailable, the stale one is served for up to
+five minutes. Each Lambda process has a cache of its own and handles one request at a time, so nothing is locked.
 """
 
 import time

@@ -105,7 +105,7 @@ class Faults:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        self._requests: list[tuple[str, Request]] = []
+        self._carried_out: list[tuple[str, Request]] = []
         self._by_number: dict[int, Fault] = {}
         self._rules: list[Rule] = []
         self._thread = threading.local()
@@ -166,15 +166,20 @@ class Faults:
         return self._add(Rule(operation, wrap, skip, times, where))
 
     def answer(self, operation: str, answer: Callable[[Request], Any], *, times: float = float("inf")) -> Rule:
-        """Calls have no effect and return ``answer(request)``; the calls of ``operation`` that this makes are real."""
-        return self._add(Rule(operation, lambda request, effect: answer(request), times=times))
+        """Calls return ``answer(request)`` and have no other effect; calls of ``operation`` that this makes are real."""
+
+        def wrap(request: Request, effect: Effect) -> Any:
+            result = answer(request)
+            self._carried_out.append((operation, request))
+            return result
+
+        return self._add(Rule(operation, wrap, times=times))
 
     # --- by number ---
 
     def restart(self, by_number: Mapping[int, Fault] | None = None) -> None:
         """Count calls from 0 again; those with these numbers meet with faults."""
         self.calls.clear()
-        self._requests.clear()
         self._by_number = dict(by_number or {})
 
     def call(self, name: str, effect: Effect, error: BaseException) -> Any:
@@ -184,11 +189,11 @@ class Faults:
     # --- what was sent ---
 
     def requests(self, operation: str) -> list[Request]:
-        """The parameters of each call of an operation of AWS."""
-        return [request for name, request in self._requests if name == operation]
+        """The parameters of each call of an operation of AWS that was carried out, whether or not its answer was lost."""
+        return [request for name, request in self._carried_out if name == operation]
 
     def published(self) -> list[dict[str, Any]]:
-        """The events that were put on the bus: {meta_data, data, source}; those that it refused included."""
+        """The events that were put on the bus: {meta_data, data, source}."""
         entries = [entry for request in self.requests("PutEvents") for entry in request["Entries"]]
         return [json.loads(entry["Detail"])["event"] | {"source": entry["Source"]} for entry in entries]
 
@@ -200,16 +205,24 @@ class Faults:
     def _make(self, name: str, request: Request, effect: Effect, error: BaseException, *, repeats: bool) -> Any:
         number = len(self.calls)
         self.calls.append(name)
-        self._requests.append((name, request))
         active: list[Rule] = self._thread.__dict__.setdefault("active", [])
         rule = next((rule for rule in self._rules if rule not in active and rule.applies(name, request)), None)
-        if rule:
+
+        def carry_out() -> Any:
+            answer = effect()
+            self._carried_out.append((name, request))
+            return answer
+
+        def apply_rule() -> Any:
+            if rule is None:
+                return carry_out()
             active.append(rule)
             try:
-                return rule.wrap(request, effect)
+                return rule.wrap(request, carry_out)
             finally:
                 active.remove(rule)
-        return effect() if active else _meet(self._by_number.get(number), effect, error, repeats)
+
+        return apply_rule() if active else _meet(self._by_number.get(number), apply_rule, error, repeats)
 
 
 def _meet(fault: Fault | None, effect: Effect, error: BaseException, repeats: bool) -> Any:

@@ -22,7 +22,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from local.declared import Piece, definition, name_of, pieces
-from local.settings import ACCOUNT_ID, REGION, ROOT
+from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from setpieces import aws, parameters
 from setpieces.dynamodb_types import from_item, to_item
 from tests import deployed
@@ -184,6 +184,10 @@ class Service:
 
     def _function(self, name: str) -> deployed.Function:
         return deployed.function(self._piece.service, name)
+
+    def publish(self, name: str, value: str) -> None:
+        """Publish an address that another service owns, as ``edge/site-url``, in Parameter Store."""
+        boto3.client("ssm").put_parameter(Name=f"/setpieces/{STAGE}/{name}", Value=value, Type="String")
 
     # --- what it stores and sends ---
 

@@ -13,7 +13,6 @@ from setpieces.external import Answer
 from tests.service import Service
 from tests.unit.basket.data import BASKET, ONE, PRODUCT
 
-
 NOT_QUANTITIES: list[Any] = [0, -1, 1.0, 1.5, True, "1", None, [], {}, 1e400, -(10**40)]
 NOT_SKUS: list[Any] = [
     *("", " SP-1", "sp-1", "SP_1", "SP-1\n", "ÄB", "A" * 33, "../SP-1", "$input"),

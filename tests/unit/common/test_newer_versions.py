@@ -51,7 +51,7 @@ TESTS: dict[str, list[str]] = {
     ],
     "customer-migration/test_migration_table.py": ["test_a_migration_is_found"],
     "customers/test_customer_signup.py": ["test_a_repeat_is_the_same_customer_with_all_they_have"],
-    "customers/test_sign_up_requests.py": ["test_the_link_leads_to_what_was_asked_for"],
+    "customers/test_sign_up_requests.py": ["test_a_confirmation_link_finds_its_sign_up"],
     "data-sync/test_data_sync_handlers.py": ["test_an_event_is_sent_once_to_the_system_of_the_spoke"],
     "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
     "feeds/test_feed_transform.py": [

@@ -8,64 +8,60 @@ from customers.requests import UpdateProfile
 from customers.workflow.update_profile import RACES, change
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.rest_api import status_of
+from tests.faults import Crash, Fault, Faults
 from tests.present import present
-from tests.unit.customers.world import Crash, World, crash, refuse
+from tests.unit.customers.partners import Partners
 
 ADA = {"customer_id": "C1", "identity_id": "id-1", "name": "Ada", "email": "ada@example.com", "origin": "migration"}
 PATCH = {"name": "Ada L.", "phone": "+44 20 1234"}
 CALLS = ["GET commerce/customers", "PUT commerce/customers", "PutEvents"]
+FAULTS = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.UNAVAILABLE, Fault.UNANSWERED)
 
 
-@pytest.fixture
-def world(monkeypatch) -> World:
-    return stocked(World(), monkeypatch)
-
-
-def stocked(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    world.install(monkeypatch)
-    world.put("commerce/customers/C1", ADA, if_none_match="*")
-    return world
+@pytest.fixture(autouse=True)
+def _customer(partners: Partners) -> None:
+    partners.put("commerce/customers/C1", ADA, if_none_match="*")
 
 
 def run(patch=PATCH, versions=frozenset({1})) -> dict:
     return change(UpdateProfile("C1", patch, versions), Platforms(lambda: 5.0))
 
 
-def test_a_change_is_read_written_and_announced(world: World):
+def test_a_change_is_read_written_and_announced(partners: Partners, faults: Faults):
     changed = run()
-    assert world.calls == CALLS
+    assert faults.calls == CALLS
     assert {name: changed[name] for name in ("name", "phone", "version")} == PATCH | {"version": 2}
-    (stored,) = world.documents("customers")
+    (stored,) = partners.documents("customers")
     assert stored["origin"] == "shop"
     assert (stored["email"], stored["identity_id"]) == (ADA["email"], ADA["identity_id"])
-    (event,) = world.published
+    (event,) = faults.published()
     assert event["data"] == {"customer_id": "C1", "version": 2}
 
 
-def test_times_of_what_did_not_change_are_kept(world: World):
-    before = world.documents("customers")[0]["updated_at"]
+def test_times_of_what_did_not_change_are_kept(partners: Partners):
+    before = partners.documents("customers")[0]["updated_at"]
     run({"name": "Ada L."})
-    after = world.documents("customers")[0]["updated_at"]
+    after = partners.documents("customers")[0]["updated_at"]
     assert after["email"] == before["email"]
     assert after["name"] > before["name"]
 
 
 @pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
-def test_another_version_is_not_overwritten(world: World, versions):
+def test_another_version_is_not_overwritten(partners: Partners, faults: Faults, versions):
     with pytest.raises(Refused) as caught:
         run(versions=versions)
     assert (status_of(caught.value), caught.value.code) == (412, "PROFILE_CHANGED")
-    assert world.documents("customers")[0]["version"] == 1
-    assert not world.published
+    assert partners.documents("customers")[0]["version"] == 1
+    assert not faults.published()
 
 
-def test_a_repeat_of_what_is_there_is_the_same_answer_and_event(world: World):
+def test_a_repeat_of_what_is_there_is_the_same_answer_and_event(faults: Faults):
     assert run() == run()
-    assert len({event["meta_data"]["event_id"] for event in world.published}) == 1
+    assert len({event["meta_data"]["event_id"] for event in faults.published()}) == 1
 
 
 @pytest.mark.parametrize(("versions", "fresh"), [(frozenset({1}), True), (None, True), (frozenset({2}), False)])
-def test_a_patch_of_nothing_only_asks_for_the_version(world: World, versions, fresh: bool):
+def test_a_patch_of_nothing_only_asks_for_the_version(versions, fresh: bool):
     if fresh:
         assert run({}, versions)["version"] == 1
         return
@@ -74,12 +70,12 @@ def test_a_patch_of_nothing_only_asks_for_the_version(world: World, versions, fr
     assert caught.value.code == "PROFILE_CHANGED"
 
 
-def test_whichever_version_there_is(world: World):
+def test_whichever_version_there_is():
     assert run(versions=None)["version"] == 2
 
 
 @pytest.fixture
-def races(world: World, monkeypatch):
+def races(partners: Partners, monkeypatch):
     """``races(n)``: somebody else writes after each of the next n reads."""
     left, read = [0], Platforms.customer
 
@@ -87,57 +83,55 @@ def races(world: World, monkeypatch):
         found = present(read(self, customer_id))
         if left[0]:
             left[0] -= 1
-            world.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match=str(found["version"]))
+            partners.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match=str(found["version"]))
         return found
 
     monkeypatch.setattr(Platforms, "customer", read_and_lose)
     return lambda count: left.__setitem__(0, count)
 
 
-def test_somebody_else_who_writes_in_between_is_not_overwritten(world: World, races):
+def test_somebody_else_who_writes_in_between_is_not_overwritten(partners: Partners, races):
     races(1)
     with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "PROFILE_CHANGED"
-    assert world.documents("customers")[0]["name"] == "Migrated"
+    assert partners.documents("customers")[0]["name"] == "Migrated"
 
 
-def test_without_a_version_the_patch_goes_into_what_somebody_else_wrote(world: World, races):
+def test_without_a_version_the_patch_goes_into_what_somebody_else_wrote(partners: Partners, faults: Faults, races):
     races(RACES - 1)
     assert run({"phone": "1234"}, versions=None)["name"] == "Migrated"
-    assert world.documents("customers")[0]["phone"] == "1234"
-    assert len(world.published) == 1
+    assert partners.documents("customers")[0]["phone"] == "1234"
+    assert len(faults.published()) == 1
 
 
-def test_races_have_an_end(world: World, races):
+def test_races_have_an_end(faults: Faults, races):
     races(RACES)
     with pytest.raises(RetryLater) as caught:
         run({"phone": "1234"}, versions=None)
     assert (status_of(caught.value), caught.value.code) == (503, "PROFILE_BUSY")
-    assert not world.published
+    assert not faults.published()
 
 
-@pytest.mark.parametrize("failure", [crash, refuse])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", range(len(CALLS)))
-def test_the_same_request_again_finishes_what_failed(monkeypatch, call, after_effect, failure):
-    world = World(fail_at=call, fail_after_effect=after_effect, failure=failure)
-    stocked(world, monkeypatch)
+def test_the_same_request_again_finishes_what_failed(partners: Partners, faults: Faults, call: int, fault: Fault):
+    faults.restart({call: fault})
     with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
     assert run()["version"] == 2
-    (stored,) = world.documents("customers")
+    (stored,) = partners.documents("customers")
     assert (stored["name"], stored["version"]) == ("Ada L.", 2)
-    assert {event["data"]["version"] for event in world.published} == {2}
-    assert len({event["meta_data"]["event_id"] for event in world.published}) == 1
+    assert {event["data"]["version"] for event in faults.published()} == {2}
+    assert len({event["meta_data"]["event_id"] for event in faults.published()}) == 1
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-def test_a_customer_who_is_gone(world: World, deleted: bool):
+def test_a_customer_who_is_gone(partners: Partners, deleted: bool):
     if deleted:
-        world._perform("DELETE", "commerce/customers/C1", None, {})
+        partners.perform("DELETE", "commerce/customers/C1")
     else:
-        world.memory.documents_by_key.clear()
+        partners.memory.documents_by_key.clear()
     with pytest.raises(Refused) as caught:
         run()
     assert (status_of(caught.value), caught.value.code) == (403, "PROFILE_NOT_FOUND")

@@ -11,7 +11,8 @@ from customers.workflow.sign_up import confirm
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.events import Event, check
 from setpieces.rest_api import status_of
-from tests.unit.customers.world import Crash, World, crash, refuse
+from tests.faults import Crash, Fault, Faults
+from tests.unit.customers.partners import Partners
 
 ADA = Pending("ada@example.com", "Ada")
 TOKEN, PASSWORD = "0" * 32 + "." + "A" * 43, "correct horse battery"
@@ -31,11 +32,13 @@ REPEATED = [
     "Publish",
     "PUT rewards/members",
 ]
+# How a call fails: without an effect, or after it; with an error that the function handles, or a crash.
+FAULTS = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.UNAVAILABLE, Fault.UNANSWERED)
 
 
-@pytest.fixture
-def world(monkeypatch) -> World:
-    return World(sign_up=ADA).install(monkeypatch)
+@pytest.fixture(autouse=True)
+def _sign_up(partners: Partners) -> None:
+    partners.sign_up = ADA
 
 
 def run(password: str = PASSWORD) -> str:
@@ -52,27 +55,29 @@ def failure_of_another_run() -> BaseException | None:
     return None
 
 
-def is_whole(world: World, customer_id: str) -> None:
+def is_whole(partners: Partners, customer_id: str) -> None:
     """One identity, one customer, one member, all of the same person, and others know."""
-    (identity,) = world.documents("identities")
-    (customer,) = world.documents("customers")
-    (member,) = world.documents("members")
+    (identity,) = partners.documents("identities")
+    (customer,) = partners.documents("customers")
+    (member,) = partners.documents("members")
     assert identity["customer_id"] == customer["customer_id"] == member["customer_id"] == customer_id
     assert identity["identity_id"] == customer["identity_id"] == member["identity_id"]
     assert customer["name"] == "Ada"
-    assert world.messages
-    assert len({json.loads(message["Message"])["event"]["meta_data"]["event_id"] for message in world.messages}) == 1
+    assert partners.messages()
+    assert (
+        len({json.loads(message["Message"])["event"]["meta_data"]["event_id"] for message in partners.messages()}) == 1
+    )
 
 
-def test_a_new_customer_takes_five_calls(world: World):
+def test_a_new_customer_takes_five_calls(partners: Partners, faults: Faults):
     customer_id = run()
-    assert world.calls == FRESH
-    is_whole(world, customer_id)
+    assert faults.calls == FRESH
+    is_whole(partners, customer_id)
 
 
-def test_the_topic_gets_an_event_of_its_schema_and_attributes_to_filter_by(world: World):
+def test_the_topic_gets_an_event_of_its_schema_and_attributes_to_filter_by(partners: Partners):
     customer_id = run()
-    (message,) = world.messages
+    (message,) = partners.messages()
     event = json.loads(message["Message"])["event"]
     meta_data = event["meta_data"]
     check(
@@ -83,110 +88,113 @@ def test_the_topic_gets_an_event_of_its_schema_and_attributes_to_filter_by(world
     assert attributes == {"type": "CUSTOMER", "subtype": "PROFILE", "status": "CREATED", "origin": "shop"}
 
 
-def test_a_repeat_is_the_same_customer_with_all_they_have(world: World):
+def test_a_repeat_is_the_same_customer_with_all_they_have(partners: Partners, faults: Faults):
     customer_id = run()
-    member = world.documents("members")[0] | {"points": 900, "tier": "gold"}
-    world.put(f"rewards/members/{customer_id}", member)
-    world.calls.clear()
+    member = partners.documents("members")[0] | {"points": 900, "tier": "gold"}
+    partners.put(f"rewards/members/{customer_id}", member)
+    faults.restart()
     assert run() == customer_id
-    assert world.calls == REPEATED
-    is_whole(world, customer_id)
-    assert world.documents("members") == [member]
+    assert faults.calls == REPEATED
+    is_whole(partners, customer_id)
+    assert partners.documents("members") == [member]
 
 
-def test_a_slow_first_request_does_not_take_the_points_that_were_earned_meanwhile(world: World):
+def test_a_slow_first_request_does_not_take_the_points_that_were_earned_meanwhile(partners: Partners, faults: Faults):
     def repeat_and_earn() -> None:
         customer_id = run()
-        world.put(f"rewards/members/{customer_id}", world.documents("members")[0] | {"points": 500})
+        partners.put(f"rewards/members/{customer_id}", partners.documents("members")[0] | {"points": 500})
 
-    world.before["PUT rewards/members"] = repeat_and_earn
+    faults.meanwhile("PUT rewards/members", repeat_and_earn)
     customer_id = run()
-    is_whole(world, customer_id)
-    assert world.documents("members")[0]["points"] == 500
+    is_whole(partners, customer_id)
+    assert partners.documents("members")[0]["points"] == 500
 
 
-@pytest.mark.parametrize("failure", [crash, refuse])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", range(len(FRESH)))
-def test_a_first_sign_up_that_fails_at_any_call_is_finished_by_a_repeat(monkeypatch, call, after_effect, failure):
-    world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+def test_a_repeat_finishes_a_first_sign_up_that_failed_at_any_call(
+    partners: Partners, faults: Faults, call: int, fault: Fault
+):
+    faults.restart({call: fault})
     with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
-    is_whole(world, run())
+    is_whole(partners, run())
 
 
-@pytest.mark.parametrize("failure", [crash, refuse])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("first", range(len(FRESH)))
 @pytest.mark.parametrize("second", range(len(REPEATED)))
-def test_a_repeat_that_fails_too_is_finished_by_the_next(monkeypatch, first, second, after_effect, failure):
-    world = World(sign_up=ADA, fail_at=first, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+def test_the_next_repeat_finishes_a_repeat_that_failed_too(
+    partners: Partners, faults: Faults, first: int, second: int, fault: Fault
+):
+    faults.restart({first: fault})
     with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
-    world.fail_at = len(world.calls) + second
+    faults.restart({second: fault})
     # Another problem than 503 would tell the caller to give up.
     assert getattr(failure_of_another_run(), "status", 503) == 503
-    world.failure = None
-    is_whole(world, run())
+    faults.restart()
+    is_whole(partners, run())
 
 
-@pytest.mark.parametrize("failure", [crash, refuse])
-@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", range(len(FRESH)))
-def test_the_authorizer_refuses_a_customer_who_was_not_announced(monkeypatch, call, after_effect, failure):
+def test_the_authorizer_refuses_a_customer_who_was_not_announced(
+    partners: Partners, faults: Faults, call: int, fault: Fault
+):
     """A person with an account need not repeat the sign-up: until it is announced, one platform does not know the customer."""
-    world = World(sign_up=ADA, fail_at=call, fail_after_effect=after_effect, failure=failure).install(monkeypatch)
+    faults.restart({call: fault})
     assert failure_of_another_run()
-    can_be_used = world.documents("customers") and world.documents("members")
-    assert world.messages or not can_be_used
+    can_be_used = partners.documents("customers") and partners.documents("members")
+    assert partners.messages() or not can_be_used
 
 
-def test_without_a_valid_link_no_customer_is_made(world: World):
-    world.sign_up = None
+def test_without_a_valid_link_no_customer_is_made(partners: Partners, faults: Faults):
+    partners.sign_up = None
     with pytest.raises(Refused) as caught:
         run()
     assert (status_of(caught.value), caught.value.code) == (404, "CONFIRMATION_NOT_FOUND")
-    assert not world.calls
+    assert not faults.calls
 
 
-def test_an_address_that_has_an_account_is_taken(world: World):
+def test_an_address_that_has_an_account_is_taken(partners: Partners):
     """Told only to the owner of the mailbox, who has the link."""
     run()
-    before = dict(world.memory.documents_by_key)
-    world.sign_up = Pending("ADA@example.com", "Eve")
+    before = dict(partners.memory.documents_by_key)
+    partners.sign_up = Pending("ADA@example.com", "Eve")
     with pytest.raises(Refused) as caught:
         run("another password")
     assert (status_of(caught.value), caught.value.code) == (409, "EMAIL_TAKEN")
-    assert world.memory.documents_by_key == before
-    assert len(world.messages) == 1
+    assert partners.memory.documents_by_key == before
+    assert len(partners.messages()) == 1
 
 
-def test_an_identity_that_is_no_customer_is_not_made_one(world: World):
-    world._perform("POST", "identity/identities", {"email": ADA.email, "password": PASSWORD}, {})
+def test_an_identity_that_is_no_customer_is_not_made_one(partners: Partners):
+    partners.perform("POST", "identity/identities", {"email": ADA.email, "password": PASSWORD})
     with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "EMAIL_TAKEN"
-    assert not world.documents("customers")
+    assert not partners.documents("customers")
 
 
-def test_who_was_deleted_does_not_come_back_by_signing_up(world: World):
+def test_who_was_deleted_does_not_come_back_by_signing_up(partners: Partners):
     customer_id = run()
-    world._perform("DELETE", f"commerce/customers/{customer_id}", None, {})
+    partners.perform("DELETE", f"commerce/customers/{customer_id}")
     with pytest.raises(Refused) as caught:
         run()
     assert caught.value.code == "EMAIL_TAKEN"
-    assert len(world.messages) == 1
+    assert len(partners.messages()) == 1
 
 
-def test_a_number_that_somebody_has_already_is_not_taken_over(world: World):
+def test_a_number_that_somebody_has_already_is_not_taken_over(partners: Partners):
     """As after a restore of the sequences' table."""
     run()
-    world.numbers = 0
-    world.sign_up = Pending("eve@example.com", "Eve")
+    partners.numbers = 0
+    partners.sign_up = Pending("eve@example.com", "Eve")
     with pytest.raises(Refused) as caught:
         run("her password")
     assert caught.value.code == "EMAIL_TAKEN"
-    (customer,) = world.documents("customers")
+    (customer,) = partners.documents("customers")
     assert customer["email"] == ADA.email
 
 

@@ -38,46 +38,46 @@ help: ## Show this help
 .PHONY: start watch stop reset demo env
 start: $(VENV) ## Run the shop on this machine
 	@$(RUN) local.cli start
-watch: $(VENV) ## Bring every saved edit into the running shop, within seconds
+watch: $(VENV) ## Deploy each saved edit into the running shop, within seconds
 	@$(RUN) local.cli watch
-stop: ## Stop it; the state is kept
+stop: ## Stop the shop; the state is kept
 	@if [ -x .venv/bin/python ]; then $(RUN) local.cli stop; else echo "Nothing was running."; fi
-reset: ## Stop it and delete its state
+reset: ## Stop the shop and delete its state
 	@if [ -x .venv/bin/python ]; then $(RUN) local.cli reset; else rm -rf .local; fi
 env: $(VENV) ## Print the settings of the AWS CLI for this shop ## eval "$$(make env)"
 	@$(RUN) local.aws_env
-demo: $(VENV) ## Walk one customer through every set piece
+demo: $(VENV) ## Run a customer's journey through all set pieces
 	@$(RUN) local.cli demo
-feed: $(VENV) ## Put a feed and follow it ## TYPE=product|pricing|sku [FILE=feed.json]
+feed: $(VENV) ## Upload a feed and show its manifest ## TYPE=product|pricing|sku [FILE=feed.json]
 	@$(RUN) local.cli feed
-redirects: $(VENV) ## Check redirect rules and publish them ## [FILE=rules.json] [DRY_RUN=1]
+redirects: $(VENV) ## Validate and publish redirect rules ## [FILE=rules.json] [DRY_RUN=1]
 	@$(RUN) local.cli redirects
-sitemaps: $(VENV) ## Make the sitemaps now ## [DRY_RUN=1] [FORCE=1]
+sitemaps: $(VENV) ## Generate the sitemaps now ## [DRY_RUN=1] [FORCE=1]
 	@$(RUN) local.cli sitemaps
 
 ##@ Look inside
 .PHONY: status addresses logs invoke events trace mail parity
-status: $(VENV) ## What runs, and the state of every stack
+status: $(VENV) ## Show the processes and the state of each stack
 	@$(RUN) local.cli status
-addresses: $(VENV) ## Where the pages and APIs of the running shop are
+addresses: $(VENV) ## Print the URLs of the running shop
 	@$(RUN) local.cli addresses
 logs: $(VENV) ## Print the log of a function; without FN, list the functions ## FN=basket-add-item [TAIL=50] [SINCE=10m] [FOLLOW=1] [RAW=1]
 	@$(RUN) local.cli logs
 invoke: $(VENV) ## Invoke a function ## FN=basket-add-item EVENT=events/basket/add_item.json
 	@$(RUN) local.cli invoke
-events: $(VENV) ## Watch the event bus live, coloured by checkout
+events: $(VENV) ## Show the events of the bus live, coloured by checkout
 	@$(RUN) local.cli events
-trace: $(VENV) ## Follow one order through the logs of all services ## ORDER=T100000001
+trace: $(VENV) ## Trace an order through the logs of all services ## ORDER=T100000001
 	@$(RUN) local.cli trace
 mail: $(VENV) ## Show the mails that the shop has sent, newest last
 	@$(RUN) local.cli mail
-parity: $(VENV) ## List every difference between the local cloud and AWS
+parity: $(VENV) ## List the differences between the local cloud and AWS
 	@$(RUN) local.cli parity
 
 ##@ Check
 .PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
 # PYTEST reaches the runner by the environment, with its quotes.
-test: .venv/.installed ## Check everything, on shops of its own ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
+test: .venv/.installed ## Run all checks, on separate shops ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
 lint: .venv/.installed ## Linters: ruff, mypy, import-linter, cfn-lint, checkov, check-jsonschema
 	@$(RUN) tests.run lint
@@ -85,32 +85,32 @@ format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Business rules and single AWS calls (moto)
 	@$(RUN) pytest --numprocesses auto tests/unit
-test-interleavings: $(VENV) ## Races between functions, in every order of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
+test-interleavings: $(VENV) ## Races between functions, in all orders of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
 	@$(RUN) pytest --numprocesses auto tests/interleavings
 test-templates: $(VENV) ## Mapping templates, state machines, policies
 	@$(RUN) pytest tests/templates
 test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
-test-second-opinion: $(VENV) ## What independent implementations say; needs Java 17 and Node.js
+test-second-opinion: $(VENV) ## Comparison with independent implementations; needs Java 17 and Node.js
 	@$(RUN) pytest tests/second_opinion
-test-integration: start ## Every flow over HTTP against the running shop
+test-integration: start ## All flows over HTTP against the running shop
 	@$(RUN) pytest tests/integration
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
-test-deployed: $(VENV) ## The integration tests that run on a stage, under its role of the tests ## ENV=dev
+test-deployed: $(VENV) ## Integration tests on a deployed stage, with the tests' role ## ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest -m "not local_only" --timeout 3600 tests/integration
-test-browser: start chromium ## What people do, in a real browser; screenshots in .local/screenshots
+test-browser: start chromium ## Customers' journeys in a real browser; screenshots in .local/screenshots
 	@$(RUN) pytest tests/browser
 chromium: .venv/.installed
 	@command -v chromium chromium-browser google-chrome >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 	  || $(RUN) playwright install chromium
-test-resilience: start ## What happens when things fail
+test-resilience: start ## Fault injection campaigns
 	@$(RUN) pytest tests/resilience
 torture: $(VENV) ## The long campaigns of test-resilience and test-abuse; takes hours ## [SEED=1]
 	@$(RUN) local.cli torture
-iam-report: start ## List what roles may do that no test used and no template needs ## [ALL=1]
+iam-report: start ## List grants of roles that no test used and no template needs ## [ALL=1]
 	@$(RUN) local.cli iam-report
 iam-mutation: $(VENV) ## Remove statements from live roles, one at a time; a test must fail ## [SAMPLE=20] [SEED=1]
 	@$(RUN) local.cli iam-mutation
@@ -125,20 +125,20 @@ bench-docs: $(VENV) ## Write docs/bench.md and its plots from the last measureme
 	@$(RUN) local.cli bench-docs
 load: $(VENV) ## Black Friday: ten times the customers for a while ## [SEED=1] [MINUTES=3]
 	@$(RUN) local.cli load
-cost: $(VENV) ## What the shop costs on AWS and which limit comes first ## [MEASURE=1]
+cost: $(VENV) ## Costs on AWS, and the first limit reached ## [MEASURE=1]
 	@$(RUN) local.cli cost
 
 ##@ Deploy
 .PHONY: bootstrap preflight deploy smoke destroy build image
-bootstrap: $(VENV) ## Prepare an account, once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
+bootstrap: $(VENV) ## Prepare an account once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece delivery
-preflight: $(VENV) ## What the account lacks before the first deployment, and how to get it ## ENV=dev [PIECE=delivery [OIDC_PROVIDER=arn:...]]
+preflight: $(VENV) ## Check the account for missing prerequisites of the first deployment ## ENV=dev [PIECE=delivery [OIDC_PROVIDER=arn:...]]
 	@$(RUN) local.cli preflight --env "$(ENV)" --piece "$(PIECE)"
 deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
 	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"
-smoke: $(VENV) ## Customers' main paths on a deployed stage, in a minute ## ENV=dev
+smoke: $(VENV) ## Test customers' main paths on a deployed stage, in a minute ## ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli smoke
-destroy: $(VENV) ## List what a stack holds and what is retained, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
+destroy: $(VENV) ## List what a stack deletes and retains, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
 	@$(RUN) local.cli destroy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying ## [PIECE=basket]
 	@$(RUN) local.cli build --piece "$(PIECE)"
@@ -147,8 +147,8 @@ image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS
 
 ##@ Maintain
 .PHONY: install reference lock
-install: $(VENV) ## Install what the other targets need, into .venv, .venv-sam and .venv-policy
-reference: $(VENV) ## Write every generated document: docs/api, diagrams, tables
+install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
+reference: $(VENV) ## Write all generated documents: docs/api, diagrams, tables
 	@$(RUN) local.cli reference
 lock: ## Pin the requirements again, with the hashes of their files
 	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done

@@ -25,24 +25,26 @@ def build(piece: str) -> None:
 
 
 @click.command(epilog="make image ENV=dev")
-@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose repository it goes to.")
+@click.option(
+    "--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose repository receives the image."
+)
 def image(stage: str) -> None:
-    """Build the storefront's image and push it, named after the commit. Needs Docker and the AWS CLI."""
+    """Build the storefront's image and push it with the commit's id as tag. Needs Docker and the AWS CLI."""
     for program in ("docker", "aws", "git"):
         if not shutil.which(program):
-            raise CommandFailed(f"There is no {program} on this machine; building an image needs it. Install it first.")
+            raise CommandFailed(f"{program} is not installed, and building an image needs it. Install it first.")
     session = session_for(stage)
     check_account(stage, session)
     name = f"/setpieces/{stage}/storefront/repository-uri"
     repository = session.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
     commit = _output("git", "rev-parse", "HEAD")
     if is_pushed(repository, commit, session):
-        click.echo(f"{repository}:{commit} is there already. Deploy it: StorefrontImageTag={commit} in samconfig.toml.")
+        click.echo(f"{repository}:{commit} already exists. Deploy it: StorefrontImageTag={commit} in samconfig.toml.")
         return
     password = _output("aws", "ecr", "get-login-password", "--region", session.region_name)
     login = ["docker", "login", "--username", "AWS", "--password-stdin", repository.partition("/")[0]]
     if subprocess.run(login, input=password, text=True, cwd=ROOT, check=False).returncode:
-        raise CommandFailed(f"Docker could not sign in to {repository}; it says why above.")
+        raise CommandFailed(f"Docker could not sign in to {repository}; see its output above.")
     with step(f"building {repository}:{commit} and pushing it"):
         tag = f"{repository}:{commit}"
         _run("docker", "buildx", "build", "--platform", "linux/arm64", "--push", "--tag", tag, "storefront")
@@ -60,7 +62,7 @@ def is_pushed(repository: str, tag: str, session: boto3.Session) -> bool:
 
 def _run(*command: str, **environment: str) -> None:
     if subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode:
-        raise CommandFailed(f"{' '.join(command[:3])} failed; it says why above.")
+        raise CommandFailed(f"{' '.join(command[:3])} failed; see its output above.")
 
 
 def _output(*command: str) -> str:

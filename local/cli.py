@@ -60,7 +60,7 @@ class UsageFailed(click.ClickException):
 
 
 class CommandLine(click.Group):
-    """Imports commands when they run, and turns expected failures into a sentence and an exit code."""
+    """Imports commands when they run, and reports expected failures as a message with an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -102,9 +102,9 @@ def _usage(error: click.UsageError) -> click.ClickException:
 
 
 def _check_environment() -> None:
-    """Raises ``click.UsageError`` for an environment variable that no command can work with."""
+    """Raises ``click.UsageError`` for an invalid environment variable that all commands use."""
     if current_stage() not in STAGES:
-        raise click.UsageError(f"SETPIECES_STAGE is {current_stage()!r}. There are: {', '.join(STAGES)}.")
+        raise click.UsageError(f"SETPIECES_STAGE is {current_stage()!r}. Valid stages: {', '.join(STAGES)}.")
     for name in NUMBERS:
         if not os.environ.get(name, "0").isdecimal():
             raise click.UsageError(f"{name} is {os.environ[name]!r}. Set it to a whole number, or unset it.")

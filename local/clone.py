@@ -103,7 +103,7 @@ def main() -> None:
 
 @main.command()
 def settle() -> None:
-    """Stop the shop of this environment, once no state machine runs in it any more."""
+    """Stop the shop of this environment after its running state machines have ended."""
     eventually(_no_execution_runs, timeout=300, every=0.5)
     for process in reversed(ALL):
         process.stop()
@@ -121,7 +121,7 @@ def _no_execution_runs() -> bool:
 @main.command()
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def start(source: Path) -> None:
-    """Copy the stopped shop of folder SOURCE to this environment's, and start the copy."""
+    """Copy the stopped shop from folder SOURCE to this environment, and start the copy."""
     original = Instance.load(source)
     copy(original, Instance.load(STATE))
     for process in ALL:

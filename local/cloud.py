@@ -17,7 +17,7 @@ console = Console(highlight=False)
 
 @click.command()
 def start() -> None:
-    """Start, deploy what changed, seed, and print the addresses. Harmless when it already runs."""
+    """Start the shop, deploy changes, seed it and print its URLs. May be repeated."""
     try:
         start_shop()
     except FAILURES as failure:
@@ -30,7 +30,7 @@ def start() -> None:
 @click.command()
 @requires_shop
 def addresses() -> None:
-    """Print the addresses of the running shop."""
+    """Print the URLs of the running shop."""
     _print_addresses()
 
 

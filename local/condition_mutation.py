@@ -299,14 +299,14 @@ def noticed(clause: Clause, tests: list[str]) -> Clause:
 def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> str:
     services = sorted({service_of(site.file) for site in sites()})
     if only and only not in services:
-        raise click.BadParameter(f"there is no such service.{did_you_mean(only, services)}")
+        raise click.BadParameter(f"unknown service.{did_you_mean(only, services)}")
     return only
 
 
 @click.command(epilog="make condition-mutation ONLY=vouchers")
 @click.option("--only", envvar="ONLY", default="", callback=known_service, help="A service.")
 def main(only: str) -> None:
-    """Weaken each condition of a write to DynamoDB in a copy, one clause at a time, and see that a test notices."""
+    """Weaken each condition of a DynamoDB write in a copy, one clause at a time, and check that a test fails."""
     console = Console(width=200, highlight=False)
     tests = sent(only)
     rows = [Clause(**row) for row in json.loads(KNOWN.read_text())]
@@ -326,7 +326,7 @@ def main(only: str) -> None:
                 f"{len(results):3}/{len(found)}  {clause.file} {clause.function}: {clause.text}\n         {told}"
             )
     unnoticed = [result for result in results if not result.noticed_by]
-    console.print(f"{len(results) - len(unnoticed)} of {len(results)} clauses were noticed.")
+    console.print(f"{len(results) - len(unnoticed)} of {len(results)} mutations were detected by a test.")
     others = [row for row in rows if only not in ("", service_of(row.file))]
     KNOWN.write_text(json.dumps([asdict(row) for row in sorted(others + results)], indent=1) + "\n")
     raise SystemExit(1 if unnoticed else 0)

@@ -32,7 +32,7 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One message of a dead-letter queue, and what it says of itself; references are empty if it has none."""
+    """A message of a dead-letter queue with its references, which are empty if the message has none."""
 
     queue: str
     message: dict[str, Any]
@@ -95,7 +95,7 @@ class DeadLetter:
 
 
 def _find(value: Any, name: str) -> str:
-    """The text under ``name``, however deep, also within messages that a topic has wrapped."""
+    """Return the string member ``name`` at any depth, also within messages that a topic has wrapped."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return _find(json.loads(value), name)
@@ -130,7 +130,7 @@ def source(queue: str) -> str:
 
 @contextmanager
 def looking(shop: Shop, url: str) -> Iterator[list[DeadLetter]]:
-    """What lies in a queue. Nobody else sees it during the block; what was not deleted is back afterwards."""
+    """Yield the messages of a queue. They are invisible during the block; afterwards undeleted messages are visible again."""
     sqs = shop.aws("sqs")
     found: list[DeadLetter] = []
     while len(found) < MAX_MESSAGES:
@@ -160,7 +160,7 @@ def _give_back(sqs: Any, url: str, letter: DeadLetter) -> None:
 
 
 def redrive(shop: Shop, url: str, about: str = "", rate: float = 50) -> int:
-    """Put messages (about one order or customer) back to work, at most ``rate`` a second; how many.
+    """Redrive messages (of one order or customer), at most ``rate`` a second, and return their number.
 
     A message goes to the queue it came from; a call that could not be made is made again, asynchronously. Only then it is
     deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
@@ -193,18 +193,20 @@ def _put_back(shop: Shop, url: str, letter: DeadLetter) -> None:
 
 @click.command(epilog="python -m local.cli dead-letters --queue payments")
 @click.option("--queue", default="", help="Only dead-letter queues whose name contains this.")
-@click.option("--about", default="", help="Redrive only what is about this order number or customer id.")
-@click.option("--redrive", "back", is_flag=True, help="Send back to the queue they came from; needs --queue.")
-@click.option("--rate", type=click.FloatRange(min=0.1), default=50, help="How many a second are sent back.")
+@click.option("--about", default="", help="Redrive only messages of this order number or customer id.")
+@click.option("--redrive", "back", is_flag=True, help="Send messages back to their source queue; needs --queue.")
+@click.option("--rate", type=click.FloatRange(min=0.1), default=50, help="Messages per second.")
 @requires_shop
 def main(queue: str, about: str, back: bool, rate: float) -> None:
-    """Show dead letters, or send them back."""
+    """List dead letters, or redrive them."""
     shop = Shop.from_environment()
     if back:
         if not queue:
-            raise click.UsageError("--redrive needs --queue: first look, then send back what you have understood.")
+            raise click.UsageError(
+                "--redrive needs --queue: list the dead letters first, then redrive those of one queue."
+            )
         for url in _queues(shop, queue):
-            console.print(f"{redrive(shop, url, about, rate)} from {name(url)} back to where they came from")
+            console.print(f"{redrive(shop, url, about, rate)} messages of {name(url)} sent back")
         return
     total = 0
     for url in _queues(shop, queue):
@@ -224,6 +226,7 @@ def _queues(shop: Shop, part: str) -> list[str]:
     if part and not found:
         names = [name(url).removeprefix(f"setpieces-{shop.stage}-") for url in queues(shop)]
         raise CommandFailed(
-            f"There is no dead-letter queue named {part}.{did_you_mean(part, names)} Without --queue all of them are shown."
+            f"There is no dead-letter queue named {part}.{did_you_mean(part, names)} "
+            "Without --queue all dead-letter queues are listed."
         )
     return found

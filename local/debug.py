@@ -27,7 +27,7 @@ def function_of(file: Path) -> tuple[str, dict[str, Any]]:
     for piece, name, properties in every("AWS::Lambda::Function"):
         if file.resolve() == piece.handlers[name]:
             return piece.service, properties
-    raise click.UsageError(f"{file} is no handler; open functions/<service>/<package>/handlers/<function>.py")
+    raise click.UsageError(f"{file} is not a handler; open functions/<service>/<package>/handlers/<function>.py")
 
 
 @click.command(epilog="python -m local.cli debug functions/basket/basket/handlers/add_item.py")
@@ -35,7 +35,7 @@ def function_of(file: Path) -> tuple[str, dict[str, Any]]:
 @click.argument("event", type=JsonFile(), required=False)
 @requires_shop
 def main(file: Path, event: tuple[Path, Any] | None) -> None:
-    """Invoke the handler in FILE with EVENT, by default its sample event."""
+    """Invoke the handler in FILE with EVENT (default: its sample event)."""
     service, properties = function_of(file)
     module, _, attribute = properties["Handler"].rpartition(".")
     os.environ.update(aws_environment())

@@ -28,7 +28,7 @@ EVENTS = 200
 
 
 class Journey:
-    """What the customer has in hand as the demo goes on."""
+    """State of the customer during the demo."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -43,7 +43,7 @@ class Journey:
         answer = self.shop.call(method, path, **options)
         if answer.status_code != expected:
             raise AssertionError(
-                f"{method} {path} answered {answer.status_code}, expected {expected}: {answer.text[:500]}"
+                f"{method} {path} answered {answer.status_code} instead of {expected}: {answer.text[:500]}"
             )
         return answer.json() if answer.content else None
 
@@ -52,7 +52,7 @@ def browse(journey: Journey) -> str:
     items = journey.call("GET", "/catalog/v1/products?query=sp-", 200)["items"]
     journey.product = next(item for item in items if item["available"])
     detail = journey.call("GET", f"/catalog/v1/products/{journey.product['sku']}", 200)
-    return f"{len(items)} products found on the first page; looks at {detail['name']} ({money(detail)})"
+    return f"{len(items)} products on the first page; views {detail['name']} ({money(detail)})"
 
 
 def fill_basket(journey: Journey) -> str:
@@ -61,9 +61,9 @@ def fill_basket(journey: Journey) -> str:
     first = journey.call("POST", f"{path}/items", 201, json={"sku": sku, "quantity": 1}, headers=headers)
     again = journey.call("POST", f"{path}/items", 201, json={"sku": sku, "quantity": 1}, headers=headers)
     if first != again:
-        raise AssertionError("the repeated request was not answered the same")
+        raise AssertionError("the repeated request had a different response")
     basket = journey.call("GET", path, 200)
-    return f"adds one, the impatient second click changes nothing: {basket['totals']}"
+    return f"adds one item; a repeated click changes nothing: {basket['totals']}"
 
 
 def change_basket(journey: Journey) -> str:
@@ -71,7 +71,7 @@ def change_basket(journey: Journey) -> str:
     journey.call("PATCH", f"{path}/items/{sku}", 200, json={"quantity": 2})
     journey.call("DELETE", f"{path}/items/{sku}", 204)
     journey.call("POST", f"{path}/items", 201, json={"sku": sku, "quantity": 1})
-    return "makes it two, changes their mind, takes one after all"
+    return "changes the quantity to two and back to one"
 
 
 def slow_platform(journey: Journey) -> str:
@@ -84,7 +84,7 @@ def slow_platform(journey: Journey) -> str:
         raise AssertionError(f"expected 503 with Retry-After, got {answer.status_code}")
     if journey.call("GET", path, 200) != before:
         raise AssertionError("the basket changed although the platform was down")
-    return f"the commerce platform is down: 503 after {time.monotonic() - started:.1f} s, the basket is untouched"
+    return f"the commerce platform is down: 503 after {time.monotonic() - started:.1f} s, the basket is unchanged"
 
 
 def number(journey: Journey) -> str:
@@ -117,7 +117,7 @@ def migrate(journey: Journey) -> str:
     migration = eventually(ended, timeout=60)
     if migration["status"] != "MIGRATED":
         raise AssertionError(f"the migration ended as {migration}")
-    return f"the old site's data came over by themselves, attempts: {migration['attempts']}"
+    return f"the old site's data was migrated, attempts: {migration['attempts']}"
 
 
 def see_profile(journey: Journey) -> str:
@@ -128,14 +128,14 @@ def see_profile(journey: Journey) -> str:
     headers = session | {"If-Match": profile.headers["ETag"]}
     journey.call("PATCH", f"{journey.profile}/profile", 200, json={"name": "Ada Example"}, headers=headers)
     journey.call("PATCH", f"{journey.profile}/profile", 412, json={"name": "Ada Late"}, headers=headers)
-    return "address from the old site; renamed, and the change made from yesterday's version is refused"
+    return "address migrated from the old site; renamed; a change with an outdated version is refused"
 
 
 def see_rewards(journey: Journey) -> str:
     rewards = journey.call("GET", f"{journey.profile}/rewards", 200, headers=_bearer(journey.session))
     other = f"/customers/v1/customers/{journey.shop.samples['customer']['customer_id']}/rewards"
     refusal = journey.call("GET", other, 403, headers=_bearer(journey.session))
-    return f"{rewards['points']} points, {rewards['tier']}; somebody else's: {refusal['code']}"
+    return f"{rewards['points']} points, {rewards['tier']}; another customer's: {refusal['code']}"
 
 
 def _session(journey: Journey, person: dict[str, str]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, An
     while time.monotonic() < deadline:
         answer = journey.shop.call("GET", f"/orders/v1/orders/{number}/status", headers=session)
         if answer.status_code != 200:
-            raise AssertionError(f"the status of {number} was answered {answer.status_code}: {answer.text[:300]}")
+            raise AssertionError(f"the status of {number} returned {answer.status_code}: {answer.text[:300]}")
         if "retry-after" not in answer.headers:
             return number, answer.json()
         time.sleep(int(answer.headers["retry-after"]))
@@ -203,21 +203,23 @@ def vouchers(journey: Journey) -> str:
     content = download_file(batch)
     codes = set(content.decode().splitlines())
     if len(codes) != VOUCHERS or hashlib.sha256(content).hexdigest() != batch["sha256"]:
-        raise AssertionError(f"the file holds {len(codes)} different codes, or is not the one that was made")
+        raise AssertionError(f"the file holds {len(codes)} different codes, or is not the generated file")
     mail = eventually(lambda: outbox(journey.shop, to))[0]
     worth = _redeem(journey, codes.pop())
-    return f"{VOUCHERS:,} made, downloaded and verified; mail (make mail): {mail.subject}. {worth}"
+    return f"{VOUCHERS:,} generated, downloaded and verified; mail (make mail): {mail.subject}. {worth}"
 
 
 def _redeem(journey: Journey, code: str) -> str:
     path = f"/vouchers/v1/vouchers/{code}/redemptions"
     redeemed = journey.call("POST", path, 201, json={"order_number": "T000000001"})
     refusal = journey.call("POST", path, 409, json={"order_number": "T000000002"})
-    return f"One is worth {redeemed['value'] / 100:.2f} {redeemed['currency']}, once: {refusal['code']}"
+    return (
+        f"One voucher is worth {redeemed['value'] / 100:.2f} {redeemed['currency']}; redeemed twice: {refusal['code']}"
+    )
 
 
 def put_feeds(journey: Journey) -> str:
-    """Three feeds of a thousand records each: what products are, what they cost, how many there are."""
+    """Uploads three feeds of a thousand records each: products, prices, stock."""
     admin, version = feeds.admin(journey.shop), int(time.time())
     updated = 0
     for feed_type in ("product", "pricing", "sku"):
@@ -229,11 +231,11 @@ def put_feeds(journey: Journey) -> str:
         updated += shown["updated"]
     sku = next(feed_samples.skus(1))
     product = journey.call("GET", f"/catalog/v1/products/{sku}", 200)
-    return f"{updated:,} records brought to the platform; {sku}, {product['name']}, costs {money(product)}"
+    return f"{updated:,} records updated on the platform; {sku}, {product['name']}, costs {money(product)}"
 
 
 def post_events(journey: Journey) -> str:
-    """Events one by one and together; then what the roll-up counts of them."""
+    """Sends single events and a batch, then checks the counts of the roll-up."""
     name, key = unique("demo"), {"x-api-key": journey.shop.samples["ingest_api_key"]}
     viewed = {"type": name, "occurred_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
     sent = [viewed | {"event_id": f"{name}-{n}", "data": {"path": f"/products/{n}"}} for n in range(EVENTS)]
@@ -249,20 +251,22 @@ def post_events(journey: Journey) -> str:
         return found
 
     eventually(lambda: counted() == EVENTS, timeout=60)
-    return f"{1 + answer['accepted']} kept without a function and counted by the hour; one without a time: {refusal['code']}"
+    return (
+        f"{1 + answer['accepted']} stored without a function and counted by hour; one without a time: {refusal['code']}"
+    )
 
 
 def old_addresses(journey: Journey) -> str:
-    """An address of the old shop, one that is gone, and one that nobody knows."""
+    """Requests a moved URL of the old shop, a removed one, and an unknown one."""
     moved = journey.shop.call("GET", "/p/10001-coral-beacon")
     gone, unknown = (journey.shop.call("GET", path).status_code for path in ("/club", "/no/such/page"))
     if (moved.status_code, gone, unknown) != (308, 410, 404):
-        raise AssertionError(f"old addresses answer {moved.status_code}, {gone} and {unknown}")
-    return f"/p/10001-coral-beacon is now {moved.headers['location']}; /club is gone for good ({gone})"
+        raise AssertionError(f"old URLs returned {moved.status_code}, {gone} and {unknown}")
+    return f"/p/10001-coral-beacon is now {moved.headers['location']}; /club is removed ({gone})"
 
 
 def search_engines(journey: Journey) -> str:
-    """Every page is in the sitemaps, and the customer's product is one of them."""
+    """Checks that the sitemaps contain all pages, including the customer's product."""
     session = feeds.admin(journey.shop)
     run = sitemaps.ended(journey.shop, session, sitemaps.start(journey.shop, session))
     index = journey.shop.call("GET", "/sitemap.xml").text
@@ -272,7 +276,7 @@ def search_engines(journey: Journey) -> str:
 
 
 def live_map(journey: Journey) -> str:
-    """What the shop's own people see of all this."""
+    """Reads the live map as an administrator."""
     session = feeds.admin(journey.shop)
     services = journey.call("GET", "/operations/v1/architecture", 200, headers=session)["services"]
     queues = [queue for service in services for queue in service["queues"]]
@@ -321,7 +325,7 @@ def _show(shown: Progress, task: TaskID, done: int, of: int) -> None:
 @click.command()
 @requires_shop
 def main() -> None:
-    """Walk one customer through every set piece."""
+    """Run a customer's journey through all set pieces."""
     demo_started = time.monotonic()
     journey = Journey(Shop.from_environment())
     for title, walk in STEPS:

@@ -50,7 +50,7 @@ VERSION_CHARACTERS = 10
 
 
 class DeployFailed(CommandFailed):
-    """The message says which step failed, why, and what to do."""
+    """The message has the failed step, the reason and the remedy."""
 
 
 def template(piece: str) -> Path:
@@ -58,7 +58,7 @@ def template(piece: str) -> Path:
     path = ROOT / "templates" / f"{piece}.yaml"
     if not path.is_file():
         pieces = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
-        raise DeployFailed(f"There is no set piece {piece!r}. There are: {pieces}.")
+        raise DeployFailed(f"Unknown set piece {piece!r}. Set pieces: {pieces}.")
     return path
 
 
@@ -125,11 +125,11 @@ def deployed_stack(name: str, session: boto3.Session) -> dict[str, Any] | None:
 
 
 def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
-    """Refuse a piece of its own beside the whole shop: functions, queues and log groups would have the same names."""
+    """Refuse a single set piece beside the whole shop: functions, queues and log groups would have the same names."""
     if piece not in (WHOLE_SHOP, DELIVERY) and deployed_stack(stack_of(stage, WHOLE_SHOP), session):
         raise DeployFailed(
-            f"Stage {stage} has the whole shop, {piece} included: a second stack cannot have resources of the same names. "
-            f"Deploy the shop: make deploy ENV={stage}. It changes only what differs. Nothing was deployed."
+            f"Stage {stage} has the whole shop, {piece} included: a second stack cannot have resources with the same names. "
+            f"Deploy the shop: make deploy ENV={stage}. It updates only changes. Nothing was deployed."
         )
 
 
@@ -147,7 +147,7 @@ def remove_failed_creation(stack: str, session: boto3.Session) -> None:
         )
     except WaiterError as error:
         raise DeployFailed(
-            f"The creation of {stack} had failed, and what is left of it could not be deleted: {error}"
+            f"The creation of {stack} had failed, and the failed stack could not be deleted: {error}"
         ) from error
 
 
@@ -208,7 +208,7 @@ def overrides(stage: str, piece: str, session: boto3.Session) -> dict[str, str]:
 
 
 def check_account(stage: str, session: boto3.Session) -> None:
-    """Refuse to go on with credentials of another account than the stage's."""
+    """Refuse credentials of an account other than the stage's."""
     settings = stage_parameters(stage)
     try:
         account = session.client("sts").get_caller_identity()["Account"]
@@ -216,8 +216,8 @@ def check_account(stage: str, session: boto3.Session) -> None:
         raise DeployFailed(f"No usable AWS credentials for stage {stage}: {error}") from error
     if account != settings["StageAccountId"]:
         raise DeployFailed(
-            f"Stage {stage} lives in account {settings['StageAccountId']}, but your credentials are of account {account}. "
-            "Nothing was deployed. Change the credentials, or the account in samconfig.toml if the stage has moved."
+            f"The account of stage {stage} is {settings['StageAccountId']}, but your credentials are of account {account}. "
+            "Nothing was deployed. Use other credentials, or change the account in samconfig.toml if the stage has moved."
         )
 
 
@@ -283,7 +283,7 @@ def quoted(parameter: tuple[str, str]) -> str:
 
 
 def failed_resources(stack: str, session: boto3.Session, since: datetime) -> list[str]:
-    """What CloudFormation says of the resources of ``stack`` and its nested stacks that failed ``since``, first first."""
+    """CloudFormation's messages for resources of ``stack`` and its nested stacks that failed ``since``, oldest first."""
     events = _events(stack, session.client("cloudformation"), since)
     return [
         f"  {event['StackName']} / {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
@@ -329,7 +329,7 @@ def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
     (STATE / "deploy.log").open("a").write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
-        raise DeployFailed(f"{step} failed (all of it is in {STATE / 'deploy.log'}):\n{last}")
+        raise DeployFailed(f"{step} failed (full log: {STATE / 'deploy.log'}):\n{last}")
 
 
 @click.command(epilog="make deploy ENV=dev PIECE=basket")
@@ -346,7 +346,9 @@ def _sam(arguments: list[str], environment: dict[str, str], step: str) -> None:
 def main(stage: str, piece: str, repository: str | None, oidc_provider: str | None) -> None:
     """Build and deploy with SAM CLI."""
     if piece == DELIVERY and not repository:
-        raise click.UsageError("Say which GitHub repository may deploy: make bootstrap ENV=dev REPOSITORY=owner/name")
+        raise click.UsageError(
+            "Set the GitHub repository that may deploy: make bootstrap ENV=dev REPOSITORY=owner/name"
+        )
     if stage == "local":
         check_running()
     if stage == "prod" and sys.stdin.isatty():
@@ -373,6 +375,6 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
         # Only now: they read this module.
         from local import seed, shop
 
-        with step("putting products into the simulators, if they have none"):
+        with step("seeding products into the simulators, if they have none"):
             seed.stock_simulators(shop.Shop(stage, session_for(stage), None, None))
     click.echo(f"Deployed {piece} to {stage}.")

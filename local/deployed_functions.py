@@ -22,5 +22,5 @@ def physical_name(shop: Shop, name: str) -> str:
     if not known:
         raise CommandFailed(f"No function is deployed in stage {shop.stage}. Deploy the shop first: make start")
     if short not in known:
-        raise CommandFailed(f"There is no function {short}.{did_you_mean(short, known)} All of them: make logs")
+        raise CommandFailed(f"Unknown function {short}.{did_you_mean(short, known)} List all with: make logs")
     return prefix(shop) + short

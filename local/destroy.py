@@ -79,7 +79,9 @@ def check_nothing_needs(stack: str, stage: str, session: boto3.Session) -> None:
     shop = stack_of(stage, WHOLE_SHOP)
     left = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
     if left:
-        raise CommandFailed(f"{stack} goes last, its role deletes the others: first destroy {', '.join(left)}.")
+        raise CommandFailed(
+            f"{stack} must be deleted last, because its role deletes the other stacks. First destroy {', '.join(left)}."
+        )
 
 
 def empty(buckets: Iterator[str], session: boto3.Session) -> None:
@@ -101,10 +103,12 @@ def destroy(stack: str, session: boto3.Session) -> None:
 
 @click.command(epilog="make destroy ENV=dev PIECE=basket CONFIRM=setpieces-dev-basket")
 @click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage to delete from.")
-@click.option("--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or all.")
-@click.option("--confirm", envvar="CONFIRM", help="The name of the stack, instead of typing it.")
+@click.option(
+    "--piece", type=PIECE, envvar="PIECE", default="shop", show_default=True, help="One set piece, or the whole shop."
+)
+@click.option("--confirm", envvar="CONFIRM", help="The name of the stack; answers the confirmation.")
 def main(stage: str, piece: str, confirm: str | None) -> None:
-    """Delete a stack; what holds data is retained."""
+    """Delete a stack; resources with data are retained."""
     if stage == "local":
         check_running()
     stack = stack_of(stage, piece)
@@ -112,7 +116,7 @@ def main(stage: str, piece: str, confirm: str | None) -> None:
     check_account(stage, session)
     client = session.client("cloudformation")
     try:
-        with step(f"reading what belongs to {stack}"):
+        with step(f"reading the resources of {stack}"):
             found = list(resources(client, stack))
     except client.exceptions.ClientError as error:
         raise DeployFailed(f"There is no stack {stack}: {error.response['Error']['Message']}") from error
@@ -120,7 +124,7 @@ def main(stage: str, piece: str, confirm: str | None) -> None:
     if confirm is None and sys.stdin.isatty():
         confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
     if confirm != stack:
-        raise CommandFailed(f"Nothing was deleted. To delete it, say its name: CONFIRM={stack}")
+        raise CommandFailed(f"Nothing was deleted. To confirm, set the name of the stack: CONFIRM={stack}")
     if piece == DELIVERY:
         check_nothing_needs(stack, stage, session)
         with step("emptying the bucket of artifacts"):

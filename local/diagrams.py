@@ -60,7 +60,7 @@ def _with(path: Path, part: str) -> str:
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{path} has nowhere to put the diagram: write {BEGIN!r} and {END!r}.")
+        raise ValueError(f"{path} has no place for the diagram: write {BEGIN!r} and {END!r}.")
     return before + part + after
 
 

@@ -515,7 +515,7 @@ DIFFERENCES = (
         reason="browsers take such cookies over https only",
         where="local/storefront.py:environment",
         tests=(
-            "tests/unit/storefront/test_storefront_sessions.py::test_a_cookie_for_https_is_one_that_no_other_host_can_set",
+            "tests/unit/storefront/test_storefront_sessions.py::test_secure_cookie_has_the_host_prefix",
             "tests/unit/storefront/test_storefront_guards.py::test_basket_cookie_is_host_only",
         ),
         on_aws="`curl -si https://<site>/sign-in --data email=...`: `Set-Cookie`",

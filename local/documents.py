@@ -20,8 +20,8 @@ def documents() -> Iterator[tuple[Path, str]]:
 
 @click.command()
 def main() -> None:
-    """Write docs/api, the diagrams, and the tables of docs/events.md, docs/parity.md and the live map."""
-    with step("making the documents"):
+    """Generate docs/api, the diagrams, and the tables of docs/events.md, docs/parity.md and the live map."""
+    with step("generating the documents"):
         contents = dict(documents())
     changed = [path for path, content in contents.items() if not path.exists() or path.read_text() != content]
     for path in changed:

@@ -78,7 +78,7 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     checks.check(plan.templates, plan.stacks, plan.changed)
     if plan.changes_layer():
         refresh_layers(plan)
-        progress("every function with the layer's new files, before its new version is deployed")
+        progress("updating all functions with the layer's new files, before its new version is deployed")
     try:
         update.update(plan, progress)
     except BaseException:

@@ -158,11 +158,11 @@ def _consumers(kind: str) -> str:
 
 
 @click.command(epilog="make events")
-@click.option("--correlation-id", default="", help="Only events whose correlation id begins with this.")
-@click.option("--seconds", default=0.0, help="Stop after so many seconds; 0 to run until Ctrl-C.")
+@click.option("--correlation-id", default="", help="Only events whose correlation id starts with this.")
+@click.option("--seconds", default=0.0, help="Stop after this many seconds; 0 to run until Ctrl-C.")
 @requires_shop
 def main(correlation_id: str, seconds: float) -> None:
-    """Print the events of the bus as they come."""
+    """Print the events of the bus live."""
     shop, tail = Shop.from_environment(), Tail()
     deadline = time.monotonic() + seconds if seconds else float("inf")
     # A tail that is told to end, for example by its terminal closing, cleans up as well.
@@ -170,7 +170,7 @@ def main(correlation_id: str, seconds: float) -> None:
         signal.signal(ending, signal.default_int_handler)
     try:
         with listening(shop) as url:
-            console.print("Listening to the bus; Ctrl-C ends it. Try `make demo` in another terminal.", style="dim")
+            console.print("Listening to the bus; Ctrl-C to stop. Try `make demo` in another terminal.", style="dim")
             while time.monotonic() < deadline:
                 for event in received(shop, url, wait_seconds=1 if seconds else 5):
                     if _meta_data(event)[1].get("correlation_id", "").startswith(correlation_id):

@@ -1,4 +1,4 @@
-"""Expected failures of commands, each as one sentence for the terminal: what failed, why, and what to do.
+"""Expected failures of commands, each as a message with the failure, its reason and the remedy.
 
 Commands raise ``CommandFailed`` for what they know; ``explain`` does it for what libraries raise. Anything else is a bug and
 keeps its traceback.
@@ -33,7 +33,7 @@ MACHINE = (errno.EACCES, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EROFS)
 
 
 class CommandFailed(ClickException):
-    """An expected failure; the message says what failed, why, and what to do."""
+    """An expected failure; the message has the failure, its reason and the remedy."""
 
 
 def did_you_mean(name: str, names: Iterable[str], count: int = 3) -> str:
@@ -43,7 +43,7 @@ def did_you_mean(name: str, names: Iterable[str], count: int = 3) -> str:
 
 
 def requires_shop(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that needs the shop: in the local stage it fails at once, without the retries of SDKs, if none runs."""
+    """A command that needs the shop: in the local stage it fails at once, without retries of SDKs, if no shop runs."""
 
     @wraps(command)
     def checked(*arguments: Any, **options: Any) -> Any:
@@ -55,13 +55,13 @@ def requires_shop(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_running() -> None:
-    """Raises ``CommandFailed`` if nothing listens where the emulated AWS should be."""
+    """Raises ``CommandFailed`` if nothing listens at the port of the emulated AWS."""
     if not listening(AWS_PORT):
         raise CommandFailed(f"The shop is not running (nothing listens at {AWS_ENDPOINT}). {START}")
 
 
 def explain(error: Exception) -> ClickException | None:
-    """``error`` for the reader, if it is one that can be expected; None for a bug."""
+    """Return a message for an expected ``error``; None for a bug."""
     for kind, explanation in EXPLANATIONS:
         if isinstance(error, kind):
             message = explanation(error)
@@ -73,8 +73,8 @@ def _answered(error: httpx.HTTPStatusError) -> str:
     answer = error.response
     answer.read()
     return (
-        f"{answer.request.method} {answer.request.url} was answered {answer.status_code}: {answer.text[:300]} "
-        "Is the shop well? (make status)"
+        f"{answer.request.method} {answer.request.url} returned {answer.status_code}: {answer.text[:300]} "
+        "Check the shop: make status"
     )
 
 
@@ -89,21 +89,21 @@ def _no_answer_of_aws(error: aws.HTTPClientError | aws.ConnectionError) -> str:
 
 def _unreachable(url: str, error: Exception) -> str:
     if current_stage() != "local" and not url.startswith((AWS_ENDPOINT, FRONT_DOOR)):
-        return f"{url or 'AWS'} does not answer ({error}). Check the network and your credentials, then try again."
+        return f"{url or 'AWS'} does not respond ({error}). Check the network and your credentials, then try again."
     name = "front door" if url.startswith(FRONT_DOOR) else "emulated AWS"
     address = FRONT_DOOR if url.startswith(FRONT_DOOR) else AWS_ENDPOINT
     if "refused" in str(error) or isinstance(error, aws.EndpointConnectionError):
-        return f"The {name} does not answer at {address}: it is not running. {START}"
-    return f"The {name} at {address} gave no answer ({error or type(error).__name__}). What runs: make status"
+        return f"The {name} does not respond at {address}: it is not running. {START}"
+    return f"The {name} at {address} gave no response ({error or type(error).__name__}). Check the shop: make status"
 
 
 def _refused(error: aws.ClientError) -> str:
     reason = error.response["Error"]
-    advice = "Is everything deployed? (make status)"
+    advice = "Check that everything is deployed: make status"
     if current_stage() != "local":
-        advice = f"Is stage {current_stage()} deployed, and are these the credentials of its account?"
+        advice = f"Check that stage {current_stage()} is deployed, and that the credentials are of its account."
     elif reason["Code"] in CREDENTIALS:
-        advice = f"The credentials do not belong to the shop that runs at {AWS_ENDPOINT}. What runs: make status"
+        advice = f"The credentials do not belong to the shop at {AWS_ENDPOINT}. Check the shop: make status"
     return f"AWS refused {error.operation_name}: {reason['Code']}: {reason.get('Message', '')}. {advice}"
 
 
@@ -115,7 +115,9 @@ def _file(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and error.filename and str(error.filename).startswith(str(STATE)):
         return f"The shop has not been started here: there is no {error.filename}. {START}"
     if error.errno in MACHINE and error.filename:
-        return f"{error.filename}: {error.strerror}. Set SETPIECES_STATE to another folder if it is about the state."
+        return (
+            f"{error.filename}: {error.strerror}. If it is the folder of the state, set SETPIECES_STATE to another one."
+        )
     return ""
 
 

@@ -118,7 +118,7 @@ class Plan:
         """A plan as it was sent. Raises ``ValueError`` for kinds that there are not."""
         kinds = tuple(document.get("kinds", ()))
         if unknown := set(kinds) - KINDS.keys():
-            raise ValueError(f"no kinds of faults: {sorted(unknown)}; there are {sorted(KINDS)}")
+            raise ValueError(f"unknown kinds of faults: {sorted(unknown)}; known kinds: {sorted(KINDS)}")
         pairs = document.get("pairs")
         return cls(
             seed=int(document.get("seed", 0)),

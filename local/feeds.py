@@ -91,17 +91,19 @@ def table(shown: dict[str, Any]) -> Table:
 
 @click.command(epilog="make feed TYPE=product FILE=feed.json")
 @click.option("--type", "feed_type", envvar="TYPE", type=OneOf("type of feed", TYPES), required=True)
-@click.option("--file", "path", envvar="FILE", type=ExistingFile(), help="The feed; default: samples.")
+@click.option("--file", "path", envvar="FILE", type=ExistingFile(), help="The feed file; default: samples.")
 @requires_shop
 def main(feed_type: str, path: Path | None) -> None:
-    """Put a feed and show its manifest."""
+    """Upload a feed and show its manifest."""
     started = time.monotonic()
     samples = feed_samples.records(feed_type, SAMPLES, version=int(time.time()))
     content = path.read_bytes() if path else feed_samples.as_json(samples)
     shop = Shop.from_environment()
     session = admin(shop)
     feed_id = put(shop, session, feed_type, content)
-    console.print(f"{feed_id} is uploaded: {len(content):,} bytes. Waiting for every record ...", soft_wrap=True)
+    console.print(
+        f"{feed_id} is uploaded: {len(content):,} bytes. Waiting for the outcome of all records ...", soft_wrap=True
+    )
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(feed_id, total=None)
@@ -116,7 +118,7 @@ def main(feed_type: str, path: Path | None) -> None:
             )
         except AssertionError as error:
             raise CommandFailed(
-                f"{feed_id} is not accounted for after {TIMEOUT_SECONDS} s. Dead letters: python -m local.cli dead-letters"
+                f"{feed_id} is not complete after {TIMEOUT_SECONDS} s. Dead letters: python -m local.cli dead-letters"
             ) from error
     console.print(table(shown))
     for file in manifest(shop, session, feed_type, feed_id)["errors"]:

@@ -98,10 +98,10 @@ def missed_by(service: str) -> str:
 
 @click.command(epilog="make iam-mutation SAMPLE=20 SEED=1")
 @click.option("--sample", type=click.IntRange(min=1), envvar="SAMPLE", default=20, show_default=True, help="How many.")
-@click.option("--seed", type=int, envvar="SEED", default=1, show_default=True, help="Which statements.")
+@click.option("--seed", type=int, envvar="SEED", default=1, show_default=True, help="Selects the statements.")
 @click.pass_context
 def main(ctx: click.Context, sample: int, seed: int) -> None:
-    """Start the shop; take statements away, one at a time, and see that a test notices."""
+    """Start the shop; remove statements of policies, one at a time, and check that a test fails."""
     ctx.invoke(start)
     console, iam = Console(width=200, highlight=False), Shop.from_environment().aws("iam")
     # The role of the integration tests has no service to test: each of its grants is a call of a test itself.
@@ -117,7 +117,7 @@ def main(ctx: click.Context, sample: int, seed: int) -> None:
         actions = taken["Action"] if isinstance(taken["Action"], str) else ", ".join(taken["Action"])
         console.print(
             f"{number:3}/{len(chosen)} {time.monotonic() - began:5.0f} s  "
-            f"{service:20} {actions:70} {'missed by ' + test if test else '[red]nothing noticed[/]'}"
+            f"{service:20} {actions:70} {'detected by ' + test if test else '[red]not detected[/]'}"
         )
-    console.print(f"{len(chosen) - survived} of {len(chosen)} were noticed (seed {seed}).")
+    console.print(f"{len(chosen) - survived} of {len(chosen)} were detected (seed {seed}).")
     raise SystemExit(1 if survived else 0)

@@ -346,17 +346,17 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
 
 
 @click.command(epilog="make iam-report ALL=1")
-@click.option("--all", "everything", is_flag=True, envvar="ALL", help="Every grant, not only the unexplained ones.")
+@click.option("--all", "everything", is_flag=True, envvar="ALL", help="List all grants, not only the unexplained ones.")
 @click.option(
     "--usage",
     multiple=True,
     default=(iam_usage.USAGE,),
     type=click.Path(path_type=Path),
-    help="What let calls through, of copies of one shop; default: of the running one.",
+    help="Recorded grants of copies of one shop; default: of the running shop.",
 )
 @requires_shop
 def main(everything: bool, usage: tuple[Path, ...]) -> None:
-    """What roles may do, beside what they did and need."""
+    """List the grants of roles with the calls and resources that explain them."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     report = explained(used(publish.resources(), usage))
     unexplained = [one for one, why in report.items() if not why]
@@ -376,5 +376,7 @@ def main(everything: bool, usage: tuple[Path, ...]) -> None:
     for wrong in [*wildcards(), *(f"no such grant: {reason}" for reason in stale)]:
         console.print(wrong, style="red")
     if unexplained:
-        console.print("Run the tests first (make test). What is still here then: remove it, or say why in REASONS.")
+        console.print(
+            "Run the tests first (make test). Remove grants that are still listed, or explain them in REASONS."
+        )
     raise SystemExit(1 if unexplained or stale or wildcards() else 0)

@@ -19,11 +19,11 @@ problems = Console(highlight=False, stderr=True)
 
 
 @click.command(epilog="make invoke FN=basket-add-item EVENT=events/basket/add_item.json")
-@click.option("--function", "-f", envvar="FN", required=True, help="With or without its setpieces-local- prefix.")
-@click.option("--event", "-e", envvar="EVENT", type=JsonFile(), required=True, help="A file with the event.")
+@click.option("--function", "-f", envvar="FN", required=True, help="Name, with or without the prefix setpieces-local-.")
+@click.option("--event", "-e", envvar="EVENT", type=JsonFile(), required=True, help="JSON file with the event.")
 @requires_shop
 def invoke(function: str, event: tuple[Path, Any]) -> None:
-    """Invoke a deployed function and print its answer; if it failed, the end of its log too, and exit with 1."""
+    """Invoke a deployed function and print its response; if it failed, print the end of its log and exit with 1."""
     shop = Shop.from_environment()
     answer = shop.aws("lambda").invoke(
         FunctionName=physical_name(shop, function), Payload=json.dumps(event[1]).encode(), LogType="Tail"

@@ -71,23 +71,23 @@ class Since(click.ParamType):
             return value
         duration = re.fullmatch(r"(\d{1,5})([smhd])", value)
         if not duration:
-            return self.fail(f"{value!r} is no duration: a number and s, m, h or d, for example 10m.", param, ctx)
+            return self.fail(f"{value!r} is not a duration: a number and s, m, h or d, for example 10m.", param, ctx)
         return timedelta(**{UNITS[duration[2]]: int(duration[1])})
 
 
 @click.command(epilog="make logs FN=basket-add-item TAIL=100 SINCE=10m FOLLOW=1")
-@click.option("--function", "-f", envvar="FN", help="With or without its prefix; none lists the functions.")
+@click.option("--function", "-f", envvar="FN", help="Name, with or without its prefix; omit it to list the functions.")
 @click.option("--follow", is_flag=True, envvar="FOLLOW", help="Keep printing new events until Ctrl-C.")
 @click.option("--tail", type=click.IntRange(min=0), envvar="TAIL", default=50, show_default=True, help="Last events.")
-@click.option("--since", type=Since(), envvar="SINCE", help="Every event of the last 90s, 10m, 2h or 1d instead.")
-@click.option("--raw", is_flag=True, envvar="RAW", help="Events as they were logged, JSON indented.")
+@click.option("--since", type=Since(), envvar="SINCE", help="All events of the last 90s, 10m, 2h or 1d instead.")
+@click.option("--raw", is_flag=True, envvar="RAW", help="Print events as logged, with indented JSON.")
 @requires_shop
 def logs(function: str | None, follow: bool, tail: int, since: timedelta | None, raw: bool) -> None:
-    """Print the log of a function, or the functions and when they last ran."""
+    """Print the log of a function, or list the functions with the time of their last run."""
     shop = Shop.from_environment()
     if not function:
         console.print(overview(shop))
-        console.print("The log of one: make logs FN=basket-add-item", style="dim")
+        console.print("Log of one function: make logs FN=basket-add-item", style="dim")
         return
     log = Log(shop.aws("logs"), f"/aws/lambda/{physical_name(shop, function)}")
     events = (
@@ -99,7 +99,7 @@ def logs(function: str | None, follow: bool, tail: int, since: timedelta | None,
         )
     _print(events, raw)
     if follow:
-        console.print("Waiting for new events; Ctrl-C ends it.", style="dim")
+        console.print("Waiting for new events; Ctrl-C to stop.", style="dim")
     while follow:
         time.sleep(1)
         _print(log.new(), raw)
@@ -173,7 +173,7 @@ class Log:
         try:
             return read_events(self._api, self._group, start)
         except self._api.exceptions.ResourceNotFoundException as error:
-            raise CommandFailed(f"There is no log {self._group}: the function has not run yet.") from error
+            raise CommandFailed(f"Log {self._group} does not exist: the function has not run yet.") from error
 
 
 def read_events(api: Any, group: str, start: int, text: str = "") -> list[dict[str, Any]]:

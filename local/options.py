@@ -23,9 +23,7 @@ class OneOf(click.ParamType):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self._names:
             suggestion = did_you_mean(value, self._names, count=1)
-            self.fail(
-                f"there is no {self._kind} {value!r}.{suggestion} There are: {', '.join(self._names)}.", param, ctx
-            )
+            self.fail(f"unknown {self._kind} {value!r}.{suggestion} Valid: {', '.join(self._names)}.", param, ctx)
         return value
 
 
@@ -36,7 +34,9 @@ class OrderNumber(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not re.fullmatch(r"T\d{9,12}", value):
-            self.fail(f"{value!r} is no order number: T and nine to twelve digits, for example T100000001.", param, ctx)
+            self.fail(
+                f"{value!r} is not an order number: T and nine to twelve digits, for example T100000001.", param, ctx
+            )
         return value
 
 
@@ -53,7 +53,7 @@ class ExistingFile(click.ParamType):
             self.fail(f"{value} is not a file.", param, ctx)
         folder = path.parent if path.parent.is_dir() else Path()
         siblings = [str(sibling) for sibling in folder.iterdir() if sibling.is_file()]
-        return self.fail(f"there is no file {value}.{did_you_mean(str(path), siblings, count=1)}", param, ctx)
+        return self.fail(f"file {value} does not exist.{did_you_mean(str(path), siblings, count=1)}", param, ctx)
 
 
 class JsonFile(ExistingFile):

@@ -58,7 +58,7 @@ def printed(console: Console) -> None:
                 console.print(Text.assemble((f"{label:>8}  ", "dim"), shown), soft_wrap=True)
         console.print()
     total, aws_only = len(differences()), sum(not difference.tests for difference in differences())
-    console.print(f"{total} differences; {aws_only} of them only AWS can show. The same list: docs/parity.md")
+    console.print(f"{total} differences; {aws_only} of them can be tested only on AWS. The same list: docs/parity.md")
 
 
 def _lines(difference: Difference) -> Iterator[tuple[str, str]]:
@@ -104,5 +104,5 @@ def page() -> str:
 
 @click.command()
 def main() -> None:
-    """Every difference between the local cloud and AWS, its reason and its test."""
+    """List the differences between the local cloud and AWS with their reasons and tests."""
     printed(Console(highlight=False))

@@ -49,7 +49,7 @@ UNRESERVED = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer of a check; ``remedy`` says how to get what is missing."""
+    """A result of a check; ``remedy`` tells how to obtain a missing prerequisite."""
 
     level: str
     what: str
@@ -208,8 +208,8 @@ CONFIRMATION = {
     CONFIRMED: "is confirmed",
     "PENDING": "waits for its confirmation",
     "FAILED": "was not confirmed in time",
-    "TEMPORARY_FAILURE": "may be confirmed: SES cannot tell at the moment",
-    "NOT_STARTED": "was never asked to confirm",
+    "TEMPORARY_FAILURE": "may be confirmed: SES has no current status",
+    "NOT_STARTED": "has no confirmation request",
 }
 # Limits that only AWS can lift, and that no API shows before a resource is created.
 NOT_ASKABLE = {
@@ -305,11 +305,11 @@ def request_quota(service: str, quota: str, value: float, *more: str) -> str:
 
 
 def caller_permissions(account: Account) -> Iterator[Finding]:
-    """Whether the caller may do what ``make deploy`` does, as IAM's simulator sees it."""
+    """Check with IAM's policy simulator whether the caller may make the calls of ``make deploy``."""
     arn = account.client("sts").get_caller_identity()["Arn"]
     if arn.endswith(":root"):
         yield Finding(
-            LATER, "the credentials are the account's root user", "Deploy with a role; keep root for emergencies."
+            LATER, "the credentials are the account's root user", "Deploy with a role; use root only in emergencies."
         )
         return
     iam = account.client("iam")
@@ -389,7 +389,7 @@ def _exists(look: Callable[[], Any], what: str, remedy: str, absent: str = MISSI
             "NotFoundException",
             "NoSuchHostedZone",
         ):
-            return Finding(absent, f"there is no {what}", remedy)
+            return Finding(absent, f"{what} does not exist", remedy)
         raise
     return Finding(OK, f"{what} exists")
 
@@ -401,13 +401,13 @@ def identity_provider(account: Account) -> Iterator[Finding]:
     if account.piece == DELIVERY and found and account.settings.get(PROVIDER) != found[0]:
         yield Finding(
             MISSING,
-            f"the account has GitHub's identity provider already: {found[0]}",
-            f"Name it: make bootstrap ENV={account.stage} OIDC_PROVIDER={found[0]} REPOSITORY=owner/name",
+            f"the account already has GitHub's identity provider: {found[0]}",
+            f"Pass it: make bootstrap ENV={account.stage} OIDC_PROVIDER={found[0]} REPOSITORY=owner/name",
         )
     elif account.piece != DELIVERY and not found:
         yield Finding(
             LATER,
-            "GitHub's identity provider is not there: the pipeline cannot sign in",
+            "GitHub's identity provider does not exist: the pipeline cannot sign in",
             f"make bootstrap ENV={account.stage} REPOSITORY=owner/name",
         )
     else:
@@ -426,13 +426,13 @@ def concurrency(account: Account) -> Iterator[Finding]:
     if reserved and limit - reserved < UNRESERVED:
         yield Finding(
             MISSING,
-            f"{reserved} concurrent executions are reserved, and of {limit} Lambda keeps {UNRESERVED} free",
+            f"{reserved} concurrent executions are reserved, but Lambda keeps {UNRESERVED} of {limit} unreserved",
             ask,
         )
     elif limit <= pollers:
         yield Finding(
             LATER,
-            f"{limit} concurrent executions: busy queues alone use {pollers}, and customers get 429 and 500 then",
+            f"{limit} concurrent executions: busy queues alone use {pollers}, and customers then get 429 and 500",
             ask,
         )
     else:
@@ -450,15 +450,15 @@ def quotas(account: Account) -> Iterator[Finding]:
             remedy = "Delete one: this quota cannot be raised."
             if quota.code:
                 remedy = request_quota(quota.service, quota.code, used + wanted)
-            yield Finding(MISSING, f"{quota.what}: {used} of {limit} are in use, {wanted} more are needed", remedy)
+            yield Finding(MISSING, f"{quota.what}: {used} of {limit} in use, {wanted} more needed", remedy)
         else:
-            yield Finding(OK, f"{quota.what}: {used} of {limit} in use, {wanted} more are needed")
+            yield Finding(OK, f"{quota.what}: {used} of {limit} in use, {wanted} more needed")
     summary = account.client("iam").get_account_summary()["SummaryMap"]
     roles = len(account.of_type("AWS::IAM::Role"))
     level = OK if summary["Roles"] + roles <= summary["RolesQuota"] else MISSING
     yield Finding(
         level,
-        f"IAM roles: {summary['Roles']} of {summary['RolesQuota']} in use, {roles} more are needed",
+        f"IAM roles: {summary['Roles']} of {summary['RolesQuota']} in use, {roles} more needed",
         "" if level == OK else request_quota("iam", "L-FE177D64", 2000, f"--region {GLOBAL}"),
     )
     yield from _containers(account)
@@ -480,7 +480,7 @@ def _quota(account: Account, service: str, number: str, default: float) -> float
 
 
 def _containers(account: Account) -> Iterator[Finding]:
-    """Fargate's vCPUs at the most containers that scaling starts; a deployment doubles them for a while."""
+    """Fargate's vCPUs at the maximum of containers, which a deployment doubles temporarily."""
     targets, tasks = (
         account.of_type("AWS::ApplicationAutoScaling::ScalableTarget"),
         account.of_type("AWS::ECS::TaskDefinition"),
@@ -493,7 +493,9 @@ def _containers(account: Account) -> Iterator[Finding]:
     ask = request_quota("fargate", "L-3032A538", 2 * wanted)
     if quota < 2 * wanted:
         yield Finding(
-            LATER, f"Fargate: {quota:g} vCPUs, and {2 * wanted:g} while a new version replaces the most containers", ask
+            LATER,
+            f"Fargate: {quota:g} vCPUs; {2 * wanted:g} are needed while a new version replaces the maximum of containers",
+            ask,
         )
     else:
         yield Finding(OK, f"Fargate: {quota:g} vCPUs, of which at most {2 * wanted:g} are needed")
@@ -509,7 +511,7 @@ def mail(account: Account) -> Iterator[Finding]:
     if not state["SendingEnabled"]:
         yield Finding(
             LATER,
-            "SES does not send: the account's sending is paused",
+            "SES does not send mails: the account's sending is paused",
             "See https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html",
         )
     yield _sandbox(state)
@@ -517,7 +519,7 @@ def mail(account: Account) -> Iterator[Finding]:
     if not sender or sender.endswith("@example.com"):
         yield Finding(
             MISSING,
-            "no sender of voucher mails is set",
+            "the sender of voucher mails is not set",
             f'Add "MailFrom=vouchers@<your domain>" to parameter_overrides of {account.stage} in samconfig.toml.',
         )
         return
@@ -526,15 +528,19 @@ def mail(account: Account) -> Iterator[Finding]:
 
 def _sandbox(state: dict[str, Any]) -> Finding:
     if state["ProductionAccessEnabled"]:
-        return Finding(OK, "SES is out of its sandbox: mails go to everybody")
-    what = "SES is in its sandbox: mails go to confirmed addresses only"
+        return Finding(OK, "SES is out of its sandbox: it sends to all recipients")
+    what = "SES is in its sandbox: it sends only to confirmed addresses"
     review = state.get("Details", {}).get("ReviewDetails", {})
     case = f"support case {review.get('CaseId', '')}".strip()
     match review.get("Status"):
         case "PENDING":
-            return Finding(LATER, f"{what}; AWS is asked to lift it", f"Wait for AWS's answer in {case}.")
+            return Finding(
+                LATER,
+                f"{what}; AWS is reviewing the request for production access",
+                f"Wait for AWS's decision in {case}.",
+            )
         case "DENIED":
-            return Finding(LATER, f"{what}; AWS has refused to lift it", f"Answer AWS in {case}.")
+            return Finding(LATER, f"{what}; AWS has denied production access", f"Reply to AWS in {case}.")
     return Finding(
         LATER,
         what,
@@ -544,26 +550,26 @@ def _sandbox(state: dict[str, Any]) -> Finding:
 
 
 def _sender(client: Any, sender: str) -> Finding:
-    """The stack makes an identity of the sender, and fails if SES has it. Addresses of a confirmed domain need no link."""
+    """The stack creates an identity of the sender, and fails if it exists. Addresses of a confirmed domain need no link."""
     address, domains = _confirmation(client, sender), _domains(client, sender)
     confirmed = next((name for name, status in domains.items() if status == CONFIRMED), "")
     if address:
         after = (
-            f"its domain {confirmed} stays confirmed"
-            if confirmed
-            else "SES writes to it, and the link has to be opened"
+            f"its domain {confirmed} stays confirmed" if confirmed else "SES sends it a mail whose link must be opened"
         )
         return Finding(
             MISSING,
-            f"the sender {sender} is in SES already and {CONFIRMATION[address]}: the stack cannot create it",
-            f"aws sesv2 delete-email-identity --email-identity {sender}; the deployment makes it again: {after}. "
-            "If something else uses it, set another MailFrom.",
+            f"the sender {sender} already exists in SES and {CONFIRMATION[address]}: the stack cannot create it",
+            f"aws sesv2 delete-email-identity --email-identity {sender}; the deployment creates it again: {after}. "
+            "If another application uses it, set another MailFrom.",
         )
     if confirmed:
         return Finding(
-            OK, f"the sender {sender} is not in SES yet; its domain {confirmed} is confirmed, so mails go out"
+            OK, f"the sender {sender} is not in SES yet; its domain {confirmed} is confirmed, so mails are sent"
         )
-    what = f"the sender {sender} is not in SES yet: the deployment adds it, and mails are refused until it is confirmed"
+    what = (
+        f"the sender {sender} is not in SES yet: the deployment creates it, and SES refuses mails until it is confirmed"
+    )
     states = "".join(f"; its domain {name} {CONFIRMATION[status]}" for name, status in domains.items())
     return Finding(
         LATER, what + states, f"After the deployment open the link that AWS sends to {sender}, within 24 hours."
@@ -593,7 +599,7 @@ def domain(account: Account) -> Iterator[Finding]:
     if not account.of_type("AWS::CloudFront::Distribution"):
         return
     if not name:
-        yield Finding(OK, "no DomainName is set: the shop has CloudFront's name")
+        yield Finding(OK, "DomainName is not set: the shop uses CloudFront's domain name")
         return
     own, number = account.settings["StageAccountId"], account.settings.get("CertificateId", "none")
     certificate = f"arn:aws:acm:{GLOBAL}:{own}:certificate/{number}"
@@ -604,7 +610,7 @@ def domain(account: Account) -> Iterator[Finding]:
     except ClientError as error:
         if code(error) not in ("ResourceNotFoundException", "ValidationException", "InvalidArnException"):
             raise
-        yield Finding(MISSING, f"there is no certificate {certificate}", issue)
+        yield Finding(MISSING, f"certificate {certificate} does not exist", issue)
     else:
         names = {described["DomainName"], *described.get("SubjectAlternativeNames", ())}
         if described["Status"] != "ISSUED":
@@ -629,10 +635,10 @@ def _zone(account: Account, name: str) -> Iterator[Finding]:
     except ClientError as error:
         if code(error) not in ("NoSuchHostedZone", "InvalidInput"):
             raise
-        yield Finding(MISSING, f"there is no hosted zone {zone!r}", create)
+        yield Finding(MISSING, f"hosted zone {zone!r} does not exist", create)
         return
     if name != domain_of_zone and not name.endswith(f".{domain_of_zone}"):
-        yield Finding(MISSING, f"hosted zone {zone} is of {domain_of_zone}, not of {name}", create)
+        yield Finding(MISSING, f"hosted zone {zone} is for {domain_of_zone}, not for {name}", create)
         return
     records = client.list_resource_record_sets(HostedZoneId=zone, StartRecordName=name, MaxItems="10")[
         "ResourceRecordSets"
@@ -645,11 +651,11 @@ def _zone(account: Account, name: str) -> Iterator[Finding]:
     if taken:
         yield Finding(
             MISSING,
-            f"{name} has a record already: {', '.join(taken)}",
-            "Delete it before the deployment, which makes its own.",
+            f"{name} already has a record: {', '.join(taken)}",
+            "Delete it before the deployment, which creates its own.",
         )
     else:
-        yield Finding(OK, f"{name} is free in hosted zone {zone}")
+        yield Finding(OK, f"{name} has no record in hosted zone {zone}")
 
 
 def service_roles(account: Account) -> Iterator[Finding]:
@@ -666,7 +672,7 @@ def service_roles(account: Account) -> Iterator[Finding]:
 
 
 def partner_addresses(account: Account) -> Iterator[Finding]:
-    """In prod the addresses of the real systems, which the simulators publish elsewhere."""
+    """In prod the URLs of the real systems; in other stages the simulators publish theirs."""
     if account.stage != "prod" or account.piece == DELIVERY:
         return
     wanted = {
@@ -685,7 +691,7 @@ def partner_addresses(account: Account) -> Iterator[Finding]:
 
 
 def existing_names(account: Account) -> Iterator[Finding]:
-    """Resources that have our names already: CloudFormation would refuse to create ours."""
+    """Existing resources with the shop's names: CloudFormation would refuse to create them."""
     for kind, lister in LISTERS.items():
         wanted = {
             str(name) for properties in account.of_type(kind) if (name := jmespath.search(lister.name, properties))
@@ -696,18 +702,18 @@ def existing_names(account: Account) -> Iterator[Finding]:
         for name in taken:
             yield Finding(
                 MISSING,
-                f"{kind} {name} exists already",
+                f"{kind} {name} already exists",
                 "Delete it, or import it into the stack (docs/runbooks/teardown.md).",
             )
         if not taken:
-            yield Finding(OK, f"{len(wanted)} names of {kind} are free")
+            yield Finding(OK, f"{len(wanted)} names of {kind} are available")
 
 
 def not_askable(account: Account) -> Iterator[Finding]:
-    """What AWS tells only when a resource is created."""
+    """Conditions that AWS reports only when a resource is created."""
     for kind, what in NOT_ASKABLE.items():
         if account.of_type(kind):
-            yield Finding(UNKNOWN, what, "If the creation says so, open a support case of the type account.")
+            yield Finding(UNKNOWN, what, "If the creation reports it, open a support case of the type account.")
 
 
 CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
@@ -726,7 +732,7 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
 
 
 def findings(account: Account) -> list[Finding]:
-    """What every check finds. A check that the credentials may not make yields one ``unknown``."""
+    """Yield the findings of all checks. A check without permission yields one ``unknown``."""
     found: list[Finding] = []
     for check in CHECKS:
         try:
@@ -746,22 +752,22 @@ def findings(account: Account) -> list[Finding]:
 
 
 def show(found: list[Finding], region: str) -> None:
-    """Print what is not right, and how much is. Commands without a region are for the stage's."""
-    table = Table("", "what", "how to get it")
+    """Print missing prerequisites, and the number of checks that passed. Commands without a region are for the stage's."""
+    table = Table("", "finding", "remedy")
     styles = {MISSING: "red", LATER: "yellow", UNKNOWN: "dim"}
     for level, style in styles.items():
         for finding in found:
             if finding.level == level:
                 table.add_row(level, finding.what, finding.remedy, style=style)
-    table.caption = f"{sum(finding.level == OK for finding in found)} more were looked at and are right."
+    table.caption = f"{sum(finding.level == OK for finding in found)} more checks passed."
     if any(finding.remedy.startswith("aws ") for finding in found):
-        table.caption += f" Commands are for the region of the stage: export AWS_REGION={region}"
+        table.caption += f" Run the commands in the region of the stage: export AWS_REGION={region}"
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
 
 
 def require(stage: str, piece: str, session: boto3.Session, oidc_provider: str | None = None) -> None:
     """Raises ``CommandFailed`` if a first deployment would fail, after printing why."""
-    with step(f"looking at the account of {stage}"):
+    with step(f"checking the account of {stage}"):
         account = Account(session, stage, piece)
         account.settings[PROVIDER] = oidc_provider or ""
         found = findings(account)
@@ -772,15 +778,15 @@ def require(stage: str, piece: str, session: boto3.Session, oidc_provider: str |
 
 
 @click.command(epilog="make preflight ENV=dev")
-@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose account is looked at.")
+@click.option("--env", "stage", type=STAGE, envvar="ENV", required=True, help="The stage whose account is checked.")
 @click.option(
     "--piece", type=PIECE, envvar="PIECE", default=WHOLE_SHOP, show_default=True, help="One set piece, or the shop."
 )
-@click.option("--oidc-provider", envvar="OIDC_PROVIDER", help="For delivery: as for make bootstrap.")
+@click.option("--oidc-provider", envvar="OIDC_PROVIDER", help="For delivery: see make bootstrap.")
 def main(stage: str, piece: str, oidc_provider: str | None) -> None:
-    """Say what the account lacks before the first deployment."""
+    """Check the account for missing prerequisites before the first deployment."""
     if stage == LOCAL:
-        raise CommandFailed("Stage local is on this machine and has no account to look at. Say ENV=dev, test or prod.")
+        raise CommandFailed("Stage local runs on this machine and has no account. Set ENV=dev, test or prod.")
     session = session_for(stage)
     check_account(stage, session)
     require(stage, piece, session, oidc_provider)

@@ -58,7 +58,7 @@ def read(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Refused(f"no JSON: {error}") from error
+        raise Refused(f"invalid JSON: {error}") from error
 
 
 @click.command(epilog="make redirects FILE=rules.json DRY_RUN=1")
@@ -66,13 +66,13 @@ def read(text: str) -> Any:
 @click.option("--dry-run", is_flag=True, envvar="DRY_RUN", help="Only check.")
 @requires_shop
 def main(file: tuple[Path, Any], dry_run: bool) -> None:
-    """Check FILE (default: the samples) and publish it."""
+    """Validate the redirect rules in FILE (default: samples) and publish them."""
     shop = Shop.from_environment()
     try:
         document = file[1]
         if dry_run:
             check(shop, document)
-            console.print(f"{len(document['rules'])} rules, no problem. Nothing was published.")
+            console.print(f"{len(document['rules'])} rules are valid. Nothing was published (dry run).")
             return
         version = publish(shop, document)
     except Refused as refused:

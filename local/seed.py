@@ -28,7 +28,7 @@ TRIES = 5
 
 
 class SeedFailed(CommandFailed):
-    """The message says which request failed, and how it was answered."""
+    """The message has the failed request and its response."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
 
 
 def stock_simulators(shop: Shop) -> None:
-    """Put the sample products if the simulators have none, as after the first deployment. Raises ``SeedFailed``."""
+    """Create the sample products if the simulators have none, as after the first deployment. Raises ``SeedFailed``."""
     if not _send(shop, "GET", "commerce/products").json()["items"]:
         _put_products(shop)
 
@@ -140,13 +140,13 @@ def _send(
         except httpx.HTTPError as error:
             if not tries_left:
                 raise SeedFailed(
-                    f"Seeding failed: {method} {path} got no answer: {error!r}. Is the shop up? (make status)"
+                    f"Seeding failed: {method} {path} got no response: {error!r}. Check the shop: make status"
                 ) from error
             continue
         if not answer.is_server_error:
             break
     if not answer.is_success and answer.status_code not in accept:
-        raise SeedFailed(f"Seeding failed: {method} {path} was answered {answer.status_code}: {answer.text[:300]}")
+        raise SeedFailed(f"Seeding failed: {method} {path} returned {answer.status_code}: {answer.text[:300]}")
     return answer
 
 
@@ -164,7 +164,7 @@ def _write_private(path: Path, contents: dict[str, Any]) -> None:
 @click.command()
 @requires_shop
 def main() -> None:
-    """Seed products, a customer and an admin; what is there stays as it is."""
+    """Seed products, a customer and an administrator; existing data does not change."""
     shop = Shop.from_environment()
     with step(f"seeding stage {shop.stage}"):
         seed(shop, samples_file(shop.stage))

@@ -1,4 +1,4 @@
-"""Make the sitemaps now: ``make sitemaps [DRY_RUN=1] [FORCE=1]``, as every night does. docs/set-pieces/sitemaps.md
+"""Generate the sitemaps now: ``make sitemaps [DRY_RUN=1] [FORCE=1]``, as every night does. docs/set-pieces/sitemaps.md
 
 Works on AWS as well (SETPIECES_STAGE=dev, ADMIN_EMAIL, ADMIN_PASSWORD).
 """
@@ -38,14 +38,16 @@ def ended(shop: Shop, session: dict[str, str], path: str, timeout: float = FLOW_
 
 
 @click.command(epilog="make sitemaps DRY_RUN=1 FORCE=1")
-@click.option("--dry-run", is_flag=True, envvar="DRY_RUN", help="Make and check everything, release nothing.")
-@click.option("--force", is_flag=True, envvar="FORCE", help="Release also what lost more than a fifth of its URLs.")
+@click.option(
+    "--dry-run", is_flag=True, envvar="DRY_RUN", help="Generate and validate the sitemaps without releasing them."
+)
+@click.option("--force", is_flag=True, envvar="FORCE", help="Release even if more than a fifth of the URLs is missing.")
 @requires_shop
 def main(dry_run: bool, force: bool) -> None:
-    """Make the sitemaps and release them."""
+    """Generate the sitemaps and release them."""
     shop = Shop.from_environment()
     session = admin(shop)
-    with step("making the sitemaps"):
+    with step("generating the sitemaps"):
         path = start(shop, session, dry_run=dry_run, force=force)
         try:
             run = ended(shop, session, path, PATIENCE_SECONDS)

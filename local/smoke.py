@@ -42,7 +42,7 @@ def expect(journey: Journey, method: str, path: str, status: int, **options: Any
     """
     answer = patiently(lambda: journey.shop.call(method, path, **options), PATIENCE_SECONDS)
     if answer.status_code != status:
-        raise StepFailed(f"{method} {path} was answered {answer.status_code}, not {status}: {answer.text[:300]}")
+        raise StepFailed(f"{method} {path} returned {answer.status_code} instead of {status}: {answer.text[:300]}")
     return answer.json() if answer.content else {}
 
 
@@ -62,7 +62,7 @@ def fill_basket(journey: Journey) -> str:
     expect(journey, "PATCH", f"{path}/items/{sku}", 200, json={"quantity": 2})
     basket = expect(journey, "GET", path, 200)
     if basket["totals"]["quantity"] != 2:
-        raise StepFailed(f"the basket should hold two: {basket}")
+        raise StepFailed(f"the basket should hold two items: {basket}")
     return f"holds {basket['totals']['quantity']}"
 
 
@@ -78,7 +78,7 @@ def request_sign_up(journey: Journey) -> str:
     """The mail with the link cannot be read here, so the sign-up is not confirmed, and the order that follows is a guest's."""
     refuse_made_up_confirmation(journey)
     ask_for_account(journey, f"{journey.basket}@example.com", {})
-    return "a request is accepted, a made-up confirmation is refused"
+    return "a sign-up is accepted, an invented confirmation is refused"
 
 
 def sign_up(journey: Journey) -> str:
@@ -115,7 +115,7 @@ def order(journey: Journey) -> str:
 def empty_basket(journey: Journey) -> str:
     path, sku = f"/basket/v1/baskets/{journey.basket}", journey.product["sku"]
     expect(journey, "DELETE", f"{path}/items/{sku}", 204)
-    return "the line is gone"
+    return "the line is removed"
 
 
 def see_pages(journey: Journey) -> str:
@@ -123,12 +123,12 @@ def see_pages(journey: Journey) -> str:
     site = journey.shop.front_door
     if site is None:
         if stage_parameters(journey.shop.stage).get("StorefrontImageTag", NO_IMAGE) == NO_IMAGE:
-            return "not looked at: the stage has no image of the storefront yet (make image)"
+            return "skipped: the stage has no image of the storefront yet (make image)"
         site = f"https://{journey.shop.address('edge', 'site-host')}"
     for path in ("/", f"/products/{journey.product['sku']}"):
         answer = patiently(partial(httpx.get, f"{site}{path}", timeout=30), PATIENCE_SECONDS)
         if answer.status_code != 200 or "text/html" not in answer.headers["content-type"]:
-            raise StepFailed(f"GET {site}{path} was answered {answer.status_code}")
+            raise StepFailed(f"GET {site}{path} returned {answer.status_code}")
     return "the start page and the page of the product"
 
 
@@ -159,7 +159,7 @@ def alarms(shop: Shop) -> list[str]:
 @click.command(epilog="make smoke ENV=dev")
 @requires_shop
 def main() -> None:
-    """Walk customers' main paths on a deployed stage."""
+    """Test customers' main paths on a deployed stage."""
     shop, started = Shop.from_environment(), time.monotonic()
     journey = Journey(shop)
     steps = BY_STAGE.get(shop.stage, WITH_SIMULATORS)

@@ -57,9 +57,9 @@ def start() -> None:
 
 
 def _start() -> None:
-    with step("the runtime of functions"):
+    with step("installing the runtime of functions"):
         install_lambda_runtime()
-    with step("the emulated AWS and the front door"):
+    with step("starting the emulated AWS and the front door"):
         fresh = _start_emulator()
     edits.undo()
     changes = edits.pending()
@@ -70,9 +70,9 @@ def _start() -> None:
         with step(f"updating {', '.join(changes.names)}: {update.shown(changes.changed)}"):
             edits.deploy_pending(changes, lambda _: None)
     if fresh:
-        with step("publishing addresses, seeding counters, products, people and redirects"):
+        with step("publishing URLs, seeding counters, products, customers and redirects"):
             _seed()
-    with step("the storefront"):
+    with step("starting the storefront"):
         if fresh:
             STOREFRONT.stop()  # what it calls may have moved
         edits.restart_changed()

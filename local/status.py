@@ -14,10 +14,10 @@ console = Console(highlight=False)
 
 @click.command()
 def status() -> None:
-    """What runs, and the state of every stack. Exits 1 unless all is well."""
+    """Show the processes and the state of each stack. Exits with 1 if anything is wrong."""
     healthy = {process: bool(process.pid()) and process.healthy() for process in ALL}
     if not any(healthy.values()) and not (STATE / "samples.json").exists():
-        console.print("The shop has not been started here. Start it with: make start")
+        console.print("No shop was started in this folder. Start it with: make start")
         raise SystemExit(1)
     for process, well in healthy.items():
         state = "[green]running[/]    " if well else "[red]not running[/]"
@@ -29,7 +29,7 @@ def status() -> None:
             table.add_row(name, state if state in WELL else f"[red]{state}[/]")
         console.print(table)
     if not all(healthy.values()):
-        console.print("Start what does not run with: make start")
+        console.print("Start the missing processes with: make start")
     raise SystemExit(0 if all(healthy.values()) and all(state in WELL for state in stacks.values()) else 1)
 
 

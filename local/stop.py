@@ -26,7 +26,7 @@ console = Console(highlight=False)
 
 @click.command()
 def stop() -> None:
-    """Stop every process; the state is kept for the next start."""
+    """Stop all processes; the state is kept for the next start."""
     running = [process for process in ALL if process.running()]
     if not running:
         end((), 0)
@@ -45,19 +45,19 @@ def stop() -> None:
 
 @click.command()
 def reset() -> None:
-    """Stop every process and delete the state: stacks, data, keys, accounts, mails and logs."""
+    """Stop all processes and delete the state: stacks, data, keys, accounts, mails and logs."""
     running = [process for process in ALL if process.running()]
     if running:
-        with step(f"ending {_names(running)} without writing any state"):
+        with step(f"stopping {_names(running)} without saving the state"):
             end(running, 0)
     end((), 0)
     if not STATE.exists():
-        console.print(f"There is no state to delete ({_shown(STATE)}).", soft_wrap=True)
+        console.print(f"No state to delete ({_shown(STATE)}).", soft_wrap=True)
         return
     count, size = _size(STATE)
     with step(f"deleting {_shown(STATE)}: {count:,} files, {size / 1e6:,.0f} MB"):
         shutil.rmtree(STATE)
-    console.print("The local cloud is as new. Start it with: make start")
+    console.print("The local cloud is empty. Start it with: make start")
 
 
 def end(processes: Iterable[Process], seconds: float) -> None:

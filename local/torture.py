@@ -21,12 +21,12 @@ SIZES = {
 
 
 @click.command(epilog="make torture SEED=1")
-@click.option("--seed", type=int, envvar="SEED", help="Repeats a run.")
+@click.option("--seed", type=int, envvar="SEED", help="Seed of the run, to repeat it.")
 @click.pass_context
 def torture(ctx: click.Context, seed: int | None) -> None:
-    """Start the shop; run the long campaigns of races, of tests/resilience and tests/abuse, then take statements from roles."""
+    """Start the shop; run the long campaigns of races, tests/resilience and tests/abuse, then remove statements from roles."""
     ctx.invoke(start)
-    with step("the long campaigns of races, of tests/resilience and tests/abuse"):
+    with step("running the long campaigns of races, tests/resilience and tests/abuse"):
         _run(
             "pytest", "tests/interleavings", "tests/resilience", "tests/abuse", **SIZES, **_seed("SETPIECES_SEED", seed)
         )
@@ -34,11 +34,11 @@ def torture(ctx: click.Context, seed: int | None) -> None:
 
 
 @click.command(epilog="make load SEED=1 MINUTES=3")
-@click.option("--seed", type=int, envvar="SEED", help="Repeats a run.")
-@click.option("--minutes", type=click.FloatRange(min=0.1), envvar="MINUTES", help="How long the spike lasts.")
+@click.option("--seed", type=int, envvar="SEED", help="Seed of the run, to repeat it.")
+@click.option("--minutes", type=click.FloatRange(min=0.1), envvar="MINUTES", help="Duration of the spike in minutes.")
 @click.pass_context
 def load(ctx: click.Context, seed: int | None, minutes: float | None) -> None:
-    """Start the shop; ten times the customers for a while, and what became of their orders."""
+    """Start the shop; multiply the customers by ten for a while, and check their orders."""
     ctx.invoke(start)
     sizes = _seed("SETPIECES_LOAD_SEED", seed) | ({"SETPIECES_LOAD_MINUTES": str(minutes)} if minutes else {})
     with step("Black Friday"):

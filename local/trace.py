@@ -37,7 +37,7 @@ def correlation_of(shop: Shop, order_number: str) -> str:
     key = {"order_number": {"S": order_number}}
     item = shop.aws("dynamodb").get_item(TableName=table, Key=key).get("Item")
     if not item:
-        raise LookupError(f"There is no order {order_number} in stage {shop.stage}, or it has expired.")
+        raise LookupError(f"Order {order_number} does not exist in stage {shop.stage}, or has expired.")
     return item["correlation_id"]["S"]
 
 
@@ -129,10 +129,10 @@ def printed(found: list[Step]) -> Iterator[Text]:
 
 @click.command(epilog="make trace ORDER=T100000001")
 @click.argument("order", envvar="ORDER", type=OrderNumber())
-@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="How far back to look.")
+@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Hours to search back.")
 @requires_shop
 def main(order: str, hours: int) -> None:
-    """Print the way of ORDER (a number, T and nine to twelve digits) through the system."""
+    """Trace ORDER (T and nine to twelve digits) through the logs of all services."""
     shop, console = Shop.from_environment(), Console(highlight=False)
     try:
         correlation_id = correlation_of(shop, order)
@@ -141,6 +141,6 @@ def main(order: str, hours: int) -> None:
     found = steps(shop, correlation_id, datetime.now(UTC) - timedelta(hours=hours))
     console.print(f"{order}: correlation id {correlation_id}, {len(found)} steps", style="bold")
     if not found:
-        raise CommandFailed(f"No log of the last {hours} hours knows {order}; --hours looks further back.")
+        raise CommandFailed(f"No log of the last {hours} hours contains {order}; --hours searches further back.")
     for line in printed(found):
         console.print(line, soft_wrap=True)

@@ -34,9 +34,9 @@ console = Console(highlight=False)
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Bring in what has changed until now, then end.")
+@click.option("--once", is_flag=True, help="Deploy the current changes, then end.")
 def main(once: bool) -> None:
-    """Bring every saved edit into the running shop; start it if it does not run."""
+    """Deploy each saved edit into the running shop; start the shop if it does not run."""
     before = edits.snapshot()
     try:
         start()
@@ -46,7 +46,7 @@ def main(once: bool) -> None:
     if once:
         return
     threading.Thread(target=_preload, daemon=True).start()
-    console.print(f"Watching {', '.join(WATCHED)}. Ctrl-C ends.", soft_wrap=True)
+    console.print(f"Watching {', '.join(WATCHED)}. Ctrl-C to stop.", soft_wrap=True)
     for _ in _changes():
         before = _bring_in(before)
 

@@ -80,7 +80,7 @@ class Wire(HttpToolsProtocol):
             # It was not read because the answer before it takes its time, which is not the client's fault.
             self._timer = self.loop.call_later(_SECONDS[self._awaited], self._late)
         elif self._part:
-            self._refused = Refused(HTTPStatus.REQUEST_TIMEOUT, f"the {self._part} of the request did not come")
+            self._refused = Refused(HTTPStatus.REQUEST_TIMEOUT, f"the {self._part} of the request did not arrive")
             self.send_400_response("")
         else:
             self.transport.close()
@@ -115,13 +115,13 @@ class Wire(HttpToolsProtocol):
             raise _too_large()
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise Refused(HTTPStatus.BAD_REQUEST, "HTTP/1.1 is spoken here")
+            raise Refused(HTTPStatus.BAD_REQUEST, "the server supports HTTP/1.1 only")
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (version == "1.1" and not hosts):
-            raise Refused(HTTPStatus.BAD_REQUEST, "there must be one Host")
+            raise Refused(HTTPStatus.BAD_REQUEST, "there must be exactly one Host header")
         absolute = _ABSOLUTE.match(self.url)
         if not all(LOOPBACK_HOST.fullmatch(host) for host in [*hosts, *([absolute[1]] if absolute else [])]):
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "no such host is served here")
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "unknown host")
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings and (codings != [b"chunked"] or version == "1.0"):
             raise Refused(HTTPStatus.BAD_REQUEST, "the only Transfer-Encoding is chunked, in HTTP/1.1")

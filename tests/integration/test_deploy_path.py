@@ -156,4 +156,4 @@ def test_a_piece_deploys_alone_once_what_it_needs_is_there(spare_cloud: dict[str
 def test_an_unknown_piece_is_refused_by_name(spare_cloud: dict[str, str]):
     done = deploy("nonsense", spare_cloud, check=False)
     assert done.returncode == 2
-    assert "there is no set piece 'nonsense'" in done.stderr
+    assert "unknown set piece 'nonsense'" in done.stderr

@@ -31,7 +31,7 @@ def test_with_simulators_a_sign_up_is_requested_and_the_order_is_a_guests(shop: 
 def test_in_production_nobody_is_signed_up_and_nothing_is_ordered(shop: Shop):
     journey = Journey(shop)
     lines = [walk(journey) for _, walk in smoke.IN_PRODUCTION]
-    assert lines[-1] == "the line is gone"
+    assert lines[-1] == "the line is removed"
     assert journey.session == {}
     assert shop.call("GET", f"/basket/v1/baskets/{journey.basket}").json()["items"] == []
 

@@ -41,7 +41,7 @@ ROWS: dict[str, Row] = {
     "start": Row("start", SEED, None, STARTS_IT),
     "watch": Row("watch", SEED, None, STARTS_IT),
     "stop": Row("stop", SEED, ({}, 0, "Nothing was running")),
-    "reset": Row("reset", SEED, ({}, 0, "There is no state to delete")),
+    "reset": Row("reset", SEED, ({}, 0, "No state to delete")),
     "env": Row(why="prints settings, whether the shop runs or not"),
     "demo": Row("demo", SEED, ({}, 1, START)),
     "feed": Row("feed", ({"TYPE": "prodct"}, "Did you mean product?"), ({"TYPE": "product"}, 1, START)),
@@ -71,7 +71,7 @@ ROWS: dict[str, Row] = {
     "test-abuse": Row("start", SEED, None, STARTS_IT),
     "test-browser": Row("start", SEED, None, STARTS_IT),
     "test-resilience": Row("start", SEED, None, STARTS_IT),
-    "test-deployed": Row("seed", ({"SETPIECES_STAGE": "dve"}, "There are: local, dev, test, prod"), ({}, 1, START)),
+    "test-deployed": Row("seed", ({"SETPIECES_STAGE": "dve"}, "Valid stages: local, dev, test, prod"), ({}, 1, START)),
     "torture": Row("torture", ({"SEED": "one"}, "SEED"), None, STARTS_IT),
     "iam-report": Row("iam-report", ({"ALL": "perhaps"}, "ALL"), ({}, 1, START)),
     "iam-mutation": Row("iam-mutation", ({"SAMPLE": "0"}, "SAMPLE"), None, STARTS_IT),
@@ -89,7 +89,7 @@ ROWS: dict[str, Row] = {
     ),
     "deploy": Row("deploy", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, START)),
     "preflight": Row(
-        "preflight", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, "Say ENV=dev, test or prod")
+        "preflight", ({"ENV": "dve"}, "Did you mean dev?"), ({"ENV": "local"}, 1, "Set ENV=dev, test or prod")
     ),
     "smoke": Row("smoke", SEED, ({}, 1, START)),
     "destroy": Row("destroy", ({"ENV": "dev", "PIECE": "baskt"}, "Did you mean basket?"), ({"ENV": "local"}, 1, START)),

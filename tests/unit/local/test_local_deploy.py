@@ -197,7 +197,7 @@ def test_a_piece_is_refused_beside_the_whole_shop(session):
 
 
 def test_an_unknown_piece_is_named_with_those_there_are():
-    with pytest.raises(deploy.DeployFailed, match=r"no set piece 'nope'.*sequences"):
+    with pytest.raises(deploy.DeployFailed, match=r"Unknown set piece 'nope'.*sequences"):
         deploy.template("nope")
 
 

@@ -73,7 +73,10 @@ def test_a_stack_that_is_not_there_is_named(session):
 
 
 def test_there_is_no_such_piece(session):
-    assert "no set piece 'nonsense'" in CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "nonsense"]).output
+    assert (
+        "unknown set piece 'nonsense'"
+        in CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "nonsense"]).output
+    )
 
 
 def test_another_account_is_refused(session, monkeypatch: pytest.MonkeyPatch):
@@ -108,7 +111,7 @@ def destroy_delivery() -> Any:
 def test_what_deletes_stacks_goes_last(bootstrapped):
     result = destroy_delivery()
     assert isinstance(result.exception, destroy.CommandFailed) or result.exit_code
-    assert f"first destroy {STACK}" in result.output + str(result.exception)
+    assert f"First destroy {STACK}" in result.output + str(result.exception)
     assert len(bootstrapped.client("s3").list_object_versions(Bucket=ARTIFACTS)["Versions"]) == 2
 
 

@@ -123,8 +123,13 @@ def test_an_account_that_is_ready_lacks_nothing():
             MISSING,
             "may not call cloudformation:CreateChangeSet",
         ),
-        (preflight.bootstrap, {"HeadBucket": "404"}, MISSING, "no bucket setpieces-dev-artifacts-111122223333"),
-        (preflight.bootstrap, {"GetRole": "NoSuchEntity"}, MISSING, "no role setpieces-dev-cloudformation"),
+        (
+            preflight.bootstrap,
+            {"HeadBucket": "404"},
+            MISSING,
+            "bucket setpieces-dev-artifacts-111122223333 does not exist",
+        ),
+        (preflight.bootstrap, {"GetRole": "NoSuchEntity"}, MISSING, "role setpieces-dev-cloudformation does not exist"),
         (preflight.bootstrap, {"GetPolicy": "NoSuchEntity"}, MISSING, "setpieces-dev-boundary"),
         (
             preflight.identity_provider,
@@ -161,13 +166,13 @@ def test_an_account_that_is_ready_lacks_nothing():
                 }
             },
             MISSING,
-            "AWS::SQS::Queue setpieces-dev-shipping-completed exists",
+            "AWS::SQS::Queue setpieces-dev-shipping-completed already exists",
         ),
         (
             preflight.existing_names,
             {"ListSecrets": {"SecretList": [{"Name": "setpieces-dev/storefront/sessions-token", "DeletedDate": NOW}]}},
             MISSING,
-            "sessions-token exists",
+            "sessions-token already exists",
         ),
     ],
 )
@@ -194,14 +199,16 @@ def test_a_reservation_that_leaves_too_little_is_missing():
 
 def test_a_quota_that_the_account_has_no_value_of_is_the_default():
     found = look(preflight.quotas, {"GetServiceQuota": "NoSuchResourceException"})
-    assert "VPCs: 0 of 5 in use, 1 more are needed" in levels(found, OK)
+    assert "VPCs: 0 of 5 in use, 1 more needed" in levels(found, OK)
     (containers,) = levels(found, LATER)
     assert containers.startswith("Fargate: 6 vCPUs")
 
 
 @pytest.mark.parametrize("sender", ["", "vouchers@example.com"])
 def test_a_sender_of_mails_has_to_be_set(sender: str):
-    assert levels(look(preflight.mail, settings={"MailFrom": sender}), MISSING) == ["no sender of voucher mails is set"]
+    assert levels(look(preflight.mail, settings={"MailFrom": sender}), MISSING) == [
+        "the sender of voucher mails is not set"
+    ]
 
 
 SENDER = SETTINGS["MailFrom"]
@@ -217,13 +224,17 @@ def ses(**states: str) -> dict[str, Answer]:
 @pytest.mark.parametrize(
     ("states", "level", "says"),
     [
-        ({}, LATER, f"{SENDER} is not in SES yet: the deployment adds it, and mails are refused until it is confirmed"),
+        (
+            {},
+            LATER,
+            f"{SENDER} is not in SES yet: the deployment creates it, and SES refuses mails until it is confirmed",
+        ),
         ({"domain": "PENDING"}, LATER, "confirmed; its domain shop.example.org waits for its confirmation"),
         ({"domain": "FAILED", "above": "PENDING"}, LATER, "was not confirmed in time; its domain example.org waits"),
-        ({"domain": "SUCCESS"}, OK, "not in SES yet; its domain shop.example.org is confirmed, so mails go out"),
+        ({"domain": "SUCCESS"}, OK, "not in SES yet; its domain shop.example.org is confirmed, so mails are sent"),
         ({"domain": "FAILED", "above": "SUCCESS"}, OK, "its domain example.org is confirmed"),
         *(
-            ({"address": status}, MISSING, f"{SENDER} is in SES already and {state}: the stack cannot create it")
+            ({"address": status}, MISSING, f"{SENDER} already exists in SES and {state}: the stack cannot create it")
             for status, state in preflight.CONFIRMATION.items()
         ),
     ],
@@ -238,7 +249,7 @@ def test_the_state_of_the_sender_is_told(states: dict[str, str], level: str, say
 @pytest.mark.parametrize(
     ("states", "says"),
     [
-        ({"address": "SUCCESS"}, "SES writes to it, and the link has to be opened"),
+        ({"address": "SUCCESS"}, "SES sends it a mail whose link must be opened"),
         ({"address": "PENDING", "domain": "SUCCESS"}, "its domain shop.example.org stays confirmed"),
     ],
 )
@@ -258,10 +269,10 @@ def test_every_state_that_ses_has_is_known():
 @pytest.mark.parametrize(
     ("review", "says", "remedy"),
     [
-        ({}, "confirmed addresses only", "--production-access-enabled"),
-        ({"Status": "FAILED"}, "confirmed addresses only", "--production-access-enabled"),
-        ({"Status": "PENDING", "CaseId": "17"}, "AWS is asked to lift it", "Wait for AWS's answer in support case 17."),
-        ({"Status": "DENIED", "CaseId": "17"}, "AWS has refused to lift it", "Answer AWS in support case 17."),
+        ({}, "only to confirmed addresses", "--production-access-enabled"),
+        ({"Status": "FAILED"}, "only to confirmed addresses", "--production-access-enabled"),
+        ({"Status": "PENDING", "CaseId": "17"}, "reviewing the request", "Wait for AWS's decision in support case 17."),
+        ({"Status": "DENIED", "CaseId": "17"}, "denied production access", "Reply to AWS in support case 17."),
     ],
 )
 def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, remedy: str):
@@ -273,7 +284,7 @@ def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, r
 
 
 def test_an_account_out_of_the_sandbox_is_told_so():
-    assert levels(look(preflight.mail), OK) == ["SES is out of its sandbox: mails go to everybody"]
+    assert levels(look(preflight.mail), OK) == ["SES is out of its sandbox: it sends to all recipients"]
 
 
 def test_credentials_that_may_not_ask_for_the_sender_are_told_so():
@@ -291,7 +302,7 @@ RECORD = {"ResourceRecordSets": [{"Name": "www.shop.example.org.", "Type": "A"}]
     ("answers", "says"),
     [
         ({}, None),
-        ({"DescribeCertificate": "ResourceNotFoundException"}, "there is no certificate"),
+        ({"DescribeCertificate": "ResourceNotFoundException"}, "certificate arn:"),
         (
             {
                 "DescribeCertificate": {
@@ -304,9 +315,9 @@ RECORD = {"ResourceRecordSets": [{"Name": "www.shop.example.org.", "Type": "A"}]
             {"DescribeCertificate": {"Certificate": {"DomainName": "other.example.org", "Status": "ISSUED"}}},
             "not for www",
         ),
-        ({"GetHostedZone": "NoSuchHostedZone"}, "there is no hosted zone 'Z1'"),
-        ({"GetHostedZone": {"HostedZone": {"Name": "example.net."}}}, "is of example.net, not of www"),
-        ({"ListResourceRecordSets": RECORD}, "has a record already: A"),
+        ({"GetHostedZone": "NoSuchHostedZone"}, "hosted zone 'Z1' does not exist"),
+        ({"GetHostedZone": {"HostedZone": {"Name": "example.net."}}}, "is for example.net, not for www"),
+        ({"ListResourceRecordSets": RECORD}, "already has a record: A"),
     ],
 )
 def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
@@ -341,7 +352,7 @@ def test_before_the_bootstrap_only_what_it_makes_is_looked_at():
     found = look(
         preflight.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
     )
-    assert levels(found, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy exists already"]
+    assert levels(found, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy already exists"]
     assert look(preflight.bootstrap, piece="delivery") == look(preflight.mail, piece="delivery") == []
 
 
@@ -440,7 +451,7 @@ def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: s
 def test_the_local_stage_has_no_account_to_look_at():
     result = CliRunner().invoke(preflight.main, ["--env", "local"])
     assert result.exit_code == 1
-    assert "Say ENV=dev, test or prod" in result.output
+    assert "Set ENV=dev, test or prod" in result.output
 
 
 # IAM's prefix where it is not the SDK's name of the service.

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 import click
@@ -47,6 +47,12 @@ SIMULATED = ("dev", "test")
 FAILED_CREATION = "ROLLBACK_COMPLETE"
 # SAM names a version of a function by so many characters of Release.
 VERSION_CHARACTERS = 10
+
+
+class Clients(Protocol):
+    """A session of boto3, as far as it is used here: it has clients of AWS services."""
+
+    def client(self, service: str, /) -> Any: ...
 
 
 class DeployFailed(CommandFailed):
@@ -112,7 +118,7 @@ def check_parameters(stage: str, piece: str) -> None:
         )
 
 
-def deployed_stack(name: str, session: boto3.Session) -> dict[str, Any] | None:
+def deployed_stack(name: str, session: Clients) -> dict[str, Any] | None:
     """What CloudFormation says of the stack ``name``; None if there is none, or only a change set that was never executed."""
     client = session.client("cloudformation")
     try:
@@ -124,7 +130,7 @@ def deployed_stack(name: str, session: boto3.Session) -> dict[str, Any] | None:
     return None if stacks[0]["StackStatus"] == "REVIEW_IN_PROGRESS" else dict(stacks[0])
 
 
-def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
+def check_alone(stage: str, piece: str, session: Clients) -> None:
     """Refuse a single set piece beside the whole shop: functions, queues and log groups would have the same names."""
     if piece not in (WHOLE_SHOP, DELIVERY) and deployed_stack(stack_of(stage, WHOLE_SHOP), session):
         raise DeployFailed(
@@ -133,7 +139,7 @@ def check_alone(stage: str, piece: str, session: boto3.Session) -> None:
         )
 
 
-def remove_failed_creation(stack: str, session: boto3.Session) -> None:
+def remove_failed_creation(stack: str, session: Clients) -> None:
     """Delete ``stack`` if its creation failed and was rolled back: it holds nothing, and CloudFormation cannot update it."""
     found = deployed_stack(stack, session)
     if not found or found["StackStatus"] != FAILED_CREATION:
@@ -188,7 +194,7 @@ def release(parameters: Mapping[str, str], deployed: Mapping[str, Any] | None) -
     return f"{new_release()}-{content}"
 
 
-def overrides(stage: str, piece: str, session: boto3.Session) -> dict[str, str]:
+def overrides(stage: str, piece: str, session: Clients) -> dict[str, str]:
     """The parameters that ``piece`` is deployed with. Raises ``DeployFailed`` if an address is missing."""
     settings, names = stage_parameters(stage), parameter_names(piece)
     chosen = {names[name]: value for name, value in settings.items() if name in names}
@@ -207,7 +213,7 @@ def overrides(stage: str, piece: str, session: boto3.Session) -> dict[str, str]:
     return chosen
 
 
-def check_account(stage: str, session: boto3.Session) -> None:
+def check_account(stage: str, session: Clients) -> None:
     """Refuse credentials of an account other than the stage's."""
     settings = stage_parameters(stage)
     try:
@@ -282,7 +288,7 @@ def quoted(parameter: tuple[str, str]) -> str:
     return f'{name}="{escaped}"'
 
 
-def failed_resources(stack: str, session: boto3.Session, since: datetime) -> list[str]:
+def failed_resources(stack: str, session: Clients, since: datetime) -> list[str]:
     """CloudFormation's messages for resources of ``stack`` and its nested stacks that failed ``since``, oldest first."""
     events = _events(stack, session.client("cloudformation"), since)
     return [

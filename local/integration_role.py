@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from local.declared import Piece, pieces
 from local.settings import ACCOUNT_ID, REGION, STACK, STAGE
-from local.shop import Shop, eventually
+from local.shop import Shop, credentials, eventually
 
 SERVICE = "delivery"
 TESTS_STACK = f"{STACK}-{SERVICE}"
@@ -56,8 +56,8 @@ def session(root: Shop) -> boto3.Session:
     }
     # The emulator wants a signature, which AWS does not. It evaluates the role's trust policy with the claims of the token.
     request = AWSRequest("POST", root.endpoint, data=urlencode(parameters), headers={"Content-Type": FORM})
-    SigV4Auth(root.session.get_credentials(), "sts", REGION).add_auth(request)
-    answer = httpx.post(request.url, content=request.body, headers=dict(request.headers)).raise_for_status()
+    SigV4Auth(credentials(root.session), "sts", REGION).add_auth(request)
+    answer = httpx.post(str(root.endpoint), content=request.body, headers=dict(request.headers)).raise_for_status()
     keys = {element.tag.rpartition("}")[2]: element.text for element in ElementTree.fromstring(answer.text).iter()}
     return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
 

@@ -21,7 +21,7 @@ import httpx
 from local import samples
 from local.failures import CommandFailed, requires_shop
 from local.progress import step
-from local.shop import Shop, samples_file
+from local.shop import Shop, credentials, samples_file
 
 CLIENTS = 4
 TRIES = 5
@@ -79,7 +79,7 @@ def ingest_api_key(shop: Shop) -> str:
 
 
 def _root(session: boto3.Session, endpoint: str) -> dict[str, str]:
-    keys = session.get_credentials()
+    keys = credentials(session)
     return {
         "endpoint": endpoint,
         "region": session.region_name,

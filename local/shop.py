@@ -20,7 +20,8 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from local import emulator_client
 from local.deploy import stage_settings
@@ -131,8 +132,9 @@ class Shop:
         """The response of an administrative route of the local cloud's emulator."""
         if self.endpoint is None:
             raise LookupError(f"stage {self.stage} is on AWS, which has no {path}")
-        secret = self.session.get_credentials().secret_key
-        return emulator_client.request(method, path, endpoint=self.endpoint, secret=secret, **content)
+        return emulator_client.request(
+            method, path, endpoint=self.endpoint, secret=credentials(self.session).secret_key, **content
+        )
 
     def address(self, service: str, name: str) -> str:
         """The value published as ``/setpieces/<stage>/<service>/<name>``."""
@@ -170,7 +172,7 @@ class Shop:
             sent["Host"] = urlsplit(url).netloc
             request = AWSRequest(method=method, url=url, data=content, headers=sent)
             caller = session or self.session
-            SigV4Auth(caller.get_credentials(), "execute-api", caller.region_name).add_auth(request)
+            SigV4Auth(credentials(caller), "execute-api", caller.region_name).add_auth(request)
             sent = dict(request.headers)
         return _http().request(method, url, content=content, headers=sent, timeout=timeout)
 
@@ -201,6 +203,14 @@ class Shop:
     def event(self, path: str) -> Any:
         """A sample event of the repository."""
         return json.loads((ROOT / "events" / path).read_text())
+
+
+def credentials(session: boto3.Session) -> Credentials:
+    """The credentials of a session. Raises ``NoCredentialsError``."""
+    found = session.get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    return found
 
 
 def samples_file(stage: str) -> Path:

@@ -44,7 +44,7 @@ def listed_conditions(
 def note_clauses(monkeypatch: pytest.MonkeyPatch) -> set[Key]:
     """(file, function, clause) of what is sent from now on; without a file if no function of the repository wrote it."""
     sent: set[Key] = set()
-    call, build = BaseClient._make_api_call, dynamodb._Expressions.conditional
+    call, build = vars(BaseClient)["_make_api_call"], dynamodb._Expressions.conditional
 
     def noting_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         found = [*_conditions(parameters)]

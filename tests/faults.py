@@ -109,7 +109,7 @@ class Faults:
         self._by_number: dict[int, Fault] = {}
         self._rules: list[Rule] = []
         self._thread = threading.local()
-        real = BaseClient._make_api_call
+        real = vars(BaseClient)["_make_api_call"]
 
         def make(client: Any, operation: str, request: Request) -> Any:
             return self._make(

@@ -263,10 +263,10 @@ class Emulator:
             "DurationSeconds": "3600",
         }
         answer = self._query("sts", fields)
-        values = {name: _xml_text(answer.body, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
-        if answer.status != 200 or not values["AccessKeyId"]:
+        key, secret, token = (_xml_text(answer.body, f) for f in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+        if answer.status != 200 or not key or not secret:
             raise RoleUnusable(f"assuming {role} answered {answer.status}: {answer.body[:500]!r}")
-        credentials = Credentials(values["AccessKeyId"], values["SecretAccessKey"], values["SessionToken"])
+        credentials = Credentials(key, secret, token)
         return _expiry(_xml_text(answer.body, "Expiration"), self._clock() + 3600), credentials
 
 

@@ -29,6 +29,7 @@ from local.settings import REGION
 from local.shop import Shop, eventually, unique
 from tests.abuse.seed import LONG, SEED
 from tests.integration.routes import BEHIND_PROXY, OPTIONAL, TRY_AGAIN, Route, newcomer, ready, routes, signed_in
+from tests.present import present
 
 EXAMPLES = 300 if LONG else 12
 HELD = (
@@ -85,7 +86,7 @@ class Signed(requests.auth.AuthBase):
     """A request signed for IAM, whatever is in it."""
 
     def __init__(self, shop: Shop) -> None:
-        self._credentials = shop.session.get_credentials()
+        self._credentials = present(shop.session.get_credentials())
 
     def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         request = AWSRequest(prepared.method, prepared.url, headers={}, data=prepared.body)

@@ -20,6 +20,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from local import integration_role
 from local.settings import REGION, SESSION
 from local.shop import Shop
+from tests.present import present
 
 MARKER = "local_only"
 # Routes of the emulator and of the front door, which no stage on AWS has.
@@ -38,7 +39,7 @@ class SwitchedCredentials(Credentials):
     """Those of the role, or of root while a marked test runs. Clients read them for each call."""
 
     def __init__(self, root: boto3.Session, role: boto3.Session) -> None:
-        self._root, self._role = (each.get_credentials().get_frozen_credentials() for each in (root, role))
+        self._root, self._role = (present(each.get_credentials()).get_frozen_credentials() for each in (root, role))
         self.use_root = starts_as_root
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -73,7 +74,7 @@ def shop() -> Shop:
     if shop.endpoint is None:
         return shop
     current = SwitchedCredentials(shop.session, integration_role.session(shop))
-    session = botocore.session.Session()
+    session: Any = botocore.session.Session()
     session._credentials = current
     return replace(shop, session=boto3.Session(botocore_session=session, region_name=REGION))
 

@@ -18,5 +18,5 @@ class Sessions:
     def __init__(self, cloud: Cloud, session: Any = None):
         self.cloud, self.session = cloud, session
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, /) -> Any:
         return self.cloud.aws(service, self.session)

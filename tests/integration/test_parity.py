@@ -35,6 +35,7 @@ from local.credentials import ROOT_ACCESS_KEY_ID
 from local.settings import ACCOUNT_ID, REGION, ROOT
 from local.shop import eventually, unique
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
+from tests.present import present
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 
@@ -1281,7 +1282,7 @@ def test_root_signatures(plain: Cloud, corrected: Cloud):
     assert corrected.aws("sts").get_caller_identity()["Arn"].endswith(":root")
     forged = boto3.Session(ROOT_ACCESS_KEY_ID, "not the secret", region_name=REGION)
     request = AWSRequest("GET", "http://shop/basket/v1", headers={"Host": "shop"})
-    SigV4Auth(forged.get_credentials(), "execute-api", REGION).add_auth(request)
+    SigV4Auth(present(forged.get_credentials()), "execute-api", REGION).add_auth(request)
     question = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}
     question |= {"body_base64": "", "action": "execute-api:Invoke", "resource": "*"}
     answer = corrected.emulator("POST", "/_setpieces/authorize", json=question).json()

@@ -14,6 +14,7 @@ from local.counters import FLOORS, raise_sequences
 from local.credentials import ROOT_ACCESS_KEY_ID
 from local.shop import Shop, unique
 from tests.integration.strangers import stranger
+from tests.present import present
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"
@@ -124,7 +125,7 @@ def test_unsigned_calls_are_refused(shop: Shop):
 def test_a_caller_without_permission_is_refused(shop: Shop):
     without_rights = stranger(shop)
     assert take(shop, session=without_rights).status_code == 403
-    keys = without_rights.get_credentials()
+    keys = present(without_rights.get_credentials())
     forged = boto3.Session(keys.access_key, "wrong", keys.token, region_name=shop.session.region_name)
     assert take(shop, session=forged).status_code == 403
     forged_root = boto3.Session(ROOT_ACCESS_KEY_ID, "wrong", region_name=shop.session.region_name)
@@ -133,9 +134,10 @@ def test_a_caller_without_permission_is_refused(shop: Shop):
 
 @pytest.mark.parametrize(("service", "region"), [("execute-api", "nowhere-1"), ("lambda", "")])
 def test_a_signature_for_another_service_or_region_is_refused(shop: Shop, service: str, region: str):
-    request = AWSRequest("POST", shop.url(NEXT), headers={"Host": urlsplit(shop.url(NEXT)).netloc})
-    SigV4Auth(shop.session.get_credentials(), service, region or shop.session.region_name).add_auth(request)
-    answer = httpx.post(request.url, headers=dict(request.headers))
+    url = shop.url(NEXT)
+    request = AWSRequest("POST", url, headers={"Host": urlsplit(url).netloc})
+    SigV4Auth(present(shop.session.get_credentials()), service, region or shop.session.region_name).add_auth(request)
+    answer = httpx.post(url, headers=dict(request.headers))
     assert answer.status_code == 403
     assert "Credential should be scoped to" in answer.text
 

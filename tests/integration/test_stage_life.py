@@ -24,6 +24,7 @@ from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from local.sources import APPLICATION, SHOP, read
 from tests.integration.deployments import Sessions
 from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tests.present import present
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 
@@ -87,7 +88,8 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     succeeds(deployed(cloud, built, LogRetentionDays="30"))
     assert kept(cloud) == {30}
 
-    destroy.destroy(STACK, Sessions(cloud, pipeline(cloud)))
+    session: Any = Sessions(cloud, pipeline(cloud))
+    destroy.destroy(STACK, session)
     assert kept(cloud) == set()
     succeeds(deployed(cloud, built, LogRetentionDays="7"))
     assert kept(cloud) == {7}
@@ -134,7 +136,7 @@ def pipeline(cloud: Cloud) -> boto3.Session:
 
 def keys(cloud: Cloud, session: boto3.Session) -> dict[str, str]:
     """The environment in which SAM CLI works in ``cloud`` with the credentials of ``session``."""
-    credentials = session.get_credentials()
+    credentials = present(session.get_credentials())
     environment = {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_ACCESS_KEY_ID": credentials.access_key,

@@ -45,7 +45,7 @@ from local.settings import REGION, ROOT
 from setpieces import aws, connections, observability, settings
 from tests import deployed
 from tests.deployed import Function
-from tests.faults import Crash, Fault
+from tests.faults import Crash, Fault, server_error
 from tests.interleavings.scheduler import Run, Schedule
 from tests.lambda_events import lambda_context, rest_event, sqs_record
 
@@ -346,8 +346,7 @@ class World:
             step.outcome = fault.value
             if fault is Fault.CRASH_BEFORE:
                 raise Crash
-            error = {"Error": {"Code": "InternalServerError"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
-            raise ClientError(error, operation)
+            raise server_error(operation)
         try:
             answer = do()
         except ClientError as error:
@@ -827,7 +826,7 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     monkeypatch.setattr(importlib.import_module("feeds.domain.records"), "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
     monkeypatch.setattr(os, "urandom", _in_stock(os.urandom))
-    real = BaseClient._make_api_call
+    real = vars(BaseClient)["_make_api_call"]
     for make in (aws.client, aws.patient_client, aws.single_try_client):
         make.cache_clear()
     with mock_aws(), time_machine.travel(START, tick=False) as clock:

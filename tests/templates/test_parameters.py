@@ -134,7 +134,7 @@ def used(piece: str) -> set[str]:
 class FakeSession:
     """Every address is published."""
 
-    def client(self, _: str) -> Any:
+    def client(self, _: str, /) -> Any:
         return self
 
     def get_parameter(self, Name: str) -> dict[str, Any]:

@@ -207,7 +207,8 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
 )
 def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: str, name: str, seconds: float):
     """The fault campaign met both: with 5 s the function was over before its answer."""
-    silence = aws.CONFIG.retries["total_max_attempts"] * aws.CONFIG.read_timeout
+    config: Any = aws.CONFIG
+    silence = config.retries["total_max_attempts"] * config.read_timeout
     cold_start = 2
     assert pieces()[service].of_type("AWS::Lambda::Function")[name]["Timeout"] >= seconds + silence + cold_start
 

@@ -20,7 +20,6 @@ import moto.core.responses
 import moto.kms.utils
 import pytest
 from botocore.config import Config
-from botocore.model import Shape
 from moto.core.serialize import ResponseSerializer
 
 from tests.conditions import listed_conditions  # noqa: F401  (a fixture of every test)
@@ -36,7 +35,7 @@ _patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_
 _value_of_any = ResponseSerializer.get_value
 
 
-def _value_of(serializer: ResponseSerializer, value: Any, key: str, shape: Shape) -> Any:
+def _value_of(serializer: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
     """The member ``key`` of ``value``, for moto's answers; None if it has none.
 
     DynamoDB's attribute values are plain: one of ten types, by its own name. moto looks for each of the ten under five
@@ -98,11 +97,12 @@ def _default_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever needs boto3's default session gets the one of the process, without the credentials it found before."""
     set_up = boto3.setup_default_session
 
-    def reuse(**options: object) -> None:
+    def reuse(**options: Any) -> None:
         if options:
             return set_up(**options)
-        boto3.DEFAULT_SESSION = _session()
-        boto3.DEFAULT_SESSION._session._credentials = None
+        session: Any = _session()
+        boto3.DEFAULT_SESSION = session
+        session._session._credentials = None
         return None
 
     monkeypatch.setattr(boto3, "setup_default_session", reuse)

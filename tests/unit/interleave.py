@@ -14,7 +14,7 @@ def meanwhile(
 
     ``skip`` calls of that operation go by first. The calls of ``other`` are not looked at.
     """
-    call = BaseClient._make_api_call
+    call = vars(BaseClient)["_make_api_call"]
     left = [skip]
 
     def interleaved(client: Any, name: str, sent: dict[str, Any]) -> Any:

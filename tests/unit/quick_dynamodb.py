@@ -15,7 +15,6 @@ from unittest import mock
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from botocore.model import Shape
 from botocore.validate import ParamValidator
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
@@ -39,7 +38,7 @@ OPERATIONS = {
     "TransactWriteItems",
     "UpdateItem",
 }
-_ANSWERED = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+_ANSWERED: dict[str, Any] = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
 # Clients are shared by threads, and a call to moto is not atomic by itself.
 _LOCK = threading.RLock()
 _validator = ParamValidator()
@@ -52,7 +51,7 @@ class _OverHttp(Exception):
 @pytest.fixture(autouse=True)
 def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls to moto's DynamoDB that read or write items leave out HTTP."""
-    over_http = BaseClient._make_api_call
+    over_http = vars(BaseClient)["_make_api_call"]
 
     def call(client: Any, operation: str, sent: dict[str, Any]) -> Any:
         if client.meta.service_model.service_name != "dynamodb" or not botocore_stubber.enabled:
@@ -109,7 +108,7 @@ def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]
     return _members(model.output_shape, result.result) | {"ResponseMetadata": dict(_ANSWERED)}
 
 
-def _members(shape: Shape, value: Any) -> Any:
+def _members(shape: Any, value: Any) -> Any:
     """moto's ``value`` without members that ``shape`` does not have."""
     if shape.name == "AttributeValue":
         return value

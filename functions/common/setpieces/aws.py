@@ -4,12 +4,16 @@ botocore waits 60 s for an answer by default, longer than API Gateway waits for 
 connect and 2 s to read keep one call below the 5 s that request-path functions have.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+if TYPE_CHECKING:
+    from setpieces.aws_clients import ClientFactory
 
 CONFIG = Config(
     connect_timeout=1,
@@ -32,19 +36,24 @@ class AwsUnavailable(Exception):
     """A service of AWS answered, and refused for now what it usually takes."""
 
 
-@cache
+def _once(create: Callable[[str], Any]) -> "ClientFactory":
+    """One client of each service per process."""
+    return cast("ClientFactory", cache(create))
+
+
+@_once
 def client(service: str) -> Any:
     """The process's client of an AWS service, e.g. ``client("dynamodb")``."""
     return boto3.client(service, config=CONFIG)
 
 
-@cache
+@_once
 def patient_client(service: str) -> Any:
     """For work that has time, where a slow answer costs less than a failure: bulk, and the simulators of outside systems."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
 
 
-@cache
+@_once
 def single_try_client(service: str) -> Any:
     """For calls that do something each time: a slow answer is waited for, and the SDK never repeats one that was lost."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=6, retries={"total_max_attempts": 1})))

@@ -81,8 +81,8 @@ def get(table: str, key: Item, *, consistent: bool = True) -> Item | None:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
     """
-    request = {"TableName": table, "Key": to_item(key), "ConsistentRead": consistent}
-    item = aws.client("dynamodb").get_item(**request).get("Item")
+    response = aws.client("dynamodb").get_item(TableName=table, Key=to_item(key), ConsistentRead=consistent)
+    item = response.get("Item")
     return from_item(item) if item else None
 
 

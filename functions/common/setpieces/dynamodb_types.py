@@ -3,6 +3,7 @@
 Whole numbers come back as ``int``; money and counts are kept in whole minor units (cents), so no float ever reaches a table.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,17 +13,17 @@ _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
 
 
-def to_attribute(value: Any) -> dict[str, Any]:
+def to_attribute(value: Any) -> Any:
     """One value in DynamoDB's typed form: ``3`` -> ``{"N": "3"}``. Floats raise TypeError."""
     return _serializer.serialize(value)
 
 
-def to_item(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
     """A dict as a DynamoDB item; ``None`` values are left out."""
     return {name: _serializer.serialize(value) for name, value in values.items() if value is not None}
 
 
-def from_item(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """A DynamoDB item as a dict."""
     return {name: _plain(_deserializer.deserialize(value)) for name, value in item.items()}
 

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
 from setpieces.aws import AwsUnavailable, client
 from setpieces.observability import correlation_id
 from setpieces.settings import SITE_ID, STAGE, setting
+
+if TYPE_CHECKING:
+    from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 DETAIL_TYPE = "State change Notification"
 VERSION = "1"
@@ -149,7 +152,7 @@ def offer(*events: Event, source: str) -> list[Event]:
     return refused
 
 
-def _entry(event: Event, source: str) -> dict[str, Any]:
+def _entry(event: Event, source: str) -> "PutEventsRequestEntryTypeDef":
     check(event)
     return {
         "EventBusName": setting("EVENT_BUS_NAME"),

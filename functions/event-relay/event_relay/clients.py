@@ -1,6 +1,6 @@
 """Draining the queue of updates, as the schedule does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from event_relay.workflow import relay
@@ -50,14 +50,14 @@ def delete(records: list[Record]) -> None:
     """Delete ``records``; one that could not be deleted comes back, becomes the same event again, and is logged."""
     if not records:
         return
-    entries = [{"Id": str(n), "ReceiptHandle": record.receipt_handle} for n, record in enumerate(records)]
+    entries: list[Any] = [{"Id": str(n), "ReceiptHandle": record.receipt_handle} for n, record in enumerate(records)]
     answer = client("sqs").delete_message_batch(QueueUrl=setting("QUEUE_URL"), Entries=entries)
     for failure in answer.get("Failed", []):
         message_id = records[int(failure["Id"])].message_id
         logger.warning("not deleted", extra={"message_id": message_id, "code": failure["Code"]})
 
 
-def _record(message: dict[str, Any]) -> Record:
+def _record(message: Mapping[str, Any]) -> Record:
     attributes = message.get("Attributes", {})
     return Record(
         message_id=message["MessageId"],

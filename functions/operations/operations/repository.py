@@ -28,6 +28,7 @@ def last_events(correlation_id: str = "") -> list[dict[str, Any]]:
 
 
 def _read(minutes: int, correlation_id: str) -> Iterator[dict[str, Any]]:
+    pattern: dict[str, Any] = {"filterPattern": f'"{correlation_id}"'} if correlation_id else {}
     pages = (
         client("logs")
         .get_paginator("filter_log_events")
@@ -35,7 +36,7 @@ def _read(minutes: int, correlation_id: str) -> Iterator[dict[str, Any]]:
             logGroupName=setting("LOG_GROUP_NAME"),
             startTime=int((time.time() - 60 * minutes) * 1000),
             PaginationConfig={"MaxItems": MOST_READ, "PageSize": 1000},
-            **({"filterPattern": f'"{correlation_id}"'} if correlation_id else {}),
+            **pattern,
         )
     )
     for page in pages:

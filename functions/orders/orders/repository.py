@@ -79,7 +79,7 @@ def place(order_number: str, facts: Order, idempotency: Idempotency | None) -> b
     }
     if facts["owner"]:
         order["history_of"] = facts["owner"]
-    puts = [_put(order, "attribute_not_exists(order_number)")]
+    puts: list[Any] = [_put(order, "attribute_not_exists(order_number)")]
     if idempotency:
         key = {"number": order_number, "request": idempotency.request, "expires_at": _expiry(now)}
         free = "attribute_not_exists(order_number) OR expires_at <= :now"

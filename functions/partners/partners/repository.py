@@ -73,7 +73,7 @@ class TableStore:
 
         Raises ``Conflict`` if one of the stored records is no longer what it ``replaces``.
         """
-        puts = []
+        puts: list[Any] = []
         for write in writes:
             puts.append(self._put(write))
             for entry in write.entries:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from setpieces import aws, dynamodb
 from setpieces.aws import is_unavailable
 from setpieces.dynamodb import ConditionFailed, TransactionRefused
+from tests.faults import refused
 from tests.unit.lost_answers import repeat
 from tests.unit.tables import mocked_table
 
@@ -38,7 +39,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, times: int, code: st
         left[0] -= 1
         if left[0] >= 0:
             codes = [{"Code": reason} for reason in reasons]
-            raise ClientError({"Error": {"Code": code}, "CancellationReasons": codes}, operation)
+            raise refused(operation, code, CancellationReasons=codes)
         return real(**request)
 
     monkeypatch.setattr(aws.client("dynamodb"), operation, call)

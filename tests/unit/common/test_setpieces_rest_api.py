@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.rest_api import Request, Response, problem_details, rest_handler
+from tests.faults import refused
 from tests.lambda_events import CONTEXT, rest_event
 
 
 def aws_error(code: str, status: int) -> ClientError:
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetItem")
+    return refused("GetItem", code, status)
 
 
 @rest_handler

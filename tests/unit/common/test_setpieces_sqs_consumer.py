@@ -14,6 +14,7 @@ from setpieces.backoff import backoff_seconds
 from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.events import PublishFailed
 from setpieces.sqs_consumer import Record, queue_handler
+from tests.faults import refused
 from tests.lambda_events import CONTEXT
 
 
@@ -144,7 +145,7 @@ def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(m
     [
         ReadTimeoutError(endpoint_url="https://dynamodb"),
         ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem"),
-        ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "SendMessage"),
+        refused("SendMessage", "", 503),
         PublishFailed("1 events were refused by the bus"),
     ],
 )

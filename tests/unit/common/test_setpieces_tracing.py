@@ -27,7 +27,8 @@ def test_a_request_of_a_traced_invocation_carries_its_trace(
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     seen: list[str] = []
     with mock_aws():
-        sender = client(service)
+        create: Any = client
+        sender = create(service)
         sender.meta.events.register_first(
             "before-send", lambda request, **_: seen.append(request.headers["X-Amzn-Trace-Id"])
         )

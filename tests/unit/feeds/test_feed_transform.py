@@ -146,7 +146,8 @@ def test_a_feed_with_too_many_faults_ends(pipeline: Pipeline, monkeypatch: pytes
 def refuse_first(request: Any) -> Any:
     """SQS takes all messages of a request but the first."""
     first, *others = request["Entries"]
-    answer = aws.client("sqs").send_message_batch(QueueUrl=request["QueueUrl"], Entries=others) if others else {}
+    sqs: Any = aws.client("sqs")
+    answer = sqs.send_message_batch(QueueUrl=request["QueueUrl"], Entries=others) if others else {}
     return answer | {"Failed": [{"Id": first["Id"], "Code": "InternalError", "SenderFault": False}]}
 
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ingestion import repository
 from setpieces import aws
+from tests.faults import refused
 from tests.lambda_events import CONTEXT
 from tests.unit.ingestion.samples import line
 from tests.unit.tables import mocked_table
@@ -27,7 +28,7 @@ def world(monkeypatch: pytest.MonkeyPatch):
     with mocked_table(monkeypatch, "counts", "counter") as state.dynamodb:
         state.s3 = boto3.client("s3")
         state.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        real = aws.client
+        real: Any = aws.client
 
         def client(service: str) -> Any:
             if service != "lambda":
@@ -185,8 +186,7 @@ def test_objects_that_write_the_same_counters_at_once_wait_for_each_other(world,
         if left[0]:
             left[0] -= 1
             reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
-            error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise ClientError(error, "TransactWriteItems")
+            raise refused("TransactWriteItems", "TransactionCanceledException", CancellationReasons=reasons)
         return real(**call)
 
     monkeypatch.setattr(world.dynamodb, "transact_write_items", transact)

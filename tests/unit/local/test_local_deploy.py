@@ -231,7 +231,7 @@ class StackEvents:
     def __init__(self, events: dict[str, list[dict[str, Any]]]):
         self.events, self.asked = events, list[str]()
 
-    def client(self, _: str) -> "StackEvents":
+    def client(self, _: str, /) -> "StackEvents":
         return self
 
     def get_paginator(self, operation: str) -> "StackEvents":

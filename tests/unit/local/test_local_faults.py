@@ -154,7 +154,8 @@ def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation
     start, body = _error(asked, scope(**headers), *KINDS["throttle"].answer(asked.service) or (0, ""))
     told = {name.decode(): value.decode() for name, value in start["headers"]}
     answer = {"status_code": start["status"], "headers": told, "body": body["body"]}
-    assert create_parser(protocol).parse(answer, None)["Error"]["Code"] == code
+    parser: Any = create_parser(protocol)
+    assert parser.parse(answer, None)["Error"]["Code"] == code
 
 
 class Emulator:

@@ -53,8 +53,9 @@ class Stub:
         self.answers = answers
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.session = boto3.Session("test", "test", region_name="eu-central-1")
-        self.session.events.register("provide-client-params", self._keep)
-        self.session.events.register("before-call", self._answer)
+        events: Any = self.session.events
+        events.register("provide-client-params", self._keep)
+        events.register("before-call", self._answer)
 
     def _keep(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         self.calls.append((model.service_model.service_id.hyphenize(), model.name, params))

@@ -10,6 +10,7 @@ import pytest
 from local import shop as shops
 from local.settings import SESSION
 from local.shop import Shop, samples_file
+from tests.present import present
 
 PUBLISHED = {
     "/setpieces/dev/basket/api-url": "https://abc.execute-api.eu-central-1.amazonaws.com/dev",
@@ -58,8 +59,8 @@ def test_the_local_shop_is_worked_with_as_root_or_with_the_session_that_is_given
         lambda: dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "root"),
     )
     monkeypatch.delenv(SESSION, raising=False)
-    assert Shop.from_environment().session.get_credentials().access_key == "root"
+    assert present(Shop.from_environment().session.get_credentials()).access_key == "root"
     keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
     monkeypatch.setenv(SESSION, json.dumps(keys))
-    found = Shop.from_environment().session.get_credentials()
+    found = present(Shop.from_environment().session.get_credentials())
     assert [found.access_key, found.secret_key, found.token] == list(keys.values())

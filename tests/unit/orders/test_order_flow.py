@@ -25,6 +25,7 @@ from setpieces import aws, events, sqs_consumer
 from setpieces.errors import ExternalUnavailable
 from setpieces.events import Event, derived_id
 from setpieces.external import Answer
+from tests.faults import refused, server_error
 from tests.lambda_events import CONTEXT
 from tests.unit.interleave import meanwhile
 from tests.unit.lost_answers import repeat
@@ -75,8 +76,7 @@ class FaultyClient:
         real = getattr(self._real, operation)
         if not callable(real):
             return real
-        failure = {"Error": {"Code": "InternalServerError"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
-        error = ClientError(failure, operation)
+        error = server_error(operation)
         return lambda **sent: self._world.call(f"{self._name}:{operation}", lambda: real(**sent), error)
 
 
@@ -125,7 +125,7 @@ class World:
 
     # --- what the functions call ---
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Any) -> Any:
         real = {"sqs": self, "events": self}.get(service) or aws.client(service)
         return FaultyClient(self, real, service)
 
@@ -761,17 +761,15 @@ def test_a_customers_key_is_one_order_for_every_basket(make_world):
 def test_a_transaction_that_is_throttled_or_under_way_is_a_503(make_world, monkeypatch, code: str, reasons: list[str]):
     """DynamoDB answers 400, which the SDK does not repeat for a cancelled transaction; the client has to."""
     world = make_world()
-    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    if reasons:
-        answer["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+    members: dict[str, Any] = {"CancellationReasons": [{"Code": reason} for reason in reasons]} if reasons else {}
 
     def refuse(**sent: Any) -> None:
-        raise ClientError(answer, "TransactWriteItems")
+        raise refused("TransactWriteItems", code, **members)
 
     with monkeypatch.context() as patch:
         patch.setattr(aws.client("dynamodb"), "transact_write_items", refuse)
-        refused = world.submit()
-    assert (refused["statusCode"], refused["headers"]["Retry-After"]) == (503, "2")
+        response = world.submit()
+    assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "2")
     assert world.submit()["statusCode"] == 202
 
 

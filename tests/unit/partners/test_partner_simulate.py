@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -20,6 +20,7 @@ from partners.simulators import identity as identity_module
 from partners.simulators import operations as operations_module
 from partners.simulators.operations import Write
 from setpieces import aws
+from tests.faults import refused
 from tests.present import present
 from tests.unit.simulator import call
 
@@ -488,8 +489,7 @@ def test_no_path_or_query_is_a_server_error(app, prefix, rest, method, query):
 @pytest.mark.parametrize(("code", "status"), [("ThrottlingError", 503), ("ValidationError", 500)])
 def test_a_table_that_fails_is_no_conflict(app, code, status, monkeypatch):
     def cancelled(**_):
-        response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": code}]}
-        raise ClientError(response, "TransactWriteItems")
+        raise refused("TransactWriteItems", "TransactionCanceledException", CancellationReasons=[{"Code": code}])
 
     call(app, "GET", "commerce/products/S-1")
     monkeypatch.setattr(aws.patient_client("dynamodb"), "transact_write_items", cancelled)

@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from redirects.domain.rules import RuleSet, compile_rules
 from redirects.repository import RETRY_SECONDS, Content, RuleStore, read_from
+from tests.faults import refused
 
 REFRESH = 60
 
@@ -88,7 +89,7 @@ def test_newer_rules_are_in_use_within_the_refresh_time(store: Store, clock: Clo
     "fault",
     [
         EndpointConnectionError(endpoint_url="https://s3"),
-        ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"),
+        refused("GetObject", "AccessDenied", 403),
         Content("v2", b"{half a fi"),
         Content("v2", b"[]"),
         Content("v2", b'{"rules": [{"id": "a", "match": "exact", "from": "/a", "to": "https://evil.example/"}]}'),

@@ -121,7 +121,7 @@ def test_a_mail_without_an_answer_is_sent_once_by_a_call_and_again_later(batches
         raise time_out("ses")
 
     with monkeypatch.context() as slow:
-        ses = aws.single_try_client("sesv2")
+        ses: Any = aws.single_try_client("sesv2")
         slow.setattr(ses._endpoint.http_session, "send", never)
         # moto answers before a request is sent.
         ses.meta.events.register_first("before-send.sesv2.SendEmail", never)

@@ -68,7 +68,7 @@ def send(bodies: list[str]) -> None:
     """Send up to ten messages; those that the queue refuses in a batch are sent again. Raises ``NotSent``."""
     waiting = {str(index): body for index, body in enumerate(bodies)}
     for tries in range(MAX_TRIES):
-        entries = [{"Id": index, "MessageBody": body} for index, body in waiting.items()]
+        entries: list[Any] = [{"Id": index, "MessageBody": body} for index, body in waiting.items()]
         answer = client("sqs").send_message_batch(QueueUrl=setting("QUEUE_URL"), Entries=entries)
         refused = answer.get("Failed", [])
         if not refused:

@@ -18,10 +18,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     opened = opened_at()
     if not opened:
         return {"circuit": "closed"}
-    queue = {"QueueUrl": setting("QUEUE_URL")}
+    queue_url = setting("QUEUE_URL")
     # A short poll asks only some of the queue's servers, and may find nothing although messages wait.
     received = patient_client("sqs").receive_message(
-        **queue, MessageSystemAttributeNames=["ApproximateReceiveCount"], WaitTimeSeconds=WAIT_SECONDS
+        QueueUrl=queue_url, MessageSystemAttributeNames=["ApproximateReceiveCount"], WaitTimeSeconds=WAIT_SECONDS
     )
     for message in received.get("Messages", []):
         record = Record(
@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         )
         waiting, answered = update([record])
         if not waiting:
-            client("sqs").delete_message(**queue, ReceiptHandle=record.receipt_handle)
+            client("sqs").delete_message(QueueUrl=queue_url, ReceiptHandle=record.receipt_handle)
         if answered and close_circuit(opened):
             return {"circuit": "closed again"}
     logger.info("circuit stays open", extra={"tried": len(received.get("Messages", []))})

@@ -8,6 +8,7 @@ More than one invocation can work on a run: events come twice, and Lambda repeat
 behind the last stretch that is entered, and a stretch is entered once: the invocation that comes second ends.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -123,7 +124,8 @@ def _item_instead(error: ClientError) -> dict[str, Any]:
     """The feed that did not fit the condition, empty if there is none. Raises ``error`` if it is another one."""
     if error_code(error) != "ConditionalCheckFailedException":
         raise error
-    return from_item(error.response.get("Item", {}))
+    response: Mapping[str, Any] = error.response
+    return from_item(response.get("Item", {}))
 
 
 def _update_transforming(

@@ -4,7 +4,7 @@ An open feed has {open: "1", look_at: RFC 3339}: when somebody has to look how f
 {outcomes: {updated, unchanged, stale, failed, reasons}}.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,8 +47,9 @@ def expect(feed_type: str, feed_id: str, requested_by: str, purge_at: int) -> No
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except ClientError as error:
+        response: Mapping[str, Any] = error.response
         # The SDK repeats a call whose answer was lost, and finds what the first attempt stored.
-        if error_code(error) != "ConditionalCheckFailedException" or from_item(error.response["Item"]) != item:
+        if error_code(error) != "ConditionalCheckFailedException" or from_item(response["Item"]) != item:
             raise
 
 

@@ -13,12 +13,15 @@ that never got as far.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from setpieces.aws import error_code, patient_client
 from setpieces.settings import setting
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
 INDEX, MANIFEST, FILES, ROBOTS = "sitemap.xml", "manifest.json", "sitemaps/", "robots.txt"
 RELEASE = "release/"
@@ -94,7 +97,7 @@ def index() -> Index:
 
 def replace_index(before: Index, run_id: str, content: bytes) -> bool:
     """Release the index of a run in place of ``before``; False if that is no longer the one that is released."""
-    condition = {"IfMatch": before.etag} if before.etag else {"IfNoneMatch": "*"}
+    condition: dict[str, Any] = {"IfMatch": before.etag} if before.etag else {"IfNoneMatch": "*"}
     try:
         patient_client("s3").put_object(
             Bucket=_bucket(),
@@ -124,7 +127,7 @@ def released() -> dict[str, Any]:
     return manifest(index().run_id)
 
 
-def listed(prefix: str) -> Iterator[dict[str, Any]]:
+def listed(prefix: str) -> Iterator["ObjectTypeDef"]:
     """{Key, LastModified} of all objects under a prefix."""
     for page in patient_client("s3").get_paginator("list_objects_v2").paginate(Bucket=_bucket(), Prefix=prefix):
         yield from page.get("Contents", [])

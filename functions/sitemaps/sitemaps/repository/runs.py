@@ -6,6 +6,7 @@ runs holds nothing, however it ended.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +46,8 @@ def create(run_id: str, dry_run: bool, force: bool) -> dict[str, Any]:
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        return from_item(error.response["Item"])
+        response: Mapping[str, Any] = error.response
+        return from_item(response["Item"])
 
 
 def note(run_id: str, **facts: Any) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def note(run_id: str, **facts: Any) -> dict[str, Any]:
 
 def _set(run_id: str, condition: str, **facts: Any) -> dict[str, Any]:
     facts |= {"updated_at": datetime.now(UTC).isoformat(), "purge_at": int(time.time()) + KEPT_SECONDS}
-    conditional = {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    conditional: dict[str, Any] = {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     answer = client("dynamodb").update_item(
         TableName=setting("TABLE_NAME"),
         Key={"run_id": {"S": run_id}},

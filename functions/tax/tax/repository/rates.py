@@ -8,7 +8,7 @@ The circuit protects quotations and is not worth one: without its table every in
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -135,7 +135,8 @@ def _replace(before: Circuit, after: Circuit) -> bool:
     except ClientError as error:
         if error_code(error) != "ConditionalCheckFailedException":
             raise
-        stored = from_item(error.response["Item"])
+        response: Mapping[str, Any] = error.response
+        stored = from_item(response["Item"])
         _remember(_circuit(stored))
         # The SDK repeats a call whose answer was lost, and finds what the first attempt stored. If another instance has written
         # since then, a failure counts twice: the circuit opens one failure early.

@@ -57,13 +57,13 @@ def store_file(batch_id: str, parts: int, count: int) -> Manifest:
     The file appears in one piece or not at all, and is the same, byte for byte, whenever it is made from the same parts.
     """
     digest, lines, size = hashlib.sha256(), 0, 0
-    upload = {"Bucket": _bucket(), "Key": file_key(batch_id)}
+    upload: dict[str, Any] = {"Bucket": _bucket(), "Key": file_key(batch_id)}
     # The SDK sends a checksum with every part: S3 expects them of an upload that was begun with this algorithm, and then also
     # when it is completed.
     created = client("s3").create_multipart_upload(**upload, ContentType="text/csv", ChecksumAlgorithm="CRC32")
     upload["UploadId"] = created["UploadId"]
     try:
-        uploaded = []
+        uploaded: list[Any] = []
         for number, piece in enumerate(_pieces(_parts(batch_id, parts)), start=1):
             digest.update(piece)
             lines += piece.count(_LINE)

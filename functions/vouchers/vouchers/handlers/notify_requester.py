@@ -43,12 +43,11 @@ def _mail(batch: Batch, outcome: str | None) -> Mail:
 
 
 def _send(mail: Mail, recipient: str, record: Record) -> None:
-    content = {"Subject": {"Data": mail.subject}, "Body": {"Text": {"Data": mail.text}}}
     try:
         single_try_client("sesv2").send_email(
             FromEmailAddress=setting("SENDER"),
             Destination={"ToAddresses": [recipient]},
-            Content={"Simple": content},
+            Content={"Simple": {"Subject": {"Data": mail.subject}, "Body": {"Text": {"Data": mail.text}}}},
         )
     except ClientError as error:
         # The service's own text names the recipient.

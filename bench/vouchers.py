@@ -43,14 +43,15 @@ def _codes() -> None:
     """Runs alternate, so that both meet the same weather; the best of each counts."""
     sys.path.insert(0, str(ROOT / "functions" / "vouchers"))
     from vouchers.domain import codes as codes_module
+    from vouchers.domain.chunks import CHUNK_SIZE
     from vouchers.domain.permutation import Permutation
-    from vouchers.domain.tags import tags
-    from vouchers.repository.chunks import CHUNK
+    from vouchers.domain.tags import make_tags
 
     def ours() -> None:
         permutation = Permutation(bytes(32), codes_module.RADIX, codes_module.HALF)
-        for first in range(1, CODES, CHUNK):
-            codes_module.make(permutation, 1, first, CHUNK, tags(bytes(32), first, CHUNK))
+        for first in range(1, CODES, CHUNK_SIZE):
+            tags = make_tags(bytes(32), first, CHUNK_SIZE)
+            codes_module.make_codes(permutation, 1, first, CHUNK_SIZE, tags)
 
     def drawn() -> None:
         seen: set[str] = set()
@@ -70,7 +71,7 @@ def _codes() -> None:
         f"{ratio:.1f} x, a permutation of numbers",
         ratio >= 5,
     )
-    report("voucher_codes", f"{CODES:,} codes in chunks of {CHUNK:,}, best of {RUNS}", rows, [verdict])
+    report("voucher_codes", f"{CODES:,} codes in chunks of {CHUNK_SIZE:,}, best of {RUNS}", rows, [verdict])
 
 
 def _seconds(work: Callable[[], None]) -> float:

@@ -48,9 +48,6 @@ NOT_PURE_YET = {
     "feeds.domain.verdicts",
     "orders.requests",
     "sitemaps.domain.pages",
-    "vouchers.domain.files",
-    "vouchers.domain.links",
-    "vouchers.views",
 }
 
 

@@ -228,9 +228,9 @@ MUTATIONS = (
     Mutation(
         "vouchers: a redeemed voucher is redeemed again",
         ("vouchers-redeem-voucher",),
-        "vouchers/repository/vouchers.py",
-        '**facts}, "attribute_not_exists(code)")',
-        f'**facts}}, "{ALWAYS.format("code")}")',
+        "vouchers/repository/redemptions.py",
+        '"attempt": attempt}, "attribute_not_exists(code)")',
+        f'"attempt": attempt}}, "{ALWAYS.format("code")}")',
         redeem_voucher,
         invariants.vouchers_are_redeemed_once,
     ),

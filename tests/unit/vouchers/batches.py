@@ -1,4 +1,4 @@
-"""What the tests of vouchers do with batches: request, make, cancel, redeem, as clients and the workflow do."""
+"""The service ``vouchers`` in tests: batches are requested, generated, cancelled and redeemed as by clients and AWS."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,8 @@ import boto3
 from local.settings import ROOT
 from setpieces.external import Answer
 from tests.service import Response, Service
-from vouchers.repository.batches import COMPLETE, PENDING
+from vouchers.domain.batches import COMPLETE, PENDING, Batch
+from vouchers.repository import batches as repository
 
 BATCH_REQUEST: dict[str, Any] = {
     "count": 24,
@@ -25,7 +26,7 @@ SENDER = "vouchers@example.com"
 
 
 def batch_request(**changes: Any) -> dict[str, Any]:
-    """The body of a request for vouchers that are valid from today on."""
+    """The body of a request for vouchers that are valid from today."""
     today = datetime.now(UTC).date()
     return BATCH_REQUEST | {"valid_from": str(today), "valid_to": str(today + timedelta(days=30))} | changes
 
@@ -35,7 +36,7 @@ def minutes_ago(minutes: int) -> str:
 
 
 class Batches:
-    """The voucher service, and the sequences service as it leases numbers; ``lease_error`` breaks that."""
+    """The service, and a sequences service that leases numbers or raises ``lease_error``."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -43,7 +44,7 @@ class Batches:
         self.lease_error: Exception | None = None
 
     def lease(self, service: str, method: str, path: str, body: Any, **options: Any) -> Answer:
-        """As ``signed_client.call``."""
+        """In place of ``signed_client.call``."""
         assert (service, method, path) == ("sequences", "POST", "/v1/sequences/voucher/lease")
         if self.lease_error:
             raise self.lease_error
@@ -75,19 +76,20 @@ class Batches:
     def release(self, code: str, order_number: str = "") -> Response:
         return self.call("release_voucher", code=code, query={"order_number": order_number} if order_number else None)
 
-    # --- the workflow and the schedule ---
+    # --- by Step Functions, a schedule and a queue ---
 
     def step(self, function: str, batch_id: str, **more: Any) -> Any:
-        """The result of a step of the workflow."""
+        """The result of a step of the state machine."""
         return self.service.invoke(function, {"batch_id": batch_id, "correlation_id": "sample-1", **more})
 
     def run(self, batch_id: str) -> None:
-        """What the workflow does, but for the mail."""
+        """Generate a batch, as the state machine does up to its message."""
         for chunk in self.step("lease_range", batch_id)["chunks"]:
             self.step("generate_chunk", batch_id, chunk=chunk)
         self.step("store_file", batch_id)
 
     def complete(self, batch_id: str) -> None:
+        """Set the status COMPLETE, as the state machine does last."""
         boto3.client("dynamodb").update_item(
             TableName=self.service.name("BatchesTable"),
             Key={"batch_id": {"S": batch_id}},
@@ -104,16 +106,21 @@ class Batches:
         return batch_id
 
     def sweep(self) -> int:
-        """How many batches the scheduled sweep has dealt with."""
+        """The number of batches that a sweep has restarted or failed."""
         return int(self.service.invoke("sweep_batches")["swept"])
 
     def notify(self, batch_id: str, outcome: str = "COMPLETE") -> list[str]:
-        """Deliver the message that a batch has ended; the messages that stay on the queue."""
+        """Deliver the message that a batch has ended; returns the ids of messages that remain on the queue."""
         message = json.loads((ROOT / "events" / "bus" / f"voucher.batch.{outcome.lower()}.json").read_text())
         message["event"]["data"]["batch_id"] = batch_id
         return self.service.deliver("notify_requester", message)
 
-    # --- what is stored ---
+    # --- stored items and objects ---
+
+    def stored(self, batch_id: str) -> Batch:
+        batch = repository.find(batch_id)
+        assert batch
+        return batch
 
     @property
     def bucket(self) -> str:
@@ -129,7 +136,7 @@ class Batches:
         return self.service.object_keys("Bucket")
 
     def executions(self) -> list[str]:
-        """The names of the workflow's executions."""
+        """The names of the state machine's executions."""
         machine = self.service.name("GenerateVouchers")
         executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
         return [execution["name"] for execution in executions]

@@ -1,4 +1,4 @@
-"""The voucher service as deployed, with a sequences service that leases numbers."""
+"""The service ``vouchers`` as deployed, with a sequences service that leases numbers."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,17 @@ import pytest
 from setpieces import signed_client
 from tests.service import Service
 from tests.unit.vouchers.batches import SENDER, Batches
-from vouchers.repository import chunks
+from vouchers.domain import chunks
 
 
 @pytest.fixture
 def batches(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Batches:
-    made = Batches(service("vouchers", SENDER=SENDER))
-    monkeypatch.setattr(signed_client, "call", made.lease)
-    return made
+    batches = Batches(service("vouchers", SENDER=SENDER))
+    monkeypatch.setattr(signed_client, "call", batches.lease)
+    return batches
 
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks are ten times smaller: where several are needed, their number matters and not how many vouchers they hold."""
-    monkeypatch.setattr(chunks, "CHUNK", chunks.CHUNK // 10)
+    """Make chunks ten times smaller, for tests that need several of them."""
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", chunks.CHUNK_SIZE // 10)

@@ -6,20 +6,9 @@ import boto3
 import pytest
 
 from tests.faults import Faults, server_error, throttled, unreachable
-from tests.present import present
 from tests.unit.vouchers.batches import Batches, batch_request, minutes_ago
-from vouchers.repository.batches import (
-    CANCELLED,
-    COMPLETE,
-    FAILED,
-    GENERATING,
-    NOTIFYING,
-    PENDING,
-    STORING,
-    advance,
-    read,
-    remember,
-)
+from vouchers.domain.batches import CANCELLED, COMPLETE, FAILED, GENERATING, NOTIFYING, PENDING, STORING
+from vouchers.repository import batches as repository
 
 
 def test_a_batch_is_stored_and_started(batches: Batches):
@@ -48,7 +37,7 @@ def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweeper(bat
     batch_id = batches.request()
     assert batches.executions() == []
     assert batches.sweep() == 0
-    remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+    repository.update(batch_id, updated_at="2026-01-01T00:00:00.000Z")
     assert batches.sweep() == 1
     assert batches.executions() == [f"{batch_id}-1"]
 
@@ -57,13 +46,13 @@ def test_a_stalled_batch_is_restarted_three_times_and_then_failed(batches: Batch
     batch_id = batches.request()
     batches.step("lease_range", batch_id)
     for attempt in (1, 2, 3):
-        remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+        repository.update(batch_id, updated_at="2026-01-01T00:00:00.000Z")
         assert batches.sweep() == 1
         assert f"{batch_id}-{attempt}" in batches.executions()
         assert batches.sweep() == 0
-    remember(batch_id, updated_at="2026-01-01T00:00:00.000Z")
+    repository.update(batch_id, updated_at="2026-01-01T00:00:00.000Z")
     assert batches.sweep() == 1
-    batch = present(read(batch_id))
+    batch = batches.stored(batch_id)
     assert (batch["status"], batch["reason"]) == (FAILED, "STALLED")
     assert batches.sweep() == 0
 
@@ -71,71 +60,71 @@ def test_a_stalled_batch_is_restarted_three_times_and_then_failed(batches: Batch
 def test_a_batch_that_cannot_be_started_is_tried_every_minute_and_is_not_given_up(batches: Batches, faults: Faults):
     """An attempt counts once it is started."""
     batch_id = batches.request()
-    remember(batch_id, updated_at=minutes_ago(2))
+    repository.update(batch_id, updated_at=minutes_ago(2))
     with faults.fail("StartExecution", unreachable("states")):
         for _ in range(10):
             assert batches.sweep() == 1
-    assert (present(read(batch_id))["status"], present(read(batch_id))["attempts"]) == (PENDING, 0)
+    assert (batches.stored(batch_id)["status"], batches.stored(batch_id)["attempts"]) == (PENDING, 0)
     assert batches.sweep() == 1
     assert f"{batch_id}-1" in batches.executions()
-    assert present(read(batch_id))["attempts"] == 1
+    assert batches.stored(batch_id)["attempts"] == 1
 
 
 def test_a_started_batch_is_restarted_after_fifteen_minutes_without_progress(batches: Batches):
     """Its first step may be throttled, and is repeated for minutes."""
     batch_id = batches.request()
-    remember(batch_id, updated_at=minutes_ago(2))
+    repository.update(batch_id, updated_at=minutes_ago(2))
     assert batches.sweep() == 1
     for minutes in (2, 14):
-        remember(batch_id, updated_at=minutes_ago(minutes))
+        repository.update(batch_id, updated_at=minutes_ago(minutes))
         assert batches.sweep() == 0
-    remember(batch_id, updated_at=minutes_ago(16))
+    repository.update(batch_id, updated_at=minutes_ago(16))
     assert batches.sweep() == 1
-    assert present(read(batch_id))["attempts"] == 2
+    assert batches.stored(batch_id)["attempts"] == 2
 
 
 def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(batches: Batches, faults: Faults):
     ids = [batches.request() for _ in range(3)]
     for number, batch_id in enumerate(ids):
-        remember(batch_id, updated_at=minutes_ago(5 - number))
+        repository.update(batch_id, updated_at=minutes_ago(5 - number))
     faults.fail("StartExecution", throttled("StartExecution"), where=lambda request: request["name"].startswith(ids[0]))
     assert batches.sweep() == 3
-    assert [present(read(batch_id))["attempts"] for batch_id in ids] == [0, 1, 1]
+    assert [batches.stored(batch_id)["attempts"] for batch_id in ids] == [0, 1, 1]
 
 
 def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(batches: Batches, faults: Faults):
     batch_id = batches.request()
-    remember(batch_id, updated_at=minutes_ago(2))
+    repository.update(batch_id, updated_at=minutes_ago(2))
     with faults.fail("UpdateItem", server_error("UpdateItem")):
         batches.sweep()
     assert batches.sweep() == 1
     assert sorted(batches.executions()) == [f"{batch_id}-0", f"{batch_id}-1"]
-    assert present(read(batch_id))["attempts"] == 1
+    assert batches.stored(batch_id)["attempts"] == 1
 
 
 def test_two_sweeps_at_once_start_a_batch_once(batches: Batches, faults: Faults):
     batch_id = batches.request()
-    remember(batch_id, updated_at=minutes_ago(2))
+    repository.update(batch_id, updated_at=minutes_ago(2))
     other = []
     faults.meanwhile("StartExecution", lambda: other.append(batches.sweep()))
     assert (batches.sweep(), other) == (0, [1])
     assert sorted(batches.executions()) == [f"{batch_id}-0", f"{batch_id}-1"]
-    assert present(read(batch_id))["attempts"] == 1
+    assert batches.stored(batch_id)["attempts"] == 1
 
 
 def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(batches: Batches, faults: Faults):
     batch_id = batches.request()
-    remember(batch_id, attempts=3, updated_at=minutes_ago(16))
+    repository.update(batch_id, attempts=3, updated_at=minutes_ago(16))
     with faults.fail("Publish", unreachable("sns")):
         assert batches.sweep() == 1
     assert batches.sweep() == 0
-    remember(batch_id, updated_at=minutes_ago(2))
+    repository.update(batch_id, updated_at=minutes_ago(2))
     # The requester's mail is about the batch as it is: it has failed by the time that this is announced.
     announced = []
-    faults.meanwhile("Publish", lambda: announced.append(present(read(batch_id))["status"]))
+    faults.meanwhile("Publish", lambda: announced.append(batches.stored(batch_id)["status"]))
     assert batches.sweep() == 1
     assert announced == [FAILED]
-    remember(batch_id, updated_at=minutes_ago(60))
+    repository.update(batch_id, updated_at=minutes_ago(60))
     assert batches.sweep() == 0
 
 
@@ -155,13 +144,13 @@ ORDER = (PENDING, GENERATING, STORING, NOTIFYING, COMPLETE, FAILED, CANCELLED)
 def test_a_status_follows_only_what_it_may_follow(batches: Batches, to, allowed):
     for before in ORDER:
         batch_id = batches.request()
-        remember(batch_id, status=before)
-        moved = advance(batch_id, to)
+        repository.update(batch_id, status=before)
+        moved = repository.change_status(batch_id, to)
         assert (moved is not None) == (before in allowed), before
-        assert present(read(batch_id))["status"] == (to if moved else before)
+        assert batches.stored(batch_id)["status"] == (to if moved else before)
 
 
 def test_an_update_of_an_unknown_batch_creates_none(batches: Batches):
-    assert advance("VB" + "0" * 24, GENERATING) is None
-    remember("VB" + "0" * 24, notified_at="now")
-    assert read("VB" + "0" * 24) is None
+    assert repository.change_status("VB" + "0" * 24, GENERATING) is None
+    repository.update("VB" + "0" * 24, notified_at="now")
+    assert repository.find("VB" + "0" * 24) is None

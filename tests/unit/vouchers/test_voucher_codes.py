@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.settings import ROOT
+from vouchers.domain.chunks import CHUNK_SIZE, Chunk, count_in_chunks, split
 from vouchers.domain.codes import (
     ALPHABET,
     HALF,
@@ -17,13 +18,12 @@ from vouchers.domain.codes import (
     RADIX,
     TAGS,
     key_version,
-    make,
-    normalised,
-    number,
+    make_codes,
+    normalise,
+    voucher_number,
 )
 from vouchers.domain.permutation import Permutation
-from vouchers.domain.tags import tags
-from vouchers.repository.chunks import CHUNK, Chunk, chunks, made
+from vouchers.domain.tags import make_tags
 
 KEY = bytes(range(32))
 PERMUTATION = Permutation(KEY, RADIX, HALF)
@@ -92,29 +92,31 @@ def test_a_domain_too_large_for_one_block_a_round_is_refused():
 
 
 def test_codes_are_distinct_well_formed_and_say_what_they_were_made_from():
-    codes = make(PERMUTATION, 1, 1, 20_000)
+    codes = make_codes(PERMUTATION, 1, 1, 20_000)
     assert len(set(codes)) == 20_000
     for offset in (0, 1, 4_999, 19_999):
-        assert normalised(codes[offset]) == codes[offset]
-        assert (key_version(codes[offset]), number(PERMUTATION, codes[offset])) == (1, 1 + offset)
+        assert normalise(codes[offset]) == codes[offset]
+        assert (key_version(codes[offset]), voucher_number(PERMUTATION, codes[offset])) == (1, 1 + offset)
     assert {len(code) for code in codes} == {LENGTH}
     assert set("".join(codes)) == set(ALPHABET)
 
 
 def test_chunks_make_the_codes_of_the_whole():
-    whole = make(PERMUTATION, 1, 7, 12_000)
-    assert whole == [code for chunk in chunks(7, 12_000) for code in make(PERMUTATION, 1, chunk.first, chunk.count)]
+    whole = make_codes(PERMUTATION, 1, 7, 12_000)
+    assert whole == [
+        code for chunk in split(7, 12_000) for code in make_codes(PERMUTATION, 1, chunk.first, chunk.count)
+    ]
 
 
 @given(st.integers(1, 999_999_998))
 def test_neighbouring_numbers_have_unrelated_codes(value):
     """Two codes drawn at random share eight symbols or more in the same places once in a thousand million times."""
-    here, next_one = make(PERMUTATION, 1, value, 2)
+    here, next_one = make_codes(PERMUTATION, 1, value, 2)
     assert sum(a == b for a, b in zip(here[1:-1], next_one[1:-1], strict=True)) <= 7
 
 
 def test_every_symbol_is_as_frequent_as_every_other_in_each_place():
-    codes = make(PERMUTATION, 1, 1, 31_000)
+    codes = make_codes(PERMUTATION, 1, 1, 31_000)
     for place in range(1, LENGTH):
         counts = Counter(code[place] for code in codes)
         # 1,000 each, with a standard deviation of 31.
@@ -123,23 +125,23 @@ def test_every_symbol_is_as_frequent_as_every_other_in_each_place():
 
 def test_codes_of_different_keys_never_meet():
     other = Permutation(bytes(32), RADIX, HALF)
-    assert set(make(PERMUTATION, 1, 1, 1000)).isdisjoint(make(other, 2, 1, 1000))
-    assert make(PERMUTATION, 1, 1, 10) != [f"3{code[1:]}" for code in make(other, 1, 1, 10)]
+    assert set(make_codes(PERMUTATION, 1, 1, 1000)).isdisjoint(make_codes(other, 2, 1, 1000))
+    assert make_codes(PERMUTATION, 1, 1, 10) != [f"3{code[1:]}" for code in make_codes(other, 1, 1, 10)]
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, NUMBERS - 51), st.integers(1, 50))
 def test_a_tag_leaves_the_number_and_is_the_same_whichever_chunk_it_is_made_with(batch_key, first, count):
-    codes = make(PERMUTATION, 1, first, count, tags(batch_key, first, count))
-    assert [number(PERMUTATION, code) for code in codes] == list(range(first, first + count))
+    codes = make_codes(PERMUTATION, 1, first, count, make_tags(batch_key, first, count))
+    assert [voucher_number(PERMUTATION, code) for code in codes] == list(range(first, first + count))
     last = first + count - 1
-    assert codes[-1:] == make(PERMUTATION, 1, last, 1, tags(batch_key, last, 1))
+    assert codes[-1:] == make_codes(PERMUTATION, 1, last, 1, make_tags(batch_key, last, 1))
 
 
 def test_the_key_of_a_version_gives_no_code_of_a_batch_away():
     """With that key alone, or with another batch's key too, the tag has to be guessed: one of ``TAGS``."""
     first, count = 1, 5_000
-    batches = [tags(bytes([number]) * 32, first, count) for number in range(3)]
-    codes = [set(make(PERMUTATION, 1, first, count, own)) for own in (None, *batches)]
+    batches = [make_tags(bytes([number]) * 32, first, count) for number in range(3)]
+    codes = [set(make_codes(PERMUTATION, 1, first, count, own)) for own in (None, *batches)]
     assert len(set().union(*codes)) == 4 * count
     assert all(0 <= tag < TAGS for own in batches for tag in own)
     # Spread evenly: half of them are in the lower half, with a standard deviation of 61 of 15,000.
@@ -147,9 +149,9 @@ def test_the_key_of_a_version_gives_no_code_of_a_batch_away():
 
 
 def test_tags_and_numbers_fill_what_a_code_holds():
-    assert make(PERMUTATION, 1, NUMBERS - 1, 1, [TAGS - 1])
+    assert make_codes(PERMUTATION, 1, NUMBERS - 1, 1, [TAGS - 1])
     with pytest.raises(ValueError, match="numbers are below"):
-        make(PERMUTATION, 1, NUMBERS - 1, 2, [0, 0])
+        make_codes(PERMUTATION, 1, NUMBERS - 1, 2, [0, 0])
     assert (TAGS + 1) * NUMBERS > RADIX ** (2 * HALF) >= TAGS * NUMBERS
     # As guesses at the API's 500 a second go: three weeks for a code, if the key of the version is known.
     assert TAGS > 500 * 86_400 * 18
@@ -163,17 +165,19 @@ def test_the_sequence_of_vouchers_ends_with_the_numbers():
 @pytest.mark.parametrize("version", [0, KEY_VERSIONS + 1, -1])
 def test_there_are_thirty_key_versions(version):
     with pytest.raises(ValueError, match="key versions"):
-        make(PERMUTATION, version, 1, 1)
+        make_codes(PERMUTATION, version, 1, 1)
 
 
-CODES = st.builds(lambda value, version: make(PERMUTATION, version, value, 1)[0], VALUES, st.integers(1, KEY_VERSIONS))
+CODES = st.builds(
+    lambda value, version: make_codes(PERMUTATION, version, value, 1)[0], VALUES, st.integers(1, KEY_VERSIONS)
+)
 
 
 @given(CODES)
 def test_one_wrong_symbol_is_noticed(code):
     for place, right in enumerate(code):
         for wrong in ALPHABET.replace(right, ""):
-            assert normalised(code[:place] + wrong + code[place + 1 :]) is None
+            assert normalise(code[:place] + wrong + code[place + 1 :]) is None
 
 
 @given(CODES)
@@ -181,29 +185,29 @@ def test_two_symbols_that_changed_places_are_noticed(code):
     for one, other in combinations(range(LENGTH), 2):
         symbols = list(code)
         symbols[one], symbols[other] = symbols[other], symbols[one]
-        assert normalised("".join(symbols)) == (code if code[one] == code[other] else None)
+        assert normalise("".join(symbols)) == (code if code[one] == code[other] else None)
 
 
 @given(CODES)
 def test_a_code_may_be_typed_with_hyphens_blanks_and_small_letters(code):
-    assert normalised(f" {code[:5]}-{code[5:9]} {code[9:]} ".lower()) == code
+    assert normalise(f" {code[:5]}-{code[5:9]} {code[9:]} ".lower()) == code
 
 
 @given(st.text(max_size=40))
 def test_anything_else_is_no_code(text):
-    found = normalised(text)
+    found = normalise(text)
     assert found is None or (len(found) == LENGTH and set(found) <= set(ALPHABET))
 
 
 def test_a_batch_is_divided_into_chunks():
-    assert chunks(11, 12_000) == [Chunk(0, 11, CHUNK), Chunk(1, 5_011, CHUNK), Chunk(2, 10_011, 2_000)]
-    assert chunks(11, 12_000, {0, 2}) == [Chunk(1, 5_011, CHUNK)]
-    assert chunks(1, 1) == [Chunk(0, 1, 1)]
+    assert split(11, 12_000) == [Chunk(0, 11, CHUNK_SIZE), Chunk(1, 5_011, CHUNK_SIZE), Chunk(2, 10_011, 2_000)]
+    assert split(11, 12_000, {0, 2}) == [Chunk(1, 5_011, CHUNK_SIZE)]
+    assert split(1, 1) == [Chunk(0, 1, 1)]
 
 
 @given(st.integers(1, 30_000), st.data())
 def test_what_is_made_and_what_is_left_add_up(count, data):
-    every = chunks(1, count)
+    every = split(1, count)
     done = data.draw(st.sets(st.sampled_from([chunk.index for chunk in every])))
-    assert made(count, done) + sum(chunk.count for chunk in chunks(1, count, done)) == count
+    assert count_in_chunks(count, done) + sum(chunk.count for chunk in split(1, count, done)) == count
     assert sum(chunk.count for chunk in every) == count

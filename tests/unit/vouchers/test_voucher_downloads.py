@@ -7,9 +7,7 @@ import httpx
 
 from tests.faults import Faults
 from tests.unit.vouchers.batches import Batches
-from vouchers.repository.batches import (
-    CANCELLED,
-)
+from vouchers.domain.batches import CANCELLED
 
 
 def test_a_link_is_fresh_and_says_how_long_it_lasts(batches: Batches):

@@ -12,25 +12,14 @@ from setpieces import aws, signed_client
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Crash, Faults, throttled
-from tests.present import present
 from tests.unit.vouchers.batches import Batches, minutes_ago
-from vouchers.clients import store
-from vouchers.clients.keys import code_key
-from vouchers.domain import codes, files
-from vouchers.domain.codes import HALF, RADIX, make
+from vouchers.clients.code_keys import code_key
+from vouchers.clients.sequences import SequencesUnavailable
+from vouchers.domain.batches import CANCELLED, COMPLETE, NOTIFYING, BatchOver
+from vouchers.domain.codes import HALF, RADIX, make_codes, voucher_number
 from vouchers.domain.permutation import Permutation
-from vouchers.handlers.lease_range import SequencesUnavailable
-from vouchers.repository.batches import (
-    CANCELLED,
-    COMPLETE,
-    NOTIFYING,
-    BatchOver,
-    advance,
-    chunk_done,
-    lease,
-    read,
-    remember,
-)
+from vouchers.repository import batches as repository
+from vouchers.repository import files, vouchers
 
 
 @pytest.mark.parametrize("count", [1, 24, 5_001])
@@ -56,31 +45,31 @@ def test_file_table_manifest_and_status_agree(batches: Batches, count):
 def test_each_batch_has_a_salt_and_its_codes_need_it(batches: Batches, faults: Faults):
     """The answer of KMS for the key's version, known to somebody, is not enough to make a batch's codes."""
     one, other = batches.make(count=30), batches.make(count=30)
-    salts = [present(read(batch_id))["code_salt"] for batch_id in (one, other)]
+    salts = [batches.stored(batch_id)["code_salt"] for batch_id in (one, other)]
     assert len(set(salts)) == 2
     permutation = Permutation(code_key(1), RADIX, HALF)
     messages = [request["Message"].decode() for request in faults.requests("GenerateMac")]
     assert sorted(messages) == sorted(["voucher-codes/1", *(f"voucher-codes/1/{salt}" for salt in salts)])
-    known = make(permutation, 1, present(read(one))["first"], 30)
+    known = make_codes(permutation, 1, batches.stored(one)["first"], 30)
     assert not set(known) & set(batches.codes(one))
-    numbers = [[codes.number(permutation, code) for code in each] for each in (batches.codes(one), known)]
+    numbers = [[voucher_number(permutation, code) for code in each] for each in (batches.codes(one), known)]
     assert numbers[0] == numbers[1]
     assert salts[0] not in json.dumps(batches.call("show_batch", batch_id=one).body)
 
 
 def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(batches: Batches):
     batch_id = batches.request(count=30)
-    remember(batch_id, code_salt=None, updated_at=minutes_ago(0))
+    repository.update(batch_id, code_salt=None, updated_at=minutes_ago(0))
     batches.run(batch_id)
     permutation = Permutation(code_key(1), RADIX, HALF)
-    assert batches.codes(batch_id) == make(permutation, 1, present(read(batch_id))["first"], 30)
+    assert batches.codes(batch_id) == make_codes(permutation, 1, batches.stored(batch_id)["first"], 30)
 
 
 def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(batches: Batches, small_chunks):
     batch_id = batches.request(count=1_200)
     first, second, third = batches.step("lease_range", batch_id)["chunks"]
     batches.step("generate_chunk", batch_id, chunk=second)
-    store.store(["3LEFTOVER"], batch_id, 0, 10)
+    vouchers.store(["3LEFTOVER"], batch_id, 0, 10)
     # A second run: the numbers stay, and what is done stays done.
     assert batches.step("lease_range", batch_id)["chunks"] == [first, third]
     batches.step("generate_chunk", batch_id, chunk=first)
@@ -138,14 +127,14 @@ def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(bat
     with pytest.raises(ClientError, match="Throttling"):
         batches.run(batch_id)
     batches.step("store_file", batch_id)
-    assert present(read(batch_id))["status"] == NOTIFYING
+    assert batches.stored(batch_id)["status"] == NOTIFYING
     assert batches.object_keys() == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
 
 
 def test_a_cancelled_batch_is_not_stored_again(batches: Batches):
     batch_id = batches.request(count=30)
     batches.run(batch_id)
-    advance(batch_id, CANCELLED)
+    repository.change_status(batch_id, CANCELLED)
     with pytest.raises(BatchOver):
         batches.step("store_file", batch_id)
 
@@ -207,7 +196,7 @@ def test_numbers_are_leased_once_although_two_runs_ask(batches: Batches, monkeyp
     batch_id = batches.request()
 
     def lease_after_another_run(*arguments: Any, **options: Any) -> Answer:
-        lease(batch_id, 7, 30)
+        repository.assign_numbers(batch_id, 7, 30)
         return batches.lease(*arguments, **options)
 
     monkeypatch.setattr(signed_client, "call", lease_after_another_run)
@@ -241,20 +230,20 @@ def test_unprocessed_items_are_written_again(batches: Batches, faults: Faults):
         return {"UnprocessedItems": {table: items[:number]}}
 
     faults.answer("BatchWriteItem", write_some, times=2)
-    store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    vouchers.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
     assert len(batches.service.items("VouchersTable")) == 30
 
 
 def test_a_throttled_batch_write_is_repeated(batches: Batches, faults: Faults):
     faults.fail("BatchWriteItem", throttled("BatchWriteItem"), times=3)
-    store.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
+    vouchers.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
     assert len(batches.service.items("VouchersTable")) == 30
 
 
 def test_a_table_that_accepts_no_items_raises_store_busy_within_the_time_limit(batches: Batches, faults: Faults):
     faults.answer("BatchWriteItem", lambda request: {"UnprocessedItems": request["RequestItems"]})
-    with pytest.raises(store.StoreBusy):
-        store.store(["CODE"], "VB1", 0, 0.2)
+    with pytest.raises(vouchers.StoreBusy):
+        vouchers.store(["CODE"], "VB1", 0, 0.2)
 
 
 def test_a_cancelled_batch_ends_every_step(batches: Batches, small_chunks):
@@ -265,7 +254,7 @@ def test_a_cancelled_batch_ends_every_step(batches: Batches, small_chunks):
     with pytest.raises(BatchOver):
         batches.step("generate_chunk", batch_id, chunk=second)
     with pytest.raises(BatchOver):
-        chunk_done(batch_id, 1)
+        repository.mark_chunk_done(batch_id, 1)
     with pytest.raises(BatchOver):
         batches.step("store_file", batch_id)
     with pytest.raises(BatchOver):
@@ -276,6 +265,6 @@ def test_making_a_chunk_again_does_not_undo_a_redemption(batches: Batches):
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     assert batches.call("redeem_voucher", code=code).status == 201
-    batch = present(read(batch_id))
-    store.store(batches.codes(batch_id), batch_id, batch["purge_at"], 10)
+    batch = batches.stored(batch_id)
+    vouchers.store(batches.codes(batch_id), batch_id, batch["purge_at"], 10)
     assert batches.call("redeem_voucher", code=code).status == 409

@@ -10,17 +10,9 @@ from botocore.exceptions import ClientError
 from local.settings import ROOT
 from setpieces import aws
 from tests.faults import Faults, refused, time_out
-from tests.present import present
 from tests.unit.vouchers.batches import BATCH_REQUEST, SENDER, Batches, minutes_ago
-from vouchers.repository.batches import (
-    CANCELLED,
-    FAILED,
-    OPEN,
-    advance,
-    close,
-    read,
-    remember,
-)
+from vouchers.domain.batches import CANCELLED, FAILED, OPEN
+from vouchers.repository import batches as repository
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +30,14 @@ def test_the_requester_gets_one_mail(batches: Batches, faults: Faults):
     assert not [code for code in batches.codes(batch_id) if code in text]
     [link] = [line for line in text.splitlines() if line.startswith("http")]
     assert f"release/{batch_id}.csv" in link
-    assert present(read(batch_id))["sha256"] in text
-    assert "notified_at" in present(read(batch_id))
+    assert batches.stored(batch_id)["sha256"] in text
+    assert "notified_at" in batches.stored(batch_id)
 
 
 def test_a_failed_batch_is_mailed_and_a_cancelled_one_is_not(batches: Batches, faults: Faults):
     failed, cancelled = batches.request(), batches.request()
-    advance(failed, FAILED, reason="StoreBusy")
-    advance(cancelled, CANCELLED)
+    repository.change_status(failed, FAILED, reason="StoreBusy")
+    repository.change_status(cancelled, CANCELLED)
     assert batches.notify(failed, "FAILED") == batches.notify(cancelled) == []
     [mail] = faults.requests("SendEmail")
     assert "StoreBusy" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]
@@ -53,7 +45,7 @@ def test_a_failed_batch_is_mailed_and_a_cancelled_one_is_not(batches: Batches, f
 
 def test_a_batch_that_fails_and_is_completed_later_is_mailed_twice(batches: Batches, faults: Faults):
     batch_id = batches.request()
-    advance(batch_id, FAILED, reason="StoreBusy")
+    repository.change_status(batch_id, FAILED, reason="StoreBusy")
     assert batches.notify(batch_id, "FAILED") == batches.notify(batch_id, "FAILED") == []
     batches.run(batch_id)
     assert batches.notify(batch_id) == []
@@ -79,7 +71,7 @@ def test_a_failure_whose_answer_was_lost_is_announced(batches: Batches):
     batch_id = batches.request()
     state_update(batches, "MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
     state_update(batches, "MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
-    assert (present(read(batch_id))["status"], present(read(batch_id))["reason"]) == (FAILED, "StoreBusy")
+    assert (batches.stored(batch_id)["status"], batches.stored(batch_id)["reason"]) == (FAILED, "StoreBusy")
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         state_update(batches, "MarkFailed", batch_id, "2026-01-01T00:01:00.000Z")
 
@@ -89,7 +81,7 @@ def test_a_failed_batch_is_swept_until_its_failure_is_announced(batches: Batches
     state_update(batches, "MarkFailed", batch_id, minutes_ago(0))
     assert batches.sweep() == 0
     state_update(batches, "Close", batch_id, minutes_ago(0))
-    remember(batch_id, updated_at=minutes_ago(60))
+    repository.update(batch_id, updated_at=minutes_ago(60))
     assert (batches.sweep(), faults.requests("Publish")) == (0, [])
 
 
@@ -99,17 +91,17 @@ def test_a_batch_that_was_started_by_hand_is_not_closed_by_the_run_that_failed(b
     batches.step("lease_range", batch_id)
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         state_update(batches, "Close", batch_id, minutes_ago(0))
-    close(batch_id)
-    assert present(read(batch_id))["open"] == OPEN
+    repository.mark_failure_announced(batch_id)
+    assert batches.stored(batch_id)["open"] == OPEN
 
 
 def test_a_mail_that_cannot_be_sent_now_is_sent_later(batches: Batches, faults: Faults):
     batch_id = batches.make()
     with faults.fail("SendEmail", refused("SendEmail", "TooManyRequestsException", 429)):
         assert batches.notify(batch_id) == ["m0"]
-    assert "notified_at" not in present(read(batch_id))
+    assert "notified_at" not in batches.stored(batch_id)
     assert batches.notify(batch_id) == []
-    assert "notified_at" in present(read(batch_id))
+    assert "notified_at" in batches.stored(batch_id)
 
 
 def test_a_mail_without_an_answer_is_sent_once_by_a_call_and_again_later(batches: Batches, monkeypatch):
@@ -130,7 +122,7 @@ def test_a_mail_without_an_answer_is_sent_once_by_a_call_and_again_later(batches
         finally:
             ses.meta.events.unregister("before-send.sesv2.SendEmail", never)
     assert len(tries) == 1
-    assert "notified_at" not in present(read(batch_id))
+    assert "notified_at" not in batches.stored(batch_id)
 
 
 def test_a_mail_that_is_refused_is_a_dead_letter_that_names_no_address(batches: Batches, faults: Faults):

@@ -3,21 +3,10 @@
 import pytest
 
 from tests.faults import Faults, refused
-from tests.present import present
 from tests.unit.vouchers.batches import Batches
-from vouchers.handlers import redeem_voucher
-from vouchers.repository.batches import (
-    CANCELLED,
-    COMPLETE,
-    FAILED,
-    GENERATING,
-    PENDING,
-    STORING,
-    advance,
-    read,
-    remember,
-)
-from vouchers.repository.vouchers import find_redemption
+from vouchers.domain.batches import CANCELLED, COMPLETE, FAILED, GENERATING, PENDING, STORING
+from vouchers.repository import batches as repository
+from vouchers.repository import redemptions
 
 
 def test_a_voucher_is_redeemed_once(batches: Batches):
@@ -56,7 +45,7 @@ def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answe
     order = {"order_number": "T000000001"}
     assert batches.call("redeem_voucher", order, code=code).body["code"] == "VOUCHER_CANCELLED"
     assert statuses == [200]
-    assert find_redemption(code) is None
+    assert redemptions.find(code) is None
     assert batches.call("redeem_voucher", order, code=other).body["code"] == "VOUCHER_CANCELLED"
 
 
@@ -64,10 +53,11 @@ def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(batches: Bat
     """The status is entered first; redemptions that have read it before are refused once the cancellation is answered."""
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
-    advance(batch_id, CANCELLED)
+    repository.change_status(batch_id, CANCELLED)
     assert batches.call("cancel_batch", batch_id=batch_id).status == 200
     # As read by a request that began before the cancellation.
-    monkeypatch.setattr(redeem_voucher, "read", lambda name: present(read(name)) | {"status": COMPLETE})
+    batch = batches.stored(batch_id) | {"status": COMPLETE}
+    monkeypatch.setattr(repository, "find", lambda batch_id: batch)
     assert batches.call("redeem_voucher", code=code).body["code"] == "VOUCHER_CANCELLED"
 
 
@@ -88,7 +78,7 @@ def test_a_redemption_that_is_repeated_too_late_is_answered_as_before(batches: B
     code = batches.codes(batch_id)[0]
     order = {"order_number": "T000000001"}
     _, _, first = batches.call("redeem_voucher", order, code=code)
-    remember(batch_id, **facts)
+    repository.update(batch_id, **facts)
     assert batches.call("redeem_voucher", order, code=code)[::2] == (200, first)
     assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).status == 409
 
@@ -153,7 +143,7 @@ def test_of_two_orders_that_claim_a_redemption_at_once_one_is_refused(batches: B
 )
 def test_a_cancelled_early_or_expired_voucher_is_not_redeemed(batches: Batches, facts, code):
     batch_id = batches.make()
-    remember(batch_id, **facts)
+    repository.update(batch_id, **facts)
     voucher = batches.codes(batch_id)[0]
     status, _, problem = batches.call("redeem_voucher", code=voucher)
     assert (status, problem["code"]) == (409, code)
@@ -164,7 +154,7 @@ def test_a_cancelled_early_or_expired_voucher_is_not_redeemed(batches: Batches, 
 @pytest.mark.parametrize("status", [PENDING, GENERATING, STORING, FAILED])
 def test_a_voucher_of_an_incomplete_batch_is_404(batches: Batches, status):
     batch_id = batches.make()
-    remember(batch_id, status=status)
+    repository.update(batch_id, status=status)
     voucher = batches.codes(batch_id)[0]
     assert batches.call("show_voucher", code=voucher).body["code"] == "VOUCHER_NOT_FOUND"
     assert batches.call("redeem_voucher", code=voucher).status == 404

@@ -14,7 +14,6 @@ from tests.unit.vouchers.batches import BATCH_REQUEST
 from vouchers.requests import (
     CreateBatch,
     RedeemVoucher,
-    Redemption,
     parse_batch_id,
     parse_create_batch,
     parse_redeem_voucher,
@@ -34,11 +33,12 @@ def request(
     customer_id: str = "",
     caller: str = "grace",
     key: str | None = None,
+    code: str = CODE,
 ) -> Request:
     headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
     raw = body if isinstance(body, str) else json.dumps(body)
     authorizer = {"customer_id": customer_id, "principalId": caller}
-    path_parameters = {"batch_id": batch_id, "code": CODE}
+    path_parameters = {"batch_id": batch_id, "code": code}
     return Request("POST", "/v1/things", path_parameters, query or {}, headers, raw, "r", "c", authorizer, lambda: 5.0)
 
 
@@ -46,8 +46,8 @@ def create_batch(body: Any) -> CreateBatch:
     return parse_create_batch(request(body), NOW)
 
 
-def redemption(body: Any, **options: Any) -> Redemption:
-    return parse_redeem_voucher(request(body, **options)).redemption
+def redemption(body: Any, **options: Any) -> RedeemVoucher:
+    return parse_redeem_voucher(request(body, **options))
 
 
 def link_seconds(text: str) -> int:
@@ -156,15 +156,22 @@ def test_a_link_lasts_as_long_as_the_query_says():
 
 
 def test_a_redemption_may_name_an_order_and_a_customer():
-    assert redemption("") == Redemption()
-    assert redemption({"order_number": "T000000001"}) == Redemption(order_number="T000000001")
-    assert redemption({}, customer_id="C1") == Redemption(customer_id="C1")
-    assert redemption({"order_number": "T000000001"}).stored() == {"order_number": "T000000001"}
-    assert set(redemption({"customer_id": "C1"}, customer_id="C1", key="k").stored()) == {"customer_id", "by"}
+    assert redemption("") == RedeemVoucher(CODE)
+    assert redemption({"order_number": "T000000001"}) == RedeemVoucher(CODE, order_number="T000000001")
+    assert redemption({}, customer_id="C1") == RedeemVoucher(CODE, customer_id="C1")
+    assert redemption({"customer_id": "C1"}, customer_id="C1").customer_id == "C1"
 
 
 def test_a_code_in_the_path_is_normalised():
-    assert parse_redeem_voucher(request({})) == RedeemVoucher(CODE, Redemption())
+    assert redemption({}, code="2222-%202222222222") == RedeemVoucher(CODE)
+    assert refusal(redemption, {}, code="22222222222223") == (404, "VOUCHER_NOT_FOUND")
+
+
+def test_a_redemption_is_made_by_its_caller_and_key():
+    by = redemption({}, customer_id="C1", key="k").by
+    assert redemption({"order_number": "T000000001"}, customer_id="C1", key="k").by == by
+    assert len({by, redemption({}, customer_id="C2", key="k").by, redemption({}, customer_id="C1", key="l").by}) == 3
+    assert redemption({}, customer_id="C1").by is None
 
 
 @pytest.mark.parametrize(

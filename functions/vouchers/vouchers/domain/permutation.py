@@ -1,10 +1,10 @@
 """A keyed permutation of numbers: FF1 of NIST SP 800-38G, section 5.1, with an empty tweak. Pure.
 
-Neighbouring numbers become unrelated ones, different numbers never become the same one, and without the key nobody can tell
-which number became which. https://nvlpubs.nist.gov/nistpubs/SpecialPublications/NIST.SP.800-38G.pdf
+Consecutive numbers become unrelated numbers, different numbers become different numbers, and without the key the permutation
+cannot be told from a random one. https://nvlpubs.nist.gov/nistpubs/SpecialPublications/NIST.SP.800-38G.pdf
 
-FF1 asks AES for one block per number and round. Numbers are permuted together, round by round, so that AES is called once
-for all of them: that makes it some times faster than drawing random codes.
+FF1 encrypts one block of AES for each number and round. Numbers are permuted together, round by round, with one call of AES
+for all of them: this is several times faster than drawing random codes.
 """
 
 import sys
@@ -19,9 +19,9 @@ _WORD = 8
 
 
 class Permutation:
-    """Of the numbers below ``radix ** (2 * half)``; ``key`` is one of AES, 16, 24 or 32 bytes.
+    """A permutation of the numbers below ``radix ** (2 * half)``; ``key`` is an AES key of 16, 24 or 32 bytes.
 
-    Raises ValueError for a key that AES does not take, and for a domain that needs more than one block a round.
+    Raises ``ValueError`` for a key of another length, and for a domain that needs more than one block a round.
     """
 
     def __init__(self, key: bytes, radix: int, half: int) -> None:
@@ -29,14 +29,14 @@ class Permutation:
         width = ((self.modulus - 1).bit_length() + 7) // 8
         if width > 4:
             raise ValueError("half of the domain has to fit into four bytes")
-        # AES of single blocks, as FF1 has it: ECB is no mode of encryption here but the way to call it for many blocks.
+        # FF1 encrypts single blocks: ECB is not a mode of encryption here, but encrypts many of them in one call.
         self._aes = Cipher(AES(key), modes.ECB())
-        # Step 5 of the standard, P: the same first block for every number; what follows is XORed with its encryption.
+        # Step 5 of the standard, P: the same first block for every number; the second block is XORed with its encryption.
         header = bytes([1, 2, 1]) + radix.to_bytes(3) + bytes([ROUNDS, half & 0xFF])
         encrypted = self._aes.encryptor().update(header + (2 * half).to_bytes(4) + bytes(4))
         self._left = int.from_bytes(encrypted[:_WORD])
         right = int.from_bytes(encrypted[_WORD:])
-        # Q holds the round's number just before the half that is put in.
+        # In Q, the number of the round is just before the half of the permuted number.
         self._rounds = [right ^ (number << (8 * width)) for number in range(ROUNDS)]
 
     def halves(self, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -45,20 +45,20 @@ class Permutation:
         a, b = [number // modulus for number in numbers], [number % modulus for number in numbers]
         for start in self._rounds:
             added = self._round(start, b)
-            a, b = b, [(left + more) % modulus for left, more in zip(a, added, strict=True)]
+            a, b = b, [(left + right) % modulus for left, right in zip(a, added, strict=True)]
         return a, b
 
     def permute(self, numbers: Sequence[int]) -> list[int]:
-        """What each number becomes."""
+        """The permuted numbers."""
         return [high * self.modulus + low for high, low in zip(*self.halves(numbers), strict=True)]
 
     def restore(self, numbers: Sequence[int]) -> list[int]:
-        """The numbers that became these."""
+        """The numbers of these permuted numbers: the inverse of ``permute``."""
         modulus = self.modulus
         a, b = [number // modulus for number in numbers], [number % modulus for number in numbers]
         for start in reversed(self._rounds):
             added = self._round(start, a)
-            a, b = [(right - less) % modulus for right, less in zip(b, added, strict=True)], a
+            a, b = [(left - right) % modulus for left, right in zip(b, added, strict=True)], a
         return [high * modulus + low for high, low in zip(a, b, strict=True)]
 
     def _round(self, start: int, values: list[int]) -> array:
@@ -72,6 +72,6 @@ class Permutation:
 
 
 def _swap(words: array) -> None:
-    """Between this machine's order of bytes and the standard's."""
+    """Convert between this machine's byte order and the standard's, which is big-endian."""
     if sys.byteorder == "little":
         words.byteswap()

@@ -1,7 +1,7 @@
-"""What makes the codes of a batch its own: a tag for each number, under a key of the batch. Pure.
+"""Tags of voucher numbers under the key of their batch. Pure.
 
-A code is made from ``number + NUMBERS * tag``. The key of a version alone gives no code away: its batch's key is needed too,
-and different numbers still have different codes. https://csrc.nist.gov/pubs/fips/197/final
+A code is the permutation of ``number + NUMBERS * tag``. So no code can be computed with the key of its version alone, without
+the key of its batch, and different numbers still have different codes. https://csrc.nist.gov/pubs/fips/197/final
 """
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -12,9 +12,9 @@ from vouchers.domain.codes import TAGS
 _BLOCK = 16
 
 
-def tags(batch_key: bytes, first: int, count: int) -> list[int]:
-    """The tags, below ``TAGS``, of ``count`` numbers from ``first`` on: each number's own block of AES."""
+def make_tags(batch_key: bytes, first: int, count: int) -> list[int]:
+    """The tags, below ``TAGS``, of ``count`` numbers from ``first`` on: one block of AES for each."""
     blocks = b"".join(number.to_bytes(_BLOCK) for number in range(first, first + count))
-    # Single blocks that all differ, as a pseudorandom function: ECB is the way to call AES for many of them.
+    # AES as a pseudorandom function of single blocks, which all differ: ECB encrypts many of them in one call.
     encrypted = Cipher(AES(batch_key), modes.ECB()).encryptor().update(blocks)
     return [int.from_bytes(encrypted[at : at + _BLOCK]) % TAGS for at in range(0, len(encrypted), _BLOCK)]

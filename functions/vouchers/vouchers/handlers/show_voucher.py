@@ -1,16 +1,19 @@
-"""GET /v1/vouchers/{code}: what a voucher is worth and whether it can be redeemed."""
+"""GET /v1/vouchers/{code}: the value of a voucher, and whether it can be redeemed."""
+
+from datetime import UTC, datetime
 
 from setpieces.rest_api import Request, Response, rest_handler
-from vouchers.repository.batches import read
-from vouchers.repository.vouchers import find, find_redemption
+from vouchers.domain.redemptions import voucher_status
+from vouchers.repository import redemptions
 from vouchers.requests import parse_code
-from vouchers.views import known, utc_now, voucher_view
+from vouchers.views.vouchers import voucher_view
+from vouchers.workflow.redemptions import load_batch_of
 
 
 @rest_handler
 def handler(request: Request) -> Response:
     code = parse_code(request)
-    voucher = find(code) if code else None
-    batch = known(voucher, read(voucher["batch_id"]) if voucher else None)
-    redeemed = find_redemption(str(code)) is not None
-    return Response(200, voucher_view(batch, redeemed, utc_now()), {"Cache-Control": "no-store"})
+    batch = load_batch_of(code)
+    is_redeemed = redemptions.find(code) is not None
+    status = voucher_status(batch, datetime.now(UTC), is_redeemed=is_redeemed)
+    return Response(200, voucher_view(batch, status), {"Cache-Control": "no-store"})

@@ -1,59 +1,44 @@
-"""Links that work once: a token, stored as a digest, that is exchanged for a signed link of a minute.
+"""The table of one-time links: {token_hash, batch_id, expires_at (TTL, epoch seconds), used?}.
 
-{token_hash, batch_id, expires_at (TTL, epoch seconds), used?}
+A token is stored as its digest only.
 """
 
 import hashlib
 import secrets
 import time
-from datetime import UTC, datetime
-from typing import Any
 
 from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed
-from setpieces.parameters import address
 from setpieces.settings import setting
-from vouchers.domain.links import sign
-
-# Enough to follow a redirection; whoever finds the signed link afterwards finds it dead.
-EXCHANGED_SECONDS = 60
 
 
-def link(batch: dict[str, Any], seconds: int) -> dict[str, str]:
-    """{url, expires_at} of the file of a batch, as it was asked for: signed, or one that works once."""
-    return _once(batch, seconds) if batch.get("one_time") else sign(batch, seconds)
+def create(batch_id: str, expires_at: int) -> str:
+    """The token of a new one-time link to the file of a batch; ``expires_at`` is in epoch seconds."""
+    token = secrets.token_urlsafe(32)
+    item = {"token_hash": _digest(token), "batch_id": batch_id, "expires_at": expires_at}
+    dynamodb.put_if(setting("DOWNLOADS_TABLE_NAME"), item)
+    return token
 
 
 def use(token: str) -> str | None:
-    """The id of the batch that a token is for; None if it was used, is over or never was one. Nobody else can use it then."""
-    # The SDK repeats a call whose answer was lost: by this it is known that the first attempt was ours.
-    mine = secrets.token_hex(8)
+    """Use a token, once; the id of its batch, None if it is unknown, expired or already used."""
+    # The SDK repeats a call whose answer was lost: this identifies the first attempt as ours.
+    attempt = secrets.token_hex(8)
     try:
-        link = dynamodb.update_if(
+        item = dynamodb.update_if(
             setting("DOWNLOADS_TABLE_NAME"),
-            {"token_hash": _hash(token)},
-            set={"used": mine},
-            # The time tells an unknown token, too: no comparison holds for an item that is not there.
+            {"token_hash": _digest(token)},
+            set={"used": attempt},
+            # For an unknown token, the comparison fails: the item has no ``expires_at``.
             condition="attribute_not_exists(used) AND expires_at > :now",
             values={":now": int(time.time())},
         )
     except ConditionFailed as failed:
-        if not failed.item or failed.item.get("used") != mine:
+        if not failed.item or failed.item.get("used") != attempt:
             return None
-        link = failed.item
-    return str(link["batch_id"])
+        item = failed.item
+    return str(item["batch_id"])
 
 
-def _once(batch: dict[str, Any], seconds: int) -> dict[str, str]:
-    token, expires_at = secrets.token_urlsafe(32), int(time.time()) + seconds
-    item = {"token_hash": _hash(token), "batch_id": batch["batch_id"], "expires_at": expires_at}
-    dynamodb.put_if(setting("DOWNLOADS_TABLE_NAME"), item)
-    api = address("vouchers", "api-url")
-    return {
-        "url": f"{api}/v1/voucher-downloads/{token}",
-        "expires_at": datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
-def _hash(token: str) -> str:
+def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

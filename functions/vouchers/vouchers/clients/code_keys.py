@@ -1,4 +1,4 @@
-"""The keys that codes are made with: derived from a KMS key that never leaves KMS, one per version and one per batch."""
+"""The keys of codes, one for each version and one for each batch: derived by KMS from a key that never leaves it."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ from setpieces.aws import client
 from setpieces.settings import setting
 
 
-# A function makes few batches at once, and remembers the keys of no others.
+# An instance of the function generates few batches at the same time; keys of other batches do not stay in its memory.
 @lru_cache(maxsize=8)
 def code_key(version: int, salt: str = "") -> bytes:
     """The key of a version, or of the batch with this salt: 32 bytes, always the same.
@@ -14,7 +14,7 @@ def code_key(version: int, salt: str = "") -> bytes:
     https://docs.aws.amazon.com/kms/latest/developerguide/hmac.html
     """
     message = f"voucher-codes/{version}/{salt}" if salt else f"voucher-codes/{version}"
-    answer = client("kms").generate_mac(
+    response = client("kms").generate_mac(
         KeyId=setting("CODE_KEY_ARN"), Message=message.encode(), MacAlgorithm="HMAC_SHA_256"
     )
-    return bytes(answer["Mac"])
+    return bytes(response["Mac"])

@@ -1,6 +1,6 @@
-"""Where the local cloud differs from AWS in what we deploy, besides the corrections of ``local.corrections``.
+"""Differences between the local cloud and AWS for the deployed templates, besides the corrections in ``local.corrections``.
 
-What the emulator lacks and none of our templates uses is not here. Texts are shown by ``make parity`` and in docs/parity.md.
+Features that the emulator lacks and no template uses are not listed. ``make parity`` and docs/parity.md show the texts.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ NETWORK = "tests/templates/test_network.py::test_"
 
 @dataclass(frozen=True)
 class Difference:
-    """``local`` is what happens here, or would without ``where``; ``reason`` is why, and what stands in.
+    """``local`` is the local behaviour, or the one without ``where``; ``reason`` explains it and names the substitute.
 
-    ``where`` is a file, or ``file:name``, that bridges or holds the difference; ``tests`` are pytest node ids. What only AWS
-    can show, and how, is ``on_aws``. Every difference has tests, or ``on_aws``, or both.
+    ``where`` is a file, or ``file:name``, that bridges or implements the difference; ``tests`` are pytest node ids. ``on_aws``
+    tells how to check it on AWS. Each difference has tests, or ``on_aws``, or both.
     """
 
     name: str
@@ -56,7 +56,7 @@ DIFFERENCES = (
         "published-addresses",
         "deployment",
         aws="an API answers at its execute-api host and at its base path of the custom domain",
-        local="that host leads nowhere; published addresses are rewritten to the front door after each deployment",
+        local="that host does not resolve; published URLs are rewritten to the front door after each deployment",
         reason="one origin on loopback, with the paths of the custom domain; no TLS",
         where="local/publish.py:local_addresses",
         tests=("tests/unit/local/test_local_publish.py::test_only_execute_api_addresses_change_and_their_paths_stay",),
@@ -72,15 +72,15 @@ DIFFERENCES = (
         tests=(
             "tests/integration/test_deploy_path.py::test_the_layer_is_built_for_arm64_and_python_3_13_on_any_machine",
         ),
-        on_aws="that its libraries load there: invoke any function of a dev stage",
+        on_aws="invoke any function of a dev stage, to check that its libraries load",
     ),
     # --- APIs ---
     Difference(
         "api-deployments",
         "APIs",
-        aws="a stage serves the document as it was last deployed, and SAM deploys it when its text changes",
-        local="the front door runs the document as the stack has it",
-        reason="the emulator keeps no snapshots; that a parameter within a document leads to a deployment is checked",
+        aws="a stage serves the last deployed document, and SAM deploys it when its text changes",
+        local="the front door executes the stack's current document",
+        reason="the emulator has no snapshots; a test checks that changed parameters in a document cause a deployment",
         where="local/gateway/deployment.py:assemble",
         tests=("tests/templates/test_versions.py::test_a_parameter_in_the_document_of_an_api_is_served",),
     ),
@@ -97,8 +97,8 @@ DIFFERENCES = (
         "mapping-templates",
         "APIs",
         aws="Apache Velocity 1.7 on Java renders mapping templates",
-        local="airspeed-ext reads them, and an evaluator of ours renders them as Velocity does",
-        reason="the library's own evaluator differs where our templates live",
+        local="airspeed-ext parses them, and our evaluator renders them like Velocity",
+        reason="the library's own evaluator differs for features that our templates use",
         where="local/gateway/velocity.py",
         tests=(
             f"{GATEWAY}velocity.py::test_the_library_still_differs_where_we_replace_its_evaluator",
@@ -112,16 +112,16 @@ DIFFERENCES = (
         "APIs",
         aws="response caches, canaries, VPC links, private APIs, Cognito authorizers, client certificates",
         local="the front door does not have them",
-        reason="no template uses them, which is checked",
+        reason="no template uses them, which a test checks",
         where="local/gateway/executor.py",
         tests=("tests/templates/test_front_door_scope.py::test_an_api_uses_what_the_front_door_has",),
     ),
     Difference(
         "authorizer-cache",
         "APIs",
-        aws="a cached authorizer policy is kept by a fleet: another host may ask the authorizer again",
-        local="one cache, which each deployment empties",
-        reason="one process; what is cached is the policy, judged anew for each request, as on AWS",
+        aws="a fleet caches an authorizer's policy: another host may invoke the authorizer again",
+        local="one cache, which each deployment clears",
+        reason="one process; the cached policy is evaluated for each request, as on AWS",
         where="local/gateway/authorizers.py:GrantCache",
         tests=(f"{GATEWAY}executor.py::test_a_cached_allow_of_customer_a_does_not_open_customer_b",),
     ),
@@ -130,7 +130,7 @@ DIFFERENCES = (
         "APIs",
         aws="throttles are best effort over a fleet, and all APIs share the account's limit",
         local="exact token buckets, for each stage and method, usage plan and key; no limit of the account",
-        reason="one process has no fleet to be approximate over",
+        reason="a single process can count exactly",
         where="local/gateway/throttles.py:Buckets",
         tests=(
             f"{GATEWAY}throttles.py::test_never_more_than_burst_and_rate_allow",
@@ -141,10 +141,11 @@ DIFFERENCES = (
     Difference(
         "http-limits",
         "APIs",
-        aws="heads are limited by whom they reach: API Gateway takes 10,240 bytes, CloudFront 32 KB; slow requests are ended "
-        "after a time that is not published",
+        aws="the limit on request heads depends on the service: 10,240 bytes for API Gateway, 32 KB for CloudFront; timeouts "
+        "of "
+        "slow requests are not published",
         local="10,240 bytes for all (431); 10 seconds for a head, 20 for a body (408); other hosts are refused (421)",
-        reason="one server stands for all of them; what passes here passes there",
+        reason="one server represents all services; requests that it accepts are also accepted on AWS",
         where="local/wire.py:Wire",
         tests=(
             "tests/abuse/test_http.py::test_what_is_too_large_is_refused",
@@ -156,27 +157,27 @@ DIFFERENCES = (
     Difference(
         "header-names",
         "APIs",
-        aws="a REST API passes header names on as the client wrote them",
-        local="names arrive as `Idempotency-Key`, whatever the client wrote",
-        reason="ASGI servers fold names; functions look headers up without regard to case",
+        aws="a REST API preserves the case of header names",
+        local="names have the form `Idempotency-Key`, regardless of the client's case",
+        reason="ASGI servers fold names; functions look up headers case-insensitively",
         where="local/front_door.py:_cased",
         tests=(f"{GATEWAY}front_door.py::test_paths_reach_the_api_as_they_came",),
     ),
     Difference(
         "validation-texts",
         "APIs",
-        aws="`$context.error.validationErrorString` is the text of a Java validator",
-        local="the same text as far as it is known",
-        reason="the texts are not documented; clients are promised the code and the status",
+        aws="`$context.error.validationErrorString` is the message of a Java validator",
+        local="the same message as far as it is known",
+        reason="the messages are not documented; only code and status are part of the contract",
         where="local/gateway/models.py",
         tests=(f"{GATEWAY}models.py::test_bodies",),
-        on_aws="post an invalid body to a dev stage and compare `errors`; that quotes in it are escaped is said nowhere",
+        on_aws="post an invalid body to a dev stage and compare `errors`; AWS does not document whether quotes are escaped",
     ),
     Difference(
         "gateway-response-templates",
         "APIs",
-        aws="of an integration response's templates the first is taken if none has the type in `Accept`; for a gateway "
-        "response nothing is documented",
+        aws="an integration response uses its first template if none has the type in `Accept`; AWS does not document this for "
+        "gateway responses",
         local="the same for both",
         reason="gateway responses have one template, for application/problem+json",
         where="local/gateway/responses.py:_chosen",
@@ -186,10 +187,11 @@ DIFFERENCES = (
     Difference(
         "numbers-from-parameters",
         "APIs",
-        aws="CloudFormation makes text of a parameter that is a number; that the import takes it for "
-        "authorizerResultTtlInSeconds is what SAM relies on, and not documented",
-        local="it is taken",
-        reason="how long reads may go on is a parameter; no other number in a document is one",
+        aws="CloudFormation converts a numeric parameter to a string; SAM relies on the undocumented fact that the import "
+        "accepts it "
+        "for authorizerResultTtlInSeconds",
+        local="it is accepted",
+        reason="the cache time of the authorizer is a parameter; no other number in a document is one",
         tests=("tests/contract/test_api_documents.py::test_numbers_in_a_document_are_numbers_when_it_is_imported",),
         on_aws="customers deploys, and `aws apigateway get-authorizers` shows 60",
     ),
@@ -198,8 +200,8 @@ DIFFERENCES = (
         "api-permissions",
         "permissions",
         aws="API Gateway calls a function only if its policy or the integration's role allows this API",
-        local="the emulator's gateway calls any function; the front door asks the policy or assumes the role",
-        reason="a missing AWS::Lambda::Permission would show on AWS only",
+        local="the emulator's gateway calls any function; the front door evaluates the policy or assumes the role",
+        reason="a missing AWS::Lambda::Permission would fail only on AWS",
         where="local/gateway/backends.py:Emulator",
         tests=(
             f"{GATEWAY}executor.py::test_a_function_must_allow_this_api",
@@ -210,9 +212,11 @@ DIFFERENCES = (
     Difference(
         "closed-to-others",
         "permissions",
-        aws="reached over TLS by its names, unsigned where a resource allows it; a bucket may allow other origins (CORS)",
-        local="serves loopback, no foreign pages, and only what is signed (Signature Version 4) or has the token; no CORS",
-        reason="every program and web page on this machine reaches the port; no resource of ours is public but the CDN",
+        aws="services are reached over TLS by their names, without a signature if a resource allows it; a bucket may allow "
+        "CORS",
+        local="only requests on loopback that are signed (Signature Version 4) or have the token, not from foreign pages; no "
+        "CORS",
+        reason="all programs and web pages on this machine can reach the port; only the CDN is public",
         where="local/request_guard.py:check",
         tests=(
             "tests/unit/local/test_local_request_guard.py::test_which_hosts_are_served",
@@ -223,8 +227,8 @@ DIFFERENCES = (
     Difference(
         "role-trust",
         "permissions",
-        aws="a role is assumed only by the services that it trusts",
-        local="any service uses any role; only the front door looks, in API Gateway's place",
+        aws="only services that a role trusts can assume it",
+        local="any service uses any role; only the front door, as API Gateway, checks the trust policy",
         reason="not enforced; checked statically from the templates",
         tests=(f"{POLICIES}a_role_trusts_exactly_who_assumes_it", f"{PROBE}role_trust"),
     ),
@@ -242,7 +246,7 @@ DIFFERENCES = (
     Difference(
         "queue-policies-for-rules",
         "permissions",
-        aws="EventBridge sends to a queue only if the queue's policy lets that rule",
+        aws="EventBridge sends to a queue only if the queue's policy allows the rule",
         local="it sends to any queue",
         reason="not enforced; checked statically from the templates",
         tests=(
@@ -263,7 +267,7 @@ DIFFERENCES = (
         "consumer-roles",
         "permissions",
         aws="an event source mapping receives with the role of its function",
-        local="a function gets messages that its role may not receive",
+        local="a function receives messages that its role may not receive",
         reason="not enforced; checked statically from the templates",
         tests=(f"{PROBE}consumer_roles", f"{POLICIES}a_consumer_may_receive_from_its_source"),
     ),
@@ -271,15 +275,15 @@ DIFFERENCES = (
         "log-permissions",
         "permissions",
         aws="a function writes its log with its role",
-        local="logs are written whatever the role says",
+        local="logs are written regardless of the role",
         reason="not enforced; checked statically from the templates",
         tests=(f"{PROBE}log_permissions", f"{POLICIES}every_function_may_write_its_log"),
     ),
     Difference(
         "key-policies",
         "permissions",
-        aws="a key's policy says who may use it; services deliver to encrypted queues with their own identity",
-        local="key policies are stored and not read",
+        aws="a key's policy controls its use; services deliver to encrypted queues as service principals",
+        local="key policies are stored but not evaluated",
         reason="not enforced; checked statically from the templates",
         tests=(
             f"{PROBE}key_policies",
@@ -293,7 +297,7 @@ DIFFERENCES = (
         "functions",
         aws="Python 3.13 on arm64",
         local="the Python that runs the local cloud, on this machine's processor",
-        reason="no Docker is needed; code is kept to what 3.11 to 3.13 know",
+        reason="no Docker is needed; the code runs on 3.11 to 3.13",
         tests=(f"{PROBE}python_version",),
         on_aws="`make build` and `sam local invoke` in the Lambda image, or a dev stage",
     ),
@@ -321,8 +325,8 @@ DIFFERENCES = (
         "environment",
         "functions",
         aws="a function sees its own variables and those of the runtime",
-        local="it also inherits the emulator's, which therefore gets none of the developer's",
-        reason="a variable that only a developer has must not make a function work",
+        local="it also inherits the emulator's, whose environment therefore excludes the developer's variables",
+        reason="a function must not depend on a developer's variables",
         where="local/processes.py:_clean",
         tests=(
             f"{PROBE}environment",
@@ -333,30 +337,31 @@ DIFFERENCES = (
     Difference(
         "dead-letters-of-targets",
         "events and queues",
-        aws="what a rule cannot deliver goes to its dead letters after its retries",
-        local="it is lost",
-        reason="not done; that each target has dead letters, retries and leave to use them is checked statically",
+        aws="events that a rule cannot deliver go to its dead-letter queue after its retries",
+        local="they are lost",
+        reason="not implemented; a static check verifies that each target has a dead-letter queue, retries and permissions",
         tests=(
             f"{PROBE}dead_letters_of_targets",
             "tests/templates/test_spokes.py::test_a_target_retries_for_a_day_and_then_uses_the_spokes_dead_letters",
         ),
-        on_aws="remove the queue policy of a spoke in a dev stage, put an event: it is in the spoke's dead letters",
+        on_aws="remove the queue policy of a spoke in a dev stage, publish an event: it arrives in the spoke's dead-letter "
+        "queue",
     ),
     Difference(
         "dead-letters-of-subscriptions",
         "events and queues",
-        aws="what a topic cannot deliver goes to the subscription's dead letters",
-        local="it is lost",
-        reason="not done; that the dead letters may be sent to is checked statically",
+        aws="messages that a topic cannot deliver go to the subscription's dead-letter queue",
+        local="they are lost",
+        reason="not implemented; a static check verifies the permission to send to the dead-letter queue",
         tests=(f"{PROBE}dead_letters_of_subscriptions", f"{POLICIES}a_subscription_may_deliver"),
         on_aws="the same with the queue policy of the customer migration, and a customer who signs up",
     ),
     Difference(
         "message-groups",
         "events and queues",
-        aws="message groups of a FIFO queue are worked on side by side, up to the maximum concurrency",
+        aws="message groups of a FIFO queue are processed in parallel, up to the maximum concurrency",
         local="one batch at a time",
-        reason="order within a group holds on both; no test counts on groups in parallel",
+        reason="order within a group holds on both; no test depends on parallel groups",
         tests=(f"{PROBE}message_groups",),
         on_aws="`ConcurrentExecutions` of shipping-ship-order under load",
     ),
@@ -364,8 +369,8 @@ DIFFERENCES = (
         "redrive",
         "events and queues",
         aws="StartMessageMoveTask puts dead letters back",
-        local="the operation is not there",
-        reason="`python -m local.cli dead-letters --redrive` sends and deletes message by message, and so does on both",
+        local="the operation is missing",
+        reason="`python -m local.cli dead-letters --redrive` sends and deletes message by message, and works on both",
         where="local/dead_letters.py:redrive",
         tests=(
             f"{PROBE}redrive",
@@ -375,9 +380,9 @@ DIFFERENCES = (
     Difference(
         "archive",
         "events and queues",
-        aws="the template's archive keeps every event of the bus",
-        local="the archive is left out; one made through the API archives and replays as on AWS",
-        reason="CloudFormation here does not know the type (unknown-types)",
+        aws="the template's archive stores all events of the bus",
+        local="the archive is omitted; one created by the API archives and replays as on AWS",
+        reason="the emulator's CloudFormation lacks the type (unknown-types)",
         where="local/corrections.py:LEFT_OUT",
         tests=("tests/integration/test_archive_replay.py::test_a_replayed_order_is_not_shipped_again",),
         on_aws="`aws events describe-archive --archive-name checkout-bus`",
@@ -386,9 +391,9 @@ DIFFERENCES = (
     Difference(
         "cdn-caching",
         "edge",
-        aws="CloudFront keeps answers as long as their Cache-Control says",
-        local="every request reaches the load balancer",
-        reason="the emulator's CDN routes only; a real RFC 9111 cache shows what may be kept",
+        aws="CloudFront caches responses according to their Cache-Control",
+        local="all requests reach the load balancer",
+        reason="the emulator's CDN only routes; tests use a real RFC 9111 cache",
         tests=(
             "tests/integration/test_redirects.py::test_a_cache_asks_once",
             "tests/integration/test_sitemaps.py::test_a_cache_asks_once",
@@ -398,18 +403,18 @@ DIFFERENCES = (
     Difference(
         "edge-protection",
         "edge",
-        aws="security groups and the private origin keep everybody but CloudFront out",
-        local="the types are deployed and nothing is enforced",
-        reason="no network is emulated; rules over the templates show who is let in",
+        aws="security groups and the private origin allow only CloudFront",
+        local="the types are deployed but not enforced",
+        reason="no network is emulated; static checks of the templates verify the allowed sources",
         tests=(f"{NETWORK}only_the_cdn_reaches_the_load_balancer",),
-        on_aws="the load balancer's name does not answer from outside",
+        on_aws="the load balancer does not respond to requests from outside",
     ),
     Difference(
         "web-acl-rates",
         "edge",
-        aws="WAF estimates the rate of an address every few seconds, and lets a burst pass until then",
+        aws="WAF estimates the rate of an address every few seconds, and allows a burst until then",
         local="the front door evaluates the deployed rules and counts each request at once; stage local has higher limits",
-        reason="nothing passes that AWS would refuse; all clients of this machine have one address (samconfig.toml)",
+        reason="requests that AWS would block are blocked here too; all local clients have one address (samconfig.toml)",
         where="local/gateway/web_acl.py:Firewall",
         tests=(
             f"{GATEWAY}web_acl.py::test_a_rate_is_of_an_address_and_of_the_window",
@@ -420,9 +425,9 @@ DIFFERENCES = (
     Difference(
         "secrets-in-rules",
         "edge",
-        aws="CloudFormation puts the value of a secret where a property has {{resolve:secretsmanager:...}}",
-        local="in nested stacks the property stays as it is written",
-        reason="the front door gets web ACLs with the value; nothing else that is read here has such a property",
+        aws="CloudFormation replaces {{resolve:secretsmanager:...}} in a property by the value of the secret",
+        local="in nested stacks the property is unchanged",
+        reason="the front door gets web ACLs with the value; no other property that is read locally has such a reference",
         where="local/emulator.py:_web_acl",
         tests=("tests/integration/test_web_acls.py::test_the_calls_of_the_storefront_are_not_counted",),
     ),
@@ -430,8 +435,8 @@ DIFFERENCES = (
         "viewer-functions",
         "edge",
         aws="CloudFront runs its functions for each request",
-        local="the front door reads in the code which headers are set to the viewer's address, and sets them",
-        reason="nothing here runs JavaScript",
+        local="the front door derives from the code which headers get the viewer's address, and sets them",
+        reason="the local cloud does not run JavaScript",
         where="local/edge.py:viewer_headers",
         tests=(f"{GATEWAY}front_door.py::test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be",),
         on_aws="`aws cloudfront test-function` with a forged `x-viewer-address`",
@@ -441,7 +446,7 @@ DIFFERENCES = (
             name,
             "edge",
             aws=effect,
-            local="it is deployed and matches nothing",
+            local="it is deployed and matches no request",
             reason="AWS does not publish the rules of its managed groups",
             where="local/gateway/web_acl.py",
             tests=("tests/templates/test_web_acls.py::test_every_managed_group_is_named_as_a_difference",),
@@ -450,17 +455,18 @@ DIFFERENCES = (
         for name, effect in (
             (
                 "AWSManagedRulesAmazonIpReputationList",
-                "before public APIs, addresses that AWS knows for attacks, scans and floods are refused: 403",
+                "for public APIs, it blocks addresses that AWS knows for attacks, scans and floods: 403",
             ),
             (
                 "AWSManagedRulesCommonRuleSet",
-                "before public APIs and pages, scripts, paths and addresses of attacks in query, path, cookie and header are "
-                "refused, so are very long ones: 403; what is in a body is counted",
+                "for public APIs and pages, it blocks scripts, paths and addresses of attacks, and very long values, in "
+                "query, path, "
+                "cookie and header: 403; matches in a body are counted",
             ),
             (
                 "AWSManagedRulesKnownBadInputsRuleSet",
-                "before APIs and pages, known exploits (Log4j, Java deserialisation, PROPFIND, Host: localhost) are refused: "
-                "403; what is in a body is counted",
+                "for APIs and pages, it blocks known exploits (Log4j, Java deserialisation, PROPFIND, Host: localhost): "
+                "403; matches in a body are counted",
             ),
         )
     ),
@@ -468,8 +474,9 @@ DIFFERENCES = (
         "permissions-boundary",
         "permissions",
         aws="no role can do more than the boundary of its stage",
-        local="CloudFormation here ignores PermissionsBoundary; of delivery only the integration tests' roles are deployed",
-        reason="an account is bootstrapped by an administrator, of which there is none here",
+        local="the emulator's CloudFormation ignores PermissionsBoundary; of delivery only the integration tests' roles are "
+        "deployed",
+        reason="an administrator bootstraps an account, and the local cloud has none",
         tests=(
             f"{PROBE}permissions_boundary",
             f"{POLICIES}every_role_of_the_shop_is_within_the_boundary",
@@ -481,8 +488,8 @@ DIFFERENCES = (
         "containers",
         "edge",
         aws="ECS runs the image of the task definition, and registers it with the load balancer",
-        local="it is a process on loopback, with the environment of the task definition; `make start` registers it",
-        reason="there is no Docker",
+        local="the container is a process on loopback, with the environment of the task definition; `make start` registers it",
+        reason="the local cloud does not need Docker",
         where="local/storefront.py:environment",
         tests=("tests/integration/test_storefront.py::test_two_processes_share_sessions",),
         on_aws="`aws ecs describe-services --cluster setpieces-<stage> --services setpieces-<stage>-storefront`",
@@ -492,7 +499,7 @@ DIFFERENCES = (
         "edge",
         aws="ElastiCache (Valkey) with TLS and a token",
         local="fakeredis on loopback, without either",
-        reason="the protocol is the same, and nothing else has to be installed",
+        reason="the protocol is the same, and no further installation is necessary",
         where="local/processes.py:SESSIONS",
         tests=("tests/integration/test_storefront.py::test_without_the_session_store_everybody_is_a_guest",),
         on_aws="`aws elasticache describe-replication-groups`: `TransitEncryptionEnabled`",
@@ -500,19 +507,19 @@ DIFFERENCES = (
     Difference(
         "cdn-address",
         "edge",
-        aws="browsers ask CloudFront over TLS",
-        local="the front door ends TLS that is not there and asks the CDN by its name",
-        reason="loopback has no certificate that browsers know",
+        aws="browsers connect to CloudFront over TLS",
+        local="the front door accepts plain HTTP and calls the CDN by its name",
+        reason="loopback has no certificate that browsers trust",
         where="local/edge.py:fetch",
         tests=(f"{GATEWAY}front_door.py::test_what_is_no_services_is_the_cdns",),
-        on_aws="`curl -sI http://<site>/` leads to https",
+        on_aws="`curl -sI http://<site>/` redirects to https",
     ),
     Difference(
         "cookie-names",
         "edge",
         aws="the storefront's cookies are `Secure` and begin with `__Host-`",
         local="they are neither",
-        reason="browsers take such cookies over https only",
+        reason="browsers accept such cookies only over https",
         where="local/storefront.py:environment",
         tests=(
             "tests/unit/storefront/test_storefront_sessions.py::test_secure_cookie_has_the_host_prefix",
@@ -526,7 +533,7 @@ DIFFERENCES = (
         "data",
         aws="DynamoDB removes expired items within days",
         local="it removes them within a minute or so",
-        reason="readers judge by the time, never by whether the item is there",
+        reason="readers compare the time, and never rely on the removal of the item",
         tests=(
             "tests/integration/test_basket.py::test_an_expired_basket_is_gone_though_its_item_is_there",
             "tests/integration/test_login.py::test_an_expired_session_is_none",
@@ -537,7 +544,7 @@ DIFFERENCES = (
         "capacity",
         "data",
         aws="tables throttle above their capacity, accounts have quotas",
-        local="no table throttles, nothing has a quota",
+        local="no throttles and no quotas",
         reason="the emulator has no model of capacity; SDK clients retry throttles in the standard mode",
         on_aws="`SETPIECES_STAGE=dev python -m bench orders`, with `ThrottledRequests` of the tables beside it",
     ),
@@ -545,28 +552,28 @@ DIFFERENCES = (
         "delivery-interval",
         "data",
         aws="the stream delivers after `IngestionBufferSeconds` or `IngestionBufferMegabytes`",
-        local="it delivers every second, and never for the size",
-        reason="nobody waits minutes for a test; objects hold many records either way",
+        local="it delivers every second, regardless of the size",
+        reason="tests must not wait for minutes; objects hold many records in both cases",
         where="local/firehose.py:SECONDS",
         tests=("tests/integration/test_ingestion.py::test_every_accepted_event_is_kept_as_it_was_sent",),
-        on_aws="`DeliveryToS3.DataFreshness` of the stream; the transform's answer stays below Lambda's 6 MB",
+        on_aws="`DeliveryToS3.DataFreshness` of the stream; the transformation's response stays below Lambda's 6 MB",
     ),
     Difference(
         "partial-batches",
         "data",
-        aws="a stream above its rate keeps some records of a batch and refuses others",
-        local="it keeps all",
-        reason="the emulator has no model of capacity; the answer 207 is rendered from such an answer of the stream",
+        aws="a stream above its rate stores some records of a batch and refuses others",
+        local="it stores all",
+        reason="the emulator has no model of capacity; tests render the response 207 from such a response of the stream",
         tests=(
             "tests/templates/test_ingestion_mapping.py::test_a_batch_that_was_kept_in_part_says_which_events_to_send_again",
         ),
-        on_aws="`aws cloudwatch get-metric-statistics` of the stream's `ThrottledRecords` beside the answers 207",
+        on_aws="`aws cloudwatch get-metric-statistics` of the stream's `ThrottledRecords` beside the number of 207 responses",
     ),
     Difference(
         "sudden-end",
         "data",
-        aws="what was answered is durable",
-        local="state is written when the cloud stops; after `kill -9` of the emulator only S3 objects are kept",
+        aws="acknowledged writes are durable",
+        local="the state is written when the cloud stops; after `kill -9` of the emulator only S3 objects remain",
         reason="one process with its state in memory",
         where="local/emulator.py:serve",
         on_aws="point-in-time recovery: `aws dynamodb describe-continuous-backups` names the window of each table",
@@ -576,8 +583,8 @@ DIFFERENCES = (
         "embedded-metrics",
         "observability",
         aws="metrics in logs (EMF) become CloudWatch metrics",
-        local="they stay lines of the log",
-        reason="not done; functions write them as on AWS",
+        local="they remain log lines",
+        reason="not implemented; functions write them as on AWS",
         tests=(f"{PROBE}embedded_metrics",),
         on_aws="`aws cloudwatch list-metrics --namespace SetPieces` after an order",
     ),
@@ -585,22 +592,22 @@ DIFFERENCES = (
         "queue-metrics",
         "observability",
         aws="depth and age of queues are metrics, and raise the alarms of dead letters and waiting messages",
-        local="there are no AWS/SQS metrics, so those alarms ring in simulated outages only",
-        reason="not done; that every queue has the alarms is checked statically, and tests look into the queues",
+        local="there are no AWS/SQS metrics, so those alarms go off only in simulated outages",
+        reason="not implemented; a static check verifies the alarms of each queue, and tests read the queues",
         where="local/service_metrics.py",
         tests=(
             f"{PROBE}queue_metrics",
             "tests/integration/test_outages.py::test_outage",
             "tests/templates/test_resources.py::test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks",
         ),
-        on_aws="send a message to a dead-letter queue of a dev stage: its alarm rings within minutes",
+        on_aws="send a message to a dead-letter queue of a dev stage: its alarm goes off within minutes",
     ),
     Difference(
         "traces",
         "observability",
         aws="X-Ray keeps a sample of the traces, with segments of API Gateway and of AWS services",
-        local="no X-Ray; the emulator's process keeps every segment that functions send, and only those",
-        reason="a test can then follow one correlation id through every function",
+        local="no X-Ray; the emulator's process stores all segments of functions, and only those",
+        reason="tests can trace a correlation id through all functions",
         where="local/emulator.py:XRayDaemon",
         tests=(
             f"{PROBE}traces",
@@ -622,24 +629,24 @@ DIFFERENCES = (
         "alarm-mail",
         "operation",
         aws="alarms reach AlarmEmail once the subscription is confirmed",
-        local="mail of SNS vanishes",
+        local="mails of SNS are dropped",
         reason="there is no outbox for SNS",
         on_aws="deploy foundation with AlarmEmail, then `aws cloudwatch set-alarm-state` of any alarm to ALARM",
     ),
     Difference(
         "latency",
         "operation",
-        aws="cold starts, network and managed services take their time",
-        local="everything is one machine",
-        reason="`make bench` compares within one run; its ratios hold on both, its milliseconds on none but this machine",
+        aws="cold starts, network and managed services add latency",
+        local="all components run on one machine",
+        reason="`make bench` compares within one run; its ratios hold on both, its milliseconds only on this machine",
         on_aws="`SETPIECES_STAGE=dev python -m bench orders`; durations in the REPORT lines",
     ),
     Difference(
         "failures-of-aws",
         "operation",
-        aws="services throttle, fail and deliver twice now and then",
-        local="faults are those that tests make: outside systems, killed processes, taken permissions, repeated messages",
-        reason="each recovers by the same code as on AWS; tests/resilience makes them on purpose",
+        aws="services occasionally throttle, fail and deliver twice",
+        local="tests inject all faults: external systems, killed processes, removed permissions, duplicate messages",
+        reason="recovery uses the same code as on AWS; tests/resilience injects the faults",
         tests=("tests/resilience/test_checkout_campaign.py::test_no_order_is_lost_charged_twice_or_shipped_twice",),
         on_aws="AWS Fault Injection Service on a dev stage",
     ),
@@ -647,13 +654,13 @@ DIFFERENCES = (
         "mails",
         "operation",
         aws="SES delivers mails, once their sender is confirmed; in its sandbox only to confirmed recipients",
-        local="mails stay in an outbox, whoever they are for; `make mail` shows it",
+        local="all mails stay in an outbox; `make mail` shows it",
         reason="nothing leaves this machine",
         where="local/mail.py:outbox",
         tests=(
             "tests/integration/test_vouchers.py::test_one_mail_brings_the_link_and_no_code",
             "tests/unit/local/test_local_mail.py::test_mails_of_all_accounts_come_oldest_first",
         ),
-        on_aws="ask for a batch in a dev stage with your own address as `notify`",
+        on_aws="create a batch in a dev stage with your own address as `notify`",
     ),
 )

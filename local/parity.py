@@ -1,4 +1,4 @@
-"""``make parity``: where the local cloud differs from AWS, why, and what shows it.
+"""``make parity``: the differences between the local cloud and AWS, with reasons and tests.
 
 ``make reference`` writes docs/parity.md.
 
@@ -21,7 +21,7 @@ from local.settings import ROOT
 PAGE = ROOT / "docs" / "parity.md"
 BEGIN, END = "<!-- differences: begin -->", "<!-- differences: end -->"
 MARGIN = " " * 10
-COLUMNS = ("difference", "AWS", "here", "reason", "where", "shown by")
+COLUMNS = ("difference", "AWS", "local", "reason", "where", "tests")
 
 
 def _of(correction: Correction) -> Difference:

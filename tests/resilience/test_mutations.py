@@ -246,7 +246,7 @@ MUTATIONS = (
     Mutation(
         "ingestion: an object is counted once per notification",
         ("ingestion-roll-up",),
-        "ingestion/repository.py",
+        "ingestion/repository/counts.py",
         '"attribute_not_exists(#counter)"',
         f'"{ALWAYS.format("#counter")}"',
         events,

@@ -1,35 +1,14 @@
-"""Objects that the stream has delivered, as a notification names them."""
+"""The functions that process the events of an object."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
 
+from ingestion.domain.objects import EventObject
 from setpieces.aws import client
+from setpieces.settings import setting
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """One object; ``etag`` tells its content."""
-
-    bucket: str
-    key: str
-    etag: str
-
-    @property
-    def identity(self) -> str:
-        """The same for the same content under the same key, however often it is told of."""
-        return f"{self.key}#{self.etag}"
-
-    def payload(self) -> dict[str, str]:
-        return asdict(self)
-
-
-def read(delivered: Delivered) -> bytes:
-    """Its content."""
-    answer = client("s3").get_object(Bucket=delivered.bucket, Key=delivered.key)
-    return bytes(answer["Body"].read())
-
-
-def told(event: dict[str, Any]) -> Delivered:
-    """The object of S3's event Object Created."""
-    found = event["detail"]["object"]
-    return Delivered(event["detail"]["bucket"]["name"], found["key"], found["etag"])
+def invoke_processors(event_object: EventObject) -> None:
+    """Invoke each processing function asynchronously."""
+    payload = json.dumps(event_object.payload()).encode()
+    for function in setting("PROCESSORS").split(","):
+        client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=payload)

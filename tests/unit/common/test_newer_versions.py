@@ -70,9 +70,9 @@ TESTS: dict[str, list[str]] = {
     ],
     "ingestion/test_ingestion_functions.py": [
         "test_events_are_counted_by_type_and_hour_of_reception",
-        "test_events_are_kept_flat_by_type_date_and_hour",
+        "test_events_are_stored_flat_by_type_date_and_hour",
     ],
-    "ingestion/test_ingestion_lines.py": ["test_an_event_is_passed_on_as_it_is_and_ends_its_line"],
+    "ingestion/test_ingestion_lines.py": ["test_an_event_is_unchanged_and_gets_a_line_end"],
     "login/test_login_functions.py": [
         "test_a_session_ends_once",
         "test_guests_are_let_in_without_a_session_and_customers_with_theirs",

@@ -28,12 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.report import Verdict, console, report
-from local.settings import FRONT_DOOR, ROOT, STATE
-from local.shop import Shop, eventually
-
-sys.path.append(str(ROOT / "functions" / "common"))
 from local.drivers import invariants
 from local.drivers.promises import Order, Promises
+from local.settings import FRONT_DOOR, ROOT, STATE
+from local.shop import Shop, eventually
 
 REPORT = STATE / "reports" / "black_friday.txt"
 MOST_MINUTES, MOST_USERS = 15.0, 20

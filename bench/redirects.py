@@ -6,7 +6,6 @@ shop; addresses are asked for as links to a moved site are followed, few of them
 
 import itertools
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,11 +15,9 @@ import hishel
 from hishel.httpx import CacheClient
 
 from bench.report import Verdict, report
-from local.settings import ROOT
 from local.shop import Shop
-
-sys.path.append(str(ROOT / "functions" / "redirects"))
-from redirects.domain.rules import RuleSet, compile_rules
+from redirects.domain.compiler import compile_rules
+from redirects.domain.rules import RuleSet
 
 SITE = "www.shop.example"
 SIZES = (10, 1_000, 100_000)

@@ -196,8 +196,7 @@ def _apart(curve: str) -> Callable[[World, int], Point]:
 
 def _redirects(count: int) -> float:
     """Compiling exact rules and asking for each once."""
-    sys.path.append(str(ROOT / "functions" / "redirects"))
-    from redirects.domain.rules import compile_rules
+    from redirects.domain.compiler import compile_rules
 
     rules = [
         {"id": f"r{n}", "match": "exact", "from": f"/old/section-{n % 97}/page-{n}", "to": f"/new/{n}"}
@@ -212,7 +211,6 @@ def _redirects(count: int) -> float:
 
 def _sitemaps(count: int) -> float:
     """Writing URLs into files and checking those."""
-    sys.path.append(str(ROOT / "functions" / "sitemaps"))
     from sitemaps.domain.check import problems
     from sitemaps.domain.files import Entry, files
 

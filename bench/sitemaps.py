@@ -1,14 +1,10 @@
 """Sitemaps: URLs a second from pages to checked files, against writing the same lines and no more."""
 
 import hashlib
-import sys
 import time
 from typing import Any
 
 from bench.report import report
-from local.settings import ROOT
-
-sys.path.append(str(ROOT / "functions" / "sitemaps"))
 from sitemaps.domain.check import problems
 from sitemaps.domain.files import MAX_URLS, Entry, files
 

@@ -8,7 +8,6 @@ most 1.3 times what a bare `BatchWriteItem` loop of a role takes for the same it
 import json
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from bench.report import Verdict, report
 from local.drivers.customers import session_headers
 from local.drivers.vouchers import create_batch, wait_for_batch
 from local.memory import Memory
-from local.settings import REGION, ROOT
+from local.settings import REGION
 from local.shop import Shop, unique
 
 # What may make memory grow once; from there on it is flat.
@@ -41,7 +40,6 @@ def run() -> None:
 
 def _codes() -> None:
     """Runs alternate, so that both meet the same weather; the best of each counts."""
-    sys.path.insert(0, str(ROOT / "functions" / "vouchers"))
     from vouchers.domain import codes as codes_module
     from vouchers.domain.chunks import CHUNK_SIZE
     from vouchers.domain.permutation import Permutation

@@ -14,3 +14,10 @@ seed.py          sample data
 differences.py   where it differs from AWS besides
 parity.py        every difference from AWS, with its reason and its test
 """
+
+import sys
+from pathlib import Path
+
+# Tools import packages of services, such as the rules that ``local.redirects`` checks. mypy and pytest have these folders in
+# pyproject.toml, a function has its own one. At the end: a service never hides a library.
+sys.path += [str(folder) for folder in sorted((Path(__file__).parents[1] / "functions").iterdir()) if folder.is_dir()]

@@ -1,10 +1,9 @@
-"""Publish redirect rules: ``make redirects FILE=rules.json [DRY_RUN=1]``. Nothing is published that has a problem.
+"""Check and publish redirect rules: ``make redirects FILE=rules.json [DRY_RUN=1]``.
 
 Works on AWS as well (SETPIECES_STAGE=dev). docs/set-pieces/redirects.md explains the file.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ from local.failures import CommandFailed, requires_shop
 from local.options import JsonFile
 from local.settings import ROOT
 from local.shop import Shop
-
-sys.path.append(str(ROOT / "functions" / "redirects"))
-from redirects.domain.check import problems  # after its folder is on the path
+from redirects.domain.validation import find_problems
 
 SAMPLES = Path(__file__).with_name("redirect_samples.json")
 KEY = "rules.json"
@@ -25,21 +22,21 @@ KEY = "rules.json"
 console = Console(highlight=False)
 
 
-class Refused(Exception):
-    """The rules have problems, one a line."""
+class InvalidRules(Exception):
+    """The rules cannot be published; the message has a problem a line."""
 
 
 def check(shop: Shop, document: Any) -> None:
-    """Raises ``Refused``."""
+    """Check rules against the hosts of the shop. Raises ``InvalidRules``."""
     site, *destinations = filter(None, shop.address("redirects", "hosts").split(","))
     schema = json.loads((ROOT / "schemas" / "redirects" / "rules.json").read_text())
-    found = problems(document, schema, [site], destinations)
-    if found:
-        raise Refused("\n".join(found))
+    problems = find_problems(document, schema, [site], destinations)
+    if problems:
+        raise InvalidRules("\n".join(problems))
 
 
 def publish(shop: Shop, document: Any) -> str:
-    """Check rules and make them the ones in use; the version of the store. Raises ``Refused``."""
+    """Check and publish rules; return the version of the object. Raises ``InvalidRules``."""
     check(shop, document)
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     bucket = shop.address("redirects", "bucket-name")
@@ -47,18 +44,10 @@ def publish(shop: Shop, document: Any) -> str:
 
 
 def publish_samples(shop: Shop) -> None:
-    """The samples, unless there are rules already."""
-    listed = shop.aws("s3").list_objects_v2(Bucket=shop.address("redirects", "bucket-name"), Prefix=KEY)
-    if not listed["KeyCount"]:
-        publish(shop, read(SAMPLES.read_text()))
-
-
-def read(text: str) -> Any:
-    """A rule file. Raises ``Refused``."""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise Refused(f"invalid JSON: {error}") from error
+    """Publish the samples unless there are rules already."""
+    objects = shop.aws("s3").list_objects_v2(Bucket=shop.address("redirects", "bucket-name"), Prefix=KEY)
+    if not objects["KeyCount"]:
+        publish(shop, json.loads(SAMPLES.read_text()))
 
 
 @click.command(epilog="make redirects FILE=rules.json DRY_RUN=1")
@@ -66,7 +55,7 @@ def read(text: str) -> Any:
 @click.option("--dry-run", is_flag=True, envvar="DRY_RUN", help="Only check.")
 @requires_shop
 def main(file: tuple[Path, Any], dry_run: bool) -> None:
-    """Validate the redirect rules in FILE (default: samples) and publish them."""
+    """Check FILE (default: the samples) and publish it."""
     shop = Shop.from_environment()
     try:
         document = file[1]
@@ -75,6 +64,6 @@ def main(file: tuple[Path, Any], dry_run: bool) -> None:
             console.print(f"{len(document['rules'])} rules are valid. Nothing was published (dry run).")
             return
         version = publish(shop, document)
-    except Refused as refused:
-        raise CommandFailed(f"{file[0]} was not published:\n{refused}") from refused
+    except InvalidRules as error:
+        raise CommandFailed(f"{file[0]} was not published:\n{error}") from error
     console.print(f"{len(document['rules'])} rules published as version {version}.")

@@ -88,7 +88,7 @@ TESTS: dict[str, list[str]] = {
     "payments/test_payment_results.py": [
         "test_a_charge_that_no_retry_can_resolve_is_a_dead_letter_and_a_rejected_payment"
     ],
-    "redirects/test_redirect_store.py": ["test_rules_are_asked_for_once_in_their_time"],
+    "redirects/test_redirect_store.py": ["test_rules_are_read_once_in_the_refresh_time"],
     "shipping/test_shipping_handlers.py": [
         "test_a_repeated_event_is_queued_once",
         "test_an_order_is_read_and_sent_to_sap",

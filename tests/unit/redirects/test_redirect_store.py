@@ -1,34 +1,35 @@
-"""Rules in the store, in a file and in memory: what is asked when, and what outlives a store that does not answer."""
+"""Rules in S3, in a file and in memory: when each is read, and which rules are used while S3 is unavailable."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
+from botocore.exceptions import ClientError
 
-from redirects.domain.rules import RuleSet, compile_rules
-from redirects.repository import RETRY_SECONDS, Content, RuleStore, read_from
-from tests.faults import refused
+from redirects.domain.compiler import compile_rules
+from redirects.domain.rules import RuleSet
+from redirects.repository import RETRY_SECONDS, ReadRuleFile, RuleFile, RuleStore, s3_reader
+from tests.faults import refused, unreachable
+from tests.service import Service
 
-REFRESH = 60
+REFRESH_SECONDS = 60
 
 
-class Store:
-    """``content`` is what S3 holds; an exception in its place is raised. ``asked`` is what was asked with."""
+class Bucket:
+    """``content`` is the rule file; an exception in its place is raised. ``etags`` are those that it was read with."""
 
     def __init__(self) -> None:
-        self.content: Content | Exception = rules("v1")
-        self.asked: list[str | None] = []
+        self.content: RuleFile | Exception = rule_file("v1")
+        self.etags: list[str | None] = []
 
-    def __call__(self, known: str | None) -> Content | None:
-        self.asked.append(known)
+    def __call__(self, etag: str | None) -> RuleFile | None:
+        self.etags.append(etag)
         if isinstance(self.content, Exception):
             raise self.content
-        return None if self.content.etag == known else self.content
+        return None if self.content.etag == etag else self.content
 
 
 class Clock:
@@ -38,23 +39,24 @@ class Clock:
         return self.now
 
 
-def rules(etag: str, to: str = "/b") -> Content:
-    return Content(etag, json.dumps({"rules": [{"id": "a", "match": "exact", "from": "/a", "to": to}]}).encode())
+def rule_file(etag: str, to: str = "/b") -> RuleFile:
+    return RuleFile(etag, json.dumps({"rules": [{"id": "a", "match": "exact", "from": "/a", "to": to}]}).encode())
 
 
 def compiled(document: dict[str, Any]) -> RuleSet:
     return compile_rules(document, {"www.shop.example"}, ())
 
 
-def leads_to(rule_store: RuleStore) -> str | None:
-    found = rule_store.rules()
-    decision = found.decide("www.shop.example", "/a", ()) if found else None
+def location(store: RuleStore) -> str | None:
+    """The location of /a by the rules in use."""
+    rules = store.load_rules()
+    decision = rules.decide("www.shop.example", "/a", ()) if rules else None
     return decision.location if decision else None
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store()
+def bucket() -> Bucket:
+    return Bucket()
 
 
 @pytest.fixture
@@ -62,122 +64,119 @@ def clock() -> Clock:
     return Clock()
 
 
-def cold(store: Store, clock: Clock, folder: Path) -> RuleStore:
-    return RuleStore(store, compiled, folder / "bucket.rules", REFRESH, clock)
+def new_store(bucket: Bucket, clock: Clock, folder: Path) -> RuleStore:
+    """The store of a process that has just started."""
+    return RuleStore(bucket, compiled, folder / "bucket.rules", REFRESH_SECONDS, clock)
 
 
-def test_rules_are_asked_for_once_in_their_time(store: Store, clock: Clock, tmp_path: Path):
-    found = cold(store, clock, tmp_path)
-    assert [leads_to(found) for _ in range(3)] == ["/b"] * 3
-    assert store.asked == [None]
-    clock.now += REFRESH
-    assert leads_to(found) == "/b"
-    assert store.asked == [None, "v1"]
+def test_rules_are_read_once_in_the_refresh_time(bucket: Bucket, clock: Clock, tmp_path: Path):
+    store = new_store(bucket, clock, tmp_path)
+    assert [location(store) for _ in range(3)] == ["/b"] * 3
+    assert bucket.etags == [None]
+    clock.now += REFRESH_SECONDS
+    assert location(store) == "/b"
+    assert bucket.etags == [None, "v1"]
 
 
-def test_newer_rules_are_in_use_within_the_refresh_time(store: Store, clock: Clock, tmp_path: Path):
-    found = cold(store, clock, tmp_path)
-    leads_to(found)
-    store.content = rules("v2", "/c")
-    clock.now += REFRESH - 1
-    assert leads_to(found) == "/b"
+def test_new_rules_are_used_after_the_refresh_time(bucket: Bucket, clock: Clock, tmp_path: Path):
+    store = new_store(bucket, clock, tmp_path)
+    location(store)
+    bucket.content = rule_file("v2", "/c")
+    clock.now += REFRESH_SECONDS - 1
+    assert location(store) == "/b"
     clock.now += 1
-    assert leads_to(found) == "/c"
+    assert location(store) == "/c"
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        EndpointConnectionError(endpoint_url="https://s3"),
+        unreachable("s3"),
         refused("GetObject", "AccessDenied", 403),
-        Content("v2", b"{half a fi"),
-        Content("v2", b"[]"),
-        Content("v2", b'{"rules": [{"id": "a", "match": "exact", "from": "/a", "to": "https://evil.example/"}]}'),
+        RuleFile("v2", b"{half a fi"),
+        RuleFile("v2", b"[]"),
+        RuleFile("v2", b'{"rules": [{"id": "a", "match": "exact", "from": "/a", "to": "https://evil.example/"}]}'),
     ],
     ids=["unreachable", "denied", "broken", "no-rules", "foreign-host"],
 )
-def test_the_last_good_rules_stay_in_use(store: Store, clock: Clock, tmp_path: Path, fault: Any):
-    found = cold(store, clock, tmp_path)
-    leads_to(found)
-    store.content = fault
+def test_the_last_valid_rules_stay_in_use(bucket: Bucket, clock: Clock, tmp_path: Path, fault: Any):
+    store = new_store(bucket, clock, tmp_path)
+    location(store)
+    bucket.content = fault
     for _ in range(100):
-        clock.now += REFRESH
-        assert leads_to(found) == "/b"
-    store.content = rules("v3", "/c")
+        clock.now += REFRESH_SECONDS
+        assert location(store) == "/b"
+    bucket.content = rule_file("v3", "/c")
     clock.now += RETRY_SECONDS
-    assert leads_to(found) == "/c"
+    assert location(store) == "/c"
 
 
-def test_a_store_that_is_down_is_not_asked_with_every_request(store: Store, clock: Clock, tmp_path: Path):
-    store.content = EndpointConnectionError(endpoint_url="https://s3")
-    found = cold(store, clock, tmp_path)
-    assert [leads_to(found) for _ in range(10)] == [None] * 10
-    assert len(store.asked) == 1
+def test_an_unavailable_bucket_is_not_read_by_every_request(bucket: Bucket, clock: Clock, tmp_path: Path):
+    bucket.content = unreachable("s3")
+    store = new_store(bucket, clock, tmp_path)
+    assert [location(store) for _ in range(10)] == [None] * 10
+    assert len(bucket.etags) == 1
     clock.now += RETRY_SECONDS
-    store.content = rules("v1")
-    assert leads_to(found) == "/b"
+    bucket.content = rule_file("v1")
+    assert location(store) == "/b"
 
 
-def test_a_cold_start_begins_with_the_file_and_asks_only_for_newer_rules(store: Store, clock: Clock, tmp_path: Path):
-    leads_to(cold(store, clock, tmp_path))
-    store.asked.clear()
-    again = cold(store, clock, tmp_path)
-    assert leads_to(again) == "/b"
-    assert store.asked == ["v1"]
+def test_a_cold_start_uses_the_file_and_reads_only_new_rules(bucket: Bucket, clock: Clock, tmp_path: Path):
+    location(new_store(bucket, clock, tmp_path))
+    bucket.etags.clear()
+    second = new_store(bucket, clock, tmp_path)
+    assert location(second) == "/b"
+    assert bucket.etags == ["v1"]
 
 
-def test_a_cold_start_without_the_store_answers_from_the_file(store: Store, clock: Clock, tmp_path: Path):
-    leads_to(cold(store, clock, tmp_path))
-    store.content = EndpointConnectionError(endpoint_url="https://s3")
-    assert leads_to(cold(store, clock, tmp_path)) == "/b"
+def test_a_cold_start_uses_the_file_while_the_bucket_is_unavailable(bucket: Bucket, clock: Clock, tmp_path: Path):
+    location(new_store(bucket, clock, tmp_path))
+    bucket.content = unreachable("s3")
+    assert location(new_store(bucket, clock, tmp_path)) == "/b"
 
 
 @pytest.mark.parametrize("content", [b"", b"v1", b"v1\n{half", b"\xff\xfe\n{}"])
-def test_half_a_file_is_no_file(store: Store, clock: Clock, tmp_path: Path, content: bytes):
+def test_an_incomplete_file_is_ignored(bucket: Bucket, clock: Clock, tmp_path: Path, content: bytes):
     (tmp_path / "bucket.rules").write_bytes(content)
-    assert leads_to(cold(store, clock, tmp_path)) == "/b"
-    assert store.asked == [None]
+    assert location(new_store(bucket, clock, tmp_path)) == "/b"
+    assert bucket.etags == [None]
 
 
-def test_a_file_is_replaced_in_one_step(store: Store, clock: Clock, tmp_path: Path):
-    leads_to(cold(store, clock, tmp_path))
+def test_a_file_is_replaced_atomically(bucket: Bucket, clock: Clock, tmp_path: Path):
+    location(new_store(bucket, clock, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["bucket.rules"]
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(store: Store, clock: Clock, tmp_path: Path):
-    assert leads_to(RuleStore(store, compiled, tmp_path / "missing" / "file", REFRESH, clock)) == "/b"
+def test_rules_are_used_if_the_file_cannot_be_written(bucket: Bucket, clock: Clock, tmp_path: Path):
+    assert location(RuleStore(bucket, compiled, tmp_path / "missing" / "file", REFRESH_SECONDS, clock)) == "/b"
 
 
 # --- S3 ---
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name, value in {
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "t",
-        "AWS_SECRET_ACCESS_KEY": "t",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        yield client
+def bucket_name(service: Callable[..., Service]) -> str:
+    return service("redirects").name("Bucket")
 
 
-def test_an_object_is_read_once_for_each_version(s3: Any):
-    read = read_from(s3, "bucket", "rules.json")
-    s3.put_object(Bucket="bucket", Key="rules.json", Body=b"one")
+@pytest.fixture
+def read(bucket_name: str) -> ReadRuleFile:
+    return s3_reader(boto3.client("s3"), bucket_name, "rules.json")
+
+
+def test_an_object_is_read_once_for_each_version(bucket_name: str, read: ReadRuleFile):
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=bucket_name, Key="rules.json", Body=b"one")
     first = read(None)
     assert first
     assert first.body == b"one"
     assert read(first.etag) is None
-    s3.put_object(Bucket="bucket", Key="rules.json", Body=b"two")
+    s3.put_object(Bucket=bucket_name, Key="rules.json", Body=b"two")
     second = read(first.etag)
     assert second
     assert second.body == b"two"
 
 
-def test_a_missing_object_is_a_fault(s3: Any):
+def test_a_missing_object_is_an_error(read: ReadRuleFile):
     with pytest.raises(ClientError):
-        read_from(s3, "bucket", "rules.json")(None)
+        read(None)

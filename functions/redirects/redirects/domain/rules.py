@@ -1,49 +1,37 @@
-"""The rules of a rule file, compiled, and what they say about a request. Pure.
+"""A compiled set of rules, and its decision for a request. Pure.
 
-Exact rules win over prefixes, a longer prefix over a shorter one, and all of them over expressions, which are asked in the
-order of the file. Exact rules and prefixes are dictionaries: a lookup costs one probe, and one for each segment of the path,
-however many rules there are. Expressions are one automaton of RE2, which reads a path once, in time linear in its length.
-
-The form of a rule file is ``schemas/redirects/rules.json``; ``docs/set-pieces/redirects.md`` explains it.
+Exact rules take precedence over prefixes, a longer prefix over a shorter one, and all of them over expressions, which are tried
+in the order of the file. Exact rules and prefixes are dictionaries: a lookup costs one probe, and one for each segment of the
+path, however many rules there are. Expressions are one automaton of RE2, which reads a path once, in time linear in its length.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import re2
 
-from redirects.domain.paths import BadPath, Folding, Query, canonical, canonical_query
-from redirects.domain.targets import BadTarget, Place, Target, compile_target, harmless
+from redirects.domain.targets import Location, Target, is_allowed_location
+from redirects.domain.urls import InvalidPath, PathOptions, Query, canonical_path
 
 GONE = 410
 PERMANENT = frozenset({301, 308})
 # Redirects that keep method and body.
 KEEPS_METHOD = frozenset({307, 308})
-DEFAULT_MAX_AGE = 3600
-MAX_EXPRESSION = 500
-# Instructions of a compiled expression; a{1000} has a thousand of them, and nobody needs that in a path.
-MAX_PROGRAM = 5000
-# Rules that lead to each other are followed here, so that browsers need one hop.
+# Rules that redirect to each other are followed here, so that a browser needs one request.
 MAX_FOLLOWED = 5
 
 
-class BadRule(ValueError):
-    """Rule ``number`` of the file, counted from 1, cannot be used."""
-
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(f"rule {number}: {reason}")
-        self.number = number
-        self.reason = reason
-
-
 class RedirectLoop(Exception):
-    """Rules lead to each other without end."""
+    """Rules redirect to each other without end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``target`` is None for what is gone; ``shared_max_age`` is what the CDN may keep, in seconds."""
+    """``number`` is its position in the file, from 1. ``target`` is None for status 410.
+
+    ``max_age`` and ``shared_max_age`` are seconds that browsers and the CDN may cache the response.
+    """
 
     number: int
     id: str
@@ -54,16 +42,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Expression:
-    rule: Rule
-    pattern: Any
-    hosts: frozenset[str]
-    localised: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Match:
-    """A rule and what it found in the path."""
+    """A rule that matches a path; ``values`` are those of its target's placeholders."""
 
     rule: Rule
     values: Mapping[str, str]
@@ -71,7 +51,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``location`` is empty for what is gone. ``rules`` are the rules that were followed, the one that matched first."""
+    """``location`` is empty for status 410. ``rules`` are the rules that were followed, the one that matched first."""
 
     status: int
     location: str
@@ -80,211 +60,130 @@ class Decision:
     rules: tuple[Rule, ...]
 
 
-class RuleSet:
-    """Compiled rules. ``sites`` are the hosts that they answer for; they may lead there and to ``destinations``."""
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    rule: Rule
+    pattern: Any
+    hosts: frozenset[str]
+    has_locales: bool
 
-    def __init__(self, folding: Folding, sites: Collection[str], destinations: Collection[str]) -> None:
-        self.folding = folding
-        self._sites, self._allowed = frozenset(sites), frozenset(sites) | frozenset(destinations)
+
+class RuleSet:
+    """Compiled rules for the hosts ``sites``. They may redirect to these and to the hosts ``destinations``."""
+
+    def __init__(self, options: PathOptions, sites: Collection[str], destinations: Collection[str]) -> None:
+        self.options = options
+        self._sites, self._allowed_hosts = frozenset(sites), frozenset(sites) | frozenset(destinations)
+        # By host ("" for all) and lookup key.
         self._exact: dict[tuple[str, str], Match] = {}
         self._prefixes: dict[tuple[str, str], Match] = {}
-        self._deepest = 0
+        self._longest_prefix_segments = 0
         self._expressions: list[_Expression] = []
         self._automaton: Any = None
 
-    def find(self, host: str, path: str) -> Match | None:
-        """The rule for a canonical path."""
-        trimmed = self.folding.trimmed(path)
-        key = self.folding.key(trimmed)
-        found = self._exact.get((host, key)) or self._exact.get(("", key))
-        return found or self._longest_prefix(host, key, trimmed) or self._first_expression(host, key, trimmed)
+    def decide(self, host: str, path: str, query: Query) -> Decision | None:
+        """Return the response to a request for a canonical ``path`` on ``host``, None if no rule matches.
 
-    def _longest_prefix(self, host: str, key: str, trimmed: str) -> Match | None:
+        None, too, if the location would be on a host that is not allowed. Raises ``RedirectLoop``.
+        """
+        match = self.find_match(host, path)
+        if match is None:
+            return None
+        followed: list[Rule] = []
+        location: Location | None = None
+        while match is not None:
+            if len(followed) > MAX_FOLLOWED:
+                raise RedirectLoop(" -> ".join(rule.id for rule in followed))
+            followed.append(match.rule)
+            if match.rule.target is None:
+                return self._decision(followed, None)
+            location = match.rule.target.resolve(match.values, query)
+            host, query = location.host or host, location.query
+            match = self._next_match(location, host)
+        return self._decision(followed, location)
+
+    def find_match(self, host: str, path: str) -> Match | None:
+        """Return the match of the rule with the highest precedence for a canonical path."""
+        trimmed = self.options.trim(path)
+        key = self.options.lookup_key(trimmed)
+        exact = self._exact.get((host, key)) or self._exact.get(("", key))
+        return exact or self._match_longest_prefix(host, key, trimmed) or self._match_expression(host, key, trimmed)
+
+    def _match_longest_prefix(self, host: str, key: str, trimmed: str) -> Match | None:
         prefix = key
-        if key.count("/") > self._deepest:
-            prefix = "/".join(key.split("/", self._deepest + 1)[: self._deepest + 1])
+        if key.count("/") > self._longest_prefix_segments:
+            prefix = "/".join(key.split("/", self._longest_prefix_segments + 1)[: self._longest_prefix_segments + 1])
         while True:
-            found = self._prefixes.get((host, prefix)) or self._prefixes.get(("", prefix))
-            if found:
-                return Match(found.rule, {**found.values, "rest": trimmed[len(prefix) :].lstrip("/")})
+            match = self._prefixes.get((host, prefix)) or self._prefixes.get(("", prefix))
+            if match:
+                return Match(match.rule, {**match.values, "rest": trimmed[len(prefix) :].lstrip("/")})
             if not prefix:
                 return None
             prefix = prefix.rpartition("/")[0]
 
-    def _first_expression(self, host: str, key: str, trimmed: str) -> Match | None:
+    def _match_expression(self, host: str, key: str, trimmed: str) -> Match | None:
         if self._automaton is None:
             return None
         for index in sorted(self._automaton.Match(key) or ()):
             expression = self._expressions[index]
             if expression.hosts and host not in expression.hosts:
                 continue
-            # On the path as it came: what is captured keeps its letters.
-            found = expression.pattern.fullmatch(trimmed)
-            groups = found.groups()[1:] if expression.localised else found.groups()
-            numbered = {str(number): text for number, text in enumerate(groups, start=1)}
-            return Match(expression.rule, {**found.groupdict(), **numbered})
+            # On the trimmed path, not on its key: captured values keep their case.
+            groups = expression.pattern.fullmatch(trimmed)
+            captured = groups.groups()[1:] if expression.has_locales else groups.groups()
+            numbered = {str(number): text for number, text in enumerate(captured, start=1)}
+            return Match(expression.rule, {**groups.groupdict(), **numbered})
         return None
 
-    def decide(self, host: str, path: str, query: Query) -> Decision | None:
-        """What to answer a request for a canonical ``path`` on ``host``; None if no rule says anything.
-
-        Raises ``RedirectLoop``.
-        """
-        found = self.find(host, path)
-        if found is None:
-            return None
-        followed: list[Rule] = []
-        place: Place | None = None
-        while found is not None:
-            if len(followed) > MAX_FOLLOWED:
-                raise RedirectLoop(" -> ".join(rule.id for rule in followed))
-            followed.append(found.rule)
-            if found.rule.target is None:
-                return self._decision(followed, None)
-            place = found.rule.target.place(found.values, query)
-            host, query = place.host or host, place.query
-            found = self._next(place, host)
-        return self._decision(followed, place)
-
-    def _next(self, place: Place, host: str) -> Match | None:
-        """The rule that would be asked next, if the place is one that these rules answer for."""
-        if place.host and place.host not in self._sites:
+    def _next_match(self, location: Location, host: str) -> Match | None:
+        """Return the match for a location, None if it is on a host that these rules are not for."""
+        if location.host and location.host not in self._sites:
             return None
         try:
-            return self.find(host, canonical(place.path))
-        except BadPath:
+            return self.find_match(host, canonical_path(location.path))
+        except InvalidPath:
             return None
 
-    def _decision(self, followed: list[Rule], place: Place | None) -> Decision | None:
+    def _decision(self, followed: list[Rule], location: Location | None) -> Decision | None:
         max_age = min(rule.max_age for rule in followed)
-        shared = min(rule.shared_max_age for rule in followed)
-        if place is None:
-            return Decision(GONE, "", max_age, shared, tuple(followed))
-        location = place.location
-        if not harmless(location, self._allowed):
+        shared_max_age = min(rule.shared_max_age for rule in followed)
+        if location is None:
+            return Decision(GONE, "", max_age, shared_max_age, tuple(followed))
+        if not is_allowed_location(location.url, self._allowed_hosts):
             return None
-        return Decision(_status(followed), location, max_age, shared, tuple(followed))
+        return Decision(_status(followed), location.url, max_age, shared_max_age, tuple(followed))
 
     # --- compiling ---
 
-    def add_exact(self, host: str, path: str, match: Match) -> Rule | None:
-        """The rule that is there already, if there is one."""
+    def add_exact(self, host: str, path: str, match: Match) -> Rule:
+        """Add the match unless a rule has this host and path already. Return the rule that has them now."""
         return self._exact.setdefault((host, self._key(path)), match).rule
 
-    def add_prefix(self, host: str, path: str, match: Match) -> Rule | None:
-        """The rule that is there already, if there is one."""
+    def add_prefix(self, host: str, path: str, match: Match) -> Rule:
+        """Add the match unless a rule has this host and prefix already. Return the rule that has them now."""
         prefix = self._key(path).rstrip("/")
-        self._deepest = max(self._deepest, prefix.count("/"))
+        self._longest_prefix_segments = max(self._longest_prefix_segments, prefix.count("/"))
         return self._prefixes.setdefault((host, prefix), match).rule
 
-    def _key(self, path: str) -> str:
-        return self.folding.key(self.folding.trimmed(path))
+    def add_expression(self, rule: Rule, pattern: Any, hosts: frozenset[str], *, has_locales: bool) -> None:
+        """Add an expression of RE2 for ``hosts`` (all if empty); with locales, its first group is the locale."""
+        self._expressions.append(_Expression(rule, pattern, hosts, has_locales))
 
-    def add_expression(self, rule: Rule, pattern: Any, hosts: frozenset[str], localised: bool) -> None:
-        self._expressions.append(_Expression(rule, pattern, hosts, localised))
-
-    def finish(self) -> None:
-        """Build the automaton of all expressions."""
+    def compile_expressions(self, options: Any) -> None:
+        """Build the automaton of all expressions; ``options`` are RE2's."""
         if self._expressions:
-            self._automaton = re2.Set.FullMatchSet(_options(self.folding))
+            self._automaton = re2.Set.FullMatchSet(options)
             for expression in self._expressions:
                 self._automaton.Add(expression.pattern.pattern)
             self._automaton.Compile()
 
+    def _key(self, path: str) -> str:
+        return self.options.lookup_key(self.options.trim(path))
+
 
 def _status(followed: list[Rule]) -> int:
-    """The first rule's status, unless a later one is temporary: then the whole way is."""
+    """Return the first rule's status, or its temporary counterpart if another rule is temporary."""
     first = followed[0].status
     if first in PERMANENT and any(rule.status not in PERMANENT for rule in followed):
         return 307 if first in KEEPS_METHOD else 302
     return first
-
-
-def compile_rules(document: Mapping[str, Any], sites: Collection[str], destinations: Collection[str]) -> RuleSet:
-    """The rules of a rule file that has the form of the schema. Raises ``BadRule``."""
-    paths = document.get("paths", {})
-    # The file may be one of a newer version: options that this one does not know are left out.
-    known = {field.name: paths[field.name] for field in fields(Folding) if field.name in paths}
-    folding = Folding(**known | {"index_pages": tuple(paths.get("index_pages", ()))})
-    rules = RuleSet(folding, sites, destinations)
-    for number, given in enumerate(document["rules"], start=1):
-        try:
-            _add(rules, number, given, frozenset(sites) | frozenset(destinations))
-        except (BadPath, BadTarget) as error:
-            raise BadRule(number, str(error)) from error
-        except re2.error as error:
-            reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-            raise BadRule(number, f"RE2 refuses the expression: {reason}") from error
-    rules.finish()
-    return rules
-
-
-def _add(rules: RuleSet, number: int, given: Mapping[str, Any], destinations: Collection[str]) -> None:
-    hosts = frozenset(given.get("hosts", ()))
-    locales = tuple(given.get("locales", ()))
-    if given["match"] == "regex":
-        pattern = _pattern(number, given["from"], locales, rules.folding)
-        named = [name for name in pattern.groupindex if name != "locale" or not locales]
-        numbered = [str(index) for index in range(1, pattern.groups + 1 - bool(locales))]
-        rule = _rule(number, given, [*numbered, *named, *(["locale"] if locales else [])], destinations)
-        rules.add_expression(rule, pattern, hosts, bool(locales))
-        return
-    fills = ["rest"] if given["match"] == "prefix" else []
-    rule = _rule(number, given, [*fills, *(["locale"] if locales else [])], destinations)
-    add = rules.add_prefix if given["match"] == "prefix" else rules.add_exact
-    for host in hosts or [""]:
-        for path, values in _localised(canonical(given["from"]), locales):
-            there = add(host, path, Match(rule, values))
-            if there is not None and there.number != number:
-                raise BadRule(number, f"is shadowed by rule {there.number} ({there.id}), which is for the same path")
-
-
-def _localised(path: str, locales: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """A locale is the first segment of a path: nothing but the URL decides, so that one URL has one answer."""
-    if not locales:
-        yield path, {}
-    for locale in locales:
-        yield f"/{locale}{path}", {"locale": locale}
-
-
-def _rule(number: int, given: Mapping[str, Any], placeholders: Collection[str], destinations: Collection[str]) -> Rule:
-    status = given.get("status", 301)
-    query = given.get("query", {})
-    keep = query.get("keep", False)
-    target = None
-    if status != GONE:
-        target = compile_target(
-            given["to"],
-            placeholders=placeholders,
-            destinations=destinations,
-            keep=None if keep is True else _names(keep or ()),
-            set_query=canonical_query(list(query.get("set", {}).items())),
-        )
-    max_age = given.get("max_age", DEFAULT_MAX_AGE)
-    return Rule(number, given["id"], status, target, max_age, given.get("shared_max_age", max_age))
-
-
-def _names(names: Collection[str]) -> frozenset[str]:
-    return frozenset(name for name, _ in canonical_query([(name, "") for name in names]))
-
-
-def _pattern(number: int, expression: str, locales: tuple[str, ...], folding: Folding) -> Any:
-    """The compiled expression. RE2 has no back-references and no look-around, and so nothing that takes exponential time."""
-    if len(expression) > MAX_EXPRESSION:
-        raise BadRule(number, f"the expression is longer than {MAX_EXPRESSION} characters")
-    if not expression.startswith("/"):
-        raise BadRule(number, "the expression must begin with the slash that a path begins with")
-    localised = f"/(?P<locale>{'|'.join(locales)})(?:{expression})" if locales else expression
-    pattern = re2.compile(localised, _options(folding))
-    if pattern.programsize > MAX_PROGRAM:
-        raise BadRule(number, f"the expression takes {pattern.programsize} instructions, more than {MAX_PROGRAM}")
-    return pattern
-
-
-def _options(folding: Folding) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.case_sensitive = not folding.ignore_case
-    # For the automaton of all expressions together.
-    options.max_mem = 64 << 20
-    return options

@@ -1,6 +1,6 @@
-"""Where a rule leads: ``/new/{rest}?from=old``, or ``https://www.example.com/{1}`` on a host of the allow-list. Pure.
+"""Targets of rules: ``/new/{rest}?from=old``, or ``https://www.example.com/{1}`` on an allowed host. Pure.
 
-Placeholders stand behind the host and its slash, so nothing in a request can change where a ``Location`` leads to.
+Placeholders come after the host and its slash, so no request can change the host of a ``Location``.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from redirects.domain.paths import Query, parse_query, query_text
+from redirects.domain.urls import Query, format_query, parse_query
 
 _CHARACTERS = r"[A-Za-z0-9!$&'()*+,;=:@\-._~%{}/"
 _TO = re.compile(
@@ -19,13 +19,13 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
-class BadTarget(ValueError):
-    """A target that no rule may have; the message says why."""
+class InvalidTarget(ValueError):
+    """A target that no rule may have; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A target for one request: ``host`` is empty for the host that was asked, ``path`` and ``query`` are canonical."""
+class Location:
+    """The target of one request: ``host`` is empty for the host of the request; ``path`` and ``query`` are canonical."""
 
     host: str
     path: str
@@ -33,14 +33,15 @@ class Place:
     fragment: str
 
     @property
-    def location(self) -> str:
+    def url(self) -> str:
+        """The value of the ``Location`` header."""
         origin = f"https://{self.host}" if self.host else ""
-        return origin + self.path + query_text(self.query) + (f"#{self.fragment}" if self.fragment else "")
+        return origin + self.path + format_query(self.query) + (f"#{self.fragment}" if self.fragment else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A compiled ``to``. ``keep`` names the parameters of the request to carry on, None all of them."""
+    """A compiled ``to``. ``keep`` has the names of the request's parameters that are kept; None keeps all of them."""
 
     host: str
     path: str
@@ -49,20 +50,30 @@ class Target:
     keep: frozenset[str] | None
     set_query: Query
 
-    def place(self, values: Mapping[str, str], asked: Query) -> Place:
-        """The target with ``values`` (canonical parts of the path) filled in and what of the query is kept."""
-        path = _filled(self.path, values, str)
-        # Two slashes in front would be the beginning of a host; an empty {rest} leaves no slash behind.
+    def resolve(self, values: Mapping[str, str], request_query: Query) -> Location:
+        """Replace placeholders by ``values``, which are canonical parts of the path, and add the parameters to keep and to set.
+
+        A parameter that is set replaces one of the same name; one of the target replaces one of the request.
+        """
+        path = _fill(self.path, values, str)
+        # Two slashes at the start would begin a host; an empty {rest} leaves no slash at the end.
         path = "/" + path.lstrip("/")
         if self.path.endswith("/{rest}") and not values.get("rest"):
             path = path.rstrip("/") or "/"
-        own = parse_query(_filled(self.query, values, _in_query)) if self.query else ()
-        fixed = frozenset(name for name, _ in own + self.set_query)
-        changed = frozenset(name for name, _ in self.set_query)
-        query = tuple(pair for pair in own if pair[0] not in changed)
-        query += tuple(pair for pair in asked if (self.keep is None or pair[0] in self.keep) and pair[0] not in fixed)
-        fragment = _filled(self.fragment, values, _in_query) if self.fragment else ""
-        return Place(self.host, path, query + self.set_query, fragment)
+        target_query = parse_query(_fill(self.query, values, _encode_query_value)) if self.query else ()
+        set_names = frozenset(name for name, _ in self.set_query)
+        fixed_names = set_names | frozenset(name for name, _ in target_query)
+        query = (
+            *(pair for pair in target_query if pair[0] not in set_names),
+            *(
+                pair
+                for pair in request_query
+                if (self.keep is None or pair[0] in self.keep) and pair[0] not in fixed_names
+            ),
+            *self.set_query,
+        )
+        fragment = _fill(self.fragment, values, _encode_query_value) if self.fragment else ""
+        return Location(self.host, path, query, fragment)
 
 
 def compile_target(
@@ -73,22 +84,23 @@ def compile_target(
     keep: frozenset[str] | None,
     set_query: Query,
 ) -> Target:
-    """A target that uses ``placeholders`` only and leads to one of ``destinations`` or stays where it is.
+    """Compile a ``to`` that has no other placeholders than ``placeholders`` and no other host than ``destinations``.
 
-    Raises ``BadTarget``.
+    Raises ``InvalidTarget``.
     """
     parts = _TO.fullmatch(to)
     if not parts or not to:
-        raise BadTarget(f"'{to}' is neither a path nor an https URL without user and port")
+        raise InvalidTarget(f"'{to}' is neither a path nor an https URL without user and port")
     if parts["host"] and parts["host"] not in destinations:
-        raise BadTarget(f"{parts['host']} is not a destination host; those are {', '.join(sorted(destinations))}")
-    used = set(_PLACEHOLDER.findall(to))
-    unknown = used - set(placeholders)
+        raise InvalidTarget(
+            f"{parts['host']} is not a destination host; destination hosts are {', '.join(sorted(destinations))}"
+        )
+    unknown = set(_PLACEHOLDER.findall(to)) - set(placeholders)
     if unknown or "{" in _PLACEHOLDER.sub("", to) or "}" in _PLACEHOLDER.sub("", to):
         known = ", ".join(f"{{{name}}}" for name in placeholders) or "none"
-        raise BadTarget(f"'{to}' has a placeholder that this rule does not fill; it fills {known}")
+        raise InvalidTarget(f"'{to}' has an unknown placeholder; the placeholders of this rule are {known}")
     if not parts["host"] and not parts["path"]:
-        raise BadTarget(f"'{to}' leads nowhere")
+        raise InvalidTarget(f"'{to}' has neither host nor path")
     return Target(
         parts["host"] or "",
         parts["path"] or "/",
@@ -99,27 +111,27 @@ def compile_target(
     )
 
 
-def harmless(location: str, destinations: Collection[str]) -> bool:
-    """Does a ``Location`` stay on the host that was asked, or lead to one of ``destinations`` over https?
+def is_allowed_location(url: str, destinations: Collection[str]) -> bool:
+    """True if a ``Location`` is on the host of the request, or on one of ``destinations`` over https.
 
-    The last look before an answer leaves, which rests on nothing that made the location.
+    The last check before a response is sent; it relies on nothing that built the URL.
     """
-    if not _VISIBLE.fullmatch(location) or "\\" in location:
+    if not _VISIBLE.fullmatch(url) or "\\" in url:
         return False
-    if location.startswith("/"):
-        return not location.startswith("//")
+    if url.startswith("/"):
+        return not url.startswith("//")
     try:
-        parts = urlsplit(location)
+        parts = urlsplit(url)
     except ValueError:
         return False
     return parts.scheme == "https" and parts.netloc in destinations
 
 
-def _in_query(value: str) -> str:
+def _encode_query_value(value: str) -> str:
     return quote(unquote(value), safe="-._~")
 
 
-def _filled(text: str, values: Mapping[str, str], encode: Callable[[str], str]) -> str:
+def _fill(text: str, values: Mapping[str, str], encode: Callable[[str], str]) -> str:
     if "{" not in text:
         return text
     return _PLACEHOLDER.sub(lambda match: encode(values.get(match[1]) or ""), text)

@@ -1,14 +1,15 @@
-"""Any path that the load balancer has no other target for: where it has moved to, by the rules in the content store."""
+"""Redirects every path for which the load balancer has no other target, by the rules in the bucket."""
 
 import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from redirects.domain.paths import hosts
-from redirects.domain.rules import compile_rules
-from redirects.repository import RuleStore, read_from
-from redirects.views import answer, request_of
+from redirects.domain.compiler import compile_rules
+from redirects.domain.urls import parse_hosts
+from redirects.repository import RuleStore, s3_reader
+from redirects.requests import parse_redirect_url
+from redirects.workflow import redirect_url
 from setpieces import observability
 from setpieces.aws import client
 from setpieces.observability import logger, observed
@@ -17,11 +18,11 @@ from setpieces.settings import STAGE, setting
 BUCKET = setting("BUCKET_NAME")
 RULES_KEY = "rules.json"
 STORE = RuleStore(
-    read_from(client("s3"), BUCKET, RULES_KEY),
+    s3_reader(client("s3"), BUCKET, RULES_KEY),
     partial(
         compile_rules,
-        sites=hosts(setting("SITE_HOSTS")),
-        destinations=hosts(setting("DESTINATION_HOSTS")),
+        sites=parse_hosts(setting("SITE_HOSTS")),
+        destinations=parse_hosts(setting("DESTINATION_HOSTS")),
     ),
     Path(tempfile.gettempdir()) / f"{BUCKET}.rules",
     float(setting("REFRESH_SECONDS")),
@@ -30,8 +31,8 @@ STORE = RuleStore(
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    request = request_of(event)
-    observability.begin(request.correlation_id)
-    response = answer(request, STORE.rules(), name_rules=STAGE != "prod")
+    command = parse_redirect_url(event)
+    observability.begin(command.correlation_id)
+    response = redirect_url(command, STORE.load_rules(), show_rules=STAGE != "prod")
     logger.info("answered", extra={"status": response["statusCode"]})
     return response

@@ -97,7 +97,7 @@ REASONS: dict[tuple[str, str, str], str] = {
     ("foundation", "CheckVersionsFunctionRole", "codedeploy:PutLifecycleEventHookExecutionStatus"): NO_CODEDEPLOY,
     ("foundation", "CheckVersionsFunctionRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
     ("foundation", "DeploymentRole", "lambda:InvokeFunction"): NO_CODEDEPLOY,
-    ("orders", "BuryOrderFunctionRole", "sqs:ChangeMessageVisibility"): AWS_DOWN,
+    ("orders", "FailDeadLetterFunctionRole", "sqs:ChangeMessageVisibility"): AWS_DOWN,
     ("orders", "CompleteOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     ("orders", "ProcessOrderFunctionRole", "sqs:ChangeMessageVisibility"): LATE,
     (

@@ -46,7 +46,6 @@ NOT_PURE_YET = {
     "feeds.domain.errors",
     "feeds.domain.manifest",
     "feeds.domain.verdicts",
-    "orders.requests",
     "sitemaps.domain.pages",
 }
 

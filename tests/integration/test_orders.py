@@ -309,7 +309,7 @@ def test_an_order_that_never_reached_the_queue_is_swept_up(shop: Shop, product: 
     number = orphan(shop, fill_basket(shop, product))
     waiting = status(shop, number)
     assert (waiting.json()["status"], waiting.headers["retry-after"]) == ("Processing", "15")
-    invoke(shop, "sweep-orders", {})
+    invoke(shop, "retry-stuck-orders", {})
     assert ended(shop, number)["status"] == "Complete"
     assert len(shop.ledger("charges", number)) == 1
 

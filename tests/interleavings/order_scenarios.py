@@ -117,12 +117,12 @@ def stuck_again(given: Callable[[World], None]) -> Callable[[World], None]:
 
 
 def sweep_now(world: World) -> Any:
-    return world.scheduled("orders", "sweep_orders")
+    return world.scheduled("orders", "retry_stuck_orders")
 
 
 def sweep(world: World) -> Any:
     world.later(400)
-    return world.scheduled("orders", "sweep_orders")
+    return world.scheduled("orders", "retry_stuck_orders")
 
 
 def redrive(world: World) -> None:
@@ -134,7 +134,7 @@ def redrive(world: World) -> None:
 
 
 def settle(world: World) -> None:
-    world.settle(("orders", "sweep_orders"), until=lambda: not every_order_ends(world, None))
+    world.settle(("orders", "retry_stuck_orders"), until=lambda: not every_order_ends(world, None))
 
 
 # --- what holds ---

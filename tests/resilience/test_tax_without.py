@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local.shop import Shop, eventually
-from orders import clients
+from orders.clients import tax
 from tax.repository import rates
 from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.resilience.permissions import role_of, without
@@ -15,7 +15,7 @@ from tests.resilience.permissions import role_of, without
 
 def quote(shop: Shop) -> httpx.Response:
     """A quotation, or ``httpx.TimeoutException`` once the orders service would have given up."""
-    return shop.call("POST", PATH, json=REQUEST, sign=True, timeout=clients.TAX_SECONDS)
+    return shop.call("POST", PATH, json=REQUEST, sign=True, timeout=tax.TIMEOUT_SECONDS)
 
 
 def works(shop: Shop) -> bool:

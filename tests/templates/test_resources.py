@@ -11,7 +11,7 @@ from local.gateway.document import Operation
 from local.grants import several
 from local.settings import ROOT
 from login import clients
-from orders.workflow import submission
+from orders.clients import sequences
 from setpieces import aws
 
 # Tables whose loss costs nothing: no point-in-time recovery.
@@ -202,7 +202,7 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
     ("service", "name", "seconds"),
     [
         pytest.param("login", "CreateSessionFunction", clients.CALL_SECONDS, id="a bus keeps nobody out"),
-        pytest.param("orders", "SubmitOrderFunction", submission.NUMBER_SECONDS, id="a table's silence is a 503"),
+        pytest.param("orders", "SubmitOrderFunction", sequences.TIMEOUT_SECONDS, id="a table's silence is a 503"),
     ],
 )
 def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: str, name: str, seconds: float):

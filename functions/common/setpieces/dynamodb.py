@@ -105,6 +105,17 @@ def query(
         request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
+def count(table: str, condition: str, values: Mapping[str, Any], *, index: str = "") -> int:
+    """The number of items that a key condition selects, of the first megabyte of them.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+    """
+    expressions = _Expressions(condition, values)
+    request = expressions.request(TableName=table, KeyConditionExpression=expressions.condition, Select="COUNT")
+    request |= {"IndexName": index} if index else {}
+    return int(aws.client("dynamodb").query(**request)["Count"])
+
+
 # --- single writes ---
 
 

@@ -1,13 +1,32 @@
-"""What the bus hears of orders. The ids are made from the order, so that what is told again can be recognised."""
+"""What the service publishes: events on the bus, and messages on its own submit queue.
 
+The ids of events are derived from the order, so that consumers recognise a repeated event.
+"""
+
+import json
+from typing import Any
+
+from setpieces.aws import client
 from setpieces.events import Event, derived_id, publish
+from setpieces.settings import setting
 
 SUBMIT = ("CHECKOUT", "ORDER", "SUBMIT")
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
+_SOURCES = {SUBMIT: "order-submit", COMPLETE: "order"}
 
 
-def tell(kind: tuple[str, str, str], order: dict[str, str], source: str) -> None:
+def publish_event(kind: tuple[str, str, str], order: dict[str, Any]) -> None:
     """Publish Order submit or Order complete. Raises ``setpieces.events.PublishFailed``."""
     data = {name: order[name] for name in ("order_number", "customer_id")}
     event_id = derived_id(*kind, order["order_number"])
-    publish(Event(kind, data, event_id=event_id, correlation_id=order["correlation_id"]), source=source)
+    event = Event(kind, data, event_id=event_id, correlation_id=order["correlation_id"])
+    publish(event, source=_SOURCES[kind])
+
+
+def enqueue_order(order_number: str, correlation_id: str) -> None:
+    """Put {order_number} on the submit queue, to have the order processed. Safe to repeat."""
+    client("sqs").send_message(
+        QueueUrl=setting("SUBMIT_QUEUE_URL"),
+        MessageBody=json.dumps({"order_number": order_number}),
+        MessageAttributes={"correlation_id": {"DataType": "String", "StringValue": correlation_id}},
+    )

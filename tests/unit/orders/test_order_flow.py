@@ -3,7 +3,6 @@
 The table is moto's, so that conditions are DynamoDB's; queues, bus, payments, partners and the clock are this module's own.
 """
 
-import importlib
 import json
 from collections import Counter
 from typing import Any
@@ -17,11 +16,12 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
 from local.settings import ROOT
-from orders import clients, repository
-from orders import messages as messages_module
+from orders import events as order_events
+from orders import repository
 from orders.domain.statuses import STATUSES
-from orders.workflow import submission
-from setpieces import aws, events, sqs_consumer
+from orders.handlers import complete_order, fail_dead_letter, process_order, retry_stuck_orders, submit_order
+from setpieces import aws, dynamodb, events, external, signed_client, sqs_consumer
+from setpieces.dynamodb_types import from_item
 from setpieces.errors import ExternalUnavailable
 from setpieces.events import Event, derived_id
 from setpieces.external import Answer
@@ -59,6 +59,14 @@ ENVIRONMENT = {
     "PARKED_QUEUE_URL": "parked",
     "EVENT_BUS_NAME": "checkout-bus",
     "EVENT_BUS_ARN": "arn",
+}
+
+
+REAL_CLIENT = aws.client
+HANDLERS = {
+    "process_order": process_order.handler,
+    "complete_order": complete_order.handler,
+    "fail_dead_letter": fail_dead_letter.handler,
 }
 
 
@@ -126,7 +134,7 @@ class World:
     # --- what the functions call ---
 
     def client(self, service: Any) -> Any:
-        real = {"sqs": self, "events": self}.get(service) or aws.client(service)
+        real = {"sqs": self, "events": self}.get(service) or REAL_CLIENT(service)
         return FaultyClient(self, real, service)
 
     def send_message(self, QueueUrl: str, MessageBody: str, MessageAttributes: Any = None) -> None:
@@ -204,7 +212,7 @@ class World:
         event["requestContext"]["authorizer"]["customer_id"] = self.customer if customer is None else customer
         event["body"] = json.dumps(json.loads(event["body"]) | changes)
         try:
-            return importlib.import_module("orders.handlers.submit_order").handler(event, CONTEXT)
+            return submit_order.handler(event, CONTEXT)
         except Crash:
             return {"statusCode": 502, "body": "{}"}
 
@@ -231,7 +239,7 @@ class World:
             "attributes": {"ApproximateReceiveCount": str(message["receives"])},
         }
         try:
-            failed = importlib.import_module(f"orders.handlers.{function}").handler({"Records": [record]}, CONTEXT)
+            failed = HANDLERS[function]({"Records": [record]}, CONTEXT)
             done = not failed["batchItemFailures"]
         except Crash:
             done = False
@@ -247,7 +255,7 @@ class World:
                 [
                     self.deliver("submit", "process_order"),
                     self.deliver("payment", "complete_order"),
-                    self.deliver("dead", "bury_order"),
+                    self.deliver("dead", "fail_dead_letter"),
                 ]
             ):
                 return
@@ -260,15 +268,13 @@ class World:
     def minute(self, minutes: int = 1) -> None:
         self.now += 60 * minutes
         try:
-            importlib.import_module("orders.handlers.sweep_orders").handler({}, CONTEXT)
+            retry_stuck_orders.handler({}, CONTEXT)
         except (Crash, ClientError):
             return
 
 
 def order_item(number: str) -> dict[str, Any]:
-    found = repository.from_item(
-        aws.client("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"]
-    )
+    found = from_item(REAL_CLIENT("dynamodb").get_item(TableName="orders", Key={"order_number": {"S": number}})["Item"])
     return found
 
 
@@ -277,29 +283,24 @@ def make_world(monkeypatch: pytest.MonkeyPatch):
     """Makes worlds, each with an empty table."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    aws.client.cache_clear()
+    REAL_CLIENT.cache_clear()
     with mock_aws():
 
         def make() -> World:
-            dynamodb, world = aws.client("dynamodb"), World()
-            if dynamodb.list_tables()["TableNames"]:
-                dynamodb.delete_table(TableName="orders")
-            dynamodb.create_table(**TABLE)
-            for module in (
-                repository,
-                messages_module,
-                events,
-                sqs_consumer,
-                importlib.import_module("orders.handlers.bury_order"),
-            ):
+            table, world = REAL_CLIENT("dynamodb"), World()
+            if table.list_tables()["TableNames"]:
+                table.delete_table(TableName="orders")
+            table.create_table(**TABLE)
+            for module in (order_events, events, sqs_consumer, fail_dead_letter):
                 monkeypatch.setattr(module, "client", world.client)
-            monkeypatch.setattr(submission.signed_client, "call", world.internal)
-            monkeypatch.setattr(clients.external, "call", world.outside)
+            monkeypatch.setattr(dynamodb.aws, "client", world.client)
+            monkeypatch.setattr(signed_client, "call", world.internal)
+            monkeypatch.setattr(external, "call", world.outside)
             monkeypatch.setattr(repository.time, "time", lambda: world.now)
             return world
 
         yield make
-    aws.client.cache_clear()
+    REAL_CLIENT.cache_clear()
 
 
 TABLE: dict[str, Any] = {
@@ -411,7 +412,9 @@ def test_many_failures_repeats_and_another_order_of_messages_neither(make_world,
         messages = world.queues[queue]
         if messages and queue != "dead" and data.draw(st.booleans()):
             messages.append(messages[0] | {"receives": 0})
-        world.deliver(queue, {"submit": "process_order", "payment": "complete_order", "dead": "bury_order"}[queue])
+        world.deliver(
+            queue, {"submit": "process_order", "payment": "complete_order", "dead": "fail_dead_letter"}[queue]
+        )
     world.faults = {}
     world.run()
     world.sweep()
@@ -463,7 +466,7 @@ def test_every_write_may_be_done_twice_because_its_answer_was_lost(make_world, m
     world.customer = customer
     world.outcome = "AUTHORIZED" if status == "Sent to fulfillment" else "DECLINED"
     for write in ("transact_write_items", "update_item"):
-        repeat(monkeypatch, aws.client("dynamodb"), write)
+        repeat(monkeypatch, REAL_CLIENT("dynamodb"), write)
     check(world, whole_life(world), status)
     assert len(world.charged) == 1
 
@@ -475,7 +478,7 @@ def test_a_redrive_goes_on_though_the_answer_to_reopening_was_lost(make_world, m
     world.run()
     (parked,) = world.queues["parked"]
     world.basket = Answer(200, BASKET)
-    repeat(monkeypatch, aws.client("dynamodb"), "update_item")
+    repeat(monkeypatch, REAL_CLIENT("dynamodb"), "update_item")
     world.queues["submit"].append(parked | {"receives": 0})
     world.run()
     assert order_item(number)["backend_status"] == "Sent to fulfillment"
@@ -658,7 +661,7 @@ def test_an_order_whose_payment_was_asked_for_is_not_given_up(make_world):
     number = world.submit_persistently()
     world.deliver("submit", "process_order")
     world.queues["dead"].append({"body": json.dumps({"order_number": number}), "attributes": {}, "receives": 0})
-    world.deliver("dead", "bury_order")
+    world.deliver("dead", "fail_dead_letter")
     assert world.shown[number] == ["Processing"]
     world.run()
     check(world, number, "Sent to fulfillment")
@@ -767,7 +770,7 @@ def test_a_transaction_that_is_throttled_or_under_way_is_a_503(make_world, monke
         raise refused("TransactWriteItems", code, **members)
 
     with monkeypatch.context() as patch:
-        patch.setattr(aws.client("dynamodb"), "transact_write_items", refuse)
+        patch.setattr(REAL_CLIENT("dynamodb"), "transact_write_items", refuse)
         response = world.submit()
     assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "2")
     assert world.submit()["statusCode"] == 202

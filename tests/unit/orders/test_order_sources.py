@@ -2,8 +2,10 @@
 
 import pytest
 
-from orders import clients
-from orders.clients import quote_tax, read_basket, read_products
+from orders.clients import commerce
+from orders.clients.basket import read_basket
+from orders.clients.commerce import read_products
+from orders.clients.tax import quote_tax
 from setpieces import external, signed_client
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
@@ -20,8 +22,8 @@ def test_an_id_without_a_basket_and_one_that_no_basket_can_have_are_no_basket(
 def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pytest.MonkeyPatch):
     """A line is checked or left out; a slow platform costs two seconds, however many lines there are."""
     clock = [0.0]
-    monkeypatch.setattr(clients, "PRODUCTS_AT_ONCE", 1)
-    monkeypatch.setattr(clients.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(commerce, "PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(commerce.time, "monotonic", lambda: clock[0])
 
     def call(system: str, method: str, *path: str, timeout: float) -> Answer:
         clock[0] += 0.25

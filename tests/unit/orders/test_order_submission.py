@@ -1,19 +1,25 @@
 """Placing an order while any call fails, before or after its effect."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from orders import repository
+from orders.domain.idempotency import Idempotency
 from orders.domain.statuses import STATUSES, VALIDATING
-from orders.requests import Idempotency
+from orders.requests import SubmitOrder
 from orders.workflow import submission
+from orders.workflow.submission import submit_order
+from setpieces import signed_client
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.external import Answer
 
-SENT = {"basket_id": "b", "customer_id": "C1", "payment_token": "tok_ok", "ship_to": {"country": "DE"}}
 BASKET = {"items": [{"sku": "SP-1", "quantity": 1, "unit_price": 1}], "totals": {"currency": "EUR"}}
 KEY = Idempotency(("k",), "r")
+
+
+def command(key: Idempotency | None) -> SubmitOrder:
+    return SubmitOrder("b", "C1", "tok_ok", {"country": "DE"}, "", key)
 
 
 class Lost(Exception):
@@ -47,10 +53,10 @@ class World:
 
         return self._call(effect)
 
-    def numbered_before(self, key: Idempotency):
+    def find_by_idempotency_key(self, key: Idempotency):
         return self._call(lambda: self.keys.get(key.keys))
 
-    def place(self, number, facts, key):
+    def create(self, number, facts, key):
         def effect():
             if key and key.keys in self.keys:
                 return False
@@ -61,25 +67,26 @@ class World:
 
         return self._call(effect)
 
-    def read(self, number):
+    def load(self, number):
         return self._call(lambda: self.orders.get(number))
 
-    def enqueue(self, number, correlation_id):
+    def enqueue_order(self, number, correlation_id):
         return self._call(lambda: self.queued.append(number))
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(submission, "signed_client", SimpleNamespace(call=world.next_number))
+    monkeypatch.setattr(signed_client, "call", world.next_number)
     monkeypatch.setattr(submission, "read_basket", lambda *_: BASKET)
-    for name in ("numbered_before", "place", "read", "enqueue"):
-        monkeypatch.setattr(submission, name, getattr(world, name))
+    monkeypatch.setattr(submission, "enqueue_order", world.enqueue_order)
+    for name in ("find_by_idempotency_key", "create", "load"):
+        monkeypatch.setattr(repository, name, getattr(world, name))
     return world
 
 
 def test_stored_first_then_enqueued(world: World):
-    number = submission.submit(SENT, "", KEY)
+    number = submit_order(command(KEY))
     assert world.queued == [number] == list(world.orders)
 
 
@@ -90,8 +97,8 @@ def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fa
     answered = []
     for _ in range(3):
         try:
-            answered.append(submission.submit(SENT, "", KEY))
-        except (Lost, Refused):
+            answered.append(submit_order(command(KEY)))
+        except (Lost, Refused, RetryLater):
             continue
     assert len(set(answered)) == 1
     assert list(world.orders) == [answered[0]]
@@ -99,29 +106,29 @@ def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fa
 
 
 def test_an_order_that_could_not_be_enqueued_is_accepted_because_the_sweeper_finds_it(world: World):
-    world.fails = 2  # number, place, enqueue
-    number = submission.submit(SENT, "", None)
+    world.fails = 2  # number, create, enqueue
+    number = submit_order(command(None))
     assert number in world.orders
     assert world.queued == []
 
 
 def test_who_loses_the_race_for_a_key_gets_the_winners_number(world: World, monkeypatch):
-    place = world.place
+    create = world.create
 
-    def after_somebody_else(number, facts, key):
-        place("T199999999", facts, key)
-        return place(number, facts, key)
+    def create_after_another_request(number, order, key):
+        create("T199999999", order, key)
+        return create(number, order, key)
 
-    monkeypatch.setattr(submission, "place", after_somebody_else)
-    assert submission.submit(SENT, "", KEY) == "T199999999"
+    monkeypatch.setattr(repository, "create", create_after_another_request)
+    assert submit_order(command(KEY)) == "T199999999"
     assert list(world.orders) == ["T199999999"]
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_repeat_enqueues_only_what_still_waits(world: World, status: str):
-    number = submission.submit(SENT, "", KEY)
+    number = submit_order(command(KEY))
     world.orders[number]["backend_status"] = status
-    assert submission.submit(SENT, "", KEY) == number
+    assert submit_order(command(KEY)) == number
     assert len(world.queued) == (2 if status == VALIDATING else 1)
 
 
@@ -132,8 +139,8 @@ def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
             raise answer
         return answer
 
-    monkeypatch.setattr(submission, "signed_client", SimpleNamespace(call=call))
+    monkeypatch.setattr(signed_client, "call", call)
     with pytest.raises(RetryLater) as error:
-        submission.submit(SENT, "", None)
+        submit_order(command(None))
     assert (error.value.code, error.value.seconds) == ("ORDERS_UNAVAILABLE", 2)
     assert not world.orders

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from local import routing
-from orders import clients as orders_clients
+from orders.clients import tax as orders_tax
 from setpieces import connections, parameters
 from setpieces.errors import ExternalUnavailable
 from tax import clients as tax_clients
@@ -81,7 +81,7 @@ def test_process_order_waits_longer_than_a_fallback_takes():
     address = parameters.FIRST_TRIES * parameters.WAIT_SECONDS + parameters.TRY_AGAIN_SECONDS[1]
     slowest = max(address, tax_clients.QUOTE_SECONDS) + 1
     quote_seconds = routing.templates()["tax"]["Globals"]["Function"]["Timeout"]
-    assert slowest < orders_clients.TAX_SECONDS < quote_seconds
+    assert slowest < orders_tax.TIMEOUT_SECONDS < quote_seconds
 
 
 def test_a_failure_of_the_tax_system_names_it(monkeypatch: pytest.MonkeyPatch):

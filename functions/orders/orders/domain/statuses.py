@@ -1,10 +1,10 @@
-"""The life of an order, as one table: the statuses of the talk's slide, what the customer sees of each, and what follows what.
+"""The statuses of an order as one table: those of the talk's slide, what customers see, and which may follow which. Pure.
 
     Validating ──> Payment processing ──> Payment authorized ──> Sent to fulfillment
         └──> Validation failed └──> Card declined
 
-The slide does not say in which order the two payment statuses come; here a payment is processed until it is authorized.
-Cancelled is not on the slide: a person ends an order that is paid, or may be, and that cannot be completed.
+The slide does not show the order of the two payment statuses; here a payment is processed until it is authorized.
+Cancelled is not on the slide: an operator cancels an order that is paid, or may be, and cannot be completed.
 """
 
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ STATUSES = {
 
 
 def needs_token(status: str, reason_code: str | None) -> bool:
-    """May an order still be charged? One that was given up can be put back by a person, and is charged then."""
+    """Whether the order may still be charged; a failed one (``PROCESSING_FAILED``) can be redriven by an operator."""
     if status == VALIDATION_FAILED:
         return reason_code == PROCESSING_FAILED
     return status in (VALIDATING, PAYMENT_PROCESSING)
 
 
-# All that a customer is told of why an order failed.
+# Why an order failed, as customers see it.
 BASKET_NOT_FOUND = "BASKET_NOT_FOUND"
 EMPTY_BASKET = "EMPTY_BASKET"
 PRODUCT_UNAVAILABLE = "PRODUCT_UNAVAILABLE"

@@ -34,7 +34,7 @@ NEW_ITEM = JsonBody(
         "additionalProperties": False,
     }
 )
-QUANTITY = JsonBody(
+QUANTITY_CHANGE = JsonBody(
     {
         "type": "object",
         "required": ["quantity"],
@@ -85,7 +85,7 @@ def parse_add_item(request: Request) -> AddItem:
 def parse_change_item(request: Request) -> ChangeItem:
     """Raises ``Refused`` INVALID_REQUEST, LINE_NOT_FOUND."""
     basket_id, sku = parse_basket_id(request), _sku_in_path(request)
-    return ChangeItem(basket_id, sku, QUANTITY.parse(request)["quantity"], _precondition(request))
+    return ChangeItem(basket_id, sku, QUANTITY_CHANGE.parse(request)["quantity"], _precondition(request))
 
 
 def parse_remove_item(request: Request) -> RemoveItem:

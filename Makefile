@@ -1,14 +1,14 @@
 # make start    run the shop on this machine
-# make test     check everything
+# make test     run all checks
 # make help     all targets
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 ENV ?= dev
 PIECE ?= shop
-# Some containers switch Python's bytecode cache off: every process would compile all its libraries anew, some 40 % of its start.
+# Some containers disable Python's bytecode cache. Each process would then compile all its libraries again, some 40 % of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The system's Python, if it will do, is built with optimisations. One that pyenv compiled without them takes a third more CPU.
+# Prefers the system's Python, which is built with optimisations. A Python that pyenv built without them takes a third more CPU.
 PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
@@ -76,7 +76,7 @@ parity: $(VENV) ## List the differences between the local cloud and AWS
 
 ##@ Check
 .PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
-# PYTEST reaches the runner by the environment, with its quotes.
+# Passes PYTEST to the runner in the environment, to keep its quotes.
 test: .venv/.installed ## Run all checks, on separate shops ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
 lint: .venv/.installed ## Linters: ruff, mypy, import-linter, cfn-lint, checkov, check-jsonschema

@@ -153,7 +153,7 @@ class Model:
         return cls(operations.table(), Templates.declared())
 
     def each(self) -> Iterator[tuple[str, int, str, Mapping[str, Any]]]:
-        """(operation, of how many, set piece, what it used), without the simulators of outside systems."""
+        """(operation, of how many, set piece, what it used), without the simulators of external systems."""
         for name, operation in self.measured["operations"].items():
             for service, used in operation["pieces"].items():
                 if service != SIMULATORS:

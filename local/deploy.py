@@ -41,7 +41,7 @@ LOCAL_POLLS = {"SAM_CLI_POLL_DELAY": "0.2"}
 CONFIG = ROOT / "samconfig.toml"
 WHOLE_SHOP, DELIVERY, BOOTSTRAP = "shop", "delivery", "bootstrap"
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
-# Stages on AWS whose outside systems are simulators. Without products there is nothing to buy, and smoke fails.
+# Stages on AWS whose external systems are simulators. Without products there is nothing to buy, and smoke fails.
 SIMULATED = ("dev", "test")
 # Of a stack that was rolled back and holds nothing.
 FAILED_CREATION = "ROLLBACK_COMPLETE"

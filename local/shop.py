@@ -178,7 +178,7 @@ class Shop:
 
     @contextmanager
     def faults(self, system: str, **fault: Any) -> Iterator[None]:
-        """An outside system slowed or broken for the duration of the block."""
+        """An external system slowed or broken for the duration of the block."""
         path = f"/partners/v1/faults/{system}"
         body = {"latency_ms": 0, "error_rate": 0, "outage": False, **fault}
         try:
@@ -189,7 +189,7 @@ class Shop:
             assert patiently(lambda: self.call("DELETE", path)).status_code == 204
 
     def ledger(self, name: str, key: str) -> list[dict[str, Any]]:
-        """What an outside system really did, oldest first."""
+        """What an external system really did, oldest first."""
         entries: list[dict[str, Any]] = []
         query = f"key={key}"
         while True:

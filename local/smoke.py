@@ -2,7 +2,7 @@
 
     make smoke ENV=prod     SETPIECES_STAGE=prod python -m local.cli smoke
 
-Each step is a function that does its part over HTTP, checks the answers, and returns one line. Where the outside systems are
+Each step is a function that does its part over HTTP, checks the answers, and returns one line. Where the external systems are
 simulators a new customer buys something. In prod the steps sign up no customer and place no order: they call the same services
 with requests that must be refused. The steps need no more than the right to read the stage's addresses.
 """

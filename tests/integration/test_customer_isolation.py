@@ -42,7 +42,7 @@ class Answer:
 
 
 def state(shop: Shop, member: Member) -> tuple[Any, ...]:
-    """All that outside systems hold of a customer, and all that ever happened to them."""
+    """All that external systems hold of a customer, and all that ever happened to them."""
     customer_id = member.customer_id
     return (
         platform_record(shop, f"commerce/customers/{customer_id}"),

@@ -1,4 +1,4 @@
-"""The outside systems over HTTP, as services and tests rely on them."""
+"""The external systems over HTTP, as services and tests rely on them."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -140,7 +140,10 @@ def test_a_condition_belongs_to_the_function_that_calls_the_layer(repository: Pa
 
 def test_every_function_of_the_layer_that_takes_a_condition_is_known():
     takes = {name for name, each in vars(dynamodb).items() if getattr(each, "__module__", "") == dynamodb.__name__}
-    assert {name for name in takes if "condition" in getattr(dynamodb, name).__annotations__} == WRITES | {"query", "count"}
+    assert {name for name in takes if "condition" in getattr(dynamodb, name).__annotations__} == WRITES | {
+        "query",
+        "count",
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@
 Each of these may be used as a context manager, and ends with it. A campaign fails calls by their numbers instead:
 
     for number in range(len(faults.calls)):
-        faults.restart({number: Fault.UNANSWERED})
+        faults.schedule({number: Fault.UNANSWERED})
 
 Calls of AWS are those of every client of boto3. Calls of an external system count if its fake in the test makes them with
 ``faults.call(name, effect, error)``.
@@ -178,9 +178,14 @@ class Faults:
     # --- by number ---
 
     def restart(self, by_number: Mapping[int, Fault] | None = None) -> None:
-        """Count calls from 0 again; those with these numbers meet with faults."""
+        """Forget all calls, and ``schedule`` these faults."""
         self.calls.clear()
-        self._by_number = dict(by_number or {})
+        self._carried_out.clear()
+        self.schedule(by_number or {})
+
+    def schedule(self, by_number: Mapping[int, Fault]) -> None:
+        """Fail the calls with these numbers, counted from now on, instead of those that were scheduled before."""
+        self._by_number = {len(self.calls) + number: fault for number, fault in by_number.items()}
 
     def call(self, name: str, effect: Effect, error: BaseException) -> Any:
         """A call of an external system. ``error`` is what its client raises if there is no answer."""
@@ -206,11 +211,15 @@ class Faults:
         number = len(self.calls)
         self.calls.append(name)
         active: list[Rule] = self._thread.__dict__.setdefault("active", [])
-        rule = next((rule for rule in self._rules if rule not in active and rule.applies(name, request)), None)
+        rule = next(
+            (rule for rule in reversed(self._rules) if rule not in active and rule.applies(name, request)), None
+        )
 
         def carry_out() -> Any:
             answer = effect()
-            self._carried_out.append((name, request))
+            # A call that the SDK repeats is one call.
+            if not any(known is request for _, known in self._carried_out):
+                self._carried_out.append((name, request))
             return answer
 
         def apply_rule() -> Any:

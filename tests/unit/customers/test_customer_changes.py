@@ -116,7 +116,7 @@ def test_races_have_an_end(faults: Faults, races):
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", range(len(CALLS)))
 def test_the_same_request_again_finishes_what_failed(partners: Partners, faults: Faults, call: int, fault: Fault):
-    faults.restart({call: fault})
+    faults.schedule({call: fault})
     with pytest.raises((Crash, ExternalUnavailable, Refused, RetryLater)):
         run()
     assert run()["version"] == 2

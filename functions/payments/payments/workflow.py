@@ -39,7 +39,7 @@ def authorize_payment(order_submit: Event, receive_count: int) -> None:
         if failure.reason in events.REJECTION_REASONS:
             events.publish_rejected(order, failure.reason, order_submit)
         raise
-    logger.info("payment", extra={"order_number": order.order_number, "step": step.name})
+    logger.info("payment processed", extra={"order_number": order.order_number, "step": step.name})
     if charge and step is not Step.NOTHING:
         events.publish_result(step, order, charge, order_submit)
         metrics.add_metric(name=f"Payment{step.name.capitalize()}", unit="Count", value=1)

@@ -1,114 +1,119 @@
-"""One DynamoDB table for all simulators: records by (collection, key), ledger entries in collections of their own.
+"""One DynamoDB table for all simulators: records by (collection, key), the entries of a ledger in a collection of their own.
 
-{collection, key, revision, document}; document is JSON text, so that whatever a caller sent comes back as it was
+Calls wait longer than those of a service: a simulator has no outages but injected ones.
 """
 
 import json
 import time
-from collections.abc import Iterator
-from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from partners.simulators.operations import Conflict, Stored, Write, ledger_collection, ledger_prefix
+from partners.domain.operations import Conflict, Document, Documents, Stored, Write, ledger_collection, ledger_prefix
+from setpieces import dynamodb
 from setpieces.aws import cancellation_codes, patient_client
 from setpieces.batches import read_batches
+from setpieces.dynamodb_types import from_item, to_item
 from setpieces.settings import setting
 
 READ_SECONDS = 10
-# Why a transaction is cancelled when others were faster; anything else is an error.
-_OTHERS_WERE_FASTER = {"None", "ConditionalCheckFailed", "TransactionConflict"}
 
 
-class TableStore:
-    """Records in the table that ``TABLE_NAME`` names."""
+class Record(TypedDict):
+    """A stored item. ``document`` is JSON text, so that a caller gets back exactly what it sent."""
 
-    @cached_property
-    def _table(self) -> str:
-        return setting("TABLE_NAME")
+    collection: str
+    key: str
+    revision: int
+    document: str
 
-    def read(self, collection: str, key: str) -> Stored | None:
-        """The record as it is now."""
-        item = (
-            patient_client("dynamodb")
-            .get_item(TableName=self._table, Key=_key(collection, key), ConsistentRead=True)
-            .get("Item")
-        )
-        return Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"])) if item else None
 
-    def documents(self, collection: str, prefix: str = "", after: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """(key, document) of the records whose key begins with ``prefix`` and follows ``after``, by key."""
-        names, values, condition = {"#c": "collection"}, {":c": {"S": collection}}, "#c = :c"
-        if prefix:
-            names["#k"], values[":prefix"] = "key", {"S": prefix}
-            condition += " AND begins_with(#k, :prefix)"
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-            "ConsistentRead": True,
-        }
-        if after:
-            query["ExclusiveStartKey"] = _key(collection, after)
-        while True:
-            answer = patient_client("dynamodb").query(**query)
-            yield from ((item["key"]["S"], json.loads(item["document"]["S"])) for item in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+def read(collection: str, key: str) -> Stored | None:
+    """The record, None if there is none."""
+    response = patient_client("dynamodb").get_item(
+        TableName=_table(), Key=to_item(_key(collection, key)), ConsistentRead=True
+    )
+    return _parse_item(response["Item"])[1] if "Item" in response else None
 
-    def read_all(self, collection: str, keys: list[str]) -> dict[str, Stored]:
-        """Those of up to 100 records that exist, as they are now."""
-        deadline = time.monotonic() + READ_SECONDS
-        items = read_batches(patient_client("dynamodb"), self._table, [_key(collection, key) for key in keys], deadline)
-        return {
-            item["key"]["S"]: Stored(int(item["revision"]["N"]), json.loads(item["document"]["S"])) for item in items
-        }
 
-    def write(self, *writes: Write) -> None:
-        """Store documents and their ledger entries, all or none of up to 100.
+def read_all(collection: str, keys: list[str]) -> dict[str, Stored]:
+    """Those of up to 100 records that exist, by key."""
+    deadline = time.monotonic() + READ_SECONDS
+    item_keys = [to_item(_key(collection, key)) for key in keys]
+    return dict(map(_parse_item, read_batches(patient_client("dynamodb"), _table(), item_keys, deadline)))
 
-        Raises ``Conflict`` if one of the stored records is no longer what it ``replaces``.
-        """
-        puts: list[Any] = []
-        for write in writes:
-            puts.append(self._put(write))
-            for entry in write.entries:
-                line = f"{ledger_prefix(entry.key)}{entry.content['recorded_at']}#{uuid4().hex}"
-                item = _item(ledger_collection(entry.ledger), line, entry.content, 1)
-                puts.append({"TableName": self._table, "Item": item})
-        try:
-            patient_client("dynamodb").transact_write_items(TransactItems=[{"Put": put} for put in puts])
-        except ClientError as error:
-            codes = {*cancellation_codes(error)}
-            if codes and codes <= _OTHERS_WERE_FASTER:
-                raise Conflict from error
-            raise
 
-    def _put(self, write: Write) -> dict[str, Any]:
-        revision = write.replaces.revision + 1 if write.replaces else 1
-        put: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": _item(write.collection, write.key, write.document, revision),
-        }
-        if write.replaces:
-            return put | {
-                "ConditionExpression": "#r = :revision",
-                "ExpressionAttributeNames": {"#r": "revision"},
-                "ExpressionAttributeValues": {":revision": {"N": str(write.replaces.revision)}},
-            }
-        return put | {
-            "ConditionExpression": "attribute_not_exists(#c)",
-            "ExpressionAttributeNames": {"#c": "collection"},
-        }
+def list_documents(collection: str, prefix: str = "", after: str = "") -> Documents:
+    """The documents whose keys begin with ``prefix`` and follow ``after``."""
+    names, values, condition = {"#collection": "collection"}, {":collection": collection}, "#collection = :collection"
+    if prefix:
+        names["#key"], values[":prefix"] = "key", prefix
+        condition += " AND begins_with(#key, :prefix)"
+    request: dict[str, Any] = {
+        "TableName": _table(),
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_item(values),
+        "ConsistentRead": True,
+    }
+    if after:
+        request["ExclusiveStartKey"] = to_item(_key(collection, after))
+    while True:
+        response = patient_client("dynamodb").query(**request)
+        for item in response["Items"]:
+            key, stored = _parse_item(item)
+            yield key, stored.document
+        if "LastEvaluatedKey" not in response:
+            return
+        request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+
+
+def write(*writes: Write) -> None:
+    """Store documents and their ledger entries, up to 100 in all: all or none.
+
+    Raises ``Conflict`` unless each stored record is still the one that its write ``replaces``.
+    """
+    puts = []
+    for each in writes:
+        puts.append(_put(each))
+        for entry in each.entries:
+            key = f"{ledger_prefix(entry.key)}{entry.content['recorded_at']}#{uuid4().hex}"
+            record = _record(ledger_collection(entry.ledger), key, entry.content, 1)
+            puts.append(dynamodb.put(_table(), record))
+    try:
+        dynamodb.transact(puts, attempts=1, client=patient_client("dynamodb"))
+    except dynamodb.TransactionRefused as refused:
+        raise Conflict from refused
+    except ClientError as error:
+        # The other transaction changes the record: the rule has to decide on it again.
+        if "TransactionConflict" in cancellation_codes(error):
+            raise Conflict from error
+        raise
+
+
+def _put(write: Write) -> dynamodb.Write:
+    if write.replaces is None:
+        record = _record(write.collection, write.key, write.document, 1)
+        return dynamodb.put(_table(), record, "attribute_not_exists(#collection)")
+    revision = write.replaces.revision
+    record = _record(write.collection, write.key, write.document, revision + 1)
+    return dynamodb.put(_table(), record, "revision = :revision", {":revision": revision})
+
+
+def _table() -> str:
+    return setting("TABLE_NAME")
 
 
 def _key(collection: str, key: str) -> dict[str, Any]:
-    return {"collection": {"S": collection}, "key": {"S": key}}
+    return {"collection": collection, "key": key}
 
 
-def _item(collection: str, key: str, document: dict[str, Any], revision: int) -> dict[str, Any]:
-    return _key(collection, key) | {"revision": {"N": str(revision)}, "document": {"S": json.dumps(document)}}
+def _record(collection: str, key: str, document: Document, revision: int) -> dict[str, Any]:
+    return {**Record(collection=collection, key=key, revision=revision, document=json.dumps(document))}
+
+
+def _parse_item(item: dict[str, Any]) -> tuple[str, Stored]:
+    """(key, record) of an item."""
+    record = from_item(item)
+    return record["key"], Stored(record["revision"], json.loads(record["document"]))

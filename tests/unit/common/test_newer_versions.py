@@ -85,6 +85,8 @@ TESTS: dict[str, list[str]] = {
         "test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back",
         "test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep",
     ],
+    "partners/test_partner_lists.py": ["test_pages_list_every_active_product_once"],
+    "partners/test_partner_products.py": ["test_one_request_may_update_a_product_twice"],
     "payments/test_payment_results.py": [
         "test_a_charge_that_no_retry_can_resolve_is_a_dead_letter_and_a_rejected_payment"
     ],

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from customers.repository import Pending
-from partners.simulators.operations import Call, Conflict, Stored, Write, now, perform
-from partners.simulators.routes import find
+from partners.domain.operations import Call, Conflict, Stored, Write
+from partners.simulators.routes import find_operation
+from partners.workflow import perform, utc_now
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.external import Answer
 from setpieces.rest_api import problem_details, status_of
@@ -25,7 +26,9 @@ class Memory:
     def read(self, collection: str, key: str) -> Stored | None:
         return self.documents_by_key.get((collection, key))
 
-    def documents(self, collection: str, prefix: str = "", after: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    def list_documents(
+        self, collection: str, prefix: str = "", after: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         return iter(
             (key, stored.document) for (kind, key), stored in self.documents_by_key.items() if kind == collection
         )
@@ -54,7 +57,7 @@ class Partners:
         self.faults = faults
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
-        return [document for _, document in self.memory.documents(collection)]
+        return [document for _, document in self.memory.list_documents(collection)]
 
     def put(self, path: str, body: dict[str, Any], **headers: str) -> None:
         self.perform("PUT", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -64,8 +67,8 @@ class Partners:
     ) -> Answer:
         """What the simulator answers to a request, which meets no fault."""
         try:
-            operation, ids = find(method, path)
-            outcome = perform(operation, Call(ids, {}, headers or {}, body or {}, now()), self.memory)
+            operation, ids = find_operation(method, path)
+            outcome = perform(operation, Call(ids, {}, headers or {}, body or {}, utc_now()), self.memory)
         except (Refused, RetryLater) as error:
             return Answer(status_of(error), problem_details(error))
         return Answer(outcome.status, json.loads(json.dumps(outcome.body)))

@@ -1,39 +1,17 @@
-"""The simulators over a mocked table."""
+"""The simulators, which do not sleep."""
 
-import importlib
+from collections.abc import Callable
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from setpieces import aws
+from partners.handlers import simulate
+from tests.service import Service
+from tests.unit.partners.client import Simulators
 
 
 @pytest.fixture
-def app(monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("TABLE_NAME", "partners")
-    aws.client.cache_clear()
-    aws.patient_client.cache_clear()
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="partners",
-            AttributeDefinitions=[
-                {"AttributeName": "collection", "AttributeType": "S"},
-                {"AttributeName": "key", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "collection", "KeyType": "HASH"},
-                {"AttributeName": "key", "KeyType": "RANGE"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        module = importlib.import_module("partners.handlers.simulate")
-        monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
-        # A password's digest is slow by design; none of these passwords is worth guessing.
-        monkeypatch.setenv("PASSWORD_HASH_COST", "2")
-        yield module
-    aws.client.cache_clear()
-    aws.patient_client.cache_clear()
+def simulators(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Simulators:
+    delays: list[float] = []
+    monkeypatch.setattr(simulate.time, "sleep", delays.append)
+    # The hash of a password is slow on purpose.
+    return Simulators(service("partners", PASSWORD_HASH_COST="2"), delays)

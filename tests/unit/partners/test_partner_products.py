@@ -1,64 +1,68 @@
-"""Updates of parts of products: many in one request, each with its own result, old ones never over newer ones."""
+"""Batches of updates of products' parts: a result for each update, and no older version over a newer one."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from tests.unit.simulator import call
+from tests.unit.partners.client import Simulators
 
 
-def update(app, part, *updates):
-    status, body, _ = call(app, "POST", f"commerce/product-updates/{part}", {"updates": list(updates)})
+def update(simulators: Simulators, part: str, *updates: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results of a batch."""
+    status, body, _ = simulators.call("POST", f"commerce/product-updates/{part}", {"updates": list(updates)})
     assert status == 200, body
-    return body["results"]
+    results: list[dict[str, Any]] = body["results"]
+    return results
 
 
-def product(sku, version=1, **changes):
+def product(sku: str, version: int = 1, **changes: Any) -> dict[str, Any]:
     return {"sku": sku, "version": version, "name": "Tower"} | changes
 
 
-def price(sku, version=1, **changes):
+def price(sku: str, version: int = 1, **changes: Any) -> dict[str, Any]:
     return {"sku": sku, "version": version, "unit_price": 1999, "currency": "EUR"} | changes
 
 
-def stock(sku, version=1, **changes):
+def stock(sku: str, version: int = 1, **changes: Any) -> dict[str, Any]:
     return {"sku": sku, "version": version, "stock": 7} | changes
 
 
-def ledger(app, sku):
-    return [entry["operation"] for entry in call(app, "GET", "ledger/products", query={"key": sku})[1]["entries"]]
+def operations(simulators: Simulators, sku: str) -> list[str]:
+    """The operations that had an effect on a product."""
+    return [entry["operation"] for entry in simulators.ledger("products", sku)]
 
 
-def test_the_parts_of_a_product_come_one_by_one_and_it_is_sold_once_it_has_a_price(app):
-    assert update(app, "product", product("S-1")) == [{"sku": "S-1", "status": 201, "effect": "created"}]
-    assert update(app, "sku", stock("S-1")) == [{"sku": "S-1", "status": 200, "effect": "updated"}]
-    assert call(app, "GET", "commerce/products/S-1")[0] == 404
-    assert call(app, "GET", "commerce/products")[1]["items"] == []
-    assert update(app, "pricing", price("S-1")) == [{"sku": "S-1", "status": 200, "effect": "updated"}]
-    found = call(app, "GET", "commerce/products/S-1")[1]
-    assert (found["name"], found["unit_price"], found["stock"]) == ("Tower", 1999, 7)
-    assert (found["version"], found["price_version"], found["stock_version"]) == (1, 1, 1)
-    assert ledger(app, "S-1") == ["update_product", "update_sku", "update_pricing"]
+def test_a_product_is_for_sale_once_it_has_a_price(simulators: Simulators) -> None:
+    assert update(simulators, "product", product("S-1")) == [{"sku": "S-1", "status": 201, "effect": "created"}]
+    assert update(simulators, "sku", stock("S-1")) == [{"sku": "S-1", "status": 200, "effect": "updated"}]
+    assert simulators.call("GET", "commerce/products/S-1").status == 404
+    assert simulators.call("GET", "commerce/products").body["items"] == []
+    assert update(simulators, "pricing", price("S-1")) == [{"sku": "S-1", "status": 200, "effect": "updated"}]
+    stored = simulators.call("GET", "commerce/products/S-1").body
+    assert (stored["name"], stored["unit_price"], stored["stock"]) == ("Tower", 1999, 7)
+    assert (stored["version"], stored["price_version"], stored["stock_version"]) == (1, 1, 1)
+    assert operations(simulators, "S-1") == ["update_product", "update_sku", "update_pricing"]
 
 
 @pytest.mark.parametrize("part", ["pricing", "sku"])
-def test_a_part_of_an_unknown_product_has_to_wait(app, part):
-    [result] = update(app, part, {"pricing": price, "sku": stock}[part]("S-1"))
+def test_a_price_or_stock_of_an_unknown_product_is_404(simulators: Simulators, part: str) -> None:
+    [result] = update(simulators, part, {"pricing": price, "sku": stock}[part]("S-1"))
     assert (result["status"], result["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_same_again_has_no_effect_and_an_old_version_is_refused(app):
-    update(app, "product", product("S-1", 5))
-    assert update(app, "product", product("S-1", 5)) == [{"sku": "S-1", "status": 200}]
-    refused = update(app, "product", product("S-1", 4), product("S-1", 5, name="Castle"))
+def test_a_repeat_has_no_effect_and_an_old_version_is_409(simulators: Simulators) -> None:
+    update(simulators, "product", product("S-1", 5))
+    assert update(simulators, "product", product("S-1", 5)) == [{"sku": "S-1", "status": 200}]
+    refused = update(simulators, "product", product("S-1", 4), product("S-1", 5, name="Castle"))
     assert [(result["status"], result["code"]) for result in refused] == [(409, "STALE_VERSION")] * 2
-    assert ledger(app, "S-1") == ["update_product"]
+    assert operations(simulators, "S-1") == ["update_product"]
 
 
-def test_one_request_may_update_a_product_twice(app):
-    results = update(app, "product", product("S-1", 1), product("S-1", 2, name="Castle"), product("S-1", 1))
+def test_one_request_may_update_a_product_twice(simulators: Simulators) -> None:
+    results = update(simulators, "product", product("S-1", 1), product("S-1", 2, name="Castle"), product("S-1", 1))
     assert [result["status"] for result in results] == [201, 200, 409]
-    assert ledger(app, "S-1") == ["update_product"] * 2
+    assert operations(simulators, "S-1") == ["update_product"] * 2
 
 
 @pytest.mark.parametrize(
@@ -75,43 +79,39 @@ def test_one_request_may_update_a_product_twice(app):
         ("sku", stock("S-1", 9, stock=1_000_001)),
     ],
 )
-def test_what_the_platform_does_not_take_is_refused_alone(app, part, bad):
-    update(app, "product", product("S-1"))
+def test_an_invalid_update_does_not_prevent_the_others(simulators: Simulators, part: str, bad: dict[str, Any]) -> None:
+    update(simulators, "product", product("S-1"))
     good = {"product": product("S-3"), "pricing": price("S-1"), "sku": stock("S-1")}[part]
-    results = update(app, part, bad, good)
+    results = update(simulators, part, bad, good)
     assert results[0]["status"] == 422
     assert results[1]["effect"] in ("created", "updated")
 
 
 @pytest.mark.parametrize("body", [{}, {"updates": []}, {"updates": [1]}, {"updates": [product("S-1")] * 26}, {"x": 1}])
-def test_a_request_of_another_shape_is_refused_whole(app, body):
-    assert call(app, "POST", "commerce/product-updates/product", body)[0] == 400
+def test_an_invalid_batch_is_400(simulators: Simulators, body: dict[str, Any]) -> None:
+    assert simulators.call("POST", "commerce/product-updates/product", body).status == 400
 
 
-def test_faults_strike_updates_one_by_one(app):
-    call(app, "PUT", "faults/commerce", {"error_rate": 1, "operations": ["update_product"]})
-    [result] = update(app, "product", product("S-1"))
+def test_an_injected_error_concerns_each_update_an_outage_the_request(simulators: Simulators) -> None:
+    simulators.call("PUT", "faults/commerce", {"error_rate": 1, "operations": ["update_product"]})
+    [result] = update(simulators, "product", product("S-1"))
     assert (result["status"], result["code"]) == (500, "SIMULATED_ERROR")
-    call(app, "PUT", "faults/commerce", {"outage": True})
-    status, body, headers = call(app, "POST", "commerce/product-updates/product", {"updates": [product("S-1")]})
+    simulators.call("PUT", "faults/commerce", {"outage": True})
+    status, body, headers = simulators.call("POST", "commerce/product-updates/product", {"updates": [product("S-1")]})
     assert (status, body["code"], headers["Retry-After"]) == (503, "SIMULATED_OUTAGE", "1")
-    call(app, "DELETE", "faults/commerce")
-    assert ledger(app, "S-1") == []
+    simulators.call("DELETE", "faults/commerce")
+    assert operations(simulators, "S-1") == []
 
 
-def test_of_concurrent_requests_each_update_has_one_effect(app):
+def test_an_update_has_one_effect_in_concurrent_requests(simulators: Simulators) -> None:
     skus = [f"S-{number}" for number in range(5)]
     with ThreadPoolExecutor(4) as clients:
-        list(clients.map(lambda _: update(app, "product", *map(product, skus)), range(8)))
-    assert [len(ledger(app, sku)) for sku in skus] == [1] * 5
+        list(clients.map(lambda _: update(simulators, "product", *map(product, skus)), range(8)))
+    assert [len(operations(simulators, sku)) for sku in skus] == [1] * 5
 
 
-def test_a_whole_product_still_replaces_all_parts(app):
-    update(app, "product", product("S-1"))
-    assert (
-        call(
-            app, "PUT", "commerce/products/S-1", {"name": "Tower", "unit_price": 1999, "currency": "EUR", "version": 3}
-        )[0]
-        == 200
-    )
-    assert call(app, "GET", "commerce/products/S-1")[1]["unit_price"] == 1999
+def test_a_whole_product_replaces_all_parts(simulators: Simulators) -> None:
+    update(simulators, "product", product("S-1"))
+    body = {"name": "Tower", "unit_price": 1999, "currency": "EUR", "version": 3}
+    assert simulators.call("PUT", "commerce/products/S-1", body).status == 200
+    assert simulators.call("GET", "commerce/products/S-1").body["unit_price"] == 1999

@@ -10,10 +10,9 @@ import pytest
 from local import samples, seed
 from local import shop as shops
 from local.shop import Shop
-from partners.simulators import commerce as commerce_module
+from partners.domain.schemas import validate
+from partners.simulators import commerce, rewards
 from partners.simulators import products as products_module
-from partners.simulators import rewards
-from partners.simulators.schemas import validate
 
 # Requests to the simulators are signed.
 FRONT_DOOR = Shop("local", boto3.Session("key", "secret", region_name="eu-central-1"), None, "http://front.door")
@@ -41,7 +40,7 @@ def test_there_is_something_of_every_kind():
 
 
 def test_people_fit_the_platforms():
-    validate(samples.customer("C1", "id-1", "Ada", "ada@example.com"), commerce_module.CUSTOMER)
+    validate(samples.customer("C1", "id-1", "Ada", "ada@example.com"), commerce.CUSTOMER)
     validate(samples.member("C1", "id-1"), rewards.MEMBER)
 
 

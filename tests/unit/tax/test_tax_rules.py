@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partners.domain.operations import Call
 from partners.simulators import tax as tax_module
-from partners.simulators.operations import Call
 from setpieces.errors import Refused
 from setpieces.rest_api import Request, status_of
 from tax.domain import default_rates

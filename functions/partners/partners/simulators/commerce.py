@@ -1,39 +1,39 @@
-"""The commerce platform: orders, customers, and the legacy platform's customers; its products are in ``products_module``.
+"""The commerce platform: orders, customers, and the legacy platform's customers; products have a module of their own.
 
 customer {customer_id, identity_id, name, email, phone?, addresses, ..., version, updated_at: {field: RFC 3339}}
 """
 
 from typing import Any
 
-from partners.domain.rules import get, not_found, put_latest, put_once
-from partners.simulators import products as products_module
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import EMAIL, ID, listing, record, same, text, whole
+from partners.domain.operations import Call, Operation, Outcome, id_key
+from partners.domain.rules import get, not_found, put_latest, put_once, sync_key, sync_once
+from partners.domain.schemas import EMAIL, ID, array_of, check_id, integer, object_of, string
+from partners.simulators import products
 from setpieces.http_refusal import HttpRefusal
 
-LINE = record({"sku": ID, "quantity": whole(1, 100_000)}, {"unit_price": whole(0)})
-ORDER = record(
-    {"customer_id": text(128), "lines": listing(LINE, 1), "totals": {"type": "object"}, "status": text(64, 1)},
+LINE = object_of({"sku": ID, "quantity": integer(1, 100_000)}, {"unit_price": integer(0)})
+ORDER = object_of(
+    {"customer_id": string(128), "lines": array_of(LINE, 1), "totals": {"type": "object"}, "status": string(64, 1)},
 )
-CUSTOMER = record(
-    {"identity_id": ID, "name": text(200, 1), "email": EMAIL},
+CUSTOMER = object_of(
+    {"identity_id": ID, "name": string(200, 1), "email": EMAIL},
     {
-        "phone": text(40),
-        "addresses": listing({"type": "object"}),
+        "phone": string(40),
+        "addresses": array_of({"type": "object"}),
         "marketing_opt_in": {"type": "boolean"},
-        "origin": text(40),
+        "origin": string(40),
         "updated_at": {"type": "object"},
     },
 )
-LEGACY_CUSTOMER = record({"source_version": whole(1)}, {"name": text(200, 1), "email": EMAIL})
-SYNC = record({"kind": {"enum": ["customer", "vip", "wishlist"]}, "event_id": ID, "data": {"type": "object"}})
+LEGACY_CUSTOMER = object_of({"source_version": integer(1)}, {"name": string(200, 1), "email": EMAIL})
+SYNC = object_of({"kind": {"enum": ["customer", "vip", "wishlist"]}, "event_id": ID, "data": {"type": "object"}})
 
-# Members of a customer that the platform keeps itself.
-KEPT = ("customer_id", "version", "updated_at")
+# Members of a customer that the platform sets itself.
+READ_ONLY = ("customer_id", "version", "updated_at")
 
 
 def put_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    same(call.body, "order_number", call.ids["order_number"])
+    check_id(call.body, "order_number", call.ids["order_number"])
     return put_once(call.body | {"order_number": call.ids["order_number"]}, stored)
 
 
@@ -42,22 +42,22 @@ def get_order(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def get_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Raises ``HttpRefusal`` 410 for a customer who was deleted, 404 for one who never was."""
-    _not_deleted(stored)
+    """Raises ``HttpRefusal`` 410 for a deleted customer, 404 for an unknown one."""
+    _check_not_deleted(stored)
     outcome = get("customer", stored)
     return Outcome(200, outcome.body, headers=_etag(outcome.body))
 
 
 def put_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Write if the customer is as the caller thinks: ``If-None-Match: *`` for none, ``If-Match: <version>`` for that one.
+    """Create (``If-None-Match: *``) or replace (``If-Match: <version>``) a customer.
 
-    Raises ``HttpRefusal`` 412 if not, 410 after deletion, 428 if the caller does not say.
+    Raises ``HttpRefusal`` 412 if the precondition does not hold, 428 without one, 410 after deletion.
     """
-    same(call.body, "customer_id", call.ids["customer_id"])
-    _not_deleted(stored)
+    check_id(call.body, "customer_id", call.ids["customer_id"])
+    _check_not_deleted(stored)
     _check_precondition(call.headers, stored)
     before = stored or {"version": 0, "updated_at": {}}
-    content = {name: value for name, value in call.body.items() if name not in KEPT}
+    content = {name: value for name, value in call.body.items() if name not in READ_ONLY}
     customer = content | {
         "customer_id": call.ids["customer_id"],
         "version": before["version"] + 1,
@@ -67,30 +67,12 @@ def put_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
     return Outcome(status, customer, headers=_etag(customer), document=customer, effect=effect)
 
 
-def _updated_at(content: dict[str, Any], before: dict[str, Any], call: Call) -> dict[str, Any]:
-    """When each field last changed: as the caller says, else now for a field whose value is new."""
-    told = call.body.get("updated_at", {})
-    known = before["updated_at"]
-    return {
-        name: told.get(name, known[name] if name in known and before.get(name) == value else call.now)
-        for name, value in content.items()
-    }
-
-
 def delete_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Leave a tombstone, also for a customer who has not arrived yet: a late copy must not bring them back."""
+    """Store a tombstone, also for an unknown customer: a late copy must not create them again."""
     if stored and stored.get("deleted"):
         return Outcome(204)
     tombstone = {"customer_id": call.ids["customer_id"], "deleted": True, "deleted_at": call.now}
     return Outcome(204, document=tombstone, effect="deleted")
-
-
-def sync_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """One effect per ``event_id``; a repeat is answered from the first, whatever else it says."""
-    if stored:
-        return Outcome(200, stored)
-    sync = call.body | {"customer_id": call.ids["customer_id"]}
-    return Outcome(201, sync, document=sync, effect="created")
 
 
 def get_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -100,7 +82,7 @@ def get_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def put_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    same(call.body, "customer_id", call.ids["customer_id"])
+    check_id(call.body, "customer_id", call.ids["customer_id"])
     return put_latest(call.body | {"customer_id": call.ids["customer_id"]}, stored)
 
 
@@ -108,7 +90,17 @@ def delete_legacy_customer(call: Call, stored: dict[str, Any] | None) -> Outcome
     return Outcome(204, document={"customer_id": call.ids["customer_id"], "deleted": True}, effect="deleted")
 
 
-def _not_deleted(stored: dict[str, Any] | None) -> None:
+def _updated_at(content: dict[str, Any], before: dict[str, Any], call: Call) -> dict[str, Any]:
+    """The time of each field's last change: the caller's, else ``call.now`` for a new value."""
+    sent = call.body.get("updated_at", {})
+    stored = before["updated_at"]
+    return {
+        name: sent.get(name, stored[name] if name in stored and before.get(name) == value else call.now)
+        for name, value in content.items()
+    }
+
+
+def _check_not_deleted(stored: dict[str, Any] | None) -> None:
     if stored and stored.get("deleted"):
         raise HttpRefusal(410, "DELETED", "This customer was deleted")
 
@@ -126,22 +118,12 @@ def _etag(customer: dict[str, Any]) -> dict[str, str]:
     return {"ETag": f'"{customer["version"]}"'}
 
 
-def _by(name: str) -> Any:
-    return lambda call: call.ids[name]
-
-
-_order_number, _customer_id = _by("order_number"), _by("customer_id")
-
-
-def _sync_key(call: Call) -> str:
-    return f"{call.ids['customer_id']}/{call.body['event_id']}"
-
-
+_order_number, _customer_id = id_key("order_number"), id_key("customer_id")
 _ORDER = "commerce/orders/{order_number}"
 _CUSTOMER, _LEGACY = "commerce/customers/{customer_id}", "commerce/legacy/customers/{customer_id}"
 
 OPERATIONS = (
-    *products_module.OPERATIONS,
+    *products.OPERATIONS,
     Operation("get_order", "GET", _ORDER, get_order, "orders", _order_number),
     Operation("put_order", "PUT", _ORDER, put_order, "orders", _order_number, ORDER, ledger="platform-orders"),
     Operation("get_customer", "GET", _CUSTOMER, get_customer, "customers", _customer_id),
@@ -151,9 +133,9 @@ OPERATIONS = (
         "sync_customer",
         "POST",
         f"{_CUSTOMER}/syncs",
-        sync_customer,
+        sync_once,
         "customer-syncs",
-        _sync_key,
+        sync_key,
         SYNC,
         ledger="customers",
         ledger_key=_customer_id,

@@ -5,11 +5,11 @@ page {slug, title, body, ...}
 
 from typing import Any
 
+from partners.domain.operations import Call, Operation, Outcome, id_key
 from partners.domain.rules import get, put_latest
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import record, same, text
+from partners.domain.schemas import check_id, object_of, string
 
-PAGE = record({"title": text(200, 1)}, {"body": text(20_000)})
+PAGE = object_of({"title": string(200, 1)}, {"body": string(20_000)})
 
 
 def get_page(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -17,15 +17,11 @@ def get_page(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def put_page(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    same(call.body, "slug", call.ids["slug"])
+    check_id(call.body, "slug", call.ids["slug"])
     return put_latest(call.body | {"slug": call.ids["slug"]}, stored)
 
 
-def _slug(call: Call) -> str:
-    return call.ids["slug"]
-
-
 OPERATIONS = (
-    Operation("get_page", "GET", "content/pages/{slug}", get_page, "pages", _slug),
-    Operation("put_page", "PUT", "content/pages/{slug}", put_page, "pages", _slug, PAGE),
+    Operation("get_page", "GET", "content/pages/{slug}", get_page, "pages", id_key("slug")),
+    Operation("put_page", "PUT", "content/pages/{slug}", put_page, "pages", id_key("slug"), PAGE),
 )

@@ -1,43 +1,40 @@
-"""The identity provider: who signs in with which e-mail address, and in which roles.
+"""The identity provider: credentials, customer ids and roles.
 
-identity {identity_id, customer_id, roles, salt, cost, rounds, password_hash}: neither the address nor the password is stored
+identity {identity_id, customer_id, roles, salt, cost, rounds, password_hash}; e-mail address and password are not stored
 """
 
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 from typing import Any
 from uuid import UUID, uuid5
 
+from partners.domain.operations import Call, Operation, Outcome, id_key
 from partners.domain.rules import get
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import EMAIL, ID, record, text
+from partners.domain.schemas import EMAIL, ID, object_of, string
 from setpieces.http_refusal import HttpRefusal
+from setpieces.settings import setting
 
-REGISTRATION = record(
-    {"email": EMAIL, "password": text(256, 8)},
+REGISTRATION = object_of(
+    {"email": EMAIL, "password": string(256, 8)},
     {"customer_id": ID, "roles": {"type": "array", "items": {"enum": ["admin"]}, "maxItems": 1}},
     closed=True,
 )
-CREDENTIALS = record({"email": text(254), "password": text(256)}, closed=True)
+CREDENTIALS = object_of({"email": string(254), "password": string(256)}, closed=True)
 
 _NAMESPACE = UUID("0d8f2c1e-6a57-5b0e-8f5d-3b8c5a7e9d21")
-_SHOWN = ("identity_id", "customer_id", "roles")
-# scrypt with cost N (PASSWORD_HASH_COST) 2**14, r 8 and p 5: 16 MiB and some 200 ms for each guess, one of OWASP's sets of
-# parameters. https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
+_VIEW_MEMBERS = ("identity_id", "customer_id", "roles")
+# scrypt with cost N (PASSWORD_HASH_COST) 2**14, r 8 and p 5 is one of OWASP's sets of parameters: a guess takes 16 MiB and
+# some 200 ms. https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
 _SCRYPT = {"r": 8, "dklen": 32}
 _ROUNDS = 5
-# Of identities that were stored without their cost or rounds.
+# For identities that were stored before cost and rounds were stored with them.
 _FIRST_COST, _FIRST_ROUNDS = 2**14, 1
 
 
 def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Register. A repeat with the same customer id and password is answered as the first one.
-
-    Raises ``HttpRefusal`` 409 if someone else has the address.
-    """
+    """Register an identity; a repeat with the same customer id and password returns it. Raises ``HttpRefusal`` 409."""
     body = call.body
     if stored is None:
         salt, cost = secrets.token_bytes(16), _cost()
@@ -50,32 +47,32 @@ def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
             "rounds": _ROUNDS,
             "password_hash": _hash(body["password"], salt, cost, _ROUNDS),
         }
-        return Outcome(201, _shown(identity), document=identity, effect="created")
+        return Outcome(201, _identity_view(identity), document=identity, effect="created")
     repeated = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
     if repeated and _matches(body["password"], stored):
-        return Outcome(200, _shown(stored))
+        return Outcome(200, _identity_view(stored))
     raise HttpRefusal(409, "EMAIL_TAKEN", "This e-mail address is taken")
 
 
 def get_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    return Outcome(200, _shown(get("identity", stored).body))
+    return Outcome(200, _identity_view(get("identity", stored).body))
 
 
 def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Raises ``HttpRefusal`` 401, after the same work whether the address or the password is wrong."""
+    """Raises ``HttpRefusal`` 401. A wrong address takes the same time as a wrong password."""
     no_identity = {"salt": "", "cost": _cost(), "rounds": _ROUNDS, "password_hash": ""}
     if not _matches(call.body["password"], stored or no_identity) or stored is None:
         raise HttpRefusal(401, "WRONG_CREDENTIALS", "The e-mail address or the password is wrong")
-    return Outcome(200, _shown(stored))
+    return Outcome(200, _identity_view(stored))
 
 
 def identity_id(email: str) -> str:
-    """The id that belongs to an address, so that an address has one identity by construction."""
+    """The id that follows from an address, so that an address has one identity."""
     return f"id-{uuid5(_NAMESPACE, email.casefold())}"
 
 
 def _cost() -> int:
-    return int(os.environ["PASSWORD_HASH_COST"])
+    return int(setting("PASSWORD_HASH_COST"))
 
 
 def _hash(password: str, salt: bytes, cost: int, rounds: int) -> str:
@@ -88,8 +85,12 @@ def _matches(password: str, identity: dict[str, Any]) -> bool:
     return hmac.compare_digest(hashed, identity["password_hash"])
 
 
-def _shown(identity: dict[str, Any]) -> dict[str, Any]:
-    return {name: identity[name] for name in _SHOWN}
+def _identity_view(identity: dict[str, Any]) -> dict[str, Any]:
+    return {name: identity[name] for name in _VIEW_MEMBERS}
+
+
+def _email_key(call: Call) -> str:
+    return identity_id(call.body["email"])
 
 
 OPERATIONS = (
@@ -99,7 +100,7 @@ OPERATIONS = (
         "identity/identities",
         create_identity,
         "identities",
-        lambda call: identity_id(call.body["email"]),
+        _email_key,
         REGISTRATION,
     ),
     Operation(
@@ -108,7 +109,7 @@ OPERATIONS = (
         "identity/identities/{identity_id}",
         get_identity,
         "identities",
-        lambda call: call.ids["identity_id"],
+        id_key("identity_id"),
     ),
     Operation(
         "authenticate",
@@ -116,7 +117,7 @@ OPERATIONS = (
         "identity/authentications",
         authenticate,
         "identities",
-        lambda call: identity_id(call.body["email"]),
+        _email_key,
         CREDENTIALS,
     ),
 )

@@ -1,15 +1,15 @@
-"""The ledgers: what the outside systems really did, one entry per effect, in the order of the effects."""
+"""The ledgers: what the external systems really did, one entry per effect, in the order of the effects."""
 
-from partners.domain.rules import Pairs, page
-from partners.simulators.operations import Call, Operation, Outcome, ledger_collection, ledger_prefix
-from partners.simulators.schemas import invalid, is_id
+from partners.domain.operations import Call, Documents, Operation, Outcome, ledger_collection, ledger_prefix
+from partners.domain.pages import list_page
+from partners.domain.schemas import invalid, is_id
 
 LEDGERS = ("charges", "shipments", "platform-orders", "customers", "products")
 DEFAULT_LIMIT = 100
 
 
-def list_entries(call: Call, pairs: Pairs) -> Outcome:
-    return page(call, pairs, "entries", DEFAULT_LIMIT)
+def list_entries(call: Call, entries: Documents) -> Outcome:
+    return list_page(call, entries, "entries", DEFAULT_LIMIT)
 
 
 def _prefix(call: Call) -> str:

@@ -1,4 +1,4 @@
-"""The payment provider: one charge per idempotency key, whatever happens.
+"""The payment provider: one charge per idempotency key.
 
 charge {charge_id, status, amount, currency, idempotency_key, order_number}; status authorized or declined
 """
@@ -6,31 +6,30 @@ charge {charge_id, status, amount, currency, idempotency_key, order_number}; sta
 from typing import Any
 from uuid import UUID, uuid5
 
-from partners.domain.rules import fingerprint, get, header_key
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import CURRENCY, ID, invalid, record, text, whole
-from setpieces.http_refusal import HttpRefusal
+from partners.domain.operations import Call, Operation, Outcome, id_key
+from partners.domain.rules import different_content, fingerprint, get, parse_key_header
+from partners.domain.schemas import CURRENCY, ID, integer, invalid, object_of, string
 
-# token -> status of the charge, seconds until the answer
+# Token -> (status of the charge, seconds until the response).
 TOKENS = {"tok_ok": ("authorized", 0.0), "tok_declined": ("declined", 0.0), "tok_slow": ("authorized", 8.0)}
 
-CHARGE = record(
-    {"amount": whole(1), "currency": CURRENCY, "payment_token": text(128, 1), "order_number": ID}, closed=True
+CHARGE = object_of(
+    {"amount": integer(1), "currency": CURRENCY, "payment_token": string(128, 1), "order_number": ID}, closed=True
 )
 _NAMESPACE = UUID("b3f0a4c6-9d1e-5c2b-a7f4-1e6d8c9b0a35")
-_SHOWN = ("charge_id", "status", "amount", "currency", "idempotency_key", "order_number")
+VIEW_MEMBERS = ("charge_id", "status", "amount", "currency", "idempotency_key", "order_number")
 
 
 def create_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Charge once per key; the repeat is answered at once, also of a charge whose own answer was slow.
+    """Charge once per key. A repeat gets its response at once, also for a charge whose first response was delayed.
 
     Raises ``HttpRefusal`` 409 for other content under the same key, 422 for an unknown token.
     """
     content = fingerprint(call.body)
     if stored:
         if stored["fingerprint"] != content:
-            raise HttpRefusal(409, "DIFFERENT_CONTENT", "This key was used before with other content")
-        return Outcome(200, _shown(stored))
+            raise different_content()
+        return Outcome(200, _charge_view(stored))
     if call.body["payment_token"] not in TOKENS:
         raise invalid("/payment_token", "is not known", status=422, code="UNKNOWN_TOKEN")
     status, delay = TOKENS[call.body["payment_token"]]
@@ -44,19 +43,19 @@ def create_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
         "order_number": call.body["order_number"],
         "fingerprint": content,
     }
-    return Outcome(201, _shown(charge), document=charge, effect="created", delay_seconds=delay)
+    return Outcome(201, _charge_view(charge), document=charge, effect="created", delay_seconds=delay)
 
 
 def get_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    return Outcome(200, _shown(get("charge", stored).body))
+    return Outcome(200, _charge_view(get("charge", stored).body))
 
 
-def _shown(charge: dict[str, Any]) -> dict[str, Any]:
-    return {name: charge[name] for name in _SHOWN}
+def _charge_view(charge: dict[str, Any]) -> dict[str, Any]:
+    return {name: charge[name] for name in VIEW_MEMBERS}
 
 
 def _idempotency_key(call: Call) -> str:
-    return header_key(call, "Idempotency-Key")
+    return parse_key_header(call, "Idempotency-Key")
 
 
 OPERATIONS = (
@@ -76,6 +75,6 @@ OPERATIONS = (
         "payments/charges/{idempotency_key}",
         get_charge,
         "charges",
-        lambda call: call.ids["idempotency_key"],
+        id_key("idempotency_key"),
     ),
 )

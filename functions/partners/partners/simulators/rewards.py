@@ -5,13 +5,15 @@ member {customer_id, rewards_id, identity_id, points, tier}
 
 from typing import Any
 
-from partners.domain.rules import get, put_latest
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import ID, record, same, text, whole
+from partners.domain.operations import Call, Operation, Outcome, id_key
+from partners.domain.rules import get, put_latest, sync_key, sync_once
+from partners.domain.schemas import ID, check_id, integer, object_of, string
 from setpieces.http_refusal import HttpRefusal
 
-MEMBER = record({"rewards_id": ID, "identity_id": ID, "points": whole(0), "tier": text(40, 1)}, {"customer_id": ID})
-SYNC = record({"event_id": ID})
+MEMBER = object_of(
+    {"rewards_id": ID, "identity_id": ID, "points": integer(0), "tier": string(40, 1)}, {"customer_id": ID}
+)
+SYNC = object_of({"event_id": ID})
 
 
 def get_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -19,26 +21,15 @@ def get_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def put_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Write the member; with ``If-None-Match: *`` only if there is none. Raises ``HttpRefusal`` 412 then."""
-    same(call.body, "customer_id", call.ids["customer_id"])
+    """Create or replace a member. Raises ``HttpRefusal`` 412 for one that exists if ``If-None-Match: *`` asks for a new one."""
+    check_id(call.body, "customer_id", call.ids["customer_id"])
     if stored and call.headers.get("if-none-match") == "*":
         raise HttpRefusal(412, "PRECONDITION_FAILED", "There is a member already")
     return put_latest(call.body | {"customer_id": call.ids["customer_id"]}, stored)
 
 
-def sync_member(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """One effect per ``event_id``; a repeat is answered from the first, whatever else it says."""
-    if stored:
-        return Outcome(200, stored)
-    sync = call.body | {"customer_id": call.ids["customer_id"]}
-    return Outcome(201, sync, document=sync, effect="created")
-
-
-def _customer_id(call: Call) -> str:
-    return call.ids["customer_id"]
-
-
 _MEMBER = "rewards/members/{customer_id}"
+_customer_id = id_key("customer_id")
 
 OPERATIONS = (
     Operation("get_member", "GET", _MEMBER, get_member, "members", _customer_id),
@@ -47,9 +38,9 @@ OPERATIONS = (
         "sync_member",
         "POST",
         f"{_MEMBER}/syncs",
-        sync_member,
+        sync_once,
         "member-syncs",
-        lambda call: f"{call.ids['customer_id']}/{call.body['event_id']}",
+        sync_key,
         SYNC,
         ledger="customers",
         ledger_key=_customer_id,

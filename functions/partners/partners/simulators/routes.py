@@ -1,13 +1,12 @@
-"""Which operation answers a path: the tables of all systems, faults and ledgers in one."""
+"""The operations of all systems, faults and ledgers, and their paths."""
 
 import re
 from functools import cache
 from urllib.parse import unquote
 
-from partners.domain import faults as faults_module
-from partners.simulators import commerce, content, identity, ledger, payments, rewards, sap, tax
-from partners.simulators.operations import Operation
-from partners.simulators.schemas import MAX_ID_LENGTH, invalid, is_id
+from partners.domain.operations import Operation
+from partners.domain.schemas import MAX_ID_LENGTH, invalid, is_id
+from partners.simulators import commerce, content, faults, identity, ledger, payments, rewards, sap, tax
 from setpieces.http_refusal import HttpRefusal
 
 SYSTEMS: tuple[tuple[Operation, ...], ...] = (
@@ -19,22 +18,22 @@ SYSTEMS: tuple[tuple[Operation, ...], ...] = (
     sap.OPERATIONS,
     content.OPERATIONS,
 )
-# Operations of the outside systems, which faults strike, and those that only tests and people use.
+# Faults are injected into the operations of the external systems, not into those of the simulators themselves.
 SIMULATED = tuple(operation for operations in SYSTEMS for operation in operations)
-ROUTES = (*SIMULATED, *faults_module.operations(SYSTEMS), *ledger.OPERATIONS)
+ROUTES = (*SIMULATED, *faults.operations(SYSTEMS), *ledger.OPERATIONS)
 
 
-def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
-    """The operation for ``path`` (below ``/v1/``, as on the wire) and the ids in it, decoded.
+def find_operation(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    """The operation for a percent-encoded path below ``/v1/``, and the ids in it, decoded.
 
-    Raises ``HttpRefusal`` 404 for an unknown path, 405 for an unknown method, 400 for an id that nothing can have.
+    Raises ``HttpRefusal`` 404 for an unknown path, 405 for an unknown method, 400 or 404 for an invalid id.
     """
-    matches = [(operation, found) for operation in ROUTES if (found := _pattern(operation.path).fullmatch(path))]
+    matches = [(operation, match) for operation in ROUTES if (match := _pattern(operation.path).fullmatch(path))]
     if not matches:
         raise HttpRefusal(404, "NOT_FOUND", "No simulated system has this path")
-    for operation, found in matches:
+    for operation, match in matches:
         if operation.method == method:
-            return operation, {name: _id(name, value, method) for name, value in found.groupdict().items()}
+            return operation, {name: _parse_id(name, value, method) for name, value in match.groupdict().items()}
     raise HttpRefusal(
         405,
         "METHOD_NOT_ALLOWED",
@@ -43,7 +42,7 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     )
 
 
-def _id(name: str, encoded: str, method: str) -> str:
+def _parse_id(name: str, encoded: str, method: str) -> str:
     value = unquote(encoded)
     if is_id(value):
         return value

@@ -5,18 +5,18 @@ shipment {order_number, customer_id, lines, ship_to, sequence?}
 
 from typing import Any
 
+from partners.domain.operations import Call, Operation, Outcome, id_key
 from partners.domain.rules import get, put_once
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import ID, listing, record, same, text, whole
+from partners.domain.schemas import ID, array_of, check_id, integer, object_of, string
 
-LINE = record({"sku": ID, "quantity": whole(1, 100_000)})
-SHIPMENT = record(
-    {"customer_id": text(128), "lines": listing(LINE, 1), "ship_to": {"type": "object"}}, {"sequence": whole(0)}
+LINE = object_of({"sku": ID, "quantity": integer(1, 100_000)})
+SHIPMENT = object_of(
+    {"customer_id": string(128), "lines": array_of(LINE, 1), "ship_to": {"type": "object"}}, {"sequence": integer(0)}
 )
 
 
 def create_shipment(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    same(call.body, "order_number", call.ids["order_number"])
+    check_id(call.body, "order_number", call.ids["order_number"])
     return put_once(call.body | {"order_number": call.ids["order_number"]}, stored)
 
 
@@ -24,11 +24,8 @@ def get_shipment(call: Call, stored: dict[str, Any] | None) -> Outcome:
     return get("shipment", stored)
 
 
-def _order_number(call: Call) -> str:
-    return call.ids["order_number"]
-
-
 _SHIPMENT = "sap/shipments/{order_number}"
+_order_number = id_key("order_number")
 
 OPERATIONS = (
     Operation(

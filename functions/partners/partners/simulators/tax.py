@@ -1,12 +1,12 @@
-"""The tax provider: one rate per country, on prices without tax, rounded half up for each line.
+"""The tax provider: one rate per country, on net prices, each line rounded half up.
 
 quotation {tax_total, lines: [{sku, tax, rate}], jurisdiction, rate_version}; amounts in minor units, rates in basis points
 """
 
 from typing import Any
 
-from partners.simulators.operations import Call, Operation, Outcome
-from partners.simulators.schemas import CURRENCY, ID, invalid, listing, record, text, whole
+from partners.domain.operations import Call, Operation, Outcome
+from partners.domain.schemas import CURRENCY, ID, array_of, integer, invalid, object_of, string
 
 RATE_VERSION = "2026-01"
 BASIS_POINTS = 10_000
@@ -20,11 +20,11 @@ RATES = {
 }
 # fmt: on
 
-LINE = record({"sku": ID, "quantity": whole(1, 100_000), "unit_price": whole(0)})
-SHIP_TO = record(
-    {"country": {"type": "string", "pattern": r"\A[A-Z]{2}\Z"}, "postal_code": text(20)}, {"region": text(60)}
+LINE = object_of({"sku": ID, "quantity": integer(1, 100_000), "unit_price": integer(0)})
+SHIP_TO = object_of(
+    {"country": {"type": "string", "pattern": r"\A[A-Z]{2}\Z"}, "postal_code": string(20)}, {"region": string(60)}
 )
-QUOTATION = record({"currency": CURRENCY, "ship_to": SHIP_TO, "lines": listing(LINE, 1)})
+QUOTATION = object_of({"currency": CURRENCY, "ship_to": SHIP_TO, "lines": array_of(LINE, 1)})
 
 
 def quote_tax(call: Call, stored: None) -> Outcome:
@@ -32,7 +32,7 @@ def quote_tax(call: Call, stored: None) -> Outcome:
     country = call.body["ship_to"]["country"]
     if country not in RATES:
         raise invalid("/ship_to/country", "has no tax rate", status=422, code="UNKNOWN_JURISDICTION")
-    lines = [_taxed(line, RATES[country]) for line in call.body["lines"]]
+    lines = [_tax_line(line, RATES[country]) for line in call.body["lines"]]
     total = sum(line["tax"] for line in lines)
     return Outcome(200, {"tax_total": total, "lines": lines, "jurisdiction": country, "rate_version": RATE_VERSION})
 
@@ -41,7 +41,7 @@ def list_rates(call: Call, stored: None) -> Outcome:
     return Outcome(200, {"rates": RATES, "rate_version": RATE_VERSION})
 
 
-def _taxed(line: dict[str, Any], rate: int) -> dict[str, Any]:
+def _tax_line(line: dict[str, Any], rate: int) -> dict[str, Any]:
     net = line["unit_price"] * line["quantity"]
     return {"sku": line["sku"], "tax": (net * rate + BASIS_POINTS // 2) // BASIS_POINTS, "rate": rate}
 

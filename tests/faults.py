@@ -194,7 +194,7 @@ class Faults:
     # --- what was sent ---
 
     def requests(self, operation: str) -> list[Request]:
-        """The parameters of each call of an operation of AWS that was carried out, whether or not its answer was lost."""
+        """The parameters of each request of an operation of AWS that was carried out; a repeated call is two requests."""
         return [request for name, request in self._carried_out if name == operation]
 
     def published(self) -> list[dict[str, Any]]:
@@ -217,9 +217,7 @@ class Faults:
 
         def carry_out() -> Any:
             answer = effect()
-            # A call that the SDK repeats is one call.
-            if not any(known is request for _, known in self._carried_out):
-                self._carried_out.append((name, request))
+            self._carried_out.append((name, request))
             return answer
 
         def apply_rule() -> Any:

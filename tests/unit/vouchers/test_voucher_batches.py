@@ -1,4 +1,4 @@
-"""Requests for batches, the sweep of stalled ones, and which status may follow which."""
+"""Batches: creation, the sweep of stalled ones, and the order of statuses."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_the_same_idempotency_key_creates_one_batch_and_refuses_another_body(bat
     assert len(batches.executions()) == 1
 
 
-def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweeper(batches: Batches, faults: Faults):
+def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweep(batches: Batches, faults: Faults):
     faults.fail("StartExecution", unreachable("states"), times=1)
     batch_id = batches.request()
     assert batches.executions() == []
@@ -57,8 +57,8 @@ def test_a_stalled_batch_is_restarted_three_times_and_then_failed(batches: Batch
     assert batches.sweep() == 0
 
 
-def test_a_batch_that_cannot_be_started_is_tried_every_minute_and_is_not_given_up(batches: Batches, faults: Faults):
-    """An attempt counts once it is started."""
+def test_a_batch_is_started_again_every_minute_while_step_functions_is_unavailable(batches: Batches, faults: Faults):
+    """An attempt counts only once it is started."""
     batch_id = batches.request()
     repository.update(batch_id, updated_at=minutes_ago(2))
     with faults.fail("StartExecution", unreachable("states")):
@@ -71,7 +71,7 @@ def test_a_batch_that_cannot_be_started_is_tried_every_minute_and_is_not_given_u
 
 
 def test_a_started_batch_is_restarted_after_fifteen_minutes_without_progress(batches: Batches):
-    """Its first step may be throttled, and is repeated for minutes."""
+    """Its first step may be throttled and repeated for minutes."""
     batch_id = batches.request()
     repository.update(batch_id, updated_at=minutes_ago(2))
     assert batches.sweep() == 1
@@ -83,7 +83,7 @@ def test_a_started_batch_is_restarted_after_fifteen_minutes_without_progress(bat
     assert batches.stored(batch_id)["attempts"] == 2
 
 
-def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(batches: Batches, faults: Faults):
+def test_a_start_that_fails_does_not_stop_the_sweep_of_other_batches(batches: Batches, faults: Faults):
     ids = [batches.request() for _ in range(3)]
     for number, batch_id in enumerate(ids):
         repository.update(batch_id, updated_at=minutes_ago(5 - number))
@@ -92,7 +92,7 @@ def test_a_batch_that_cannot_be_started_does_not_keep_others_from_it(batches: Ba
     assert [batches.stored(batch_id)["attempts"] for batch_id in ids] == [0, 1, 1]
 
 
-def test_a_sweep_that_broke_off_after_the_start_counts_it_in_the_next_one(batches: Batches, faults: Faults):
+def test_a_start_before_a_crash_is_counted_by_the_next_sweep(batches: Batches, faults: Faults):
     batch_id = batches.request()
     repository.update(batch_id, updated_at=minutes_ago(2))
     with faults.fail("UpdateItem", server_error("UpdateItem")):
@@ -119,7 +119,7 @@ def test_a_failure_that_was_not_announced_is_announced_by_the_next_sweep(batches
         assert batches.sweep() == 1
     assert batches.sweep() == 0
     repository.update(batch_id, updated_at=minutes_ago(2))
-    # The requester's mail is about the batch as it is: it has failed by the time that this is announced.
+    # The mail has the status of the batch, so FAILED is stored before it is announced.
     announced = []
     faults.meanwhile("Publish", lambda: announced.append(batches.stored(batch_id)["status"]))
     assert batches.sweep() == 1
@@ -141,7 +141,7 @@ ORDER = (PENDING, GENERATING, STORING, NOTIFYING, COMPLETE, FAILED, CANCELLED)
         (CANCELLED, {PENDING, GENERATING, STORING, NOTIFYING, COMPLETE, FAILED}),
     ],
 )
-def test_a_status_follows_only_what_it_may_follow(batches: Batches, to, allowed):
+def test_a_status_follows_only_its_preceding_statuses(batches: Batches, to, allowed):
     for before in ORDER:
         batch_id = batches.request()
         repository.update(batch_id, status=before)

@@ -1,4 +1,4 @@
-"""Codes: unique by construction, unguessable, forgiving to whoever types them, and unforgiving to typing errors."""
+"""Codes: unique by construction, unguessable, easy to type, and invalid with any typing error."""
 
 from collections import Counter
 from itertools import combinations
@@ -48,7 +48,7 @@ def test_the_permutation_is_that_of_the_standard(key, radix, plain, cipher):
 
 
 class RoundByTable(Permutation):
-    """Has each half encrypted once a round, and looks it up for the numbers that share it: a thousand in a domain of 31^4."""
+    """Encrypts each half once a round, for all numbers that share it: a thousand in a domain of 31^4."""
 
     def _round(self, start, values):
         encrypted = [word % self.modulus for word in super()._round(start, list(range(self.modulus)))]
@@ -65,7 +65,7 @@ def test_the_permutation_reaches_every_number_of_a_small_domain_once(radix, half
 
 
 @pytest.mark.parametrize(("radix", "half"), [(2, 1), (3, 2), (31, 1), (10, 2), (31, 2)])
-def test_rounds_by_table_are_rounds(radix, half):
+def test_rounds_by_table_equal_computed_rounds(radix, half):
     plain, by_table = Permutation(KEY, radix, half), RoundByTable(KEY, radix, half)
     some = range(0, radix ** (2 * half), 101)
     assert by_table.permute(some) == plain.permute(some)
@@ -73,14 +73,14 @@ def test_rounds_by_table_are_rounds(radix, half):
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20))
-def test_numbers_come_back(numbers):
+def test_restored_numbers_equal_the_permuted_ones(numbers):
     permuted = PERMUTATION.permute(numbers)
     assert all(0 <= value <= HIGHEST for value in permuted)
     assert PERMUTATION.restore(permuted) == numbers
 
 
 @given(VALUES, st.integers(1, 50))
-def test_a_number_has_one_code_whoever_else_is_made_with_it(first, count):
+def test_a_number_has_the_same_code_in_any_range(first, count):
     first = min(first, HIGHEST - count)
     together = PERMUTATION.permute(range(first, first + count))
     assert together == [PERMUTATION.permute([first + offset])[0] for offset in range(count)]
@@ -91,7 +91,7 @@ def test_a_domain_too_large_for_one_block_a_round_is_refused():
         Permutation(KEY, 31, 7)
 
 
-def test_codes_are_distinct_well_formed_and_say_what_they_were_made_from():
+def test_codes_are_distinct_and_well_formed_and_have_their_key_version_and_number():
     codes = make_codes(PERMUTATION, 1, 1, 20_000)
     assert len(set(codes)) == 20_000
     for offset in (0, 1, 4_999, 19_999):
@@ -123,22 +123,22 @@ def test_every_symbol_is_as_frequent_as_every_other_in_each_place():
         assert all(800 < counts[symbol] < 1_200 for symbol in ALPHABET)
 
 
-def test_codes_of_different_keys_never_meet():
+def test_codes_of_different_keys_are_distinct():
     other = Permutation(bytes(32), RADIX, HALF)
     assert set(make_codes(PERMUTATION, 1, 1, 1000)).isdisjoint(make_codes(other, 2, 1, 1000))
     assert make_codes(PERMUTATION, 1, 1, 10) != [f"3{code[1:]}" for code in make_codes(other, 1, 1, 10)]
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, NUMBERS - 51), st.integers(1, 50))
-def test_a_tag_leaves_the_number_and_is_the_same_whichever_chunk_it_is_made_with(batch_key, first, count):
+def test_a_tag_keeps_the_number_and_is_the_same_in_any_chunk(batch_key, first, count):
     codes = make_codes(PERMUTATION, 1, first, count, make_tags(batch_key, first, count))
     assert [voucher_number(PERMUTATION, code) for code in codes] == list(range(first, first + count))
     last = first + count - 1
     assert codes[-1:] == make_codes(PERMUTATION, 1, last, 1, make_tags(batch_key, last, 1))
 
 
-def test_the_key_of_a_version_gives_no_code_of_a_batch_away():
-    """With that key alone, or with another batch's key too, the tag has to be guessed: one of ``TAGS``."""
+def test_the_key_of_a_version_gives_no_code_of_a_batch():
+    """With that key, and even with another batch's key, the tag has to be guessed: one of ``TAGS``."""
     first, count = 1, 5_000
     batches = [make_tags(bytes([number]) * 32, first, count) for number in range(3)]
     codes = [set(make_codes(PERMUTATION, 1, first, count, own)) for own in (None, *batches)]
@@ -148,7 +148,7 @@ def test_the_key_of_a_version_gives_no_code_of_a_batch_away():
     assert abs(sum(tag < TAGS // 2 for own in batches for tag in own) - 7_500) < 400
 
 
-def test_tags_and_numbers_fill_what_a_code_holds():
+def test_tags_and_numbers_use_the_range_of_codes():
     assert make_codes(PERMUTATION, 1, NUMBERS - 1, 1, [TAGS - 1])
     with pytest.raises(ValueError, match="numbers are below"):
         make_codes(PERMUTATION, 1, NUMBERS - 1, 2, [0, 0])
@@ -174,14 +174,14 @@ CODES = st.builds(
 
 
 @given(CODES)
-def test_one_wrong_symbol_is_noticed(code):
+def test_one_wrong_symbol_makes_a_code_invalid(code):
     for place, right in enumerate(code):
         for wrong in ALPHABET.replace(right, ""):
             assert normalise(code[:place] + wrong + code[place + 1 :]) is None
 
 
 @given(CODES)
-def test_two_symbols_that_changed_places_are_noticed(code):
+def test_two_swapped_symbols_make_a_code_invalid(code):
     for one, other in combinations(range(LENGTH), 2):
         symbols = list(code)
         symbols[one], symbols[other] = symbols[other], symbols[one]
@@ -194,9 +194,9 @@ def test_a_code_may_be_typed_with_hyphens_blanks_and_small_letters(code):
 
 
 @given(st.text(max_size=40))
-def test_anything_else_is_no_code(text):
-    found = normalise(text)
-    assert found is None or (len(found) == LENGTH and set(found) <= set(ALPHABET))
+def test_other_texts_are_no_codes(text):
+    code = normalise(text)
+    assert code is None or (len(code) == LENGTH and set(code) <= set(ALPHABET))
 
 
 def test_a_batch_is_divided_into_chunks():
@@ -206,7 +206,7 @@ def test_a_batch_is_divided_into_chunks():
 
 
 @given(st.integers(1, 30_000), st.data())
-def test_what_is_made_and_what_is_left_add_up(count, data):
+def test_done_and_remaining_chunks_add_up(count, data):
     every = split(1, count)
     done = data.draw(st.sets(st.sampled_from([chunk.index for chunk in every])))
     assert count_in_chunks(count, done) + sum(chunk.count for chunk in split(1, count, done)) == count

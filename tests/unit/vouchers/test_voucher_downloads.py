@@ -10,7 +10,7 @@ from tests.unit.vouchers.batches import Batches
 from vouchers.domain.batches import CANCELLED
 
 
-def test_a_link_is_fresh_and_says_how_long_it_lasts(batches: Batches):
+def test_a_link_has_the_requested_expiry(batches: Batches):
     batch_id = batches.make()
     download = batches.call("show_batch", batch_id=batch_id, query={"link_seconds": "60"}).body["download"]
     life = datetime.fromisoformat(download["expires_at"]) - datetime.now(UTC)
@@ -19,7 +19,7 @@ def test_a_link_is_fresh_and_says_how_long_it_lasts(batches: Batches):
     assert f"release/{batch_id}.csv" in download["url"]
 
 
-def test_there_is_no_link_before_the_end_and_none_after_cancellation(batches: Batches):
+def test_only_a_complete_batch_has_a_link(batches: Batches):
     batch_id = batches.request()
     status, headers, body = batches.call("show_batch", batch_id=batch_id)
     assert (status, headers["Retry-After"], "download" in body) == (200, "1", False)

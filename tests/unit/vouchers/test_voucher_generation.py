@@ -1,4 +1,4 @@
-"""The steps of the workflow that makes a batch: what happens twice, and what breaks in between."""
+"""The steps of the state machine that generates a batch: repetitions, crashes, cancellations."""
 
 import contextlib
 import json
@@ -30,20 +30,20 @@ def test_file_table_manifest_and_status_agree(batches: Batches, count):
     stored = {item["code"] for item in batches.service.items("VouchersTable")}
     assert stored == set(content)
     manifest = json.loads(batches.service.read_object("Bucket", f"release/{batch_id}.json"))
-    status, _, shown = batches.call("show_batch", batch_id=batch_id)
-    assert (status, shown["status"], shown["generated"], shown["count"]) == (200, COMPLETE, count, count)
+    status, _, view = batches.call("show_batch", batch_id=batch_id)
+    assert (status, view["status"], view["generated"], view["count"]) == (200, COMPLETE, count, count)
     assert manifest == {
         "batch_id": batch_id,
         "count": count,
         "bytes": len(batches.file(batch_id)),
-        "sha256": shown["sha256"],
+        "sha256": view["sha256"],
     }
     assert batches.object_keys() == [f"release/{batch_id}.csv", f"release/{batch_id}.json"]
-    assert "notify" not in shown
+    assert "notify" not in view
 
 
 def test_each_batch_has_a_salt_and_its_codes_need_it(batches: Batches, faults: Faults):
-    """The answer of KMS for the key's version, known to somebody, is not enough to make a batch's codes."""
+    """The key of a version, without the key of the batch, gives none of its codes."""
     one, other = batches.make(count=30), batches.make(count=30)
     salts = [batches.stored(batch_id)["code_salt"] for batch_id in (one, other)]
     assert len(set(salts)) == 2
@@ -57,7 +57,7 @@ def test_each_batch_has_a_salt_and_its_codes_need_it(batches: Batches, faults: F
     assert salts[0] not in json.dumps(batches.call("show_batch", batch_id=one).body)
 
 
-def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(batches: Batches):
+def test_a_batch_without_a_salt_keeps_its_codes(batches: Batches):
     batch_id = batches.request(count=30)
     repository.update(batch_id, code_salt=None, updated_at=minutes_ago(0))
     batches.run(batch_id)
@@ -65,12 +65,12 @@ def test_a_batch_from_before_there_were_salts_gets_the_codes_that_it_had(batches
     assert batches.codes(batch_id) == make_codes(permutation, 1, batches.stored(batch_id)["first"], 30)
 
 
-def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(batches: Batches, small_chunks):
+def test_a_restarted_execution_stores_the_same_file(batches: Batches, small_chunks):
     batch_id = batches.request(count=1_200)
     first, second, third = batches.step("lease_range", batch_id)["chunks"]
     batches.step("generate_chunk", batch_id, chunk=second)
     vouchers.store(["3LEFTOVER"], batch_id, 0, 10)
-    # A second run: the numbers stay, and what is done stays done.
+    # A second execution keeps the numbers and the chunks that are done.
     assert batches.step("lease_range", batch_id)["chunks"] == [first, third]
     batches.step("generate_chunk", batch_id, chunk=first)
     batches.step("generate_chunk", batch_id, chunk=first)
@@ -78,7 +78,7 @@ def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(batches: Batches,
     batches.step("generate_chunk", batch_id, chunk=third)
     batches.step("store_file", batch_id)
     file = batches.file(batch_id)
-    # A third, although all is done.
+    # A third one, although all chunks are done.
     assert batches.step("lease_range", batch_id)["chunks"] == []
     batches.step("store_file", batch_id)
     assert batches.file(batch_id) == file
@@ -86,42 +86,44 @@ def test_a_run_that_broke_off_anywhere_ends_with_the_same_file(batches: Batches,
     assert len(file.split()) == 1_200
 
 
-def test_a_batch_whose_parts_have_expired_is_made_again_with_the_same_codes(batches: Batches, small_chunks):
-    """The bucket forgets parts after a day; a failed batch may be resumed later."""
+def test_expired_parts_are_generated_again_with_the_same_codes(batches: Batches, small_chunks):
+    """Parts expire after a day; a failed batch may be restarted later."""
     batch_id = batches.request(count=1_200)
     chunks = batches.step("lease_range", batch_id)["chunks"]
     for chunk in chunks:
         batches.step("generate_chunk", batch_id, chunk=chunk)
-    kept = {key: batches.service.read_object("Bucket", key) for key in batches.object_keys()}
-    expired = sorted(kept)[1]
+    parts = {key: batches.service.read_object("Bucket", key) for key in batches.object_keys()}
+    expired = sorted(parts)[1]
     boto3.client("s3").delete_object(Bucket=batches.bucket, Key=expired)
     assert batches.step("lease_range", batch_id)["chunks"] == [chunks[1]]
     batches.step("generate_chunk", batch_id, chunk=chunks[1])
-    assert batches.service.read_object("Bucket", expired) == kept[expired]
+    assert batches.service.read_object("Bucket", expired) == parts[expired]
     batches.step("store_file", batch_id)
-    # Its file is stored, and its parts are removed on purpose.
+    # The file is stored, so the missing parts are not generated again.
     assert batches.step("lease_range", batch_id)["chunks"] == []
 
 
-def test_a_file_is_begun_and_completed_with_the_checksums_of_its_parts(batches: Batches):
-    """S3 takes parts with a checksum, which the SDK sends, for an upload of that algorithm, and asks for them at its end.
+def test_a_file_is_uploaded_with_the_checksums_of_its_parts(batches: Batches):
+    """S3 accepts the checksums that the SDK sends if the upload names their algorithm, and requires them to complete it.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
     """
-    sent: dict[str, dict[str, Any]] = {}
+    requests: dict[str, dict[str, Any]] = {}
 
-    def remember(params: dict[str, Any], model: Any, **_: Any) -> None:
-        sent[model.name] = dict(params)
+    def record(params: dict[str, Any], model: Any, **_: Any) -> None:
+        requests[model.name] = dict(params)
 
     for client in (aws.client("s3"), aws.patient_client("s3")):
-        client.meta.events.register("before-parameter-build.s3", remember)
+        client.meta.events.register("before-parameter-build.s3", record)
     batches.run(batches.request(count=30))
-    assert sent["CreateMultipartUpload"]["ChecksumAlgorithm"] == sent["UploadPart"]["ChecksumAlgorithm"] == "CRC32"
-    assert [part["ChecksumCRC32"] for part in sent["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]]
+    assert (
+        requests["CreateMultipartUpload"]["ChecksumAlgorithm"] == requests["UploadPart"]["ChecksumAlgorithm"] == "CRC32"
+    )
+    assert [part["ChecksumCRC32"] for part in requests["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]]
 
 
-def test_parts_that_cannot_be_removed_at_first_are_when_the_step_is_repeated(batches: Batches, faults: Faults):
-    """The repeated step finds the file stored and goes on; the batch does not wait for the sweep of stalled batches."""
+def test_a_repeated_step_deletes_the_parts_that_its_first_attempt_could_not(batches: Batches, faults: Faults):
+    """The repeated step continues with the stored file; the batch does not wait for the sweep of stalled batches."""
     batch_id = batches.request(count=30)
     faults.fail("DeleteObjects", throttled("DeleteObjects"), times=1)
     with pytest.raises(ClientError, match="Throttling"):
@@ -157,16 +159,14 @@ def test_a_batch_that_is_cancelled_while_its_file_is_stored_has_no_file(
         after=after,
         skip=skip,
     )
-    # After the last write the step is over: then the cancellation finds the file.
+    # After its last write the step ends without an error, and the cancellation deletes the file.
     with contextlib.suppress(BatchOver):
         batches.step("store_file", batch_id)
     assert statuses == [200]
     assert not [key for key in batches.object_keys() if key.startswith("release/")]
 
 
-def test_a_step_that_broke_off_removes_the_file_of_a_cancelled_batch_when_it_is_repeated(
-    batches: Batches, faults: Faults
-):
+def test_a_step_repeated_after_a_crash_deletes_the_file_of_a_cancelled_batch(batches: Batches, faults: Faults):
     batch_id = batches.request(count=30)
     for chunk in batches.step("lease_range", batch_id)["chunks"]:
         batches.step("generate_chunk", batch_id, chunk=chunk)
@@ -178,21 +178,21 @@ def test_a_step_that_broke_off_removes_the_file_of_a_cancelled_batch_when_it_is_
     faults.meanwhile("PutObject", cancel_and_crash, after=True)
     with pytest.raises(Crash):
         batches.step("store_file", batch_id)
-    # As stored by the attempt that broke off, after the cancellation had removed it.
+    # As stored by the attempt that crashed, after the cancellation had deleted it.
     boto3.client("s3").put_object(Bucket=batches.bucket, Key=f"release/{batch_id}.csv", Body=b"3LEFTOVER")
     with pytest.raises(BatchOver):
         batches.step("store_file", batch_id)
     assert not [key for key in batches.object_keys() if key.startswith("release/")]
 
 
-def test_a_file_stays_when_another_run_has_ended_the_batch(batches: Batches):
+def test_the_file_of_a_complete_batch_is_not_deleted_by_another_execution(batches: Batches):
     batch_id = batches.make(count=30)
     with pytest.raises(BatchOver):
         batches.step("store_file", batch_id)
     assert f"release/{batch_id}.csv" in batches.object_keys()
 
 
-def test_numbers_are_leased_once_although_two_runs_ask(batches: Batches, monkeypatch):
+def test_of_two_executions_that_lease_numbers_one_assigns_them(batches: Batches, monkeypatch):
     batch_id = batches.request()
 
     def lease_after_another_run(*arguments: Any, **options: Any) -> Answer:
@@ -210,7 +210,7 @@ def test_the_lease_step_raises_sequences_unavailable(batches: Batches):
         batches.step("lease_range", batch_id)
 
 
-def test_a_file_with_a_part_missing_a_line_is_not_stored(batches: Batches, small_chunks):
+def test_a_file_without_all_codes_is_not_stored(batches: Batches, small_chunks):
     batch_id = batches.request(count=501)
     for chunk in batches.step("lease_range", batch_id)["chunks"]:
         batches.step("generate_chunk", batch_id, chunk=chunk)
@@ -261,7 +261,7 @@ def test_a_cancelled_batch_ends_every_step(batches: Batches, small_chunks):
         batches.step("lease_range", batch_id)
 
 
-def test_making_a_chunk_again_does_not_undo_a_redemption(batches: Batches):
+def test_a_chunk_that_is_generated_again_does_not_undo_a_redemption(batches: Batches):
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     assert batches.call("redeem_voucher", code=code).status == 201

@@ -56,7 +56,7 @@ def test_a_batch_that_fails_and_is_completed_later_is_mailed_twice(batches: Batc
 
 
 def state_update(batches: Batches, name: str, batch_id: str, entered: str, error: str = "StoreBusy") -> None:
-    """What a state of the workflow does to a batch."""
+    """Carry out the update of a batch by this state of the state machine."""
     text = (ROOT / "statemachines" / "generate-vouchers.asl.json").read_text()
     parameters = json.dumps(json.loads(text)["States"][name]["Parameters"]).replace(
         "${BatchesTable}", batches.service.name("BatchesTable")
@@ -66,8 +66,8 @@ def state_update(batches: Batches, name: str, batch_id: str, entered: str, error
     boto3.client("dynamodb").update_item(**json.loads(parameters))
 
 
-def test_a_failure_whose_answer_was_lost_is_announced(batches: Batches):
-    """The state is repeated, and recognises the change as its own: a refused condition would end the run as over."""
+def test_a_failure_whose_response_was_lost_is_announced(batches: Batches):
+    """The repeated state recognises its own change: with a refused condition the execution would end without the message."""
     batch_id = batches.request()
     state_update(batches, "MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
     state_update(batches, "MarkFailed", batch_id, "2026-01-01T00:00:00.000Z")
@@ -85,7 +85,7 @@ def test_a_failed_batch_is_swept_until_its_failure_is_announced(batches: Batches
     assert (batches.sweep(), faults.requests("Publish")) == (0, [])
 
 
-def test_a_batch_that_was_started_by_hand_is_not_closed_by_the_run_that_failed(batches: Batches):
+def test_a_batch_that_was_restarted_by_hand_is_not_closed_by_the_failed_execution(batches: Batches):
     batch_id = batches.request()
     state_update(batches, "MarkFailed", batch_id, minutes_ago(0))
     batches.step("lease_range", batch_id)
@@ -104,24 +104,24 @@ def test_a_mail_that_cannot_be_sent_now_is_sent_later(batches: Batches, faults: 
     assert "notified_at" in batches.stored(batch_id)
 
 
-def test_a_mail_without_an_answer_is_sent_once_by_a_call_and_again_later(batches: Batches, monkeypatch):
-    """SES repeats nothing by itself: a call whose answer is slow has perhaps sent the mail."""
-    batch_id, tries = batches.make(), []
+def test_a_mail_without_a_response_is_not_repeated_by_the_sdk_but_by_the_queue(batches: Batches, monkeypatch):
+    """SES may have accepted the mail, so only the queue repeats it."""
+    batch_id, attempts = batches.make(), []
 
     def never(request: Any, **_: Any) -> None:
-        tries.append(request.url)
+        attempts.append(request.url)
         raise time_out("ses")
 
     with monkeypatch.context() as slow:
         ses: Any = aws.single_try_client("sesv2")
         slow.setattr(ses._endpoint.http_session, "send", never)
-        # moto answers before a request is sent.
+        # moto responds before a request is sent; this comes first.
         ses.meta.events.register_first("before-send.sesv2.SendEmail", never)
         try:
             assert batches.notify(batch_id) == ["m0"]
         finally:
             ses.meta.events.unregister("before-send.sesv2.SendEmail", never)
-    assert len(tries) == 1
+    assert len(attempts) == 1
     assert "notified_at" not in batches.stored(batch_id)
 
 

@@ -1,4 +1,4 @@
-"""Vouchers are redeemed once, whatever is repeated or comes at the same moment."""
+"""Redemptions: once for each voucher, with repeated and concurrent requests."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_the_same_key_of_the_same_caller_is_the_same_redemption(batches: Batches
     assert batches.call("redeem_voucher", {}, code=code, key="other", customer="C1").status == 409
 
 
-def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answered(batches: Batches, faults: Faults):
+def test_no_voucher_is_redeemed_after_the_response_to_a_cancellation(batches: Batches, faults: Faults):
     batch_id = batches.make()
     code, other = batches.codes(batch_id)[:2]
     statuses = []
@@ -49,31 +49,31 @@ def test_a_voucher_is_not_redeemed_after_the_cancellation_of_its_batch_was_answe
     assert batches.call("redeem_voucher", order, code=other).body["code"] == "VOUCHER_CANCELLED"
 
 
-def test_a_cancellation_that_broke_off_is_completed_by_the_next_one(batches: Batches, monkeypatch):
-    """The status is entered first; redemptions that have read it before are refused once the cancellation is answered."""
+def test_a_repeated_cancellation_completes_one_that_crashed(batches: Batches, monkeypatch):
+    """Redemptions that have read the status before are refused after the response to the cancellation."""
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     repository.change_status(batch_id, CANCELLED)
     assert batches.call("cancel_batch", batch_id=batch_id).status == 200
-    # As read by a request that began before the cancellation.
+    # As read by a request that started before the cancellation.
     batch = batches.stored(batch_id) | {"status": COMPLETE}
     monkeypatch.setattr(repository, "find", lambda batch_id: batch)
     assert batches.call("redeem_voucher", code=code).body["code"] == "VOUCHER_CANCELLED"
 
 
 @pytest.mark.parametrize(
-    "sent", [{}, {"order_number": "T000000001"}, {"customer_id": "C1"}], ids=["nothing", "order", "customer"]
+    "body", [{}, {"order_number": "T000000001"}, {"customer_id": "C1"}], ids=["nothing", "order", "customer"]
 )
-def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, sent):
-    """Without an order and an Idempotency-Key only the attempt itself tells whose redemption it is."""
+def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, body):
+    """Without an order and an Idempotency-Key, only ``attempt`` identifies the redemption."""
     code = batches.codes(batches.make())[0]
     with faults.lose_answer("TransactWriteItems"):
-        assert batches.call("redeem_voucher", sent, code=code).status == 201
+        assert batches.call("redeem_voucher", body, code=code).status == 201
     assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
 
 
 @pytest.mark.parametrize("facts", [{"status": CANCELLED}, {"valid_to": "2020-01-01T00:00:00Z"}])
-def test_a_redemption_that_is_repeated_too_late_is_answered_as_before(batches: Batches, facts):
+def test_a_late_repetition_gets_the_same_redemption(batches: Batches, facts):
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     order = {"order_number": "T000000001"}
@@ -95,7 +95,7 @@ CONFLICT = {
 
 @pytest.mark.parametrize("operation", CONFLICT)
 def test_a_transaction_conflict_is_retried(batches: Batches, faults: Faults, operation):
-    """Redemptions of one batch, and its cancellation, may meet at a gate; the SDK repeats no conflict."""
+    """Redemptions of a batch and its cancellation may conflict at a gate; the SDK does not retry conflicts."""
     batch_id = batches.make()
     code = batches.codes(batch_id)[0]
     conflicts = faults.fail(operation, CONFLICT[operation], times=2)
@@ -105,7 +105,7 @@ def test_a_transaction_conflict_is_retried(batches: Batches, faults: Faults, ope
     assert conflicts.times == 0
 
 
-def test_a_redemption_takes_the_number_of_its_order_later_and_once(batches: Batches):
+def test_an_order_number_is_added_to_a_redemption_once(batches: Batches):
     code = batches.codes(batches.make())[0]
     name = {"order_number": "T000000001"}
     assert "order_number" not in batches.call("redeem_voucher", {}, code=code, key="k").body

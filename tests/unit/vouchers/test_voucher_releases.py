@@ -1,4 +1,4 @@
-"""Redeemed vouchers become redeemable again, but for the order that has claimed them."""
+"""Releases: redeemed vouchers become redeemable again, unless another order has claimed them."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.faults import Faults
 from tests.unit.vouchers.batches import Batches
 
 
-def test_a_voucher_that_was_redeemed_for_no_order_is_released_and_redeemed_again(batches: Batches):
+def test_a_voucher_that_was_redeemed_without_an_order_is_released_and_redeemed_again(batches: Batches):
     code = batches.codes(batches.make())[0]
     batches.call("redeem_voucher", {}, code=code, key="a basket that has changed since")
     assert batches.release(code.lower()).status == 204
@@ -18,8 +18,8 @@ def test_a_voucher_that_was_redeemed_for_no_order_is_released_and_redeemed_again
 def test_a_redemption_for_an_order_is_released_for_that_order_alone(batches: Batches):
     code = batches.codes(batches.make())[0]
     batches.call("redeem_voucher", {"order_number": "T000000001"}, code=code)
-    for asked in ("", "T000000002"):
-        status, _, problem = batches.release(code, asked)
+    for order_number in ("", "T000000002"):
+        status, _, problem = batches.release(code, order_number)
         assert (status, problem["code"]) == (409, "VOUCHER_REDEEMED")
         assert "T000000001" in problem["detail"]
     assert batches.release(code, "T000000001").status == 204
@@ -27,7 +27,7 @@ def test_a_redemption_for_an_order_is_released_for_that_order_alone(batches: Bat
     assert batches.call("show_voucher", code=code).body["status"] == "ACTIVE"
 
 
-def test_a_redemption_for_no_order_is_not_released_as_one_for_an_order(batches: Batches):
+def test_a_redemption_without_an_order_is_not_released_for_an_order(batches: Batches):
     code = batches.codes(batches.make())[0]
     batches.call("redeem_voucher", {}, code=code, key="k")
     status, _, problem = batches.release(code, "T000000001")
@@ -40,7 +40,7 @@ def test_an_unknown_voucher_and_an_invalid_order_number_release_nothing(batches:
     assert batches.release(batches.codes(batches.make())[0], "T1").status == 400
 
 
-def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_anew(batches: Batches, faults: Faults):
+def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_again(batches: Batches, faults: Faults):
     code = batches.codes(batches.make())[0]
     name = {"order_number": "T000000001"}
     batches.call("redeem_voucher", {}, code=code, key="k")
@@ -49,7 +49,7 @@ def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_anew(b
     assert batches.release(code).status == 409
 
 
-def test_an_order_does_not_name_the_redemption_of_another_caller(batches: Batches, faults: Faults):
+def test_an_order_number_is_not_added_to_the_redemption_of_another_caller(batches: Batches, faults: Faults):
     code = batches.codes(batches.make())[0]
     name = {"order_number": "T000000001"}
     batches.call("redeem_voucher", {}, code=code, key="k")

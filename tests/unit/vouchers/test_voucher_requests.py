@@ -1,4 +1,4 @@
-"""Requests to vouchers: every field by itself, and what dates mean."""
+"""Requests to vouchers: each field, and the meaning of dates."""
 
 import json
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ def test_a_date_begins_with_its_first_second_and_ends_with_its_last():
 
 
 @pytest.mark.parametrize(
-    ("sent", "stored"),
+    ("valid_from", "stored"),
     [
         ("2026-12-01T10:00:00Z", "2026-12-01T10:00:00Z"),
         ("2026-12-01T10:00:00+02:00", "2026-12-01T08:00:00Z"),
@@ -78,8 +78,8 @@ def test_a_date_begins_with_its_first_second_and_ends_with_its_last():
         ("2026-11-23T01:00:00Z", "2026-11-23T01:00:00Z"),
     ],
 )
-def test_a_date_time_is_the_same_moment_in_utc(sent, stored):
-    assert create_batch(BATCH_REQUEST | {"valid_from": sent}).valid_from == stored
+def test_a_date_time_is_the_same_moment_in_utc(valid_from, stored):
+    assert create_batch(BATCH_REQUEST | {"valid_from": valid_from}).valid_from == stored
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_a_missing_member_is_refused(field):
         st.sampled_from([*BATCH_REQUEST, "one_time", "more"]), st.none() | st.integers() | st.text() | st.floats()
     )
 )
-def test_any_body_is_a_command_or_a_problem(sent):
+def test_any_body_gives_a_command_or_a_refusal(changes):
     status = 0
     try:
-        create_batch(BATCH_REQUEST | sent)
+        create_batch(BATCH_REQUEST | changes)
     except Refused as problem:
         status = status_of(problem)
     assert status in (0, 400)
@@ -175,7 +175,7 @@ def test_a_redemption_is_made_by_its_caller_and_key():
 
 
 @pytest.mark.parametrize(
-    ("sent", "pointer"),
+    ("body", "pointer"),
     [
         ({"order_number": "T1"}, "/order_number"),
         ({"order_number": 100000001}, "/order_number"),
@@ -184,8 +184,8 @@ def test_a_redemption_is_made_by_its_caller_and_key():
         ({"value": 5}, "/value"),
     ],
 )
-def test_other_redemptions_are_refused(sent, pointer):
-    assert refusal(redemption, sent) == (400, pointer)
+def test_other_redemptions_are_refused(body, pointer):
+    assert refusal(redemption, body) == (400, pointer)
 
 
 def test_another_customers_redemption_is_refused():

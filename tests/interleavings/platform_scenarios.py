@@ -203,7 +203,7 @@ def one_run_works(world: World, run: Run) -> str:
 OBJECT = "events/2027/01/15/08/one.gz"
 
 
-def delivered(world: World) -> None:
+def object_delivered(world: World) -> None:
     event = {"event_id": "e1", "type": "view", "occurred_at": "2027-01-15T08:00:00Z", "data": {}}
     line = json.dumps({"received_at": 1_800_000_000_000, "request_id": "r1", "event": event})
     sample = json.loads((ROOT / "events" / "ingestion" / "roll_up.json").read_text())
@@ -225,8 +225,8 @@ def roll_up(world: World) -> Any:
 
 def counted_once(world: World, run: Run) -> str:
     events = sum(item.get("events", 0) for item in world.items("ingestion.CountsTable"))
-    told = any(result is not None for result in run.results.values())
-    return f"one event is counted {events} times" if events > 1 or (told and not events) else ""
+    rolled_up = any(result is not None for result in run.results.values())
+    return f"one event is counted {events} times" if events > 1 or (rolled_up and not events) else ""
 
 
 # --- customer-migration ---
@@ -521,7 +521,7 @@ SCENARIOS = (
     Scenario(
         "ingestion",
         "the event of an object is delivered twice",
-        delivered,
+        object_delivered,
         {"one": roll_up, "other": roll_up},
     ),
     Scenario(

@@ -1,4 +1,4 @@
-"""Vouchers: batches whose runs overlap, end twice or are cancelled; vouchers and links that are used twice."""
+"""Vouchers: overlapping, repeated and cancelled executions of a batch; vouchers and links that are used twice."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def counters(world: World) -> None:
     world.put("sequences.Table", {"id": "voucher", "num": 1000})
 
 
-def ask(key: str = "batch-1", **changed: Any) -> Callable[[World], Any]:
+def request_batch(key: str = "batch-1", **changed: Any) -> Callable[[World], Any]:
     def side(world: World) -> Any:
         return world.until_answered(
             lambda: world.request(
@@ -38,16 +38,16 @@ def batch_of(world: World) -> dict[str, Any]:
     return next(iter(world.items("vouchers.BatchesTable")))
 
 
-def workflow(world: World) -> str:
-    """The state machine for the one batch there is: each step up to three times; how it ended."""
+def execute(world: World) -> str:
+    """An execution of the state machine for the one batch, with up to three attempts of each step: how it ended."""
     batch_id = batch_of(world)["batch_id"]
-    given = {"batch_id": batch_id, "correlation_id": "c"}
+    data = {"batch_id": batch_id, "correlation_id": "c"}
 
     def step(handler: str, **more: Any) -> Any:
         error: BaseException | None = None
         for _ in range(3):
             try:
-                return world.invoke(deployed.function("vouchers", handler), given | more)
+                return world.invoke(deployed.function("vouchers", handler), data | more)
             except (Crash, Exception) as failed:
                 error = failed
                 if type(failed).__name__ in ("BatchOver", "CountMismatch"):
@@ -58,23 +58,23 @@ def workflow(world: World) -> str:
         for chunk in step("lease_range")["chunks"]:
             step("generate_chunk", chunk=chunk)
         step("store_file")
-        tell(world, batch_id, "COMPLETE")
-        if not world.task("vouchers", "GenerateVouchers", "MarkComplete", given):
+        deliver_message(world, batch_id, "COMPLETE")
+        if not world.task("vouchers", "GenerateVouchers", "MarkComplete", data):
             return "Over"
     except Stopped as stopped:
         if str(stopped) == "BatchOver":
             return "Over"
-        if world.task("vouchers", "GenerateVouchers", "MarkFailed", given | {"failure": {"Error": str(stopped)}}):
-            tell(world, batch_id, "FAILED")
+        if world.task("vouchers", "GenerateVouchers", "MarkFailed", data | {"failure": {"Error": str(stopped)}}):
+            deliver_message(world, batch_id, "FAILED")
         return "Failed"
     return "Complete"
 
 
 class Stopped(Exception):
-    """A step of the workflow failed for good."""
+    """The last attempt of a step failed."""
 
 
-def tell(world: World, batch_id: str, status: str) -> None:
+def deliver_message(world: World, batch_id: str, status: str) -> None:
     from setpieces.events import Event
 
     event = Event(("VOUCHER", "BATCH", status), {"batch_id": batch_id}, "11111111-2222-4333-8444-555555555555", "c")
@@ -83,23 +83,25 @@ def tell(world: World, batch_id: str, status: str) -> None:
     world.queues[QUEUE].append(Message(world.next_id(), json.dumps(event.detail()), {}))
 
 
-def asked_for(world: World) -> None:
+def batch_requested(world: World) -> None:
     counters(world)
-    assert ask()(world).status == 202
+    assert request_batch()(world).status == 202
 
 
-def made(world: World) -> None:
-    asked_for(world)
-    assert workflow(world) == "Complete"
+def batch_complete(world: World) -> None:
+    batch_requested(world)
+    assert execute(world) == "Complete"
     world.facts["code"] = sorted(item["code"] for item in world.items("vouchers.VouchersTable"))[0]
 
 
-def with_link(world: World) -> None:
+def one_time_link(world: World) -> None:
     counters(world)
-    assert ask(one_time=True)(world).status == 202
-    assert workflow(world) == "Complete"
-    shown = world.request("vouchers", "GET", f"/v1/voucher-batches/{batch_of(world)['batch_id']}", principalId="grace")
-    world.facts["link"] = "/v1/voucher-downloads/" + shown.body["download"]["url"].rpartition("/")[2]
+    assert request_batch(one_time=True)(world).status == 202
+    assert execute(world) == "Complete"
+    response = world.request(
+        "vouchers", "GET", f"/v1/voucher-batches/{batch_of(world)['batch_id']}", principalId="grace"
+    )
+    world.facts["link"] = "/v1/voucher-downloads/" + response.body["download"]["url"].rpartition("/")[2]
 
 
 def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
@@ -110,8 +112,8 @@ def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
         def request() -> Any:
             return world.request("vouchers", "POST", path, body, key=key, customer_id="", roles="")
 
-        answer = world.until_answered(request) if key or order else request()
-        return order or key or world.side, answer.status
+        response = world.until_answered(request) if key or order else request()
+        return order or key or world.side, response.status
 
     return side
 
@@ -131,34 +133,34 @@ def cancel_unknown(world: World) -> int:
     return int(world.request("vouchers", "POST", path, principalId="grace").status)
 
 
-def follow(world: World) -> int:
+def follow_link(world: World) -> int:
     return int(world.request("vouchers", "GET", world.facts["link"]).status)
 
 
-def silent(world: World) -> None:
-    """A batch that nothing has happened to for long."""
-    asked_for(world)
+def batch_stalled(world: World) -> None:
+    """A batch without progress for 20 minutes."""
+    batch_requested(world)
     world.later(20 * 60)
 
 
-def fail(world: World) -> bool:
-    """A run that has failed for good says so."""
-    given = {"batch_id": batch_of(world)["batch_id"], "correlation_id": "c", "failure": {"Error": "StoreBusy"}}
-    return world.task("vouchers", "GenerateVouchers", "MarkFailed", given)
+def fail_execution(world: World) -> bool:
+    """An execution marks its batch as failed."""
+    data = {"batch_id": batch_of(world)["batch_id"], "correlation_id": "c", "failure": {"Error": "StoreBusy"}}
+    return world.task("vouchers", "GenerateVouchers", "MarkFailed", data)
 
 
 def sweep_now(world: World) -> Any:
     return world.scheduled("vouchers", "sweep_batches")
 
 
-def begin(world: World) -> str:
-    """The first step of a run."""
+def begin_execution(world: World) -> str:
+    """The first step of an execution."""
     batch_id = batch_of(world)["batch_id"]
     try:
         world.invoke(deployed.function("vouchers", "lease_range"), {"batch_id": batch_id, "correlation_id": "c"})
     except (Crash, Exception):
         return "failed"
-    return "begun"
+    return "started"
 
 
 def sweep(world: World) -> Any:
@@ -167,17 +169,17 @@ def sweep(world: World) -> Any:
 
 
 def attempts_used_up(world: World) -> None:
-    asked_for(world)
+    batch_requested(world)
     world.put("vouchers.BatchesTable", batch_of(world) | {"attempts": 3})
 
 
 def redemptions(world: World) -> list[dict[str, Any]]:
-    """Not what a cancellation leaves beside them."""
+    """The redemptions of the voucher; a cancellation stores other items in their table."""
     return [item for item in world.items("vouchers.RedemptionsTable") if item["code"] == world.facts.get("code")]
 
 
 def watch(world: World) -> None:
-    """What becomes of the batch, and whether a voucher was redeemed after a cancellation had been answered."""
+    """Record the states of the batch, and a redemption after the response to a cancellation."""
     for batch in world.items("vouchers.BatchesTable"):
         seen = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
         if not seen or seen[-1] != batch:
@@ -198,31 +200,31 @@ def settle(world: World) -> None:
         for execution in list(world.executions):
             if world.executions[execution]["status"] == "RUNNING":
                 world.executions[execution]["status"] = "SUCCEEDED"
-                workflow(world)
+                execute(world)
         if not over():
             sweep(world)
     world.settle(until=lambda: True)
 
 
 def redeemed_once(world: World, run: Run) -> str:
-    told = {result[0] for result in run.results.values() if isinstance(result, tuple) and result[1] in (200, 201)}
+    redeemers = {result[0] for result in run.results.values() if isinstance(result, tuple) and result[1] in (200, 201)}
     stored = redemptions(world)
-    if len(told) > 1:
-        return f"redeemed for {', '.join(sorted(told))}"
-    return "told that it is redeemed, and it is not" if told and not stored else ""
+    if len(redeemers) > 1:
+        return f"redeemed for {', '.join(sorted(redeemers))}"
+    return "a response says that it is redeemed, and it is not" if redeemers and not stored else ""
 
 
-def redeemer_is_told(world: World, run: Run) -> str:
-    asked = [result for result in run.results.values() if isinstance(result, tuple)]
-    unsure = any(answer.status >= 500 for _, name, answer in world.answers if "redemptions" in name)
-    if redemptions(world) and asked and all(status == 409 for _, status in asked) and not unsure:
-        return "the voucher is redeemed, and all who asked were refused"
+def redeemer_gets_success(world: World, run: Run) -> str:
+    responses = [result for result in run.results.values() if isinstance(result, tuple)]
+    unavailable = any(answer.status >= 500 for _, name, answer in world.answers if "redemptions" in name)
+    if redemptions(world) and responses and all(status == 409 for _, status in responses) and not unavailable:
+        return "the voucher is redeemed, and all requests were refused"
     return ""
 
 
 def cancelled_is_void(world: World, run: Run) -> str:
     return (
-        "a voucher was redeemed after its cancellation had been answered"
+        "a voucher was redeemed after the response to its cancellation"
         if world.facts.get("redeemed when cancelled")
         else ""
     )
@@ -256,8 +258,8 @@ def batches_end(world: World, run: Run) -> str:
 
 
 def ended_stays(world: World, run: Run) -> str:
-    """A batch that was cancelled or is complete changes no more, but that its requester was told, or that it is cancelled."""
-    # A run that notices the cancellation only with its next step may have got its numbers.
+    """A cancelled batch does not change, a complete one only by its cancellation or the mail to its requester."""
+    # An execution that notices the cancellation with its next step may have stored its numbers.
     ignored = ("notified", "first", "last", "updated_at")
     for seen in world.facts.get("batches", {}).values():
         for before, after in pairwise(seen):
@@ -272,13 +274,13 @@ def ended_stays(world: World, run: Run) -> str:
             if "first" in before and before["first"] != after.get("first"):
                 return "its numbers changed"
             if after["attempts"] < before["attempts"]:
-                return "an attempt is forgotten"
+                return "an attempt is not counted any more"
     return ""
 
 
-def only_what_was_asked_for(world: World, run: Run) -> str:
-    strange = [batch for batch in world.items("vouchers.BatchesTable") if "count" not in batch]
-    return f"an item that no request made: {strange[0]}" if strange else ""
+def every_batch_was_requested(world: World, run: Run) -> str:
+    partial = [batch for batch in world.items("vouchers.BatchesTable") if "count" not in batch]
+    return f"an item without a request: {partial[0]}" if partial else ""
 
 
 def one_batch_per_key(world: World, run: Run) -> str:
@@ -290,20 +292,20 @@ def link_works_once(world: World, run: Run) -> str:
     return f"followed {len(used)} times" if len(used) > 1 else ""
 
 
-def requester_is_told(world: World, run: Run) -> str:
+def requester_gets_a_mail(world: World, run: Run) -> str:
     for batch in world.items("vouchers.BatchesTable"):
         subjects = [mail["Content"]["Simple"]["Subject"]["Data"] for mail in world.mails]
         good = [subject for subject in subjects if "could not be made" not in subject]
         if batch["status"] == "COMPLETE" and not good:
-            return "complete, and no mail says so"
+            return "complete, without a mail about it"
         if batch["status"] == "FAILED" and not subjects:
-            return "failed, and no mail says so"
+            return "failed, without a mail about it"
     return ""
 
 
-def swept_once(world: World, run: Run) -> str:
+def swept_by_one(world: World, run: Run) -> str:
     swept = sum(result["swept"] for result in run.results.values() if isinstance(result, dict) and "swept" in result)
-    return f"one silent batch is swept {swept} times" if swept > 1 and not run.schedule.faults else ""
+    return f"one stalled batch is swept {swept} times" if swept > 1 and not run.schedule.faults else ""
 
 
 def _one(sentence: str, check: Any) -> Invariant:
@@ -312,73 +314,86 @@ def _one(sentence: str, check: Any) -> Invariant:
 
 INVARIANTS = (
     _one("A voucher is redeemed once, by one request.", redeemed_once),
-    _one("If a voucher is redeemed, at least one request for it is answered with success.", redeemer_is_told),
-    _one("No voucher is redeemed after the cancellation of its batch was answered.", cancelled_is_void),
+    _one("If a voucher is redeemed, at least one request for it succeeds.", redeemer_gets_success),
+    _one("No voucher is redeemed after the response to the cancellation of its batch.", cancelled_is_void),
     _one("A cancelled batch has no file.", cancelled_has_no_file),
     _one("A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all),
-    _one("Every batch ends without a person.", batches_end),
-    _one("A batch that has ended changes no more, and numbers and attempts are never taken back.", ended_stays),
-    _one("There are no batches but those that were asked for.", only_what_was_asked_for),
-    _one("An Idempotency-Key has one batch.", one_batch_per_key),
-    _one("A link that works once works once.", link_works_once),
-    _one("A requester hears how a batch ended.", requester_is_told),
-    _one("A silent batch is swept by one of the sweeps at a time.", swept_once),
+    _one("Every batch ends without manual work.", batches_end),
+    _one("A batch that has ended does not change, and no batch loses its numbers or attempts.", ended_stays),
+    _one("Every batch was requested.", every_batch_was_requested),
+    _one("An Idempotency-Key creates one batch.", one_batch_per_key),
+    _one("A one-time link works once.", link_works_once),
+    _one("A requester gets a mail about the end of a batch.", requester_gets_a_mail),
+    _one("A stalled batch is swept by one of two concurrent sweeps.", swept_by_one),
 )
 
 
-def _scenario(name: str, given: Any, sides: Any, **more: Any) -> Scenario:
-    return Scenario("vouchers", name, given, sides, settle=settle, needs=("sequences",), watch=watch, **more)
+def _scenario(name: str, before: Any, sides: Any, **more: Any) -> Scenario:
+    return Scenario("vouchers", name, before, sides, settle=settle, needs=("sequences",), watch=watch, **more)
 
 
-# A run makes a dozen calls or more: all orders with two switches are thousands.
+# An execution has a dozen calls or more, and thousands of orders with two switches.
 LONG = Bounds(switches=1, mixed=10, random=10)
 REPEATED = (Fault.LOST, Fault.CRASH_AFTER)
 SCENARIOS = (
     _scenario(
-        "a voucher is redeemed by two orders", made, {"ada": redeem("T100000001"), "grace": redeem("T100000002")}
+        "a voucher is redeemed by two orders",
+        batch_complete,
+        {"ada": redeem("T100000001"), "grace": redeem("T100000002")},
     ),
-    _scenario("a voucher is redeemed without order and key", made, {"ada": redeem()}),
+    _scenario("a voucher is redeemed without order and key", batch_complete, {"ada": redeem()}),
     _scenario(
         "a voucher is redeemed while its batch is cancelled",
-        made,
+        batch_complete,
         {"ada": redeem("T100000001"), "admin": cancel},
         bounds=LONG,
     ),
-    _scenario("a link is followed twice", with_link, {"ada": follow, "mallory": follow}),
-    _scenario("a batch is asked for twice at once", counters, {"one": ask(), "other": ask()}),
+    _scenario("a link is followed twice", one_time_link, {"ada": follow_link, "mallory": follow_link}),
+    _scenario("a batch is requested twice at once", counters, {"one": request_batch(), "other": request_batch()}),
     _scenario(
-        "a run begins while the batch is asked for again",
-        asked_for,
-        {"run": workflow, "client": ask()},
+        "an execution begins while the batch is requested again",
+        batch_requested,
+        {"execution": execute, "client": request_batch()},
         bounds=LONG,
         faults=REPEATED,
     ),
-    _scenario("two runs of one batch", asked_for, {"one": workflow, "other": workflow}, bounds=LONG, faults=REPEATED),
     _scenario(
-        "a batch is cancelled while it is made",
-        asked_for,
-        {"run": workflow, "admin": cancel},
+        "two executions of one batch", batch_requested, {"one": execute, "other": execute}, bounds=LONG, faults=REPEATED
+    ),
+    _scenario(
+        "a batch is cancelled while it is generated",
+        batch_requested,
+        {"execution": execute, "admin": cancel},
         bounds=LONG,
         faults=REPEATED,
     ),
-    _scenario("two sweeps at once", silent, {"one": sweep_now, "other": sweep_now}),
+    _scenario("two sweeps at once", batch_stalled, {"one": sweep_now, "other": sweep_now}),
     _scenario(
-        "a batch ends while it is swept", silent, {"run": workflow, "sweep": sweep_now}, bounds=LONG, faults=REPEATED
-    ),
-    _scenario(
-        "a batch is cancelled while its run fails",
-        asked_for,
-        {"run": fail, "admin": cancel},
+        "a batch ends while it is swept",
+        batch_stalled,
+        {"execution": execute, "sweep": sweep_now},
         bounds=LONG,
         faults=REPEATED,
     ),
-    _scenario("two runs begin at once", asked_for, {"one": begin, "other": begin}, faults=REPEATED),
     _scenario(
-        "a batch is given up while it is made",
+        "a batch is cancelled while its execution fails",
+        batch_requested,
+        {"execution": fail_execution, "admin": cancel},
+        bounds=LONG,
+        faults=REPEATED,
+    ),
+    _scenario(
+        "two executions begin at once",
+        batch_requested,
+        {"one": begin_execution, "other": begin_execution},
+        faults=REPEATED,
+    ),
+    _scenario(
+        "a batch fails in a sweep while it is generated",
         attempts_used_up,
-        {"run": workflow, "sweep": sweep},
+        {"execution": execute, "sweep": sweep},
         bounds=LONG,
         faults=REPEATED,
     ),
-    _scenario("a batch is cancelled that does not exist", made, {"admin": cancel_unknown}),
+    _scenario("a batch is cancelled that does not exist", batch_complete, {"admin": cancel_unknown}),
 )

@@ -48,8 +48,8 @@ def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
             "password_hash": _hash(body["password"], salt, cost, _ROUNDS),
         }
         return Outcome(201, _identity_view(identity), document=identity, effect="created")
-    repeated = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
-    if repeated and _matches(body["password"], stored):
+    is_repeat = body.get("customer_id") is not None and body["customer_id"] == stored["customer_id"]
+    if is_repeat and _matches(body["password"], stored):
         return Outcome(200, _identity_view(stored))
     raise HttpRefusal(409, "EMAIL_TAKEN", "This e-mail address is taken")
 

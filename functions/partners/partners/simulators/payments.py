@@ -17,7 +17,7 @@ CHARGE = object_of(
     {"amount": integer(1), "currency": CURRENCY, "payment_token": string(128, 1), "order_number": ID}, closed=True
 )
 _NAMESPACE = UUID("b3f0a4c6-9d1e-5c2b-a7f4-1e6d8c9b0a35")
-VIEW_MEMBERS = ("charge_id", "status", "amount", "currency", "idempotency_key", "order_number")
+_VIEW_MEMBERS = ("charge_id", "status", "amount", "currency", "idempotency_key", "order_number")
 
 
 def create_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
@@ -51,7 +51,7 @@ def get_charge(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def _charge_view(charge: dict[str, Any]) -> dict[str, Any]:
-    return {name: charge[name] for name in VIEW_MEMBERS}
+    return {name: charge[name] for name in _VIEW_MEMBERS}
 
 
 def _idempotency_key(call: Call) -> str:

@@ -107,6 +107,7 @@ class Faults:
         self.calls: list[str] = []
         self._carried_out: list[tuple[str, Request]] = []
         self._by_number: dict[int, Fault] = {}
+        self._error: BaseException | None = None
         self._rules: list[Rule] = []
         self._thread = threading.local()
         real = vars(BaseClient)["_make_api_call"]
@@ -183,9 +184,13 @@ class Faults:
         self._carried_out.clear()
         self.schedule(by_number or {})
 
-    def schedule(self, by_number: Mapping[int, Fault]) -> None:
-        """Fail the calls with these numbers, counted from now on, instead of those that were scheduled before."""
+    def schedule(self, by_number: Mapping[int, Fault], error: BaseException | None = None) -> None:
+        """Fail the calls with these numbers, counted from now on, instead of those that were scheduled before.
+
+        ``error`` is what they raise; by default a server error of AWS, or what the fake of an external system says.
+        """
         self._by_number = {len(self.calls) + number: fault for number, fault in by_number.items()}
+        self._error = error
 
     def call(self, name: str, effect: Effect, error: BaseException) -> Any:
         """A call of an external system. ``error`` is what its client raises if there is no answer."""
@@ -229,7 +234,7 @@ class Faults:
             finally:
                 active.remove(rule)
 
-        return apply_rule() if active else _meet(self._by_number.get(number), apply_rule, error, repeats)
+        return apply_rule() if active else _meet(self._by_number.get(number), apply_rule, self._error or error, repeats)
 
 
 def _meet(fault: Fault | None, effect: Effect, error: BaseException, repeats: bool) -> Any:

@@ -106,7 +106,7 @@ TESTS: dict[str, list[str]] = {
         "test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all",
         "test_refreshed_rates_are_fallen_back_on",
     ],
-    "tax/test_tax_table.py": ["test_of_all_instances_one_probes"],
+    "tax/test_tax_table.py": ["test_one_of_all_instances_probes"],
     "vouchers/test_voucher_batches.py": [
         "test_a_stalled_batch_is_restarted_three_times_and_then_failed",
     ],

@@ -1,10 +1,8 @@
 """Slow answers of the tax system and of Parameter Store: the quotation is given before process-order stops waiting."""
 
 import json
-from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 
 from local import routing
 from orders.clients import tax as orders_tax
@@ -14,21 +12,16 @@ from tax import clients as tax_clients
 from tax import workflow
 from tax.repository import rates as rates_module
 from tax.repository.circuit import THRESHOLD
+from tests.faults import Faults, time_out
+from tests.service import Service
 from tests.unit.common.peers import HEAD, Connection, Peer
-from tests.unit.tables import mocked_table
+from tests.unit.tax.instances import QUOTED
 from tests.unit.tax.samples import REQUEST
-
-QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
 
 
 @pytest.fixture(autouse=True)
-def _table(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TABLE_NAME", "tax")
-    monkeypatch.setenv("COOL_DOWN_SECONDS", "20")
-    monkeypatch.setattr(rates_module, "_seen", None)
+def _no_connections(tax: Service, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections, "_idle", {})
-    with mocked_table(monkeypatch, "tax", "id"):
-        yield
 
 
 def drip(connection: Connection) -> None:
@@ -41,8 +34,8 @@ def test_a_tax_system_that_drips_opens_the_circuit_and_costs_no_quotation(monkey
     monkeypatch.setattr(tax_clients, "QUOTE_SECONDS", 0.2)
     with Peer(drip) as peer:
         monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
-        given = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 2)]
-    assert {answer["source"] for answer in given} == {"cached_rates"}
+        quotations = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 2)]
+    assert {answer["source"] for answer in quotations} == {"cached_rates"}
     assert rates_module.circuit().is_open
     assert len(peer.requests) == THRESHOLD
 
@@ -57,21 +50,16 @@ def test_a_connection_that_died_in_a_freeze_is_no_failure_of_the_tax_system(monk
 
     with Peer(forget_after_one, lambda connection: connection.answer(body)) as peer:
         monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
-        given = [workflow.quotation(REQUEST) for _ in range(2)]
-    assert [answer["source"] for answer in given] == ["quotation", "quotation"]
+        quotations = [workflow.quotation(REQUEST) for _ in range(2)]
+    assert [answer["source"] for answer in quotations] == ["quotation", "quotation"]
     assert rates_module.circuit().failures == 0
 
 
-def test_a_parameter_store_that_does_not_answer_costs_no_quotation(monkeypatch: pytest.MonkeyPatch):
-    class Store:
-        def get_parameter(self, **_: object) -> Any:
-            raise ReadTimeoutError(endpoint_url="https://ssm")
-
-    monkeypatch.setattr(parameters, "_values", {})
-    monkeypatch.setattr(parameters, "_client", lambda wait: Store())
+def test_a_parameter_store_that_does_not_answer_costs_no_quotation(faults: Faults, monkeypatch: pytest.MonkeyPatch):
+    faults.fail("GetParameter", time_out("ssm"))
     monkeypatch.setattr(parameters, "TRY_AGAIN_SECONDS", (0, 0))
-    given = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
-    assert {answer["source"] for answer in given} == {"cached_rates"}
+    quotations = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
+    assert {answer["source"] for answer in quotations} == {"cached_rates"}
     # The tax system was not called: the others go on calling it.
     assert not rates_module.circuit().is_open
 

@@ -1,84 +1,27 @@
-"""A quotation whatever happens: the circuit in its table (moto), shared by all instances, and a tax system that fails."""
-
-from typing import Any
+"""A quotation whatever happens: the circuit in its table, shared by all instances, and a tax system that fails."""
 
 import pytest
 
-from setpieces import aws
 from setpieces.errors import ExternalUnavailable, Refused
 from setpieces.external import Answer
-from tax import clients
 from tax.domain import default_rates
-from tax.handlers.refresh_rates import handler as refresh
-from tax.repository import rates as rates_module
+from tax.repository import rates
 from tax.repository.circuit import THRESHOLD
-from tax.workflow import quotation
-from tests.lambda_events import CONTEXT
-from tests.unit.tables import mocked_table
-from tests.unit.tax.samples import REQUEST
-
-QUOTED = {"tax_total": 760, "lines": [{"sku": "SP-1", "tax": 760, "rate": 1900}], "rate_version": "2026-01"}
-DOWN = ExternalUnavailable("tax", "no answer", timed_out=True)
-COOL_DOWN_SECONDS = 20
+from tests.faults import Faults
+from tests.present import present
+from tests.unit.tax.instances import COOL_DOWN_SECONDS, DOWN, QUOTED, WORKS, Instances
 
 
-class World:
-    """A clock, and a tax system whose next answers (or the one it always gives) are told to it."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-        self.answer: Answer | Exception = Answer(200, QUOTED)
-        self.calls = 0
-
-    def call(self, system, method, *path, body=None, **options):
-        assert system == "tax"
-        self.calls += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += seconds
-
-    def another_instance(self) -> None:
-        """From now on the code runs in an instance that has seen nothing."""
-        rates_module._seen = None
-
-    def quote(self) -> dict:
-        return quotation(REQUEST)
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TABLE_NAME", "tax")
-    monkeypatch.setenv("COOL_DOWN_SECONDS", str(COOL_DOWN_SECONDS))
-    world = World()
-    monkeypatch.setattr(clients.external, "call", world.call)
-    with mocked_table(monkeypatch, "tax", "id"):
-        monkeypatch.setattr(rates_module.time, "time", lambda: world.now)
-        monkeypatch.setattr(rates_module.time, "monotonic", lambda: world.now)
-        world.another_instance()
-        yield world
-
-
-def opened(world: World) -> None:
-    """Let the tax system fail until the circuit is open."""
-    world.answer = DOWN
-    for _ in range(THRESHOLD):
-        world.quote()
-    world.calls = 0
-
-
-def test_the_tax_systems_quotation_is_used_and_says_so(world: World):
-    answer = world.quote()
+def test_a_quotation_of_the_tax_system_names_its_source(instances: Instances):
+    answer = instances.quote()
     assert answer.items() >= (QUOTED | {"source": "quotation"}).items()
     assert answer["quoted_at"].endswith("+00:00")
-    assert "Item" not in aws.client("dynamodb").get_item(TableName="tax", Key={"id": {"S": "circuit"}})
+    assert instances.circuit() is None
 
 
-def test_from_the_first_minute_there_are_rates_to_fall_back_on(world: World):
-    world.answer = DOWN
-    answer = world.quote()
+def test_default_rates_are_used_until_rates_were_stored(instances: Instances):
+    instances.answer = DOWN
+    answer = instances.quote()
     assert (answer["source"], answer["rate_version"]) == ("cached_rates", default_rates.VERSION)
     assert answer["tax_total"] == QUOTED["tax_total"]
 
@@ -101,97 +44,86 @@ def test_from_the_first_minute_there_are_rates_to_fall_back_on(world: World):
     ],
     ids=str,
 )
-def test_nonsense_is_no_quotation(world: World, answer: Answer):
-    world.answer = answer
-    assert world.quote()["source"] == "cached_rates"
+def test_an_invalid_answer_falls_back_on_cached_rates(instances: Instances, answer: Answer):
+    instances.answer = answer
+    assert instances.source() == "cached_rates"
 
 
-def test_after_failures_in_a_row_it_is_left_alone_by_every_instance(world: World):
-    opened(world)
+def test_no_instance_calls_a_tax_system_that_failed_repeatedly(instances: Instances):
+    instances.open_circuit()
+    for instance in ("a", "b", "c"):
+        assert instances.source(instance) == "cached_rates"
+    assert instances.requests == 0
+
+
+def test_a_success_in_between_starts_the_count_anew(instances: Instances):
     for _ in range(3):
-        assert world.quote()["source"] == "cached_rates"
-        world.another_instance()
-    assert world.calls == 0
-
-
-def test_a_success_in_between_starts_the_count_anew(world: World):
-    for _ in range(3):
-        world.answer = DOWN
+        instances.answer = DOWN
         for _ in range(THRESHOLD - 1):
-            world.quote()
-        world.answer = Answer(200, QUOTED)
-        assert world.quote()["source"] == "quotation"
+            instances.quote()
+        instances.answer = WORKS
+        assert instances.source() == "quotation"
 
 
-def test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all(world: World):
-    opened(world)
-    world.pass_seconds(COOL_DOWN_SECONDS)
-    world.answer = Answer(200, QUOTED)
-    assert world.quote()["source"] == "quotation"
-    world.another_instance()
-    assert [world.quote()["source"] for _ in range(3)] == ["quotation"] * 3
+def test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all(instances: Instances):
+    instances.open_circuit()
+    instances.now += COOL_DOWN_SECONDS
+    instances.answer = WORKS
+    assert instances.source() == "quotation"
+    assert [instances.source("b") for _ in range(3)] == ["quotation"] * 3
 
 
-def test_a_failed_probe_opens_the_circuit_again(world: World):
-    opened(world)
-    world.pass_seconds(COOL_DOWN_SECONDS)
-    assert world.quote()["source"] == "cached_rates"
-    assert world.calls == 1
-    world.pass_seconds(COOL_DOWN_SECONDS - 1)
-    world.another_instance()
-    world.quote()
-    assert world.calls == 1
-    world.pass_seconds(1)
-    world.quote()
-    assert world.calls == 2
+def test_a_failed_probe_opens_the_circuit_again(instances: Instances):
+    instances.open_circuit()
+    instances.now += COOL_DOWN_SECONDS
+    assert instances.source() == "cached_rates"
+    assert instances.requests == 1
+    instances.now += COOL_DOWN_SECONDS - 1
+    instances.quote("b")
+    assert instances.requests == 1
+    instances.now += 1
+    instances.quote("b")
+    assert instances.requests == 2
 
 
-def test_while_one_instance_tries_the_others_wait_but_not_for_ever(world: World):
+def test_while_one_instance_tries_the_others_wait_but_not_for_ever(instances: Instances):
     """The one that tries may crash: its claim is over after another cool-down."""
-    opened(world)
-    world.pass_seconds(COOL_DOWN_SECONDS)
-    seen = rates_module.circuit()
-    assert rates_module.claim_probe(seen)
-    assert not rates_module.claim_probe(seen)
-    world.quote()
-    assert world.calls == 0
-    world.pass_seconds(COOL_DOWN_SECONDS)
-    world.quote()
-    assert world.calls == 1
+    instances.open_circuit()
+    instances.now += COOL_DOWN_SECONDS
+    seen = rates.circuit()
+    assert rates.claim_probe(seen)
+    assert not rates.claim_probe(seen)
+    instances.quote()
+    assert instances.requests == 0
+    instances.now += COOL_DOWN_SECONDS
+    instances.quote()
+    assert instances.requests == 1
 
 
-def test_a_refusal_is_an_answer_and_closes_the_circuit(world: World):
-    opened(world)
-    world.pass_seconds(COOL_DOWN_SECONDS)
-    world.answer = Answer(422, {"code": "UNKNOWN_JURISDICTION"})
+def test_a_refusal_is_an_answer_and_closes_the_circuit(instances: Instances):
+    instances.open_circuit()
+    instances.now += COOL_DOWN_SECONDS
+    instances.answer = Answer(422, {"code": "UNKNOWN_JURISDICTION"})
     with pytest.raises(Refused, match="UNKNOWN_JURISDICTION"):
-        world.quote()
-    world.another_instance()
-    assert rates_module.circuit().failures == 0
+        instances.quote()
+    assert present(instances.circuit())["failures"] == 0
 
 
-def test_the_healthy_way_reads_the_state_once_in_a_while_and_writes_nothing(world: World, monkeypatch):
-    reads: list[str] = []
-    real = rates_module._get
-
-    def get(key: str) -> dict[str, Any]:
-        reads.append(key)
-        return real(key)
-
-    monkeypatch.setattr(rates_module, "_get", get)
+def test_a_healthy_tax_system_costs_one_read_of_the_circuit_per_interval(instances: Instances, faults: Faults):
+    faults.restart()
     for _ in range(10):
-        world.quote()
-    assert reads == ["circuit"]
-    world.pass_seconds(rates_module.FRESH_SECONDS + 1)
-    world.quote()
-    assert reads == ["circuit"] * 2
+        instances.quote()
+    assert faults.calls == ["GetItem"]
+    instances.now += rates.FRESH_SECONDS + 1
+    instances.quote()
+    assert faults.calls == ["GetItem"] * 2
 
 
-def test_refreshed_rates_are_fallen_back_on(world: World):
-    world.answer = Answer(200, {"rates": {"DE": 700}, "rate_version": "2026-07"})
-    assert refresh({}, CONTEXT) == {"rate_version": "2026-07"}
-    world.answer = DOWN
-    answer = world.quote()
+def test_refreshed_rates_are_fallen_back_on(instances: Instances):
+    instances.answer = Answer(200, {"rates": {"DE": 700}, "rate_version": "2026-07"})
+    assert instances.service.invoke("refresh_rates") == {"rate_version": "2026-07"}
+    instances.answer = DOWN
+    answer = instances.quote()
     assert (answer["tax_total"], answer["rate_version"], answer["source"]) == (280, "2026-07", "cached_rates")
 
 
@@ -210,9 +142,9 @@ def test_refreshed_rates_are_fallen_back_on(world: World):
     ],
     ids=str,
 )
-def test_what_is_no_list_of_rates_replaces_none(world: World, answer: Answer | Exception):
-    rates_module.keep_rates({"DE": 1600}, "2020-07")
-    world.answer = answer
+def test_invalid_rates_replace_no_stored_ones(instances: Instances, answer: Answer | ExternalUnavailable):
+    rates.keep_rates({"DE": 1600}, "2020-07")
+    instances.answer = answer
     with pytest.raises(ExternalUnavailable):
-        refresh({}, CONTEXT)
-    assert rates_module.rates() == ({"DE": 1600}, "2020-07")
+        instances.service.invoke("refresh_rates")
+    assert rates.rates() == ({"DE": 1600}, "2020-07")

@@ -1,0 +1,25 @@
+"""Instances of the function that quotes taxes as deployed, without a circuit."""
+
+from collections.abc import Callable
+
+import pytest
+
+from setpieces import external
+from tax.repository import rates
+from tests.service import Service
+from tests.unit.tax.instances import COOL_DOWN_SECONDS, Instances
+
+
+@pytest.fixture
+def tax(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(rates, "_seen", None)
+    return service("tax", COOL_DOWN_SECONDS=str(COOL_DOWN_SECONDS))
+
+
+@pytest.fixture
+def instances(tax: Service, monkeypatch: pytest.MonkeyPatch) -> Instances:
+    made = Instances(tax)
+    monkeypatch.setattr(external, "call", made.tax_system)
+    monkeypatch.setattr(rates.time, "time", lambda: made.now)
+    monkeypatch.setattr(rates.time, "monotonic", lambda: made.now)
+    return made

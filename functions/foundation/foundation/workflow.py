@@ -1,45 +1,39 @@
-"""New versions of functions before they get requests: which they are, and whether each answers a request as it should."""
+"""Sends each new function version the request of ``release_requests.json``, and compares the status of the response."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from setpieces.aws import patient_client
+from foundation import clients
 from setpieces.settings import setting
 
 REQUESTS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("release_requests.json").read_text())
 
 
-class VersionFailed(Exception):
-    """A new version did not answer as it should; the message says how it did."""
+class UnexpectedResponse(Exception):
+    """The response of a new version has another status than expected."""
 
 
-def new_versions(deployment_id: str) -> Iterator[tuple[str, str]]:
-    """(function, version) of what a deployment of CodeDeploy shifts requests to.
-
-    https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-example.html
-    """
-    revision = patient_client("codedeploy").get_deployment(deploymentId=deployment_id)["deploymentInfo"]["revision"]
-    content = (revision.get("string") or revision["appSpecContent"])["content"]
-    for resource in json.loads(content)["Resources"]:
-        for function in resource.values():
-            yield function["Properties"]["Name"], str(function["Properties"]["TargetVersion"])
+def check_deployment(deployment_id: str) -> None:
+    """``check_version`` for every version that a deployment shifts traffic to."""
+    for function, version in clients.list_new_versions(deployment_id):
+        check_version(function, version)
 
 
 def check_version(function: str, version: str) -> None:
-    """Invoke a version with its request. It changes nothing: it reads, or has to be refused. Raises ``VersionFailed``."""
-    wanted = REQUESTS[function.removeprefix(f"setpieces-{setting('STAGE')}-")]
-    answer = patient_client("lambda").invoke(
-        FunctionName=function, Qualifier=version, Payload=json.dumps(_event(wanted))
-    )
-    payload = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer or payload["statusCode"] != wanted["status"]:
-        raise VersionFailed(f"{function}:{version} should answer {wanted['status']}: {json.dumps(payload)[:500]}")
+    """Send a version its request, which changes nothing: it reads, or is refused.
+
+    Raises ``UnexpectedResponse``, ``InvocationFailed``, and KeyError for a function without a request.
+    """
+    request = REQUESTS[function.removeprefix(f"setpieces-{setting('STAGE')}-")]
+    response = clients.invoke_version(function, version, _rest_event(request))
+    if response["statusCode"] != request["status"]:
+        text = json.dumps(response)[:500]
+        raise UnexpectedResponse(f"{function}:{version} did not return {request['status']}: {text}")
 
 
-def _event(request: dict[str, Any]) -> dict[str, Any]:
-    """What API Gateway would send."""
+def _rest_event(request: dict[str, Any]) -> dict[str, Any]:
+    """The event that API Gateway would send for ``request``."""
     return {
         "resource": request["path"],
         "path": request["path"],

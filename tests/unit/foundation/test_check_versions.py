@@ -1,104 +1,108 @@
-"""The hook before traffic shifts: which versions it asks, what they have to answer, and what CodeDeploy is told."""
+"""The hook before traffic shifts: the versions it checks, their responses, and the status that CodeDeploy gets."""
 
 import io
 import json
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from foundation import workflow
-from foundation.handlers import check_versions as app
+from foundation.workflow import REQUESTS
 from local.declared import every
+from tests.faults import Faults
+from tests.service import Service
 
 EVENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "hook-1"}
-FUNCTION = "setpieces-dev-basket-show-basket"
+FUNCTION = "setpieces-local-basket-show-basket"
+NOT_FOUND = {"statusCode": 404, "body": "{}"}
 
 
-def app_spec(*functions: str) -> str:
+def app_spec(*functions: str) -> dict[str, str]:
     resources = [
         {"Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Name": name, "Alias": "live", "TargetVersion": "7"}}}
         for name in functions
     ]
-    return json.dumps({"version": 0.0, "Resources": resources})
+    return {"content": json.dumps({"version": 0.0, "Resources": resources})}
 
 
-class Aws:
-    """CodeDeploy and Lambda: ``answers`` are what each function answers; calls are kept."""
+class Deployment:
+    """A deployment that CodeDeploy asks the hook about; each new version returns ``payload``, or ends with ``error``."""
 
-    def __init__(self, revision: dict[str, Any], **answers: Any) -> None:
-        self.revision, self.answers = revision, answers
-        self.invoked: list[tuple[str, str]] = []
-        self.statuses: list[str] = []
-        self.events: list[dict[str, Any]] = []
+    def __init__(self, foundation: Service, faults: Faults) -> None:
+        self.foundation, self.faults = foundation, faults
+        self.payload: Any = NOT_FOUND
+        self.error = ""
+        self.revision: Any = {"revisionType": "AppSpecContent", "appSpecContent": app_spec(FUNCTION)}
+        faults.answer("GetDeployment", lambda _: {"deploymentInfo": {"revision": self.revision}})
+        faults.answer("Invoke", self._invoke)
+        faults.answer("PutLifecycleEventHookExecutionStatus", lambda _: {})
 
-    def get_deployment(self, deploymentId: str) -> Any:
-        assert deploymentId == "d-1"
-        return {"deploymentInfo": {"revision": self.revision}}
+    def _invoke(self, request: Any) -> dict[str, Any]:
+        error = {"FunctionError": self.error} if self.error else {}
+        return {"Payload": io.BytesIO(json.dumps(self.payload).encode()), **error}
 
-    def put_lifecycle_event_hook_execution_status(self, **sent: str) -> None:
-        assert (sent["deploymentId"], sent["lifecycleEventHookExecutionId"]) == ("d-1", "hook-1")
-        self.statuses.append(sent["status"])
+    def check(self) -> str:
+        """Run the hook; the status that CodeDeploy gets."""
+        self.foundation.invoke("check_versions", EVENT)
+        assert self.faults.requests("GetDeployment") == [{"deploymentId": "d-1"}]
+        [report] = self.faults.requests("PutLifecycleEventHookExecutionStatus")
+        assert (report["deploymentId"], report["lifecycleEventHookExecutionId"]) == ("d-1", "hook-1")
+        status: str = report["status"]
+        return status
 
-    def invoke(self, FunctionName: str, Qualifier: str, Payload: str) -> Any:
-        self.invoked.append((FunctionName, Qualifier))
-        self.events.append(json.loads(Payload))
-        return {"Payload": io.BytesIO(json.dumps(self.answers["answer"]).encode()), **self.answers.get("more", {})}
+    @property
+    def checked_versions(self) -> list[tuple[str, str]]:
+        return [(request["FunctionName"], request["Qualifier"]) for request in self.faults.requests("Invoke")]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
-    monkeypatch.setenv("STAGE", "dev")
-    for module in (app, workflow):
-        monkeypatch.setattr(module, "patient_client", lambda service: aws)
-    context = SimpleNamespace(
-        function_name="check-versions", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="1"
-    )
-    app.handler(EVENT, context)
+@pytest.fixture
+def deployment(service: Callable[..., Service], faults: Faults) -> Deployment:
+    return Deployment(service("foundation"), faults)
 
 
 @pytest.mark.parametrize(
     "revision",
     [
-        {"revisionType": "String", "string": {"content": app_spec(FUNCTION)}},
-        {"revisionType": "AppSpecContent", "appSpecContent": {"content": app_spec(FUNCTION)}},
+        {"revisionType": "String", "string": app_spec(FUNCTION)},
+        {"revisionType": "AppSpecContent", "appSpecContent": app_spec(FUNCTION)},
     ],
+    ids=["string", "app spec"],
 )
-def test_traffic_shifts_to_a_version_that_answers(monkeypatch: pytest.MonkeyPatch, revision: dict[str, Any]):
-    aws = Aws(revision, answer={"statusCode": 404, "body": "{}"})
-    run(monkeypatch, aws)
-    assert (aws.invoked, aws.statuses) == ([(FUNCTION, "7")], ["Succeeded"])
-    assert aws.events[0]["pathParameters"] == {"basket_id": "release-check-of-a-new-version"}
+def test_a_version_with_the_expected_response_succeeds(deployment: Deployment, revision: dict[str, Any]):
+    deployment.revision = revision
+    assert deployment.check() == "Succeeded"
+    assert deployment.checked_versions == [(FUNCTION, "7")]
+    [request] = deployment.faults.requests("Invoke")
+    event = json.loads(request["Payload"])
+    assert event["pathParameters"] == {"basket_id": "release-check-of-a-new-version"}
 
 
 @pytest.mark.parametrize(
-    "answers",
+    ("payload", "error"),
     [
-        {"answer": {"statusCode": 500, "body": "{}"}},
-        {"answer": {"statusCode": 200, "body": "{}"}},
-        {"answer": {"errorType": "Runtime.ImportModuleError"}, "more": {"FunctionError": "Unhandled"}},
+        pytest.param({"statusCode": 500, "body": "{}"}, "", id="500"),
+        pytest.param({"statusCode": 200, "body": "{}"}, "", id="another status"),
+        pytest.param({"errorType": "Runtime.ImportModuleError"}, "Unhandled", id="error"),
+        pytest.param(NOT_FOUND, "Unhandled", id="error with the expected status"),
     ],
-    ids=["fails", "another status", "does not start"],
 )
-def test_traffic_stays_where_it_is_if_a_version_does_not(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]):
-    aws = Aws({"string": {"content": app_spec(FUNCTION)}}, **answers)
-    run(monkeypatch, aws)
-    assert aws.statuses == ["Failed"]
+def test_a_version_with_another_response_fails(deployment: Deployment, payload: dict[str, Any], error: str):
+    deployment.payload, deployment.error = payload, error
+    assert deployment.check() == "Failed"
 
 
-def test_a_function_without_a_request_is_a_failure(monkeypatch: pytest.MonkeyPatch):
-    aws = Aws({"string": {"content": app_spec("setpieces-dev-basket-unknown")}}, answer={})
-    run(monkeypatch, aws)
-    assert (aws.invoked, aws.statuses) == ([], ["Failed"])
+def test_a_function_without_a_request_fails(deployment: Deployment):
+    deployment.revision = {"string": app_spec("setpieces-local-basket-unknown")}
+    assert deployment.check() == "Failed"
+    assert deployment.checked_versions == []
 
 
 def test_every_function_behind_an_alias_has_a_request_and_the_hook():
-    aliased = {
+    aliases = [(piece, piece.resources[name], alias) for piece, name, alias in every("AWS::Lambda::Alias")]
+    functions = {
         piece.resources[alias["FunctionName"]]["Properties"]["FunctionName"].removeprefix("setpieces-local-")
-        for piece, _, alias in every("AWS::Lambda::Alias")
+        for piece, _, alias in aliases
     }
-    assert aliased == set(workflow.REQUESTS)
-    policies = [
-        piece.resources[name]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
-        for piece, name, _ in every("AWS::Lambda::Alias")
-    ]
-    assert policies == ["CheckVersionsArn"] * len(aliased)
+    assert functions == set(REQUESTS)
+    updates = [resource["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"] for _, resource, _ in aliases]
+    assert [update["BeforeAllowTrafficHook"] for update in updates] == ["CheckVersionsArn"] * len(aliases)

@@ -1,24 +1,19 @@
-"""CodeDeploy's hook before traffic shifts: new versions answer a request each, or the deployment is rolled back."""
+"""CodeDeploy's BeforeAllowTraffic hook: checks new function versions; a failed check rolls the deployment back."""
 
-from typing import Any, Literal
+from typing import Any
 
-from foundation.workflow import check_version, new_versions
-from setpieces.aws import patient_client
+from foundation import clients
+from foundation.workflow import check_deployment
 from setpieces.observability import logger, observed
 
 
 @observed
 def handler(event: dict[str, str], context: Any) -> None:
-    """``event``: {"DeploymentId", "LifecycleEventHookExecutionId"}. CodeDeploy waits an hour for the status."""
-    status: Literal["Failed", "Succeeded"] = "Failed"
+    """``event`` is {"DeploymentId", "LifecycleEventHookExecutionId"}. CodeDeploy waits one hour for the status."""
+    deployment_id, succeeded = event["DeploymentId"], False
     try:
-        for function, version in new_versions(event["DeploymentId"]):
-            check_version(function, version)
-        status = "Succeeded"
+        check_deployment(deployment_id)
+        succeeded = True
     except Exception:
-        logger.exception("A new version does not answer as it should")
-    patient_client("codedeploy").put_lifecycle_event_hook_execution_status(
-        deploymentId=event["DeploymentId"],
-        lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
-        status=status,
-    )
+        logger.exception("a new version failed its check")
+    clients.report_hook_status(deployment_id, event["LifecycleEventHookExecutionId"], succeeded=succeeded)

@@ -1,13 +1,13 @@
-"""GET /v1/architecture: every set piece, whom it tells what, and what waits in its queues."""
+"""GET /v1/architecture: every service, the events that it sends to others, and the messages in its queues."""
 
 from datetime import UTC, datetime
 
-from operations.clients import queues
-from operations.views import pieces, with_queues
+from operations import clients
+from operations.views import architecture_view
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    as_of = datetime.now(UTC).isoformat(timespec="seconds")
-    return Response(200, {"services": with_queues(pieces(), queues()), "as_of": as_of}, {"Cache-Control": "no-store"})
+    view = architecture_view(clients.list_queues(), datetime.now(UTC))
+    return Response(200, view, {"Cache-Control": "no-store"})

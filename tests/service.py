@@ -244,7 +244,8 @@ def _make_table(cloud: Cloud, piece: Piece, logical_id: str, properties: Mapping
 
 def _make_queue(cloud: Cloud, piece: Piece, logical_id: str, properties: Mapping[str, Any]) -> tuple[str, str]:
     sqs = boto3.client("sqs")
-    attributes = {"FifoQueue": "true"} if properties.get("FifoQueue") else {}
+    names = ("FifoQueue", "ContentBasedDeduplication", "VisibilityTimeout")
+    attributes = {name: str(properties[name]).lower() for name in names if name in properties}
     if "RedrivePolicy" in properties:
         policy = dict(properties["RedrivePolicy"])
         policy["deadLetterTargetArn"] = cloud.value(piece, policy["deadLetterTargetArn"])

@@ -1,60 +1,40 @@
-"""Draining the queue of updates, as the schedule does it."""
+"""The queue of updates, which the scheduled function reads itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from event_relay.workflow import relay
 from setpieces.aws import client
 from setpieces.observability import logger
 from setpieces.settings import setting
 from setpieces.sqs_consumer import Record
 
-BATCH = 10
-# Long polling asks all of the queue's servers; an empty answer then means an empty queue, or groups that are all in flight.
+BATCH_SIZE = 10
+# Long polling asks all servers of the queue: an empty response means that the queue is empty or all groups are in flight.
 WAIT_SECONDS = 1
-# What one batch may take: no batch is begun with less left.
-BATCH_SECONDS = 10
 
 
-def drain(remaining_seconds: Callable[[], float]) -> int:
-    """Relay until the queue is empty, the time is nearly over, or the bus is in trouble; how many updates are done.
-
-    A message that is not done stays in flight, and with it its group, until its visibility timeout is over.
-    """
-    count = 0
-    while remaining_seconds() > BATCH_SECONDS:
-        records = receive()
-        if not records:
-            break
-        done = relay(records)
-        delete([record for record in records if record.message_id in done])
-        count += len(done)
-        if len(done) < len(records):
-            logger.warning("the bus refuses events; the next run goes on", extra={"left": len(records) - len(done)})
-            break
-    return count
-
-
-def receive() -> list[Record]:
-    """The next messages, at most ten, in order within each group."""
-    answer = client("sqs").receive_message(
+def receive_updates() -> list[Record]:
+    """Receive the next messages, at most ``BATCH_SIZE``, in order within each group."""
+    response = client("sqs").receive_message(
         QueueUrl=setting("QUEUE_URL"),
-        MaxNumberOfMessages=BATCH,
+        MaxNumberOfMessages=BATCH_SIZE,
         WaitTimeSeconds=WAIT_SECONDS,
         AttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
     )
-    return [_record(message) for message in answer.get("Messages", [])]
+    return [_record(message) for message in response.get("Messages", [])]
 
 
-def delete(records: list[Record]) -> None:
-    """Delete ``records``; one that could not be deleted comes back, becomes the same event again, and is logged."""
+def delete_updates(records: list[Record]) -> None:
+    """Delete messages. One that SQS cannot delete is logged; it is delivered again and becomes the same event."""
     if not records:
         return
-    entries: list[Any] = [{"Id": str(n), "ReceiptHandle": record.receipt_handle} for n, record in enumerate(records)]
-    answer = client("sqs").delete_message_batch(QueueUrl=setting("QUEUE_URL"), Entries=entries)
-    for failure in answer.get("Failed", []):
+    entries: list[Any] = [
+        {"Id": str(index), "ReceiptHandle": record.receipt_handle} for index, record in enumerate(records)
+    ]
+    response = client("sqs").delete_message_batch(QueueUrl=setting("QUEUE_URL"), Entries=entries)
+    for failure in response.get("Failed", []):
         message_id = records[int(failure["Id"])].message_id
-        logger.warning("not deleted", extra={"message_id": message_id, "code": failure["Code"]})
+        logger.warning("message not deleted", extra={"message_id": message_id, "code": failure["Code"]})
 
 
 def _record(message: Mapping[str, Any]) -> Record:

@@ -1,84 +1,78 @@
-"""Updates of the platform become events of the bus: the same for the schedule and for the event source mapping."""
+"""Relays the commerce platform's updates to the bus, for the schedule and for the event source mapping."""
 
-from event_relay.domain import PROFILE_UPDATED, Meaning, Unusable, meaning, rounds
+from collections.abc import Callable
+
+from event_relay import clients
+from event_relay.domain import split_into_rounds
+from event_relay.events import SOURCE, build_event
 from setpieces import observability
 from setpieces.errors import PermanentFailure
-from setpieces.events import Event, InvalidEvent, check, derived_id, offer, profile_updated_id
+from setpieces.events import Event, offer
 from setpieces.observability import logger, metrics
-from setpieces.sqs_consumer import Record, body_of, send_to_dlq
+from setpieces.sqs_consumer import Record, send_to_dlq
 
-SOURCE = "event-relay"
+# The time that one batch may take: no batch is started with less left.
+BATCH_SECONDS = 10
+
+
+def drain_queue(remaining_seconds: Callable[[], float]) -> int:
+    """Relay updates until the queue is empty, the time is nearly over, or the bus refuses events; the number of updates done.
+
+    A message that is not done stays in flight, and with it its group, until its visibility timeout is over.
+    """
+    count = 0
+    while remaining_seconds() > BATCH_SECONDS:
+        records = clients.receive_updates()
+        if not records:
+            break
+        done = relay(records)
+        clients.delete_updates([record for record in records if record.message_id in done])
+        count += len(done)
+        if len(done) < len(records):
+            logger.warning("the bus refuses events", extra={"left": len(records) - len(done)})
+            break
+    return count
 
 
 def relay(records: list[Record]) -> set[str]:
-    """Put ``records``, in the order of the queue, on the bus; the ids of those that are done.
+    """Publish the events that report the updates in ``records``; the ids of the messages that are done.
 
-    Done is what the bus has acknowledged, what is dead with its reason, and what the shop caused itself. Once the bus refuses
-    an event, nothing else of its group is sent. Any other failure is raised: the caller then knows of nothing that is done.
+    A message is done if the bus has acknowledged its event, if it is on the dead-letter queue, or if the shop has published the
+    update itself. Events of one group are published in the order of the queue; after the bus refuses one, no later one is
+    published. If an AWS call fails, its error is raised and no message counts as done.
     """
     done: set[str] = set()
     events: list[tuple[str | None, tuple[Record, Event]]] = []
     for record in records:
-        event = _event_or_bury(record)
+        event = _build_event_or_reject(record)
         if event is None:
             done.add(record.message_id)
         else:
             events.append((record.group_id, (record, event)))
-    blocked: set[str | None] = set()
-    for candidates in rounds(events):
-        sent = [(record, event) for record, event in candidates if record.group_id not in blocked]
-        refused = {event.event_id for event in offer(*(event for _, event in sent), source=SOURCE)}
-        for record, event in sent:
+    blocked_groups: set[str | None] = set()
+    for candidates in split_into_rounds(events):
+        batch = [(record, event) for record, event in candidates if record.group_id not in blocked_groups]
+        refused = {event.event_id for event in offer(*(event for _, event in batch), source=SOURCE)}
+        for record, event in batch:
             if event.event_id in refused:
-                blocked.add(record.group_id)
+                blocked_groups.add(record.group_id)
             else:
                 done.add(record.message_id)
-                _tell(event)
+                _log_relayed(event)
     return done
 
 
-def parse_event(record: Record) -> Event | None:
-    """The event that a record means; None if the shop caused it. Raises ``PermanentFailure``.
-
-    The same update always gives the same event id, so that a consumer recognises one that is sent again: because the relay
-    crashed between publishing it and deleting the message, because the platform sent it twice, or by a redrive.
-    """
+def _build_event_or_reject(record: Record) -> Event | None:
+    """``build_event``, or None after a message that can never become an event was sent to the dead-letter queue."""
     try:
-        found = meaning(body_of(record))
-    except Unusable as unusable:
-        raise PermanentFailure(unusable.reason, unusable.detail) from unusable
-    if found is None:
-        return None
-    event = Event(
-        kind=found.kind,
-        data=found.data,
-        event_id=_event_id(found, record),
-        correlation_id=found.correlation_id or record.message_id,
-        occurred_at=found.occurred_at,
-    )
-    try:
-        check(event)
-    except InvalidEvent as error:
-        raise PermanentFailure("INVALID_EVENT", str(error)) from error
-    return event
-
-
-def _event_id(found: Meaning, record: Record) -> str:
-    if found.kind == PROFILE_UPDATED and "version" in found.data:
-        return profile_updated_id(found.data["customer_id"], found.data["version"])
-    return derived_id(SOURCE, record.body)
-
-
-def _event_or_bury(record: Record) -> Event | None:
-    try:
-        return parse_event(record)
-    except PermanentFailure as reject:
+        return build_event(record)
+    except PermanentFailure as failure:
         observability.begin(record.message_id)
-        send_to_dlq(record, reject)
+        send_to_dlq(record, failure)
         return None
 
 
-def _tell(event: Event) -> None:
+def _log_relayed(event: Event) -> None:
     observability.begin(event.correlation_id)
-    logger.info("relayed", extra={"event": "/".join(event.kind), "event_id": event.event_id})
+    logger.info("event relayed", extra={"event": "/".join(event.kind), "event_id": event.event_id})
     metrics.add_metric(name="Relayed", unit="Count", value=1)

@@ -1,25 +1,42 @@
-"""Messages of the customer topic, and our own that ask for the same."""
+"""Parses messages of the customer topic and requests of administrators."""
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
-from customer_migration.domain import ORIGIN
+from customer_migration.domain import ORIGIN, PROFILE_CREATED, PROFILE_UPDATED
+from setpieces.errors import Refused
 from setpieces.eventbridge_consumer import parse_event
-from setpieces.events import Event
+from setpieces.rest_api import Request
 from setpieces.sqs_consumer import Record
 
-CREATED = ("CUSTOMER", "PROFILE", "CREATED")
-UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
+_CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def wanted(body: dict[str, Any], record: Record) -> Event | None:
-    """The event in a message; None for an echo of our own write, which the subscription filters out but for the minutes that a
-    change of its filter takes. Raises ``PermanentFailure``, ``Later``.
+@dataclass(frozen=True)
+class MigrateCustomer:
+    """Migrate a customer; ``receive_count`` is 1 on the message's first delivery."""
+
+    customer_id: str
+    receive_count: int
+    correlation_id: str
+
+
+def parse_migrate_customer(body: dict[str, Any], record: Record) -> MigrateCustomer | None:
+    """The command in a message; None if the migration itself caused the event.
+
+    The subscription's filter drops such events, except for minutes after a change of the filter. Raises ``RetryLater``, and
+    ``PermanentFailure`` INVALID_EVENT or UNKNOWN_EVENT.
     """
     if record.attributes.get("origin") == ORIGIN:
         return None
-    return parse_event(body, record, (CREATED, UPDATED))
+    event = parse_event(body, record, (PROFILE_CREATED, PROFILE_UPDATED))
+    return MigrateCustomer(event.data["customer_id"], record.receive_count, event.correlation_id)
 
 
-def request(customer_id: str) -> dict[str, Any]:
-    """The message that asks for a migration as a sign-up does."""
-    return Event(CREATED, {"customer_id": customer_id}).detail()
+def parse_customer_id(request: Request) -> str:
+    """The customer id in the path. Raises ``Refused`` INVALID_REQUEST."""
+    customer_id = request.path_parameters["customer_id"]
+    if not _CUSTOMER_ID.fullmatch(customer_id):
+        raise Refused("INVALID_REQUEST", "must be 1 to 64 of A-Z a-z 0-9 _ -", "/customer_id")
+    return customer_id

@@ -1,95 +1,81 @@
-"""One customer, migrated once: fetch, compose in memory, write in one piece."""
+"""Migrates one customer: reads both platforms, merges in memory, writes once."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from customer_migration import repository as table
-from customer_migration.clients import Deleted, Refused, legacy_customer, new_customer, update
-from customer_migration.domain import BadSource, merge
-from customer_migration.repository import FAILED, MIGRATED, NOT_FOUND
+from customer_migration import clients, repository
+from customer_migration.clients import CustomerDeleted
+from customer_migration.domain import FAILED, MIGRATED, NOT_FOUND, Outcome, merge
+from customer_migration.requests import MigrateCustomer
 from setpieces.backoff import backoff_seconds
 from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 from setpieces.observability import count, logger
 from setpieces.settings import setting
 
-# The legacy platform knows a customer only after a while: this often it is asked, 2 and 4 seconds apart.
+# A platform may know a customer only after a while: a customer is looked for this many times, 2 and 4 seconds apart.
 NOT_FOUND_RECEIVES = 3
-# The customer, or somebody for them, may be changing their profile at the same time.
-RACES = 3
+# Attempts to write a customer who is changed at the same time.
+WRITE_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a migration ended; ``reason`` says why it is not MIGRATED."""
+def migrate_customer(command: MigrateCustomer) -> None:
+    """Bring the customer's profile up to the legacy platform's version, and store the outcome.
 
-    status: str
-    source_version: int | None = None
-    reason: str | None = None
-
-
-def migrate(customer_id: str, receives: int) -> None:
-    """Bring the customer's new profile up to the legacy platform's version; ``receives`` counts this message's deliveries.
-
-    Raises ``RetryLater`` while another message migrates the customer or a platform is unavailable, and
-    ``PermanentFailure`` where no retry can help.
+    Raises ``RetryLater`` while another message migrates the customer or a platform is unavailable, and ``PermanentFailure``
+    INVALID_SOURCE, OVERSIZE or REFUSED.
     """
-    lease = table.acquire(customer_id)
+    lease = repository.acquire_lease(command.customer_id)
     if lease is None:
-        raise RetryLater(_wait(receives), "another message is migrating this customer")
+        raise RetryLater(backoff_seconds(command.receive_count), "another message is migrating this customer")
     try:
-        outcome = _outcome(customer_id, lease.source_version, receives)
-    except RetryLater as later:
-        if receives >= int(setting("MAX_RECEIVES")):
-            table.finish(lease, FAILED, reason="UNAVAILABLE")
-            logger.error("given up", extra={"detail": str(later)})
+        outcome = _migrate(command, lease.source_version)
+    except RetryLater as error:
+        if command.receive_count >= int(setting("MAX_RECEIVES")):
+            repository.complete(lease, Outcome(FAILED, reason="UNAVAILABLE"))
+            logger.error("migration failed", extra={"detail": error.detail})
         else:
-            table.release(lease)
+            repository.release_lease(lease)
         raise
-    except PermanentFailure as reject:
-        table.finish(lease, FAILED, reason=reject.reason)
+    except PermanentFailure as failure:
+        repository.complete(lease, Outcome(FAILED, reason=failure.reason))
         raise
-    table.finish(lease, outcome.status, outcome.source_version, outcome.reason)
+    repository.complete(lease, outcome)
     if outcome.status == MIGRATED:
         count("CustomerMigrated")
-    logger.info("migration", extra={"status": outcome.status, "reason": outcome.reason, "receives": receives})
+    extra = {"status": outcome.status, "reason": outcome.reason, "receives": command.receive_count}
+    logger.info("migration completed", extra=extra)
 
 
-def _outcome(customer_id: str, migrated_version: int, receives: int) -> Outcome:
+def _migrate(command: MigrateCustomer, migrated_version: int) -> Outcome:
+    """``_merge_and_write`` with the errors of the platforms as outcomes or as errors of the queue."""
     try:
-        return _compose_and_write(customer_id, migrated_version, receives)
-    except Deleted:
-        # Whatever the other platform still has: they asked to be forgotten.
+        return _merge_and_write(command, migrated_version)
+    except CustomerDeleted:
+        # A deletion on one platform takes precedence over data on the other: the customer asked to be forgotten.
         return Outcome(NOT_FOUND, reason="DELETED")
     except ExternalUnavailable as error:
-        raise RetryLater(max(_wait(receives), error.retry_after or 0), str(error)) from error
-    except BadSource as bad:
-        raise PermanentFailure(bad.reason, bad.detail) from bad
-    except Refused as refused:
-        raise PermanentFailure("REFUSED", str(refused)) from refused
+        seconds = max(backoff_seconds(command.receive_count), error.retry_after or 0)
+        raise RetryLater(seconds, str(error)) from error
 
 
-def _compose_and_write(customer_id: str, migrated_version: int, receives: int) -> Outcome:
-    source = legacy_customer(customer_id)
-    if source is None:
-        return _absent("NO_LEGACY_CUSTOMER", receives)
-    for _ in range(RACES):
-        customer = new_customer(customer_id)
+def _merge_and_write(command: MigrateCustomer, migrated_version: int) -> Outcome:
+    legacy = clients.get_legacy_customer(command.customer_id)
+    if legacy is None:
+        return _not_found("NO_LEGACY_CUSTOMER", command.receive_count)
+    for _ in range(WRITE_ATTEMPTS):
+        customer = clients.get_customer(command.customer_id)
         if customer is None:
-            return _absent("NO_NEW_CUSTOMER", receives)
-        merged = merge(source, customer, migrated_version, datetime.now(UTC))
+            return _not_found("NO_NEW_CUSTOMER", command.receive_count)
+        merged = merge(legacy, customer, migrated_version, datetime.now(UTC))
         if merged is None:
             return Outcome(MIGRATED, max(migrated_version, customer.get("source_version", 0)))
-        # One write under one condition: all of it is there, or none.
-        if update(customer_id, merged, customer["version"]):
+        # One conditional write: the customer has all of the legacy data, or none.
+        if clients.put_customer(command.customer_id, merged, customer["version"]):
             return Outcome(MIGRATED, merged["source_version"])
-    raise RetryLater(_wait(receives), "others keep changing this customer")
+    raise RetryLater(backoff_seconds(command.receive_count), "the customer is being changed")
 
 
-def _absent(reason: str, receives: int) -> Outcome:
-    if receives < NOT_FOUND_RECEIVES:
-        raise RetryLater(_wait(receives), reason)
+def _not_found(reason: str, receive_count: int) -> Outcome:
+    """The outcome NOT_FOUND. Raises ``RetryLater`` before the last of ``NOT_FOUND_RECEIVES`` deliveries."""
+    if receive_count < NOT_FOUND_RECEIVES:
+        raise RetryLater(backoff_seconds(receive_count), reason)
     return Outcome(NOT_FOUND, reason=reason)
-
-
-def _wait(receives: int) -> int:
-    return backoff_seconds(receives)

@@ -25,7 +25,8 @@ READERS = {"from_item", "known"}
 OWN_JSON = {
     "feeds/feeds/domain/reader.py": "an upload, which is checked against its schema",
     "feeds/feeds/domain/records.py": "a schema of the function's own",
-    "foundation/foundation/workflow.py": "templates and functions of the release that it belongs to",
+    "foundation/foundation/clients.py": "what CodeDeploy and functions of the release that it belongs to return",
+    "foundation/foundation/workflow.py": "a file of the function's own",
     "operations/operations/views.py": "a file of the function's own",
 }
 
@@ -45,15 +46,15 @@ TESTS: dict[str, list[str]] = {
     "common/test_setpieces_signed_client.py": [
         "test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing"
     ],
-    "customer-migration/test_migration_run.py": [
+    "customer-migration/test_migrate_customer.py": [
         "test_a_customer_is_migrated_with_one_write",
         "test_a_newer_version_is_written_again",
     ],
-    "customer-migration/test_migration_table.py": ["test_a_migration_is_found"],
+    "customer-migration/test_migration_repository.py": ["test_a_migration_is_loaded"],
     "customers/test_customer_signup.py": ["test_a_repeat_is_the_same_customer_with_all_they_have"],
     "customers/test_sign_up_requests.py": ["test_a_confirmation_link_finds_its_sign_up"],
     "data-sync/test_data_sync_handlers.py": ["test_an_event_is_sent_once_to_the_system_of_the_spoke"],
-    "event-relay/test_relay_crashes.py": ["test_as_an_event_source_the_queue_gets_back_what_is_not_done"],
+    "event-relay/test_relay_runs.py": ["test_a_batch_returns_the_messages_whose_events_were_refused"],
     "feeds/test_feed_transform.py": [
         "test_a_stretch_is_entered_once_and_the_second_invocation_ends",
         "test_the_handler_goes_on_in_another_invocation",
@@ -78,7 +79,7 @@ TESTS: dict[str, list[str]] = {
         "test_guests_are_let_in_without_a_session_and_customers_with_theirs",
         "test_only_the_role_admin_is_an_admin",
     ],
-    "operations/test_operations_functions.py": ["test_one_checkout_alone"],
+    "operations/test_list_events.py": ["test_events_of_one_checkout_are_listed"],
     "orders/test_order_flow.py": [
         "test_a_customers_key_is_one_order_for_every_basket",
         "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_gone",

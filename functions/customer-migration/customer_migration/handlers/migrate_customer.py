@@ -1,18 +1,18 @@
-"""New customer handler: a sign-up on the new site brings the customer's data over from the legacy platform."""
+"""Consumes the customer topic: migrates a customer's data from the legacy platform after sign-up."""
 
 from typing import Any
 
-from customer_migration.requests import wanted
-from customer_migration.workflow import migrate
+from customer_migration.requests import parse_migrate_customer
+from customer_migration.workflow import migrate_customer
 from setpieces import observability
 from setpieces.sqs_consumer import Record, queue_handler
 
 
 def process(body: dict[str, Any], record: Record) -> None:
-    event = wanted(body, record)
-    if event is not None:
-        observability.begin(event.correlation_id)
-        migrate(event.data["customer_id"], record.receive_count)
+    command = parse_migrate_customer(body, record)
+    if command is not None:
+        observability.begin(command.correlation_id)
+        migrate_customer(command)
 
 
 handler = queue_handler(process)

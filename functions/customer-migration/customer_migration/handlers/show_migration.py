@@ -1,10 +1,11 @@
-"""GET /v1/migrations/{customer_id}: how far it is."""
+"""GET /v1/migrations/{customer_id}: the state of a customer's migration."""
 
-from customer_migration.repository import find
-from customer_migration.views import customer_id, view
+from customer_migration import repository
+from customer_migration.requests import parse_customer_id
+from customer_migration.views import migration_view
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    return Response(200, view(find(customer_id(request.path_parameters["customer_id"]))))
+    return Response(200, migration_view(repository.load(parse_customer_id(request))))

@@ -215,10 +215,11 @@ class Service:
 
     def messages(self, queue: str) -> list[Message]:
         """The messages of the queue with this logical id, which are removed."""
-        return _received(self.name(queue))
+        return receive_messages(self.name(queue))
 
 
-def _received(url: str) -> list[Message]:
+def receive_messages(url: str) -> list[Message]:
+    """The messages of a queue, which are removed."""
     sqs, messages = boto3.client("sqs"), []
     while received := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"]

@@ -24,7 +24,7 @@ from moto.core.serialize import ResponseSerializer
 
 from tests.conditions import listed_conditions  # noqa: F401  (a fixture of every test)
 from tests.faults import Faults
-from tests.service import Service, cloud
+from tests.service import Cloud, Service, cloud
 from tests.unit.quick_dynamodb import quick_dynamodb  # noqa: F401  (a fixture of every test)
 
 # For the whole run: nothing takes it back.
@@ -109,10 +109,16 @@ def _default_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]:
-    """``service("vouchers")``: the service as its template deploys it, in the cloud of this test."""
+def aws_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An empty cloud, and functions that remember nothing of another one."""
     with cloud(monkeypatch) as made:
-        yield made.service
+        yield made
+
+
+@pytest.fixture
+def service(aws_cloud: Cloud) -> Callable[..., Service]:
+    """``service("vouchers")``: the service as its template deploys it, in the cloud of this test."""
+    return aws_cloud.service
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """``setpieces.dynamodb`` against moto: what is stored, what a failed condition raises, and which refusals are repeated."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,38 +10,33 @@ from hypothesis import strategies as st
 from setpieces import aws, dynamodb
 from setpieces.aws import is_unavailable
 from setpieces.dynamodb import ConditionFailed, TransactionRefused
-from tests.faults import refused
-from tests.unit.lost_answers import repeat
-from tests.unit.tables import mocked_table
+from tests.faults import Faults, refused
+from tests.service import Cloud
 
 TABLE, KEY = "samples", {"id": "1"}
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def waits(aws_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """An empty table; the seconds that were waited."""
     slept: list[float] = []
     monkeypatch.setattr("setpieces.dynamodb.time.sleep", slept.append)
-    with mocked_table(monkeypatch, TABLE, "id"):
-        yield slept
+    aws.client("dynamodb").create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return slept
 
 
 def stored(key: str = "1") -> dict[str, Any] | None:
     return dynamodb.get(TABLE, {"id": key})
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, times: int, code: str, *reasons: str) -> None:
-    """Have AWS refuse ``operation`` so many times."""
-    real, left = getattr(aws.client("dynamodb"), operation), [times]
-
-    def call(**request: Any) -> Any:
-        left[0] -= 1
-        if left[0] >= 0:
-            codes = [{"Code": reason} for reason in reasons]
-            raise refused(operation, code, CancellationReasons=codes)
-        return real(**request)
-
-    monkeypatch.setattr(aws.client("dynamodb"), operation, call)
+def conflict(operation: str, code: str, *reasons: str) -> ClientError:
+    """A refusal with the reason of each item of a transaction."""
+    return refused(operation, code, CancellationReasons=[{"Code": reason} for reason in reasons])
 
 
 # --- one item ---
@@ -187,11 +181,10 @@ def test_the_item_is_not_in_the_message_of_a_failure():
     assert "ada" not in repr(raised.value)
 
 
-def test_a_write_whose_answer_was_lost_finds_its_own_result(monkeypatch):
-    with monkeypatch.context() as lossy:
-        repeat(lossy, aws.client("dynamodb"), "put_item")
-        with pytest.raises(ConditionFailed) as raised:
-            dynamodb.put_if(TABLE, KEY | {"write_id": "mine"}, "attribute_not_exists(id)")
+def test_a_write_whose_answer_was_lost_finds_its_own_result(faults: Faults):
+    faults.lose_answer("PutItem")
+    with pytest.raises(ConditionFailed) as raised:
+        dynamodb.put_if(TABLE, KEY | {"write_id": "mine"}, "attribute_not_exists(id)")
     assert raised.value.item == stored() == KEY | {"write_id": "mine"}
 
 
@@ -234,11 +227,11 @@ def test_a_refused_transaction_names_the_conditions_that_failed():
 
 
 WRITES = [
-    ("put_item", "TransactionConflictException", (), lambda: dynamodb.put_if(TABLE, KEY)),
-    ("update_item", "TransactionConflictException", (), lambda: dynamodb.update_if(TABLE, KEY, set={"a": 1})),
-    ("delete_item", "TransactionConflictException", (), lambda: dynamodb.delete_if(TABLE, {"id": "2"})),
+    ("PutItem", "TransactionConflictException", (), lambda: dynamodb.put_if(TABLE, KEY)),
+    ("UpdateItem", "TransactionConflictException", (), lambda: dynamodb.update_if(TABLE, KEY, set={"a": 1})),
+    ("DeleteItem", "TransactionConflictException", (), lambda: dynamodb.delete_if(TABLE, {"id": "2"})),
     (
-        "transact_write_items",
+        "TransactWriteItems",
         "TransactionCanceledException",
         ("None", "TransactionConflict"),
         lambda: dynamodb.transact([dynamodb.put(TABLE, KEY), dynamodb.put(TABLE, {"id": "2"})]),
@@ -247,16 +240,16 @@ WRITES = [
 
 
 @pytest.mark.parametrize(("operation", "code", "reasons", "write"), WRITES)
-def test_a_write_is_repeated_until_a_conflict_ends(monkeypatch, waits, operation, code, reasons, write):
-    refuse(monkeypatch, operation, 3, code, *reasons)
+def test_a_write_is_repeated_until_a_conflict_ends(faults: Faults, waits, operation, code, reasons, write):
+    faults.fail(operation, conflict(operation, code, *reasons), times=3)
     write()
     assert len(waits) == 3
     assert all(0 <= seconds <= dynamodb.CONFLICT_WAIT_SECONDS * 2**n for n, seconds in enumerate(waits, start=1))
 
 
 @pytest.mark.parametrize(("operation", "code", "reasons", "write"), WRITES)
-def test_a_conflict_that_lasts_is_raised(monkeypatch, waits, operation, code, reasons, write):
-    refuse(monkeypatch, operation, 99, code, *reasons)
+def test_a_conflict_that_lasts_is_raised(faults: Faults, waits, operation, code, reasons, write):
+    faults.fail(operation, conflict(operation, code, *reasons), times=99)
     with pytest.raises(ClientError) as raised:
         write()
     assert is_unavailable(raised.value)
@@ -264,15 +257,16 @@ def test_a_conflict_that_lasts_is_raised(monkeypatch, waits, operation, code, re
     assert stored() is None
 
 
-def test_a_transaction_can_be_attempted_more_often(monkeypatch, waits):
-    refuse(monkeypatch, "transact_write_items", 7, "TransactionCanceledException", "TransactionConflict")
+def test_a_transaction_can_be_attempted_more_often(faults: Faults, waits):
+    error = conflict("TransactWriteItems", "TransactionCanceledException", "TransactionConflict")
+    faults.fail("TransactWriteItems", error, times=7)
     dynamodb.transact([dynamodb.put(TABLE, KEY)], attempts=8)
     assert (len(waits), stored()) == (7, KEY)
 
 
-def test_a_failed_condition_takes_precedence_over_a_conflict(monkeypatch, waits):
+def test_a_failed_condition_takes_precedence_over_a_conflict(faults: Faults, waits):
     reasons = ("TransactionConflict", "ConditionalCheckFailed")
-    refuse(monkeypatch, "transact_write_items", 1, "TransactionCanceledException", *reasons)
+    faults.fail("TransactWriteItems", conflict("TransactWriteItems", "TransactionCanceledException", *reasons))
     with pytest.raises(TransactionRefused) as raised:
         dynamodb.transact([dynamodb.put(TABLE, KEY), dynamodb.put(TABLE, {"id": "2"})])
     assert [failed is None for failed in raised.value.failures] == [True, False]
@@ -280,8 +274,8 @@ def test_a_failed_condition_takes_precedence_over_a_conflict(monkeypatch, waits)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ValidationException", "ResourceNotFoundException"])
-def test_other_errors_are_raised_at_once(monkeypatch, waits, code):
-    refuse(monkeypatch, "put_item", 1, code)
+def test_other_errors_are_raised_at_once(faults: Faults, waits, code):
+    faults.fail("PutItem", refused("PutItem", code))
     with pytest.raises(ClientError) as raised:
         dynamodb.put_if(TABLE, KEY)
     assert aws.error_code(raised.value) == code

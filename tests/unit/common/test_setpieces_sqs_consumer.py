@@ -1,41 +1,33 @@
 """The frame around functions behind a queue."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
-from moto import mock_aws
 
-from setpieces import aws, sqs_consumer
+from setpieces import sqs_consumer
 from setpieces.backoff import backoff_seconds
 from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.events import PublishFailed
 from setpieces.sqs_consumer import Record, queue_handler
-from tests.faults import refused
-from tests.lambda_events import CONTEXT
+from tests.faults import refused, throttled, time_out
+from tests.lambda_events import CONTEXT, sqs_record
+from tests.service import Cloud, Message, receive_messages
 
 
-def record(number: int, body: object, group: str | None = None) -> dict:
-    attributes = {"ApproximateReceiveCount": "2"} | ({"MessageGroupId": group} if group else {})
-    text = body if isinstance(body, str) else json.dumps(body)
-    return {"messageId": f"m{number}", "body": text, "attributes": attributes, "messageAttributes": {}}
+def record(number: int, body: object, group: str | None = None) -> dict[str, Any]:
+    return sqs_record(body, message_id=f"m{number}", receive_count=2, group_id=group)
 
 
 @pytest.fixture
-def dead_letters(monkeypatch: pytest.MonkeyPatch):
-    with mock_aws():
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        aws.client.cache_clear()
-        sqs = boto3.client("sqs")
-        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
-        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
-        yield lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get(
-            "Messages", []
-        )
-        aws.client.cache_clear()
+def dead_letters(aws_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Message]]:
+    """The messages of the dead-letter queue, which are removed."""
+    url = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
+    return lambda: receive_messages(url)
 
 
 def run(process, *records: dict) -> list[str]:
@@ -67,9 +59,9 @@ def test_a_failed_record_blocks_the_rest_of_its_group_only():
 @pytest.mark.parametrize("body", ["not json", "[]", "null", '"text"', ""])
 def test_what_is_not_an_object_is_parked_with_its_reason(dead_letters, body):
     assert run(lambda body, record: None, record(1, body or " ")) == []
-    (dead,) = dead_letters()
-    assert dead["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
-    assert dead["MessageAttributes"]["message_id"]["StringValue"] == "m1"
+    [letter] = dead_letters()
+    assert letter.attributes["reason"] == "INVALID_JSON"
+    assert letter.attributes["message_id"] == "m1"
 
 
 def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
@@ -82,7 +74,7 @@ def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
 
     assert run(process, record(1, {"n": 1}), record(2, {"n": 2})) == []
     assert done == [2]
-    assert dead_letters()[0]["Body"] == '{"n": 1}'
+    assert [letter.body for letter in dead_letters()] == ['{"n": 1}']
 
 
 def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeypatch):
@@ -111,8 +103,8 @@ class Clock:
     "error",
     [
         None,
-        ClientError({"Error": {"Code": "InvalidParameterValue"}}, "ChangeMessageVisibility"),
-        ReadTimeoutError(endpoint_url="https://sqs"),
+        refused("ChangeMessageVisibility", "InvalidParameterValue"),
+        time_out("sqs"),
     ],
 )
 def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, error):
@@ -143,8 +135,8 @@ def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(m
 @pytest.mark.parametrize(
     "error",
     [
-        ReadTimeoutError(endpoint_url="https://dynamodb"),
-        ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem"),
+        time_out("dynamodb"),
+        throttled("PutItem"),
         refused("SendMessage", "", 503),
         PublishFailed("1 events were refused by the bus"),
     ],

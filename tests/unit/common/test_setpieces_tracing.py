@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html, .../xra
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from setpieces.aws import client
+from tests.service import Cloud
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 SENDS = [
@@ -20,18 +20,16 @@ SENDS = [
 
 @pytest.mark.parametrize(("service", "call", "arguments"), SENDS)
 def test_a_request_of_a_traced_invocation_carries_its_trace(
-    monkeypatch: pytest.MonkeyPatch, service: str, call: str, arguments: dict[str, Any]
+    aws_cloud: Cloud, monkeypatch: pytest.MonkeyPatch, service: str, call: str, arguments: dict[str, Any]
 ):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "traced")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     seen: list[str] = []
-    with mock_aws():
-        create: Any = client
-        sender = create(service)
-        sender.meta.events.register_first(
-            "before-send", lambda request, **_: seen.append(request.headers["X-Amzn-Trace-Id"])
-        )
-        getattr(sender, call)(**arguments)
+    create: Any = client
+    sender = create(service)
+    sender.meta.events.register_first(
+        "before-send", lambda request, **_: seen.append(request.headers["X-Amzn-Trace-Id"])
+    )
+    getattr(sender, call)(**arguments)
     (carried,) = seen
     assert (carried.decode() if isinstance(carried, bytes) else carried) == TRACE

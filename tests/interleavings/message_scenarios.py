@@ -289,7 +289,7 @@ def one_sync(world: World, run: Run) -> str:
 UPDATES = "event-relay.UpdatesQueue"
 
 
-def updates(world: World) -> None:
+def three_updates(world: World) -> None:
     sample = json.loads((ROOT / "events" / "event-relay" / "relay_batch.json").read_text())["Records"][0]
     for number, group in enumerate(("one", "one", "other")):
         body = sample["body"].replace("T100000001", f"T10000000{number}")
@@ -297,7 +297,7 @@ def updates(world: World) -> None:
 
 
 def relay(world: World) -> Any:
-    """A run of the schedule; what it did not finish is visible again later."""
+    """A run of the schedule; messages that it left in flight are visible after it."""
     result = world.scheduled("event-relay", "relay_events")
     for message in world.queues[UPDATES]:
         message.hidden = False
@@ -309,7 +309,7 @@ def settle_relay(world: World) -> None:
         relay(world)
 
 
-def every_update_is_told(world: World, run: Run) -> str:
+def every_update_is_published(world: World, run: Run) -> str:
     ids = [event["meta_data"]["event_id"] for event in world.published]
     if len(set(ids)) != 3:
         return f"3 updates, and {len(set(ids))} events"
@@ -329,7 +329,7 @@ INVARIANTS = (
     _one("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
     _one("shipping", "An order is shipped once.", one_shipment),
     _one("data-sync", "An order is synced once.", one_sync),
-    _one("event-relay", "Every update is told, under one id.", every_update_is_told),
+    _one("event-relay", "Every update is published under one id.", every_update_is_published),
 )
 # A run of a feed makes a dozen calls.
 LONG = Bounds(switches=1, mixed=40, random=20)
@@ -388,5 +388,7 @@ SCENARIOS = (
         _complete(),
         _complete(OTHER_ID),
     ),
-    Scenario("event-relay", "two runs of the relay", updates, {"one": relay, "other": relay}, settle=settle_relay),
+    Scenario(
+        "event-relay", "two runs of the relay", three_updates, {"one": relay, "other": relay}, settle=settle_relay
+    ),
 )

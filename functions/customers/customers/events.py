@@ -1,4 +1,4 @@
-"""What others hear of customers: the bus, and the customer topic. Ids are derived, so that a repeat can be recognised."""
+"""Events on the bus and the customer topic. Ids are derived, so that consumers recognise a repeated event."""
 
 import json
 
@@ -15,20 +15,20 @@ CREATED = ("CUSTOMER", "PROFILE", "CREATED")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 MISMATCH = ("CUSTOMER", "IDENTITY", "MISMATCH")
 SOURCE = "customers"
-REFUSALS = (BotoCoreError, ClientError, PublishFailed)
+PUBLISH_ERRORS = (BotoCoreError, ClientError, PublishFailed)
 
 
-def announce_update(customer_id: str, version: int) -> None:
-    """Tell the bus that a profile has a new version. Raises ``Refused`` 503 if it cannot be told."""
+def publish_profile_updated(customer_id: str, version: int) -> None:
+    """Publish the new version of a profile on the bus. Raises ``RetryLater`` NOT_PASSED_ON."""
     event_id = profile_updated_id(customer_id, version)
     try:
         publish(Event(UPDATED, {"customer_id": customer_id, "version": version}, event_id=event_id), source=SOURCE)
-    except REFUSALS as error:
-        raise _not_passed_on("the bus") from error
+    except PUBLISH_ERRORS as error:
+        raise _not_published("the bus") from error
 
 
-def announce_customer(customer_id: str) -> None:
-    """Tell the customer topic of a new customer. Raises ``Refused`` 503 if it cannot be told."""
+def publish_customer_created(customer_id: str) -> None:
+    """Publish a new customer on the customer topic. Raises ``RetryLater`` NOT_PASSED_ON."""
     event = Event(CREATED, {"customer_id": customer_id}, event_id=derived_id("customer-created", customer_id))
     check(event)
     attributes = dict(zip(("type", "subtype", "status"), CREATED, strict=True)) | {"origin": ORIGIN}
@@ -40,25 +40,25 @@ def announce_customer(customer_id: str) -> None:
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
             },
         )
-    except REFUSALS as error:
-        raise _not_passed_on("the customer topic") from error
+    except PUBLISH_ERRORS as error:
+        raise _not_published("the customer topic") from error
 
 
-def announce_mismatch(customer_id: str, session_hash: str) -> None:
-    """Count an identity mismatch, which raises the alarm, and tell the bus, for reconciliation.
+def publish_identity_mismatch(customer_id: str, session_hash: str) -> None:
+    """Count an identity mismatch, which raises the alarm, and publish it on the bus, for reconciliation.
 
-    The session is refused whether or not the bus can be told; its next authorisation tells it again.
+    An error of the bus is only logged: the session is refused anyway, and its next authorization publishes the event again.
     """
     metrics.add_metric(name="IdentityMismatch", unit="Count", value=1)
     event_id = derived_id("identity-mismatch", customer_id, session_hash)
     try:
         publish(Event(MISMATCH, {"customer_id": customer_id}, event_id=event_id), source=SOURCE)
-    except REFUSALS:
-        logger.exception("the mismatch was not announced")
+    except PUBLISH_ERRORS:
+        logger.exception("identity mismatch not published")
 
 
-def _not_passed_on(to: str) -> RetryLater:
-    logger.exception("not announced", extra={"to": to})
+def _not_published(destination: str) -> RetryLater:
+    logger.exception("event not published", extra={"destination": destination})
     return RetryLater(
-        RETRY_SECONDS, "What was asked for is stored, but not passed on yet; repeat the request", "NOT_PASSED_ON"
+        RETRY_SECONDS, "The change is stored, but its event is not published yet; repeat the request", "NOT_PASSED_ON"
     )

@@ -1,153 +1,128 @@
-"""Sign-ups that wait for their confirmation, and how many mails an address was sent.
+"""Sign-ups that wait for their confirmation, and the number of mails to each mailbox, in one table.
 
-{sign_up_id, email, name, secret_hashes, mailed?, uses?, expires_at (TTL, epoch seconds)}. A mailed link holds
-"<sign_up_id>.<secret>"; the table has the digest of the secret only. A sign-up that was mailed twice, because it is not known
-whether the first mail was sent, has two secrets, and both links work. Mails are counted under
-"mails#<digest of the mailbox>#<number of the hour>": those to the mailbox's own address, and those to all others of it.
+A mailed link holds "<sign_up_id>.<secret>"; the table has only the digest of the secret. A sign-up has two secrets, and two
+links that work, if the first mail may not have been sent.
+
+Mails are counted in items "mails#<digest of the mailbox>#<number of the hour>".
 """
 
 import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
-from botocore.exceptions import ClientError
-
-from setpieces import attempts
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_item
+from customers.domain.sign_ups import LINK_SECONDS, MAILS_PER_HOUR, MAX_LINK_USES, SignUp, mailbox
+from setpieces import attempts, dynamodb
+from setpieces.dynamodb import ConditionFailed
 from setpieces.settings import setting
 
-LIFE_SECONDS = 24 * 3600
-HOUR = 3600
-MAILS_PER_HOUR = 5
-# How often the links of a sign-up are taken. A confirmation tells whether a password is that of the address's account: with the
-# mails of an hour these are 100 guesses, as many as a sign-in allows.
-USES = 20
-OWN, APPENDED = {"sign_ups": MAILS_PER_HOUR}, {"appended": MAILS_PER_HOUR}
+HOUR_SECONDS = 3600
+# The sets in which mails are counted: those to the mailbox's own address, and those to all its subaddresses.
+OWN_ADDRESS_LIMITS, SUBADDRESS_LIMITS = {"sign_ups": MAILS_PER_HOUR}, {"appended": MAILS_PER_HOUR}
 
 
-@dataclass(frozen=True)
-class Pending:
-    """A sign-up whose link was followed."""
+class StoredSignUp(TypedDict):
+    """``uses`` has an id for each use of a link. ``expires_at`` (TTL) is in epoch seconds."""
 
+    sign_up_id: str
     email: str
     name: str
+    secret_hashes: set[str]
+    expires_at: int
+    mailed: NotRequired[bool]
+    uses: NotRequired[set[str]]
 
 
 @dataclass(frozen=True)
 class CountedMail:
-    """A mail that may be sent now."""
+    """A mail that is within its limit and counts towards it."""
 
     key: dict[str, str]
     attempt: str
     limits: dict[str, int]
 
-    def take_back(self) -> None:
-        """It was not sent, and counts no longer."""
-        attempts.release(setting("TABLE_NAME"), self.key, self.attempt, self.limits)
+    def release(self) -> None:
+        """Count the mail no longer, because it was not sent."""
+        attempts.release(_table(), self.key, self.attempt, self.limits)
 
 
 def count_mail(email: str) -> CountedMail | None:
-    """Count a mail to an address; None if it was sent too many. Each one counts: requests with one key may come all at once.
+    """Count a mail to an address; None if its limit is reached.
 
-    Mails to ``ada+1@...`` use up none of those to ``ada@...``: their links are for another account, so that a stranger who
-    asks for them would keep the owner of the mailbox out.
+    Concurrent requests count one by one. Mails to ``ada+1@...`` do not count towards the limit of ``ada@...``: otherwise a
+    stranger who requests them would prevent the owner of the mailbox from signing up.
     """
-    hour, whole = int(time.time()) // HOUR, mailbox(email)
+    hour, recipient = int(time.time()) // HOUR_SECONDS, mailbox(email)
     mail = CountedMail(
-        {"sign_up_id": f"mails#{attempts.digest(whole)}#{hour}"},
+        {"sign_up_id": f"mails#{attempts.digest(recipient)}#{hour}"},
         secrets.token_hex(8),
-        OWN if whole == email else APPENDED,
+        OWN_ADDRESS_LIMITS if recipient == email else SUBADDRESS_LIMITS,
     )
-    admitted = attempts.admit(setting("TABLE_NAME"), mail.key, mail.attempt, mail.limits, (hour + 1) * HOUR)
+    admitted = attempts.admit(_table(), mail.key, mail.attempt, mail.limits, (hour + 1) * HOUR_SECONDS)
     return mail if admitted else None
 
 
-def mailbox(email: str) -> str:
-    """The address without what many providers let its owner append (RFC 5233): ``ada+shop@...`` is delivered to ``ada@...``."""
-    local, _, domain = email.rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+def create_sign_up(sign_up_id: str, email: str, name: str) -> str | None:
+    """Store a sign-up, or add a secret to one whose mail may not have been sent.
 
-
-def begin(sign_up_id: str, email: str, name: str) -> str | None:
-    """Store the sign-up; returns the token for its link, None if one was mailed already and still works."""
-    secret, now = secrets.token_urlsafe(32), int(time.time())
-    link = {":until": now + LIFE_SECONDS, ":hash": {_hash(secret)}}
-    # DynamoDB removes expired items days late: what such a one has must not come back, neither links nor their uses.
-    anew = _store(
-        sign_up_id,
-        "SET email = :email, #name = :name, expires_at = :until, secret_hashes = :hash REMOVE mailed, uses",
-        "attribute_not_exists(sign_up_id) OR expires_at <= :now",
-        link | {":now": now, ":email": email, ":name": name},
-        ExpressionAttributeNames={"#name": "name"},
-    )
-    # Not mailed as far as is known. An answer to the first write that was lost ends here too, and changes nothing more.
-    again = anew or _store(
-        sign_up_id, "SET expires_at = :until ADD secret_hashes :hash", "attribute_not_exists(mailed)", link
-    )
-    return f"{sign_up_id}.{secret}" if again else None
-
-
-def _store(identifier: str, update: str, condition: str, values: dict[str, Any], **names: Any) -> bool:
-    """False if the condition does not hold."""
+    Returns the token for its link, None if the sign-up was mailed before and its link still works.
+    """
+    key, secret, now = {"sign_up_id": sign_up_id}, secrets.token_urlsafe(32), int(time.time())
+    expires_at, secret_hashes = now + LINK_SECONDS, {_hash(secret)}
     try:
-        client("dynamodb").update_item(
-            TableName=setting("TABLE_NAME"),
-            Key=to_item({"sign_up_id": identifier}),
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=to_item(values),
-            **names,
+        dynamodb.update_if(
+            _table(),
+            key,
+            set={"email": email, "name": name, "expires_at": expires_at, "secret_hashes": secret_hashes},
+            # DynamoDB removes expired items days late: neither old links nor their uses may come back.
+            remove=("mailed", "uses"),
+            condition="attribute_not_exists(sign_up_id) OR expires_at <= :now",
+            values={":now": now},
         )
-    except ClientError as error:
-        if error_code(error) == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    except ConditionFailed:
+        # Also if the response to the first write was lost and the SDK repeated it; this one then changes nothing.
+        try:
+            dynamodb.update_if(
+                _table(),
+                key,
+                set={"expires_at": expires_at},
+                add={"secret_hashes": secret_hashes},
+                condition="attribute_not_exists(mailed)",
+            )
+        except ConditionFailed:
+            return None
+    return f"{sign_up_id}.{secret}"
 
 
-def note_mailed(identifier: str) -> None:
-    """From now on a repeat of the request sends no other mail."""
-    client("dynamodb").update_item(
-        TableName=setting("TABLE_NAME"),
-        Key=to_item({"sign_up_id": identifier}),
-        UpdateExpression="SET mailed = :yes",
-        ExpressionAttributeValues=to_item({":yes": True}),
-    )
+def mark_mailed(sign_up_id: str) -> None:
+    """Record that the link was mailed, so that a repeat of the request sends no other mail."""
+    dynamodb.update_if(_table(), {"sign_up_id": sign_up_id}, set={"mailed": True})
 
 
-def find(token: str) -> Pending | None:
-    """The sign-up that a link belongs to; counts the use. None if there is none, if it has expired or was used too often."""
-    (identifier, _, secret), use = token.partition("."), secrets.token_hex(8)
+def use_link(token: str) -> SignUp | None:
+    """The sign-up of a link, whose use is counted; None if the link is unknown, has expired or was used too often."""
+    (sign_up_id, _, secret), use = token.partition("."), secrets.token_hex(8)
     try:
-        answer = client("dynamodb").update_item(
-            TableName=setting("TABLE_NAME"),
-            Key=to_item({"sign_up_id": identifier}),
-            UpdateExpression="ADD uses :uses",
+        item = dynamodb.update_if(
+            _table(),
+            {"sign_up_id": sign_up_id},
+            add={"uses": {use}},
             # DynamoDB removes expired items days late.
-            ConditionExpression=(
+            condition=(
                 "contains(secret_hashes, :hash) AND expires_at > :now"
                 " AND (attribute_not_exists(uses) OR size(uses) < :most OR contains(uses, :use))"
             ),
-            ExpressionAttributeValues=to_item(
-                {
-                    ":hash": _hash(secret),
-                    ":now": int(time.time()),
-                    ":most": USES,
-                    ":use": use,
-                    ":uses": {use},
-                }
-            ),
-            ReturnValues="ALL_NEW",
+            values={":hash": _hash(secret), ":now": int(time.time()), ":most": MAX_LINK_USES, ":use": use},
         )
-    except ClientError as error:
-        if error_code(error) == "ConditionalCheckFailedException":
-            return None
-        raise
-    stored = from_item(answer["Attributes"])
-    return Pending(stored["email"], stored["name"])
+    except ConditionFailed:
+        return None
+    stored = cast(StoredSignUp, item)
+    return SignUp(stored["email"], stored["name"])
+
+
+def _table() -> str:
+    return setting("TABLE_NAME")
 
 
 def _hash(secret: str) -> str:

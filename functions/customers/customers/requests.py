@@ -13,7 +13,7 @@ from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
 
 MAX_ADDRESSES = 10
-# As the commerce platform gets it, which takes 32 KiB; the rest of a profile is far smaller than the difference.
+# The commerce platform accepts records of 32 KiB; the other members of a profile are far smaller than the difference.
 MAX_ADDRESSES_BYTES = 24 * 1024
 # As in the storefront's form. https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
 MIN_PASSWORD_LENGTH = 12
@@ -33,7 +33,7 @@ CONFIRMATION = JsonBody(
         "type": "object",
         "required": ["token", "password"],
         "properties": {
-            # <id of the sign-up>.<secret>, as ``customers.repository`` makes them
+            # <id of the sign-up>.<secret>, as ``customers.repository`` creates it
             "token": {
                 "type": "string",
                 "pattern": r"^[0-9a-f]{32}\.[A-Za-z0-9_-]{43}$",
@@ -44,7 +44,7 @@ CONFIRMATION = JsonBody(
         "additionalProperties": False,
     }
 )
-# A JSON merge patch (RFC 7396). A customer has to have a name; null takes away the others.
+# A JSON merge patch (RFC 7396): null removes a member, except the name, which a customer must have.
 PROFILE_PATCH = JsonBody(
     {
         "type": "object",
@@ -75,7 +75,7 @@ PROFILE_PATCH = JsonBody(
 
 @dataclass(frozen=True)
 class RequestSignUp:
-    """A request for an account. A repeated one under the same key has the same id."""
+    """A request for an account. A repeat with the same Idempotency-Key has the same ``sign_up_id``."""
 
     sign_up_id: str
     email: str
@@ -92,7 +92,7 @@ class CreateCustomer:
 
 @dataclass(frozen=True)
 class UpdateProfile:
-    """A merge patch of the profile that has one of ``versions``; None for any version."""
+    """A merge patch of the profile if it has one of ``versions``; of any version if they are None."""
 
     customer_id: str
     patch: dict[str, Any]
@@ -104,7 +104,7 @@ def parse_request_sign_up(request: Request) -> RequestSignUp:
     body, key = SIGN_UP.parse(request), request.idempotency_key()
     if key is None:
         return RequestSignUp(secrets.token_hex(16), body["email"], body["name"])
-    # Another request under the same key is another sign-up.
+    # The same key with other values is another sign-up.
     scope = payload_digest([body["email"].casefold(), body["name"]])
     return RequestSignUp(key_digest(scope, key), body["email"], body["name"])
 
@@ -126,10 +126,10 @@ def parse_update_profile(request: Request) -> UpdateProfile:
 
 
 def parse_customer_id(request: Request) -> str:
-    """The customer who calls, as the authorizer knows them. Raises ``Refused`` if the path names another.
+    """The customer of the session, from the authorizer's context. Raises ``Refused`` SESSION_USER_MISMATCH.
 
-    The gateway lets no other caller through. The path is compared again, so that a fault in a policy, or a path that two
-    parties read differently, does not show another customer's data.
+    The gateway has checked the path. It is compared again, so that an error in a policy, or a path that the gateway and the
+    function decode differently, does not reveal another customer's data.
     """
     customer_id = str(request.authorizer.get("customer_id") or "")
     if not customer_id or customer_id != request.path_parameters.get("customer_id"):

@@ -1,4 +1,4 @@
-"""The bus hears of sign-ins."""
+"""The event of a sign-in."""
 
 from setpieces.events import Event, derived_id, publish
 from setpieces.observability import logger, metrics
@@ -7,11 +7,11 @@ from setpieces.sessions import Session
 LOGIN = ("CUSTOMER", "SESSION", "LOGIN")
 
 
-def announce(session: Session) -> None:
-    """Publish Customer login, for customers.
+def publish_login(session: Session) -> None:
+    """Publish Customer login on the bus, for customers only.
 
-    The event only brings other platforms up to date, as the next sign-in does again; so a bus that is down is counted and
-    logged, and keeps nobody out.
+    An error is only counted and logged, and the sign-in succeeds: consumers use the event to update external systems, which
+    the next sign-in does, too.
     """
     if not session.customer_id:
         return
@@ -19,5 +19,5 @@ def announce(session: Session) -> None:
     try:
         publish(event, source="login")
     except Exception:
-        logger.exception("the sign-in was not announced")
+        logger.exception("login event not published")
         metrics.add_metric(name="LoginNotAnnounced", unit="Count", value=1)

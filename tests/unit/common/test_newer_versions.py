@@ -51,7 +51,7 @@ TESTS: dict[str, list[str]] = {
         "test_a_newer_version_is_written_again",
     ],
     "customer-migration/test_migration_repository.py": ["test_a_migration_is_loaded"],
-    "customers/test_customer_signup.py": ["test_a_repeat_is_the_same_customer_with_all_they_have"],
+    "customers/test_confirmations.py": ["test_a_repeat_returns_the_same_customer_unchanged"],
     "customers/test_sign_up_requests.py": ["test_a_confirmation_link_finds_its_sign_up"],
     "data-sync/test_data_sync_handlers.py": ["test_an_event_is_sent_once_to_the_system_of_the_spoke"],
     "event-relay/test_relay_runs.py": ["test_a_batch_returns_the_messages_whose_events_were_refused"],

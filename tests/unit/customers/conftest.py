@@ -1,4 +1,4 @@
-"""The customers service as deployed, with its partners; every test is one request."""
+"""The customers service as deployed, with its partners. Each test is one request."""
 
 from collections.abc import Callable
 
@@ -23,11 +23,11 @@ def customers(service: Callable[..., Service]) -> Service:
 
 @pytest.fixture
 def partners(customers: Service, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Partners:
-    # A password's digest is slow by design; none of these passwords is worth guessing.
+    # A password's digest is slow by design, which no test needs.
     monkeypatch.setenv("PASSWORD_HASH_COST", "2")
-    made = Partners(faults)
-    monkeypatch.setattr(external, "call", made.call)
-    monkeypatch.setattr(signed_client, "call", made.next_number)
-    monkeypatch.setattr(repository, "find", lambda token: made.sign_up)
+    partners = Partners(faults)
+    monkeypatch.setattr(external, "call", partners.call)
+    monkeypatch.setattr(signed_client, "call", partners.next_customer_id)
+    monkeypatch.setattr(repository, "use_link", lambda token: partners.sign_up)
     faults.restart()
-    return made
+    return partners

@@ -1,11 +1,11 @@
-"""The partners that customers' functions call, in memory: the simulators' own rules, and the sequence of customer numbers."""
+"""The partners that customers' functions call: the simulators' rules over documents in memory, and the sequence of numbers."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from customers.repository import Pending
+from customers.domain.sign_ups import SignUp
 from partners.domain.operations import Call, Conflict, Stored, Write
 from partners.simulators.routes import find_operation
 from partners.workflow import perform, utc_now
@@ -45,15 +45,15 @@ class Memory:
 
 
 class Partners:
-    """The simulators' rules over documents in memory, and the sequence of customer numbers.
+    """The simulators and the sequence of customer numbers, with the faults of a test.
 
-    ``sign_up`` is what every confirmation is for.
+    ``sign_up`` is the sign-up of every link.
     """
 
     def __init__(self, faults: Faults) -> None:
         self.memory = Memory()
         self.numbers = 0
-        self.sign_up: Pending | None = None
+        self.sign_up: SignUp | None = None
         self.faults = faults
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Partners:
     def perform(
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """What the simulator answers to a request, which meets no fault."""
+        """The simulator's response, without faults."""
         try:
             operation, ids = find_operation(method, path)
             outcome = perform(operation, Call(ids, {}, headers or {}, body or {}, utc_now()), self.memory)
@@ -83,16 +83,18 @@ class Partners:
             ExternalUnavailable(system, "no answer", timed_out=True),
         )
 
-    def next_number(self, service: str, method: str, path: str, **options: Any) -> Answer:
+    def next_customer_id(self, service: str, method: str, path: str, **options: Any) -> Answer:
         """As ``signed_client.call``."""
         assert (service, method, path) == ("sequences", "POST", "/v1/sequences/customer/next")
 
-        def take() -> Answer:
+        def next_number() -> Answer:
             self.numbers += 1
             return Answer(200, {"formatted": f"C{FIRST_NUMBER + self.numbers}"})
 
-        return self.faults.call("POST sequences", take, ExternalUnavailable(service, "no answer", timed_out=True))
+        return self.faults.call(
+            "POST sequences", next_number, ExternalUnavailable(service, "no answer", timed_out=True)
+        )
 
     def messages(self) -> list[dict[str, Any]]:
-        """What was published to the customer topic."""
+        """The requests to publish to the customer topic."""
         return [dict(request) for request in self.faults.requests("Publish")]

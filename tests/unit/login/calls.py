@@ -1,4 +1,4 @@
-"""Calls of the login service's functions, and an identity provider that answers what a test says."""
+"""Calls of the login service's functions, and an identity provider whose response the test sets."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PER_CLIENT, PER_ADDRESS = 10, 25
 
 
 class Login:
-    """The login service. ``answer`` is the identity provider's, or what its client raises; ``requests`` are those it got."""
+    """The login service. ``answer`` is the identity provider's response or error, ``requests`` the bodies that it received."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -40,7 +40,7 @@ class Login:
     def call(
         self, function: str, body: Any = None, token: str | None = None, *, client: str = "192.0.2.1", **path: str
     ) -> Response:
-        """The answer to a request from the address ``client``, in the session of ``token``."""
+        """The response to a request from the address ``client``, in the session of ``token``."""
         headers = {"X-Forwarded-For": f"{client}, 198.51.100.7"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -54,21 +54,21 @@ class Login:
         return str(response.body["session_token"])
 
     def authorize(self, function: str, authorization: str | None) -> dict[str, Any]:
-        """What an authorizer answers to a request with this header."""
+        """An authorizer's response to a request with this header."""
         headers = {} if authorization is None else {"Authorization": authorization}
         event = {"type": "REQUEST", "methodArn": METHOD_ARN, "headers": headers, "requestContext": {"requestId": "r"}}
         policy: dict[str, Any] = self.service.invoke(function, event)
         return policy
 
     def is_alive(self, token: str) -> bool:
-        """Whether the session lets its person in."""
+        """True if the session is valid."""
         try:
             return effect(self.authorize("authorize_guest", f"Bearer {token}")) == "Allow"
         except Unauthorized:
             return False
 
     def sessions(self) -> list[dict[str, Any]]:
-        """The stored sessions; the table holds failures of sign-ins, too."""
+        """The stored sessions, without the other items of the table."""
         return [item for item in self.service.items("Table") if "issued_at" in item]
 
     def change_session(self, token: str, **members: Any) -> None:

@@ -17,6 +17,6 @@ def login(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> L
         "ADMIN_SESSION_MINUTES": ADMIN_MINUTES,
         "ADMIN_IDLE_MINUTES": ADMIN_IDLE_MINUTES,
     }
-    made = Login(service("login", **{name: str(value) for name, value in minutes.items()}))
-    monkeypatch.setattr(external, "call", made.identity_provider)
-    return made
+    login = Login(service("login", **{name: str(value) for name, value in minutes.items()}))
+    monkeypatch.setattr(external, "call", login.identity_provider)
+    return login

@@ -1,10 +1,11 @@
-"""How often a password may be guessed, however attempts interleave."""
+"""Limits on failed sign-ins, also when they are concurrent."""
 
 from typing import Any
 
 import pytest
 
-from login.repository import attempts as attempts_module
+from login import workflow
+from login.repository import sign_ins
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Faults
@@ -16,7 +17,7 @@ WRONG = Answer(401, {})
 @pytest.fixture(autouse=True)
 def _one_window(monkeypatch: pytest.MonkeyPatch):
     """No test runs across the end of a window."""
-    monkeypatch.setattr(attempts_module, "WINDOW_SECONDS", 10**12)
+    monkeypatch.setattr(sign_ins, "WINDOW_SECONDS", 10**12)
 
 
 def guess(login: Login, answer: Any = WRONG, client: str = "192.0.2.1", email: str = CREDENTIALS["email"]) -> int:
@@ -26,11 +27,11 @@ def guess(login: Login, answer: Any = WRONG, client: str = "192.0.2.1", email: s
 
 def test_after_ten_failures_a_client_is_429_even_with_the_right_password(login: Login):
     assert {guess(login) for _ in range(PER_CLIENT)} == {401}
-    asked = len(login.requests)
+    requests = len(login.requests)
     login.answer = Answer(200, ADA)
     status, _, problem = login.call("create_session", CREDENTIALS)
     assert (status, problem["code"]) == (429, "TOO_MANY_ATTEMPTS")
-    assert len(login.requests) == asked
+    assert len(login.requests) == requests
     assert guess(login, Answer(200, ADA), email="ADA@example.com ") == 429
     assert guess(login, email="somebody@example.com") == 401
     assert guess(login, Answer(200, ADA), client="192.0.2.2") == 201
@@ -44,25 +45,25 @@ def test_many_clients_share_the_failures_of_an_address(login: Login):
 @pytest.mark.parametrize(
     ("answer", "status"), [(Answer(200, ADA), 201), (ExternalUnavailable("identity", "no answer"), 503)]
 )
-def test_only_failures_count(login: Login, answer: Any, status: int):
+def test_only_wrong_credentials_count(login: Login, answer: Any, status: int):
     assert {guess(login, answer) for _ in range(PER_ADDRESS + 1)} == {status}
 
 
-def test_two_concurrent_guesses_share_the_last_attempt(login: Login, faults: Faults):
+def test_only_one_of_two_concurrent_sign_ins_gets_the_last_attempt(login: Login, faults: Faults):
     for _ in range(PER_CLIENT - 1):
         guess(login)
-    others = []
-    faults.meanwhile("UpdateItem", lambda: others.append(guess(login)), after=True)
+    concurrent: list[int] = []
+    faults.meanwhile("UpdateItem", lambda: concurrent.append(guess(login)), after=True)
     assert guess(login) == 401
-    assert others == [429]
+    assert concurrent == [429]
 
 
-def test_a_failure_whose_answer_was_lost_counts_once(login: Login, faults: Faults):
+def test_a_count_whose_response_was_lost_counts_once(login: Login, faults: Faults):
     faults.lose_answer("UpdateItem")
     assert [guess(login) for _ in range(PER_CLIENT + 1)] == [401] * PER_CLIENT + [429]
 
 
-def test_no_address_is_stored(login: Login):
+def test_addresses_are_stored_as_digests(login: Login):
     guess(login)
     items = login.service.items("Table")
     assert items
@@ -73,8 +74,8 @@ def test_no_address_is_stored(login: Login):
 
 def test_refused_and_throttled_sign_ins_are_counted(login: Login, monkeypatch: pytest.MonkeyPatch):
     counted: list[str] = []
-    monkeypatch.setattr(attempts_module, "count", counted.append)
+    monkeypatch.setattr(workflow, "count", counted.append)
     guess(login, Answer(200, ADA))
     for _ in range(PER_CLIENT + 1):
         guess(login)
-    assert counted == ["SignInRefused"] * PER_CLIENT + ["SignInThrottled"]
+    assert counted == ["SessionStarted"] + ["SignInRefused"] * PER_CLIENT + ["SignInThrottled"]

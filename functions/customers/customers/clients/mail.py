@@ -1,4 +1,4 @@
-"""The mail that confirms an e-mail address: plain text, the same whether or not the address has an account."""
+"""The mail with the link that confirms an e-mail address: the same whether or not the address has an account."""
 
 from datetime import UTC, datetime
 
@@ -10,10 +10,10 @@ from setpieces.observability import logger, metrics
 from setpieces.parameters import address
 from setpieces.settings import SITE_ID, setting
 
-# What SES says of a recipient or a mail that it will never take. Passed on, it would tell the caller about the address.
+# SES will never accept this recipient or mail. Returned to the caller, the error would reveal something about the address.
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
-REFUSALS = ("MessageRejected", "BadRequestException")
-NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError)
+REFUSAL_CODES = ("MessageRejected", "BadRequestException")
+CONNECTION_ERRORS = (ConnectTimeoutError, EndpointConnectionError)
 
 TEXT = """Hello,
 
@@ -32,8 +32,11 @@ mail: no account is made unless the link is opened.
 """
 
 
-def text(token: str, site_url: str, expires_at: int) -> str:
-    """The token is behind a # in the link, which browsers keep to themselves: no log and no proxy sees it."""
+def mail_text(token: str, site_url: str, expires_at: int) -> str:
+    """The text of the mail; ``expires_at`` is in epoch seconds.
+
+    The token is in the fragment of the link, which browsers do not send: it is in no log of a server or proxy.
+    """
     until = datetime.fromtimestamp(expires_at, UTC).strftime("%d %B %Y, %H:%M UTC")
     return TEXT.format(site=SITE_ID, link=f"{site_url}/sign-up/confirm#{token}", token=token, until=until)
 
@@ -44,8 +47,11 @@ def site_url() -> str:
 
 
 def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
-    """False if SES takes no mails now. Raises ``Refused`` 503 if it is not known whether it took this one."""
-    body = text(token, site_url, expires_at)
+    """Mail the link; False if SES has not accepted the mail. Raises ``RetryLater`` NOT_MAILED if it may have.
+
+    A refusal of the recipient counts as accepted, so that the response does not depend on the address.
+    """
+    text = mail_text(token, site_url, expires_at)
     try:
         single_try_client("sesv2").send_email(
             FromEmailAddress=setting("SENDER"),
@@ -53,27 +59,27 @@ def send(email: str, token: str, site_url: str, expires_at: int) -> bool:
             Content={
                 "Simple": {
                     "Subject": {"Data": f"{SITE_ID}: confirm your e-mail address"},
-                    "Body": {"Text": {"Data": body}},
+                    "Body": {"Text": {"Data": text}},
                 }
             },
         )
     except (BotoCoreError, ClientError) as error:
-        # The service's own text names the recipient.
+        # SES's message names the recipient, so it is not logged.
         code = error_code(error)
-        if code not in REFUSALS or _is_about_sender(error):
-            logger.error("the confirmation was not mailed", extra={"code": code or type(error).__name__})
-            if isinstance(error, NOT_CONNECTED):
+        if code not in REFUSAL_CODES or _is_about_sender(error):
+            logger.error("confirmation not mailed", extra={"code": code or type(error).__name__})
+            if isinstance(error, CONNECTION_ERRORS):
                 return False
             if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                 return False
             raise not_mailed() from None
-        logger.warning("the confirmation was refused", extra={"code": code})
+        logger.warning("confirmation refused", extra={"code": code})
         metrics.add_metric(name="ConfirmationRefused", unit="Count", value=1)
     return True
 
 
 def _is_about_sender(error: Exception) -> bool:
-    """SES refuses a sender that is not confirmed as it does a recipient, and names which.
+    """True if SES refused the sender: the error is the same for an unverified recipient, and its message names the address.
 
     https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
     """
@@ -81,4 +87,5 @@ def _is_about_sender(error: Exception) -> bool:
 
 
 def not_mailed() -> RetryLater:
+    """503."""
     return RetryLater(RETRY_SECONDS, "The confirmation cannot be mailed now; repeat the request", "NOT_MAILED")

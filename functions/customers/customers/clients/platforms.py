@@ -1,4 +1,4 @@
-"""The outside systems that know a customer: identity provider, commerce platform, rewards platform. Calls have deadlines."""
+"""The external systems that hold a customer's data: identity provider, commerce platform, rewards platform."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,146 +6,131 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from customers.domain.identities import Gap, Held
+from customers.domain.access import NoIdentity, PlatformIdentity
+from customers.domain.profile import profile_not_found
 from setpieces import external
 from setpieces.entity_tags import entity_tag
-from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.external import Answer
 from setpieces.parameters import address
-from setpieces.rest_api import Request
 
-# Both look-ups of an authorisation share this.
+# For both look-ups of an authorization together.
 LOOK_UP_SECONDS = 2.0
-# The longest that one call is waited for, and what has to be left for what follows.
+# The longest wait for one call, and the time to leave for what follows it.
 CALL_SECONDS = 2.0
-ANSWER_SECONDS = 0.5
+RESPONSE_SECONDS = 0.5
 
 RECORDS = (("commerce", "customers"), ("rewards", "members"))
 
-# As many as two authorisations in a row need, so that a platform that hangs does not hold up the next one in this process.
+# As many as two authorizations in a row need, so that a platform that hangs does not delay the next one in this process.
 _threads = ThreadPoolExecutor(2 * len(RECORDS), thread_name_prefix="platform")
 
 
-def held_identities(customer_id: str) -> tuple[Held, ...]:
-    """The identity that the commerce and the rewards platform hold, asked at the same time under one deadline."""
-    # Addresses first: neither boto3's clients nor the cache of parameters are made for being created by two threads at once.
+def look_up_identities(customer_id: str) -> tuple[PlatformIdentity, ...]:
+    """The identities that the commerce and the rewards platform hold, looked up concurrently under one deadline."""
+    # Addresses first: neither boto3's clients nor the cache of parameters may be created by two threads at once.
     urls = {system: address("partners", f"{system}-url") for system, _ in RECORDS}
     deadline = time.monotonic() + LOOK_UP_SECONDS
-    asked = [_threads.submit(_held, system, kind, customer_id, urls) for system, kind in RECORDS]
-    return tuple(_in_time(future, deadline) for future in asked)
+    futures = [_threads.submit(_look_up_identity, system, kind, customer_id, urls) for system, kind in RECORDS]
+    return tuple(_wait_for_identity(future, deadline) for future in futures)
 
 
-def _held(system: str, kind: str, customer_id: str, urls: dict[str, str]) -> Held:
+def _look_up_identity(system: str, kind: str, customer_id: str, urls: dict[str, str]) -> PlatformIdentity:
     answer = external.call(system, "GET", kind, customer_id, timeout=LOOK_UP_SECONDS, base_url=urls.__getitem__)
     if answer.status in (404, 410):
-        return Gap.ABSENT
-    body = _document(system, answer)
-    return body["identity_id"] if isinstance(body.get("identity_id"), str) else Gap.SILENT
+        return NoIdentity.NOT_FOUND
+    identity_id = _parse_record(system, answer).get("identity_id")
+    return identity_id if isinstance(identity_id, str) else NoIdentity.UNAVAILABLE
 
 
-def _in_time(future: "Future[Held]", deadline: float) -> Held:
-    """The deadline is for both look-ups, also for one that had to wait for a thread."""
+def _wait_for_identity(future: "Future[PlatformIdentity]", deadline: float) -> PlatformIdentity:
+    """The deadline also covers a look-up that had to wait for a thread."""
     try:
         return future.result(timeout=max(0.0, deadline - time.monotonic()))
     except (TimeoutError, ExternalUnavailable):
-        return Gap.SILENT
+        return NoIdentity.UNAVAILABLE
 
 
 class Platforms:
-    """The calls of one request, each of which may take what ``remaining_seconds`` leaves."""
+    """The calls of one request, each limited by the seconds that its invocation has left. Each raises
+    ``ExternalUnavailable``.
+    """
 
     def __init__(self, remaining_seconds: Callable[[], float]) -> None:
         self._remaining_seconds = remaining_seconds
 
-    @classmethod
-    def of(cls, request: Request) -> "Platforms":
-        return cls(request.remaining_seconds)
+    def timeout(self) -> float:
+        """Seconds that one call may take now."""
+        return min(CALL_SECONDS, self._remaining_seconds() - RESPONSE_SECONDS)
 
-    def seconds(self) -> float:
-        """How long one call may take now."""
-        return min(CALL_SECONDS, self._remaining_seconds() - ANSWER_SECONDS)
+    def find_customer(self, customer_id: str) -> dict[str, Any] | None:
+        """The commerce platform's record; None if there is none or it was deleted."""
+        return self._find_record("commerce", "customers", customer_id)
 
-    def customer(self, customer_id: str) -> dict[str, Any] | None:
-        """The commerce platform's record; None if there is none, or none any more. Raises ``ExternalUnavailable``."""
-        return self._record("commerce", "customers", customer_id)
-
-    def member(self, customer_id: str) -> dict[str, Any] | None:
-        """The rewards platform's record. Raises ``ExternalUnavailable``."""
-        return self._record("rewards", "members", customer_id)
+    def find_member(self, customer_id: str) -> dict[str, Any] | None:
+        """The rewards platform's record; None if there is none or it was deleted."""
+        return self._find_record("rewards", "members", customer_id)
 
     def replace_customer(self, customer: dict[str, Any], version: int) -> dict[str, Any] | None:
-        """Write ``customer`` over its version ``version``; returns it as stored, None if it has another version by now.
+        """Replace version ``version`` of the record; returns it as stored, None if its version is another one by now.
 
-        Raises ``ExternalUnavailable``; ``Refused`` 403 if it was deleted.
+        Raises ``Refused`` PROFILE_NOT_FOUND if the customer was deleted.
         """
-        answer = self._call(
-            "commerce",
-            "PUT",
-            "customers",
-            customer["customer_id"],
-            body=customer,
-            headers={"If-Match": entity_tag(version)},
-        )
+        answer = self._put("commerce", "customers", customer, {"If-Match": entity_tag(version)})
         if answer.status == 412:
             return None
         if answer.status == 410:
-            raise no_profile()
-        return _document("commerce", answer)
+            raise profile_not_found()
+        return _parse_record("commerce", answer)
 
     def add_customer(self, customer: dict[str, Any]) -> bool:
-        """Store a new customer. False if there is one already, or a deleted one. Raises ``ExternalUnavailable``."""
-        answer = self._call(
-            "commerce", "PUT", "customers", customer["customer_id"], body=customer, headers={"If-None-Match": "*"}
-        )
+        """Store a new customer. False if the customer exists or was deleted."""
+        answer = self._put("commerce", "customers", customer, {"If-None-Match": "*"})
         if answer.status in (410, 412):
             return False
-        _document("commerce", answer)
+        _parse_record("commerce", answer)
         return True
 
     def add_member(self, member: dict[str, Any]) -> None:
-        """Store a new member; one that is there already stays as it is, with its points. Raises ``ExternalUnavailable``."""
-        answer = self._call(
-            "rewards", "PUT", "members", member["customer_id"], body=member, headers={"If-None-Match": "*"}
-        )
+        """Store a new member; an existing one is left unchanged, with its points."""
+        answer = self._put("rewards", "members", member, {"If-None-Match": "*"})
         if answer.status != 412:
-            _document("rewards", answer)
+            _parse_record("rewards", answer)
 
-    def register(self, email: str, password: str, customer_id: str) -> dict[str, Any] | None:
-        """A new identity {identity_id, customer_id}; None if the address is taken. Raises ``ExternalUnavailable``."""
+    def create_identity(self, email: str, password: str, customer_id: str) -> dict[str, Any] | None:
+        """A new identity {identity_id, customer_id}; None if the e-mail address has one."""
         body = {"email": email, "password": password, "customer_id": customer_id}
         answer = self._call("identity", "POST", "identities", body=body)
-        return None if answer.status == 409 else _document("identity", answer)
+        return None if answer.status == 409 else _parse_record("identity", answer)
 
     def authenticate(self, email: str, password: str) -> dict[str, Any] | None:
-        """The identity of these credentials; None if there is no such. Raises ``ExternalUnavailable``."""
+        """The identity {identity_id, customer_id} of these credentials; None if they are wrong."""
         credentials = {"email": email, "password": password}
         answer = self._call("identity", "POST", "authentications", body=credentials, repeatable=True)
-        return None if answer.status == 401 else _document("identity", answer)
+        return None if answer.status == 401 else _parse_record("identity", answer)
 
-    def _record(self, system: str, kind: str, customer_id: str) -> dict[str, Any] | None:
+    def _find_record(self, system: str, kind: str, customer_id: str) -> dict[str, Any] | None:
         answer = self._call(system, "GET", kind, customer_id)
-        return None if answer.status in (404, 410) else _document(system, answer)
+        return None if answer.status in (404, 410) else _parse_record(system, answer)
+
+    def _put(self, system: str, kind: str, record: dict[str, Any], headers: dict[str, str]) -> Answer:
+        return self._call(system, "PUT", kind, record["customer_id"], body=record, headers=headers)
 
     def _call(self, system: str, method: str, *path: str, **options: Any) -> Answer:
-        return external.call(system, method, *path, timeout=self.seconds(), **options)
+        return external.call(system, method, *path, timeout=self.timeout(), **options)
 
 
-def _document(system: str, answer: Answer) -> dict[str, Any]:
+def _parse_record(system: str, answer: Answer) -> dict[str, Any]:
     if answer.status not in (200, 201) or not isinstance(answer.body, dict):
-        raise ExternalUnavailable(system, f"gave an answer of no use ({answer.status})")
+        raise ExternalUnavailable(system, f"gave an unusable response ({answer.status})")
     return answer.body
 
 
-def no_profile() -> Refused:
-    """403, as the authorizer answers: the profile was there when the session was let in, and is gone now."""
-    return Refused("PROFILE_NOT_FOUND", "There is no such profile")
-
-
 @contextmanager
-def within_reach() -> Iterator[None]:
-    """Turns ``ExternalUnavailable`` into a ``Refused`` 503: a repeat of the same request is safe."""
+def unavailable_as_503() -> Iterator[None]:
+    """Raise ``RetryLater`` CUSTOMERS_UNAVAILABLE for ``ExternalUnavailable``: a repeat of the same request is safe."""
     try:
         yield
     except ExternalUnavailable as error:
-        detail = "A system that this needs is slow or down; try again"
+        detail = "A system that this request needs is slow or down; try again"
         raise RetryLater(error.retry_seconds, detail, "CUSTOMERS_UNAVAILABLE") from error

@@ -1,37 +1,30 @@
-"""A customer's profile: what its owner sees of the commerce platform's record, and what a patch makes of it. Pure."""
+"""A customer's records on the commerce and the rewards platform. Pure."""
 
 from typing import Any
 
-SHOWN = ("customer_id", "name", "email", "phone", "addresses", "marketing_opt_in")
-MEMBER_SHOWN = ("customer_id", "points", "tier")
-# Kept by the platform itself; sent back, old times would stand for the new values.
-PLATFORMS_OWN = ("version", "updated_at")
+from setpieces.errors import Refused
+
+# The platform maintains these itself; sent back, old times would be stored for new values.
+PLATFORM_MEMBERS = ("version", "updated_at")
 # Updates that the platform reports with this origin are our own, and the relay drops them.
 ORIGIN = "shop"
 
 
-def shown(customer: dict[str, Any]) -> dict[str, Any]:
-    """{customer_id, name, email, phone?, addresses?, marketing_opt_in?}; identity, origin and bookkeeping stay inside."""
-    return {name: customer[name] for name in SHOWN if name in customer}
+def apply_patch(customer: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """``customer`` with one level of a JSON merge patch applied: null removes a member, other values replace it.
+
+    https://www.rfc-editor.org/rfc/rfc7396
+    """
+    unchanged = {name: value for name, value in customer.items() if name not in patch}
+    return unchanged | {name: value for name, value in patch.items() if value is not None}
 
 
-def member_shown(member: dict[str, Any]) -> dict[str, Any]:
-    """{customer_id, points, tier}."""
-    return {name: member[name] for name in MEMBER_SHOWN if name in member}
+def without_platform_members(customer: dict[str, Any]) -> dict[str, Any]:
+    """The record as it is sent to the platform: of our origin, without the members that the platform maintains."""
+    return {name: value for name, value in customer.items() if name not in PLATFORM_MEMBERS} | {"origin": ORIGIN}
 
 
-def merged(customer: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """``customer`` with ``patch`` applied as RFC 7396 says for one level: null takes away, anything else replaces."""
-    kept = {name: value for name, value in customer.items() if name not in patch}
-    return kept | {name: value for name, value in patch.items() if value is not None}
-
-
-def to_store(customer: dict[str, Any]) -> dict[str, Any]:
-    """The record as it is sent to the platform."""
-    return {name: value for name, value in customer.items() if name not in PLATFORMS_OWN} | {"origin": ORIGIN}
-
-
-def new_record(customer_id: str, identity_id: str, name: str, email: str) -> dict[str, Any]:
+def new_customer(customer_id: str, identity_id: str, name: str, email: str) -> dict[str, Any]:
     """A new customer for the commerce platform."""
     return {
         "customer_id": customer_id,
@@ -53,3 +46,8 @@ def new_member(customer_id: str, identity_id: str) -> dict[str, Any]:
         "points": 0,
         "tier": "bronze",
     }
+
+
+def profile_not_found() -> Refused:
+    """403, as from the authorizer: the customer was deleted after the session was authorized."""
+    return Refused("PROFILE_NOT_FOUND", "There is no such profile")

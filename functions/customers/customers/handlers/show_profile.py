@@ -1,8 +1,9 @@
-"""GET /v1/customers/{customer_id}/profile."""
+"""GET /v1/customers/{customer_id}/profile: the profile, with its version as ``ETag``."""
 
-from customers.clients.platforms import Platforms, no_profile, within_reach
-from customers.domain.profile import shown
+from customers.clients.platforms import Platforms, unavailable_as_503
+from customers.domain.profile import profile_not_found
 from customers.requests import parse_customer_id
+from customers.views.profiles import profile_view
 from setpieces.entity_tags import entity_tag
 from setpieces.rest_api import Request, Response, rest_handler
 
@@ -10,8 +11,8 @@ from setpieces.rest_api import Request, Response, rest_handler
 @rest_handler
 def handler(request: Request) -> Response:
     customer_id = parse_customer_id(request)
-    with within_reach():
-        customer = Platforms.of(request).customer(customer_id)
+    with unavailable_as_503():
+        customer = Platforms(request.remaining_seconds).find_customer(customer_id)
     if customer is None:
-        raise no_profile()
-    return Response(200, shown(customer), {"ETag": entity_tag(customer["version"])})
+        raise profile_not_found()
+    return Response(200, profile_view(customer), {"ETag": entity_tag(customer["version"])})

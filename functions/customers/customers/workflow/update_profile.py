@@ -1,35 +1,40 @@
-"""A profile is changed: read, merged, written on condition, announced."""
+"""Changing a profile: read, patch, write if the version is unchanged, publish."""
 
 from typing import Any
 
-from customers.clients.platforms import Platforms, no_profile
-from customers.domain.profile import merged, to_store
-from customers.events import announce_update
+from customers import events
+from customers.clients.platforms import Platforms
+from customers.domain.profile import apply_patch, profile_not_found, without_platform_members
 from customers.requests import UpdateProfile
 from setpieces.errors import RETRY_SECONDS, Refused, RetryLater
 
-RACES = 3
+MAX_TRIES = 3
 
 
-def change(command: UpdateProfile, platforms: Platforms) -> dict[str, Any]:
+def update_profile(command: UpdateProfile, platforms: Platforms) -> dict[str, Any]:
     """The customer after the patch.
 
-    A change that is there already is answered as if it had just been made (RFC 9110, 13.1.1), and announced again under the
-    same id: so a caller whose answer was lost, or a crash between the write and the event, is mended by a repeat. A patch of
-    nothing cannot be such a repeat: it only asks whether the version is current.
-    Raises ``ExternalUnavailable``, ``Refused`` 403, 412, 503.
+    A patch whose result is stored already succeeds again (RFC 9110, 13.1.1) and publishes its event again under the same id:
+    so a repeat completes a request whose response was lost, or that crashed between the write and the event. An empty patch
+    cannot be such a repeat: it only checks that the version is current.
+
+    Raises ``Refused``: PROFILE_NOT_FOUND, PROFILE_CHANGED; ``RetryLater``: PROFILE_BUSY, NOT_PASSED_ON;
+    ``ExternalUnavailable``.
     """
-    for _ in range(RACES):
-        current = platforms.customer(command.customer_id)
+    for _ in range(MAX_TRIES):
+        current = platforms.find_customer(command.customer_id)
         if current is None:
-            raise no_profile()
-        wanted = merged(current, command.patch)
+            raise profile_not_found()
+        patched = apply_patch(current, command.patch)
         stale = command.versions is not None and current["version"] not in command.versions
-        if stale and (wanted != current or not command.patch):
+        if stale and (patched != current or not command.patch):
             raise Refused("PROFILE_CHANGED", "The profile is not the one that If-Match names; read it again")
-        stored = current if wanted == current else platforms.replace_customer(to_store(wanted), current["version"])
+        if patched == current:
+            stored: dict[str, Any] | None = current
+        else:
+            stored = platforms.replace_customer(without_platform_members(patched), current["version"])
         if stored is not None:
-            announce_update(command.customer_id, stored["version"])
+            events.publish_profile_updated(command.customer_id, stored["version"])
             return stored
-        # Somebody else was faster. Whoever named a version is now told so; anybody else's fields go into the newer one.
+        # A concurrent change. The next try refuses a request that names a version, and patches the new version for others.
     raise RetryLater(RETRY_SECONDS, "Others keep changing this profile; try again", "PROFILE_BUSY")

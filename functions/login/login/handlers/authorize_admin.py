@@ -1,4 +1,4 @@
-"""Authorizer of APIs for the shop's own people: a session in the role ``admin``. Not cached: it decides for one method."""
+"""Authorizer of APIs for the shop's staff: a session with the role ``admin``. Not cached: the policy is for one method."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Authorizer of APIs that serve guests as well as customers: who calls is optional, but has to be true.
+"""Authorizer of APIs for guests and customers.
 
-No ``Authorization`` header is a guest (``customer_id`` is ""); anything in it has to be a session. Not cached: a cache cannot
-be keyed by a header that may be absent.
+A request without an ``Authorization`` header is a guest's (``customer_id`` is ""); any value of it must be a valid session.
+Not cached, because API Gateway rejects requests without the header that is the key of the cache.
 """
 
 from typing import Any

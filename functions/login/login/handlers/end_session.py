@@ -1,12 +1,13 @@
-"""DELETE /v1/sessions/current: sign out. A session that has ended already is a 401, as everywhere."""
+"""DELETE /v1/sessions/current: sign out. 401 for a session that has ended already."""
 
+from login.domain import session_invalid
 from login.repository.sessions import end_session
-from login.requests import no_session, parse_session_token
+from login.requests import parse_session_token
 from setpieces.rest_api import Request, Response, rest_handler
 
 
 @rest_handler
 def handler(request: Request) -> Response:
     if not end_session(parse_session_token(request)):
-        raise no_session()
+        raise session_invalid()
     return Response(204)

@@ -1,12 +1,11 @@
-"""Sessions begin and end; what they hold is described in ``setpieces.sessions``."""
+"""Sessions begin and end; ``setpieces.sessions`` describes and reads them."""
 
 import secrets
 import time
 from dataclasses import asdict
 
-from login.clients import Identity
-from setpieces.aws import client
-from setpieces.dynamodb_types import to_item
+from login.domain import Identity
+from setpieces import dynamodb
 from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.sessions import Session, find_person, person_key, read_session, session_hash
 from setpieces.settings import setting
@@ -14,21 +13,21 @@ from setpieces.settings import setting
 TOKEN_BYTES = 32
 
 
-def begin_session(identity: Identity, now: int, asked_at: int) -> tuple[str, Session]:
-    """Store a new session; returns its token, which is kept nowhere, and the session.
+def create_session(identity: Identity, now: int, started_at: int) -> tuple[str, Session]:
+    """Store a new session; returns its token, which is stored nowhere, and the session.
 
-    ``asked_at`` (epoch milliseconds) was before the password was checked. Raises ``Problem`` 503 if the person's sessions were
-    all ended since: the password may be another one now.
+    ``now`` is in epoch seconds; ``started_at``, in epoch milliseconds, is a time before the password was checked. Raises
+    ``RetryLater`` SESSIONS_ENDED if all sessions of the person were ended since: the password may have changed.
     """
-    # Read before the session is stored: one that begins while the person's sessions are ended is ended with them.
+    # Read before the session is stored: if the person's sessions are ended in between, this one is ended with them.
     person = find_person(identity.identity_id)
-    if person.ended_at >= asked_at:
+    if person.ended_at >= started_at:
         raise RetryLater(
-            RETRY_SECONDS, "All sessions of this person were ended meanwhile; sign in again", "SESSIONS_ENDED"
+            RETRY_SECONDS, "All sessions of this person were ended during the sign-in; sign in again", "SESSIONS_ENDED"
         )
-    whose = "ADMIN_" if "admin" in identity.roles else ""
-    ends_at = now + 60 * int(setting(f"{whose}SESSION_MINUTES"))
-    idle_seconds = 60 * int(setting(f"{whose}IDLE_MINUTES"))
+    prefix = "ADMIN_" if identity.is_admin else ""
+    ends_at = now + 60 * int(setting(f"{prefix}SESSION_MINUTES"))
+    idle_seconds = 60 * int(setting(f"{prefix}IDLE_MINUTES"))
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session = Session(
         session_hash(token),
@@ -41,33 +40,33 @@ def begin_session(identity: Identity, now: int, asked_at: int) -> tuple[str, Ses
         idle_seconds=idle_seconds,
         generation=person.generation,
     )
-    client("dynamodb").put_item(TableName=setting("SESSIONS_TABLE_NAME"), Item=to_item(asdict(session)))
+    dynamodb.put_if(_table(), asdict(session))
     return token, session
 
 
-def milliseconds() -> int:
-    """The time, since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
 def end_session(token: str) -> bool:
-    """Forget a session; False if there was none, or one that has ended already.
+    """Delete a session; False if there is none or it has ended.
 
-    Read first: a condition on the deletion would refuse the SDK's own repeat of one whose answer was lost.
+    Read first: a condition on the deletion would fail when the SDK repeats a call whose response was lost.
     """
     session = read_session(token)
     if session is None:
         return False
-    key = to_item({"session_hash": session.session_hash})
-    client("dynamodb").delete_item(TableName=setting("SESSIONS_TABLE_NAME"), Key=key)
+    dynamodb.delete_if(_table(), {"session_hash": session.session_hash})
     return True
 
 
 def end_all_sessions(identity_id: str) -> None:
-    """End every session that a person has now, and every sign-in that is under way."""
-    client("dynamodb").update_item(
-        TableName=setting("SESSIONS_TABLE_NAME"),
-        Key=to_item({"session_hash": person_key(identity_id)}),
-        UpdateExpression="SET ended_at = :now ADD generation :one",
-        ExpressionAttributeValues=to_item({":one": 1, ":now": milliseconds()}),
+    """End every session of a person, and every sign-in that is in progress."""
+    dynamodb.update_if(
+        _table(), {"session_hash": person_key(identity_id)}, set={"ended_at": milliseconds()}, add={"generation": 1}
     )
+
+
+def milliseconds() -> int:
+    """The time since the epoch, as ``ended_at`` of a person has it."""
+    return time.time_ns() // 1_000_000
+
+
+def _table() -> str:
+    return setting("SESSIONS_TABLE_NAME")

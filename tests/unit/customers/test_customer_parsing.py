@@ -1,4 +1,4 @@
-"""Requests to customers: every field, good and bad, with the place of the fault."""
+"""Parsing of requests: valid and invalid values of every field, and pointers to the invalid ones."""
 
 import json
 
@@ -43,7 +43,7 @@ def pointer(problem: Refused) -> str:
     return problem.errors[0]["pointer"]
 
 
-def fault_of(patch: object) -> Refused | None:
+def refusal_of(patch: object) -> Refused | None:
     try:
         parse_update_profile(request(patch))
     except Refused as problem:
@@ -108,9 +108,9 @@ def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
     full = {name: letter * longest for name, longest in LONGEST.items()} | {"country": "DE"}
     for count in range(MAX_ADDRESSES, 0, -1):
         patch = {"name": letter * 200, "phone": "+" + "1" * 39, "addresses": [full] * count}
-        fault = fault_of(patch)
-        if fault:
-            assert (fault.code, pointer(fault)) == ("INVALID_REQUEST", "/addresses")
+        refusal = refusal_of(patch)
+        if refusal:
+            assert (refusal.code, pointer(refusal)) == ("INVALID_REQUEST", "/addresses")
             continue
         assert len(json.dumps(patch)) < PLATFORM_BYTES - 1024
         return
@@ -124,7 +124,7 @@ def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
         *(({name: 1}, f"/{name}") for name in SIGN_UP),
         ({"email": "ada"}, "/email"),
         ({"email": "a b@example.com"}, "/email"),
-        # SES would mail each of these to somebody's mailbox whose limit of mails is counted under another address.
+        # SES would mail each of these to a mailbox whose mails are counted under another address.
         ({"email": "1<ada@example.com"}, "/email"),
         ({"email": "1<ada@example.com>"}, "/email"),
         ({"email": "1(ada)ada@example.com"}, "/email"),
@@ -179,15 +179,15 @@ def test_a_sign_up_under_a_key_has_the_same_id_for_the_same_person():
 
 
 @pytest.mark.parametrize(
-    ("read", "whole", "missing"),
+    ("parse", "body", "missing"),
     [
         *((parse_request_sign_up, SIGN_UP, name) for name in SIGN_UP),
         *((parse_create_customer, CONFIRMATION, name) for name in CONFIRMATION),
     ],
 )
-def test_a_missing_member_is_refused(read, whole: dict[str, str], missing: str):
+def test_a_missing_member_is_refused(parse, body: dict[str, str], missing: str):
     with pytest.raises(Refused) as caught:
-        read(request({name: value for name, value in whole.items() if name != missing}))
+        parse(request({name: value for name, value in body.items() if name != missing}))
     assert pointer(caught.value) == f"/{missing}"
 
 
@@ -197,7 +197,7 @@ def test_the_storefront_asks_for_a_password_of_the_same_length():
 
 
 @pytest.mark.parametrize(
-    ("sent", "versions"),
+    ("if_match", "versions"),
     [
         ('"3"', {3}),
         ('"1", "2"', {1, 2}),
@@ -211,8 +211,8 @@ def test_the_storefront_asks_for_a_password_of_the_same_length():
         (" * ", None),
     ],
 )
-def test_if_match_names_versions(sent: str, versions: set[int] | None):
-    assert parse_update_profile(request({}, if_match=sent)).versions == versions
+def test_if_match_names_versions(if_match: str, versions: set[int] | None):
+    assert parse_update_profile(request({}, if_match=if_match)).versions == versions
 
 
 def test_without_if_match_any_version_is_changed():

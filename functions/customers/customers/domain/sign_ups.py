@@ -1,0 +1,23 @@
+"""Rules of sign-ups: how long their links work, how often, and how many are mailed. Pure."""
+
+from dataclasses import dataclass
+
+LINK_SECONDS = 24 * 3600
+MAILS_PER_HOUR = 5
+# The response to a confirmation reveals whether a password is that of the address's account: with the mails of an hour these
+# are 100 guesses, as many as a sign-in allows.
+MAX_LINK_USES = 20
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """A sign-up whose link was opened."""
+
+    email: str
+    name: str
+
+
+def mailbox(email: str) -> str:
+    """The address without a subaddress (RFC 5233): providers deliver ``ada+shop@...`` to ``ada@...``."""
+    local, _, domain = email.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from local.gateway.mapping import render
 from local.settings import ROOT
 from orders.domain.statuses import PROCESSING, STATUSES
 from setpieces.dynamodb_types import to_item
+from tests.deployed import tables
 
 NOW = 1_800_000_000
 PATHS = yaml.safe_load((ROOT / "schemas" / "api" / "orders.yaml").read_text())["paths"]
@@ -201,6 +203,14 @@ def history(orders: list[dict[str, Any]], caller: str = "C1", token: str = "", l
         found["LastEvaluatedKey"] = to_item({"history_of": caller, "order_number": last})
     status, _, body = rendered(HISTORY, found, caller, {"querystring": {"page_token": token}})
     return status, body
+
+
+def test_the_history_reads_exactly_what_its_index_projects():
+    """The key of the index and of the table is always projected."""
+    indexes = {index["IndexName"]: index for index in tables("orders")["orders.Table"]["GlobalSecondaryIndexes"]}
+    template = integration(HISTORY)["responses"]["default"]["responseTemplates"]["application/json"]
+    attributes = set(re.findall(r"\$order\.(\w+)\.[NS]", template))
+    assert attributes - {"order_number"} == set(indexes["history"]["Projection"]["NonKeyAttributes"])
 
 
 def test_a_history_is_asked_for_newest_first_and_from_where_the_page_before_ended():

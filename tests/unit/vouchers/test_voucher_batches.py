@@ -1,14 +1,22 @@
 """Batches: creation, the sweep of stalled ones, and the order of statuses."""
 
+import contextlib
 import json
+from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
 
+from tests import deployed
 from tests.faults import Faults, server_error, throttled, unreachable
+from tests.service import Service
 from tests.unit.vouchers.batches import Batches, batch_request, minutes_ago
 from vouchers.domain.batches import CANCELLED, COMPLETE, FAILED, GENERATING, NOTIFYING, PENDING, STORING
 from vouchers.repository import batches as repository
+
+[OPEN_INDEX] = deployed.tables("vouchers")["vouchers.BatchesTable"]["GlobalSecondaryIndexes"]
+OPEN_PROJECTION: dict[str, Any] = OPEN_INDEX["Projection"]
 
 
 def test_a_batch_is_stored_and_started(batches: Batches):
@@ -40,6 +48,21 @@ def test_a_batch_that_was_not_started_is_accepted_and_started_by_the_sweep(batch
     repository.update(batch_id, updated_at="2026-01-01T00:00:00.000Z")
     assert batches.sweep() == 1
     assert batches.executions() == [f"{batch_id}-1"]
+
+
+@pytest.mark.parametrize("attribute", OPEN_PROJECTION["NonKeyAttributes"])
+def test_the_sweep_restarts_no_batch_if_the_index_does_not_project_an_attribute(
+    service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, attribute: str
+):
+    """Tests of the sweep fail if an attribute is removed from the template: it reads them from the index."""
+    others = [name for name in OPEN_PROJECTION["NonKeyAttributes"] if name != attribute]
+    monkeypatch.setitem(OPEN_PROJECTION, "NonKeyAttributes", others)
+    batches = Batches(service("vouchers"))
+    batch_id = batches.request()
+    repository.update(batch_id, updated_at=minutes_ago(2))
+    with contextlib.suppress(KeyError):
+        batches.sweep()
+    assert batches.executions() == [f"{batch_id}-0"]
 
 
 def test_a_stalled_batch_is_restarted_three_times_and_then_failed(batches: Batches):

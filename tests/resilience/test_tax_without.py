@@ -8,7 +8,7 @@ import pytest
 
 from local.shop import Shop, eventually
 from orders.clients import tax
-from tax.repository import rates
+from tax.repository import circuit
 from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.resilience.permissions import role_of, without
 
@@ -46,7 +46,7 @@ def test_whoever_waits_as_long_as_orders_do_is_answered(shop: Shop, fault: dict)
 def test_a_quotation_of_the_tax_system_needs_no_table(shop: Shop):
     """For longer than an instance relies on what it read."""
     with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"):
-        until = time.monotonic() + 2 * rates.FRESH_SECONDS
+        until = time.monotonic() + 2 * circuit.FRESH_SECONDS
         while time.monotonic() < until:
             assert works(shop)
 

@@ -1,31 +1,31 @@
-"""The tax system over HTTP."""
+"""The tax system, an external system."""
 
 from typing import Any
 
 from setpieces import external
 from setpieces.errors import ExternalUnavailable
-from tax.domain.rules import BASIS_POINTS, QUOTATION, QuoteTax, unknown_jurisdiction
+from tax.domain.quotations import BASIS_POINTS, QUOTATION, QuoteTax, unknown_jurisdiction
 
 SYSTEM = "tax"
 QUOTE_SECONDS = 1.5
 RATES_SECONDS = 3.0
 
 
-class NotQuoted(Exception):
-    """The tax system refused one request; that says nothing about others."""
+class QuotationRefused(Exception):
+    """The tax system refused one request; others may succeed."""
 
 
-def quote(command: QuoteTax) -> dict[str, Any]:
+def request_quotation(command: QuoteTax) -> dict[str, Any]:
     """A quotation of the tax system.
 
-    Raises ``ExternalUnavailable``; ``NotQuoted``; ``Refused`` UNKNOWN_JURISDICTION for a destination that it does not know.
+    Raises ``ExternalUnavailable``, ``QuotationRefused``, ``Refused`` UNKNOWN_JURISDICTION.
     """
     body = {"currency": command.currency, "ship_to": command.ship_to, "lines": command.lines}
     answer = external.call(SYSTEM, "POST", "quotations", body=body, timeout=QUOTE_SECONDS, repeatable=True)
     if answer.status == 422:
         raise unknown_jurisdiction()
     if 400 <= answer.status < 500:
-        raise NotQuoted(f"answered {answer.status}")
+        raise QuotationRefused(f"answered {answer.status}")
     if answer.status != 200:
         raise ExternalUnavailable(SYSTEM, f"answered {answer.status}")
     try:
@@ -42,8 +42,8 @@ def quote(command: QuoteTax) -> dict[str, Any]:
     return {"tax_total": total, "lines": lines, "source": QUOTATION, "rate_version": version}
 
 
-def list_rates() -> tuple[dict[str, int], str]:
-    """(rates by country in basis points, version). Raises ``ExternalUnavailable``."""
+def fetch_rates() -> tuple[dict[str, int], str]:
+    """(rates in basis points by country, version). Raises ``ExternalUnavailable``."""
     answer = external.call(SYSTEM, "GET", "rates", timeout=RATES_SECONDS)
     try:
         if answer.status != 200:

@@ -3,7 +3,7 @@
 from setpieces.fields import COUNTRY, CURRENCY, text, whole_number
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
-from tax.domain.rules import QuoteTax
+from tax.domain.quotations import QuoteTax
 
 MAX_LINES = 100
 

@@ -104,8 +104,8 @@ TESTS: dict[str, list[str]] = {
         "test_only_what_changed_has_the_day_of_the_run",
     ],
     "tax/test_tax_quotations.py": [
-        "test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all",
-        "test_refreshed_rates_are_fallen_back_on",
+        "test_after_the_cool_down_one_probe_closes_the_circuit_for_all_instances",
+        "test_quotations_fall_back_on_refreshed_rates",
     ],
     "tax/test_tax_table.py": ["test_one_of_all_instances_probes"],
     "vouchers/test_voucher_batches.py": [

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from setpieces import external
-from tax.repository import rates
+from tax.repository import circuit as circuit_repository
 from tests.service import Service
 from tests.unit.tax.instances import COOL_DOWN_SECONDS, Instances
 
 
 @pytest.fixture
 def tax(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(rates, "_seen", None)
+    monkeypatch.setattr(circuit_repository, "_known", None)
     return service("tax", COOL_DOWN_SECONDS=str(COOL_DOWN_SECONDS))
 
 
@@ -20,6 +20,6 @@ def tax(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Ser
 def instances(tax: Service, monkeypatch: pytest.MonkeyPatch) -> Instances:
     made = Instances(tax)
     monkeypatch.setattr(external, "call", made.tax_system)
-    monkeypatch.setattr(rates.time, "time", lambda: made.now)
-    monkeypatch.setattr(rates.time, "monotonic", lambda: made.now)
+    monkeypatch.setattr(circuit_repository.time, "time", lambda: made.now)
+    monkeypatch.setattr(circuit_repository.time, "monotonic", lambda: made.now)
     return made

@@ -5,8 +5,8 @@ from typing import Any
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tax import workflow
-from tax.repository import rates
-from tax.repository.circuit import THRESHOLD
+from tax.domain.circuit import THRESHOLD
+from tax.repository import circuit as circuit_repository
 from tests.service import Service
 from tests.unit.tax.samples import REQUEST
 
@@ -38,11 +38,11 @@ class Instances:
 
     def quote(self, instance: str = "a") -> Any:
         """The quotation that this instance gives."""
-        rates._seen = self._seen.get(instance)
+        circuit_repository._known = self._seen.get(instance)
         try:
-            return workflow.quotation(REQUEST)
+            return workflow.quote_tax(REQUEST)
         finally:
-            self._seen[instance] = rates._seen
+            self._seen[instance] = circuit_repository._known
 
     def source(self, instance: str = "a") -> str:
         """The ``source`` of the quotation that this instance gives."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tax.domain.rules import QuoteTax
+from tax.domain.quotations import QuoteTax
 
 BODY: dict[str, Any] = {
     "order_number": "T100000001",

@@ -10,8 +10,8 @@ from setpieces import connections, parameters
 from setpieces.errors import ExternalUnavailable
 from tax import clients as tax_clients
 from tax import workflow
-from tax.repository import rates as rates_module
-from tax.repository.circuit import THRESHOLD
+from tax.domain.circuit import THRESHOLD
+from tax.repository import circuit as circuit_repository
 from tests.faults import Faults, time_out
 from tests.service import Service
 from tests.unit.common.peers import HEAD, Connection, Peer
@@ -30,17 +30,17 @@ def drip(connection: Connection) -> None:
     connection.drip(b"{}")
 
 
-def test_a_tax_system_that_drips_opens_the_circuit_and_costs_no_quotation(monkeypatch: pytest.MonkeyPatch):
+def test_a_slow_response_opens_the_circuit_and_every_quotation_is_given(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tax_clients, "QUOTE_SECONDS", 0.2)
     with Peer(drip) as peer:
         monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
-        quotations = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 2)]
+        quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 2)]
     assert {answer["source"] for answer in quotations} == {"cached_rates"}
-    assert rates_module.circuit().is_open
+    assert circuit_repository.load_circuit().is_open
     assert len(peer.requests) == THRESHOLD
 
 
-def test_a_connection_that_died_in_a_freeze_is_no_failure_of_the_tax_system(monkeypatch: pytest.MonkeyPatch):
+def test_a_closed_connection_does_not_count_as_a_failure(monkeypatch: pytest.MonkeyPatch):
     body = json.dumps(QUOTED).encode()
 
     def forget_after_one(connection: Connection) -> None:
@@ -50,18 +50,18 @@ def test_a_connection_that_died_in_a_freeze_is_no_failure_of_the_tax_system(monk
 
     with Peer(forget_after_one, lambda connection: connection.answer(body)) as peer:
         monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
-        quotations = [workflow.quotation(REQUEST) for _ in range(2)]
+        quotations = [workflow.quote_tax(REQUEST) for _ in range(2)]
     assert [answer["source"] for answer in quotations] == ["quotation", "quotation"]
-    assert rates_module.circuit().failures == 0
+    assert circuit_repository.load_circuit().failures == 0
 
 
-def test_a_parameter_store_that_does_not_answer_costs_no_quotation(faults: Faults, monkeypatch: pytest.MonkeyPatch):
+def test_quotations_fall_back_while_parameter_store_does_not_answer(faults: Faults, monkeypatch: pytest.MonkeyPatch):
     faults.fail("GetParameter", time_out("ssm"))
     monkeypatch.setattr(parameters, "TRY_AGAIN_SECONDS", (0, 0))
-    quotations = [workflow.quotation(REQUEST) for _ in range(THRESHOLD + 1)]
+    quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 1)]
     assert {answer["source"] for answer in quotations} == {"cached_rates"}
     # The tax system was not called: the others go on calling it.
-    assert not rates_module.circuit().is_open
+    assert not circuit_repository.load_circuit().is_open
 
 
 def test_process_order_waits_longer_than_a_fallback_takes():
@@ -72,9 +72,9 @@ def test_process_order_waits_longer_than_a_fallback_takes():
     assert slowest < orders_tax.TIMEOUT_SECONDS < quote_seconds
 
 
-def test_a_failure_of_the_tax_system_names_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_failure_names_the_tax_system(monkeypatch: pytest.MonkeyPatch):
     """By its name it counts."""
     monkeypatch.setattr("setpieces.external.address", lambda *_: "http://127.0.0.1:9")
     with pytest.raises(ExternalUnavailable) as raised:
-        tax_clients.quote(REQUEST)
+        tax_clients.request_quotation(REQUEST)
     assert raised.value.system == tax_clients.SYSTEM

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tax.repository.circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
+from tax.domain.circuit import THRESHOLD, WINDOW_SECONDS, Admission, Circuit
 from tests.present import present
 
 NOW = 1_800_000_000
@@ -46,17 +46,17 @@ def test_failures_are_counted_in_a_row_and_within_a_window(before: Circuit, succ
         (OPEN, Admission.CALL, OPEN),
     ],
 )
-def test_success_closes_unless_it_is_late(before: Circuit, admission: Admission, after: Circuit):
+def test_a_success_closes_the_circuit_unless_it_is_late(before: Circuit, admission: Admission, after: Circuit):
     assert before.after_success(admission) == after
 
 
-def test_a_late_failure_does_not_keep_it_open_longer_and_a_failed_probe_does():
+def test_a_failed_probe_keeps_the_circuit_open_and_a_late_failure_does_not():
     assert OPEN.after_failure(Admission.CALL, NOW + 5, NEVER, COOL_DOWN_SECONDS) == OPEN
     failed = OPEN.after_failure(Admission.PROBE, NOW + 11, NEVER, COOL_DOWN_SECONDS)
     assert failed.open_until == NOW + 11 + COOL_DOWN_SECONDS
 
 
-def test_a_claimed_probe_holds_the_others_back_and_not_for_ever():
+def test_a_claimed_probe_refuses_other_callers_until_the_next_cool_down():
     assert OPEN.admission(NOW + 10) is Admission.PROBE
     claimed = OPEN.probed(NOW + 10, COOL_DOWN_SECONDS)
     assert claimed.admission(NOW + 11) is Admission.REFUSE
@@ -64,7 +64,7 @@ def test_a_claimed_probe_holds_the_others_back_and_not_for_ever():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=60))
-def test_any_history_of_one_instance(history: list[tuple[bool, float]]):
+def test_the_circuit_opens_only_after_failures_in_a_row(history: list[tuple[bool, float]]):
     """It opens only after THRESHOLD failures in a row within the window, and is asked again once the cool-down is over."""
     circuit, now, succeeded = Circuit(), float(NOW), NEVER
     row_of_failures: list[float] = []

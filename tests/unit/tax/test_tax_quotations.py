@@ -5,8 +5,9 @@ import pytest
 from setpieces.errors import ExternalUnavailable, Refused
 from setpieces.external import Answer
 from tax.domain import default_rates
+from tax.domain.circuit import THRESHOLD
+from tax.repository import circuit as circuit_repository
 from tax.repository import rates
-from tax.repository.circuit import THRESHOLD
 from tests.faults import Faults
 from tests.present import present
 from tests.unit.tax.instances import COOL_DOWN_SECONDS, DOWN, QUOTED, WORKS, Instances
@@ -56,7 +57,7 @@ def test_no_instance_calls_a_tax_system_that_failed_repeatedly(instances: Instan
     assert instances.requests == 0
 
 
-def test_a_success_in_between_starts_the_count_anew(instances: Instances):
+def test_a_success_resets_the_count_of_failures(instances: Instances):
     for _ in range(3):
         instances.answer = DOWN
         for _ in range(THRESHOLD - 1):
@@ -65,7 +66,7 @@ def test_a_success_in_between_starts_the_count_anew(instances: Instances):
         assert instances.source() == "quotation"
 
 
-def test_after_the_cool_down_one_instance_tries_and_its_success_is_for_all(instances: Instances):
+def test_after_the_cool_down_one_probe_closes_the_circuit_for_all_instances(instances: Instances):
     instances.open_circuit()
     instances.now += COOL_DOWN_SECONDS
     instances.answer = WORKS
@@ -86,13 +87,13 @@ def test_a_failed_probe_opens_the_circuit_again(instances: Instances):
     assert instances.requests == 2
 
 
-def test_while_one_instance_tries_the_others_wait_but_not_for_ever(instances: Instances):
+def test_during_a_probe_other_instances_wait_for_one_cool_down(instances: Instances):
     """The one that tries may crash: its claim is over after another cool-down."""
     instances.open_circuit()
     instances.now += COOL_DOWN_SECONDS
-    seen = rates.circuit()
-    assert rates.claim_probe(seen)
-    assert not rates.claim_probe(seen)
+    seen = circuit_repository.load_circuit()
+    assert circuit_repository.claim_probe(seen)
+    assert not circuit_repository.claim_probe(seen)
     instances.quote()
     assert instances.requests == 0
     instances.now += COOL_DOWN_SECONDS
@@ -100,7 +101,7 @@ def test_while_one_instance_tries_the_others_wait_but_not_for_ever(instances: In
     assert instances.requests == 1
 
 
-def test_a_refusal_is_an_answer_and_closes_the_circuit(instances: Instances):
+def test_an_unknown_jurisdiction_closes_the_circuit(instances: Instances):
     instances.open_circuit()
     instances.now += COOL_DOWN_SECONDS
     instances.answer = Answer(422, {"code": "UNKNOWN_JURISDICTION"})
@@ -114,12 +115,12 @@ def test_a_healthy_tax_system_costs_one_read_of_the_circuit_per_interval(instanc
     for _ in range(10):
         instances.quote()
     assert faults.calls == ["GetItem"]
-    instances.now += rates.FRESH_SECONDS + 1
+    instances.now += circuit_repository.FRESH_SECONDS + 1
     instances.quote()
     assert faults.calls == ["GetItem"] * 2
 
 
-def test_refreshed_rates_are_fallen_back_on(instances: Instances):
+def test_quotations_fall_back_on_refreshed_rates(instances: Instances):
     instances.answer = Answer(200, {"rates": {"DE": 700}, "rate_version": "2026-07"})
     assert instances.service.invoke("refresh_rates") == {"rate_version": "2026-07"}
     instances.answer = DOWN
@@ -143,8 +144,8 @@ def test_refreshed_rates_are_fallen_back_on(instances: Instances):
     ids=str,
 )
 def test_invalid_rates_replace_no_stored_ones(instances: Instances, answer: Answer | ExternalUnavailable):
-    rates.keep_rates({"DE": 1600}, "2020-07")
+    rates.store_rates({"DE": 1600}, "2020-07")
     instances.answer = answer
     with pytest.raises(ExternalUnavailable):
         instances.service.invoke("refresh_rates")
-    assert rates.rates() == ({"DE": 1600}, "2020-07")
+    assert rates.load_rates() == ({"DE": 1600}, "2020-07")

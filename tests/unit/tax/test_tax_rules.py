@@ -11,8 +11,8 @@ from partners.simulators import tax as tax_module
 from setpieces.errors import Refused
 from setpieces.rest_api import Request, status_of
 from tax.domain import default_rates
-from tax.domain.rules import QuoteTax, from_rates
-from tax.repository.circuit import THRESHOLD, Admission, Circuit
+from tax.domain.circuit import THRESHOLD, Admission, Circuit
+from tax.domain.quotations import QuoteTax, quote_from_rates
 from tax.requests import parse_quote_tax
 from tests.unit.tax.samples import BODY, REQUEST
 
@@ -79,14 +79,14 @@ def test_cached_rates_give_what_the_tax_system_would_have_given(lines: list[dict
     body = BODY | {"lines": lines, "ship_to": {"country": country, "postal_code": "1"}}
     call = Call({}, {}, {}, body, "")
     theirs = tax_module.quote_tax(call, None).body
-    ours = from_rates(QuoteTax(**body), default_rates.RATES, "v")
+    ours = quote_from_rates(QuoteTax(**body), default_rates.RATES, "v")
     assert (ours["tax_total"], ours["lines"]) == (theirs["tax_total"], theirs["lines"])
     assert (ours["source"], ours["rate_version"]) == ("cached_rates", "v")
 
 
 def test_a_country_without_a_rate_is_refused():
     with pytest.raises(Refused, match="UNKNOWN_JURISDICTION") as raised:
-        from_rates(REQUEST, {"AT": 2000}, "v")
+        quote_from_rates(REQUEST, {"AT": 2000}, "v")
     assert status_of(raised.value) == 422
 
 
@@ -101,5 +101,5 @@ def test_a_country_without_a_rate_is_refused():
         (THRESHOLD + 50, 200, 10_000, Admission.PROBE),
     ],
 )
-def test_when_the_tax_system_is_called(failures: int, open_until: int, now: float, admission: Admission):
+def test_admission_by_failures_and_time(failures: int, open_until: int, now: float, admission: Admission):
     assert Circuit(failures, open_until).admission(now) is admission

@@ -4,27 +4,27 @@ import pytest
 
 from setpieces.errors import RetryLater
 from setpieces.external import Answer
-from tax.repository import rates
-from tax.repository.circuit import THRESHOLD, Admission, Circuit
+from tax.domain.circuit import THRESHOLD, Admission, Circuit
+from tax.repository import circuit as circuit_repository
 from tests.faults import Fault, Faults, refused, time_out
 from tests.present import present
 from tests.unit.tax.instances import COOL_DOWN_SECONDS, DOWN, WORKS, Instances
 
 
-def test_a_busy_instance_reads_on_and_sees_what_others_found(instances: Instances):
+def test_a_busy_instance_reads_the_circuit_that_others_opened(instances: Instances):
     instances.source("a")
     instances.answer = DOWN
     for _ in range(THRESHOLD):
         instances.source("b")
     instances.answer, instances.requests = WORKS, 0
     for _ in range(10):
-        instances.now += rates.FRESH_SECONDS / 4
+        instances.now += circuit_repository.FRESH_SECONDS / 4
         instances.source("a")
     assert 0 < instances.requests <= 4
     assert instances.source("a") == "cached_rates"
 
 
-def test_one_failure_among_successes_of_every_instance_never_opens_it(instances: Instances):
+def test_single_failures_among_successes_never_open_the_circuit(instances: Instances):
     """Each sees its own successes only: to the table it looks as if there were nothing but failures."""
     names = "abcdefgh"
     for name in names:
@@ -39,7 +39,7 @@ def test_one_failure_among_successes_of_every_instance_never_opens_it(instances:
             assert instances.source(other) == "quotation"
 
 
-def test_failures_of_different_instances_sum_up(instances: Instances):
+def test_failures_of_all_instances_are_counted_together(instances: Instances):
     instances.answer = DOWN
     for number in range(THRESHOLD):
         instances.source(f"instance-{number}")
@@ -77,15 +77,15 @@ def test_a_probe_whose_answer_was_lost_is_claimed(instances: Instances, faults: 
     assert instances.source("another") == "quotation"
 
 
-def test_a_late_success_does_not_close_it(instances: Instances):
+def test_a_late_success_does_not_close_the_circuit(instances: Instances):
     instances.open_circuit()
     before = instances.circuit()
-    rates._seen = None
-    assert rates.succeeded(Admission.CALL).is_open
+    circuit_repository._known = None
+    assert circuit_repository.record_success(Admission.CALL).is_open
     assert instances.circuit() == before
 
 
-def test_an_open_circuit_costs_the_rates_and_nothing_else(instances: Instances, faults: Faults):
+def test_an_open_circuit_costs_one_read_of_the_rates(instances: Instances, faults: Faults):
     instances.open_circuit()
     faults.restart()
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_an_open_circuit_costs_the_rates_and_nothing_else(instances: Instances, 
 def test_late_failures_are_not_written(instances: Instances, faults: Faults):
     instances.open_circuit()
     faults.restart()
-    assert rates.failed(Admission.CALL).is_open
+    assert circuit_repository.record_failure(Admission.CALL).is_open
     assert faults.calls == []
 
 
@@ -113,20 +113,20 @@ FAILURES = [refused("GetItem", "ProvisionedThroughputExceededException"), time_o
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("fails_from", range(4))
-def test_a_quotation_is_not_lost_with_the_table(
+def test_quotations_are_given_without_the_table(
     instances: Instances, faults: Faults, failure: Exception, fails_from: int
 ):
     """Whichever call of the circuit fails, what the tax system said is what the caller gets."""
-    rates._seen = None
-    assert rates.failed(Admission.CALL) == Circuit(1, 0, int(instances.now * 1000))
+    circuit_repository._known = None
+    assert circuit_repository.record_failure(Admission.CALL) == Circuit(1, 0, int(instances.now * 1000))
     faults.schedule(dict.fromkeys(range(fails_from, 100), Fault.UNAVAILABLE), failure)
     for _ in range(3):
-        instances.now += rates.FRESH_SECONDS + 1
+        instances.now += circuit_repository.FRESH_SECONDS + 1
         assert instances.source() == "quotation"
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-def test_without_tax_system_and_table_the_caller_may_try_again(
+def test_without_tax_system_and_table_the_response_is_a_503(
     instances: Instances, faults: Faults, failure: Exception
 ):
     instances.answer = DOWN

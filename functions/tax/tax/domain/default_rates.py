@@ -1,6 +1,6 @@
-"""Standard rates for the day on which the tax system has never been reached, in basis points.
+"""Standard rates in basis points, used until the tax system has been reached for the first time. Pure.
 
-https://europa.eu/youreurope/business/taxation/vat/vat-rules-rates/ , and the national ones of CH, GB and NO
+https://europa.eu/youreurope/business/taxation/vat/vat-rules-rates/ , and the national rates of CH, GB and NO
 """
 
 VERSION = "default-2026-01"

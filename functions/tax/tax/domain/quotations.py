@@ -1,4 +1,4 @@
-"""A request for a quotation, and a quotation from rates. Pure.
+"""A request for a tax quotation, and a quotation from cached rates. Pure.
 
 quotation  {tax_total, lines: [{sku, tax, rate}], source, rate_version, quoted_at}
 
@@ -24,25 +24,24 @@ class QuoteTax:
     lines: list[dict[str, Any]]
 
 
-def from_rates(command: QuoteTax, rates: dict[str, int], rate_version: str) -> dict[str, Any]:
+def quote_from_rates(command: QuoteTax, rates: dict[str, int], rate_version: str) -> dict[str, Any]:
     """A quotation at the standard rate of the destination's country, each line rounded half up.
 
-    Raises ``Refused`` 422 for a country without a rate.
+    Raises ``Refused`` UNKNOWN_JURISDICTION for a country without a rate.
     """
     country = command.ship_to["country"]
     if country not in rates:
         raise unknown_jurisdiction()
     rate = rates[country]
-    lines = [{"sku": line["sku"], "tax": tax(line, rate), "rate": rate} for line in command.lines]
+    lines = [{"sku": line["sku"], "tax": line_tax(line, rate), "rate": rate} for line in command.lines]
     total = sum(line["tax"] for line in lines)
     return {"tax_total": total, "lines": lines, "source": CACHED_RATES, "rate_version": rate_version}
 
 
-def tax(line: dict[str, Any], rate: int) -> int:
-    """Tax of a line, half a minor unit rounded up."""
+def line_tax(line: dict[str, Any], rate: int) -> int:
+    """The tax of a line; half a minor unit is rounded up."""
     return (line["unit_price"] * line["quantity"] * rate + BASIS_POINTS // 2) // BASIS_POINTS
 
 
 def unknown_jurisdiction() -> Refused:
-    """422."""
     return Refused("UNKNOWN_JURISDICTION", "has no tax rate", "/ship_to/country")

@@ -10,8 +10,6 @@ from setpieces.errors import Refused
 
 MAX_LINES = 100
 MAX_QUANTITY = 99
-# Responses to the last requests to add an item. A client that repeats a request does so within seconds.
-MAX_RECORDED_RESPONSES = 20
 LIFETIME_SECONDS = 30 * 24 * 3600
 
 
@@ -161,8 +159,3 @@ def find_recorded_response(basket: Basket, idempotency: Idempotency) -> Recorded
     if response and response.request != idempotency.request:
         raise Refused("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used for another request")
     return response
-
-
-def record_response(basket: Basket, response: RecordedResponse) -> Basket:
-    """The basket with one more recorded response, and without the oldest if there are too many."""
-    return replace(basket, answers=(*basket.answers, response)[-MAX_RECORDED_RESPONSES:])

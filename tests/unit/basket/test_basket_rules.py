@@ -11,7 +11,6 @@ from basket.domain import (
     LIFETIME_SECONDS,
     MAX_LINES,
     MAX_QUANTITY,
-    MAX_RECORDED_RESPONSES,
     Basket,
     Idempotency,
     Line,
@@ -23,7 +22,7 @@ from basket.domain import (
 )
 from basket.requests import AddItem
 from basket.views import basket_view, totals_view
-from basket.workflow import add_once
+from basket.workflow import MAX_RECORDED_RESPONSES, add_once
 from setpieces.errors import Refused
 from setpieces.rest_api import status_of
 

@@ -1,4 +1,4 @@
-"""From a sign-up on the new site to the customer's data from the legacy platform."""
+"""A sign-up on the new site migrates the customer's data from the legacy platform."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ LEGACY = {"name": "Old Name", "phone": "+41 44 000 00 00", "addresses": [{"city"
 
 
 def sign_up(shop: Shop, version: int = 0) -> str:
-    """A customer as after a sign-up on the new site, known to the legacy platform at ``version`` if it is not 0."""
+    """A customer who has signed up on the new site; the legacy platform has them at ``version`` unless that is 0."""
     name = unique("C")
     new = {"identity_id": unique("I"), "name": "New Name", "email": f"{name.lower()}@example.com", "origin": "shop"}
     path = f"/partners/v1/commerce/customers/{name}"
@@ -59,7 +59,7 @@ def customer(shop: Shop, name: str) -> dict[str, Any]:
 
 
 def written(shop: Shop, name: str) -> list[dict[str, Any]]:
-    """What the migration wrote, one entry per write."""
+    """The writes of the migration, one entry each."""
     return [entry for entry in shop.ledger("customers", name) if entry.get("origin") == "migration"]
 
 
@@ -82,14 +82,14 @@ def status(shop: Shop, admin: dict[str, str], name: str) -> dict[str, Any]:
 
 def ended(shop: Shop, admin: dict[str, str], name: str, expected: str) -> dict[str, Any]:
     """The migration, once it is ``expected``."""
-    return eventually(lambda: (found := status(shop, admin, name)).get("status") == expected and found)
+    return eventually(lambda: (migration := status(shop, admin, name)).get("status") == expected and migration)
 
 
-def test_a_sign_up_brings_the_data_over_in_one_write(shop: Shop, admin):
+def test_a_sign_up_migrates_the_customer_with_one_write(shop: Shop, admin):
     name = sign_up(shop, 3)
     publish(shop, message("CREATED", name))
-    found = ended(shop, admin, name, "MIGRATED")
-    assert (found["attempts"], found["source_version"]) == (1, 3)
+    migration = ended(shop, admin, name, "MIGRATED")
+    assert (migration["attempts"], migration["source_version"]) == (1, 3)
     merged = customer(shop, name)
     assert {each: merged[each] for each in ("phone", "addresses", "language")} == {
         each: LEGACY[each] for each in ("phone", "addresses", "language")
@@ -98,7 +98,7 @@ def test_a_sign_up_brings_the_data_over_in_one_write(shop: Shop, admin):
     assert len(written(shop, name)) == 1
 
 
-def test_repeats_and_updates_before_the_sign_up_migrate_once(shop: Shop, admin):
+def test_repeated_and_early_messages_migrate_the_customer_once(shop: Shop, admin):
     name = sign_up(shop, 1)
     created = message("CREATED", name)
     publish(shop, message("UPDATED", name), created, created, message("UPDATED", name), created)
@@ -107,7 +107,7 @@ def test_repeats_and_updates_before_the_sign_up_migrate_once(shop: Shop, admin):
     assert len(written(shop, name)) == 1
 
 
-def test_a_newer_version_follows_and_what_the_customer_changed_stays(shop: Shop, admin):
+def test_a_newer_version_is_migrated_and_keeps_changes_by_the_customer(shop: Shop, admin):
     name = sign_up(shop, 1)
     publish(shop, message("CREATED", name))
     ended(shop, admin, name, "MIGRATED")
@@ -122,28 +122,28 @@ def test_a_newer_version_follows_and_what_the_customer_changed_stays(shop: Shop,
     assert (merged["phone"], merged["language"], merged["version"]) == ("mine", "fr", 4)
 
 
-def test_an_echo_of_our_own_write_is_not_even_delivered(shop: Shop, admin):
+def test_an_event_that_the_migration_caused_is_not_delivered(shop: Shop, admin):
     name, other = (sign_up(shop, 1) for _ in range(2))
     publish(shop, message("UPDATED", name, origin="migration"), message("CREATED", other))
     ended(shop, admin, other, "MIGRATED")
     assert shop.call("GET", path(name), headers=admin).status_code == 404
 
 
-def test_who_is_unknown_to_the_legacy_platform_is_not_found_and_no_dead_letter(shop: Shop, admin):
+def test_a_customer_without_legacy_data_is_not_found_and_no_dead_letter(shop: Shop, admin):
     name = sign_up(shop)
     publish(shop, message("CREATED", name))
-    found = ended(shop, admin, name, "NOT_FOUND")
-    assert (found["attempts"], found["reason"]) == (3, "NO_LEGACY_CUSTOMER")
+    migration = ended(shop, admin, name, "NOT_FOUND")
+    assert (migration["attempts"], migration["reason"]) == (3, "NO_LEGACY_CUSTOMER")
     assert dead_letters(shop, name) == []
 
 
 def dead_letters(shop: Shop, name: str) -> list[DeadLetter]:
-    """Messages about a customer that were given up, or that the topic could not deliver."""
+    """Dead letters about a customer: of the migration, and of the topic's subscription."""
     queues = ("customer-migration-migrations-dlq", "customer-migration-undelivered-dlq")
     return [letter for queue in queues for letter in spokes.dead_letters(shop, queue, name)]
 
 
-def test_who_was_deleted_does_not_come_back(shop: Shop, admin):
+def test_a_deleted_customer_is_not_created_again(shop: Shop, admin):
     name = sign_up(shop, 1)
     assert shop.call("DELETE", f"/partners/v1/commerce/customers/{name}").status_code == 204
     publish(shop, message("CREATED", name))
@@ -152,7 +152,7 @@ def test_who_was_deleted_does_not_come_back(shop: Shop, admin):
     assert shop.call("GET", f"/partners/v1/commerce/customers/{name}").status_code == 410
 
 
-def test_an_outage_is_waited_for(shop: Shop, admin):
+def test_a_migration_is_retried_until_an_outage_ends(shop: Shop, admin):
     name = sign_up(shop, 1)
     with shop.faults("commerce", outage=True):
         publish(shop, message("CREATED", name))
@@ -161,19 +161,19 @@ def test_an_outage_is_waited_for(shop: Shop, admin):
     assert len(written(shop, name)) == 1
 
 
-def test_once_more_by_hand(shop: Shop, admin):
+def test_an_administrator_starts_a_migration_again(shop: Shop, admin):
     name = sign_up(shop, 1)
     answer = shop.call("POST", path(name), headers=admin)
     assert (answer.status_code, answer.json()) == (202, {"customer_id": name, "status": "PENDING"})
     assert answer.headers["location"].endswith(f"/v1/migrations/{name}")
     ended(shop, admin, name, "MIGRATED")
     assert shop.call("POST", path(name), headers=admin).status_code == 202
-    eventually(lambda: (found := status(shop, admin, name))["attempts"] == 2 and found["status"] == "MIGRATED")
+    eventually(lambda: (migration := status(shop, admin, name))["attempts"] == 2 and migration["status"] == "MIGRATED")
     assert len(written(shop, name)) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_only_admins_may_look_and_act(shop: Shop, method):
+def test_the_api_is_for_administrators(shop: Shop, method):
     assert shop.call(method, path("C1")).status_code == 401
     assert shop.call(method, path("C1"), headers={"Authorization": "Bearer nonsense"}).status_code == 401
     assert shop.call(method, path("C1"), headers=session(shop, "customer")).status_code == 403
@@ -181,7 +181,7 @@ def test_only_admins_may_look_and_act(shop: Shop, method):
 
 @pytest.mark.parametrize("name", ["a.b", "%41", "%2e%2e", "x" * 65, "%F0%9F%A7%B1", "*"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_no_customer_can_have_as_id_is_refused_with_a_pointer(shop: Shop, admin, method, name):
+def test_an_invalid_customer_id_is_400_with_a_pointer(shop: Shop, admin, method, name):
     answer = shop.call(method, path(name), headers=admin)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == "/customer_id"

@@ -1,4 +1,4 @@
-"""Updates on the FIFO queue, events on the bus, effects at the platforms."""
+"""Updates on the FIFO queue become events on the bus, with their effects on external systems."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ RELAY = "event-relay-relay-events"
 
 
 def send(shop: Shop, *updates: Any) -> None:
-    """Put updates (or any text) on the queue as the platform does, in the group of their order or customer."""
+    """Send updates, or any text, to the queue as the platform does, in the group of their order or customer."""
     queue = shop.address("event-relay", "queue-url")
     for update in updates:
         group = update["id"] if isinstance(update, dict) else "unreadable"
@@ -28,7 +28,7 @@ def customer(name: str, version: int) -> dict[str, Any]:
 
 
 def run_relay(shop: Shop) -> None:
-    """Invoke the relay now instead of waiting for the minute; a scheduled run may be at work at the same time."""
+    """Invoke the relay now instead of waiting for its schedule; a scheduled run may overlap."""
     answer = shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-{RELAY}")
     assert "FunctionError" not in answer, answer["Payload"].read()
 
@@ -48,7 +48,7 @@ def test_a_complete_order_of_the_platform_reaches_the_syncs(shop: Shop):
     assert {entry.get("data", entry)["order_number"] for entry in entries} == {number}
 
 
-def test_order_is_kept_within_a_group_and_poison_blocks_nobody(shop: Shop):
+def test_a_group_keeps_its_order_and_an_invalid_update_blocks_no_other(shop: Shop):
     names, nonsense = [unique("C") for _ in range(4)], unique("not json")
     with listening(shop) as url:
         for version in range(1, 7):
@@ -69,7 +69,7 @@ def test_order_is_kept_within_a_group_and_poison_blocks_nobody(shop: Shop):
 
 
 def dead_letters(shop: Shop, found: list[tuple[str, str]], about: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(body, reason) of the dead updates so far that hold one of ``about``; those are removed from the queue."""
+    """(body, reason) of the dead letters that contain one of ``about``; those are removed from the queue."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-event-relay-updates-dlq.fifo")["QueueUrl"]
     answer = sqs.receive_message(
@@ -99,7 +99,7 @@ def collected_of(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]
     return [event for event in found if event["data"]["customer_id"] == name]
 
 
-def test_our_own_echo_goes_no_further(shop: Shop):
+def test_an_update_that_the_shop_caused_is_not_published(shop: Shop):
     name = unique("C")
     with listening(shop) as url:
         send(shop, customer(name, 1) | {"origin": "data-sync"}, customer(name, 2))
@@ -109,7 +109,7 @@ def test_our_own_echo_goes_no_further(shop: Shop):
     assert [event["data"]["version"] for event in events] == [2]
 
 
-def test_runs_that_overlap_lose_and_double_nothing(shop: Shop):
+def test_overlapping_runs_lose_and_repeat_no_event(shop: Shop):
     names = [unique("C") for _ in range(60)]
     send(shop, *(customer(name, version) for name in names for version in (1, 2)))
     with listening(shop) as url, ThreadPoolExecutor(3) as runs:
@@ -139,7 +139,7 @@ def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
 
 @pytest.mark.local_only("it passes a role of the shop on to a schedule")
 def test_the_schedule_runs_the_relay(shop: Shop):
-    """Every minute; its target, role and retries now and not when the minute is full."""
+    """Its target, role and retries, without waiting for the minute."""
     schedule = shop.aws("scheduler").get_schedule(Name=f"setpieces-{shop.stage}-event-relay")
     assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
     name = unique("C")

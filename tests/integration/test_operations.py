@@ -1,4 +1,4 @@
-"""The live map: what waits, what was told on the bus, and one checkout on its way, over HTTP and as a page."""
+"""The live map: queues, events of the bus, and the events of one checkout, over HTTP and as a page."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def session(shop: Shop) -> dict[str, str]:
 
 @pytest.fixture
 def checkout(shop: Shop, products: list[dict]) -> str:
-    """The correlation id of an order that is complete."""
+    """The correlation id of a completed order."""
     correlation_id = unique("traced")
     sent = body(fill_basket(shop, products[0]))
     answer = submit(shop, sent, **{"X-Correlation-Id": correlation_id})
@@ -43,7 +43,7 @@ def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, st
     assert set(queues(shop, session)) == {name for name in there if not name.startswith("tail-")}
 
 
-def test_a_dead_letter_is_seen_and_not_taken(shop: Shop, session: dict[str, str]):
+def test_a_dead_letter_is_counted_and_stays_on_its_queue(shop: Shop, session: dict[str, str]):
     sqs, name = shop.aws("sqs"), "orders-payment-dlq"
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{name}")["QueueUrl"]
     before = queues(shop, session)[name]["waiting"]
@@ -66,7 +66,7 @@ def remove(sqs: Any, url: str, message_id: str) -> None:
     eventually(gone, every=1)
 
 
-def test_one_checkout_from_spoke_to_spoke(shop: Shop, session: dict[str, str], checkout: str):
+def test_the_events_of_one_checkout_are_listed(shop: Shop, session: dict[str, str], checkout: str):
     def told() -> list[dict[str, Any]]:
         answer = shop.call("GET", f"{EVENTS}?correlation_id={checkout}", headers=session)
         assert answer.status_code == 200, answer.text
@@ -86,19 +86,19 @@ def test_one_checkout_from_spoke_to_spoke(shop: Shop, session: dict[str, str], c
 
 
 @pytest.mark.parametrize("path", [ARCHITECTURE, EVENTS])
-def test_the_map_is_for_admins(shop: Shop, path: str):
+def test_the_map_is_for_administrators(shop: Shop, path: str):
     token = session_of(shop, "customer")
     assert shop.call("GET", path).status_code == 401
     assert shop.call("GET", path, headers={"Authorization": f"Bearer {token}"}).status_code == 403
 
 
-def test_what_is_no_correlation_id_is_refused(shop: Shop, session: dict[str, str]):
+def test_an_invalid_correlation_id_is_400(shop: Shop, session: dict[str, str]):
     answer = shop.call("GET", f"{EVENTS}?correlation_id=%22%20a", headers=session)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/correlation_id")
 
 
 @pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
-def test_the_page_shows_all_this(shop: Shop, checkout: str):
+def test_the_page_shows_services_queues_and_events(shop: Shop, checkout: str):
     with browser(shop.url("")) as client:
         sign_in(client, shop, "admin", "/admin")
 

@@ -22,7 +22,7 @@ PENDING, MIGRATED, NOT_FOUND, FAILED = "PENDING", "MIGRATED", "NOT_FOUND", "FAIL
 # The migrated fields and their types. Identity and e-mail address stay those of the sign-up; nothing else is copied.
 FIELDS: dict[str, type] = {"name": str, "phone": str, "addresses": list, "marketing_opt_in": bool, "language": str}
 
-# Marks our own writes: the platform's update event repeats it, so consumers can tell it from a change by the customer.
+# Marks the migration's writes: the platform's updates repeat it, so consumers do not take them for changes by the customer.
 ORIGIN = "migration"
 
 # The platform's limit for the body of a request.

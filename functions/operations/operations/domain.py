@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# The ends of the names of queues whose messages somebody has to look at.
+# The names of queues whose messages need an operator end with one of these.
 DEAD_LETTER_SUFFIXES = ("-dlq", "-parked")
 
 

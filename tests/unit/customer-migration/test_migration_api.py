@@ -48,8 +48,8 @@ def test_a_migration_that_is_started_again_is_pending_and_queued(migrations: Ser
     status, headers, body = migrations.call("run_migration", path=PATH)
     assert (status, body) == (202, {"customer_id": "C1", "status": "PENDING"})
     assert headers["Location"] == "/customer-migration/v1/migrations/C1"
-    shown = show(migrations).body
-    assert (shown["status"], shown["attempts"], "reason" in shown) == ("PENDING", 1, False)
+    migration = show(migrations).body
+    assert (migration["status"], migration["attempts"], "reason" in migration) == ("PENDING", 1, False)
     [message] = migrations.messages("MigrationsQueue")
     assert parse(message.json()).data == {"customer_id": "C1"}
 

@@ -26,7 +26,7 @@ def app_spec(*functions: str) -> dict[str, str]:
 
 
 class Deployment:
-    """A deployment that CodeDeploy asks the hook about; each new version returns ``payload``, or ends with ``error``."""
+    """A deployment with one new version; each new version returns ``payload``, or ends with ``error``."""
 
     def __init__(self, foundation: Service, faults: Faults) -> None:
         self.foundation, self.faults = foundation, faults

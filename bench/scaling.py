@@ -211,13 +211,13 @@ def _redirects(count: int) -> float:
 
 def _sitemaps(count: int) -> float:
     """Writing URLs into files and checking those."""
-    from sitemaps.domain.check import problems
-    from sitemaps.domain.files import Entry, files
+    from sitemaps.domain.checks import find_problems
+    from sitemaps.domain.files import Entry, build_files
 
     origin, began = "https://www.shop.example", time.process_time()
     entries = (Entry(f"/products/SP-{number:07}", "2026-01-02") for number in range(count))
-    for file in files("pages-1", origin, entries):
-        assert not list(problems(file.content, origin))
+    for file in build_files("pages-1", origin, entries):
+        assert not find_problems(file.content, origin)
     return time.process_time() - began
 
 

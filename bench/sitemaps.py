@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from bench.report import report
-from sitemaps.domain.check import problems
-from sitemaps.domain.files import MAX_URLS, Entry, files
+from sitemaps.domain.checks import find_problems
+from sitemaps.domain.files import MAX_URLS, Entry, build_files
 
 ORIGIN, DAY = "https://www.shop.example", "2026-01-02"
 SIZES = (1_000, 50_000, 120_000)
@@ -19,9 +19,9 @@ def run() -> None:
 def _rates(urls: int) -> dict[str, Any]:
     paths = [f"/products/SP-{number:07}" for number in range(urls)]
     began = time.perf_counter()
-    made = list(files("pages-1", ORIGIN, (Entry(path, DAY) for path in paths)))
+    made = list(build_files("pages-1", ORIGIN, (Entry(path, DAY) for path in paths)))
     written = time.perf_counter()
-    assert not [problem for file in made for problem in problems(file.content, ORIGIN)]
+    assert not [problem for file in made for problem in find_problems(file.content, ORIGIN)]
     checked = time.perf_counter()
     for start in range(0, urls, MAX_URLS):
         lines = (f"<url><loc>{ORIGIN}{path}</loc><lastmod>{DAY}</lastmod></url>\n" for path in paths[start:][:MAX_URLS])

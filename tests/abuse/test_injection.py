@@ -24,7 +24,7 @@ from local.drivers import vouchers
 from local.drivers.customers import Member, sign_up
 from local.mail import outbox
 from local.shop import Shop, eventually, fetch, new_basket_id, unique
-from sitemaps.domain.files import BadEntry, Entry, files
+from sitemaps.domain.files import BadEntry, Entry, build_files
 from tests.abuse.raw_http import request as raw_request
 from tests.abuse.raw_http import send, statuses
 from tests.abuse.seed import LONG, SEED
@@ -173,13 +173,13 @@ def test_a_sitemap_names_the_paths_that_it_was_given(paths: list[str]):
     origin, named = "https://shop.example", []
     for path in paths:
         try:
-            list(files("pages", origin, [Entry(path)]))
+            list(build_files("pages", origin, [Entry(path)]))
             named.append(path)
         except BadEntry:
             assert path.startswith("//") or len(quote(path, errors="replace")) > 500 or not path.isascii()
     found = [
         element.text or ""
-        for file in files("pages", origin, map(Entry, named))
+        for file in build_files("pages", origin, map(Entry, named))
         for element in ElementTree.fromstring(file.content).iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
     ]
     assert all(urlsplit(url).netloc == "shop.example" for url in found)

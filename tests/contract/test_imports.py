@@ -44,7 +44,6 @@ NOT_PURE_YET = {
     "feeds.domain.errors",
     "feeds.domain.manifest",
     "feeds.domain.verdicts",
-    "sitemaps.domain.pages",
 }
 
 

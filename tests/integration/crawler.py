@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from local.shop import FLOW_SECONDS, Shop
-from sitemaps.domain.check import locations, problems
+from sitemaps.domain.checks import find_problems, parse_locations
 
 # A run may wait for another, and the shop holds whatever all tests have put there.
 PATIENCE = 1.5 * FLOW_SECONDS
@@ -22,8 +22,8 @@ def crawl(shop: Shop, origin: str) -> list[str]:
     """All URLs, as a crawler finds them from robots.txt on; every file is valid."""
     [line] = [line for line in get(shop, "/robots.txt").text.splitlines() if line.startswith("Sitemap:")]
     files = [get(shop, line.removeprefix("Sitemap: "))]
-    files += [get(shop, url) for url in locations(files[0].content)]
+    files += [get(shop, url) for url in parse_locations(files[0].content)]
     for file in files:
         assert file.headers["content-type"] == "application/xml"
-        assert problems(file.content, origin) == []
-    return [url for file in files[1:] for url in locations(file.content)]
+        assert find_problems(file.content, origin) == []
+    return [url for file in files[1:] for url in parse_locations(file.content)]

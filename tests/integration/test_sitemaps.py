@@ -14,7 +14,7 @@ from hishel.httpx import CacheClient
 from local.feeds import admin
 from local.shop import Shop, eventually, patiently, unique
 from local.sitemaps import PATH, ended, start
-from sitemaps.domain.check import locations
+from sitemaps.domain.checks import parse_locations
 from tests.integration.alarm_topic import listening
 from tests.integration.checkouts import session_of
 from tests.integration.crawler import PATIENCE, crawl, get
@@ -46,7 +46,7 @@ def run(shop: Shop, session: dict[str, str], **options: bool) -> dict[str, Any]:
 def dates(shop: Shop, url: str) -> str:
     """The day on which a page last changed, as the sitemap that names it says."""
     index = get(shop, "/sitemap.xml").content
-    texts = (get(shop, file).text for file in locations(index))
+    texts = (get(shop, file).text for file in parse_locations(index))
     line = next(line for text in texts for line in text.splitlines() if f"<loc>{url}</loc>" in line)
     return line.partition("<lastmod>")[2].partition("<")[0]
 
@@ -196,7 +196,7 @@ def test_a_cache_asks_once(shop: Shop, origin: str, tmp_path: Path):
     """RFC 9111, as a cache for many: files for ever, the index for a day, or until the CDN is told."""
     crawl(shop, origin)
     storage = hishel.SqliteStorage(database_path=tmp_path / "cache.db")
-    [file, *_] = locations(get(shop, "/sitemap.xml").content)
+    [file, *_] = parse_locations(get(shop, "/sitemap.xml").content)
     with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cache:
         for path in ("/sitemap.xml", "/robots.txt", urlsplit(file).path):
             first, second = (cache.get(shop.url(path)) for _ in range(2))

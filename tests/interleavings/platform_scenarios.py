@@ -178,12 +178,13 @@ def executions(*running: str) -> Callable[[World], None]:
 
 def take_lock(name: str) -> Callable[[World], Any]:
     def side(world: World) -> str:
-        from sitemaps.repository import runs as runs_module
+        from sitemaps.domain.runs import Busy
+        from sitemaps.workflow.runs import acquire_lock
 
         with world.acting_as(deployed.function("sitemaps", "plan_pages")):
             try:
-                runs_module.take(name)
-            except runs_module.Busy:
+                acquire_lock(name, int(time.time()))
+            except Busy:
                 return "busy"
             except (Crash, Exception):
                 return "failed"

@@ -23,7 +23,7 @@ NEW_RUN = JsonBody(
 
 @dataclass(frozen=True)
 class StartRun:
-    """``dry_run`` releases nothing; ``force`` also releases what has lost many of its URLs."""
+    """``dry_run`` releases nothing; ``force`` allows a release that has lost many of its URLs."""
 
     run_id: str
     dry_run: bool
@@ -38,7 +38,7 @@ def parse_start_run(request: Request) -> StartRun:
 
 
 def parse_run_id(request: Request) -> str:
-    """The run in the path. Raises ``Refused`` INVALID_REQUEST for what no run has as its id."""
+    """The id of the run in the path. Raises ``Refused`` INVALID_REQUEST."""
     run_id = request.path_parameters["run_id"]
     if not _RUN_ID.fullmatch(run_id):
         raise Refused("INVALID_REQUEST", "must be 1 to 80 letters, digits, - or _", "/run_id")
@@ -46,5 +46,5 @@ def parse_run_id(request: Request) -> str:
 
 
 def _new_run_id(caller: str, idempotency_key: str | None) -> str:
-    """The same id for the same key of the same caller; it is the name of the execution, too."""
+    """The id of a run, the same for the same key of the same caller; its execution has it as its name."""
     return f"run-{uuid.uuid4().hex if idempotency_key is None else key_digest(caller, idempotency_key)}"

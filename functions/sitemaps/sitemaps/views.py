@@ -1,14 +1,11 @@
-"""Runs as callers see them. Pure."""
+"""Runs as responses show them."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from setpieces.errors import Refused
-
-_RUN = ("run_id", "status", "started_at", "updated_at", "dry_run", "force", "urls", "files", "changed", "reason")
+_MEMBERS = ("run_id", "status", "started_at", "updated_at", "dry_run", "force", "urls", "files", "changed", "reason")
 
 
-def run_view(run: dict[str, Any] | None) -> dict[str, Any]:
-    """Raises ``Refused`` RUN_NOT_FOUND."""
-    if run is None or "status" not in run:
-        raise Refused("RUN_NOT_FOUND", "There is no such run")
-    return {name: run[name] for name in _RUN if name in run}
+def run_view(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a stored run that callers see."""
+    return {name: run[name] for name in _MEMBERS if name in run}

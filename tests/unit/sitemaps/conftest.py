@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from setpieces import external
-from sitemaps.repository import runs as repository
+from sitemaps.domain import runs as rules
 from tests.service import Service
 from tests.unit.sitemaps.runs import ORIGIN, Runs
 
@@ -15,6 +15,6 @@ def runs(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Ru
     made = Runs(service("sitemaps", ORIGIN=ORIGIN))
     made.stock(3)
     monkeypatch.setattr(external, "call", made.platform)
-    # Runs of these tests have no execution, unless a test starts one: they are over at once.
-    monkeypatch.setattr(repository, "UNKNOWN_SECONDS", 0)
+    # Runs of these tests have no execution, unless a test starts one: they hold no lock.
+    monkeypatch.setattr(rules, "UNKNOWN_SECONDS", 0)
     return made

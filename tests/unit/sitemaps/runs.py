@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 
 from setpieces.external import Answer
-from sitemaps.domain.check import locations
-from sitemaps.repository import files
+from sitemaps.domain.checks import parse_locations
+from sitemaps.repository import objects
 from tests.service import Response, Service
 
 ORIGIN = "https://shop.example"
@@ -126,6 +126,6 @@ class Runs:
 
     def urls(self) -> list[str]:
         """All locations that the released index leads to."""
-        index = files.read("release/sitemap.xml") or b""
-        names = [url.removeprefix(f"{ORIGIN}/") for url in locations(index)]
-        return [url for name in names for url in locations(files.read(f"release/{name}") or b"")]
+        index = objects.read("release/sitemap.xml") or b""
+        names = [url.removeprefix(f"{ORIGIN}/") for url in parse_locations(index)]
+        return [url for name in names for url in parse_locations(objects.read(f"release/{name}") or b"")]

@@ -1,12 +1,14 @@
 """Runs over HTTP: started, repeated, shown."""
 
 import json
+import time
 
 import boto3
 import pytest
 
 from setpieces.idempotency import key_digest
 from sitemaps.repository import runs as repository
+from sitemaps.workflow.runs import acquire_lock
 from tests.faults import Faults
 from tests.unit.sitemaps.runs import Runs
 
@@ -21,7 +23,7 @@ def test_a_run_is_started_and_shown(runs: Runs):
     assert json.loads(asked) == {"dry_run": False, "force": False}
     status, headers, shown = runs.call("show_run", run_id=run["run_id"])
     assert (status, shown, headers["Retry-After"]) == (200, run, "1")
-    repository.note(run["run_id"], status="RELEASED", urls=5)
+    repository.update(run["run_id"], status="RELEASED", urls=5)
     status, headers, shown = runs.call("show_run", run_id=run["run_id"])
     assert (shown["status"], shown["urls"], "Retry-After" in headers) == ("RELEASED", 5, False)
     assert "purge_at" not in shown
@@ -42,7 +44,7 @@ def test_of_two_requests_with_one_idempotency_key_at_once_one_creates_a_run(runs
 
     def other() -> None:
         answers.append(runs.call("start_run", {"dry_run": True}, key="k"))
-        repository.note(answers[0][2]["run_id"], status="RUNNING")
+        repository.update(answers[0][2]["run_id"], status="RUNNING")
 
     faults.meanwhile("UpdateItem", other)
     status, _, problem = runs.call("start_run", {"dry_run": False}, key="k")
@@ -65,7 +67,7 @@ def test_an_invalid_body_is_400_and_starts_no_run(runs: Runs, body):
 
 @pytest.mark.parametrize(("run_id", "status"), [("nobody", 404), ("LOCK", 404), ("a b", 400), ("x" * 81, 400)])
 def test_an_unknown_run_is_404_and_a_malformed_id_400(runs: Runs, run_id, status):
-    repository.take(runs.start_execution("mine"))
+    acquire_lock(runs.start_execution("mine"), int(time.time()))
     assert runs.call("show_run", run_id=run_id).status == status
 
 
@@ -79,7 +81,7 @@ def test_a_stopped_execution_shows_its_run_as_failed(runs: Runs):
 
 def test_a_run_whose_start_was_lost_is_pending_until_it_is_asked_for_again(runs: Runs):
     run_id = f"run-{key_digest('grace', 'k')}"
-    repository.note(run_id, status="PENDING", dry_run=False, force=False)
+    repository.update(run_id, status="PENDING", dry_run=False, force=False)
     assert runs.call("show_run", run_id=run_id).body["status"] == "PENDING"
     assert runs.call("start_run", {}, key="k").body["run_id"] == run_id
     assert len(runs.executions()) == 1

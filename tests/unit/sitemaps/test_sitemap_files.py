@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitemaps.domain.changes import Page, dated, fingerprint
-from sitemaps.domain.check import locations, problems, shrunk
-from sitemaps.domain.files import MAX_BYTES, MAX_LOCATION, MAX_URLS, BadEntry, Entry, File, files, index, location
+from sitemaps.domain.checks import describe_shrinkage, find_problems, parse_locations
+from sitemaps.domain.files import (
+    MAX_BYTES,
+    MAX_LOCATION,
+    MAX_URLS,
+    BadEntry,
+    Entry,
+    File,
+    build_files,
+    build_index,
+    page_url,
+)
+from sitemaps.domain.pages import Page, date_pages, fingerprint
 
 ORIGIN = "https://www.shop.example"
 NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -22,7 +32,7 @@ def pages(count: int) -> Iterator[Entry]:
 
 
 def made(count: int) -> list[File]:
-    return list(files("products", ORIGIN, pages(count)))
+    return list(build_files("products", ORIGIN, pages(count)))
 
 
 @pytest.mark.parametrize(
@@ -38,16 +48,16 @@ def made(count: int) -> list[File]:
 def test_as_many_files_as_the_protocol_wants(count: int, sizes: list[int]):
     found = made(count)
     assert [file.urls for file in found] == sizes
-    assert all(problems(file.content, ORIGIN) == [] for file in found)
-    named = [url for file in found for url in locations(file.content)]
+    assert all(find_problems(file.content, ORIGIN) == [] for file in found)
+    named = [url for file in found for url in parse_locations(file.content)]
     assert named == [f"{ORIGIN}{entry.path}" for entry in pages(count)]
-    whole = index(ORIGIN, [(file.name, file.changed) for file in found])
-    assert locations(whole) == [f"{ORIGIN}/sitemaps/{file.name}" for file in found]
+    whole = build_index(ORIGIN, [(file.name, file.changed) for file in found])
+    assert parse_locations(whole) == [f"{ORIGIN}/sitemaps/{file.name}" for file in found]
 
 
 def test_a_file_ends_before_it_is_too_large():
     long = [Entry(f"/{number}" + "x" * 1_900) for number in range(60)]
-    found = list(files("pages", ORIGIN, long, largest=20_000))
+    found = list(build_files("pages", ORIGIN, long, max_bytes=20_000))
     assert sum(file.urls for file in found) == 60
     assert all(len(file.content) <= 20_000 for file in found)
     assert MAX_URLS * (MAX_LOCATION + 80) > MAX_BYTES, "otherwise the size would not matter"
@@ -61,7 +71,7 @@ def test_the_same_pages_are_the_same_bytes_under_the_same_name():
 @given(st.lists(PATHS, unique=True, min_size=1, max_size=30))
 @settings(max_examples=200)
 def test_every_path_comes_back_as_it_was(paths: list[str]):
-    [file] = files("pages", ORIGIN, map(Entry, paths))
+    [file] = build_files("pages", ORIGIN, map(Entry, paths))
     root = ElementTree.fromstring(file.content)
     read = [unquote(found.text or "") for found in root.iter(f"{NAMESPACE}loc")]
     assert [url.removeprefix(ORIGIN) for url in read] == [unquote(path.replace("%", "%25")) for path in paths]
@@ -83,21 +93,21 @@ def test_every_path_comes_back_as_it_was(paths: list[str]):
     ],
 )
 def test_what_a_url_must_not_hold_is_escaped(path: str, expected: str):
-    assert location(ORIGIN, path) == ORIGIN + expected
+    assert page_url(ORIGIN, path) == ORIGIN + expected
 
 
 @pytest.mark.parametrize("path", ["", "a", "//evil.example/", "https://evil.example/", "/\ud800", "/" + "x" * 2_048])
 def test_a_path_that_no_sitemap_may_name(path: str):
     with pytest.raises(BadEntry):
-        location(ORIGIN, path)
+        page_url(ORIGIN, path)
 
 
 def test_the_longest_location():
     room = MAX_LOCATION - len(ORIGIN) - 1
-    assert len(location(ORIGIN, "/" + "x" * room)) == MAX_LOCATION
+    assert len(page_url(ORIGIN, "/" + "x" * room)) == MAX_LOCATION
     with pytest.raises(BadEntry):
         # An ampersand counts as it stands in the file.
-        location(ORIGIN, "/" + "x" * (room - 1) + "&")
+        page_url(ORIGIN, "/" + "x" * (room - 1) + "&")
 
 
 @pytest.mark.parametrize(
@@ -109,13 +119,13 @@ def test_the_longest_location():
     ],
 )
 def test_a_file_has_changed_when_its_last_page_has(dates: list[str], changed: str):
-    [file] = files("pages", ORIGIN, [Entry(f"/{number}", date) for number, date in enumerate(dates)])
+    [file] = build_files("pages", ORIGIN, [Entry(f"/{number}", date) for number, date in enumerate(dates)])
     assert file.changed == changed
 
 
 def test_a_date_is_a_w3c_date():
     with pytest.raises(BadEntry):
-        list(files("pages", ORIGIN, [Entry("/a", "yesterday")]))
+        list(build_files("pages", ORIGIN, [Entry("/a", "yesterday")]))
 
 
 # --- the check ---
@@ -150,7 +160,7 @@ def urlset(*urls: str, more: str = "") -> bytes:
     ],
 )
 def test_what_may_not_be_released(content: bytes, reason: str):
-    assert any(reason in problem for problem in problems(content, ORIGIN))
+    assert any(reason in problem for problem in find_problems(content, ORIGIN))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +168,7 @@ def test_what_may_not_be_released(content: bytes, reason: str):
     [(0, 0, False), (0, 5, False), (100, 80, False), (100, 79, True), (100, 0, True), (1, 0, True), (100, 1000, False)],
 )
 def test_a_release_does_not_shrink_unnoticed(before: int, now: int, refused: bool):
-    assert bool(shrunk(before, now)) == refused
+    assert bool(describe_shrinkage(before, now)) == refused
 
 
 # --- changes ---
@@ -174,16 +184,16 @@ def test_the_order_of_members_changes_nothing():
 )
 def test_a_page_keeps_its_day_until_it_shows_something_else(before: dict[str, str], now: dict[str, str]):
     known = [Page(path, shown, "2026-01-01") for path, shown in sorted(before.items())]
-    found = list(dated(sorted(now.items()), known, "2026-06-01"))
+    found = list(date_pages(sorted(now.items()), known, "2026-06-01"))
     assert [(page.path, page.fingerprint) for page in found] == sorted(now.items())
     same = {path for path in now if before.get(path) == now[path]}
     assert {page.path for page in found if page.changed == "2026-01-01"} == same
 
 
 def test_of_two_of_the_same_path_the_first_counts():
-    assert [page.fingerprint for page in dated([("/a", "x"), ("/a", "y")], [], "2026-01-01")] == ["x"]
+    assert [page.fingerprint for page in date_pages([("/a", "x"), ("/a", "y")], [], "2026-01-01")] == ["x"]
 
 
 def test_what_is_out_of_order_is_a_fault():
     with pytest.raises(ValueError, match="/a comes after /b"):
-        list(dated([("/b", "x"), ("/a", "y")], [], "2026-01-01"))
+        list(date_pages([("/b", "x"), ("/a", "y")], [], "2026-01-01"))

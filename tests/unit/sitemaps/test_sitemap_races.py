@@ -9,8 +9,12 @@ import pytest
 import time_machine
 
 from local.settings import ROOT
-from sitemaps.repository import files
+from sitemaps.clients import executions
+from sitemaps.domain import runs as rules
+from sitemaps.domain.runs import Busy
+from sitemaps.repository import objects
 from sitemaps.repository import runs as repository
+from sitemaps.workflow.runs import acquire_lock
 from tests.faults import Faults
 from tests.unit.sitemaps.runs import Runs
 
@@ -21,19 +25,19 @@ def test_a_run_that_is_redriven_does_not_replace_a_newer_release(runs: Runs):
     runs.copy("run-1", old)
     runs.products["SP-00001"]["name"] = "Another name"
     runs.release("run-2")
-    before = files.read("release/sitemap.xml")
+    before = objects.read("release/sitemap.xml")
     with pytest.raises(Exception, match="run-2 is released"):
         runs.release_index("run-1")
-    assert files.read("release/sitemap.xml") == before
+    assert objects.read("release/sitemap.xml") == before
 
 
 def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(runs: Runs):
     checked = runs.check("run-1")
     runs.copy("run-1", checked)
-    repository.take(runs.start_execution("run-2"))
-    with pytest.raises(repository.Busy):
+    acquire_lock(runs.start_execution("run-2"), int(time.time()))
+    with pytest.raises(Busy):
         runs.release_index("run-1")
-    assert files.index() == files.Index()
+    assert objects.load_index() == objects.Index()
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first release", "later release"])
@@ -47,9 +51,9 @@ def test_of_two_runs_that_release_at_once_one_does(runs: Runs, faults: Faults, f
         checked.append(runs.check(run))
     faults.meanwhile("PutObject", lambda: runs.publish("run-2", checked[1]))
     runs.copy("run-1", checked[0])
-    with pytest.raises(Exception, match="another run was first"):
+    with pytest.raises(Exception, match="another run was released first"):
         runs.release_index("run-1")
-    assert files.index().run_id == "run-2"
+    assert objects.load_index().run_id == "run-2"
     runs.step("verify_release", "run-2", chunks=1)
 
 
@@ -58,7 +62,7 @@ def test_an_index_whose_answer_was_lost_is_released(runs: Runs, faults: Faults):
     runs.copy("run-1", checked)
     faults.lose_answer("PutObject")
     runs.release_index("run-1")
-    assert files.index().run_id == "run-1"
+    assert objects.load_index().run_id == "run-1"
 
 
 def test_a_run_that_was_stopped_before_its_index_was_never_released(runs: Runs):
@@ -69,7 +73,7 @@ def test_a_run_that_was_stopped_before_its_index_was_never_released(runs: Runs):
     runs.copy("run-2", runs.check("run-2", day="2026-01-03"))
     runs.stock(9)
     checked = runs.check("run-3", day="2026-01-04")
-    assert files.manifest("run-3")["before"] == "run-1"
+    assert objects.load_manifest("run-3")["before"] == "run-1"
     runs.publish("run-3", checked)
     with time_machine.travel(timedelta(days=8)):
         runs.step("clean_up", "run-3")
@@ -81,33 +85,35 @@ def test_an_index_that_was_released_without_its_run_is_the_one_of_the_manifest_b
     checked = runs.release("run-1", day="2026-01-02")
     for name in ("manifest.json", "sitemap.xml"):
         runs.copy_object(f"work/run-1/{name}", f"release/{name}")
-    assert files.index().run_id == ""
-    assert (files.released()["run_id"], files.released()["urls"]) == ("run-1", checked["urls"])
+    assert objects.load_index().run_id == ""
+    assert (objects.load_released_manifest()["run_id"], objects.load_released_manifest()["urls"]) == (
+        "run-1",
+        checked["urls"],
+    )
     assert runs.check("run-2", day="2026-01-03")["changed"] is False
     runs.products["SP-00001"]["name"] = "Another name"
     runs.release("run-3", day="2026-01-04")
-    assert files.index().run_id == "run-3"
+    assert objects.load_index().run_id == "run-3"
 
 
 def test_only_one_run_is_at_work(runs: Runs):
     mine, other = runs.start_execution("mine"), runs.start_execution("other")
-    repository.take(mine)
-    repository.take(mine)
-    with pytest.raises(repository.Busy):
-        repository.take(other)
+    acquire_lock(mine, int(time.time()))
+    acquire_lock(mine, int(time.time()))
+    with pytest.raises(Busy):
+        acquire_lock(other, int(time.time()))
     boto3.client("stepfunctions").stop_execution(executionArn=mine)
-    repository.take(other)
+    acquire_lock(other, int(time.time()))
 
 
 def test_a_run_that_step_functions_has_forgotten_holds_no_lock(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     """But one that has only just taken the lock may not be known yet."""
-    monkeypatch.setattr(repository, "UNKNOWN_SECONDS", 30)
-    other, now = runs.start_execution("other"), time.time()
-    repository.take(f"{runs.machine.replace(':stateMachine:', ':execution:')}:forgotten")
-    with pytest.raises(repository.Busy):
-        repository.take(other)
-    monkeypatch.setattr(repository.time, "time", lambda: now + 31)
-    repository.take(other)
+    monkeypatch.setattr(rules, "UNKNOWN_SECONDS", 30)
+    other, now = runs.start_execution("other"), int(time.time())
+    acquire_lock(f"{runs.machine.replace(':stateMachine:', ':execution:')}:forgotten", int(time.time()))
+    with pytest.raises(Busy):
+        acquire_lock(other, int(time.time()))
+    acquire_lock(other, now + 31)
 
 
 def test_a_run_waits_for_another_as_long_as_the_documents_say():
@@ -129,8 +135,8 @@ def test_a_run_waits_for_another_as_long_as_the_documents_say():
 
 def test_of_two_runs_that_replace_a_dead_lock_holder_one_succeeds(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     mine, other = runs.start_execution("mine"), runs.start_execution("other")
-    repository.take(other)
-    monkeypatch.setattr(repository, "find", lambda _: {"execution": "gone"})
-    monkeypatch.setattr(repository, "_execution", lambda _: "ABORTED")
-    with pytest.raises(repository.Busy):
-        repository.take(mine)
+    acquire_lock(other, int(time.time()))
+    monkeypatch.setattr(repository, "load_lock", lambda: {"run_id": "LOCK", "execution": "gone", "taken_at": 0})
+    monkeypatch.setattr(executions, "find_status", lambda arn: "ABORTED")
+    with pytest.raises(Busy):
+        acquire_lock(mine, int(time.time()))

@@ -14,9 +14,8 @@ from moto.s3.models import s3_backends
 from local.settings import REGION
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
-from sitemaps.domain import files as sitemap_files
 from sitemaps.handlers import plan_pages
-from sitemaps.repository import files
+from sitemaps.repository import objects
 from sitemaps.repository import runs as repository
 from tests.present import present
 from tests.unit.sitemaps.runs import ORIGIN, Runs
@@ -28,16 +27,16 @@ def test_a_run_releases_every_page(runs: Runs):
     assert runs.urls() == [
         f"{ORIGIN}{path}" for path in ("/", "/products", *(f"/products/{sku}" for sku in runs.products))
     ]
-    robots = present(files.read("release/robots.txt")).decode()
+    robots = present(objects.read("release/robots.txt")).decode()
     assert f"Sitemap: {ORIGIN}/sitemap.xml" in robots
     assert "Disallow: /admin" in robots
 
 
 def test_the_same_pages_are_the_same_bytes_on_another_day(runs: Runs):
     runs.release("run-1", day="2026-01-02")
-    before = files.read("release/sitemap.xml")
+    before = objects.read("release/sitemap.xml")
     assert runs.check("run-2", day="2026-01-03")["changed"] is False
-    assert files.read("work/run-2/sitemap.xml") == before
+    assert objects.read("work/run-2/sitemap.xml") == before
 
 
 def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
@@ -45,7 +44,7 @@ def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
     runs.products["SP-00001"]["name"] = "Another name"
     checked = runs.release("run-2", day="2026-01-03")
     [name] = checked["names"]
-    content = present(files.read(f"release/sitemaps/{name}")).decode()
+    content = present(objects.read(f"release/sitemaps/{name}")).decode()
     assert content.count("<lastmod>2026-01-03</lastmod>") == 1
     assert f"<loc>{ORIGIN}/products/SP-00001</loc><lastmod>2026-01-03</lastmod>" in content
     assert content.count("<lastmod>2026-01-02</lastmod>") == 4
@@ -53,7 +52,6 @@ def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
 
 def test_a_chunk_ends_where_a_file_must_end(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan_pages, "MAX_URLS", 4)
-    monkeypatch.setattr(sitemap_files, "MAX_URLS", 4)
     runs.stock(7)
     checked = runs.release("run-1")
     assert (checked["chunks"], checked["urls"], checked["files"]) == (3, 9, 3)
@@ -77,9 +75,9 @@ def test_an_unavailable_platform_ends_the_run(runs: Runs, broken):
 
 def refused(run_id: str) -> str:
     """Why the run was refused."""
-    run = present(repository.find(run_id))
+    run = repository.load(run_id)
     assert run["status"] == "REFUSED"
-    return run["reason"]
+    return present(run.get("reason"))
 
 
 def test_no_page_at_all_is_refused(runs: Runs):
@@ -93,12 +91,12 @@ def test_no_page_at_all_is_refused(runs: Runs):
 def test_a_shop_that_shrank_is_refused_unless_forced(runs: Runs):
     runs.stock(18)
     runs.release("run-1")
-    before = files.read("release/sitemap.xml")
+    before = objects.read("release/sitemap.xml")
     runs.stock(13)
     with pytest.raises(Exception, match="15 URLs, and 20 were released"):
         runs.check("run-2")
     assert refused("run-2") == "15 URLs, and 20 were released: fewer than 80% of them"
-    assert files.read("release/sitemap.xml") == before
+    assert objects.read("release/sitemap.xml") == before
     assert runs.release("run-3", force=True)["urls"] == 15
 
 

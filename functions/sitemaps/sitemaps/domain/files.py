@@ -1,7 +1,9 @@
-"""Sitemap files as the protocol wants them: https://www.sitemaps.org/protocol.html. Pure, one line of memory a URL.
+"""Sitemap files within the limits of the protocol, their index and robots.txt. A URL takes one line of memory.
 
-The same entries give the same bytes, and the name of a file holds the hash of its content: nothing is published twice, and an
+The same entries give the same bytes, and the name of a file has the hash of its content: nothing is published twice, and an
 index never names a file whose content is another run's.
+
+https://www.sitemaps.org/protocol.html
 """
 
 import hashlib
@@ -11,31 +13,32 @@ from dataclasses import dataclass
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+INDEX, ROBOTS, FOLDER = "sitemap.xml", "robots.txt", "sitemaps/"
 MAX_URLS = 50_000
 MAX_BYTES = 50 * 1024 * 1024
 MAX_FILES = 50_000
 # "Less than 2,048 characters", as it stands in the file.
 MAX_LOCATION = 2_047
+# Pages that are different for each visitor.
+DISALLOWED = ("/basket", "/checkout", "/account", "/orders/", "/admin", "/sign-")
 
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _QUOTES = {"'": "&apos;", '"': "&quot;"}
 # W3C Datetime, as a date or with a time and zone: https://www.w3.org/TR/NOTE-datetime
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?")
-
-
 _XML = re.compile(r"[&<>'\"]")
 _IN_LOCATION = "/:@!$'()*+,;=-._~?&"
-# Stands in a URL as it is, as nearly every path does.
+# A path that needs no escaping in a URL, as nearly every one.
 _PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_IN_LOCATION)}]*")
 
 
 class BadEntry(ValueError):
-    """A location that no sitemap may have; the message says why."""
+    """A location that no sitemap may have; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """``path`` is the decoded path of a page, ``changed`` the W3C date of its last change, empty if nobody knows."""
+    """``path`` is the decoded path of a page, ``changed`` the W3C date of its last change, empty if it is unknown."""
 
     path: str
     changed: str = ""
@@ -55,7 +58,7 @@ class File:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def location(origin: str, path: str) -> str:
+def page_url(origin: str, path: str) -> str:
     """The absolute URL of a page, escaped for a URI (RFC 3986) and not yet for XML. Raises ``BadEntry``."""
     if not path.startswith("/") or path.startswith("//"):
         raise BadEntry(f"'{path[:100]}' is no path of this site")
@@ -68,36 +71,42 @@ def location(origin: str, path: str) -> str:
     return encoded
 
 
-def files(
-    kind: str, origin: str, entries: Iterable[Entry], most: int = MAX_URLS, largest: int = MAX_BYTES
+def build_files(
+    stem: str, origin: str, entries: Iterable[Entry], max_urls: int = MAX_URLS, max_bytes: int = MAX_BYTES
 ) -> Iterator[File]:
     """The sitemaps of ``entries`` in their order, each within the protocol's limits; none for no entries.
 
-    Raises ``BadEntry`` for a page that no sitemap may name.
+    Their names begin with ``stem`` and their number. Raises ``BadEntry`` for a page that no sitemap may name.
     """
     head, tail = _frame("urlset")
     lines: list[bytes] = []
     dates: list[str] = []
     size, number = len(head) + len(tail), 1
     for entry in entries:
-        line = _line("url", location(origin, entry.path), entry.changed)
-        if lines and (len(lines) == most or size + len(line) > largest):
-            yield _file(f"{kind}-{number}", "urlset", lines, dates)
+        line = _line("url", page_url(origin, entry.path), entry.changed)
+        if lines and (len(lines) == max_urls or size + len(line) > max_bytes):
+            yield _file(f"{stem}-{number}", "urlset", lines, dates)
             lines, dates, size, number = [], [], len(head) + len(tail), number + 1
         lines.append(line)
         dates.append(entry.changed)
         size += len(line)
     if lines:
-        yield _file(f"{kind}-{number}", "urlset", lines, dates)
+        yield _file(f"{stem}-{number}", "urlset", lines, dates)
 
 
-def index(origin: str, parts: Iterable[tuple[str, str]]) -> bytes:
+def build_index(origin: str, files: Iterable[tuple[str, str]]) -> bytes:
     """The index of files, (name, date of the last change) each, by name. Raises ``BadEntry`` if there are too many."""
-    lines = [_line("sitemap", f"{origin}/sitemaps/{name}", changed) for name, changed in sorted(parts)]
+    lines = [_line("sitemap", f"{origin}/{FOLDER}{name}", changed) for name, changed in sorted(files)]
     if len(lines) > MAX_FILES:
         raise BadEntry(f"an index names at most {MAX_FILES} files, not {len(lines)}")
     head, tail = _frame("sitemapindex")
     return head + b"".join(lines) + tail
+
+
+def build_robots(origin: str) -> bytes:
+    """The robots.txt that leads to the index: https://www.rfc-editor.org/rfc/rfc9309"""
+    disallowed = "".join(f"Disallow: {path}\n" for path in DISALLOWED)
+    return f"User-agent: *\n{disallowed}\nSitemap: {origin}/{INDEX}\n".encode()
 
 
 def _file(stem: str, root: str, lines: list[bytes], dates: list[str]) -> File:
@@ -114,7 +123,7 @@ def _frame(root: str) -> tuple[bytes, bytes]:
 
 
 def _escaped(url: str) -> str:
-    """For XML."""
+    """A URL, escaped for XML."""
     return escape(url, _QUOTES) if _XML.search(url) else url
 
 

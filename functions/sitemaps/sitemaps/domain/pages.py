@@ -1,50 +1,78 @@
-"""The pages of the shop, in the order of their paths, as the commerce platform tells of its products."""
+"""Pages of the shop in the order of their paths, each with the day of its last change.
 
+The commerce platform does not say when a product changed. So each release stores for each page a fingerprint of what it
+shows, and the day on which that was new. Crawlers distrust a ``lastmod`` that is the day of the run; a day on which nothing
+changed must leave every byte as it was.
+"""
+
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from setpieces import external
-from setpieces.errors import ExternalUnavailable
-from sitemaps.domain.changes import fingerprint
-
-CALL_SECONDS = 10.0
-# The most that the platform lists at once.
-PAGE = 100
-# What a product's page shows: when one of these changes, the page has changed.
-SHOWN = ("name", "description", "unit_price", "currency", "available")
+# What the page of a product shows: when one of these members changes, the page has changed.
+PRODUCT_MEMBERS = ("name", "description", "unit_price", "currency", "available")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A page; ``token`` is the page token of the list that it stands in, empty for the first."""
+class ListedPage:
+    """``token`` is the page token of the list of products that the page is in, empty for the first."""
 
     path: str
     fingerprint: str
     token: str
 
 
-def list_products(token: str) -> dict[str, Any]:
-    """{items, next_page_token?}, by SKU. Raises ``ExternalUnavailable``."""
-    query = {"limit": str(PAGE)} | ({"page_token": token} if token else {})
-    answer = external.call("commerce", "GET", "products", query=query, timeout=CALL_SECONDS)
-    if answer.status != 200 or not isinstance(answer.body, dict):
-        raise ExternalUnavailable("commerce", f"answered {answer.status}")
-    return answer.body
+@dataclass(frozen=True)
+class Page:
+    """``fingerprint`` identifies what a page shows; ``changed`` is the day on which that was new, a date (UTC)."""
+
+    path: str
+    fingerprint: str
+    changed: str
 
 
-def pages(
-    fixed: Iterable[str], token: str = "", after: str = "", read: Callable[[str], dict[str, Any]] = list_products
-) -> Iterator[Found]:
-    """All pages behind ``after``, read from the list's page ``token`` on; ``fixed`` are the paths of those without products."""
+def list_pages(
+    fixed: Iterable[str], list_products: Callable[[str], dict[str, Any]], token: str = "", after: str = ""
+) -> Iterator[ListedPage]:
+    """All pages after the path ``after``: those of the paths ``fixed``, and one for each product.
+
+    ``list_products(token)`` returns {items, next_page_token?}; ``token`` is where the list of products is read from.
+    """
     if not token:
-        yield from (Found(path, fingerprint(path), "") for path in sorted(fixed) if path > after)
+        yield from (ListedPage(path, fingerprint(path), "") for path in sorted(fixed) if path > after)
     while True:
-        listed = read(token)
-        for product in listed["items"]:
+        products = list_products(token)
+        for product in products["items"]:
             path = f"/products/{product['sku']}"
             if path > after:
-                yield Found(path, fingerprint([product.get(name) for name in SHOWN]), token)
-        token = listed.get("next_page_token") or ""
+                yield ListedPage(path, fingerprint([product.get(name) for name in PRODUCT_MEMBERS]), token)
+        token = products.get("next_page_token") or ""
         if not token:
             return
+
+
+def fingerprint(content: Any) -> str:
+    """The same for the same JSON value, whatever the order of its members."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def date_pages(pages: Iterable[tuple[str, str]], released: Iterable[Page], today: str) -> Iterator[Page]:
+    """Pages of (path, fingerprint) with the day of the released page if it shows the same, otherwise ``today``.
+
+    Both are in the order of their paths. Of two pages with the same path the first counts. Raises ``ValueError`` if one is
+    out of order.
+    """
+    remaining = iter(released)
+    before, last = next(remaining, None), ""
+    for path, new_fingerprint in pages:
+        if path == last:
+            continue
+        if path < last:
+            raise ValueError(f"{path} comes after {last}")
+        last = path
+        while before and before.path < path:
+            before = next(remaining, None)
+        is_same = before and before.path == path and before.fingerprint == new_fingerprint
+        yield Page(path, new_fingerprint, before.changed if before and is_same else today)

@@ -1,14 +1,16 @@
-"""Clean up: what no release and no crawler needs any more."""
+"""Clean up: delete what neither of the last two releases needs, a week after it was written."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from setpieces import observability
 from setpieces.observability import logger, observed
-from sitemaps.domain.check import locations
-from sitemaps.repository import files as store
+from sitemaps.domain.checks import parse_locations
+from sitemaps.domain.files import FOLDER, INDEX
+from sitemaps.repository import objects
+from sitemaps.repository.objects import RELEASE, WORK
 
-# Somebody may want to see what a run has made.
+# Time to look at what a run has written.
 KEPT = timedelta(days=7)
 
 
@@ -16,17 +18,17 @@ KEPT = timedelta(days=7)
 def handler(event: dict[str, Any], context: Any) -> None:
     """{run_id} -> nothing. Again is harmless."""
     observability.begin(event["run_id"])
-    manifest, before = store.released(), datetime.now(UTC) - KEPT
-    # Crawlers come back to the files of the index that they read last, however long ago a file was made.
-    runs = [store.work(run, "") for run in (manifest["run_id"], manifest["before"]) if run]
-    indexes = [store.read(key) for key in (store.RELEASE + store.INDEX, *(run + store.INDEX for run in runs))]
-    named = {url.rpartition("/")[2] for index in indexes if index for url in locations(index)}
-    gone = [
-        each["Key"]
-        for each in (*store.listed(store.RELEASE + store.FILES), *store.listed("work/"))
-        if each["LastModified"] < before
-        and not each["Key"].startswith(tuple(runs))
-        and each["Key"].removeprefix(store.RELEASE + store.FILES) not in named
+    manifest, oldest = objects.load_released_manifest(), datetime.now(UTC) - KEPT
+    # Crawlers come back to the files of the index that they read last, however long ago a file was written.
+    needed_runs = tuple(objects.work_key(run, "") for run in (manifest["run_id"], manifest["before"]) if run)
+    indexes = [objects.read(folder + INDEX) for folder in (RELEASE, *needed_runs)]
+    needed_files = {url.rpartition("/")[2] for index in indexes if index for url in parse_locations(index)}
+    obsolete = [
+        entry["Key"]
+        for entry in (*objects.list_objects(RELEASE + FOLDER), *objects.list_objects(WORK))
+        if entry["LastModified"] < oldest
+        and not entry["Key"].startswith(needed_runs)
+        and entry["Key"].removeprefix(RELEASE + FOLDER) not in needed_files
     ]
-    store.remove(gone)
-    logger.info("removed", extra={"objects": len(gone)})
+    objects.delete(obsolete)
+    logger.info("obsolete objects deleted", extra={"objects": len(obsolete)})

@@ -1,18 +1,18 @@
-"""Plan: a run's next chunk, up to 50,000 pages in the order of their paths, each with the day of its last change."""
+"""Plan: list a run's next chunk, up to 50,000 pages in the order of their paths, each with the day of its last change."""
 
-from dataclasses import asdict
+import time
 from itertools import islice
 from typing import Any
 
 from setpieces import observability
 from setpieces.observability import observed
 from setpieces.settings import setting
-from setpieces.stored import known
-from sitemaps.domain.changes import Page, dated
+from sitemaps.clients.commerce import list_products
 from sitemaps.domain.files import MAX_URLS
-from sitemaps.domain.pages import pages
-from sitemaps.repository import files as store
-from sitemaps.repository.runs import RUNNING, note, take
+from sitemaps.domain.pages import date_pages, list_pages
+from sitemaps.domain.runs import RUNNING
+from sitemaps.repository import objects, runs
+from sitemaps.workflow.runs import acquire_lock
 
 
 @observed
@@ -24,23 +24,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     run_id, number = event["run_id"], event["chunk"]
     observability.begin(run_id)
     if number == 1:
-        take(event["execution"])
-        note(run_id, status=RUNNING, **{name: event[name] for name in ("started_at", "dry_run", "force")})
-    found = list(islice(pages(setting("PAGES").split(","), event["token"], event["after"]), MAX_URLS + 1))
-    chunk, rest = found[:MAX_URLS], found[MAX_URLS:]
-    before = _known()
-    entries = dated(((page.path, page.fingerprint) for page in chunk), before, event["started_at"][:10])
-    store.write_lines(store.pages_key(run_id, number), (asdict(entry) for entry in entries))
+        acquire_lock(event["execution"], int(time.time()))
+        runs.update(run_id, status=RUNNING, **{name: event[name] for name in ("started_at", "dry_run", "force")})
+    pages = list_pages(setting("PAGES").split(","), list_products, event["token"], event["after"])
+    listed = list(islice(pages, MAX_URLS + 1))
+    chunk, rest = listed[:MAX_URLS], listed[MAX_URLS:]
+    manifest = objects.load_released_manifest()
+    released = objects.load_pages(manifest["run_id"], range(1, manifest["chunks"] + 1))
+    dated = date_pages(((page.path, page.fingerprint) for page in chunk), released, event["started_at"][:10])
+    objects.save_pages(run_id, number, dated)
     return {
         "chunk": number + 1 if rest else number,
         "token": rest[0].token if rest else "",
         "after": chunk[-1].path if rest else "",
         "more": bool(rest),
     }
-
-
-def _known() -> Any:
-    """The pages of the release, in the order of their paths."""
-    before = store.released()
-    for number in range(1, before["chunks"] + 1):
-        yield from (known(Page, line) for line in store.lines(store.pages_key(before["run_id"], number)))

@@ -1,12 +1,14 @@
-"""GET /v1/sitemaps/runs/{run_id}: how far a run is, and how it ended."""
+"""GET /v1/sitemaps/runs/{run_id}: the status of a run and, once it has ended, its result."""
 
 from setpieces.rest_api import Request, Response, rest_handler
-from sitemaps.repository.runs import ENDED, find, settled
+from sitemaps.domain.runs import ENDED
+from sitemaps.repository import runs
 from sitemaps.requests import parse_run_id
 from sitemaps.views import run_view
+from sitemaps.workflow.runs import resolve_status
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    run = settled(run_view(find(parse_run_id(request))))
-    return Response(200, run, {} if run["status"] in ENDED else {"Retry-After": "1"})
+    run = resolve_status(runs.load(parse_run_id(request)))
+    return Response(200, run_view(run), {} if run["status"] in ENDED else {"Retry-After": "1"})

@@ -1,27 +1,25 @@
-"""Verify: what crawlers get now is this run's, whole."""
+"""Verify: compare the released files with those of the run."""
 
 import hashlib
 from typing import Any
 
 from setpieces import observability
 from setpieces.observability import count, observed
-from sitemaps.repository import files as store
-
-
-class NotReleased(Exception):
-    """The release is not what this run has made."""
+from sitemaps.domain.files import FOLDER, INDEX
+from sitemaps.domain.runs import NotReleased
+from sitemaps.repository import objects
+from sitemaps.repository.objects import RELEASE
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> None:
-    """{run_id, chunks} -> nothing. Raises ``NotReleased``."""
+    """{run_id, chunks} -> nothing. Raises ``NotReleased`` with the name of the first file that differs."""
     run_id = event["run_id"]
     observability.begin(run_id)
-    if store.read(store.RELEASE + store.INDEX) != store.read(store.work(run_id, store.INDEX)):
-        raise NotReleased(store.INDEX)
-    for number in range(1, event["chunks"] + 1):
-        for file in store.lines(store.files_key(run_id, number)):
-            content = store.read(store.RELEASE + store.FILES + file["name"]) or b""
-            if hashlib.sha256(content).hexdigest() != file["sha256"]:
-                raise NotReleased(file["name"])
+    if objects.read(RELEASE + INDEX) != objects.read(objects.work_key(run_id, INDEX)):
+        raise NotReleased(INDEX)
+    for file in objects.list_files(run_id, event["chunks"]):
+        content = objects.read(RELEASE + FOLDER + file["name"]) or b""
+        if hashlib.sha256(content).hexdigest() != file["sha256"]:
+            raise NotReleased(file["name"])
     count("SitemapsReleased")

@@ -39,6 +39,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.events.models import EventPattern
 from moto.events.utils import EventMessageType
 
+from feeds.domain import records
 from local.declared import definition, name_of, pieces
 from local.gateway import mapping
 from local.settings import REGION, ROOT
@@ -823,7 +824,7 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     logging.disable(logging.CRITICAL)
     _do_not_sleep(monkeypatch)
     # The layer is not built: what it carries is where its build takes it from.
-    monkeypatch.setattr(importlib.import_module("feeds.domain.records"), "SCHEMAS", ROOT / "schemas" / "feeds")
+    monkeypatch.setattr(records, "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
     monkeypatch.setattr(os, "urandom", _in_stock(os.urandom))
     real = vars(BaseClient)["_make_api_call"]

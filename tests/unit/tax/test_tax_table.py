@@ -126,9 +126,7 @@ def test_quotations_are_given_without_the_table(
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-def test_without_tax_system_and_table_the_response_is_a_503(
-    instances: Instances, faults: Faults, failure: Exception
-):
+def test_without_tax_system_and_table_the_response_is_a_503(instances: Instances, faults: Faults, failure: Exception):
     instances.answer = DOWN
     faults.schedule(dict.fromkeys(range(100), Fault.UNAVAILABLE), failure)
     with pytest.raises(RetryLater) as raised:

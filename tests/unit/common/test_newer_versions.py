@@ -76,8 +76,8 @@ TESTS: dict[str, list[str]] = {
     "ingestion/test_ingestion_lines.py": ["test_an_event_is_unchanged_and_gets_a_line_end"],
     "login/test_login_functions.py": [
         "test_a_session_ends_once",
-        "test_guests_are_let_in_without_a_session_and_customers_with_theirs",
-        "test_only_the_role_admin_is_an_admin",
+        "test_guests_are_allowed_without_a_session_and_customers_with_theirs",
+        "test_only_the_role_admin_is_allowed_as_an_admin",
     ],
     "operations/test_list_events.py": ["test_events_of_one_checkout_are_listed"],
     "orders/test_order_flow.py": [

@@ -1,4 +1,4 @@
-"""Sessions against a table (moto), an identity provider that answers what the test says, and a bus that may be down."""
+"""Signing in and out, and the authorizers of sessions."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from tests.faults import Faults, unreachable
 from tests.unit.login.calls import ADA, ADMIN, CREDENTIALS, MINUTES, Login, effect
 
 
-def test_a_session_is_stored_by_its_digest_and_announced_once(login: Login, faults: Faults):
+def test_a_sign_in_stores_the_digest_of_the_token_and_publishes_one_event(login: Login, faults: Faults):
     before = int(time.time())
     status, _, session = login.call("create_session", CREDENTIALS)
     assert (status, session["customer_id"]) == (201, "C1")
@@ -32,7 +32,7 @@ def test_every_session_has_its_own_token(login: Login):
     assert len({login.sign_in() for _ in range(20)}) == len(login.sessions()) == 20
 
 
-def test_the_sign_in_of_an_admin_is_not_announced(login: Login, faults: Faults):
+def test_a_sign_in_of_an_admin_publishes_no_event(login: Login, faults: Faults):
     login.answer = Answer(200, ADMIN)
     status, _, session = login.call("create_session", CREDENTIALS)
     assert (status, session["customer_id"]) == (201, None)
@@ -57,11 +57,11 @@ UNUSABLE_BODIES: tuple[Any, ...] = ({}, None, [], {"identity_id": "x"}, "text")
         (ExternalUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
     ],
 )
-def test_no_session_without_an_identity(login: Login, faults: Faults, answer, status: int, code: str):
+def test_a_sign_in_without_an_identity_stores_no_session(login: Login, faults: Faults, answer, status: int, code: str):
     login.answer = answer
-    given, _, problem = login.call("create_session", CREDENTIALS)
-    assert (given, problem["code"]) == (status, code)
-    assert CREDENTIALS["password"] not in json.dumps(problem)
+    response = login.call("create_session", CREDENTIALS)
+    assert (response.status, response.body["code"]) == (status, code)
+    assert CREDENTIALS["password"] not in json.dumps(response.body)
     assert not login.sessions()
     assert not faults.published()
 
@@ -95,7 +95,7 @@ def test_a_session_ends_once(login: Login):
     assert login.call("end_session").status == 401
 
 
-def test_guests_are_let_in_without_a_session_and_customers_with_theirs(login: Login):
+def test_guests_are_allowed_without_a_session_and_customers_with_theirs(login: Login):
     guest = login.authorize("authorize_guest", None)
     assert (effect(guest), guest["context"]["customer_id"]) == ("Allow", "")
     customer = login.authorize("authorize_guest", f"Bearer {login.sign_in()}")
@@ -103,12 +103,12 @@ def test_guests_are_let_in_without_a_session_and_customers_with_theirs(login: Lo
 
 
 @pytest.mark.parametrize(("identity", "expected"), [(ADMIN, "Allow"), (ADA, "Deny")])
-def test_only_the_role_admin_is_an_admin(login: Login, identity, expected: str):
+def test_only_the_role_admin_is_allowed_as_an_admin(login: Login, identity, expected: str):
     assert effect(login.authorize("authorize_admin", f"Bearer {login.sign_in(identity)}")) == expected
 
 
 @pytest.mark.parametrize("function", ["authorize_guest", "authorize_admin"])
-def test_an_authorizer_refuses_anything_but_a_live_session(login: Login, function: str):
+def test_an_authorizer_refuses_everything_but_a_valid_session(login: Login, function: str):
     ended, expired = login.sign_in(ADMIN), login.sign_in(ADMIN)
     login.call("end_session", token=ended)
     login.change_session(expired, expires_at=int(time.time()))

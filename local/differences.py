@@ -395,8 +395,8 @@ DIFFERENCES = (
         local="all requests reach the load balancer",
         reason="the emulator's CDN only routes; tests use a real RFC 9111 cache",
         tests=(
-            "tests/integration/test_redirects.py::test_a_cache_asks_once",
-            "tests/integration/test_sitemaps.py::test_a_cache_asks_once",
+            "tests/integration/test_redirects.py::test_a_cache_sends_one_request",
+            "tests/integration/test_sitemaps.py::test_a_cache_sends_one_request",
         ),
         on_aws="`curl -sI https://<site>/home.aspx` twice: `x-cache: Hit from cloudfront`",
     ),

@@ -168,7 +168,7 @@ def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict
 @seed(SEED)
 @campaign
 @given(st.lists(st.text().map("/{}".format) | st.sampled_from(MARKUP).map("/{}".format), min_size=1, max_size=20))
-def test_a_sitemap_names_the_paths_that_it_was_given(paths: list[str]):
+def test_a_sitemap_contains_exactly_its_paths(paths: list[str]):
     """Read by a parser: no path is two, none leads to another host, none is lost."""
     origin, named = "https://shop.example", []
     for path in paths:

@@ -163,7 +163,7 @@ def kept(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/home.aspx", "/p/10001", "/club", "/no/such/page", "/sale?utm_source=a"])
-def test_a_cache_asks_once(shop: Shop, cache: CacheClient, path: str):
+def test_a_cache_sends_one_request(shop: Shop, cache: CacheClient, path: str):
     first, second = (cache.get(shop.url(path)) for _ in range(2))
     assert (kept(first), kept(second)) == (False, True)
     assert (second.status_code, second.headers.get("location")) == (first.status_code, first.headers.get("location"))

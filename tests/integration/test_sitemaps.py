@@ -56,7 +56,7 @@ def today() -> str:
 
 
 @pytest.mark.local_only("the pages need the image of the storefront, which no pipeline builds")
-def test_every_page_is_released_and_answers(shop: Shop, session: dict[str, str], origin: str):
+def test_every_page_is_released_and_reachable(shop: Shop, session: dict[str, str], origin: str):
     product = put_product(shop, name="Châtelet & <Söhne>")
     retired = put_product(shop, status="retired")
     released = run(shop, session)
@@ -71,7 +71,7 @@ def test_every_page_is_released_and_answers(shop: Shop, session: dict[str, str],
     assert [answer.url for answer in answers if answer.status_code != 200] == []
 
 
-def test_what_did_not_change_is_not_released_again(shop: Shop, session: dict[str, str]):
+def test_unchanged_pages_are_not_released_again(shop: Shop, session: dict[str, str]):
     def unchanged() -> bool:
         # What the tests before have bought may still change what is available.
         return run(shop, session)["status"] == "UNCHANGED"
@@ -93,7 +93,9 @@ def test_a_dry_run_releases_nothing(shop: Shop, session: dict[str, str], origin:
 
 
 @pytest.mark.local_only("it subscribes to the alarm topic, and changes the manifest of the release")
-def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session: dict[str, str], bucket: str):
+def test_a_release_that_lost_urls_is_refused_with_a_message_to_the_alarm_topic(
+    shop: Shop, session: dict[str, str], bucket: str
+):
     """As if the last release had had ten times as many: the platform suddenly lists a tenth."""
     s3 = shop.aws("s3")
     released = s3.head_object(Bucket=bucket, Key="release/sitemap.xml")["Metadata"]["run"]
@@ -115,7 +117,7 @@ def test_a_shop_that_shrank_is_refused_and_somebody_is_told(shop: Shop, session:
     assert forced["urls"] < known["urls"] * 2
 
 
-def test_a_platform_that_is_away_leaves_the_release_as_it_is(shop: Shop, session: dict[str, str], origin: str):
+def test_an_outage_of_the_platform_leaves_the_release_unchanged(shop: Shop, session: dict[str, str], origin: str):
     before = get(shop, "/sitemap.xml").content
     with shop.faults("commerce", outage=True, operations=["list_products"]):
         path = start(shop, session)
@@ -127,14 +129,14 @@ def test_a_platform_that_is_away_leaves_the_release_as_it_is(shop: Shop, session
 
 
 def retried(shop: Shop, path: str) -> bool:
-    """Has a step of a run failed, and is to be made again?"""
+    """Whether a step of a run has failed, which the workflow retries."""
     machine = shop.address("sitemaps", "state-machine-arn")
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{path.rpartition('/')[2]}"
     pages = shop.aws("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=execution)
     return any(event["type"] in ("TaskFailed", "LambdaFunctionFailed") for page in pages for event in page["events"])
 
 
-def test_two_runs_do_not_work_at_once(shop: Shop, session: dict[str, str], origin: str):
+def test_two_runs_at_once_release_one_after_the_other(shop: Shop, session: dict[str, str], origin: str):
     products = [put_product(shop) for _ in range(2)]
     paths = [start(shop, session) for _ in products]
     statuses = [ended(shop, session, path, PATIENCE)["status"] for path in paths]
@@ -168,11 +170,11 @@ def executions(steps: Any, machine: str) -> list[dict[str, Any]]:
 
 
 # --- the API ---
-def test_a_run_is_for_admins(shop: Shop, session: dict[str, str]):
+def test_only_admins_start_a_run(shop: Shop, session: dict[str, str]):
     token = session_of(shop, "customer")
     assert shop.call("POST", PATH, json={}).status_code == 401
     assert shop.call("POST", PATH, json={}, headers={"Authorization": f"Bearer {token}"}).status_code == 403
-    assert shop.call("GET", f"{PATH}/nobody", headers=session).json()["code"] == "RUN_NOT_FOUND"
+    assert shop.call("GET", f"{PATH}/unknown", headers=session).json()["code"] == "RUN_NOT_FOUND"
 
 
 def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
@@ -186,14 +188,14 @@ def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
 
 
 @pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"what": True}, [], "x", None])
-def test_what_nobody_can_mean_is_refused(shop: Shop, session: dict[str, str], body: Any):
+def test_an_invalid_body_is_400(shop: Shop, session: dict[str, str], body: Any):
     answer = shop.call("POST", PATH, content=json.dumps(body), headers=session | {"Content-Type": "application/json"})
     assert answer.status_code == 400
 
 
 # --- the edge ---
-def test_a_cache_asks_once(shop: Shop, origin: str, tmp_path: Path):
-    """RFC 9111, as a cache for many: files for ever, the index for a day, or until the CDN is told."""
+def test_a_cache_sends_one_request(shop: Shop, origin: str, tmp_path: Path):
+    """RFC 9111, as a cache for many: files for ever, the index for a day, or until it is invalidated."""
     crawl(shop, origin)
     storage = hishel.SqliteStorage(database_path=tmp_path / "cache.db")
     [file, *_] = parse_locations(get(shop, "/sitemap.xml").content)
@@ -209,7 +211,7 @@ def test_a_cache_asks_once(shop: Shop, origin: str, tmp_path: Path):
     assert get(shop, "/sitemap.xml").headers["cache-control"] == "public, max-age=300, s-maxage=86400"
 
 
-def test_the_cdn_is_told_of_a_new_index(shop: Shop, session: dict[str, str]):
+def test_the_cdn_invalidates_a_new_index(shop: Shop, session: dict[str, str]):
     put_product(shop)
     released = run(shop, session)
     cdn, distribution = shop.aws("cloudfront"), shop.address("edge", "distribution-id")
@@ -224,12 +226,12 @@ def test_the_cdn_is_told_of_a_new_index(shop: Shop, session: dict[str, str]):
 
 @pytest.mark.local_only("other paths lead to the pages, which need the image of the storefront")
 @pytest.mark.parametrize("path", ["/manifest.json", "/release/sitemap.xml", "/work/", "/sitemaps/../manifest.json"])
-def test_nothing_else_of_the_bucket_can_be_had(shop: Shop, path: str):
+def test_other_objects_of_the_bucket_are_not_served(shop: Shop, path: str):
     answer = shop.call("GET", path)
     assert answer.status_code in (400, 403, 404)
     assert "run_id" not in answer.text
 
 
-def test_a_sitemap_that_is_not_there_is_404(shop: Shop):
+def test_an_unknown_sitemap_is_404(shop: Shop):
     """The CDN may list the bucket: a crawler gives up what is 404, and comes back for what is 403."""
     assert shop.call("GET", "/sitemaps/none.xml").status_code == 404

@@ -98,10 +98,10 @@ TESTS: dict[str, list[str]] = {
     ],
     "sitemaps/test_sitemap_api.py": [
         "test_a_run_is_started_and_shown",
-        "test_of_two_requests_with_one_idempotency_key_at_once_one_creates_a_run",
+        "test_two_concurrent_requests_with_one_key_create_one_run",
     ],
     "sitemaps/test_sitemap_releases.py": [
-        "test_only_what_changed_has_the_day_of_the_run",
+        "test_only_a_changed_page_has_the_day_of_the_run",
     ],
     "tax/test_tax_quotations.py": [
         "test_after_the_cool_down_one_probe_closes_the_circuit_for_all_instances",

@@ -12,9 +12,9 @@ from tests.unit.sitemaps.runs import ORIGIN, Runs
 
 @pytest.fixture
 def runs(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Runs:
-    made = Runs(service("sitemaps", ORIGIN=ORIGIN))
-    made.stock(3)
-    monkeypatch.setattr(external, "call", made.platform)
+    runs = Runs(service("sitemaps", ORIGIN=ORIGIN))
+    runs.stock(3)
+    monkeypatch.setattr(external, "call", runs.platform)
     # Runs of these tests have no execution, unless a test starts one: they hold no lock.
     monkeypatch.setattr(rules, "UNKNOWN_SECONDS", 0)
-    return made
+    return runs

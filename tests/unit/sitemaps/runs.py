@@ -125,7 +125,7 @@ class Runs:
         boto3.client("s3").copy_object(Bucket=self.bucket, CopySource=f"{self.bucket}/{source}", Key=target)
 
     def urls(self) -> list[str]:
-        """All locations that the released index leads to."""
+        """All locations in the files of the released index."""
         index = objects.read("release/sitemap.xml") or b""
         names = [url.removeprefix(f"{ORIGIN}/") for url in parse_locations(index)]
         return [url for name in names for url in parse_locations(objects.read(f"release/{name}") or b"")]

@@ -1,4 +1,4 @@
-"""Runs over HTTP: started, repeated, shown."""
+"""Runs over HTTP: how they are started, repeated and read."""
 
 import json
 import time
@@ -19,14 +19,14 @@ def test_a_run_is_started_and_shown(runs: Runs):
     assert headers["Location"] == f"/sitemaps/v1/sitemaps/runs/{run['run_id']}"
     [execution] = runs.executions()
     assert execution["name"] == run["run_id"]
-    asked = boto3.client("stepfunctions").describe_execution(executionArn=execution["executionArn"])["input"]
-    assert json.loads(asked) == {"dry_run": False, "force": False}
-    status, headers, shown = runs.call("show_run", run_id=run["run_id"])
-    assert (status, shown, headers["Retry-After"]) == (200, run, "1")
+    arguments = boto3.client("stepfunctions").describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(arguments) == {"dry_run": False, "force": False}
+    status, headers, response = runs.call("show_run", run_id=run["run_id"])
+    assert (status, response, headers["Retry-After"]) == (200, run, "1")
     repository.update(run["run_id"], status="RELEASED", urls=5)
-    status, headers, shown = runs.call("show_run", run_id=run["run_id"])
-    assert (shown["status"], shown["urls"], "Retry-After" in headers) == ("RELEASED", 5, False)
-    assert "purge_at" not in shown
+    status, headers, response = runs.call("show_run", run_id=run["run_id"])
+    assert (response["status"], response["urls"], "Retry-After" in headers) == ("RELEASED", 5, False)
+    assert "purge_at" not in response
 
 
 def test_the_same_key_is_the_same_run(runs: Runs):
@@ -38,18 +38,18 @@ def test_the_same_key_is_the_same_run(runs: Runs):
     assert runs.call("start_run", {"dry_run": True}, key="l").body["run_id"] != first["run_id"]
 
 
-def test_of_two_requests_with_one_idempotency_key_at_once_one_creates_a_run(runs: Runs, faults: Faults):
-    """The other is answered as if it had come later, and does not undo how far the run is."""
-    answers = []
+def test_two_concurrent_requests_with_one_key_create_one_run(runs: Runs, faults: Faults):
+    """The other gets the response of a later request, and does not reset the status of the run."""
+    responses = []
 
     def other() -> None:
-        answers.append(runs.call("start_run", {"dry_run": True}, key="k"))
-        repository.update(answers[0][2]["run_id"], status="RUNNING")
+        responses.append(runs.call("start_run", {"dry_run": True}, key="k"))
+        repository.update(responses[0][2]["run_id"], status="RUNNING")
 
     faults.meanwhile("UpdateItem", other)
     status, _, problem = runs.call("start_run", {"dry_run": False}, key="k")
     assert (status, problem["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    [(status, _, run)] = answers
+    [(status, _, run)] = responses
     assert (status, run["dry_run"]) == (202, True)
     assert runs.call("show_run", run_id=run["run_id"]).body["status"] == "RUNNING"
 
@@ -65,7 +65,7 @@ def test_an_invalid_body_is_400_and_starts_no_run(runs: Runs, body):
     assert runs.executions() == []
 
 
-@pytest.mark.parametrize(("run_id", "status"), [("nobody", 404), ("LOCK", 404), ("a b", 400), ("x" * 81, 400)])
+@pytest.mark.parametrize(("run_id", "status"), [("unknown", 404), ("LOCK", 404), ("a b", 400), ("x" * 81, 400)])
 def test_an_unknown_run_is_404_and_a_malformed_id_400(runs: Runs, run_id, status):
     acquire_lock(runs.start_execution("mine"), int(time.time()))
     assert runs.call("show_run", run_id=run_id).status == status
@@ -75,11 +75,11 @@ def test_a_stopped_execution_shows_its_run_as_failed(runs: Runs):
     run_id = runs.call("start_run").body["run_id"]
     [execution] = runs.executions()
     boto3.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
-    _, headers, shown = runs.call("show_run", run_id=run_id)
-    assert (shown["status"], shown["reason"], "Retry-After" in headers) == ("FAILED", "ABORTED", False)
+    _, headers, response = runs.call("show_run", run_id=run_id)
+    assert (response["status"], response["reason"], "Retry-After" in headers) == ("FAILED", "ABORTED", False)
 
 
-def test_a_run_whose_start_was_lost_is_pending_until_it_is_asked_for_again(runs: Runs):
+def test_a_repeated_request_starts_a_run_whose_start_was_lost(runs: Runs):
     run_id = f"run-{key_digest('grace', 'k')}"
     repository.update(run_id, status="PENDING", dry_run=False, force=False)
     assert runs.call("show_run", run_id=run_id).body["status"] == "PENDING"

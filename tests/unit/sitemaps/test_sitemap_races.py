@@ -1,4 +1,4 @@
-"""One run at a time: which one holds the lock, and what a run that comes late may still release."""
+"""The lock of runs, and releases by runs that are late or concurrent."""
 
 import json
 import time
@@ -19,8 +19,8 @@ from tests.faults import Faults
 from tests.unit.sitemaps.runs import Runs
 
 
-def test_a_run_that_is_redriven_does_not_replace_a_newer_release(runs: Runs):
-    """Its execution was stopped before the release of the index, and goes on there after another run."""
+def test_a_redriven_run_does_not_replace_a_newer_release(runs: Runs):
+    """Its execution was stopped before the release of the index, and continues there after another run."""
     old = runs.check("run-1")
     runs.copy("run-1", old)
     runs.products["SP-00001"]["name"] = "Another name"
@@ -31,7 +31,7 @@ def test_a_run_that_is_redriven_does_not_replace_a_newer_release(runs: Runs):
     assert objects.read("release/sitemap.xml") == before
 
 
-def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(runs: Runs):
+def test_a_redriven_run_waits_for_the_run_that_holds_the_lock(runs: Runs):
     checked = runs.check("run-1")
     runs.copy("run-1", checked)
     acquire_lock(runs.start_execution("run-2"), int(time.time()))
@@ -41,8 +41,8 @@ def test_a_run_that_is_redriven_waits_for_the_one_that_is_at_work(runs: Runs):
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first release", "later release"])
-def test_of_two_runs_that_release_at_once_one_does(runs: Runs, faults: Faults, first):
-    """Both have found the lock free: the other one's index comes between this one's look and its write."""
+def test_of_two_runs_that_release_at_once_one_succeeds(runs: Runs, faults: Faults, first):
+    """Both found the lock free: the other run releases its index between this one's read and its write."""
     if not first:
         runs.release("run-0")
     checked = []
@@ -66,7 +66,7 @@ def test_an_index_whose_answer_was_lost_is_released(runs: Runs, faults: Faults):
 
 
 def test_a_run_that_was_stopped_before_its_index_was_never_released(runs: Runs):
-    """Clean-up keeps what crawlers really had, and the next run compares itself with that."""
+    """Clean-up keeps the release before it, and the next run is checked against that."""
     runs.stock(8)
     old = runs.release("run-1", day="2026-01-02")
     runs.stock(20)
@@ -80,8 +80,8 @@ def test_a_run_that_was_stopped_before_its_index_was_never_released(runs: Runs):
     assert {f"release/sitemaps/{name}" for name in old["names"]} <= set(runs.object_keys())
 
 
-def test_an_index_that_was_released_without_its_run_is_the_one_of_the_manifest_beside_it(runs: Runs):
-    """As releases were checked once."""
+def test_an_index_without_a_run_belongs_to_the_manifest_beside_it(runs: Runs):
+    """Earlier versions released it so."""
     checked = runs.release("run-1", day="2026-01-02")
     for name in ("manifest.json", "sitemap.xml"):
         runs.copy_object(f"work/run-1/{name}", f"release/{name}")
@@ -96,7 +96,7 @@ def test_an_index_that_was_released_without_its_run_is_the_one_of_the_manifest_b
     assert objects.load_index().run_id == "run-3"
 
 
-def test_only_one_run_is_at_work(runs: Runs):
+def test_one_execution_holds_the_lock_until_it_ends(runs: Runs):
     mine, other = runs.start_execution("mine"), runs.start_execution("other")
     acquire_lock(mine, int(time.time()))
     acquire_lock(mine, int(time.time()))
@@ -106,8 +106,8 @@ def test_only_one_run_is_at_work(runs: Runs):
     acquire_lock(other, int(time.time()))
 
 
-def test_a_run_that_step_functions_has_forgotten_holds_no_lock(runs: Runs, monkeypatch: pytest.MonkeyPatch):
-    """But one that has only just taken the lock may not be known yet."""
+def test_an_unknown_execution_holds_the_lock_for_half_a_minute(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+    """Step Functions may not know one yet that has only just taken the lock."""
     monkeypatch.setattr(rules, "UNKNOWN_SECONDS", 30)
     other, now = runs.start_execution("other"), int(time.time())
     acquire_lock(f"{runs.machine.replace(':stateMachine:', ':execution:')}:forgotten", int(time.time()))
@@ -116,8 +116,8 @@ def test_a_run_that_step_functions_has_forgotten_holds_no_lock(runs: Runs, monke
     acquire_lock(other, now + 31)
 
 
-def test_a_run_waits_for_another_as_long_as_the_documents_say():
-    """Each state that may find another run at work, by its own retries."""
+def test_a_run_waits_for_another_for_40_minutes_as_documented():
+    """Each state that raises Busy, by its own retries."""
     machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
     rules = [
         rule
@@ -127,8 +127,8 @@ def test_a_run_waits_for_another_as_long_as_the_documents_say():
     ]
     assert len(rules) == 2
     for rule in rules:
-        growing = (rule["IntervalSeconds"] * rule["BackoffRate"] ** number for number in range(rule["MaxAttempts"]))
-        assert 40 * 60 <= sum(min(seconds, rule["MaxDelaySeconds"]) for seconds in growing) < 41 * 60
+        delays = (rule["IntervalSeconds"] * rule["BackoffRate"] ** number for number in range(rule["MaxAttempts"]))
+        assert 40 * 60 <= sum(min(seconds, rule["MaxDelaySeconds"]) for seconds in delays) < 41 * 60
     for page in ("set-pieces/sitemaps.md", "runbooks/refused-sitemaps.md"):
         assert "40 minutes" in (ROOT / "docs" / page).read_text()
 

@@ -32,14 +32,14 @@ def test_a_run_releases_every_page(runs: Runs):
     assert "Disallow: /admin" in robots
 
 
-def test_the_same_pages_are_the_same_bytes_on_another_day(runs: Runs):
+def test_unchanged_pages_give_the_same_index_on_another_day(runs: Runs):
     runs.release("run-1", day="2026-01-02")
     before = objects.read("release/sitemap.xml")
     assert runs.check("run-2", day="2026-01-03")["changed"] is False
     assert objects.read("work/run-2/sitemap.xml") == before
 
 
-def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
+def test_only_a_changed_page_has_the_day_of_the_run(runs: Runs):
     runs.release("run-1", day="2026-01-02")
     runs.products["SP-00001"]["name"] = "Another name"
     checked = runs.release("run-2", day="2026-01-03")
@@ -50,18 +50,18 @@ def test_only_what_changed_has_the_day_of_the_run(runs: Runs):
     assert content.count("<lastmod>2026-01-02</lastmod>") == 4
 
 
-def test_a_chunk_ends_where_a_file_must_end(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+def test_a_chunk_has_as_many_pages_as_a_file(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan_pages, "MAX_URLS", 4)
     runs.stock(7)
     checked = runs.release("run-1")
     assert (checked["chunks"], checked["urls"], checked["files"]) == (3, 9, 3)
     assert len(set(runs.urls())) == 9
     assert [name.split("-")[1] for name in checked["names"]] == ["1", "2", "3"]
-    # A page of the list that two chunks share is read for both, and named in one.
+    # A page of the list that two chunks share is read for both; each of its products is in one.
     assert runs.page_tokens.count("SP-00001") == 2
 
 
-def test_exactly_a_chunk_is_one(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+def test_as_many_pages_as_a_chunk_are_one_chunk(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan_pages, "MAX_URLS", 5)
     assert runs.plan("run-1") == 1
 
@@ -73,19 +73,19 @@ def test_an_unavailable_platform_ends_the_run(runs: Runs, broken):
         runs.plan("run-1")
 
 
-def refused(run_id: str) -> str:
-    """Why the run was refused."""
+def refusal_reason(run_id: str) -> str:
+    """The reason of a run, which is refused."""
     run = repository.load(run_id)
     assert run["status"] == "REFUSED"
     return present(run.get("reason"))
 
 
-def test_no_page_at_all_is_refused(runs: Runs):
+def test_a_release_without_pages_is_refused(runs: Runs):
     runs.service.variables["PAGES"] = ""
     runs.stock(0)
     with pytest.raises(Exception, match="names nothing"):
         runs.check("run-1")
-    assert "names nothing" in refused("run-1")
+    assert "names nothing" in refusal_reason("run-1")
 
 
 def test_a_shop_that_shrank_is_refused_unless_forced(runs: Runs):
@@ -95,7 +95,7 @@ def test_a_shop_that_shrank_is_refused_unless_forced(runs: Runs):
     runs.stock(13)
     with pytest.raises(Exception, match="15 URLs, and 20 were released"):
         runs.check("run-2")
-    assert refused("run-2") == "15 URLs, and 20 were released: fewer than 80% of them"
+    assert refusal_reason("run-2") == "15 URLs, and 20 were released: fewer than 80% of them"
     assert objects.read("release/sitemap.xml") == before
     assert runs.release("run-3", force=True)["urls"] == 15
 
@@ -106,7 +106,7 @@ def test_a_changed_file_is_refused(runs: Runs):
     boto3.client("s3").put_object(Bucket=runs.bucket, Key=key, Body=b"<urlset/>")
     with pytest.raises(Exception, match="is not what was written"):
         runs.step("check_release", "run-1", chunks=chunks, force=False)
-    assert "is not what was written" in refused("run-1")
+    assert "is not what was written" in refusal_reason("run-1")
 
 
 def test_every_step_may_be_repeated(runs: Runs):
@@ -122,32 +122,32 @@ def test_every_step_may_be_repeated(runs: Runs):
     assert len(runs.urls()) == 5
 
 
-# What was released before the copy and what is to be copied; what bucket and table hold then. For each process.
-TO_BE_COPIED: list[bytes] = []
+# (URLs of the release, result of the check, contents of bucket and table) before the copy, pickled; once per process.
+PREPARED: list[bytes] = []
 
 
-def to_be_copied(runs: Runs) -> tuple[list[str], dict[str, Any]]:
-    """A release, and the checked files of a second run. Made by the first test; later ones restore bucket and table."""
+def prepare_copy(runs: Runs) -> tuple[list[str], dict[str, Any]]:
+    """Release a run and check a second one, once; later tests restore bucket and table. (URLs of the release, the check)."""
     bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[runs.bucket]
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[runs.service.name("Table")]
     runs.stock(7)
-    if not TO_BE_COPIED:
+    if not PREPARED:
         runs.release("run-1")
         before = runs.urls()
     runs.products["SP-00000"]["name"] = "Another name"
     runs.products["SP-00009"] = {"name": "New"}
-    if TO_BE_COPIED:
-        before, checked, bucket.keys, table.items = pickle.loads(TO_BE_COPIED[0])
+    if PREPARED:
+        before, checked, bucket.keys, table.items = pickle.loads(PREPARED[0])
     else:
         checked = runs.check("run-2")
-        TO_BE_COPIED.append(pickle.dumps((before, checked, bucket.keys, table.items)))
+        PREPARED.append(pickle.dumps((before, checked, bucket.keys, table.items)))
     return before, checked
 
 
 @pytest.mark.parametrize("copied", range(5))
-def test_a_copy_that_ends_anywhere_leaves_a_whole_release(runs: Runs, monkeypatch: pytest.MonkeyPatch, copied):
+def test_a_copy_that_stops_anywhere_leaves_a_complete_release(runs: Runs, monkeypatch: pytest.MonkeyPatch, copied):
     monkeypatch.setattr(plan_pages, "MAX_URLS", 4)
-    before, checked = to_be_copied(runs)
+    before, checked = prepare_copy(runs)
     runs.copy("run-2", checked, copied)
     assert runs.urls() == before
     runs.release("run-3")
@@ -155,7 +155,7 @@ def test_a_copy_that_ends_anywhere_leaves_a_whole_release(runs: Runs, monkeypatc
 
 
 @pytest.mark.parametrize("lost", ["sitemap.xml", "sitemaps/"])
-def test_a_release_that_is_not_whole_is_seen(runs: Runs, lost):
+def test_an_incomplete_release_fails_verification(runs: Runs, lost):
     checked = runs.check("run-1")
     runs.publish("run-1", checked)
     for key in runs.object_keys(f"release/{lost}"):
@@ -164,14 +164,14 @@ def test_a_release_that_is_not_whole_is_seen(runs: Runs, lost):
         runs.step("verify_release", "run-1", chunks=checked["chunks"])
 
 
-def test_what_two_releases_need_stays_and_the_rest_goes_after_a_week(runs: Runs):
+def test_clean_up_keeps_two_releases_and_deletes_the_rest_after_a_week(runs: Runs):
     checked = [runs.release("run-1")]
     for number in (2, 3):
         runs.products["SP-00001"]["name"] = f"Name {number}"
         checked.append(runs.release(f"run-{number}", day=f"2026-01-0{number + 1}"))
-    names = [each["names"][0] for each in checked]
+    names = [result["names"][0] for result in checked]
     assert len({*names}) == 3
-    assert all(f"release/sitemaps/{name}" in runs.object_keys() for name in names), "a week has not gone by"
+    assert all(f"release/sitemaps/{name}" in runs.object_keys() for name in names), "a week has not passed"
     with time_machine.travel(timedelta(days=8)):
         runs.step("clean_up", "run-3")
     assert runs.object_keys("release/sitemaps/") == sorted(f"release/sitemaps/{name}" for name in names[1:])

@@ -80,12 +80,12 @@ TESTS: dict[str, list[str]] = {
         "test_only_the_role_admin_is_allowed_as_an_admin",
     ],
     "operations/test_list_events.py": ["test_events_of_one_checkout_are_listed"],
-    "orders/test_order_flow.py": [
-        "test_a_customers_key_is_one_order_for_every_basket",
-        "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_gone",
-        "test_an_order_that_cannot_be_validated_is_given_up_parked_and_put_back",
-        "test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep",
+    "orders/test_order_operators.py": [
+        "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_corrected",
+        "test_an_order_that_cannot_be_validated_fails_and_is_completed_by_a_redrive",
     ],
+    "orders/test_order_submission.py": ["test_a_customers_key_is_one_order_for_all_baskets"],
+    "orders/test_order_sweeps.py": ["test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep"],
     "partners/test_partner_lists.py": ["test_pages_list_every_active_product_once"],
     "partners/test_partner_products.py": ["test_one_request_may_update_a_product_twice"],
     "payments/test_payment_results.py": [

@@ -1,4 +1,4 @@
-"""The table of statuses, exhaustively, and the mapping template that shows them to customers."""
+"""The table of statuses, and what the API has of it: its mapping template and its schema."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from local.settings import ROOT
 from orders.domain.statuses import COMPLETE, FAILED, PROCESSING, REASONS, STATUSES
 from tests.present import present
 
-# As on the talk's slide.
+# As on the slide of the talk.
 SLIDE = {
     "Validating": PROCESSING,
     "Validation failed": FAILED,
@@ -20,7 +20,7 @@ SLIDE = {
     "Card declined": FAILED,
     "Sent to fulfillment": COMPLETE,
 }
-# A person ends an order that nothing else can.
+# An operator cancels an order that cannot be completed.
 LABELS = SLIDE | {"Cancelled": FAILED}
 
 
@@ -30,16 +30,16 @@ def status_response() -> str:
     return integration["responses"]["default"]["responseTemplates"]["application/json"]
 
 
-def test_the_labels_are_the_slides():
+def test_statuses_are_those_of_the_slide_and_cancelled():
     assert {name: status.public for name, status in STATUSES.items()} == LABELS
 
 
-def test_the_mapping_template_shows_what_the_table_says():
-    shown = re.search(r"#set\(\$public = (\{.*\})\)", status_response())
-    assert json.loads(present(shown)[1]) == LABELS
+def test_the_mapping_template_has_the_public_statuses_of_the_table():
+    public = re.search(r"#set\(\$public = (\{.*\})\)", status_response())
+    assert json.loads(present(public)[1]) == LABELS
 
 
-def test_the_api_document_knows_every_reason():
+def test_the_api_document_has_each_reason_and_public_status():
     document = yaml.safe_load((ROOT / "schemas" / "api" / "orders.yaml").read_text())
     properties = document["components"]["schemas"]["OrderStatus"]["properties"]
     assert tuple(properties["reason_code"]["enum"]) == REASONS
@@ -47,13 +47,13 @@ def test_the_api_document_knows_every_reason():
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_nothing_follows_a_terminal_status(name: str):
+def test_no_status_follows_a_terminal_one(name: str):
     followers = [other for other, status in STATUSES.items() if name in status.after]
     assert bool(followers) != STATUSES[name].terminal
     assert STATUSES[name].terminal == (STATUSES[name].public != PROCESSING)
 
 
-def test_every_status_is_reached_and_no_way_leads_back():
+def test_each_status_can_be_reached_and_none_is_reached_twice():
     assert [name for name, status in STATUSES.items() if not status.after] == ["Validating"]
     # Raises CycleError.
     order = TopologicalSorter({name: status.after for name, status in STATUSES.items()}).static_order()

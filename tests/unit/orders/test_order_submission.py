@@ -1,146 +1,163 @@
-"""Placing an order while any call fails, before or after its effect."""
+"""Requests to order: repeats, Idempotency-Keys, and failures of what a request calls."""
 
+import json
 from typing import Any
 
 import pytest
 
-from orders import repository
-from orders.domain.idempotency import Idempotency
 from orders.domain.statuses import STATUSES, VALIDATING
-from orders.requests import SubmitOrder
-from orders.workflow import submission
-from orders.workflow.submission import submit_order
-from setpieces import signed_client
-from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
+from tests.faults import Fault, Faults, refused, server_error
+from tests.unit.orders.checkout import SUBMIT, Checkout
+from tests.unit.orders.data import BASKET
 
-BASKET = {"items": [{"sku": "SP-1", "quantity": 1, "unit_price": 1}], "totals": {"currency": "EUR"}}
-KEY = Idempotency(("k",), "r")
-
-
-def command(key: Idempotency | None) -> SubmitOrder:
-    return SubmitOrder("b", "C1", "tok_ok", {"country": "DE"}, "", key)
-
-
-class Lost(Exception):
-    """The process died, or the answer never came."""
+GUEST = {"customer": "", "customer_id": "guest"}
+MEMBER = {"customer": "C000000007", "customer_id": "C000000007"}
 
 
-class World:
-    """Numbers, table and queue in memory; call number ``fails`` is lost, with its effect if ``after``."""
-
-    def __init__(self) -> None:
-        self.fails, self.after, self.calls = -1, False, 0
-        self.numbers = 100_000_000
-        self.orders: dict[str, Any] = {}
-        self.keys: dict[tuple[str, ...], str] = {}
-        self.queued: list[str] = []
-
-    def _call(self, effect):
-        self.calls += 1
-        lost = self.calls - 1 == self.fails
-        if lost and not self.after:
-            raise Lost
-        result = effect()
-        if lost:
-            raise Lost
-        return result
-
-    def next_number(self, *_, **__):
-        def effect():
-            self.numbers += 1
-            return Answer(200, {"value": self.numbers, "formatted": f"T{self.numbers}"})
-
-        return self._call(effect)
-
-    def find_by_idempotency_key(self, key: Idempotency):
-        return self._call(lambda: self.keys.get(key.keys))
-
-    def create(self, number, facts, key):
-        def effect():
-            if key and key.keys in self.keys:
-                return False
-            self.orders[number] = facts | {"backend_status": VALIDATING}
-            if key:
-                self.keys[key.keys] = number
-            return True
-
-        return self._call(effect)
-
-    def load(self, number):
-        return self._call(lambda: self.orders.get(number))
-
-    def enqueue_order(self, number, correlation_id):
-        return self._call(lambda: self.queued.append(number))
+def test_an_order_is_stored_and_then_enqueued(checkout: Checkout):
+    response = checkout.submit()
+    (message,) = checkout.queues[SUBMIT]
+    assert [json.loads(message.body)["order_number"]] == [response.body["order_number"]] == list(checkout.statuses)
+    assert checkout.faults.calls[-2:] == ["TransactWriteItems", "SendMessage"]
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(signed_client, "call", world.next_number)
-    monkeypatch.setattr(submission, "read_basket", lambda *_: BASKET)
-    monkeypatch.setattr(submission, "enqueue_order", world.enqueue_order)
-    for name in ("find_by_idempotency_key", "create", "load"):
-        monkeypatch.setattr(repository, name, getattr(world, name))
-    return world
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("position", range(5))
+def test_a_client_that_repeats_a_failed_request_gets_one_order_which_is_enqueued(
+    checkout: Checkout, position: int, fault: Fault
+):
+    checkout.faults.schedule({position: fault})
+    responses = [checkout.submit(**MEMBER) for _ in range(3)]
+    (number,) = {response.body["order_number"] for response in responses if response.status == 202}
+    assert list(checkout.statuses) == [number]
+    assert number in [json.loads(message.body)["order_number"] for message in checkout.queues[SUBMIT]]
 
 
-def test_stored_first_then_enqueued(world: World):
-    number = submit_order(command(KEY))
-    assert world.queued == [number] == list(world.orders)
-
-
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("fails", range(5))
-def test_a_client_that_repeats_gets_one_order_that_is_processed(world: World, fails: int, after: bool):
-    world.fails, world.after = fails, after
-    answered = []
-    for _ in range(3):
-        try:
-            answered.append(submit_order(command(KEY)))
-        except (Lost, Refused, RetryLater):
-            continue
-    assert len(set(answered)) == 1
-    assert list(world.orders) == [answered[0]]
-    assert answered[0] in world.queued
-
-
-def test_an_order_that_could_not_be_enqueued_is_accepted_because_the_sweeper_finds_it(world: World):
-    world.fails = 2  # number, create, enqueue
-    number = submit_order(command(None))
-    assert number in world.orders
-    assert world.queued == []
-
-
-def test_who_loses_the_race_for_a_key_gets_the_winners_number(world: World, monkeypatch):
-    create = world.create
-
-    def create_after_another_request(number, order, key):
-        create("T199999999", order, key)
-        return create(number, order, key)
-
-    monkeypatch.setattr(repository, "create", create_after_another_request)
-    assert submit_order(command(KEY)) == "T199999999"
-    assert list(world.orders) == ["T199999999"]
+def test_an_order_that_could_not_be_enqueued_is_accepted(checkout: Checkout, faults: Faults):
+    """The sweep will enqueue it."""
+    faults.fail("SendMessage", server_error("SendMessage"))
+    response = checkout.submit(key=None)
+    assert (response.status, [response.body["order_number"]]) == (202, list(checkout.statuses))
+    assert checkout.queues[SUBMIT] == []
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_repeat_enqueues_only_what_still_waits(world: World, status: str):
-    number = submit_order(command(KEY))
-    world.orders[number]["backend_status"] = status
-    assert submit_order(command(KEY)) == number
-    assert len(world.queued) == (2 if status == VALIDATING else 1)
+def test_a_repeated_request_enqueues_only_an_order_in_validation(checkout: Checkout, status: str):
+    number = checkout.submit_until_accepted()
+    checkout.service.put("Table", checkout.order(number) | {"backend_status": status})
+    assert checkout.submit_until_accepted() == number
+    assert len(checkout.queues[SUBMIT]) == (2 if status == VALIDATING else 1)
 
 
-@pytest.mark.parametrize("answer", [ExternalUnavailable("sequences", "down"), Answer(409, {}), Answer(403, {})])
-def test_without_a_number_there_is_no_order(world: World, monkeypatch, answer):
-    def call(*_, **__):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+@pytest.mark.parametrize(
+    "number", [ExternalUnavailable("sequences", "down"), Answer(409, {}), Answer(403, {})], ids=str
+)
+def test_without_an_order_number_a_request_is_a_503(checkout: Checkout, number: Answer | Exception):
+    checkout.number = number
+    response = checkout.submit(key=None)
+    assert (response.status, response.body["code"]) == (503, "ORDERS_UNAVAILABLE")
+    assert response.headers["Retry-After"] == "2"
+    assert checkout.statuses == {}
 
-    monkeypatch.setattr(signed_client, "call", call)
-    with pytest.raises(RetryLater) as error:
-        submit_order(command(None))
-    assert (error.value.code, error.value.seconds) == ("ORDERS_UNAVAILABLE", 2)
-    assert not world.orders
+
+@pytest.mark.parametrize(
+    ("basket", "code"),
+    [(Answer(404, {}), "BASKET_NOT_FOUND"), (Answer(200, BASKET | {"items": []}), "EMPTY_BASKET")],
+)
+def test_a_guest_without_a_basket_or_with_an_empty_one_takes_no_order_number(
+    checkout: Checkout, basket: Answer, code: str
+):
+    checkout.basket = basket
+    response = checkout.submit()
+    assert (response.status, response.body["code"]) == (422, code)
+    assert ("next number" in checkout.faults.calls, checkout.statuses) == (False, {})
+
+
+def test_an_order_is_accepted_while_the_basket_service_is_unavailable(checkout: Checkout):
+    checkout.faults.schedule({1: Fault.UNAVAILABLE})
+    response = checkout.submit()
+    assert response.status == 202
+    checkout.deliver_all()
+    checkout.assert_one_order(response.body["order_number"], "Sent to fulfillment")
+
+
+def test_a_repeated_request_is_accepted_after_its_basket_was_removed(checkout: Checkout):
+    number = checkout.submit_until_accepted()
+    checkout.basket = Answer(404, {})
+    assert checkout.submit_until_accepted() == number
+
+
+def test_the_share_of_used_order_numbers_is_a_metric(checkout: Checkout, capsys: pytest.CaptureFixture[str]):
+    checkout.number = Answer(200, {"value": 500_000_000_000, "formatted": "T500000000000"})
+    assert checkout.submit().body["order_number"] == "T500000000000"
+    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "OrderNumbersUsed" in line]
+    assert metric["OrderNumbersUsed"] == [pytest.approx(50)]
+
+
+# --- Idempotency-Key ---
+
+
+def test_a_key_that_is_reused_for_another_order_is_a_409_and_takes_no_order_number(checkout: Checkout):
+    checkout.submit_until_accepted()
+    response = checkout.submit(payment_token="tok_other")
+    assert (response.status, response.body["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert checkout.faults.calls.count("next number") == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(GUEST, MEMBER), (MEMBER, GUEST), (MEMBER | {"customer": ""}, MEMBER), (MEMBER, MEMBER | {"customer": ""})],
+)
+def test_a_form_that_is_sent_again_after_signing_in_or_out_is_one_order(
+    checkout: Checkout, first: dict[str, Any], second: dict[str, Any]
+):
+    """The answer to the first request was lost; the browser sends the form again."""
+    assert checkout.submit(**first).status == 202
+    response = checkout.submit(**second)
+    assert (response.status, response.body["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert checkout.submit(**first).status == 202
+    checkout.deliver_all()
+    assert (len(checkout.statuses), len(checkout.payments)) == (1, 1)
+
+
+@pytest.mark.parametrize(("first", "second"), [(GUEST, MEMBER), (MEMBER, GUEST), (GUEST, GUEST), (MEMBER, MEMBER)])
+def test_concurrent_requests_with_one_key_are_one_order(
+    checkout: Checkout, faults: Faults, first: dict[str, Any], second: dict[str, Any]
+):
+    concurrent = []
+    faults.meanwhile("TransactWriteItems", lambda: concurrent.append(checkout.submit(**second)))
+    response = checkout.submit(**first)
+    assert concurrent[0].status == 202
+    assert response.status == (202 if first == second else 409)
+    assert first != second or response.body == concurrent[0].body
+    assert list(checkout.statuses) == [concurrent[0].body["order_number"]]
+
+
+def test_guests_with_different_baskets_may_use_the_same_key(checkout: Checkout):
+    numbers = [checkout.submit(**GUEST, basket_id=basket).body["order_number"] for basket in "ab"]
+    assert len(set(numbers)) == 2
+
+
+def test_a_customers_key_is_one_order_for_all_baskets(checkout: Checkout):
+    assert [checkout.submit(**MEMBER, basket_id=basket).status for basket in "ab"] == [202, 409]
+
+
+@pytest.mark.parametrize(
+    ("code", "reasons"),
+    [
+        ("TransactionCanceledException", ["ThrottlingError", "None"]),
+        ("TransactionCanceledException", ["None", "ProvisionedThroughputExceeded"]),
+        ("TransactionInProgressException", []),
+    ],
+)
+def test_a_throttled_or_concurrent_transaction_is_a_503(
+    checkout: Checkout, faults: Faults, code: str, reasons: list[str]
+):
+    """DynamoDB responds 400, which the SDK does not repeat for a cancelled transaction; the client has to."""
+    members: dict[str, Any] = {"CancellationReasons": [{"Code": reason} for reason in reasons]} if reasons else {}
+    with faults.fail("TransactWriteItems", refused("TransactWriteItems", code, **members)):
+        response = checkout.submit()
+    assert (response.status, response.headers["Retry-After"]) == (503, "2")
+    assert checkout.submit().status == 202

@@ -1,4 +1,4 @@
-"""When a stuck order is processed again."""
+"""When an order without progress is processed again, and what a sweep does with it."""
 
 from itertools import pairwise
 
@@ -8,31 +8,59 @@ from local.routing import resources, templates
 from orders.domain.statuses import STATUSES
 from orders.domain.sweep_schedule import PAYMENT_SECONDS, remaining_payment_seconds, seconds_to_next_sweep
 from setpieces.backoff import backoff_seconds
+from tests.unit.orders.checkout import SUBMIT, Checkout
 
-ENTERED = 1_800_000_000
+CHANGED_AT = 1_800_000_000
 PROCESSING = {"backend_status": "Payment processing", "updated_at": "2027-01-15T08:00:00Z"}
 
 
 @pytest.mark.parametrize("status", [name for name, status in STATUSES.items() if not status.terminal])
-def test_an_order_is_processed_again_ever_more_seldom_and_at_least_every_hour(status: str):
+def test_intervals_between_sweeps_double_up_to_an_hour(status: str):
     waits = [seconds_to_next_sweep({"backend_status": status, "sweeps": sweeps}, 300) for sweeps in range(100)]
     first = 600 if status == "Payment processing" else 300
     assert seconds_to_next_sweep({"backend_status": status}, 300) == waits[0] == first
     assert all(later == min(2 * earlier, 3600) for earlier, later in pairwise(waits))
 
 
-def test_a_stage_may_wait_longer_from_the_start():
+def test_a_stage_may_have_a_longer_first_interval():
     assert [seconds_to_next_sweep(PROCESSING | {"sweeps": sweeps}, 7200) for sweeps in (0, 1)] == [7200, 7200]
 
 
-@pytest.mark.parametrize(("later", "left"), [(0, 600), (599, 1), (600, 0), (9000, -8400)])
-def test_payments_is_given_the_time_that_it_takes(later: int, left: int):
-    assert remaining_payment_seconds(PROCESSING, ENTERED + later) == left
-    assert remaining_payment_seconds(PROCESSING | {"backend_status": "Validating"}, ENTERED + later) == 0
+@pytest.mark.parametrize(("seconds", "remaining"), [(0, 600), (599, 1), (600, 0), (9000, -8400)])
+def test_payment_seconds_remain_from_the_change_to_payment_processing(seconds: int, remaining: int):
+    assert remaining_payment_seconds(PROCESSING, CHANGED_AT + seconds) == remaining
+    assert remaining_payment_seconds(PROCESSING | {"backend_status": "Validating"}, CHANGED_AT + seconds) == 0
 
 
-def test_payment_seconds_are_what_the_queue_of_payments_allows():
+def test_payment_seconds_are_those_that_the_queue_of_payments_allows():
     receives = resources("payments", "AWS::SQS::Queue")["SubmittedQueue"]["RedrivePolicy"]["maxReceiveCount"]
     timeout = templates()["payments"]["Globals"]["Function"]["Timeout"]
     waits = sum(backoff_seconds(delivery) for delivery in range(1, receives))
     assert waits + 8 * receives <= PAYMENT_SECONDS <= waits + timeout * receives
+
+
+def test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep(
+    checkout: Checkout, caplog: pytest.LogCaptureFixture
+):
+    number = checkout.submit_until_accepted()
+    checkout.queues[SUBMIT].clear()
+    for _ in range(6):
+        checkout.sweep(minutes=1)
+    (entry,) = [vars(record) for record in caplog.records if record.message == "order is stuck"]
+    assert (entry["order_number"], entry["backend_status"]) == (number, "Validating")
+    checkout.deliver_all()
+    checkout.assert_one_order(number, "Sent to fulfillment")
+
+
+def test_a_payment_is_requested_at_growing_intervals_while_payments_is_unavailable(checkout: Checkout):
+    """Payments delivers each Order submit nine times; an order whose payment is still tried has no further one."""
+    checkout.payment_result = None
+    number = checkout.submit_until_accepted()
+    minutes: list[int] = []
+    for minute in range(6 * 60):
+        before = len(checkout.published)
+        checkout.deliver_all()
+        minutes += [minute] * (len(checkout.published) - before)
+        checkout.sweep(minutes=1)
+    assert minutes == [0, 10, 20, 40, 80, 140, 200, 260, 320]
+    assert checkout.order(number)["sweeps"] == len(minutes) - 1

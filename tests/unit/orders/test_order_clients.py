@@ -1,4 +1,4 @@
-"""What other services answer to processing."""
+"""Responses of the services and external systems that processing calls."""
 
 import pytest
 
@@ -12,15 +12,13 @@ from setpieces.external import Answer
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_an_id_without_a_basket_and_one_that_no_basket_can_have_are_no_basket(
-    monkeypatch: pytest.MonkeyPatch, status: int
-):
+def test_an_unknown_or_invalid_basket_id_has_no_basket(monkeypatch: pytest.MonkeyPatch, status: int):
     monkeypatch.setattr(signed_client, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
     assert read_basket("mine") is None
 
 
-def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pytest.MonkeyPatch):
-    """A line is checked or left out; a slow platform costs two seconds, however many lines there are."""
+def test_all_products_of_a_basket_are_read_before_one_deadline(monkeypatch: pytest.MonkeyPatch):
+    """A line is checked or left out: a slow platform takes two seconds for any number of lines."""
     clock = [0.0]
     monkeypatch.setattr(commerce, "PRODUCTS_AT_ONCE", 1)
     monkeypatch.setattr(commerce.time, "monotonic", lambda: clock[0])
@@ -29,8 +27,8 @@ def test_all_products_of_a_basket_are_read_within_one_deadline(monkeypatch: pyte
         clock[0] += 0.25
         if timeout <= 0 or path[1] == "P-3":
             raise ExternalUnavailable(system, "no answer")
-        known = {"unit_price": 1, "currency": "EUR", "stock": 1, "max_per_customer": 1}
-        return Answer(404, {}) if path[1] == "P-2" else Answer(200, known)
+        product = {"unit_price": 1, "currency": "EUR", "stock": 1, "max_per_customer": 1}
+        return Answer(404, {}) if path[1] == "P-2" else Answer(200, product)
 
     monkeypatch.setattr(external, "call", call)
     skus = [f"P-{number}" for number in range(1, 101)]
@@ -43,18 +41,18 @@ TAX = {"tax_total": 19, "source": "quotation", "rate_version": "v", "quoted_at":
 TAX_LINE = {"sku": "P-1", "tax": 19, "rate": 1900}
 
 
-def quoted(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> object:
+def quote(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> object:
     monkeypatch.setattr(signed_client, "call", lambda *_, **__: answer)
     return quote_tax({"order_number": "T1", "ship_to": {"country": "DE"}}, {"currency": "EUR", "lines": []})
 
 
-def test_of_a_quotation_only_what_is_known_is_stored(monkeypatch: pytest.MonkeyPatch):
-    """A newer tax service may tell more, such as a share, which DynamoDB does not take."""
+def test_only_known_members_of_a_quotation_are_stored(monkeypatch: pytest.MonkeyPatch):
+    """A newer tax service may send more, such as a share: DynamoDB does not take a float."""
     newer = TAX | {"share": 0.19, "lines": [TAX_LINE | {"share": 0.19}]}
-    assert quoted(monkeypatch, Answer(200, newer)) == TAX | {"lines": [TAX_LINE]}
+    assert quote(monkeypatch, Answer(200, newer)) == TAX | {"lines": [TAX_LINE]}
 
 
 @pytest.mark.parametrize("body", [{}, TAX, TAX | {"lines": [1]}, TAX | {"lines": None}, {"lines": []}])
-def test_what_is_no_quotation_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, body: object):
+def test_a_response_that_is_no_quotation_is_an_unavailable_service(monkeypatch: pytest.MonkeyPatch, body: object):
     with pytest.raises(ExternalUnavailable):
-        quoted(monkeypatch, Answer(200, body))
+        quote(monkeypatch, Answer(200, body))

@@ -1,0 +1,112 @@
+"""An order from its request to its end, with a crash or a failure at each call, and with several of them."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.faults import Fault, Faults
+from tests.unit.orders.checkout import PAYMENT, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout
+from tests.unit.orders.data import LINES
+
+CALLS = [
+    "GetItem",
+    "read basket",
+    "next number",
+    "TransactWriteItems",
+    "SendMessage",
+    "GetItem",
+    "read basket",
+    "read product",
+    "quote tax",
+    "UpdateItem",
+    "PutEvents",
+    "GetItem",
+    "find charge",
+    "UpdateItem",
+    "put order",
+    "PutEvents",
+    "UpdateItem",
+]
+
+
+def test_an_order_takes_no_more_calls_than_necessary(checkout: Checkout):
+    number = checkout.place_and_process()
+    checkout.assert_one_order(number, "Sent to fulfillment")
+    assert checkout.faults.calls == CALLS
+    (order,) = checkout.platform_orders[number]
+    assert order["lines"] == LINES
+    assert order["totals"] == {"subtotal": 3998, "tax": 760, "amount": 4758, "currency": "EUR"}
+    assert order["tax"] == {"source": "quotation", "rate_version": "v"}
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("position", range(len(CALLS)))
+def test_an_order_is_completed_once_after_a_failure_of_any_call(checkout: Checkout, position: int, fault: Fault):
+    checkout.faults.schedule({position: fault})
+    checkout.assert_one_order(checkout.place_and_process(), "Sent to fulfillment")
+    assert not any(checkout.queues.values())
+
+
+@pytest.mark.parametrize("position", range(len(CALLS)))
+def test_an_order_is_declined_once_after_a_crash_at_any_call(checkout: Checkout, position: int):
+    checkout.payment_result = "DECLINED"
+    checkout.faults.schedule({position: Fault.CRASH_AFTER})
+    number = checkout.place_and_process()
+    checkout.assert_one_order(number, "Card declined")
+    assert checkout.order(number)["reason_code"] == "PAYMENT_DECLINED"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=st.dictionaries(st.integers(0, 40), st.sampled_from(Fault), max_size=6), data=st.data())
+def test_an_order_is_completed_once_after_many_failures_repeated_and_reordered_messages(
+    checkout: Checkout, faults: dict[int, Fault], data: st.DataObject
+):
+    """Hypothesis draws which queue delivers next, and whether it delivers the message again later."""
+    checkout.start()
+    checkout.faults.schedule(faults)
+    number = checkout.submit_until_accepted()
+    for _ in range(12):
+        queue = data.draw(st.sampled_from([SUBMIT, PAYMENT, SUBMIT_DEAD_LETTERS]))
+        messages = checkout.queues[queue]
+        if messages and queue != SUBMIT_DEAD_LETTERS and data.draw(st.booleans()):
+            messages.append(messages[0].copy())
+        checkout.deliver(queue)
+    checkout.faults.schedule({})
+    checkout.deliver_all()
+    checkout.sweep()
+    checkout.deliver_all()
+    checkout.assert_one_order(number, "Sent to fulfillment")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    start=st.sampled_from(["Validating", "Payment processing", "Payment authorized"]),
+    faults=st.dictionaries(st.integers(0, 13), st.sampled_from(Fault), max_size=6),
+)
+def test_a_later_delivery_continues_an_order_from_any_status_after_failures(
+    checkout: Checkout, start: str, faults: dict[int, Fault]
+):
+    checkout.start()
+    number = checkout.store_order(start)
+    checkout.faults.schedule(faults)
+    for _ in range(8):
+        checkout.send(SUBMIT, {"order_number": number})
+        checkout.deliver(SUBMIT)
+    status, event = {"Payment authorized": ("Sent to fulfillment", "COMPLETE")}.get(
+        start, ("Payment processing", "SUBMIT")
+    )
+    assert (checkout.order(number)["backend_status"], checkout.published[-1].kind[2]) == (status, event)
+    assert len(checkout.statuses[number]) == len(set(checkout.statuses[number]))
+
+
+@pytest.mark.parametrize("customer", ["", "C000000001"])
+@pytest.mark.parametrize("status", ["Sent to fulfillment", "Card declined"])
+def test_the_sdk_may_repeat_each_write_whose_answer_was_lost(
+    checkout: Checkout, faults: Faults, customer: str, status: str
+):
+    checkout.customer = customer
+    checkout.payment_result = "AUTHORIZED" if status == "Sent to fulfillment" else "DECLINED"
+    faults.lose_answer("TransactWriteItems")
+    faults.lose_answer("UpdateItem")
+    checkout.assert_one_order(checkout.place_and_process(), status)
+    assert len(checkout.payments) == 1

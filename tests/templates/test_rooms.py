@@ -13,7 +13,7 @@ SHARED = {
     "events": {"bus"},
     "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
     "tests/unit": {"bench", "common", "conftest", "gateway", "local", "storefront"}
-    | {"lost_answers", "quick_dynamodb", "storefront_app"},
+    | {"quick_dynamodb", "storefront_app"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]
 

@@ -134,8 +134,8 @@ class Customer(FastHttpUser):
 
 def _advice(answer: Any) -> float | None:
     """What Retry-After says."""
-    told = (answer.headers or {}).get("Retry-After") or ""
-    return float(told) if told.isdigit() else None
+    retry_after = (answer.headers or {}).get("Retry-After") or ""
+    return float(retry_after) if retry_after.isdigit() else None
 
 
 @events.test_start.add_listener

@@ -172,10 +172,10 @@ def _arithmetic(model: Model, limit: Limit, multiple: float) -> str:
 def _simulations(model: Model) -> dict[str, str]:
     counters, ramps = [], []
     for multiple in load()["multiples"]:
-        wanted = model.rate("place an order", multiple)
+        orders_a_second = model.rate("place an order", multiple)
         for lease in (1, LEASE):
-            told = saturation.counter(wanted, quotas.value("dynamodb_partition_writes"), lease)
-            numbers = (_rate(wanted), f"{lease:,}", _rate(told.writes_a_second), f"{told.refused:.1%}")
+            told = saturation.counter(orders_a_second, quotas.value("dynamodb_partition_writes"), lease)
+            numbers = (_rate(orders_a_second), f"{lease:,}", _rate(told.writes_a_second), f"{told.refused:.1%}")
             counters.append((f"{multiple:,}×", *numbers))
         busiest, at_once = model.busiest(multiple)
         each = seconds(busiest, model.templates)
@@ -212,9 +212,15 @@ def _queues(model: Model) -> Iterator[tuple[str, ...]]:
                 yield (*row, "∞", "∞", "∞", "∞")
                 continue
             spike = usual * load()["peak_factor"]
-            told = saturation.queue(usual, spike, at_once, each)
+            after_spike = saturation.queue(usual, spike, at_once, each)
             fluid = max(0.0, spike - most) * 60
-            yield (*row, f"{told.deepest:,}", f"{told.oldest:,.1f}", _endless(told.drained, 0), f"{fluid:,.0f}")
+            yield (
+                *row,
+                f"{after_spike.deepest:,}",
+                f"{after_spike.oldest:,.1f}",
+                _endless(after_spike.drained, 0),
+                f"{fluid:,.0f}",
+            )
 
 
 def _average(model: Model, function: str, multiple: float) -> float:
@@ -225,14 +231,14 @@ def _chart(model: Model) -> str:
     function, multiple = CHART
     at_once, _ = model.templates.consumers[function]
     usual = _average(model, function, multiple)
-    told = saturation.queue(usual, usual * load()["peak_factor"], at_once, seconds(function, model.templates))
+    at_peak = saturation.queue(usual, usual * load()["peak_factor"], at_once, seconds(function, model.templates))
     moments = range(0, 601, 30)
     return f"""```mermaid
 xychart-beta
   title "Messages that wait for {function.removesuffix("Function")} at {multiple:,}×, spike from 60 s to 120 s"
   x-axis "seconds" [{", ".join(str(at) for at in moments)}]
   y-axis "messages"
-  line [{", ".join(str(told.depth(at)) for at in moments)}]
+  line [{", ".join(str(at_peak.depth(at)) for at in moments)}]
 ```"""
 
 

@@ -21,7 +21,7 @@ def run() -> None:
     admin = feeds.admin(shop)
     feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(20)))
     started = time.perf_counter()
-    shown = feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(RECORDS)), timeout=600)
+    feed = feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(RECORDS)), timeout=600)
     pipeline = RECORDS / (time.perf_counter() - started)
     single = _one_at_a_time(shop)
     rows: list[dict[str, Any]] = [
@@ -33,7 +33,7 @@ def run() -> None:
         },
         {"way": "one message at a time", "records": SINGLE, "per second": single, "ratio": 1.0},
     ]
-    lost = RECORDS - sum(shown[name] for name in ("updated", "unchanged", "stale", "rejected", "failed"))
+    lost = RECORDS - sum(feed[name] for name in ("updated", "unchanged", "stale", "rejected", "failed"))
     ratio = pipeline / single
     verdict = Verdict(
         "Feed records through the pipeline with 1 % poison, against one message at a time",
@@ -42,7 +42,7 @@ def run() -> None:
         lost == 0 and ratio >= 5,
         "" if ratio >= 5 else "simulator, emulator and pipeline share the machine's cores",
     )
-    report("feeds", f"{shown['failed']} of {RECORDS:,} refused by the platform", rows, [verdict])
+    report("feeds", f"{feed['failed']} of {RECORDS:,} refused by the platform", rows, [verdict])
 
 
 def _feed(count: int) -> bytes:

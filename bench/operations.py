@@ -108,8 +108,8 @@ class World:
     def item(self, service: str, name: str, **key: str) -> dict[str, Any]:
         """An item as the account's root sees it, whose reads are not counted."""
         table = self.shop.address(service, name)
-        wanted = {attribute: {"S": value} for attribute, value in key.items()}
-        return self.shop.aws("dynamodb").get_item(TableName=table, Key=wanted).get("Item", {})
+        item_key = {attribute: {"S": value} for attribute, value in key.items()}
+        return self.shop.aws("dynamodb").get_item(TableName=table, Key=item_key).get("Item", {})
 
 
 @dataclass(frozen=True)

@@ -154,12 +154,14 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _machine(found: dict[str, dict[str, Any]]) -> str:
     """When and on what; each result has its own, as they may be of several runs."""
-    told = sorted({f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(found)})
+    machines = sorted(
+        {f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(found)}
+    )
     days = sorted({result["at"][:10] for result in found.values()})
     commits = sorted({m["commit"] for m in _of(found)})
     loads = [m["load_before"] for m in _of(found)]
     return (
-        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(told)}; commit {', '.join(commits)}. "
+        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(machines)}; commit {', '.join(commits)}. "
         f"Load average before each: {min(loads)} to {max(loads)}.\n\n"
     )
 
@@ -190,11 +192,11 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     for name, result in found.items():
         text += f"### {name}\n\n{result['title']}.\n\n{_table(result['rows'])}"
         if "outcome" in result:
-            told = [
+            labels = [
                 {"what clients were told, other than success": what, "times": n}
                 for what, n in result.get("told", {}).items()
             ]
-            text += _table([result["outcome"]]) + _table(result["operations"]) + _table(told)
+            text += _table([result["outcome"]]) + _table(result["operations"]) + _table(labels)
     took = [{"benchmark": name, "seconds": run["seconds"]} for name, run in runs().items()]
     if took:
         total = sum(run["seconds"] for run in runs().values())

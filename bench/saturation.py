@@ -19,18 +19,16 @@ class Counter:
     refused: float
 
 
-def counter(
-    wanted: float, allowed: float, lease: int = 1, seconds: float = 60, tries: int = 3, seed: int = 1
-) -> Counter:
+def counter(rate: float, allowed: float, lease: int = 1, seconds: float = 60, tries: int = 3, seed: int = 1) -> Counter:
     """``wanted`` numbers a second, each ``lease`` of them one write to one item that takes ``allowed`` writes a second.
 
     A throttled write is tried again after 50 to 150 ms, then twice as late, and refused after ``tries``; the bucket holds one
     second's worth. What DynamoDB grants beyond that (unused capacity of up to five minutes) is no promise and left out.
     """
     chance = random.Random(seed)
-    tokens, writes, refused, asked = 0.0, 0, 0, 0
+    tokens, writes, refused, requested = 0.0, 0, 0, 0
     later: list[tuple[float, int]] = []
-    arrivals = _poisson(wanted / lease, chance)
+    arrivals = _poisson(rate / lease, chance)
     due = next(arrivals)
     now = 0.0
     while now < seconds:
@@ -38,7 +36,7 @@ def counter(
         # A retry comes in a later step, so it is not among these.
         trying = []
         while due < now + STEP:
-            asked += 1
+            requested += 1
             trying.append((due, 1))
             due = next(arrivals)
         while later and later[0][0] < now + STEP:
@@ -52,7 +50,7 @@ def counter(
             else:
                 heapq.heappush(later, (at + chance.uniform(0.05, 0.15) * 2 ** (attempt - 1), attempt + 1))
         now += STEP
-    return Counter(writes / seconds, refused / asked if asked else 0.0)
+    return Counter(writes / seconds, refused / requested if requested else 0.0)
 
 
 @dataclass(frozen=True)

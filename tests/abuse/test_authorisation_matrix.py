@@ -201,7 +201,7 @@ ROUTES = [route for route in routes() if route.method != "OPTIONS"]
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_who_may_call_it(shop: Shop, route: Route, callers: dict[str, Callable[[], Caller]], belongings: Belongings):
     """A last: what A may, A may end."""
-    found, told = {}, []
+    found, rows = {}, []
     for name in sorted(CALLERS, key="A".__eq__):
         answer = send(shop, route, callers[name](), belongings)
         allowed = expected(route, name)
@@ -209,9 +209,9 @@ def test_who_may_call_it(shop: Shop, route: Route, callers: dict[str, Callable[[
         if not (answer.status_code in allowed if fits is None else fits):
             found[name] = (allowed, answer.status_code, answer.text[:200])
         if name not in ("A", "signer") and wanted(route) != "admin":
-            told += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
+            rows += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
     assert not found
-    assert not told
+    assert not rows
 
 
 def is_preflight(route: Route) -> bool:

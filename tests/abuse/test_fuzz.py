@@ -114,8 +114,8 @@ class Callers:
         if answer.status_code < 300 and route.uses_up:
             self._ready.pop(route, None)
         if answer.status_code in (201, 202):
-            told = {name: text for name, text in answer.json().items() if isinstance(text, str)}
-            self._created.setdefault(route.service, {}).update(told)
+            texts = {name: text for name, text in answer.json().items() if isinstance(text, str)}
+            self._created.setdefault(route.service, {}).update(texts)
 
 
 @pytest.fixture(scope="module")

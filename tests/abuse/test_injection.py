@@ -136,8 +136,10 @@ def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]
     """In the batch, in its mail and in its file, which has codes and nothing else."""
     texts = (*PATHS, TEMPLATES[1], MARKUP[0])
     notified = {text: f"{unique('voucher')}@example.com" for text in texts}
-    asked = {text: vouchers.create_batch(shop, admin, count=2, campaign=text, notify=notified[text]) for text in texts}
-    for text, path in asked.items():
+    batches = {
+        text: vouchers.create_batch(shop, admin, count=2, campaign=text, notify=notified[text]) for text in texts
+    }
+    for text, path in batches.items():
         batch = vouchers.wait_for_batch(shop, admin, path)
         assert (batch["campaign"], batch["generated"]) == (text, 2)
         assert re.fullmatch(r"([0-9A-Z]+\n){2}", vouchers.download_file(batch).decode())
@@ -156,8 +158,8 @@ def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict
     """Whatever line breaks and quotation marks are in it."""
     poison = [{"sku": text, "name": text, text: text} for text in (*LINES, *FORMULAS, *MARKUP)]
     feed = feeds.put(shop, admin, "product", json.dumps(poison).encode())
-    shown = feeds.accounted(shop, admin, "product", feed)
-    assert shown["rejected"] == len(poison)
+    feed_view = feeds.accounted(shop, admin, "product", feed)
+    assert feed_view["rejected"] == len(poison)
     errors = feeds.manifest(shop, admin, "product", feed)["errors"]
     content = b"".join(gzip.decompress(fetch(error["url"]).content) for error in errors)
     lines = content.decode().removesuffix("\n").split("\n")

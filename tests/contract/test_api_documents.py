@@ -60,12 +60,12 @@ def test_models_are_draft_4_and_rely_on_nothing_that_the_import_ignores(body, do
     for name, schema in schemas.items():
         Draft4Validator.check_schema(schema)
         assert not keywords(schema) & {"const", "if", "then", "else", "contains", "examples", "propertyNames"}, name
-    asked = {
+    headers = {
         media["schema"]["$ref"].rsplit("/", 1)[-1]
         for _, operation in operations(body)
         for media in operation.get("requestBody", {}).get("content", {}).values()
     }
-    for name in asked:
+    for name in headers:
         assert not keywords(schemas[name]) & IGNORED_IN_MODELS, name
 
 

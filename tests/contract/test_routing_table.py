@@ -77,7 +77,7 @@ def publishers() -> set[str]:
 
 
 def test_who_may_publish_says_what():
-    declared = {service for told in routing.producers().values() for service, _ in told}
+    declared = {service for producer_set in routing.producers().values() for service, _ in producer_set}
     assert publishers() == declared
 
 

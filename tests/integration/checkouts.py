@@ -37,9 +37,9 @@ def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]
     """The status once it is Complete or Failed."""
 
     def answer() -> dict[str, Any] | None:
-        shown = status(shop, number, session)
-        assert shown.status_code == 200, shown.text
-        return shown.json() if shown.json()["status"] != "Processing" else None
+        order_status = status(shop, number, session)
+        assert order_status.status_code == 200, order_status.text
+        return order_status.json() if order_status.json()["status"] != "Processing" else None
 
     return eventually(answer, every=0.3)
 

@@ -64,8 +64,8 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
     assert answer.json()["item"] == {"sku": first["sku"], "quantity": 1, "unit_price": first["unit_price"]}
     assert add(shop, basket, first["sku"]).status_code == 200
     assert add(shop, basket, second["sku"]).status_code == 201
-    shown = shop.call("GET", basket)
-    assert shown.json()["totals"] == {
+    response = shop.call("GET", basket)
+    assert response.json()["totals"] == {
         "lines": 2,
         "quantity": 3,
         "amount": 2 * first["unit_price"] + second["unit_price"],
@@ -74,7 +74,7 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
     line = f"{basket}/items/{first['sku']}"
     stale = patiently(lambda: change(shop, basket, first["sku"], 1, **{"If-Match": answer.headers["etag"]}))
     assert stale.status_code == 412
-    changed = change(shop, basket, first["sku"], 1, **{"If-Match": shown.headers["etag"]})
+    changed = change(shop, basket, first["sku"], 1, **{"If-Match": response.headers["etag"]})
     assert changed.status_code == 200
     assert changed.json()["item"]["quantity"] == 1
     gone = shop.call("DELETE", line)
@@ -100,8 +100,8 @@ def test_adding_at_the_same_time_sums(shop: Shop, basket: str):
     assert sorted(answer.status_code for answer in answers) == [200] * 23 + [201]
     versions = sorted(answer.json()["version"] for answer in answers)
     assert versions == list(range(versions[0], versions[0] + 24))
-    shown = shop.call("GET", basket).json()
-    assert (shown["version"], shown["totals"]["quantity"]) == (versions[-1], 24)
+    response = shop.call("GET", basket).json()
+    assert (response["version"], response["totals"]["quantity"]) == (versions[-1], 24)
 
 
 def test_limits(shop: Shop, basket: str):

@@ -37,8 +37,8 @@ def test_pages_list_every_product_once(shop: Shop):
 def test_a_product_has_its_description_and_no_more(shop: Shop):
     product = put_product(shop)
     answer = get(shop, f"/{product['sku']}")
-    shown = {name: product[name] for name in ("sku", "name", "unit_price", "currency", "available", "description")}
-    assert answer.json() == shown | {"category": "Tests"}
+    view = {name: product[name] for name in ("sku", "name", "unit_price", "currency", "available", "description")}
+    assert answer.json() == view | {"category": "Tests"}
     assert answer.headers["cache-control"] == "public, max-age=30"
 
 

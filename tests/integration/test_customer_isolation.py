@@ -98,9 +98,9 @@ def bob(shop: Shop) -> Member:
 
 
 def test_the_secrets_are_such_that_a_leak_would_show(shop: Shop, bob: Member):
-    shown = "".join(get(shop, bob, resource, bob.session).text for resource in ("profile", "rewards"))
-    assert bob.secrets[0] in shown
-    assert any(secret in shown for secret in bob.secrets[4:])
+    texts = "".join(get(shop, bob, resource, bob.session).text for resource in ("profile", "rewards"))
+    assert bob.secrets[0] in texts
+    assert any(secret in texts for secret in bob.secrets[4:])
 
 
 def test_over_a_thousand_requests_of_one_customer_never_reach_another(shop: Shop, alice: Member, bob: Member):
@@ -154,8 +154,8 @@ def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> 
 @pytest.mark.parametrize("first", ["own", "other", "*", "%2A", "?"])
 def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice: Member, bob: Member, method, first):
     """What the gateway keeps, held against what may be asked next; what it does not keep need open nothing else."""
-    asked = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
-    document = authorizer_output(shop, alice.token, method, asked)["policyDocument"]
+    requested_id = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
+    document = authorizer_output(shop, alice.token, method, requested_id)["policyDocument"]
 
     def decision(path: str, verb: str = "GET", stage: str = "local", api: str = FUNCTION_ARN) -> str:
         return policy.evaluate(document, "execute-api:Invoke", f"{api}/{stage}/{verb}{path}")

@@ -66,8 +66,8 @@ def confirm(shop: Shop, token: str, password: str) -> httpx.Response:
 @READS_MAIL
 def test_from_sign_up_to_rewards(shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
-    asked = ask(shop, email)
-    assert (asked.status_code, asked.json()) == (202, {"status": "PENDING"})
+    response = ask(shop, email)
+    assert (response.status_code, response.json()) == (202, {"status": "PENDING"})
     answer = confirm(shop, newest_token(shop, email), password)
     assert answer.status_code == 201, answer.text
     customer_id = answer.json()["customer_id"]
@@ -105,12 +105,12 @@ def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: S
 def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
     """The address of a customer and one that nobody has: the same answer, and a mail each."""
     new, key = f"{unique('mail')}@example.com", unique("sign-up")
-    told = []
+    events = []
     for email in (new, ada.email):
         answer = ask(shop, email, **{"Idempotency-Key": key})
-        told.append((answer.status_code, answer.content, sorted(answer.headers)))
+        events.append((answer.status_code, answer.content, sorted(answer.headers)))
         assert newest_token(shop, email)
-    assert told[0] == told[1]
+    assert events[0] == events[1]
     assert refusal(confirm(shop, newest_token(shop, ada.email), unique("guess"))) == (409, "EMAIL_TAKEN")
 
 
@@ -250,9 +250,9 @@ def test_identities_that_do_not_match_are_refused_counted_and_told(shop: Shop, m
             answer = eventually(partial(settled_resource, shop, mixed_up, resource))
             assert refusal(answer) == (403, "IDENTITY_MISMATCH")
         assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
-        (told, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id))
-    assert told["meta_data"]["status"] == "MISMATCH"
-    assert told["data"] == {"customer_id": mixed_up.customer_id}
+        (event, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id))
+    assert event["meta_data"]["status"] == "MISMATCH"
+    assert event["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
     assert eventually(lambda: counted(shop, group, began))
 

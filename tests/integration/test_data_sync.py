@@ -63,9 +63,9 @@ def test_the_platform_gets_references_and_no_more(shop: Shop):
     put(shop, COMPLETE, {"customer_id": customer_id, "email": "someone@example.com", **ORDER})
     entries = eventually(lambda: len(found := shop.ledger("customers", customer_id)) == 2 and found)
     for entry in entries:
-        told = entry.get("data", entry)
-        assert told["order_number"] == ORDER["order_number"]
-        assert told["purpose"] == "purchase"
+        payload = entry.get("data", entry)
+        assert payload["order_number"] == ORDER["order_number"]
+        assert payload["purpose"] == "purchase"
     assert "someone@example.com" not in json.dumps(entries)
 
 

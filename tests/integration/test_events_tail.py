@@ -83,11 +83,12 @@ def test_it_shows_events_as_they_happen_and_sums_up(shop: Shop):
         )
         put(shop, event, source="order")
         put(shop, event, source="order")
-        shown = eventually(lambda: both([line for line in lines if number in line]))
+        lines_of_order = eventually(lambda: both([line for line in lines if number in line]))
     assert all(
-        part in shown[0] for part in ("CHECKOUT/ORDER/COMPLETE", event.correlation_id[:13], "order ", "shipping")
+        part in lines_of_order[0]
+        for part in ("CHECKOUT/ORDER/COMPLETE", event.correlation_id[:13], "order ", "shipping")
     )
-    assert "again" in shown[1]
+    assert "again" in lines_of_order[1]
     assert any("Something else" in line for line in lines)
     assert lines[-1].count("CHECKOUT/ORDER/COMPLETE") == 2
 

@@ -29,10 +29,10 @@ def series() -> str:
 def run(shop: Shop, admin: dict[str, str], feed_type: str, content: bytes) -> dict[str, Any]:
     """The manifest of a feed, once all of it is accounted for."""
     feed_id = feeds.put(shop, admin, feed_type, content)
-    shown = feeds.accounted(shop, admin, feed_type, feed_id)
-    assert shown["received"] == shown["transformed"] + shown["rejected"]
-    assert shown["transformed"] == sum(shown[name] for name in ("updated", "unchanged", "stale", "failed", "pending"))
-    return shown
+    view = feeds.accounted(shop, admin, feed_type, feed_id)
+    assert view["received"] == view["transformed"] + view["rejected"]
+    assert view["transformed"] == sum(view[name] for name in ("updated", "unchanged", "stale", "failed", "pending"))
+    return view
 
 
 def sample(feed_type: str, name: str, count: int = 3, version: int = 1) -> list[dict[str, Any]]:
@@ -56,8 +56,8 @@ def test_three_feeds_make_a_product_that_can_be_bought(shop: Shop, admin: dict[s
     for feed_type, form in zip(
         TYPES, (as_array, as_lines, lambda records: gzip.compress(as_lines(records))), strict=True
     ):
-        shown = run(shop, admin, feed_type, form(sample(feed_type, name)))
-        assert (shown["status"], shown["updated"]) == ("COMPLETE", 3)
+        feed = run(shop, admin, feed_type, form(sample(feed_type, name)))
+        assert (feed["status"], feed["updated"]) == ("COMPLETE", 3)
     sku = f"{name}-000001"
     product, price = sample("product", name)[0], sample("pricing", name)[0]
     found = shop.call("GET", f"/catalog/v1/products/{sku}").json()
@@ -84,16 +84,16 @@ def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
     feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
     eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
     run(shop, admin, "product", as_array(sample("product", name)))
-    shown = feeds.accounted(shop, admin, "pricing", feed_id)
-    assert (shown["updated"], shown["failed"]) == (3, 0)
+    feed = feeds.accounted(shop, admin, "pricing", feed_id)
+    assert (feed["updated"], feed["failed"]) == (3, 0)
 
 
 def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dict[str, str]):
     name = series()
     run(shop, admin, "product", as_array(sample("product", name, 1)))
     poison = [record | {"currency": "XAU"} for record in sample("pricing", name, 1)]
-    shown = run(shop, admin, "pricing", as_array(poison))
-    assert (shown["failed"], shown["updated"]) == (1, 0)
+    view = run(shop, admin, "pricing", as_array(poison))
+    assert (view["failed"], view["updated"]) == (1, 0)
     [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
     sqs = shop.aws("sqs")
     with looking(shop, queue) as letters:
@@ -101,7 +101,7 @@ def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dic
         sqs.send_message(QueueUrl=queue, MessageBody=letter.message["Body"].replace("XAU", "EUR"))
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter.message["ReceiptHandle"])
     assert redrive(shop, queue, rate=20) >= 1
-    mended = lambda: feeds.manifest(shop, admin, "pricing", shown["feed_id"])  # noqa: E731
+    mended = lambda: feeds.manifest(shop, admin, "pricing", view["feed_id"])  # noqa: E731
     eventually(lambda: (mended()["failed"], mended()["updated"]) == (0, 1))
 
 
@@ -155,13 +155,13 @@ def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop
         json.dumps(good[2] | {"name": ""}),
         json.dumps(good[3] | {"name": "x" * 150}),
     ]
-    shown = run(shop, admin, "product", "\n".join(lines).encode())
-    assert (shown["received"], shown["rejected"], shown["updated"], shown["failed"]) == (5, 2, 2, 1)
-    assert shown["reasons"] == {"INVALID_JSON": 1, "INVALID_RECORD": 1, "INVALID_REQUEST": 1}
-    [file] = shown["errors"]
-    told = [json.loads(line) for line in gzip.decompress(fetch(file["url"]).content).splitlines()]
-    assert [(line["record"], line["reason"]) for line in told] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
-    assert told[1]["pointer"] == "/name"
+    view = run(shop, admin, "product", "\n".join(lines).encode())
+    assert (view["received"], view["rejected"], view["updated"], view["failed"]) == (5, 2, 2, 1)
+    assert view["reasons"] == {"INVALID_JSON": 1, "INVALID_RECORD": 1, "INVALID_REQUEST": 1}
+    [file] = view["errors"]
+    manifest = [json.loads(line) for line in gzip.decompress(fetch(file["url"]).content).splitlines()]
+    assert [(line["record"], line["reason"]) for line in manifest] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
+    assert manifest[1]["pointer"] == "/name"
     [queue] = queues(shop, "feed-pipeline-records-product-dlq")
     with looking(shop, queue) as letters:
         [letter] = [letter for letter in letters if f"{name}-000004" in letter.message["Body"]]
@@ -180,9 +180,9 @@ def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop
 def test_a_feed_that_cannot_be_read_fails_with_the_reason(
     shop: Shop, admin: dict[str, str], content: bytes, reason: str
 ):
-    shown = run(shop, admin, "sku", content)
-    assert (shown["status"], shown["received"]) == ("FAILED", 0)
-    assert shown["unreadable"].startswith(reason)
+    feed = run(shop, admin, "sku", content)
+    assert (feed["status"], feed["received"]) == ("FAILED", 0)
+    assert feed["unreadable"].startswith(reason)
 
 
 def test_a_feed_without_records_is_complete(shop: Shop, admin: dict[str, str]):
@@ -225,13 +225,13 @@ def written_until(shop: Shop, since: int, mark: str) -> list[tuple[int, dict[str
 
 def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str]):
     name = series()
-    shown = run(shop, admin, "product", as_array(sample("product", name, 20)))
+    view = run(shop, admin, "product", as_array(sample("product", name, 20)))
     bucket = shop.address("feeds", "bucket-name")
-    head = shop.aws("s3").head_object(Bucket=bucket, Key=shown["source_key"])
-    table, key = shop.address("feeds", "feeds-table-name"), {"feed": {"S": f"product/{shown['feed_id']}"}}
+    head = shop.aws("s3").head_object(Bucket=bucket, Key=view["source_key"])
+    table, key = shop.address("feeds", "feeds-table-name"), {"feed": {"S": f"product/{view['feed_id']}"}}
     stored = shop.aws("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
     found = {
-        "key": shown["source_key"],
+        "key": view["source_key"],
         "etag": head["ETag"].strip('"'),
         "size": head["ContentLength"],
         "sequencer": stored["sequencer"]["S"],
@@ -242,7 +242,7 @@ def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str
         FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
     )
     assert "done" not in json.load(answer["Payload"])
-    assert feeds.manifest(shop, admin, "product", shown["feed_id"])["updated"] == 20
+    assert feeds.manifest(shop, admin, "product", view["feed_id"])["updated"] == 20
 
 
 def test_a_feed_that_is_removed_while_it_is_read_is_left_alone(shop: Shop):
@@ -254,15 +254,15 @@ def test_a_feed_that_is_removed_while_it_is_read_is_left_alone(shop: Shop):
     answer = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
     )
-    told = json.load(answer["Payload"])
-    assert (told["feed_id"], told["first"], "end" in told) == (name, 0, False)
+    result = json.load(answer["Payload"])
+    assert (result["feed_id"], result["first"], "end" in result) == (name, 0, False)
 
 
 def test_the_manifest_is_kept_in_the_store(shop: Shop, admin: dict[str, str]):
     name = series()
-    shown = run(shop, admin, "product", as_array(random.Random(1).sample(sample("product", name, 5), 5)))
+    feed = run(shop, admin, "product", as_array(random.Random(1).sample(sample("product", name, 5), 5)))
     shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-feeds-conclude-feeds", Payload=b"{}")
-    key = f"product/results/{shown['feed_id']}.json"
+    key = f"product/results/{feed['feed_id']}.json"
     bucket = shop.address("feeds", "bucket-name")
     kept = json.load(eventually(lambda: shop.aws("s3").get_object(Bucket=bucket, Key=key))["Body"])
     assert (kept["status"], kept["updated"]) == ("COMPLETE", 5)
@@ -279,6 +279,6 @@ def test_feeds_are_an_admins(shop: Shop):
 
 def test_a_blocked_feed_catches_up_by_itself(shop: Shop, admin: dict[str, str], blocked: Blocked):
     """Last, because the probe has had the time of the tests before."""
-    shown = feeds.accounted(shop, admin, "pricing", blocked.feed_id)
-    assert (shown["updated"], shown["failed"]) == (blocked.count, 0)
+    feed = feeds.accounted(shop, admin, "pricing", blocked.feed_id)
+    assert (feed["updated"], feed["failed"]) == (blocked.count, 0)
     eventually(lambda: state(shop, blocked.mapping) == "Enabled")

@@ -252,9 +252,11 @@ def test_an_object_that_is_told_of_again_is_counted_once(shop: Shop, bucket: str
     path = put(shop, bucket, line(made(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
     etag = shop.aws("s3").head_object(Bucket=bucket, Key=path)["ETag"].strip('"')
-    told = {"detail": {"bucket": {"name": bucket}, "object": {"key": path, "etag": etag, "size": 1, "sequencer": "1"}}}
+    notification = {
+        "detail": {"bucket": {"name": bucket}, "object": {"key": path, "etag": etag, "size": 1, "sequencer": "1"}}
+    }
     for _ in range(2):
-        assert invoke(shop, "fan-out", shop.event("ingestion/fan_out.json") | told)["events"] == 1
+        assert invoke(shop, "fan-out", shop.event("ingestion/fan_out.json") | notification)["events"] == 1
         assert invoke(shop, "roll-up", {"bucket": bucket, "key": path, "etag": etag}) == {"counted": 0}
     assert event_count(shop, name) == 1
 

@@ -102,11 +102,11 @@ def test_the_page_shows_services_queues_and_events(shop: Shop, checkout: str):
     with browser(shop.url("")) as client:
         sign_in(client, shop, "admin", "/admin")
 
-        def shown() -> httpx.Response | None:
+        def complete_page() -> httpx.Response | None:
             page = client.get("/admin/architecture", params={"checkout": checkout})
             return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in page_text(page) else None
 
-        page = eventually(shown, every=0.5)
+        page = eventually(complete_page, every=0.5)
     text = page_text(page)
     assert checkout in text
     assert "heard by payments" in text

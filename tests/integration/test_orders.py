@@ -62,10 +62,10 @@ def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
     (charge,) = shop.ledger("charges", number)
     (platform,) = shop.ledger("platform-orders", number)
     (shipment,) = eventually(lambda: shop.ledger("shipments", number))
-    told = inside(shop, number)
-    assert told["backend_status"] == "Sent to fulfillment"
-    assert charge["amount"] == told["amount"] == 2 * product["unit_price"] + told["tax_total"]
-    assert platform["totals"]["amount"] == told["amount"]
+    order = inside(shop, number)
+    assert order["backend_status"] == "Sent to fulfillment"
+    assert charge["amount"] == order["amount"] == 2 * product["unit_price"] + order["tax_total"]
+    assert platform["totals"]["amount"] == order["amount"]
     assert shipment["lines"] == [{"sku": product["sku"], "quantity": 2}]
     assert shipment["ship_to"] == ADDRESS
 
@@ -381,8 +381,8 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
         eventually(logged, every=2)
     way = trace.steps(shop, trace.correlation_of(shop, number), started)
     assert {step.where for step in way} >= {*CHECKOUT, "checkout-bus"}
-    told = [step.what.split()[0] for step in way if step.level == "EVENT"]
-    assert told == ["CHECKOUT/ORDER/SUBMIT", "CHECKOUT/PAYMENT/AUTHORIZED", "CHECKOUT/ORDER/COMPLETE"]
+    published = [step.what.split()[0] for step in way if step.level == "EVENT"]
+    assert published == ["CHECKOUT/ORDER/SUBMIT", "CHECKOUT/PAYMENT/AUTHORIZED", "CHECKOUT/ORDER/COMPLETE"]
 
 
 @pytest.mark.local_only("X-Ray has no API in the local cloud; the emulator keeps the segments that functions send")

@@ -15,8 +15,8 @@ CLIENTS = 16
 
 def product(**changes) -> dict:
     """A product that no other test will want to buy."""
-    wanted = {"name": "Test Tower", "unit_price": 1999, "currency": "EUR", "version": 1, "available": False}
-    return wanted | changes
+    tower = {"name": "Test Tower", "unit_price": 1999, "currency": "EUR", "version": 1, "available": False}
+    return tower | changes
 
 
 def charge(**changes) -> dict:

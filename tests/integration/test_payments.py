@@ -122,8 +122,8 @@ def test_a_failing_provider_costs_time_and_nothing_else(shop: Shop, submitted, f
 
 def asked(shop: Shop, number: str) -> bool:
     """Has payment been asked for?"""
-    told = shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True).json()
-    return told["backend_status"] != "Validating"
+    order = shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True).json()
+    return order["backend_status"] != "Validating"
 
 
 def all_ended(shop: Shop, numbers: list[str]) -> bool:

@@ -99,9 +99,9 @@ def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, produc
 @pytest.mark.local_only("only the local cloud keeps the mails that it sends")
 def test_the_mailed_link_leads_to_an_account(guest: httpx.Client, shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
-    asked = guest.post("/sign-up", data={"name": "Ada", "email": email, "key": unique("key")})
-    assert asked.status_code == 202, asked.text
-    assert email in asked.text
+    response = guest.post("/sign-up", data={"name": "Ada", "email": email, "key": unique("key")})
+    assert response.status_code == 202, response.text
+    assert email in response.text
     made = guest.post("/sign-up/confirm", data={"token": newest_token(shop, email), "password": password})
     assert (made.status_code, made.url.path) == (200, "/account")
     assert "Ada" in made.text
@@ -198,11 +198,11 @@ def another_process(sessions_url: str = "") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    told = storefront.environment(cloud_session(), AWS_ENDPOINT)
-    told["SESSIONS_URL"] = sessions_url or told["SESSIONS_URL"]
+    variables = storefront.environment(cloud_session(), AWS_ENDPOINT)
+    variables["SESSIONS_URL"] = sessions_url or variables["SESSIONS_URL"]
     command = [sys.executable, "-m", "uvicorn", *STOREFRONT.arguments[:3], str(ROOT / "storefront")]
     with subprocess.Popen(
-        [*command, "--host", HOST, "--port", str(port)], env={"PATH": os.environ["PATH"]} | told
+        [*command, "--host", HOST, "--port", str(port)], env={"PATH": os.environ["PATH"]} | variables
     ) as process:
         address = f"http://{HOST}:{port}"
         try:

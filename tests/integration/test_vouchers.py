@@ -33,8 +33,8 @@ def admin(shop: Shop) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def batches(shop: Shop, admin: dict[str, str]) -> dict[int, dict[str, Any]]:
     """One complete batch of each size, as the API shows it."""
-    asked = {count: create_batch(shop, admin, count=count) for count in SIZES}
-    return {count: wait_for_batch(shop, admin, path) for count, path in asked.items()}
+    accepted = {count: create_batch(shop, admin, count=count) for count in SIZES}
+    return {count: wait_for_batch(shop, admin, path) for count, path in accepted.items()}
 
 
 @pytest.fixture
@@ -258,22 +258,22 @@ def waiting(shop: Shop) -> int:
 def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches: dict[int, dict[str, Any]]):
     """Codes, links, tokens and addresses; after every other test of this module has left its traces."""
     logs, states = shop.aws("logs"), shop.aws("stepfunctions")
-    told = ""
+    mail = ""
     for prefix in (f"/aws/lambda/setpieces-{shop.stage}-vouchers-", f"/setpieces/{shop.stage}/api/vouchers"):
         groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
         for group in [group["logGroupName"] for page in groups for group in page["logGroups"]]:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=BEGAN)
-            told += "".join(event["message"] for page in pages for event in page["events"])
+            mail += "".join(event["message"] for page in pages for event in page["events"])
     machine = shop.address("vouchers", "state-machine-arn")
     for execution in states.list_executions(stateMachineArn=machine, maxResults=20)["executions"]:
         pages = states.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
-        told += "".join(json.dumps(page["events"], default=str) for page in pages)
-    assert "GenerateChunks" in told
+        mail += "".join(json.dumps(page["events"], default=str) for page in pages)
+    assert "GenerateChunks" in mail
     for batch in batches.values():
-        assert batch["batch_id"] in told
-        assert not [code for code in download_file(batch).decode().split() if code in told]
+        assert batch["batch_id"] in mail
+        assert not [code for code in download_file(batch).decode().split() if code in mail]
     for secret in ("X-Amz-Signature", r"voucher-downloads/(?!\{token\})", r'@example\.com"'):
-        assert not re.search(secret, told)
+        assert not re.search(secret, mail)
 
 
 @pytest.mark.parametrize(("attempts", "end"), [(0, "COMPLETE"), (3, "FAILED")])

@@ -51,11 +51,11 @@ class Client:
             status, answer = self.ask(method, path, **options)
             if answer is not None and status in expected:
                 return answer
-            told = f"{method} {path} was answered {status}: {answer.text[:300] if answer is not None else ''}"
+            detail = f"{method} {path} was answered {status}: {answer.text[:300] if answer is not None else ''}"
             if status not in AGAIN:
-                raise Refused(told)
+                raise Refused(detail)
             if time.monotonic() > deadline:
-                raise Refused(f"{told}; for {PATIENCE_SECONDS} s")
+                raise Refused(f"{detail}; for {PATIENCE_SECONDS} s")
             advised = answer.headers.get("retry-after", "") if answer is not None else ""
             pause = min(float(advised) if advised.isdigit() else 0.3, PAUSE_SECONDS)
             time.sleep(pause * self.chance.uniform(0.5, 1))
@@ -179,11 +179,11 @@ def member(client: Client) -> None:
         "password": client.secret("password"),
         "name": client.secret("Name"),
     }
-    asked = {name: new[name] for name in ("email", "name")}
+    sign_up = {name: new[name] for name in ("email", "name")}
     token = mailed_token(
         client.shop,
         new["email"],
-        lambda headers: client.call("POST", "/customers/v1/customers", 202, json=asked, headers=headers),
+        lambda headers: client.call("POST", "/customers/v1/customers", 202, json=sign_up, headers=headers),
     )
     confirmed = {"token": token, "password": new["password"]}
     answer = client.call("POST", "/customers/v1/customers/confirmations", 201, json=confirmed)

@@ -84,8 +84,8 @@ class Report:
         yield "\n| clients of | were answered |\n|---|---|"
         for service in sorted({service for service, _, _ in each.promises.answers}):
             seen = sorted((key[1:], count) for key, count in each.promises.answers.items() if key[0] == service)
-            told = (f"{count} x {status or 'nothing'} {code}".strip() for (status, code), count in seen)
-            yield f"| {service} | {', '.join(told)} |"
+            counts = (f"{count} x {status or 'nothing'} {code}".strip() for (status, code), count in seen)
+            yield f"| {service} | {', '.join(counts)} |"
 
     def _matrix(self) -> Iterator[str]:
         """Calls by kinds: in how many rounds each failed so."""

@@ -46,10 +46,10 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
         eventually(lambda: feeds.manifest(shop, admin, "product", feed_id).get("updated"), timeout=TIMEOUT)
         doubled = double_messages(shop, chance)
         assert kill_workers()
-        shown = feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
+        feed = feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
     # A worker that is killed between update and account finds its record unchanged when it is delivered again.
-    again = shown.pop("unchanged")
-    assert {name: shown[name] for name in expected} == expected | {"updated": expected["updated"] - again}
+    again = feed.pop("unchanged")
+    assert {name: feed[name] for name in expected} == expected | {"updated": expected["updated"] - again}
     assert again <= 20 * (1 + doubled)
 
     check_state(shop, good)

@@ -39,6 +39,6 @@ def test_the_memory_of_a_large_feed_is_that_of_a_small_one(shop: Shop, tmp_path:
             httpx.put(
                 expected["upload"]["url"], content=file, headers={"Content-Length": str(size)}, timeout=300
             ).raise_for_status()
-            shown = feeds.accounted(shop, admin, "product", expected["feed_id"], timeout=240 + 3 * MEGABYTES)
-    assert (shown["updated"], shown["rejected"], shown["failed"]) == (RECORDS, 0, 0)
+            feed = feeds.accounted(shop, admin, "product", expected["feed_id"], timeout=240 + 3 * MEGABYTES)
+    assert (feed["updated"], feed["rejected"], feed["failed"]) == (RECORDS, 0, 0)
     assert 0 < memory.peak[TRANSFORM] < PEAK_MB

@@ -31,6 +31,6 @@ def test_a_paid_order_that_the_platform_has_otherwise_waits_for_a_person_who_end
     sqs = shop.aws("sqs")
     queue = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-orders-submit")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"order_number": number, "cancel": True}))
-    shown = ended(shop, number)
-    assert (shown["status"], shown["reason_code"]) == ("Failed", "PROCESSING_FAILED")
+    order = ended(shop, number)
+    assert (order["status"], order["reason_code"]) == ("Failed", "PROCESSING_FAILED")
     eventually(lambda: number not in rejected(shop))

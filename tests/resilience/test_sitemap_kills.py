@@ -70,10 +70,8 @@ def test_a_run_stopped_in_any_state_leaves_a_whole_release(shop: Shop, state: st
         eventually(lambda: last_entered(shop, arn) == HELD, timeout=PATIENCE)
         steps.stop_execution(executionArn=arn)
     assert set(crawl(shop, origin)) == (before if state in BEFORE_THE_INDEX else after)
-    shown = ended(shop, session, path, PATIENCE)
-    assert (shown["status"], shown.get("reason")) == (
-        ("RELEASED", None) if state == "CleanUp" else ("FAILED", "ABORTED")
-    )
+    run = ended(shop, session, path, PATIENCE)
+    assert (run["status"], run.get("reason")) == (("RELEASED", None) if state == "CleanUp" else ("FAILED", "ABORTED"))
 
     assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     assert set(crawl(shop, origin)) == after

@@ -111,9 +111,9 @@ def to_analyse(policy: Policy) -> dict[str, Any]:
 def analysed(documents: list[dict[str, Any]]) -> list[list[tuple[str, str]]]:
     """The (issue, detail) of each document."""
     interpreter = tools.python_packages(*PARLIAMENT)
-    asked = json.dumps([json.dumps(document) for document in documents])
+    request = json.dumps([json.dumps(document) for document in documents])
     done = subprocess.run(
-        (str(interpreter), "-c", ANALYSE), input=asked, capture_output=True, text=True, timeout=300, check=True
+        (str(interpreter), "-c", ANALYSE), input=request, capture_output=True, text=True, timeout=300, check=True
     )
     return [[(issue, detail) for issue, detail in json.loads(line)] for line in done.stdout.splitlines()]
 

@@ -30,7 +30,7 @@ Result = tuple[str, Any]  # the text, and the context as the template left it; o
 
 def by_velocity(renderings: Iterable[Rendering]) -> list[Result]:
     """Compiles ``Render.java`` and runs it once for all."""
-    asked = "".join(
+    lines = "".join(
         json.dumps({"template": one.template, "body": one.body, "params": one.params, "context": one.context}) + "\n"
         for one in renderings
     )
@@ -38,7 +38,7 @@ def by_velocity(renderings: Iterable[Rendering]) -> list[Result]:
     command = (tools.java(), "-Xss8m", "-XX:TieredStopAtLevel=1", "--class-path", classes)
     done = subprocess.run(
         (*command, str(Path(__file__).with_name("Render.java"))),
-        input=asked.encode(),
+        input=lines.encode(),
         capture_output=True,
         timeout=300,
     )

@@ -221,9 +221,9 @@ def test_a_state_machine_that_ends_by_its_timeout_raises_an_alarm():
 def test_a_rule_that_delivers_nothing_raises_an_alarm():
     for piece, name, rule in every("AWS::Events::Rule"):
         named = name_of(rule.get("Name", name))
-        wanted = {"FailedInvocations"}
+        metrics = {"FailedInvocations"}
         if any("DeadLetterConfig" in target for target in rule["Targets"]):
-            wanted.add("InvocationsFailedToBeSentToDlq")
+            metrics.add("InvocationsFailedToBeSentToDlq")
         bus = {"EventBusName"} if "EventBusName" in rule else set()
         alarms = {
             alarm["MetricName"]
@@ -231,7 +231,7 @@ def test_a_rule_that_delivers_nothing_raises_an_alarm():
             if named in [name_of(one["Value"]) for one in alarm.get("Dimensions", [])]
             and {one["Name"] for one in alarm["Dimensions"]} == {"RuleName"} | bus
         }
-        assert alarms == wanted, (piece.service, name)
+        assert alarms == metrics, (piece.service, name)
 
 
 def test_a_log_group_is_a_target_without_its_streams():

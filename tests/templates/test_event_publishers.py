@@ -60,7 +60,12 @@ def puts() -> list[tuple[str, str, dict[str, Any]]]:
 
 @pytest.mark.parametrize(("service", "role", "statement"), puts(), ids=lambda value: str(value)[:40])
 def test_a_role_publishes_as_its_own_service_only(service: str, role: str, statement: dict[str, Any]):
-    declared = {f"service-{source}-{STAGE}" for told in producers().values() for who, source in told if who == service}
+    declared = {
+        f"service-{source}-{STAGE}"
+        for publishers in producers().values()
+        for who, source in publishers
+        if who == service
+    }
     sources = set(several(statement["Condition"]["StringEquals"]["events:source"]))
     assert sources
     assert sources <= declared

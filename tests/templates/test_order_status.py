@@ -152,7 +152,7 @@ def test_a_number_has_nine_to_twelve_digits(number: str):
 
 
 def test_services_are_told_what_the_bus_does_not_carry():
-    told = {
+    answers = {
         "order_number": "T100000001",
         "customer_id": "C1",
         "backend_status": "Payment processing",
@@ -164,7 +164,7 @@ def test_services_are_told_what_the_bus_does_not_carry():
         "tax_source": "cached_rates",
         "tax_total": 760,
     }
-    assert answered(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, told)
+    assert answered(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, answers)
 
 
 @pytest.mark.parametrize("name", STATUSES)
@@ -238,10 +238,10 @@ def test_guests_and_garbage_ask_for_nobodys_orders(caller: str, token: str):
 
 @pytest.mark.parametrize("name", STATUSES)
 def test_a_history_shows_the_public_status(name: str):
-    shown = {"order_number": "T100000001", "status": STATUSES[name].public, "updated_at": ORDER["updated_at"]}
-    assert history([ORDER | {"backend_status": name}]) == (200, {"items": [shown]})
+    view = {"order_number": "T100000001", "status": STATUSES[name].public, "updated_at": ORDER["updated_at"]}
+    assert history([ORDER | {"backend_status": name}]) == (200, {"items": [view]})
     more = {"amount": 4758, "currency": "EUR", "reason_code": "PAYMENT_DECLINED"}
-    assert history([ORDER | PAID | more | {"backend_status": name}]) == (200, {"items": [shown | more]})
+    assert history([ORDER | PAID | more | {"backend_status": name}]) == (200, {"items": [view | more]})
 
 
 def test_a_history_goes_on_and_leaves_out_what_has_expired():

@@ -138,14 +138,14 @@ def test_sessions_of_the_pipeline_are_no_longer_than_their_roles_allow():
         for role in pieces()[BOOTSTRAP].of_type("AWS::IAM::Role").values()
     }
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"].values()
-    asked = {
+    actions = {
         step["with"]["role-to-assume"].rpartition("}}-")[2]: step["with"]["role-duration-seconds"]
         for job in jobs
         for step in job["steps"]
         if "role-to-assume" in step.get("with", {})
     }
-    assert sorted(asked) == ["deploy", "integration-tests"]
-    assert {role: seconds for role, seconds in asked.items() if seconds > longest[role]} == {}
+    assert sorted(actions) == ["deploy", "integration-tests"]
+    assert {role: seconds for role, seconds in actions.items() if seconds > longest[role]} == {}
 
 
 def found(value: object, key: str) -> list[str]:

@@ -65,7 +65,7 @@ def test_a_target_retries_for_a_day_and_then_uses_the_spokes_dead_letters(servic
 def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule, target):
     """EventBridge drops an event silently when a queue's policy does not let it in."""
     name = logical_id(target["Arn"])
-    wanted = {name, dead_letters(service, name)}
+    expected = {name, dead_letters(service, name)}
     granted: set[str] = set()
     for policy in resources(service, "AWS::SQS::QueuePolicy").values():
         for statement in policy["PolicyDocument"]["Statement"]:
@@ -75,7 +75,7 @@ def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule,
             if operator in ("ArnEquals", "StringEquals") and logical_id(condition["aws:SourceArn"]) == rule:
                 allowed = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
                 granted |= {logical_id(arn) for arn in allowed} & {logical_id(url) for url in policy["Queues"]}
-    assert granted == wanted
+    assert granted == expected
 
 
 @pytest.mark.parametrize(("service", "name"), consumed())

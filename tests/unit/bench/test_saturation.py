@@ -7,18 +7,18 @@ import pytest
 from bench.saturation import counter, erlang_c, queue, ramp
 
 
-@pytest.mark.parametrize("wanted", [100, 500])
-def test_a_counter_below_its_limit_refuses_nobody(wanted: int):
-    result = counter(wanted, 1000)
+@pytest.mark.parametrize("rate", [100, 500])
+def test_a_counter_below_its_limit_refuses_nobody(rate: int):
+    result = counter(rate, 1000)
     assert result.refused == 0
-    assert result.writes_a_second == pytest.approx(wanted, rel=0.1)
+    assert result.writes_a_second == pytest.approx(rate, rel=0.1)
 
 
-@pytest.mark.parametrize("wanted", [1500, 3000])
-def test_a_counter_above_its_limit_writes_as_much_as_it_may_and_refuses_the_rest(wanted: int):
-    result = counter(wanted, 1000, seconds=120)
+@pytest.mark.parametrize("rate", [1500, 3000])
+def test_a_counter_above_its_limit_writes_as_much_as_it_may_and_refuses_the_rest(rate: int):
+    result = counter(rate, 1000, seconds=120)
     assert result.writes_a_second == pytest.approx(1000, rel=0.02)
-    assert result.refused == pytest.approx(1 - 1000 / wanted, abs=0.03)
+    assert result.refused == pytest.approx(1 - 1000 / rate, abs=0.03)
 
 
 def test_leases_move_the_limit_by_their_size():

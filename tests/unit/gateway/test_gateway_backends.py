@@ -154,8 +154,8 @@ def test_authorize_passes_on_what_the_client_signed() -> None:
     decision = world.emulator.authorize(request, "arn:resource")
     assert world.http.sent[-1][2][TOKEN_HEADER] == token("secret")
     assert (decision.allowed, decision.principal_arn) == (True, "arn:p")
-    asked = json.loads(world.http.sent[0][3])
-    assert asked == {
+    payload = json.loads(world.http.sent[0][3])
+    assert payload == {
         "method": "POST",
         "raw_path": "/shop/v1/x",
         "query": [["a", "b"]],

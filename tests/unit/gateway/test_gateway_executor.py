@@ -282,8 +282,8 @@ def test_a_cached_allow_of_customer_a_does_not_open_customer_b() -> None:
     for path in ("B", "a", "A%2F..%2FB", "%41", "*", "?", "A/../B"):
         response = world.send("GET", f"/v1/customers/{path}/profile", headers=headers)
         assert response.status == 403, path
-    asked = [event for function, event, _, _ in world.cloud.invocations if function == AUTHORIZER]
-    assert len(asked) == 1
+    events = [event for function, event, _, _ in world.cloud.invocations if function == AUTHORIZER]
+    assert len(events) == 1
     assert world.send("GET", "/v1/customers/B/profile", headers={"Authorization": "Bearer B"}).status == 200
 
 
@@ -305,12 +305,12 @@ def test_authorizer_event_and_context() -> None:
     world = secured(CUSTOMERS, authorizer_scheme())
     world.cloud.results[AUTHORIZER] = own_customer
     world.send("GET", "/v1/customers/A/profile", headers={"Authorization": "Bearer A"}, query=(("a", "b"),))
-    (_, asked, role, _), (_, event, _, _) = world.cloud.invocations
+    (_, request, role, _), (_, event, _, _) = world.cloud.invocations
     assert role is None
-    assert asked["type"] == "REQUEST"
-    assert asked["methodArn"] == f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api1/local/GET/v1/customers/A/profile"
-    assert asked["queryStringParameters"] == {"a": "b"}
-    assert "body" not in asked
+    assert request["type"] == "REQUEST"
+    assert request["methodArn"] == f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api1/local/GET/v1/customers/A/profile"
+    assert request["queryStringParameters"] == {"a": "b"}
+    assert "body" not in request
     assert event["requestContext"]["authorizer"] == {"customer": "A", "level": "3", "vip": "true", "principalId": "p"}
 
 

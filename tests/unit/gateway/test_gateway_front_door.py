@@ -201,8 +201,8 @@ def test_reload(world: World) -> None:
 
 
 def test_a_share_of_throttles(world: World) -> None:
-    answered = [world.send("PUT", "/_front_door/throttles", json.dumps({"share": s}).encode())[0] for s in (0.01, 1)]
-    assert (answered, world.executor.shares) == ([200, 200], [0.01, 1])
+    statuses = [world.send("PUT", "/_front_door/throttles", json.dumps({"share": s}).encode())[0] for s in (0.01, 1)]
+    assert (statuses, world.executor.shares) == ([200, 200], [0.01, 1])
     for body in (b"", b"[]", b'{"share": 0}', b'{"share": 1.1}', b'{"share": "x"}', b'{"share": NaN}'):
         assert world.send("PUT", "/_front_door/throttles", body)[0] == 400
     assert world.executor.shares == [0.01, 1]

@@ -17,9 +17,9 @@ SUBMIT["detail"]["event"]["data"] = {"order_number": "T100000001", "customer_id"
 
 def letter(body: object, **attributes: str) -> DeadLetter:
     text = body if isinstance(body, str) else json.dumps(body)
-    told = {name: {"StringValue": value} for name, value in attributes.items()}
+    values = {name: {"StringValue": value} for name, value in attributes.items()}
     return DeadLetter(
-        "q-dlq", {"Body": text, "MessageAttributes": told, "Attributes": {"SentTimestamp": "1767268800000"}}
+        "q-dlq", {"Body": text, "MessageAttributes": values, "Attributes": {"SentTimestamp": "1767268800000"}}
     )
 
 

@@ -123,9 +123,9 @@ def _clocks() -> tuple[float, float]:
 
 def test_the_route_changes_shows_and_ends_it(monkeypatch):
     monkeypatch.setattr(deliveries, "DELIVERIES", Deliveries())
-    shown = request("PUT", {"seed": 7, "twice": 0.5})
-    assert shown == {"seed": 7, "twice": 0.5, "late_seconds": 2.0, "clock_skew_seconds": 0, "done": {}}
-    assert request("GET", {}) == shown
+    settings = request("PUT", {"seed": 7, "twice": 0.5})
+    assert settings == {"seed": 7, "twice": 0.5, "late_seconds": 2.0, "clock_skew_seconds": 0, "done": {}}
+    assert request("GET", {}) == settings
     request("DELETE", {})
     assert deliveries.DELIVERIES.wanted == NONE
 

@@ -150,10 +150,10 @@ def test_operations_are_what_is_called(request_: dict[str, Any], body: bytes, op
     ],
 )
 def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation: str, code: str, headers: dict):
-    asked = call(("function", operation))
-    start, body = _error(asked, scope(**headers), *KINDS["throttle"].answer(asked.service) or (0, ""))
-    told = {name.decode(): value.decode() for name, value in start["headers"]}
-    answer = {"status_code": start["status"], "headers": told, "body": body["body"]}
+    request = call(("function", operation))
+    start, body = _error(request, scope(**headers), *KINDS["throttle"].answer(request.service) or (0, ""))
+    response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    answer = {"status_code": start["status"], "headers": response_headers, "body": body["body"]}
     parser: Any = create_parser(protocol)
     assert parser.parse(answer, None)["Error"]["Code"] == code
 
@@ -184,8 +184,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-s
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asked = scope(x_amz_target="DynamoDB_20120810.PutItem", authorization=signed("dynamodb"))
-    asyncio.run(faults.through(emulator, asked, receive, send))
+    signed_request = scope(x_amz_target="DynamoDB_20120810.PutItem", authorization=signed("dynamodb"))
+    asyncio.run(faults.through(emulator, signed_request, receive, send))
     return (sent[0]["status"] if sent else 0), len(emulator.applied)
 
 

@@ -69,10 +69,10 @@ def test_all_of_it_is_printed_as_it_is_written():
     console = Console(width=2000)
     with console.capture() as captured:
         parity.printed(console)
-    shown = captured.get()
+    page = captured.get()
     for difference in parity.differences():
         for text in (difference.name, difference.aws, difference.local, difference.reason, difference.on_aws):
-            assert text in shown
+            assert text in page
 
 
 def test_a_correction_that_no_longer_fits_is_named(monkeypatch):

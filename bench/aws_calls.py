@@ -2,7 +2,7 @@
 
 Counted are the calls of the roles that answer: of the function and its authorizer, or of the API itself where there is no
 function, as the emulator tells them. What happens after the answer is not part of the request (``bench/orders.py`` counts a
-whole order), nor is what Lambda, X-Ray and logs cost every function alike. Outside systems are no AWS calls.
+whole order), nor is what Lambda, X-Ray and logs cost every function alike. External systems are no AWS calls.
 The live map of operations is left out: it asks every queue and log, and SQS has no call that asks all.
 """
 

@@ -72,9 +72,9 @@ def test_a_sample_fits_and_what_the_code_makes_of_it_fits(name: str):
     Draft202012Validator(SCHEMAS[name]).validate(SAMPLES[name])
     event = events.parse(SAMPLES[name])
     assert event.kind == kind(name)
-    events.check(event)
+    events.validate_event(event)
     with pytest.raises(events.InvalidEvent):
-        events.check(events.Event(event.kind, {}))
+        events.validate_event(events.Event(event.kind, {}))
 
 
 def newer(name: str, version: str) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_publisher_keeps_to_the_schema_exactly(name: str, monkeypatch: pytest.
     detail["event"]["meta_data"]["tenant"] = "x"
     monkeypatch.setattr(events.Event, "detail", lambda self: detail)
     with pytest.raises(events.InvalidEvent, match=r"^/event/meta_data$"):
-        events.check(event)
+        events.validate_event(event)
 
 
 def test_every_sample_has_a_schema():

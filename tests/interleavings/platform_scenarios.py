@@ -552,7 +552,7 @@ SCENARIOS = (
     ),
     Scenario(
         "customers",
-        "an account is asked for twice",
+        "an account is requested twice",
         lambda world: None,
         {"first": ask_for_account, "again": ask_for_account},
     ),

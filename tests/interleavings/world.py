@@ -1,7 +1,7 @@
 """The cloud around the functions of a scenario, in one process: moto's tables and buckets, and queues, bus and partners here.
 
 Every call of AWS and every HTTP request of a side is a moment at which another side may go on, or at which the call may meet
-with a fault (``scheduler``). A request to another service of the shop or to a simulator of an outside system is one call: what
+with a fault (``scheduler``). A request to another service of the shop or to a simulator of an external system is one call: what
 happens inside it is not taken apart.
 """
 
@@ -317,7 +317,7 @@ class World:
         }
 
     def effects(self, ledger: str) -> list[dict[str, Any]]:
-        """What outside systems really did."""
+        """What external systems really did."""
         return list(self.records(f"ledger/{ledger}").values())
 
     def events(self, *kind: str) -> list[dict[str, Any]]:

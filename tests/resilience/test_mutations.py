@@ -97,7 +97,7 @@ def outage(system: str, function: str) -> Campaign:
 
     def put_off(client: Client) -> bool:
         group = f"/aws/lambda/setpieces-{client.shop.stage}-{function}"
-        return any("record put off" in message for message in logged(client.shop, group, client.promises.started))
+        return any("record deferred" in message for message in logged(client.shop, group, client.promises.started))
 
     def campaign(client: Client) -> None:
         with client.shop.faults(system, outage=True):

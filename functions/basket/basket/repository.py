@@ -23,7 +23,7 @@ from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed
 from setpieces.errors import RetryLater
 from setpieces.settings import setting
-from setpieces.stored import known, whole
+from setpieces.stored import from_stored, to_stored
 
 MAX_TRIES = 8
 Change = Callable[[Basket], tuple[Basket, RecordedResponse]]
@@ -88,7 +88,7 @@ def set_line(basket_id: str, sku: str, line: Line, precondition: Precondition, n
 
     Raises ``Refused`` BASKET_NOT_FOUND, LINE_NOT_FOUND, BASKET_CHANGED.
     """
-    members: Members = {("lines", sku, name): value for name, value in whole(line).items()}
+    members: Members = {("lines", sku, name): value for name, value in to_stored(line).items()}
     return _update(basket_id, sku, members, precondition, now)
 
 
@@ -137,14 +137,14 @@ def _table() -> str:
 
 
 def _to_item(basket: Basket) -> dict[str, Any]:
-    lines = {sku: whole(line) for sku, line in basket.lines.items()}
-    return whole(basket) | {"lines": lines, "answers": [whole(response) for response in basket.answers]}
+    lines = {sku: to_stored(line) for sku, line in basket.lines.items()}
+    return to_stored(basket) | {"lines": lines, "answers": [to_stored(response) for response in basket.answers]}
 
 
 def _to_basket(basket_id: str, item: dict[str, Any] | None, now: int) -> Basket:
     if not item:
         return Basket(basket_id)
     stored = cast(StoredBasket, item)
-    lines = {sku: known(Line, line) for sku, line in stored["lines"].items()}
-    answers = tuple(known(RecordedResponse, response) for response in stored["answers"])
-    return known(Basket, {**stored, "lines": lines, "answers": answers}).as_of(now)
+    lines = {sku: from_stored(Line, line) for sku, line in stored["lines"].items()}
+    answers = tuple(from_stored(RecordedResponse, response) for response in stored["answers"])
+    return from_stored(Basket, {**stored, "lines": lines, "answers": answers}).as_of(now)

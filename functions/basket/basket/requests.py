@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from basket.domain import Idempotency, Precondition, line_not_found
-from setpieces.entity_tags import versions
+from setpieces.entity_tags import parse_if_match
 from setpieces.errors import Refused
 from setpieces.idempotency import key_digest, payload_digest
 from setpieces.json_body import JsonBody
@@ -115,7 +115,7 @@ def _precondition(request: Request) -> Precondition:
         return Precondition()
     if if_match.strip() == "*":
         return Precondition(must_exist=True)
-    return Precondition(versions(if_match) or NO_VERSION, must_exist=True)
+    return Precondition(parse_if_match(if_match) or NO_VERSION, must_exist=True)
 
 
 def _idempotency(request: Request, body: dict[str, Any]) -> Idempotency:

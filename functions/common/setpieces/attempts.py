@@ -11,12 +11,12 @@ from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed
 
 
-def digest(text: str) -> str:
+def subject_digest(text: str) -> str:
     """What stands for an e-mail or network address in a table; upper and lower case are the same."""
     return hashlib.sha256(text.strip().casefold().encode()).hexdigest()
 
 
-def admit(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int], expires_at: int) -> bool:
+def add_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int], expires_at: int) -> bool:
     """Count ``attempt`` in each of the sets that ``limits`` names, unless one of them is full: then in none.
 
     ``limits`` says how many attempts each set of the item ``key`` takes until ``expires_at`` (TTL). One that was admitted
@@ -42,6 +42,6 @@ def admit(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, in
     return True
 
 
-def release(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int]) -> None:
+def remove_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int]) -> None:
     """Count ``attempt`` no longer."""
     dynamodb.update_if(table, key, delete={name: {attempt} for name in limits})

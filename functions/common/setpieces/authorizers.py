@@ -14,7 +14,7 @@ from typing import Any
 
 from setpieces import observability
 from setpieces.observability import CORRELATION_HEADER, logger, metrics, tracer
-from setpieces.sessions import Session, bearer_token, find_session
+from setpieces.sessions import Session, bearer_token, use_session
 
 
 class Unauthorized(Exception):
@@ -40,7 +40,7 @@ def authorizer_handler(function: Callable[[AuthorizerRequest], dict[str, Any]]) 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         request_id = (event.get("requestContext") or {}).get("requestId")
-        observability.begin(headers.get(CORRELATION_HEADER.lower()) or request_id)
+        observability.set_correlation_id(headers.get(CORRELATION_HEADER.lower()) or request_id)
         return function(AuthorizerRequest(event["methodArn"], headers, event.get("pathParameters") or {}))
 
     return tracer.capture_lambda_handler(
@@ -51,7 +51,7 @@ def authorizer_handler(function: Callable[[AuthorizerRequest], dict[str, Any]]) 
 def require_session(request: AuthorizerRequest) -> Session:
     """The session that ``Authorization`` names. Raises ``Unauthorized`` if it names none, or one that has ended."""
     token = bearer_token(request.headers.get("authorization", ""))
-    session = find_session(token) if token else None
+    session = use_session(token) if token else None
     if session is None:
         raise Unauthorized
     return session

@@ -49,7 +49,7 @@ def client(service: str) -> Any:
 
 @_once
 def patient_client(service: str) -> Any:
-    """For work that has time, where a slow answer costs less than a failure: bulk, and the simulators of outside systems."""
+    """For work that has time, where a slow answer costs less than a failure: bulk, and the simulators of external systems."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
 
 

@@ -12,6 +12,6 @@ def entity_tag(version: int) -> str:
     return f'"{version}"'
 
 
-def versions(if_match: str) -> frozenset[int]:
+def parse_if_match(if_match: str) -> frozenset[int]:
     """The versions that an ``If-Match`` names, of its first ten tags; tags that are none of ours name nothing."""
     return frozenset(int(version) for version in _VERSION.findall(if_match)[:MAX_TAGS])

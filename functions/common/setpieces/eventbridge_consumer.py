@@ -20,7 +20,7 @@ def bus_handler(process: Callable[[Event, Record], None]) -> Callable[[dict[str,
 
     def process_body(body: dict[str, Any], record: Record) -> None:
         event = parse_event(body.get("detail"), record)
-        observability.begin(event.correlation_id)
+        observability.set_correlation_id(event.correlation_id)
         process(event, record)
 
     return queue_handler(process_body)

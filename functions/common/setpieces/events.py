@@ -118,7 +118,7 @@ def parse(detail: dict[str, Any]) -> Event:
     )
 
 
-def check(event: Event) -> None:
+def validate_event(event: Event) -> None:
     """Raises ``InvalidEvent`` if ``event`` does not fit its schema, KeyError if there is none for its kind."""
     _validate(_validator(event.kind), event.detail())
 
@@ -128,12 +128,12 @@ def publish(*events: Event, source: str) -> None:
 
     Raises ``InvalidEvent`` before anything is sent, and ``PublishFailed``.
     """
-    refused = offer(*events, source=source)
+    refused = try_publish(*events, source=source)
     if refused:
         raise PublishFailed(f"{len(refused)} events were refused by the bus")
 
 
-def offer(*events: Event, source: str) -> list[Event]:
+def try_publish(*events: Event, source: str) -> list[Event]:
     """As ``publish``, but gives back the events that the bus refuses however often they are sent.
 
     PutEvents answers 200 with FailedEntryCount > 0: the entries that it refused are sent again, and only those.
@@ -153,7 +153,7 @@ def offer(*events: Event, source: str) -> list[Event]:
 
 
 def _entry(event: Event, source: str) -> "PutEventsRequestEntryTypeDef":
-    check(event)
+    validate_event(event)
     return {
         "EventBusName": setting("EVENT_BUS_NAME"),
         "Source": f"service-{source}-{STAGE}",

@@ -1,6 +1,6 @@
-"""Calls to outside systems (commerce platform, tax, payments ...) over HTTP, under a deadline.
+"""Calls to external systems (commerce platform, tax, payments ...) over HTTP, under a deadline.
 
-An outside system is a base URL in Parameter Store and nothing more. A simulator's ends in ``#sign``: it is an API of this
+An external system is a base URL in Parameter Store and nothing more. A simulator's ends in ``#sign``: it is an API of this
 account, and requires a signature of the function's role. A real system never receives one.
 Every call says how long the caller can wait; slow, broken and unreachable systems all end as ``ExternalUnavailable``.
 """
@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 from setpieces import connections
 from setpieces.errors import ExternalUnavailable
 from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
-from setpieces.parameters import address
-from setpieces.signing import signed
+from setpieces.parameters import read_parameter
+from setpieces.signing import sign_request
 
 __all__ = ["Answer", "ExternalUnavailable", "call", "send"]
 
@@ -91,7 +91,7 @@ def send(
         response = connections.request(
             method,
             url,
-            headers=signed(method, url, payload, sent) if sign else sent,
+            headers=sign_request(method, url, payload, sent) if sign else sent,
             body=payload.encode() if payload is not None else None,
             timeout=deadline - started,
             repeatable=repeatable or idempotent or "Idempotency-Key" in sent,
@@ -101,7 +101,7 @@ def send(
     except connections.FAILURES as error:
         raise ExternalUnavailable(system, "not reachable", timed_out=True) from error
     elapsed_ms = round((time.monotonic() - started) * 1000)
-    logger.debug("outside call", extra={"system": system, "status": response.status, "elapsed_ms": elapsed_ms})
+    logger.debug("external call", extra={"system": system, "status": response.status, "elapsed_ms": elapsed_ms})
     if response.status == 429 or response.status >= 500:
         advice = response.headers.get("Retry-After", "")
         raise ExternalUnavailable(
@@ -118,4 +118,4 @@ def send(
 
 
 def _published_url(system: str) -> str:
-    return address("partners", f"{system}-url")
+    return read_parameter("partners", f"{system}-url")

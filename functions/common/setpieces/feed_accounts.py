@@ -24,12 +24,12 @@ UPDATED, UNCHANGED, STALE, FAILED = OUTCOMES = ("updated", "unchanged", "stale",
 READ_SECONDS = 30
 
 
-def failed(reason: str) -> str:
+def failed_outcome(reason: str) -> str:
     """The outcome of a record that was given up for ``reason``."""
     return f"{FAILED}:{reason}"
 
 
-def note(run: str, outcomes: Mapping[int, str], purge_at: int) -> None:
+def record_outcomes(run: str, outcomes: Mapping[int, str], purge_at: int) -> None:
     """Enter the outcomes of records by their numbers; ``purge_at`` (epoch seconds) is when the accounts may go."""
     chunks: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for number, outcome in outcomes.items():
@@ -40,7 +40,7 @@ def note(run: str, outcomes: Mapping[int, str], purge_at: int) -> None:
         )
 
 
-def counts(run: str, records: int) -> dict[str, Any]:
+def count_outcomes(run: str, records: int) -> dict[str, Any]:
     """{updated, unchanged, stale, failed, reasons: {REASON: n}} of a run of ``records`` records so far."""
     total: dict[str, Any] = dict.fromkeys(OUTCOMES, 0) | {"reasons": {}}
     for chunk in _chunks(run, records):

@@ -42,7 +42,7 @@ def count(outcome: str, value: float = 1) -> None:
     metrics.add_metric(name=outcome, unit="Count", value=value)
 
 
-def begin(correlation_id: str | None) -> str:
+def set_correlation_id(correlation_id: str | None) -> str:
     """Start the work of one request or record under ``correlation_id``; a missing or malformed one is replaced."""
     global _correlation_id
     well_formed = correlation_id and _WELL_FORMED.fullmatch(correlation_id)

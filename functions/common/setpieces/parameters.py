@@ -1,4 +1,4 @@
-"""Addresses of other services and outside systems, from Parameter Store.
+"""Addresses of other services and external systems, from Parameter Store.
 
 Everything others need is published as ``/setpieces/<stage>/<service>/<name>``; reading it at run time (and not at deploy
 time) lets an operator point a stage at another system without a deployment. A value is read again after five minutes at most.
@@ -35,8 +35,8 @@ TRY_AGAIN_SECONDS = (0.1, 0.3)
 _values: dict[str, tuple[str, float]] = {}
 
 
-def address(service: str, name: str) -> str:
-    """The value of ``/setpieces/<stage>/<service>/<name>``, e.g. ``address("partners", "commerce-url")``.
+def read_parameter(service: str, name: str) -> str:
+    """The value of ``/setpieces/<stage>/<service>/<name>``, e.g. ``read_parameter("partners", "commerce-url")``.
 
     Raises ``ExternalUnavailable`` if Parameter Store does not answer and this instance has no value yet; ``ClientError`` if
     nothing is published there or the function may not read it.

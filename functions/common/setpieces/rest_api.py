@@ -209,7 +209,7 @@ def _request(event: dict[str, Any], context: Any) -> Request:
         headers=headers,
         raw_body=event.get("body") or "",
         request_id=request_id,
-        correlation_id=observability.begin(headers.get(CORRELATION_HEADER.lower()) or request_id),
+        correlation_id=observability.set_correlation_id(headers.get(CORRELATION_HEADER.lower()) or request_id),
         authorizer=request_context.get("authorizer") or {},
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
     )

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed
 from setpieces.settings import setting
-from setpieces.stored import known
+from setpieces.stored import from_stored
 
 # RFC 6750, 2.1; tokens are those of ``secrets.token_urlsafe(32)``.
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
@@ -61,28 +61,28 @@ def session_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def find_session(token: str) -> Session | None:
+def use_session(token: str) -> Session | None:
     """The session of a token, kept alive; None if there is none, if it has ended or expired, or with its person's others.
 
     Two consistent reads, and a write now and then.
     """
-    session = read_session(token)
-    return session if session and _kept_alive(session, int(time.time())) else None
+    session = find_session(token)
+    return session if session and _extend(session, int(time.time())) else None
 
 
-def read_session(token: str) -> Session | None:
-    """As ``find_session``, without using it."""
+def find_session(token: str) -> Session | None:
+    """As ``use_session``, without using it."""
     stored = read_item(session_hash(token))
     # DynamoDB removes expired items days late.
     if not stored or stored["expires_at"] <= int(time.time()):
         return None
-    session = known(Session, stored)
+    session = from_stored(Session, stored)
     return session if session.generation == find_person(session.identity_id).generation else None
 
 
 def find_person(identity_id: str) -> Person:
     """What is known of the ends of all sessions of a person."""
-    return known(Person, read_item(person_key(identity_id)))
+    return from_stored(Person, read_item(person_key(identity_id)))
 
 
 def person_key(identity_id: str) -> str:
@@ -95,7 +95,7 @@ def read_item(key: str) -> dict[str, Any]:
     return dynamodb.get(setting("SESSIONS_TABLE_NAME"), {"session_hash": key}) or {}
 
 
-def _kept_alive(session: Session, now: int) -> bool:
+def _extend(session: Session, now: int) -> bool:
     """Whether the session is still there after its end was moved on, which is done when half of its idle time is over."""
     expires_at = min(now + session.idle_seconds, session.ends_at)
     if expires_at <= session.expires_at or session.expires_at - now > session.idle_seconds / 2:

@@ -5,7 +5,7 @@ from typing import Any
 
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer, send
-from setpieces.parameters import address
+from setpieces.parameters import read_parameter
 
 # The code of API Gateway's own 404 (schemas/api/gateway-responses.yaml): no such path, or no signature.
 NO_SUCH_PATH = "NOT_FOUND"
@@ -15,10 +15,10 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds in all.
 
     ``repeatable``: see ``setpieces.external.send``. Raises ``ExternalUnavailable`` for a time-out, a 429 or a 5xx, as for
-    outside systems, and for a path that the API does not have.
+    external systems, and for a path that the API does not have.
     """
     deadline = time.monotonic() + timeout
-    url = address(service, "api-url") + path
+    url = read_parameter(service, "api-url") + path
     # A GET has no body: what is in front of an API may refuse one that has, as CloudFront does.
     sent = None if method == "GET" else body if body is not None else {}
     answer = send(service, method, url, body=sent, headers={}, sign=True, deadline=deadline, repeatable=repeatable)

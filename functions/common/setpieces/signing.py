@@ -14,7 +14,7 @@ def _session() -> Any:
     return boto3.Session()
 
 
-def signed(method: str, url: str, payload: str | None, headers: dict[str, str]) -> dict[str, str]:
+def sign_request(method: str, url: str, payload: str | None, headers: dict[str, str]) -> dict[str, str]:
     """``headers`` and what else the request has to say to be signed."""
     request = AWSRequest(method=method, url=url, data=payload, headers={"Host": urlsplit(url).netloc, **headers})
     SigV4Auth(_session().get_credentials(), "execute-api", _session().region_name).add_auth(request)

@@ -32,8 +32,8 @@ from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import SERVICE, setting
 
-# A message can be invisible for twelve hours from its receipt (API_ChangeMessageVisibility); SQS refuses more, which an outside
-# system may ask for. An hour leaves time for the attempt itself, and several attempts before the message expires.
+# A message can be invisible for twelve hours from its receipt (API_ChangeMessageVisibility); SQS refuses more, which an
+# external system may ask for. An hour leaves time for the attempt itself, and several attempts before the message expires.
 MAX_WAIT_SECONDS = 3600
 
 
@@ -87,7 +87,7 @@ def batch_handler(process: ProcessBatch) -> Callable[[dict[str, Any], Any], dict
     return observed(handler)
 
 
-def body_of(record: Record) -> dict[str, Any]:
+def parse_body(record: Record) -> dict[str, Any]:
     """The record's body as a JSON object. Raises ``PermanentFailure`` INVALID_JSON."""
     try:
         body = json.loads(record.body)
@@ -98,11 +98,11 @@ def body_of(record: Record) -> dict[str, Any]:
     return body
 
 
-def send_to_dlq(record: Record, reject: PermanentFailure) -> None:
+def send_to_dlq(record: Record, failure: PermanentFailure) -> None:
     """Put a copy of the record on the dead-letter queue, with its reason; the record itself is done then."""
-    logger.warning("record rejected", extra={"message_id": record.message_id, "reason": reject.reason})
+    logger.warning("record rejected", extra={"message_id": record.message_id, "reason": failure.reason})
     metrics.add_metric(name="Rejected", unit="Count", value=1)
-    attributes = {"reason": reject.reason, "detail": reject.detail[:256], "message_id": record.message_id}
+    attributes = {"reason": failure.reason, "detail": failure.detail[:256], "message_id": record.message_id}
     message: dict[str, Any] = {
         "QueueUrl": setting("DEAD_LETTER_QUEUE_URL"),
         "MessageBody": record.body,
@@ -117,11 +117,11 @@ def send_to_dlq(record: Record, reject: PermanentFailure) -> None:
 
 def _process(process: Process, record: Record) -> None:
     try:
-        observability.begin(record.attributes.get("correlation_id"))
-        process(body_of(record), record)
+        observability.set_correlation_id(record.attributes.get("correlation_id"))
+        process(parse_body(record), record)
         logger.info("done", extra={"message_id": record.message_id, "receive_count": record.receive_count})
-    except PermanentFailure as reject:
-        send_to_dlq(record, reject)
+    except PermanentFailure as failure:
+        send_to_dlq(record, failure)
 
 
 def _fail(record: Record, error: Exception) -> None:
@@ -139,7 +139,7 @@ def _fail(record: Record, error: Exception) -> None:
 def defer(record: Record, seconds: int, detail: str = "") -> None:
     """Have the record, which stays on the queue, delivered again in ``seconds``, at most ``MAX_WAIT_SECONDS``."""
     seconds = min(seconds, MAX_WAIT_SECONDS)
-    logger.warning("record put off", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
+    logger.warning("record deferred", extra={"message_id": record.message_id, "seconds": seconds, "detail": detail})
     _publish_age(record)
     try:
         client("sqs").change_message_visibility(

@@ -10,7 +10,7 @@ Kind = TypeVar("Kind")
 UNKNOWN = "unknown"
 
 
-def known(kind: type[Kind], stored: Mapping[str, Any]) -> Kind:
+def from_stored(kind: type[Kind], stored: Mapping[str, Any]) -> Kind:
     """A dataclass from those members of ``stored`` that it has fields for; others go to its field ``unknown``, if any."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     members = {name: value for name, value in stored.items() if name in names - {UNKNOWN}}
@@ -19,7 +19,7 @@ def known(kind: type[Kind], stored: Mapping[str, Any]) -> Kind:
     return kind(**members)
 
 
-def whole(instance: Any) -> dict[str, Any]:
+def to_stored(instance: Any) -> dict[str, Any]:
     """The members of a dataclass as they are stored: those that this version knows, and those that it does not."""
     members = {field.name: getattr(instance, field.name) for field in fields(instance)}
     return {**members.pop(UNKNOWN, {}), **members}

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers.domain.profile import ORIGIN
 from setpieces.aws import client
 from setpieces.errors import RETRY_SECONDS, RetryLater
-from setpieces.events import Event, PublishFailed, check, derived_id, profile_updated_id, publish
+from setpieces.events import Event, PublishFailed, derived_id, profile_updated_id, publish, validate_event
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
 
@@ -30,7 +30,7 @@ def publish_profile_updated(customer_id: str, version: int) -> None:
 def publish_customer_created(customer_id: str) -> None:
     """Publish a new customer on the customer topic. Raises ``RetryLater`` NOT_PASSED_ON."""
     event = Event(CREATED, {"customer_id": customer_id}, event_id=derived_id("customer-created", customer_id))
-    check(event)
+    validate_event(event)
     attributes = dict(zip(("type", "subtype", "status"), CREATED, strict=True)) | {"origin": ORIGIN}
     try:
         client("sns").publish(

@@ -44,7 +44,7 @@ class CountedMail:
 
     def release(self) -> None:
         """Count the mail no longer, because it was not sent."""
-        attempts.release(_table(), self.key, self.attempt, self.limits)
+        attempts.remove_attempt(_table(), self.key, self.attempt, self.limits)
 
 
 def count_mail(email: str) -> CountedMail | None:
@@ -55,11 +55,11 @@ def count_mail(email: str) -> CountedMail | None:
     """
     hour, recipient = int(time.time()) // HOUR_SECONDS, mailbox(email)
     mail = CountedMail(
-        {"sign_up_id": f"mails#{attempts.digest(recipient)}#{hour}"},
+        {"sign_up_id": f"mails#{attempts.subject_digest(recipient)}#{hour}"},
         secrets.token_hex(8),
         OWN_ADDRESS_LIMITS if recipient == email else SUBADDRESS_LIMITS,
     )
-    admitted = attempts.admit(_table(), mail.key, mail.attempt, mail.limits, (hour + 1) * HOUR_SECONDS)
+    admitted = attempts.add_attempt(_table(), mail.key, mail.attempt, mail.limits, (hour + 1) * HOUR_SECONDS)
     return mail if admitted else None
 
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from setpieces.entity_tags import versions
+from setpieces.entity_tags import parse_if_match
 from setpieces.errors import Refused
 from setpieces.fields import BOOLEAN, EMAIL, nullable, postal_address, single_line
 from setpieces.idempotency import key_digest, payload_digest
@@ -142,4 +142,4 @@ def _parse_if_match(request: Request) -> frozenset[int] | None:
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*":
         return None
-    return versions(header)
+    return parse_if_match(header)

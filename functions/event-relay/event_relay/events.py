@@ -2,8 +2,8 @@
 
 from event_relay.domain import PROFILE_UPDATED, EventDraft, draft_event
 from setpieces.errors import PermanentFailure
-from setpieces.events import Event, InvalidEvent, check, derived_id, profile_updated_id
-from setpieces.sqs_consumer import Record, body_of
+from setpieces.events import Event, InvalidEvent, derived_id, profile_updated_id, validate_event
+from setpieces.sqs_consumer import Record, parse_body
 
 SOURCE = "event-relay"
 
@@ -15,7 +15,7 @@ def build_event(record: Record) -> Event | None:
     before it deleted the message, after a repeat by the platform, or after a redrive. Raises ``PermanentFailure`` INVALID_JSON,
     INVALID_UPDATE, UNKNOWN_UPDATE or INVALID_EVENT.
     """
-    draft = draft_event(body_of(record))
+    draft = draft_event(parse_body(record))
     if draft is None:
         return None
     event = Event(
@@ -26,7 +26,7 @@ def build_event(record: Record) -> Event | None:
         occurred_at=draft.occurred_at,
     )
     try:
-        check(event)
+        validate_event(event)
     except InvalidEvent as error:
         raise PermanentFailure("INVALID_EVENT", str(error)) from error
     return event

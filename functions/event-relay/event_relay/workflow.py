@@ -7,7 +7,7 @@ from event_relay.domain import split_into_rounds
 from event_relay.events import SOURCE, build_event
 from setpieces import observability
 from setpieces.errors import PermanentFailure
-from setpieces.events import Event, offer
+from setpieces.events import Event, try_publish
 from setpieces.observability import logger, metrics
 from setpieces.sqs_consumer import Record, send_to_dlq
 
@@ -52,7 +52,7 @@ def relay(records: list[Record]) -> set[str]:
     blocked_groups: set[str | None] = set()
     for candidates in split_into_rounds(events):
         batch = [(record, event) for record, event in candidates if record.group_id not in blocked_groups]
-        refused = {event.event_id for event in offer(*(event for _, event in batch), source=SOURCE)}
+        refused = {event.event_id for event in try_publish(*(event for _, event in batch), source=SOURCE)}
         for record, event in batch:
             if event.event_id in refused:
                 blocked_groups.add(record.group_id)
@@ -67,12 +67,12 @@ def _build_event_or_reject(record: Record) -> Event | None:
     try:
         return build_event(record)
     except PermanentFailure as failure:
-        observability.begin(record.message_id)
+        observability.set_correlation_id(record.message_id)
         send_to_dlq(record, failure)
         return None
 
 
 def _log_relayed(event: Event) -> None:
-    observability.begin(event.correlation_id)
+    observability.set_correlation_id(event.correlation_id)
     logger.info("event relayed", extra={"event": "/".join(event.kind), "event_id": event.event_id})
     metrics.add_metric(name="Relayed", unit="Count", value=1)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingestion.domain.objects import EventObject
-from setpieces.stored import known
+from setpieces.stored import from_stored
 
 
 def parse_object_created(event: dict[str, Any]) -> EventObject:
@@ -17,4 +17,4 @@ def parse_object_created(event: dict[str, Any]) -> EventObject:
 
 def parse_event_object(event: dict[str, Any]) -> EventObject:
     """The object of an invocation by ``fan_out``: {bucket, key, etag}."""
-    return known(EventObject, event)
+    return from_stored(EventObject, event)

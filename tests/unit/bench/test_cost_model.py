@@ -79,7 +79,7 @@ def test_what_is_counted_together_is_charged_one_by_one():
     assert dollars(hundred) == pytest.approx(dollars(one) / 100)
 
 
-def test_simulators_of_outside_systems_cost_nothing():
+def test_simulators_of_external_systems_cost_nothing():
     assert set(model().a_month(1)) == {"orders"}
     assert {service for service, _, _ in model().per_million()} == {"orders"}
 

@@ -48,9 +48,9 @@ def _note(place: str) -> None:
     _read.setdefault(place, set()).add(os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0])
 
 
-_from_item, _known, _loads, _attribute = (
+_from_item, _from_stored, _loads, _attribute = (
     dynamodb_types.from_item,
-    stored.known,
+    stored.from_stored,
     json.loads,
     external.Answer.__getattribute__,
 )
@@ -64,10 +64,10 @@ def _newer_from_item(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return newer(plain)
 
 
-def _newer_known(kind: type[Any], given: dict[str, Any]) -> Any:
+def _newer_from_stored(kind: type[Any], members: dict[str, Any]) -> Any:
     if place := _place(sys._getframe(1)):
         _note(place)
-    return _known(kind, {**given, **NEWER})
+    return _from_stored(kind, {**members, **NEWER})
 
 
 def _newer_loads(text: Any, **options: Any) -> Any:
@@ -105,7 +105,7 @@ def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any
 # For the whole run: nothing takes it back.
 _patch = pytest.MonkeyPatch()
 _patch.setattr(dynamodb_types, "from_item", _newer_from_item)
-_patch.setattr(stored, "known", _newer_known)
+_patch.setattr(stored, "from_stored", _newer_from_stored)
 _patch.setattr(json, "loads", _newer_loads)
 _patch.setattr(external.Answer, "__getattribute__", _newer_attribute)
 _patch.setattr(eventbridge_consumer, "bus_handler", _consumer(eventbridge_consumer.bus_handler))

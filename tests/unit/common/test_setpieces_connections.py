@@ -84,7 +84,7 @@ def test_a_deadline_is_for_the_whole_call(script):
 @pytest.mark.parametrize("script", SLOW)
 def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
     with Peer(script) as peer:
-        monkeypatch.setattr(signed_client, "address", lambda *_: peer.url)
+        monkeypatch.setattr(signed_client, "read_parameter", lambda *_: peer.url)
         with pytest.raises(ExternalUnavailable) as failure:
             signed_client.call("tax", "POST", "/v1/quotations", timeout=SECONDS)
     assert failure.value.timed_out

@@ -117,6 +117,6 @@ def test_a_derived_id_depends_on_every_part_and_its_place():
 def test_offer_gives_back_what_stays_refused_and_sends_the_rest(monkeypatch):
     bus = Bus({1}, {0}, {0}, set())
     monkeypatch.setattr(events, "client", lambda _: bus)
-    refused = events.offer(*(complete(str(n)) for n in range(12)), source="order")
+    refused = events.try_publish(*(complete(str(n)) for n in range(12)), source="order")
     assert [event.data["order_number"] for event in refused] == ["1"]
     assert [len(call) for call in bus.calls] == [10, 1, 1, 2]

@@ -1,4 +1,4 @@
-"""Calls to outside systems under a deadline, against a real server on loopback."""
+"""Calls to external systems under a deadline, against a real server on loopback."""
 
 import json
 import threading

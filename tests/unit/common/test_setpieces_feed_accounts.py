@@ -11,5 +11,5 @@ def test_a_record_with_an_outcome_of_a_newer_version_is_pending(monkeypatch: pyt
     monkeypatch.setenv("ACCOUNTS_TABLE_NAME", "accounts")
     monkeypatch.setattr(feed_accounts, "client", lambda service: None)
     monkeypatch.setattr(feed_accounts, "read_batches", lambda *_: [item])
-    counts = feed_accounts.counts("run", 3)
+    counts = feed_accounts.count_outcomes("run", 3)
     assert counts == {"updated": 1, "unchanged": 0, "stale": 0, "failed": 1, "reasons": {"STRANGE": 1}}

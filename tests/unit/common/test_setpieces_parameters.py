@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from setpieces import parameters
 from setpieces.aws import is_unavailable
 from setpieces.errors import ExternalUnavailable
-from setpieces.parameters import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, REFRESH_SECONDS, address
+from setpieces.parameters import FIRST_TRIES, MAX_AGE_SECONDS, PAUSE_SECONDS, REFRESH_SECONDS, read_parameter
 
 
 def error(code: str, status: int) -> ClientError:
@@ -53,8 +53,8 @@ class Store:
     def fail(self, failure: Exception) -> None:
         self.failures = [failure] * 1000
 
-    def address(self) -> str:
-        return address("partners", "commerce-url")
+    def read_parameter(self) -> str:
+        return read_parameter("partners", "commerce-url")
 
 
 @pytest.fixture
@@ -67,18 +67,18 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_a_value_is_read_again_after_its_age(store: Store):
-    assert store.address() == store.address() == "https://one.example"
+    assert store.read_parameter() == store.read_parameter() == "https://one.example"
     assert store.reads == 1
     store.value = "https://two.example"
     store.now += MAX_AGE_SECONDS[1] + 1
-    assert store.address() == "https://two.example"
+    assert store.read_parameter() == "https://two.example"
 
 
 def test_instances_that_started_together_read_again_at_different_times(store: Store):
     ends = set()
     for _ in range(20):
         parameters._values.clear()
-        store.address()
+        store.read_parameter()
         ends |= {until - store.now for _, until in parameters._values.values()}
     assert len(ends) == 20
     assert all(MAX_AGE_SECONDS[0] <= end <= MAX_AGE_SECONDS[1] for end in ends)
@@ -86,25 +86,25 @@ def test_instances_that_started_together_read_again_at_different_times(store: St
 
 @pytest.mark.parametrize("failure", UNAVAILABLE)
 def test_the_last_value_is_used_while_the_store_does_not_answer(store: Store, failure: Exception):
-    store.address()
+    store.read_parameter()
     store.fail(failure)
     store.now += 24 * 3600
-    assert store.address() == "https://one.example"
+    assert store.read_parameter() == "https://one.example"
     assert store.reads == 2
     # The next calls do not wait for it again.
-    store.address()
+    store.read_parameter()
     assert store.reads == 2
     store.failures, store.value = [], "https://two.example"
     store.now += PAUSE_SECONDS[1] + 1
-    assert store.address() == "https://two.example"
+    assert store.read_parameter() == "https://two.example"
 
 
 def test_a_store_that_hangs_leaves_the_call_most_of_its_time_if_there_is_a_value(store: Store):
-    store.address()
+    store.read_parameter()
     store.hangs = True
     store.now += MAX_AGE_SECONDS[1] + 1
     began = store.now
-    assert store.address() == "https://one.example"
+    assert store.read_parameter() == "https://one.example"
     # The shortest deadline of a call, which begins with its address: order_submission.CHECK_SECONDS.
     assert store.now - began < 0.5 * 1.0
 
@@ -119,7 +119,7 @@ def test_a_client_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("failure", UNAVAILABLE)
 def test_without_a_value_the_store_is_asked_twice(store: Store, failure: Exception):
     store.failures = [failure]
-    assert store.address() == "https://one.example"
+    assert store.read_parameter() == "https://one.example"
     assert store.reads == 2
 
 
@@ -127,7 +127,7 @@ def test_without_a_value_the_store_is_asked_twice(store: Store, failure: Excepti
 def test_without_a_value_the_caller_is_to_try_again(store: Store, failure: Exception):
     store.fail(failure)
     with pytest.raises(ExternalUnavailable) as raised:
-        store.address()
+        store.read_parameter()
     assert is_unavailable(raised.value)
     assert raised.value.retry_after
     assert store.reads == FIRST_TRIES
@@ -135,11 +135,11 @@ def test_without_a_value_the_caller_is_to_try_again(store: Store, failure: Excep
 
 @pytest.mark.parametrize("failure", DENIED)
 def test_a_fault_of_the_deployment_stays_one(store: Store, failure: Exception):
-    store.address()
+    store.read_parameter()
     store.fail(failure)
     store.now += MAX_AGE_SECONDS[1] + 1
     with pytest.raises(ClientError) as raised:
-        store.address()
+        store.read_parameter()
     assert not is_unavailable(raised.value)
 
 

@@ -29,7 +29,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(connections, "request", world.request)
-    monkeypatch.setattr(signed_client, "address", lambda service, name: f"https://{service}.example/dev")
+    monkeypatch.setattr(signed_client, "read_parameter", lambda service, name: f"https://{service}.example/dev")
     session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
     monkeypatch.setattr(signing, "_session", lambda: session)
     return world

@@ -120,7 +120,7 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
     assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
 
 
-def test_a_wait_that_an_outside_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
+def test_a_wait_that_an_external_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
     clock = Clock(None)
     monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
     monkeypatch.setenv("QUEUE_URL", "https://queue")

@@ -13,7 +13,7 @@ from tests.unit.customers.partners import Partners
 
 @pytest.fixture(autouse=True)
 def _correlation():
-    observability.begin("test-1")
+    observability.set_correlation_id("test-1")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from customers.domain.sign_ups import SignUp
 from customers.requests import CreateCustomer
 from customers.workflow.sign_up import create_customer
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
-from setpieces.events import Event, check
+from setpieces.events import Event, validate_event
 from setpieces.rest_api import status_of
 from tests.faults import Crash, Fault, Faults
 from tests.unit.customers.partners import Partners
@@ -81,7 +81,7 @@ def test_the_message_on_the_topic_has_a_valid_event_and_attributes_for_filters(p
     (message,) = partners.messages()
     event = json.loads(message["Message"])["event"]
     meta_data = event["meta_data"]
-    check(
+    validate_event(
         Event((meta_data["type"], meta_data["subtype"], meta_data["status"]), event["data"], meta_data["event_id"], "c")
     )
     assert event["data"] == {"customer_id": customer_id}

@@ -162,7 +162,10 @@ THROTTLED = throttled("UpdateItem")
 
 @pytest.mark.parametrize(
     ("where", "name", "failure"),
-    [(mail, "address", ExternalUnavailable("ssm", "does not answer")), (repository, "create_sign_up", THROTTLED)],
+    [
+        (mail, "read_parameter", ExternalUnavailable("ssm", "does not answer")),
+        (repository, "create_sign_up", THROTTLED),
+    ],
 )
 def test_a_failure_before_the_mail_does_not_count(
     sign_ups: SignUps, monkeypatch: pytest.MonkeyPatch, where, name, failure

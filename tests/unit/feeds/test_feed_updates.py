@@ -92,7 +92,7 @@ def test_one_request_for_a_batch_and_an_account_of_every_record(updates: Updates
     [(path, body)] = updates.requests
     assert path == ("product-updates", "product")
     assert [update["sku"] for update in body["updates"]] == [f"S-{number}" for number in range(5)]
-    counted = feed_accounts.counts("r", 5)
+    counted = feed_accounts.count_outcomes("r", 5)
     assert counted == {
         "updated": 1,
         "unchanged": 1,
@@ -112,7 +112,13 @@ def test_a_record_that_cannot_be_buried_or_put_off_holds_up_no_other(updates: Up
     updates.answer = Answer(200, {"results": [written, second[operation], written]})
     faults.fail(operation, time_out("sqs"), times=1)
     assert updates.deliver(*map(message, range(3))) == ["m1"]
-    assert feed_accounts.counts("r", 3) == {"updated": 2, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
+    assert feed_accounts.count_outcomes("r", 3) == {
+        "updated": 2,
+        "unchanged": 0,
+        "stale": 0,
+        "failed": 0,
+        "reasons": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -130,7 +136,7 @@ def test_what_is_no_message_is_put_aside_alone(updates: Updates, bad):
     updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
     assert updates.deliver(bad, message(2)) == []
     assert len(updates.dead_letters()) == 1
-    assert feed_accounts.counts("r", 3)["updated"] == 1
+    assert feed_accounts.count_outcomes("r", 3)["updated"] == 1
 
 
 @pytest.mark.parametrize(
@@ -145,14 +151,14 @@ def test_what_is_no_message_is_put_aside_alone(updates: Updates, bad):
 def test_no_answer_puts_everything_off(updates: Updates, answer):
     updates.answer = answer
     assert updates.deliver(message(0), message(1)) == ["m0", "m1"]
-    assert feed_accounts.counts("r", 2)["failed"] == 0
+    assert feed_accounts.count_outcomes("r", 2)["failed"] == 0
 
 
 def test_patience_ends_with_a_reason(updates: Updates):
     updates.answer = ExternalUnavailable("commerce", "answered 503")
     assert updates.deliver(message(0), receive_count=15) == []
     assert updates.dead_letters() == ["PLATFORM_UNAVAILABLE"]
-    assert feed_accounts.counts("r", 1)["reasons"] == {"PLATFORM_UNAVAILABLE": 1}
+    assert feed_accounts.count_outcomes("r", 1)["reasons"] == {"PLATFORM_UNAVAILABLE": 1}
 
 
 def test_who_was_given_up_and_then_redriven_is_updated(updates: Updates):
@@ -162,7 +168,13 @@ def test_who_was_given_up_and_then_redriven_is_updated(updates: Updates):
     updates.deliver(message(0))
     updates.answer = Answer(200, {"results": [{"status": 200}]})
     updates.deliver(message(0))
-    assert feed_accounts.counts("r", 1) == {"updated": 1, "unchanged": 0, "stale": 0, "failed": 0, "reasons": {}}
+    assert feed_accounts.count_outcomes("r", 1) == {
+        "updated": 1,
+        "unchanged": 0,
+        "stale": 0,
+        "failed": 0,
+        "reasons": {},
+    }
 
 
 def test_three_unanswered_batches_open_the_circuit_and_a_probe_closes_it(
@@ -186,7 +198,7 @@ def test_three_unanswered_batches_open_the_circuit_and_a_probe_closes_it(
     updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
     assert updates.probe() == "closed again"
     assert updates.switches == [False, True]
-    assert feed_accounts.counts("r", 3)["updated"] == 1
+    assert feed_accounts.count_outcomes("r", 3)["updated"] == 1
     assert updates.probe() == "closed"
 
 

@@ -54,7 +54,7 @@ def store(feeds: Service, **changes: Any) -> None:
 
 
 def account(first: int, end: int, outcome: str) -> None:
-    feed_accounts.note("r", dict.fromkeys(range(first, end), outcome), 2_000_000_000)
+    feed_accounts.record_outcomes("r", dict.fromkeys(range(first, end), outcome), 2_000_000_000)
 
 
 def conclude(feeds: Service) -> int:

@@ -11,7 +11,7 @@ from setpieces.sqs_consumer import Record, queue_handler
 def process(body: dict[str, Any], record: Record) -> None:
     command = parse_migrate_customer(body, record)
     if command is not None:
-        observability.begin(command.correlation_id)
+        observability.set_correlation_id(command.correlation_id)
         migrate_customer(command)
 
 

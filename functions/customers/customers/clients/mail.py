@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from setpieces.aws import error_code, single_try_client
 from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.observability import logger, metrics
-from setpieces.parameters import address
+from setpieces.parameters import read_parameter
 from setpieces.settings import SITE_ID, setting
 
 # SES will never accept this recipient or mail. Returned to the caller, the error would reveal something about the address.
@@ -43,7 +43,7 @@ def mail_text(token: str, site_url: str, expires_at: int) -> str:
 
 def site_url() -> str:
     """The address of the shop. Raises ``ExternalUnavailable``."""
-    return address("edge", "site-url")
+    return read_parameter("edge", "site-url")
 
 
 def send(email: str, token: str, site_url: str, expires_at: int) -> bool:

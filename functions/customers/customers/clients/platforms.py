@@ -12,7 +12,7 @@ from setpieces import external
 from setpieces.entity_tags import entity_tag
 from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.external import Answer
-from setpieces.parameters import address
+from setpieces.parameters import read_parameter
 
 # For both look-ups of an authorization together.
 LOOK_UP_SECONDS = 2.0
@@ -29,7 +29,7 @@ _threads = ThreadPoolExecutor(2 * len(RECORDS), thread_name_prefix="platform")
 def look_up_identities(customer_id: str) -> tuple[PlatformIdentity, ...]:
     """The identities that the commerce and the rewards platform hold, looked up concurrently under one deadline."""
     # Addresses first: neither boto3's clients nor the cache of parameters may be created by two threads at once.
-    urls = {system: address("partners", f"{system}-url") for system, _ in RECORDS}
+    urls = {system: read_parameter("partners", f"{system}-url") for system, _ in RECORDS}
     deadline = time.monotonic() + LOOK_UP_SECONDS
     futures = [_threads.submit(_look_up_identity, system, kind, customer_id, urls) for system, kind in RECORDS]
     return tuple(_wait_for_identity(future, deadline) for future in futures)

@@ -21,7 +21,7 @@ _NOTHING: dict[str, Any] = dict.fromkeys(feed_accounts.OUTCOMES, 0) | {"reasons"
 
 def count(feed: dict[str, Any]) -> dict[str, Any]:
     """The outcomes of all records so far, in time that grows with the feed: {updated, unchanged, stale, failed, reasons}."""
-    return feed_accounts.counts(feed["run"], _read_so_far(feed)[0]) if "run" in feed else _NOTHING
+    return feed_accounts.count_outcomes(feed["run"], _read_so_far(feed)[0]) if "run" in feed else _NOTHING
 
 
 def recent_count(feed: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from setpieces import observability
 from setpieces.aws import client
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import setting
-from setpieces.stored import known
+from setpieces.stored import from_stored
 
 # What has to be left for the messages under way, the error file and the table.
 RESERVE_MS = 90_000
@@ -26,7 +26,7 @@ RESERVE_MS = 90_000
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """``event`` is S3's Object Created, or {feed, uploaded, first} of a run that goes on. Returns {feed_id, end?, done?}."""
     feed, uploaded, goes_on = _work(event)
-    observability.begin(feed.feed_id)
+    observability.set_correlation_id(feed.feed_id)
     told: dict[str, Any] = {"feed_id": feed.feed_id, "type": feed.type, "run": feed.run}
     progress = resume(feed) if goes_on else begin(feed, uploaded)
     if not progress:
@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _work(event: dict[str, Any]) -> tuple[Feed, Uploaded, bool]:
     """The run, its upload, and whether it goes on."""
     if "first" in event:
-        return known(Feed, event["feed"]), known(Uploaded, event["uploaded"]), True
+        return from_stored(Feed, event["feed"]), from_stored(Uploaded, event["uploaded"]), True
     found, bucket = event["detail"]["object"], event["detail"]["bucket"]["name"]
     uploaded = Uploaded(bucket, found["key"], found["etag"], found["size"], found["sequencer"], event["time"])
     name = feed_id(uploaded.key)

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from setpieces.aws import client, error_code, single_try_client
 from setpieces.dynamodb_types import from_item, to_item
 from setpieces.observability import logger, metrics
-from setpieces.parameters import address
+from setpieces.parameters import read_parameter
 from setpieces.settings import setting
 
 
@@ -82,4 +82,4 @@ def _key() -> dict[str, str]:
 
 
 def _mapping() -> str:
-    return address("feed-pipeline", f"{setting('FEED_TYPE')}-mapping-id")
+    return read_parameter("feed-pipeline", f"{setting('FEED_TYPE')}-mapping-id")

@@ -13,7 +13,7 @@ from feeds.domain.errors import ErrorFile
 from feeds.domain.reader import Rejection, Unreadable
 from feeds.domain.records import checked
 from setpieces.observability import logger
-from setpieces.stored import known
+from setpieces.stored import from_stored
 
 # Of one stretch: its error file has to fit on the disk, and a feed with as many is no feed of this type.
 MAX_REJECTED = 1_000_000
@@ -109,7 +109,7 @@ def walk(stretches: dict[str, dict[str, Any]]) -> list[Stretch]:
     way: list[Stretch] = []
     at = "0"
     while at in stretches:
-        way.append(known(Stretch, stretches[at]))
+        way.append(from_stored(Stretch, stretches[at]))
         at = "" if way[-1].done else str(way[-1].end)
     return way
 

@@ -11,7 +11,7 @@ from setpieces import external, feed_accounts
 from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
-from setpieces.sqs_consumer import Record, body_of, defer, send_to_dlq
+from setpieces.sqs_consumer import Record, defer, parse_body, send_to_dlq
 
 # Of the function's 20 s; the rest is for the accounts and for putting off.
 CALL_SECONDS = 10.0
@@ -43,14 +43,14 @@ def update(records: list[Record]) -> tuple[list[str], bool]:
                     logger.exception("not buried", extra={"message_id": record.message_id})
                     waiting.append(record.message_id)
                     continue
-                account[message["number"]] = feed_accounts.failed(reason)
+                account[message["number"]] = feed_accounts.failed_outcome(reason)
             case Wait(seconds, detail):
                 # Not all at once: who was put off together would come back together.
                 defer(record, seconds + random.randrange(1 + seconds // 4), detail)
                 waiting.append(record.message_id)
     for (run, purge_at), noted in outcomes.items():
         if noted:
-            feed_accounts.note(run, noted, purge_at)
+            feed_accounts.record_outcomes(run, noted, purge_at)
     _count(verdicts)
     return waiting, answered
 
@@ -58,13 +58,13 @@ def update(records: list[Record]) -> tuple[list[str], bool]:
 def _message(record: Record) -> dict[str, Any] | None:
     """The message; None if it is none of ours, which is told and put aside."""
     try:
-        message = body_of(record)
+        message = parse_body(record)
         if not all(type(message.get(name)) is kind for name, kind in _MESSAGE.items()):
             raise PermanentFailure("INVALID_MESSAGE", "not a message of a feed")
         if message["type"] != setting("FEED_TYPE"):
             raise PermanentFailure("INVALID_MESSAGE", "of another feed type")
-    except PermanentFailure as reject:
-        send_to_dlq(record, reject)
+    except PermanentFailure as failure:
+        send_to_dlq(record, failure)
         return None
     return message
 

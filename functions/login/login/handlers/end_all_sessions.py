@@ -9,7 +9,7 @@ from login.repository.sessions import end_all_sessions
 from login.requests import parse_identity_id, parse_session_token
 from setpieces.observability import logger
 from setpieces.rest_api import Request, Response, rest_handler
-from setpieces.sessions import find_session
+from setpieces.sessions import use_session
 
 
 @rest_handler
@@ -23,7 +23,7 @@ def _identity_id(request: Request) -> str:
     """The identity in the path, that of the session if there is none."""
     if "identity_id" in request.path_parameters:
         return parse_identity_id(request)
-    session = find_session(parse_session_token(request))
+    session = use_session(parse_session_token(request))
     if session is None:
         raise session_invalid()
     return session.identity_id

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from login.domain import Identity
 from setpieces import dynamodb
 from setpieces.errors import RETRY_SECONDS, RetryLater
-from setpieces.sessions import Session, find_person, person_key, read_session, session_hash
+from setpieces.sessions import Session, find_person, find_session, person_key, session_hash
 from setpieces.settings import setting
 
 TOKEN_BYTES = 32
@@ -49,7 +49,7 @@ def end_session(token: str) -> bool:
 
     Read first: a condition on the deletion would fail when the SDK repeats a call whose response was lost.
     """
-    session = read_session(token)
+    session = find_session(token)
     if session is None:
         return False
     dynamodb.delete_if(_table(), {"session_hash": session.session_hash})

@@ -32,7 +32,7 @@ class CountedSignIn:
         An error is only logged: the sign-in then counts until its window ends.
         """
         try:
-            attempts.release(setting("SESSIONS_TABLE_NAME"), self.key, self.attempt, self.limits)
+            attempts.remove_attempt(setting("SESSIONS_TABLE_NAME"), self.key, self.attempt, self.limits)
         except (BotoCoreError, ClientError):
             logger.exception("sign-in not released")
 
@@ -42,14 +42,14 @@ def count_sign_in(email: str, client: str, now: int) -> CountedSignIn:
     window = now // WINDOW_SECONDS
     ends_at = (window + 1) * WINDOW_SECONDS
     sign_in = CountedSignIn(
-        {"session_hash": f"attempts#{attempts.digest(email)}#{window}"},
+        {"session_hash": f"attempts#{attempts.subject_digest(email)}#{window}"},
         secrets.token_hex(8),
         {
             "all": int(setting("FAILURES_PER_ADDRESS")),
-            f"client_{attempts.digest(client)[:32]}": int(setting("FAILURES_PER_CLIENT")),
+            f"client_{attempts.subject_digest(client)[:32]}": int(setting("FAILURES_PER_CLIENT")),
         },
     )
     table = setting("SESSIONS_TABLE_NAME")
-    if not attempts.admit(table, sign_in.key, sign_in.attempt, sign_in.limits, ends_at):
+    if not attempts.add_attempt(table, sign_in.key, sign_in.attempt, sign_in.limits, ends_at):
         raise Refused("TOO_MANY_ATTEMPTS", "Too many attempts to sign in with this address", retry_after=ends_at - now)
     return sign_in

@@ -14,7 +14,7 @@ from setpieces.sqs_consumer import Record, queue_handler
 def process(body: dict[str, Any], record: Record) -> None:
     """{order_number, cancel?, redrive?}; the last two are only sent by operators: docs/runbooks/redrive-orders.md."""
     order = load_order(body.get("order_number"))
-    observability.begin(order["correlation_id"])
+    observability.set_correlation_id(order["correlation_id"])
     if body.get("cancel") is True:
         if repository.cancel(order["order_number"]):
             count("OrderFailed")

@@ -32,7 +32,7 @@ STORE = RuleStore(
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     command = parse_redirect_url(event)
-    observability.begin(command.correlation_id)
+    observability.set_correlation_id(command.correlation_id)
     response = redirect_url(command, STORE.load_rules(), show_rules=STAGE != "prod")
     logger.info("answered", extra={"status": response["statusCode"]})
     return response

@@ -14,7 +14,7 @@ from sitemaps.workflow.releases import prepare_release
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """{run_id, chunks, force} -> {urls, files, changed, names}. Again is harmless. Raises ``Refused``."""
     run_id = event["run_id"]
-    observability.begin(run_id)
+    observability.set_correlation_id(run_id)
     try:
         release = prepare_release(run_id, event["chunks"], setting("ORIGIN"), force=event["force"])
     except Refused as refusal:

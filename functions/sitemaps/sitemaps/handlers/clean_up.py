@@ -17,7 +17,7 @@ KEPT = timedelta(days=7)
 @observed
 def handler(event: dict[str, Any], context: Any) -> None:
     """{run_id} -> nothing. Again is harmless."""
-    observability.begin(event["run_id"])
+    observability.set_correlation_id(event["run_id"])
     manifest, oldest = objects.load_released_manifest(), datetime.now(UTC) - KEPT
     # Crawlers come back to the files of the index that they read last, however long ago a file was written.
     needed_runs = tuple(objects.work_key(run, "") for run in (manifest["run_id"], manifest["before"]) if run)

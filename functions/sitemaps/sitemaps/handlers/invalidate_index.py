@@ -11,5 +11,5 @@ from sitemaps.domain.files import INDEX, ROBOTS
 @observed
 def handler(event: dict[str, Any], context: Any) -> None:
     """{run_id} -> nothing. Again is the same invalidation."""
-    observability.begin(event["run_id"])
+    observability.set_correlation_id(event["run_id"])
     cdn.invalidate([f"/{INDEX}", f"/{ROBOTS}"], event["run_id"])

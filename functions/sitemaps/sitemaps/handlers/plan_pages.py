@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     A chunk ends where the protocol ends a file, so that the same pages are the same files. Raises ``Busy``.
     """
     run_id, number = event["run_id"], event["chunk"]
-    observability.begin(run_id)
+    observability.set_correlation_id(run_id)
     if number == 1:
         acquire_lock(event["execution"], int(time.time()))
         runs.update(run_id, status=RUNNING, **{name: event[name] for name in ("started_at", "dry_run", "force")})

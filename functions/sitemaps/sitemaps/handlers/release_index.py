@@ -18,7 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     An execution that was stopped and is redriven comes here long after its plan, and beside another run.
     """
     run_id = event["run_id"]
-    observability.begin(run_id)
+    observability.set_correlation_id(run_id)
     acquire_lock(event["execution"], int(time.time()))
     released = objects.load_index()
     content = objects.read(objects.work_key(run_id, INDEX))

@@ -15,7 +15,7 @@ from sitemaps.repository.objects import RELEASE
 def handler(event: dict[str, Any], context: Any) -> None:
     """{run_id, chunks} -> nothing. Raises ``NotReleased`` with the name of the first file that differs."""
     run_id = event["run_id"]
-    observability.begin(run_id)
+    observability.set_correlation_id(run_id)
     if objects.read(RELEASE + INDEX) != objects.read(objects.work_key(run_id, INDEX)):
         raise NotReleased(INDEX)
     for file in objects.list_files(run_id, event["chunks"]):

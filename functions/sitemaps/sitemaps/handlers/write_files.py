@@ -13,6 +13,6 @@ from sitemaps.repository import objects
 def handler(event: dict[str, Any], context: Any) -> None:
     """{run_id, chunk} -> nothing; the files are in the bucket. Again is harmless. Raises ``BadEntry``."""
     run_id, chunk = event["run_id"], event["chunk"]
-    observability.begin(run_id)
+    observability.set_correlation_id(run_id)
     entries = (Entry(page.path, page.changed) for page in objects.load_pages(run_id, [chunk]))
     objects.save_files(run_id, chunk, build_files(f"pages-{chunk}", setting("ORIGIN"), entries))

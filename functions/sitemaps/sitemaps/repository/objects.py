@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from setpieces.aws import error_code, patient_client
 from setpieces.settings import setting
-from setpieces.stored import known
+from setpieces.stored import from_stored
 from sitemaps.domain.files import FOLDER, INDEX, ROBOTS, File
 from sitemaps.domain.pages import Page
 
@@ -86,7 +86,7 @@ def save_pages(run_id: str, chunk: int, pages: Iterable[Page]) -> None:
 def load_pages(run_id: str, chunks: Iterable[int]) -> Iterator[Page]:
     """The pages of some chunks of a run, one in memory at a time; none of a chunk that was deleted."""
     for chunk in chunks:
-        yield from (known(Page, line) for line in _read_lines(_pages_key(run_id, chunk)))
+        yield from (from_stored(Page, line) for line in _read_lines(_pages_key(run_id, chunk)))
 
 
 def save_files(run_id: str, chunk: int, files: Iterable[File]) -> None:

@@ -11,7 +11,7 @@ from tax.repository.rates import store_rates
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """{"rate_version"}; raises ``ExternalUnavailable``, which sets off the function's error alarm."""
-    observability.begin(None)
+    observability.set_correlation_id(None)
     rates, version = fetch_rates()
     store_rates(rates, version)
     logger.info("rates refreshed", extra={"rate_version": version, "countries": len(rates)})

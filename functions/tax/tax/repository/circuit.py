@@ -14,7 +14,7 @@ from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed
 from setpieces.observability import logger
 from setpieces.settings import setting
-from setpieces.stored import known
+from setpieces.stored import from_stored
 from tax.domain.circuit import Admission, Circuit
 
 KEY = {"id": "circuit"}
@@ -41,7 +41,7 @@ def load_circuit() -> Circuit:
     if _known and time.monotonic() - _known.read_at <= FRESH_SECONDS:
         return _known.circuit
     try:
-        return _remember(known(Circuit, dynamodb.get(setting("TABLE_NAME"), KEY) or {}))
+        return _remember(from_stored(Circuit, dynamodb.get(setting("TABLE_NAME"), KEY) or {}))
     except (ClientError, BotoCoreError) as error:
         logger.warning("the circuit cannot be read", extra={"reason": str(error)})
         return _remember(_known.circuit if _known else Circuit())
@@ -105,7 +105,7 @@ def _replace(before: Circuit, after: Circuit) -> bool:
         )
     except ConditionFailed as failed:
         stored = failed.item or {}
-        _remember(known(Circuit, stored))
+        _remember(from_stored(Circuit, stored))
         # The SDK repeats a call whose answer was lost, and finds what its first attempt stored. If another instance has written
         # since then, a failure counts twice: the circuit opens one failure early.
         return stored.get("write_id") == write_id

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from setpieces.stored import known
+from setpieces.stored import from_stored
 from vouchers.domain.chunks import Chunk
 from vouchers.workflow import generation
 from vouchers.workflow.steps import step_handler
@@ -13,4 +13,4 @@ from vouchers.workflow.steps import step_handler
 
 @step_handler
 def handler(event: dict[str, Any], remaining_seconds: float) -> None:
-    generation.generate_chunk(event["batch_id"], known(Chunk, event["chunk"]), remaining_seconds)
+    generation.generate_chunk(event["batch_id"], from_stored(Chunk, event["chunk"]), remaining_seconds)

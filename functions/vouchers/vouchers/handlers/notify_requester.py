@@ -11,7 +11,7 @@ from vouchers.workflow.notification import notify_requester
 
 def process(body: dict[str, Any], record: Record) -> None:
     event = parse_event(body, record, (BATCH_COMPLETE, BATCH_FAILED))
-    observability.begin(event.correlation_id)
+    observability.set_correlation_id(event.correlation_id)
     notify_requester(event.data["batch_id"], record.receive_count)
 
 

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from setpieces.parameters import address
+from setpieces.parameters import read_parameter
 from vouchers.clients.links import create_signed_link
 from vouchers.domain.batches import Batch, is_issued
 from vouchers.domain.links import EXCHANGED_LINK_SECONDS, Link, download_not_found
@@ -17,7 +17,7 @@ def create_link(batch: Batch, seconds: int) -> Link:
         return create_signed_link(batch, seconds)
     expires_at = int(time.time()) + seconds
     token = downloads.create(batch["batch_id"], expires_at)
-    api_url = address("vouchers", "api-url")
+    api_url = read_parameter("vouchers", "api-url")
     return {
         "url": f"{api_url}/v1/voucher-downloads/{token}",
         "expires_at": to_rfc3339(datetime.fromtimestamp(expires_at, UTC)),

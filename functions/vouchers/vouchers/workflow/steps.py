@@ -11,7 +11,7 @@ def step_handler(step: Callable[[dict[str, Any], float], Any]) -> Callable[[dict
     """A Lambda handler of ``step(event, remaining_seconds)``, under the correlation id of the batch."""
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        observability.begin(event.get("correlation_id"))
+        observability.set_correlation_id(event.get("correlation_id"))
         return step(event, context.get_remaining_time_in_millis() / 1000)
 
     return observed(handler)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from feeds.repository import circuit
+from feeds.workflow import circuit as workflow
 from local import feed_samples
 from local.settings import ROOT
 from tests import deployed
@@ -199,24 +201,22 @@ MAPPING = "feed-pipeline/product-mapping-id"
 
 
 def open_circuit(world: World) -> str:
-    return _in_pipeline(world, lambda module: module.open_circuit("down"))
+    return _in_pipeline(world, lambda: workflow.open_circuit("down"))
 
 
 def close_circuit(world: World) -> str:
-    def close(module: Any) -> None:
-        opened = module.opened_at()
-        if opened:
-            module.close_circuit(opened)
+    def close() -> None:
+        opened_at = circuit.opened_at()
+        if opened_at:
+            workflow.close_circuit(opened_at)
 
     return _in_pipeline(world, close)
 
 
-def _in_pipeline(world: World, work: Callable[[Any], None]) -> str:
-    from feeds.repository import circuit as circuit_module
-
+def _in_pipeline(world: World, work: Callable[[], None]) -> str:
     with world.acting_as(deployed.function("feed-pipeline", "update_platform")):
         try:
-            work(circuit_module)
+            work()
         except (Crash, Exception):
             return "failed"
     return "done"

@@ -56,18 +56,18 @@ TESTS: dict[str, list[str]] = {
     "data-sync/test_data_sync_handlers.py": ["test_an_event_is_sent_once_to_the_system_of_the_spoke"],
     "event-relay/test_relay_runs.py": ["test_a_batch_returns_the_messages_whose_events_were_refused"],
     "feeds/test_feed_transform.py": [
-        "test_a_stretch_is_entered_once_and_the_second_invocation_ends",
-        "test_the_handler_goes_on_in_another_invocation",
-        "test_two_runs_of_the_handler_end_in_one_manifest",
+        "test_of_two_invocations_one_stores_a_segment_and_the_other_ends",
+        "test_the_handler_invokes_itself_for_the_rest",
+        "test_a_concurrent_delivery_of_the_same_event_sends_all_records",
     ],
     "feeds/test_feed_updates.py": [
-        "test_one_request_for_a_batch_and_an_account_of_every_record",
-        "test_three_unanswered_batches_open_the_circuit_and_a_probe_closes_it",
+        "test_a_batch_is_one_request_and_every_record_has_an_outcome",
+        "test_three_batches_without_response_open_the_circuit_and_a_half_open_probe_closes_it",
     ],
-    "feeds/test_feeds.py": [
-        "test_a_feed_ends_with_a_manifest_in_the_store_and_is_announced_once_if_it_has_faults",
-        "test_a_feed_of_somebody_else_is_not_replaced",
-        "test_a_manifest_accounts_for_every_record",
+    "feeds/test_feed_functions.py": [
+        "test_a_concluded_feed_has_a_manifest_in_the_bucket_and_its_faults_are_published_once",
+        "test_a_feed_of_another_requester_is_not_replaced",
+        "test_a_manifest_counts_every_record_once",
     ],
     "ingestion/test_ingestion_functions.py": [
         "test_events_are_counted_by_type_and_hour_of_reception",

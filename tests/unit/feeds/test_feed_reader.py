@@ -1,4 +1,4 @@
-"""Feeds of every shape, whole and broken, read record by record."""
+"""Reading feeds of all forms, intact and damaged, record by record."""
 
 import gzip
 import io
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.domain.reader import MAX_RECORD_BYTES, Rejection, Unreadable, records
+from feeds.domain.reader import MAX_RECORD_BYTES, read_records
+from feeds.domain.rejections import Rejection, UnreadableFeed
 
 A, B = {"sku": "A", "version": 1}, {"sku": "B", "version": 2}
 SIMPLE = st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.text(max_size=30)
@@ -18,8 +19,8 @@ RECORD = st.dictionaries(
 )
 
 
-class Slow(io.BytesIO):
-    """Gives as little as it likes at a time, as a network does."""
+class SlowStream(io.BytesIO):
+    """Returns few bytes at a time, as a network does."""
 
     def readinto(self, buffer):
         view = memoryview(buffer)[: random.randrange(1, 50)]
@@ -27,26 +28,26 @@ class Slow(io.BytesIO):
 
 
 def read(content: bytes):
-    """(records or their rejections' reasons, why it ended early or None)."""
-    found = []
+    """(records and the reasons of rejections, why the rest is unreadable or None)."""
+    result = []
     try:
-        for record in records(io.BytesIO(content)):
-            found.append(record.reason if isinstance(record, Rejection) else dict(record))
-    except Unreadable as error:
-        return found, error.reason
-    return found, None
+        for record in read_records(io.BytesIO(content)):
+            result.append(record.reason if isinstance(record, Rejection) else dict(record))
+    except UnreadableFeed as error:
+        return result, error.reason
+    return result, None
 
 
-def array(*found) -> bytes:
-    return json.dumps(found).encode()
+def array(*records) -> bytes:
+    return json.dumps(records).encode()
 
 
-def lines(*found) -> bytes:
-    return b"".join(json.dumps(record).encode() + b"\n" for record in found)
+def lines(*records) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
 def packed(content: bytes) -> bytes:
-    """Without the time of day, which would be another test for every worker."""
+    """Without the time of day: the parameters of a test are the same in every worker."""
     return gzip.compress(content, mtime=0)
 
 
@@ -70,12 +71,12 @@ def deep(depth: int) -> bytes:
         packed(lines(A)) + packed(lines(B)),
     ],
 )
-def test_the_same_records_in_every_form(content):
+def test_every_form_is_read_as_the_same_records(content):
     assert read(content) == ([A, B], None)
 
 
 @pytest.mark.parametrize(
-    ("content", "found", "reason"),
+    ("content", "expected", "reason"),
     [
         (b"", [], "EMPTY"),
         (b" \r\n\n", [], "EMPTY"),
@@ -123,21 +124,21 @@ def test_the_same_records_in_every_form(content):
         (b"\x1f\x8b" + b"no gzip at all", [], "INVALID_GZIP"),
     ],
 )
-def test_what_is_wrong_is_named_and_what_is_right_is_kept(content, found, reason):
-    kept, why = read(content)
-    assert why == reason
-    assert found is None or kept == found
+def test_invalid_records_are_rejected_and_damaged_feeds_are_read_up_to_the_damage(content, expected, reason):
+    records, unreadable = read(content)
+    assert unreadable == reason
+    assert expected is None or records == expected
 
 
 @given(
     st.lists(RECORD, min_size=1, max_size=30),
-    st.sampled_from([array, lines, lambda *found: json.dumps({"items": found}).encode()]),
+    st.sampled_from([array, lines, lambda *records: json.dumps({"items": records}).encode()]),
     st.booleans(),
 )
-def test_what_is_written_is_read(found, form, compressed):
-    content = form(*found)
-    stream = Slow(packed(content) if compressed else content)
-    assert list(records(stream)) == found
+def test_written_records_are_read(records, form, compressed):
+    content = form(*records)
+    stream = SlowStream(packed(content) if compressed else content)
+    assert list(read_records(stream)) == records
 
 
 @pytest.mark.parametrize(
@@ -151,19 +152,19 @@ def test_what_is_written_is_read(found, form, compressed):
         pytest.param(packed(lines(A)) + packed(b"") * 20_000, id="gzip of nothing"),
     ],
 )
-def test_reading_ends_where_no_record_comes(content, monkeypatch):
-    """Else the function's time is over before anything looks at the clock: a gigabyte of gzip may hold a terabyte of zeros."""
+def test_reading_ends_after_too_many_bytes_without_a_record(content, monkeypatch):
+    """The clock is only checked at records, and a gigabyte of gzip may hold a terabyte of zeros."""
     monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN", 300_000)
-    with pytest.raises(Unreadable, match="RECORD_TOO_LARGE: no record within 300000 bytes"):
-        list(records(io.BytesIO(content)))
+    with pytest.raises(UnreadableFeed, match="RECORD_TOO_LARGE: no record within 300000 bytes"):
+        list(read_records(io.BytesIO(content)))
 
 
-def test_what_lies_between_records_is_limited_and_not_the_feed(monkeypatch):
+def test_the_bytes_between_records_are_limited_and_not_the_feed(monkeypatch):
     monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN", 300_000)
     content = (lines(A) + b"\n" * 100_000) * 20
     assert read(content) == read(packed(content)) == ([A] * 20, None)
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='[]{}",:0ae\\u\n ', max_size=80).map(str.encode))
-def test_garbage_is_never_more_than_a_named_reason(content):
+def test_garbage_raises_no_other_error(content):
     read(content)

@@ -1,10 +1,10 @@
-"""Records against the schemas of their feeds."""
+"""Validation of records by the schemas of their feeds."""
 
 import pytest
 
 from feeds.domain import records
-from feeds.domain.reader import Rejection
-from feeds.domain.records import checked
+from feeds.domain.records import validate_record
+from feeds.domain.rejections import Rejection
 from local import feed_samples
 from local.settings import ROOT
 
@@ -21,14 +21,14 @@ def schemas(monkeypatch):
 
 
 @pytest.mark.parametrize("feed_type", GOOD)
-def test_members_that_nobody_knows_are_left_out(feed_type):
-    assert checked(feed_type, GOOD[feed_type] | {"colour": "red", "nested": {"a": [1]}}) == GOOD[feed_type]
+def test_members_outside_the_schema_are_omitted(feed_type):
+    assert validate_record(feed_type, GOOD[feed_type] | {"colour": "red", "nested": {"a": [1]}}) == GOOD[feed_type]
 
 
 @pytest.mark.parametrize("feed_type", GOOD)
-def test_samples_fit(feed_type):
+def test_samples_are_valid(feed_type):
     for record in feed_samples.records(feed_type, 200):
-        assert checked(feed_type, record) == record
+        assert validate_record(feed_type, record) == record
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,20 @@ def test_samples_fit(feed_type):
         ("sku", {"available": "yes"}, "/available"),
     ],
 )
-def test_a_bad_member_is_pointed_at(feed_type, change, pointer):
-    found = checked(feed_type, GOOD[feed_type] | change)
-    assert isinstance(found, Rejection)
-    assert (found.reason, found.pointer) == ("INVALID_RECORD", pointer)
+def test_a_rejection_points_to_the_invalid_member(feed_type, change, pointer):
+    result = validate_record(feed_type, GOOD[feed_type] | change)
+    assert isinstance(result, Rejection)
+    assert (result.reason, result.pointer) == ("INVALID_RECORD", pointer)
 
 
 @pytest.mark.parametrize("name", ["sku", "version", "name"])
-def test_a_missing_member_is_pointed_at(name):
-    found = checked("product", {key: value for key, value in GOOD["product"].items() if key != name})
-    assert isinstance(found, Rejection)
-    assert found.pointer == f"/{name}"
+def test_a_rejection_points_to_the_missing_member(name):
+    result = validate_record("product", {key: value for key, value in GOOD["product"].items() if key != name})
+    assert isinstance(result, Rejection)
+    assert result.pointer == f"/{name}"
 
 
-def test_half_a_character_is_refused():
-    found = checked("product", GOOD["product"] | {"name": "\ud800"})
-    assert isinstance(found, Rejection)
-    assert found.reason == "INVALID_UNICODE"
+def test_an_unpaired_surrogate_is_rejected():
+    result = validate_record("product", GOOD["product"] | {"name": "\ud800"})
+    assert isinstance(result, Rejection)
+    assert result.reason == "INVALID_UNICODE"

@@ -1,6 +1,7 @@
-"""Signed links to put one feed, and to get the error files of one. They act as the function that made them.
+"""Signed links to upload a feed and to download its error files.
 
-Whoever has a link can use it until it ends; the credentials that signed it may end earlier.
+A link has the permissions of the function that signed it, for everyone who has the link, until it expires; it may end earlier,
+with the function's credentials.
 """
 
 from functools import cache
@@ -18,13 +19,16 @@ def _signer() -> Any:
     return signing_client()
 
 
-def upload(key: str) -> str:
-    """For a PUT with the feed as its body."""
-    target = {"Bucket": setting("BUCKET_NAME"), "Key": key}
-    return str(_signer().generate_presigned_url("put_object", Params=target, ExpiresIn=UPLOAD_SECONDS))
+def upload_link(key: str) -> str:
+    """A link to PUT a feed, with the feed as the body."""
+    return _sign("put_object", key, UPLOAD_SECONDS)
 
 
-def download(key: str) -> str:
-    """For a GET of one error file."""
-    source = {"Bucket": setting("BUCKET_NAME"), "Key": key}
-    return str(_signer().generate_presigned_url("get_object", Params=source, ExpiresIn=DOWNLOAD_SECONDS))
+def download_link(key: str) -> str:
+    """A link to GET an error file."""
+    return _sign("get_object", key, DOWNLOAD_SECONDS)
+
+
+def _sign(operation: str, key: str, seconds: int) -> str:
+    parameters = {"Bucket": setting("BUCKET_NAME"), "Key": key}
+    return str(_signer().generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds))

@@ -1,4 +1,4 @@
-"""The manifest of a feed: every record of it accounted for.
+"""The manifest of a feed: how many of its records have which outcome.
 
 {feed_id, type, status, received, transformed, rejected, updated, unchanged, stale, failed, pending, reasons: {REASON: n},
  source_key?, unreadable?, created_at, updated_at, concluded_at?}
@@ -6,60 +6,53 @@
 received = transformed + rejected; transformed = updated + unchanged + stale + failed + pending
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from feeds.repository.runs import COMPLETE, FAILED, TRANSFORMING, UPDATING
-from setpieces import feed_accounts
+from feeds.domain.feeds import COMPLETE, FAILED, TRANSFORMING, UPDATING
+from feeds.domain.outcomes import OUTCOMES, Counts
 
-_SHOWN = ("feed_id", "type", "status", "source_key", "unreadable", "created_at", "updated_at", "concluded_at")
-
-
-# How many records are counted while a client waits: those of one BatchGetItem.
-COUNTED_AT_ONCE = feed_accounts.CHUNK * 100
-_NOTHING: dict[str, Any] = dict.fromkeys(feed_accounts.OUTCOMES, 0) | {"reasons": {}}
+_PUBLIC = ("feed_id", "type", "status", "source_key", "unreadable", "created_at", "updated_at", "concluded_at")
 
 
-def count(feed: dict[str, Any]) -> dict[str, Any]:
-    """The outcomes of all records so far, in time that grows with the feed: {updated, unchanged, stale, failed, reasons}."""
-    return feed_accounts.count_outcomes(feed["run"], _read_so_far(feed)[0]) if "run" in feed else _NOTHING
+def build_manifest(feed: Mapping[str, Any], counts: Counts) -> dict[str, Any]:
+    """The manifest of a stored feed. Its status is final once no record is pending.
 
-
-def recent_count(feed: dict[str, Any]) -> dict[str, Any]:
-    """The same in constant time: of a large feed what ``conclude_feeds`` counted last, at most some minutes ago."""
-    small = "run" not in feed or _read_so_far(feed)[0] <= COUNTED_AT_ONCE
-    return count(feed) if small else feed.get("outcomes", _NOTHING)
-
-
-def manifest(feed: dict[str, Any], counted: dict[str, Any]) -> dict[str, Any]:
-    """Of a feed with these outcomes. It has ended once nothing is pending; while it is transformed, ``received`` is what was
-    read.
+    While the feed is being transformed, ``received`` is the number of records read so far. A feed that is not uploaded yet has
+    no numbers.
     """
-    shown = {name: feed[name] for name in _SHOWN if feed.get(name) is not None}
+    manifest = {name: feed[name] for name in _PUBLIC if feed.get(name) is not None}
     if "run" not in feed:
-        return shown
-    received, rejected, reasons = _read_so_far(feed)
-    outcomes = {name: counted[name] for name in feed_accounts.OUTCOMES}
+        return manifest
+    received, rejected, reasons = _reading_progress(feed)
+    outcomes = {name: counts[name] for name in OUTCOMES}
     pending = received - rejected - sum(outcomes.values())
-    if shown["status"] == UPDATING and not pending:
-        shown["status"] = FAILED if "unreadable" in shown else COMPLETE
-    return shown | {
+    if manifest["status"] == UPDATING and not pending:
+        manifest["status"] = FAILED if "unreadable" in manifest else COMPLETE
+    return manifest | {
         "received": received,
         "transformed": received - rejected,
         "rejected": rejected,
         **outcomes,
         "pending": pending,
-        "reasons": reasons | counted["reasons"],
+        "reasons": reasons | counts["reasons"],
     }
 
 
-def faults(shown: dict[str, Any]) -> int:
-    """How many records somebody should look at."""
-    return int(shown["rejected"] + shown["failed"])
+def has_faults(manifest: Mapping[str, Any]) -> bool:
+    """True if the feed was not read to its end, or records were rejected or failed."""
+    return bool(manifest["rejected"] or manifest["failed"] or "unreadable" in manifest)
 
 
-def _read_so_far(feed: dict[str, Any]) -> tuple[int, int, dict[str, int]]:
+def received_records(feed: Mapping[str, Any]) -> int:
+    """The number of records read so far from a feed that has a run."""
+    return _reading_progress(feed)[0]
+
+
+def _reading_progress(feed: Mapping[str, Any]) -> tuple[int, int, dict[str, int]]:
     """(received, rejected, reasons)."""
     if feed["status"] != TRANSFORMING:
         return feed["received"], feed["rejected"], feed["rejected_reasons"]
-    stretches = feed["stretches"].values()
-    return max((stretch["end"] for stretch in stretches), default=0), sum(s["rejected"] for s in stretches), {}
+    segments = feed["stretches"].values()
+    received = max((segment["end"] for segment in segments), default=0)
+    return received, sum(segment["rejected"] for segment in segments), {}

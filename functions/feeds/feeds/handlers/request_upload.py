@@ -1,26 +1,21 @@
-"""POST /v1/feeds/{type}: a new feed and the link to put it with."""
+"""POST /v1/feeds/{type}: create a feed, with a link for its upload."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from feeds.clients.links import UPLOAD_SECONDS, upload
-from feeds.repository.runs import AWAITING_UPLOAD, expect, now, stamp
-from feeds.requests import new_feed_id, parse_feed_type, upload_key
+from feeds.clients import links
+from feeds.domain.feeds import new_feed_id, upload_key
+from feeds.repository import feeds
+from feeds.requests.feeds import parse_request_upload
+from feeds.views import upload_view
 from setpieces.rest_api import Request, Response, rest_handler
-
-KEPT = timedelta(days=90)
 
 
 @rest_handler
 def handler(request: Request) -> Response:
-    feed_type, moment = parse_feed_type(request), now()
-    feed_id = new_feed_id(feed_type, moment)
-    expect(feed_type, feed_id, request.authorizer["principalId"], int((moment + KEPT).timestamp()))
-    link = {
-        "url": upload(upload_key(feed_type, feed_id, moment)),
-        "method": "PUT",
-        "headers": {},
-        "expires_at": stamp(moment + timedelta(seconds=UPLOAD_SECONDS)),
-    }
-    location = f"{request.path.removesuffix('/')}/{feed_id}"
-    body = {"feed_id": feed_id, "type": feed_type, "status": AWAITING_UPLOAD, "upload": link}
-    return Response(202, body, {"Location": location})
+    command = parse_request_upload(request)
+    now = datetime.now(UTC)
+    feed_id = new_feed_id(command.type, now)
+    feeds.create(command.type, feed_id, command.requested_by, now)
+    url = links.upload_link(upload_key(command.type, feed_id, now))
+    body = upload_view(command.type, feed_id, url, now + timedelta(seconds=links.UPLOAD_SECONDS))
+    return Response(202, body, {"Location": f"{request.path.removesuffix('/')}/{feed_id}"})

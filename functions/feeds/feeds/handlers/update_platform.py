@@ -1,27 +1,27 @@
-"""Records of a feed from the queue to the commerce platform; opens the circuit when the platform does not answer."""
+"""The records queue: send records to the commerce platform, and open the circuit when the platform does not respond."""
 
 import time
 
-from feeds.repository.circuit import open_circuit
-from feeds.workflow.update import update
+from feeds.workflow.circuit import open_circuit
+from feeds.workflow.updates import update_platform
 from setpieces.sqs_consumer import Record, batch_handler
 
-# Batches in a row without an answer, in one process and one minute: a process can sleep for hours between two batches, and what
-# it saw before says nothing of now. The processes of an outage all see it, and opening twice is opening once.
+# Consecutive batches without a response, in one process and one minute: a process can sleep for hours between two batches, and
+# old failures say nothing about the platform now. All processes see an outage, and opening the circuit twice has no effect.
 THRESHOLD = 3
 WINDOW_SECONDS = 60
-# When batches found no answer, in epoch seconds: other clocks may stand still while a process sleeps.
-_unanswered: list[float] = []
+# When batches got no response, in epoch seconds: the monotonic clock may stand still while a process sleeps.
+_failed_at: list[float] = []
 
 
-def process(records: list[Record]) -> list[str]:
-    waiting, answered = update(records)
+def process(messages: list[Record]) -> list[str]:
+    retry_ids, platform_responded = update_platform(messages)
     now = time.time()
-    _unanswered[:] = [] if answered else [*(at for at in _unanswered if now - at < WINDOW_SECONDS), now]
-    if len(_unanswered) >= THRESHOLD:
-        _unanswered.clear()
+    _failed_at[:] = [] if platform_responded else [*(at for at in _failed_at if now - at < WINDOW_SECONDS), now]
+    if len(_failed_at) >= THRESHOLD:
+        _failed_at.clear()
         open_circuit("the commerce platform does not answer")
-    return waiting
+    return retry_ids
 
 
 handler = batch_handler(process)

@@ -1,134 +1,134 @@
-"""Feeds as their table holds them; runs are entered by ``feed-pipeline`` (feed_runs), the rest here.
+"""Runs of feeds in the feeds table: one for each upload, replaced by newer uploads, UPDATING when all records are queued.
 
-An open feed has {open: "1", look_at: RFC 3339}: when somebody has to look how far it is; what was counted then is in
-{outcomes: {updated, unchanged, stale, failed, reasons}}.
+Two invocations can work on a run: events are delivered twice, and Lambda repeats an invocation whose last response was lost.
+Each continues after the last stored segment, and each segment is stored once: the second invocation ends.
 """
 
-from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from setpieces.aws import client, error_code
-from setpieces.dynamodb_types import from_item, to_item
+from feeds.domain.feeds import TRANSFORMING, UPDATING, FeedRun, Upload, rfc3339
+from feeds.domain.segments import Segment, parse_segments, summarize
+from setpieces import dynamodb
+from setpieces.dynamodb import ConditionFailed, Item
 from setpieces.settings import setting
 
-AWAITING_UPLOAD, TRANSFORMING, UPDATING = "AWAITING_UPLOAD", "TRANSFORMING", "UPDATING"
-COMPLETE, FAILED = "COMPLETE", "FAILED"
+# What an earlier run has stored.
+_RESULTS = (
+    "received",
+    "transformed",
+    "rejected",
+    "rejected_reasons",
+    "error_keys",
+    "unreadable",
+    "concluded_at",
+    "outcomes",
+)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+@dataclass(frozen=True)
+class Progress:
+    """A run that is being transformed, and its segments so far."""
+
+    run: FeedRun
+    segments: list[Segment]
+
+    @property
+    def next_record(self) -> int:
+        """The number of the first record after the last segment."""
+        return self.segments[-1].end if self.segments else 0
 
 
-def stamp(moment: datetime) -> str:
-    """RFC 3339 with milliseconds, as it sorts."""
-    return moment.isoformat(timespec="milliseconds")
-
-
-def expect(feed_type: str, feed_id: str, requested_by: str, purge_at: int) -> None:
-    """Enter a feed that is about to be uploaded."""
-    item = {
-        "feed": f"{feed_type}/{feed_id}",
-        "type": feed_type,
-        "feed_id": feed_id,
-        "status": AWAITING_UPLOAD,
-        "requested_by": requested_by,
-        "created_at": stamp(now()),
-        "updated_at": stamp(now()),
-        "purge_at": purge_at,
-    }
+def start(run: FeedRun, upload: Upload) -> Progress | None:
+    """Start the run of an upload, or continue it. None if it is complete, or replaced by a newer upload."""
+    now = _now()
+    # Any number of digits: the shorter one is padded on its right before two are compared.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    sequencer = upload.sequencer.ljust(32, "0")
     try:
-        client("dynamodb").put_item(
-            TableName=setting("FEEDS_TABLE_NAME"),
-            Item=to_item(item),
-            ConditionExpression="attribute_not_exists(feed)",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        item = dynamodb.update_if(
+            setting("FEEDS_TABLE_NAME"),
+            _key(run),
+            set={
+                "type": run.type,
+                "feed_id": run.feed_id,
+                "status": TRANSFORMING,
+                "run": run.run,
+                "sequencer": sequencer,
+                "source_key": upload.key,
+                "uploaded_at": upload.at,
+                "etag": upload.etag,
+                "size": upload.size,
+                "stretches": {},
+                "updated_at": now,
+                "open": "1",
+                "look_at": now,
+                "purge_at": run.purge_at,
+            },
+            set_once={"created_at": now},
+            remove=_RESULTS,
+            # Sequencers order the uploads of one key. The folder of another day is another key: then times do.
+            condition="attribute_not_exists(#run) OR (source_key = :key AND sequencer < :sequencer)"
+            " OR (source_key <> :key AND (attribute_not_exists(uploaded_at) OR uploaded_at <= :at))",
+            values={":key": upload.key, ":sequencer": sequencer, ":at": upload.at},
         )
-    except ClientError as error:
-        response: Mapping[str, Any] = error.response
+    except ConditionFailed as failed:
+        item = failed.item or {}
+        is_same_upload = (item["source_key"], item["sequencer"]) == (upload.key, sequencer)
+        if not is_same_upload or item["status"] != TRANSFORMING:
+            return None
+    return _to_progress(run, item)
+
+
+def resume(run: FeedRun) -> Progress | None:
+    """Continue a run. None if it is complete, or replaced by a newer upload."""
+    try:
+        item = dynamodb.update_if(
+            setting("FEEDS_TABLE_NAME"),
+            _key(run),
+            set={"updated_at": _now()},
+            condition="#run = :run AND #status = :transforming",
+            values={":run": run.run, ":transforming": TRANSFORMING},
+        )
+    except ConditionFailed:
+        return None
+    return _to_progress(run, item)
+
+
+def add_segment(progress: Progress, segment: Segment) -> bool:
+    """Store the next segment, and with the last one the sums of the feed.
+
+    False if another invocation has stored that segment, or a newer upload has replaced the run.
+    """
+    run, first = progress.run, str(segment.first)
+    changes: dict[dynamodb.Path, Any] = {("stretches", first): asdict(segment), "updated_at": _now()}
+    if segment.done:
+        changes["status"] = UPDATING
+        changes.update(summarize([*progress.segments, segment]).items())
+    try:
+        dynamodb.update_if(
+            setting("FEEDS_TABLE_NAME"),
+            _key(run),
+            set=changes,
+            condition="#run = :run AND #status = :transforming AND attribute_not_exists(stretches.#first)",
+            values={":run": run.run, ":transforming": TRANSFORMING, "#first": first},
+        )
+    except ConditionFailed as failed:
         # The SDK repeats a call whose answer was lost, and finds what the first attempt stored.
-        if error_code(error) != "ConditionalCheckFailedException" or from_item(response["Item"]) != item:
-            raise
-
-
-def read(feed_type: str, feed_id: str) -> dict[str, Any] | None:
-    """The feed; None if there is none."""
-    answer = client("dynamodb").get_item(
-        TableName=setting("FEEDS_TABLE_NAME"), Key=to_item({"feed": f"{feed_type}/{feed_id}"}), ConsistentRead=True
-    )
-    return from_item(answer["Item"]) if "Item" in answer else None
-
-
-def due() -> Iterator[dict[str, Any]]:
-    """Open feeds that have to be looked at, longest due first."""
-    pages = (
-        client("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=setting("FEEDS_TABLE_NAME"),
-            IndexName="open",
-            KeyConditionExpression="#open = :open AND look_at <= :now",
-            ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues=to_item({":open": "1", ":now": stamp(now())}),
-        )
-    )
-    for page in pages:
-        for item in page["Items"]:
-            feed = read(*from_item(item)["feed"].split("/", 1))
-            if feed:
-                yield feed
-
-
-def store_outcomes(feed: dict[str, Any], outcomes: dict[str, Any]) -> bool:
-    """Enter what was counted of a run. False if the feed was uploaded or counted anew since ``feed`` was read.
-
-    What was counted later stays: an invocation that is slow has counted earlier than one that has come after it.
-    """
-    before = feed.get("outcomes")
-    if before == outcomes:
-        return True
-    counted = "outcomes = :before" if before else "attribute_not_exists(outcomes)"
-    try:
-        client("dynamodb").update_item(
-            TableName=setting("FEEDS_TABLE_NAME"),
-            Key=to_item({"feed": feed["feed"]}),
-            UpdateExpression="SET outcomes = :outcomes",
-            ConditionExpression=f"#run = :run AND {counted}",
-            ExpressionAttributeNames={"#run": "run"},
-            ExpressionAttributeValues=to_item(
-                {":outcomes": outcomes, ":run": feed["run"]} | ({":before": before} if before else {})
-            ),
-        )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        return False
+        item = failed.item or {}
+        return item.get("run") == run.run and item["stretches"].get(first) == asdict(segment)
     return True
 
 
-def conclude(feed: dict[str, Any], outcomes: dict[str, Any], status: str, look_at: str | None) -> bool:
-    """Enter how a run with these outcomes ended; ``look_at`` is when to look again, None for never.
+def _to_progress(run: FeedRun, item: Item) -> Progress:
+    # The run keeps the id that it was started with.
+    return Progress(replace(run, run=item["run"]), parse_segments(item["stretches"]))
 
-    False if the feed was uploaded or counted anew.
-    """
-    values = {":run": feed["run"], ":outcomes": outcomes, ":status": status, ":now": stamp(now())}
-    again = "SET look_at = :look_at, " if look_at else "SET "
-    if look_at:
-        values[":look_at"] = look_at
-    try:
-        client("dynamodb").update_item(
-            TableName=setting("FEEDS_TABLE_NAME"),
-            Key=to_item({"feed": feed["feed"]}),
-            UpdateExpression=f"{again}#status = :status, concluded_at = if_not_exists(concluded_at, :now), updated_at = :now"
-            + ("" if look_at else " REMOVE #open"),
-            ConditionExpression="#run = :run AND outcomes = :outcomes",
-            ExpressionAttributeNames={"#run": "run", "#status": "status"} | ({} if look_at else {"#open": "open"}),
-            ExpressionAttributeValues=to_item(values),
-        )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+
+def _key(run: FeedRun) -> Item:
+    return {"feed": f"{run.type}/{run.feed_id}"}
+
+
+def _now() -> str:
+    return rfc3339(datetime.now(UTC))

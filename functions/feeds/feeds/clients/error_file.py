@@ -1,4 +1,4 @@
-"""The error file of a feed: one line for every rejected record, gzip.
+"""The error file of a segment: one line for every rejected record, gzip.
 
 line {record: number from 1, reason, pointer?, detail?}
 """
@@ -8,19 +8,19 @@ import json
 import tempfile
 from typing import IO, Any
 
-from feeds.domain.reader import Rejection
+from feeds.domain.rejections import Rejection
 from setpieces.aws import patient_client
 from setpieces.settings import setting
 
 
 class ErrorFile:
-    """Lines are kept on disk and uploaded as ``key`` when the block ends without an error, if there are any."""
+    """Writes lines to disk, and uploads them as ``key`` when the block ends without an error, if there are any."""
 
     def __init__(self) -> None:
         self.key = ""
         self.reasons: dict[str, int] = {}
         self._disk: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the block ends)
-        # The same rejections are the same bytes.
+        # Without the time: the same rejections are the same bytes.
         self._file = gzip.GzipFile(fileobj=self._disk, mode="wb", mtime=0)
 
     def __enter__(self) -> "ErrorFile":
@@ -37,15 +37,17 @@ class ErrorFile:
 
     @property
     def count(self) -> int:
+        """The number of rejected records."""
         return sum(self.reasons.values())
 
     def add(self, number: int, rejection: Rejection) -> None:
+        """Add the rejection of the record ``number``, from 0."""
         self.reasons[rejection.reason] = self.reasons.get(rejection.reason, 0) + 1
-        facts = {
+        members = {
             "record": number + 1,
             "reason": rejection.reason,
             "pointer": rejection.pointer,
             "detail": rejection.detail,
         }
-        line = json.dumps({name: value for name, value in facts.items() if value})
+        line = json.dumps({name: value for name, value in members.items() if value})
         self._file.write(line.encode() + b"\n")

@@ -33,7 +33,7 @@ def drip(connection: Connection) -> None:
 def test_a_slow_response_opens_the_circuit_and_every_quotation_is_given(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tax_clients, "QUOTE_SECONDS", 0.2)
     with Peer(drip) as peer:
-        monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
+        monkeypatch.setattr("setpieces.external.read_parameter", lambda *_: peer.url)
         quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 2)]
     assert {answer["source"] for answer in quotations} == {"cached_rates"}
     assert circuit_repository.load_circuit().is_open
@@ -49,7 +49,7 @@ def test_a_closed_connection_does_not_count_as_a_failure(monkeypatch: pytest.Mon
         connection.reset()
 
     with Peer(forget_after_one, lambda connection: connection.answer(body)) as peer:
-        monkeypatch.setattr("setpieces.external.address", lambda *_: peer.url)
+        monkeypatch.setattr("setpieces.external.read_parameter", lambda *_: peer.url)
         quotations = [workflow.quote_tax(REQUEST) for _ in range(2)]
     assert [answer["source"] for answer in quotations] == ["quotation", "quotation"]
     assert circuit_repository.load_circuit().failures == 0
@@ -74,7 +74,7 @@ def test_process_order_waits_longer_than_a_fallback_takes():
 
 def test_a_failure_names_the_tax_system(monkeypatch: pytest.MonkeyPatch):
     """By its name it counts."""
-    monkeypatch.setattr("setpieces.external.address", lambda *_: "http://127.0.0.1:9")
+    monkeypatch.setattr("setpieces.external.read_parameter", lambda *_: "http://127.0.0.1:9")
     with pytest.raises(ExternalUnavailable) as raised:
         tax_clients.request_quotation(REQUEST)
     assert raised.value.system == tax_clients.SYSTEM

@@ -21,11 +21,11 @@ BLOCK = "{% block main %}"
 TITLE = '"title": "Not found"'
 HANDLER = "functions/basket/basket/handlers/show_basket.py"
 BROKEN = {
-    "syntax error in a handler": (HANDLER, lambda text: text + "\ndef broken(:\n", r"app\.py:\d+: SyntaxError"),
+    "syntax error in a handler": (HANDLER, lambda text: text + "\ndef broken(:\n", r"show_basket\.py:\d+: SyntaxError"),
     "missing module": (
         "functions/basket/basket/handlers/add_item.py",
         lambda text: "import nowhere\n" + text,
-        r"add_item/app\.py:1: ModuleNotFoundError.*nowhere",
+        r"handlers/add_item\.py:1: ModuleNotFoundError.*nowhere",
     ),
     "missing handler": (
         "functions/basket/basket/handlers/remove_item.py",

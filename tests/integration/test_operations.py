@@ -104,11 +104,11 @@ def test_the_page_shows_services_queues_and_events(shop: Shop, checkout: str):
 
         def complete_page() -> httpx.Response | None:
             page = client.get("/admin/architecture", params={"checkout": checkout})
-            return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE by" in page_text(page) else None
+            return page if page.status_code == 200 and "CHECKOUT/ORDER/COMPLETE from" in page_text(page) else None
 
         page = eventually(complete_page, every=0.5)
     text = page_text(page)
     assert checkout in text
-    assert "heard by payments" in text
+    assert "received by payments" in text
     assert "orders-payment-dlq (dead letters)" in text
     assert page.text.count("<g class=") >= 20

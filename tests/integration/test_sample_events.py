@@ -160,4 +160,4 @@ def test_the_debugger_takes_handlers_only():
     command = [sys.executable, "-m", "local.cli", "debug", str(ROOT / "local" / "debug.py")]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "is no handler" in done.stderr
+    assert "is not a handler" in done.stderr

@@ -1,7 +1,7 @@
-"""Limits on what may be tried within a time, such as guesses at a password or mails to one address.
+"""Limits on the number of attempts within a time, such as sign-ins with one password or mails to one address.
 
-Attempts are members of sets, counted by the write that adds one: two at the same time are never both the last one, and a write
-that the SDK repeats counts once.
+Attempts are members of sets, counted by the write that adds one: of two concurrent attempts only one can be the last that is
+allowed, and a write that the SDK repeats counts once.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from setpieces.dynamodb import ConditionFailed
 
 
 def subject_digest(text: str) -> str:
-    """What stands for an e-mail or network address in a table; upper and lower case are the same."""
+    """The digest that stands for an e-mail or network address in a table; case-insensitive."""
     return hashlib.sha256(text.strip().casefold().encode()).hexdigest()
 
 
 def add_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int], expires_at: int) -> bool:
-    """Count ``attempt`` in each of the sets that ``limits`` names, unless one of them is full: then in none.
+    """Count ``attempt`` in each of the sets that ``limits`` names, unless one of them is full; then in none.
 
     ``limits`` says how many attempts each set of the item ``key`` takes until ``expires_at`` (TTL). One that was admitted
     before is admitted again.
@@ -43,5 +43,5 @@ def add_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[s
 
 
 def remove_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int]) -> None:
-    """Count ``attempt`` no longer."""
+    """Remove ``attempt`` from the sets."""
     dynamodb.update_if(table, key, delete={name: {attempt} for name in limits})

@@ -3,8 +3,8 @@
     @authorizer_handler
     def handler(request: AuthorizerRequest) -> dict: ...
 
-Raising ``Unauthorized`` answers 401; any other exception makes the gateway answer with its AUTHORIZER_FAILURE response, so a
-fault never lets anyone in. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
+``Unauthorized`` becomes a 401; any other exception becomes the gateway's AUTHORIZER_FAILURE response, so a fault never
+allows a request. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from setpieces.sessions import Session, bearer_token, use_session
 
 
 class Unauthorized(Exception):
-    """API Gateway answers 401 to this text and to no other."""
+    """The response is a 401: API Gateway recognises this text and no other."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
@@ -26,7 +26,7 @@ class Unauthorized(Exception):
 
 @dataclass(frozen=True)
 class AuthorizerRequest:
-    """What is asked for: ``method_arn`` is arn:...:<api>/<stage>/<METHOD>/<path>; header names are in lower case."""
+    """The request to authorize: ``method_arn`` is arn:...:<api>/<stage>/<METHOD>/<path>; header names are in lower case."""
 
     method_arn: str
     headers: dict[str, str]
@@ -49,7 +49,7 @@ def authorizer_handler(function: Callable[[AuthorizerRequest], dict[str, Any]]) 
 
 
 def require_session(request: AuthorizerRequest) -> Session:
-    """The session that ``Authorization`` names. Raises ``Unauthorized`` if it names none, or one that has ended."""
+    """The session of the ``Authorization`` header. Raises ``Unauthorized`` without one, or if it has ended."""
     token = bearer_token(request.headers.get("authorization", ""))
     session = use_session(token) if token else None
     if session is None:

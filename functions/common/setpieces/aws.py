@@ -1,4 +1,4 @@
-"""AWS clients, made once per process, whose waiting fits inside a request.
+"""AWS clients, created once per process, whose timeouts fit into a request.
 
 botocore waits 60 s for an answer by default, longer than API Gateway waits for the function. Two tries of at most 1 s to
 connect and 2 s to read keep one call below the 5 s that request-path functions have.
@@ -33,7 +33,7 @@ _REFUSED_FOR_NOW = (
 
 
 class AwsUnavailable(Exception):
-    """A service of AWS answered, and refused for now what it usually takes."""
+    """An AWS service is temporarily unable to carry out a request."""
 
 
 def _once(create: Callable[[str], Any]) -> "ClientFactory":
@@ -49,13 +49,13 @@ def client(service: str) -> Any:
 
 @_once
 def patient_client(service: str) -> Any:
-    """For work that has time, where a slow answer costs less than a failure: bulk, and the simulators of external systems."""
+    """A client with a long timeout, for bulk work and the simulators of external systems."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=20)))
 
 
 @_once
 def single_try_client(service: str) -> Any:
-    """For calls that do something each time: a slow answer is waited for, and the SDK never repeats one that was lost."""
+    """A client without retries and with a long timeout, for calls that must not be repeated."""
     return boto3.client(service, config=CONFIG.merge(Config(read_timeout=6, retries={"total_max_attempts": 1})))
 
 
@@ -73,16 +73,16 @@ def cancellation_codes(error: ClientError) -> list[str]:
 
 
 def is_throttled(error: ClientError) -> bool:
-    """Did AWS refuse the call because there were too many, or because of another one that is under way?
+    """True if AWS refused the call because of throttling or of another transaction in progress.
 
-    A transaction of DynamoDB that is refused for this is a 400 ``TransactionCanceledException``.
+    A DynamoDB transaction that is refused for one of these is a 400 ``TransactionCanceledException``.
     """
     codes = [error_code(error), *cancellation_codes(error)]
     return any(word in code for code in codes for word in _REFUSED_FOR_NOW)
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Did AWS give no usable answer in time, or ask for patience? Also when ``error`` was caused by such a one."""
+    """True if AWS was unreachable, timed out or throttled, also if that is the cause of ``error``."""
     match error:
         case None:
             return False

@@ -1,4 +1,4 @@
-"""DynamoDB's batch calls, repeated until nothing is left unprocessed.
+"""Batch calls of DynamoDB, repeated until every item is processed.
 
 A batch of which DynamoDB processes nothing because of throttling is an error, not a list of unprocessed items:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html. Both are repeated here.
@@ -46,7 +46,7 @@ def read_batches(dynamodb: Any, table: str, keys: Sequence[Any], deadline: float
 
 
 def _repeat(call: Callable[[Any], Any], waiting: Any, deadline: float) -> None:
-    """``call`` with what is ``waiting``, then with what it returns as unprocessed, until that is nothing."""
+    """Call ``call`` with the unprocessed items that it returns until there are none."""
     longest = FIRST_WAIT_SECONDS
     while True:
         cause = None
@@ -58,7 +58,7 @@ def _repeat(call: Callable[[Any], Any], waiting: Any, deadline: float) -> None:
             cause = error
         if not waiting:
             return
-        # Callers that were throttled together wait for different times, so that they do not come back together.
+        # Random waits: callers that were throttled together must not retry together.
         wait = random.uniform(longest / 2, longest)
         if time.monotonic() + wait > deadline:
             raise TableBusy("DynamoDB left requests unprocessed") from cause

@@ -1,11 +1,12 @@
-"""HTTP requests that end by a deadline, over connections that are kept for the next request.
+"""HTTP requests that end by a deadline, over connections that are reused.
 
-A time-out of a socket limits one wait, and each byte that arrives starts it anew. Here every wait of a request (to connect,
-to send, each read) gets what is left of the whole. Only the resolver cannot be interrupted; the time that it takes counts.
+The timeout of a socket limits one wait, and each byte that arrives restarts it. Here every wait of a request (to connect, to
+send, each read) is limited to the time that remains until the deadline. Only name resolution cannot be interrupted; its time
+counts.
 
-Lambda freezes a function between two requests. A connection that the peer closes meanwhile may still look open: the next
-request on it fails although the peer works. A request that may be repeated is then sent once more on a new connection; one
-that may not goes only on a connection that was in use a moment ago.
+Lambda freezes a function between two requests. A connection that the peer closes meanwhile may still look open, and the next
+request on it fails although the peer works. A repeatable request is then sent again on a new connection; a request that is not
+repeatable only uses a connection that was in use a moment ago.
 """
 
 import http.client
@@ -35,13 +36,13 @@ MOST_RECEIVED = 2 * MOST_BYTES
 USER_AGENT = "setpieces"
 
 _Peer = tuple[str, str, int]
-# Connections that wait for a next request, and since when: in wall-clock time, which goes on while the function is frozen.
+# Idle connections, and the time since which they are idle: in wall-clock time, which includes the time of a freeze.
 _idle: dict[_Peer, list[tuple[float, "_Connection"]]] = {}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole HTTP response; names of ``headers`` are found in any case."""
+    """A complete HTTP response; names of ``headers`` are case-insensitive."""
 
     status: int
     headers: Message
@@ -53,37 +54,37 @@ def request(
 ) -> Reply:
     """Send a request and read the response within ``timeout`` seconds in all.
 
-    Redirects are not followed. Raises ``TimeoutError`` when the time is over, and others of ``FAILURES``; the request may have
-    been carried out all the same.
+    Redirects are not followed. Raises ``TimeoutError`` at the deadline, and others of ``FAILURES``; the request may have been
+    carried out nevertheless.
     """
     deadline = time.monotonic() + timeout
     parts = urlsplit(url)
     peer = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    sent = {"Host": parts.netloc, "User-Agent": USER_AGENT} | headers
-    connection = _kept(peer, IDLE_SECONDS[repeatable])
+    all_headers = {"Host": parts.netloc, "User-Agent": USER_AGENT} | headers
+    connection = _take_idle(peer, IDLE_SECONDS[repeatable])
     if connection:
         try:
-            return _exchange(peer, connection, deadline, method, target, body, sent)
-        except _Died:
+            return _exchange(peer, connection, deadline, method, target, body, all_headers)
+        except _ConnectionLost:
             if not repeatable:
                 raise
-    return _exchange(peer, _opened(peer, deadline), deadline, method, target, body, sent)
+    return _exchange(peer, _open(peer, deadline), deadline, method, target, body, all_headers)
 
 
-class _Died(ConnectionError):
+class _ConnectionLost(ConnectionError):
     """The connection ended before a response began."""
 
 
 class _Socket:
-    """As much of a socket as ``http.client`` uses; no call waits beyond ``deadline`` (``time.monotonic``)."""
+    """The part of a socket that ``http.client`` uses; no call waits beyond ``deadline`` (``time.monotonic``)."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.deadline, self._received = 0.0, 0
         self._socket = connected
 
     def begin(self, deadline: float) -> None:
-        """What follows is one request and its response."""
+        """Set the deadline of one request and its response."""
         self.deadline, self._received = deadline, 0
 
     def count(self, received: int) -> None:
@@ -92,7 +93,7 @@ class _Socket:
             raise http.client.HTTPException(f"the response has more than {MOST_RECEIVED} bytes")
 
     def limit(self) -> None:
-        self._socket.settimeout(_left(self.deadline))
+        self._socket.settimeout(_remaining(self.deadline))
 
     def sendall(self, data: bytes) -> None:
         sent = 0
@@ -104,8 +105,8 @@ class _Socket:
         return io.BufferedReader(_Stream(self, self._socket.makefile("rb", buffering=0)))
 
     def is_quiet(self) -> bool:
-        """False if there is something to read: between two requests that is the end, or nothing that was asked for."""
-        # What TLS has decrypted already is in the socket no more.
+        """False if there is something to read: between two requests, that is the end or an unexpected response."""
+        # The socket does not show bytes that TLS has already decrypted.
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return False
         poll = select.poll()
@@ -117,7 +118,7 @@ class _Socket:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection that is open, or was."""
+    """An HTTP connection over a socket with a deadline."""
 
     def __init__(self, host: str, port: int, connected: socket.socket) -> None:
         super().__init__(host, port)
@@ -153,7 +154,7 @@ def _exchange(
     body: bytes | None,
     headers: dict[str, str],
 ) -> Reply:
-    """One request and its response; the connection is kept if both sides left it open."""
+    """Send one request and read its response; the connection is reused if both sides leave it open."""
     connection.limited.begin(deadline)
     try:
         try:
@@ -164,45 +165,45 @@ def _exchange(
                 response.headers = None  # type: ignore[assignment]
                 response.begin()
         except (ConnectionError, ssl.SSLError) as error:
-            raise _Died(f"the connection ended: {error}") from error
+            raise _ConnectionLost(f"the connection ended: {error}") from error
         with response:
-            reply = Reply(response.status, response.msg, _body(response))
+            reply = Reply(response.status, response.msg, _read_body(response))
         if response.will_close:
             connection.close()
     except BaseException:
         connection.close()
         raise
-    _keep(peer, connection)
+    _add_idle(peer, connection)
     return reply
 
 
-def _body(response: http.client.HTTPResponse) -> bytes:
-    """The whole body. http.client makes room at once for as much as a length says, of the body or of a chunk."""
+def _read_body(response: http.client.HTTPResponse) -> bytes:
+    """The whole body. http.client allocates as much memory as the length of the body or of a chunk says."""
     if response.length == 0:
-        # Of a status that has no body; http.client waits for one that says that it has chunks.
+        # The status has no body; http.client would wait for one that is announced as chunked.
         return b""
     is_open = response.length is None
     try:
         data = response.read(MOST_BYTES + 1) if is_open else b""
     except ValueError as error:
-        # http.client takes a size below 0 for one.
+        # http.client accepts a negative size.
         raise http.client.HTTPException("a chunk has no size") from error
     if max(len(data), response.length or 0) > MOST_BYTES:
         raise http.client.HTTPException(f"the response has more than {MOST_BYTES} bytes")
     return data if is_open else response.read()
 
 
-def _opened(peer: _Peer, deadline: float) -> _Connection:
+def _open(peer: _Peer, deadline: float) -> _Connection:
     scheme, host, port = peer
-    connected = _connected(host, port, deadline)
+    connected = _connect(host, port, deadline)
     if scheme == "https":
-        connected.settimeout(_left(deadline))
-        connected = _context().wrap_socket(connected, server_hostname=host)
+        connected.settimeout(_remaining(deadline))
+        connected = _tls_context().wrap_socket(connected, server_hostname=host)
     return _Connection(host, port, connected)
 
 
-def _connected(host: str, port: int, deadline: float) -> socket.socket:
-    """A connection to the first address that answers; each has its share of the time that is left."""
+def _connect(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address that accepts one; each gets its share of the remaining time."""
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure = OSError(f"{host} has no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
@@ -210,7 +211,7 @@ def _connected(host: str, port: int, deadline: float) -> socket.socket:
         try:
             # Fails for IPv6 where the machine has none.
             connected = socket.socket(family, kind, protocol)
-            connected.settimeout(_left(deadline) / (len(addresses) - number))
+            connected.settimeout(_remaining(deadline) / (len(addresses) - number))
             connected.connect(address)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connected
@@ -221,8 +222,8 @@ def _connected(host: str, port: int, deadline: float) -> socket.socket:
     raise failure
 
 
-def _kept(peer: _Peer, idle_seconds: float) -> _Connection | None:
-    """The connection to ``peer`` that was used last, if it can be used; the others are closed that cannot."""
+def _take_idle(peer: _Peer, idle_seconds: float) -> _Connection | None:
+    """The usable connection to ``peer`` that was used last, None without one. Unusable ones are closed."""
     while True:
         try:
             # Other threads take connections too.
@@ -234,7 +235,7 @@ def _kept(peer: _Peer, idle_seconds: float) -> _Connection | None:
         connection.close()
 
 
-def _keep(peer: _Peer, connection: _Connection) -> None:
+def _add_idle(peer: _Peer, connection: _Connection) -> None:
     waiting = _idle.setdefault(peer, [])
     if connection.sock is not None and len(waiting) < MOST_IDLE:
         waiting.append((time.time(), connection))
@@ -242,15 +243,15 @@ def _keep(peer: _Peer, connection: _Connection) -> None:
         connection.close()
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time is over")
-    return left
+def _remaining(deadline: float) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("the deadline has passed")
+    return remaining
 
 
 @cache
-def _context() -> ssl.SSLContext:
+def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

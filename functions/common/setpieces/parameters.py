@@ -19,19 +19,19 @@ from setpieces.errors import RETRY_SECONDS, ExternalUnavailable
 from setpieces.observability import logger
 from setpieces.settings import STAGE
 
-# Instances that started together do not read again together.
+# Random, so that instances that started together do not refresh together.
 MAX_AGE_SECONDS = (240, 300)
-# The longest that Parameter Store is waited for, to connect and to answer each: without a value, and with one that is old. The
-# call that needs the address has one deadline for both, and is not to fail as long as there is a value.
+# Timeouts to connect to Parameter Store and to read its answer: without a value, and with an old one. The call that needs the
+# value has one deadline for both, and must not fail while there is a value.
 WAIT_SECONDS = 1
 REFRESH_SECONDS = 0.2
-# After a failure the last value is used for so long without asking.
+# How long the last value is used after a failure before the next read.
 PAUSE_SECONDS = (10, 20)
-# An instance that has no value yet asks twice.
+# An instance without a value reads twice.
 FIRST_TRIES = 2
 TRY_AGAIN_SECONDS = (0.1, 0.3)
 
-# (value, until when it is used without asking) by parameter: in wall-clock time, which goes on while the function is frozen.
+# (value, time of the next read) by parameter: in wall-clock time, which includes the time of a freeze.
 _values: dict[str, tuple[str, float]] = {}
 
 
@@ -64,7 +64,7 @@ def _read(parameter: str, tries: int, wait: float) -> str:
         if not is_unavailable(error):
             raise
         if tries == 1:
-            # With advice: callers that try again at once after some failures do not multiply the reads.
+            # With ``retry_after``: callers that retry at once would multiply the reads.
             reason = f"{parameter} cannot be read: {error}"
             raise ExternalUnavailable("ssm", reason, retry_after=RETRY_SECONDS) from error
     time.sleep(random.uniform(*TRY_AGAIN_SECONDS))

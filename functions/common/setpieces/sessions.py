@@ -1,4 +1,4 @@
-"""Sessions: who calls. A session is an opaque token that only its holder knows; the table holds its digest.
+"""Sessions. A session is an opaque token that only its holder knows; the table holds its digest.
 
 Table ``SESSIONS_TABLE_NAME``: {session_hash, customer_id, identity_id, roles, issued_at, expires_at (TTL), ends_at,
 idle_seconds, generation}; times in epoch seconds. A person whose sessions were all ended has an item of their own
@@ -26,7 +26,7 @@ _BEARER = re.compile(r"Bearer +([A-Za-z0-9_-]{43})", re.IGNORECASE)
 class Session:
     """``customer_id`` and ``identity_id`` are ids of the shop and of the identity provider; ``roles`` may hold "admin".
 
-    ``expires_at`` moves on while the session is used, ``idle_seconds`` at a time (0: not at all), but not beyond ``ends_at``.
+    ``expires_at`` is extended while the session is used, ``idle_seconds`` at a time (0: never), but not beyond ``ends_at``.
     """
 
     session_hash: str
@@ -51,18 +51,19 @@ class Person:
 
 
 def bearer_token(authorization: str) -> str | None:
-    """The token in an ``Authorization`` header; None if it holds none of ours."""
+    """The token in an ``Authorization`` header; None without a valid one."""
     match = _BEARER.fullmatch(authorization)
     return match[1] if match else None
 
 
 def session_hash(token: str) -> str:
-    """The key under which a token's session is stored: a table that leaks opens no session."""
+    """The key of a token's session: a digest, so that a leaked table gives no access."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def use_session(token: str) -> Session | None:
-    """The session of a token, kept alive; None if there is none, if it has ended or expired, or with its person's others.
+    """The session of a token, extended by its use; None if it does not exist, has ended or expired, or if all sessions of its
+    person were ended.
 
     Two consistent reads, and a write now and then.
     """
@@ -71,7 +72,7 @@ def use_session(token: str) -> Session | None:
 
 
 def find_session(token: str) -> Session | None:
-    """As ``use_session``, without using it."""
+    """As ``use_session``, without extending it."""
     stored = read_item(session_hash(token))
     # DynamoDB removes expired items days late.
     if not stored or stored["expires_at"] <= int(time.time()):
@@ -81,7 +82,7 @@ def find_session(token: str) -> Session | None:
 
 
 def find_person(identity_id: str) -> Person:
-    """What is known of the ends of all sessions of a person."""
+    """The person's generation of sessions, and when all their sessions were last ended."""
     return from_stored(Person, read_item(person_key(identity_id)))
 
 
@@ -96,7 +97,7 @@ def read_item(key: str) -> dict[str, Any]:
 
 
 def _extend(session: Session, now: int) -> bool:
-    """Whether the session is still there after its end was moved on, which is done when half of its idle time is over."""
+    """Extend a session after half of its idle time; False if it has ended meanwhile."""
     expires_at = min(now + session.idle_seconds, session.ends_at)
     if expires_at <= session.expires_at or session.expires_at - now > session.idle_seconds / 2:
         return True
@@ -105,12 +106,12 @@ def _extend(session: Session, now: int) -> bool:
             setting("SESSIONS_TABLE_NAME"),
             {"session_hash": session.session_hash},
             set={"expires_at": expires_at},
-            # One that was ended meanwhile does not come back.
+            # A session that was ended meanwhile is not extended.
             condition="attribute_exists(session_hash)",
         )
     except ConditionFailed:
         return False
     except (BotoCoreError, ClientError):
-        # The next request moves it on.
+        # The next request extends it.
         return True
     return True

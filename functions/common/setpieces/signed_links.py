@@ -1,4 +1,4 @@
-"""Clients that sign links to objects in S3."""
+"""Signed links to objects in S3."""
 
 from typing import TYPE_CHECKING, Any
 

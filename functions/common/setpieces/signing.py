@@ -15,7 +15,7 @@ def _session() -> Any:
 
 
 def sign_request(method: str, url: str, payload: str | None, headers: dict[str, str]) -> dict[str, str]:
-    """``headers`` and what else the request has to say to be signed."""
+    """``headers`` with those that sign the request (AWS Signature Version 4)."""
     request = AWSRequest(method=method, url=url, data=payload, headers={"Host": urlsplit(url).netloc, **headers})
     SigV4Auth(_session().get_credentials(), "execute-api", _session().region_name).add_auth(request)
     return dict(request.headers)

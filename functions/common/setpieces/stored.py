@@ -1,4 +1,4 @@
-"""What other versions of a service have stored or sent: versions live side by side, during a canary and after a rollback."""
+"""Data that another version of a service has stored or sent: versions run side by side, in a canary and after a rollback."""
 
 from collections.abc import Mapping
 from dataclasses import fields

@@ -93,7 +93,7 @@ def test_a_deadline_is_for_the_whole_internal_call(monkeypatch, script):
 @pytest.mark.parametrize("script", SLOW)
 def test_a_deadline_holds_over_tls(monkeypatch, tmp_path, script):
     server, client = _tls(tmp_path)
-    monkeypatch.setattr(connections, "_context", lambda: client)
+    monkeypatch.setattr(connections, "_tls_context", lambda: client)
     with Peer(script, tls=server) as peer, pytest.raises(ExternalUnavailable) as failure:
         call(peer, timeout=SECONDS)
     assert failure.value.timed_out
@@ -115,7 +115,7 @@ def test_a_handshake_that_drips_is_given_up():
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
     server, client = _tls(tmp_path)
-    monkeypatch.setattr(connections, "_context", lambda: client)
+    monkeypatch.setattr(connections, "_tls_context", lambda: client)
     with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(ExternalUnavailable) as failure:
         call(peer, "PUT", timeout=SECONDS, body="x" * 20_000_000)
     assert not peer.was_waited_for
@@ -127,7 +127,7 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
 def test_every_wait_has_what_is_left_of_the_whole(monkeypatch, tmp_path, tls, died):
     """To connect, to shake hands, each send, each read; also those of the second try, after a kept connection that had died."""
     server, client = _tls(tmp_path)
-    monkeypatch.setattr(connections, "_context", lambda: client)
+    monkeypatch.setattr(connections, "_tls_context", lambda: client)
     scripts = (forget_after_one, keep_answering) if died else (keep_answering,)
     with Peer(*scripts, tls=server if tls else None) as peer:
         if died:
@@ -199,7 +199,7 @@ def test_a_connection_is_kept():
 
 def test_a_connection_is_kept_over_tls(monkeypatch, tmp_path):
     server, client = _tls(tmp_path)
-    monkeypatch.setattr(connections, "_context", lambda: client)
+    monkeypatch.setattr(connections, "_tls_context", lambda: client)
     with Peer(keep_answering, tls=server) as peer:
         assert [call(peer).status, call(peer).status] == [200, 200]
     assert peer.requests == [(0, "GET"), (0, "GET")]
@@ -317,7 +317,7 @@ def test_what_comes_after_a_response_is_no_answer_to_the_next_request(monkeypatc
         keep_answering(connection)
 
     server, client = _tls(tmp_path)
-    monkeypatch.setattr(connections, "_context", lambda: client)
+    monkeypatch.setattr(connections, "_tls_context", lambda: client)
     with Peer(smuggle, keep_answering, tls=server if tls else None) as peer:
         assert [call(peer), call(peer)] == [external.Answer(200, {}), external.Answer(200, {})]
     assert peer.requests == [(0, "GET"), (1, "GET")]

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench import operations, quotas
 from bench.prices import firehose_gigabytes, price
-from local.declared import every, name_of, pieces
+from local.declared import iter_resources, name_of, pieces
 
 DAY, MONTH_DAYS, MONTH_HOURS = 86_400, 30.4, 730
 MILLION = 1_000_000
@@ -67,21 +67,21 @@ class Templates:
     @classmethod
     def declared(cls) -> "Templates":
         memory, consumers, throttles = {}, {}, {}
-        for piece, name, function in every("AWS::Lambda::Function"):
+        for piece, name, function in iter_resources("AWS::Lambda::Function"):
             memory[f"{piece.service}/{name}"] = function.get("MemorySize", 128) / 1024
-        for piece, _, mapping in every("AWS::Lambda::EventSourceMapping"):
+        for piece, _, mapping in iter_resources("AWS::Lambda::EventSourceMapping"):
             at_once = int(
                 mapping.get("ScalingConfig", {}).get("MaximumConcurrency", quotas.value("lambda_concurrency"))
             )
             consumers[f"{piece.service}/{name_of(mapping['FunctionName'])}"] = at_once, int(mapping["BatchSize"])
-        for piece, _, stage in every("AWS::ApiGateway::Stage"):
+        for piece, _, stage in iter_resources("AWS::ApiGateway::Stage"):
             for setting in stage.get("MethodSettings", []):
                 if setting["ResourcePath"] == "/*":
                     throttles[piece.service] = float(setting["ThrottlingRateLimit"])
-        fifo = {piece.service for piece, _, queue in every("AWS::SQS::Queue") if queue.get("FifoQueue")}
+        fifo = {piece.service for piece, _, queue in iter_resources("AWS::SQS::Queue") if queue.get("FifoQueue")}
         requests = {
             f"{piece.service}/{name_of(permission['FunctionName']).removesuffix('Aliaslive')}"
-            for piece, _, permission in every("AWS::Lambda::Permission")
+            for piece, _, permission in iter_resources("AWS::Lambda::Permission")
             if permission["Principal"] == "apigateway.amazonaws.com"
         }
         return cls(memory, consumers, frozenset(fifo), throttles, frozenset(requests))
@@ -260,23 +260,29 @@ def a_day(operation: str, multiple: float) -> float:
 
 def fixed() -> dict[str, tuple[float, str]]:
     """US dollars a month that are paid whether or not somebody comes: (how much, of what), from the templates of production."""
-    alarms = sum(max(1, len(_measured(alarm))) for piece, _, alarm in every("AWS::CloudWatch::Alarm") if _ours(piece))
-    boards = sum(1 for piece, _, _ in every("AWS::CloudWatch::Dashboard") if _ours(piece))
-    keys = sum(1 for piece, _, _ in every("AWS::KMS::Key") if _ours(piece))
-    acls = [acl for piece, _, acl in every("AWS::WAFv2::WebACL")]
+    alarms = sum(
+        max(1, len(_measured(alarm))) for piece, _, alarm in iter_resources("AWS::CloudWatch::Alarm") if _ours(piece)
+    )
+    boards = sum(1 for piece, _, _ in iter_resources("AWS::CloudWatch::Dashboard") if _ours(piece))
+    keys = sum(1 for piece, _, _ in iter_resources("AWS::KMS::Key") if _ours(piece))
+    acls = [acl for piece, _, acl in iter_resources("AWS::WAFv2::WebACL")]
     rules = sum(len(acl["Rules"]) for acl in acls)
-    balancers = len(list(every("AWS::ElasticLoadBalancingV2::LoadBalancer")))
+    balancers = len(list(iter_resources("AWS::ElasticLoadBalancingV2::LoadBalancer")))
     zones = sum(
         len(endpoint["SubnetIds"])
-        for _, _, endpoint in every("AWS::EC2::VPCEndpoint")
+        for _, _, endpoint in iter_resources("AWS::EC2::VPCEndpoint")
         if endpoint.get("VpcEndpointType") == "Interface"
     )
-    task = next(properties for _, _, properties in every("AWS::ECS::TaskDefinition"))
+    task = next(properties for _, _, properties in iter_resources("AWS::ECS::TaskDefinition"))
     tasks = int(pieces()["storefront"].source["Parameters"]["Tasks"]["Default"])
     vcpu, gb = int(task["Cpu"]) / 1024, int(task["Memory"]) / 1024
-    nodes = next(properties for _, _, properties in every("AWS::ElastiCache::ReplicationGroup"))["NumCacheClusters"]
-    encrypted = sum("KmsMasterKeyId" in one for _, _, one in every("AWS::SQS::Queue", "AWS::SNS::Topic"))
-    encrypted += sum(table["SSESpecification"]["SSEType"] == "KMS" for _, _, table in every("AWS::DynamoDB::Table"))
+    nodes = next(properties for _, _, properties in iter_resources("AWS::ElastiCache::ReplicationGroup"))[
+        "NumCacheClusters"
+    ]
+    encrypted = sum("KmsMasterKeyId" in one for _, _, one in iter_resources("AWS::SQS::Queue", "AWS::SNS::Topic"))
+    encrypted += sum(
+        table["SSESpecification"]["SSEType"] == "KMS" for _, _, table in iter_resources("AWS::DynamoDB::Table")
+    )
     queues = len(Templates.declared().consumers) + 2  # the feed pipeline is there three times
     return {
         "alarms": (price("alarm_month", alarms), f"{alarms} metrics of alarms"),

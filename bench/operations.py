@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 from local import accounts, emulator_client, feed_samples, feeds, routing
-from local.declared import every, name_of, pieces
+from local.declared import iter_resources, name_of, pieces
 from local.publish import resources
 from local.settings import FRONT_DOOR, ROOT, STACK, STAGE
 from local.shop import Shop, eventually, new_basket_id, unique
@@ -283,9 +283,9 @@ def scheduled() -> set[tuple[str, str]]:
     """(service, logical id) of the functions that a schedule invokes."""
     found = {
         (piece.service, name_of(properties["Target"]["Arn"]))
-        for piece, _, properties in every("AWS::Scheduler::Schedule")
+        for piece, _, properties in iter_resources("AWS::Scheduler::Schedule")
     }
-    for piece, _, properties in every("AWS::Events::Rule"):
+    for piece, _, properties in iter_resources("AWS::Events::Rule"):
         if "ScheduleExpression" in properties:
             found |= {(piece.service, name_of(target["Arn"])) for target in properties["Targets"]}
     return found

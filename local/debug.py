@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import click
 
-from local.declared import every
+from local.declared import iter_resources
 from local.failures import requires_shop
 from local.options import ExistingFile, JsonFile
 from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
@@ -24,7 +24,7 @@ from local.settings import ACCOUNT_ID, REGION, ROOT, aws_environment
 
 def function_of(file: Path) -> tuple[str, dict[str, Any]]:
     """(service, properties) of the function whose handler is in ``file``. Raises ``click.UsageError`` if there is none."""
-    for piece, name, properties in every("AWS::Lambda::Function"):
+    for piece, name, properties in iter_resources("AWS::Lambda::Function"):
         if file.resolve() == piece.handlers[name]:
             return piece.service, properties
     raise click.UsageError(f"{file} is not a handler; open functions/<service>/<package>/handlers/<function>.py")

@@ -1,6 +1,6 @@
 """What the templates declare, as CloudFormation would deploy it: snippets included, SAM expanded, intrinsics resolved.
 
-For checks that need no cloud. A reference becomes a stand-in that still names what it refers to: the logical id, an ARN that
+For checks that need no cloud. A reference becomes a placeholder that still names what it refers to: the logical id, an ARN that
 ends in it, or for a parameter its default or name; ``name_of`` finds that again.
 """
 
@@ -99,7 +99,7 @@ class Piece:
         return found
 
     def resolve(self, value: Any) -> Any:
-        """``value`` with stand-ins for its intrinsics; of an ``Fn::If`` the first branch."""
+        """``value`` with placeholders for its intrinsics; of an ``Fn::If`` the first branch."""
         match value:
             case {"Ref": str(name), **rest} if not rest:
                 return self._stand_in(name)
@@ -141,9 +141,9 @@ class Piece:
         return f"arn:aws:{kind.split('::')[1].lower()}:{REGION}:{ACCOUNT_ID}:{name}"
 
 
-def name_of(stand_in: Any) -> str:
-    """The logical id or parameter that a stand-in stands for."""
-    return re.split(r"[:/]", stand_in)[-1] if isinstance(stand_in, str) else ""
+def name_of(placeholder: Any) -> str:
+    """The logical id or parameter that a placeholder stands for."""
+    return re.split(r"[:/]", placeholder)[-1] if isinstance(placeholder, str) else ""
 
 
 @cache
@@ -153,7 +153,7 @@ def pieces() -> dict[str, Piece]:
     return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source) for source in sources}
 
 
-def every(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
+def iter_resources(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
     """(piece, logical id, properties) of every resource of these types in all templates."""
     for piece in pieces().values():
         for name, properties in piece.of_type(*types).items():

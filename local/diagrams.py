@@ -242,7 +242,7 @@ def _functions(piece: Piece, text: str) -> list[str]:
 
 
 def _drawn(piece: Piece, text: str) -> list[str]:
-    """The resources of the template that a stand-in names, if they are ones that are drawn."""
+    """The resources of the template that a placeholder names, if they are ones that are drawn."""
     return [name for name in re.findall(r"\w+", text) if piece.resources.get(name, {}).get("Type") in SHAPES]
 
 

@@ -9,21 +9,21 @@ from local.settings import ACCOUNT_ID, REGION
 Policy = tuple[str, dict[str, Any]]
 
 
-def several(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A policy writes one item or a list of them."""
     return value if isinstance(value, list) else [value]
 
 
 def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return several(document["Statement"])
+    return as_list(document["Statement"])
 
 
 def grants(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(action, resource) of everything that a policy allows."""
     for statement in statements(document):
         if statement["Effect"] == "Allow":
-            for action in several(statement.get("Action", [])):
-                for resource in several(statement.get("Resource", "")):
+            for action in as_list(statement.get("Action", [])):
+                for resource in as_list(statement.get("Resource", "")):
                     yield action, resource
 
 
@@ -53,7 +53,7 @@ def trusted(piece: Piece, role: str) -> set[str]:
     """The services that may assume a role."""
     trust = piece.of_type("AWS::IAM::Role")[name_of(role)]["AssumeRolePolicyDocument"]
     return {
-        service for statement in statements(trust) for service in several(statement["Principal"].get("Service", []))
+        service for statement in statements(trust) for service in as_list(statement["Principal"].get("Service", []))
     }
 
 
@@ -64,9 +64,9 @@ def senders(piece: Piece, queue: str) -> set[tuple[str, str]]:
         if queue not in map(name_of, policy["Queues"]):
             continue
         for statement in statements(policy["PolicyDocument"]):
-            resources = map(name_of, several(statement["Resource"]))
-            if "sqs:SendMessage" in several(statement["Action"]) and queue in resources:
-                for service in several(statement["Principal"].get("Service", [])):
+            resources = map(name_of, as_list(statement["Resource"]))
+            if "sqs:SendMessage" in as_list(statement["Action"]) and queue in resources:
+                for service in as_list(statement["Principal"].get("Service", [])):
                     found.add((service, _source(statement.get("Condition", {}))))
     return found
 

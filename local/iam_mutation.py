@@ -23,7 +23,7 @@ from rich.console import Console
 from local import iam_report, iam_usage, publish
 from local.cloud import start
 from local.declared import pieces
-from local.grants import several
+from local.grants import as_list
 from local.integration_role import SERVICE as DELIVERY
 from local.processes import kill_workers
 from local.settings import ROOT
@@ -75,7 +75,7 @@ def without(iam: Any, statement: Statement) -> Iterator[dict[str, Any]]:
 def needed(service: str, role: str, taken: dict[str, Any]) -> bool:
     """Does the template's own check miss the statement?"""
     granted = list(iam_report.granted(pieces()[service]))
-    actions = several(taken["Action"])
+    actions = as_list(taken["Action"])
     left = [grant for grant in granted if grant.role != role or grant.action not in actions]
     return iam_report.unmet(pieces()[service], left) != []
 

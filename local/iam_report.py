@@ -27,7 +27,7 @@ from rich.table import Table
 from local import iam_usage, publish
 from local.declared import Piece, definition, name_of, pieces
 from local.failures import requires_shop
-from local.grants import role_policies, several, statements
+from local.grants import as_list, role_policies, statements
 from local.integration_role import SERVICE as DELIVERY
 from local.integration_role import TESTS_STACK, integration_roles
 from local.settings import STACK
@@ -140,8 +140,8 @@ def granted(piece: Piece) -> Iterator[Granted]:
         for policy, document in role_policies(piece, role):
             for number, statement in enumerate(statements(document)):
                 if statement["Effect"] == "Allow":
-                    for a, action in enumerate(several(statement["Action"])):
-                        for r, resource in enumerate(several(statement["Resource"])):
+                    for a, action in enumerate(as_list(statement["Action"])):
+                        for r, resource in enumerate(as_list(statement["Resource"])):
                             yield Granted(piece.service, role, action, resource, (policy, number, a, r))
 
 

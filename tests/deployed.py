@@ -15,25 +15,25 @@ from local.gateway.document import Document
 from local.gateway.routes import Routes
 
 
-def origin(piece: Piece, stand_in: Any) -> tuple[Piece, Any]:
-    """The template that declares what ``stand_in`` stands for, and its stand-in there.
+def origin(piece: Piece, placeholder: Any) -> tuple[Piece, Any]:
+    """The template that declares what ``placeholder`` stands for, and its placeholder there.
 
     A parameter of ``piece`` leads to the template that publishes its value.
     """
-    logical = name_of(stand_in)
+    logical = name_of(placeholder)
     source = piece.source.get("Metadata", {}).get("SetPiece", {}).get("Parameters", {}).get(logical)
-    if logical in piece.resources or not source or "://" in stand_in:
-        return piece, stand_in
+    if logical in piece.resources or not source or "://" in placeholder:
+        return piece, placeholder
     owner, _, published = source.partition("/")
     for parameter in pieces()[owner].of_type("AWS::SSM::Parameter").values():
         if parameter["Name"].endswith(f"/{owner}/{published}"):
             return origin(pieces()[owner], parameter["Value"])
-    return piece, stand_in
+    return piece, placeholder
 
 
-def name(piece: Piece, stand_in: Any) -> Any:
-    """``<service>.<logical id>`` of the resource that ``stand_in`` stands for; ``stand_in`` if it is no resource."""
-    owner, value = origin(piece, stand_in)
+def name(piece: Piece, placeholder: Any) -> Any:
+    """``<service>.<logical id>`` of the resource that ``placeholder`` stands for; ``placeholder`` if it is no resource."""
+    owner, value = origin(piece, placeholder)
     return f"{owner.service}.{name_of(value)}" if name_of(value) in owner.resources else value
 
 
@@ -51,7 +51,7 @@ class Function:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The environment variables as the template has them, with stand-ins for what it refers to."""
+        """The environment variables as the template has them, with placeholders for what it refers to."""
         declared: dict[str, Any] = self._properties.get("Environment", {}).get("Variables", {})
         return declared
 
@@ -172,7 +172,7 @@ def api(service: str) -> Api:
 
 
 def with_names(piece: Piece, value: Any) -> Any:
-    """A request of an integration or a task with names instead of stand-ins for tables."""
+    """A request of an integration or a task with names instead of placeholders for tables."""
     if isinstance(value, Mapping):
         return {
             key: name(piece, inner) if key == "TableName" else with_names(piece, inner) for key, inner in value.items()

@@ -73,9 +73,9 @@ class Cloud:
             self._monkeypatch.setenv(variable, value)
         return made
 
-    def value(self, piece: Piece, stand_in: Any) -> str:
-        """The name, URL or ARN of the resource that ``stand_in`` stands for; ``stand_in`` if it is no resource."""
-        owner, value = deployed.origin(piece, stand_in)
+    def value(self, piece: Piece, placeholder: Any) -> str:
+        """The name, URL or ARN of the resource that ``placeholder`` stands for; ``placeholder`` if it is no resource."""
+        owner, value = deployed.origin(piece, placeholder)
         if name_of(value) not in owner.resources or "://" in value:
             return str(value).replace(f":{ACCOUNT_ID}:", f":{DEFAULT_ACCOUNT_ID}:")
         reference, arn = self.resource(owner, name_of(value))

@@ -11,13 +11,13 @@ import yaml
 from jsonschema import Draft4Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from local.declared import every, pieces
+from local.declared import iter_resources, pieces
 from local.gateway import integrations
 from local.settings import ROOT
 
 DOCUMENTS = [
     pytest.param(api["Body"], pieces()[piece.service].apis[name], id=piece.service)
-    for piece, name, api in every("AWS::ApiGateway::RestApi")
+    for piece, name, api in iter_resources("AWS::ApiGateway::RestApi")
 ]
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: the import ignores these, so a
 # model that relies on one guards nothing.
@@ -184,11 +184,11 @@ def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():
 def test_a_web_acl_that_sheds_load_says_when_to_ask_again():
     blocked = [
         rule["Action"]["Block"]["CustomResponse"]
-        for _, _, acl in every("AWS::WAFv2::WebACL")
+        for _, _, acl in iter_resources("AWS::WAFv2::WebACL")
         for rule in acl["Rules"]
         if "CustomResponse" in rule.get("Action", {}).get("Block", {})
     ]
-    assert len(blocked) == len(list(every("AWS::WAFv2::WebACL")))
+    assert len(blocked) == len(list(iter_resources("AWS::WAFv2::WebACL")))
     for response in blocked:
         assert response["ResponseCode"] == 429
         assert "Retry-After" in {header["Name"] for header in response["ResponseHeaders"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, every, name_of
+from local.declared import Piece, iter_resources, name_of
 
 QUEUE, FUNCTION = "AWS::SQS::Queue", "AWS::Lambda::Function"
 
@@ -15,7 +15,7 @@ TAKEN_UP = {"setpieces-local-orders-submit-dlq"}
 def consumers() -> list[Any]:
     """(queue, dead-letter queue) of every function that is behind a queue of its template and buries what no retry can help."""
     found = []
-    for piece, _, source in every("AWS::Lambda::EventSourceMapping"):
+    for piece, _, source in iter_resources("AWS::Lambda::EventSourceMapping"):
         queues, function = piece.of_type(QUEUE), piece.of_type(FUNCTION)[name_of(source["FunctionName"])]
         letters = queues.get(name_of(function["Environment"]["Variables"].get("DEAD_LETTER_QUEUE_URL")))
         queue = queues.get(name_of(source["EventSourceArn"]))

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from local.cli import cli
-from local.declared import every
+from local.declared import iter_resources
 from local.deploy import SAM_COMMAND
 from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
 from local.shop import Shop
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.local_only("samples name buckets that do not exist: AWS
 # (physical name, sample event) of every function. Of a template that is nested more than once, the first.
 SAMPLES = {
     function["FunctionName"]: ROOT / "events" / piece.service / f"{function['Handler'].split('.')[-2]}.json"
-    for piece, _, function in every("AWS::Lambda::Function")
+    for piece, _, function in iter_resources("AWS::Lambda::Function")
 }
 # Samples name things that a shop need not hold. What a function then owes its caller: an error that it acts upon.
 UNAUTHORIZED = "Unauthorized"  # how a request authorizer says 401

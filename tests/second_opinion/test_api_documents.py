@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from local.declared import every
+from local.declared import iter_resources
 from tests.second_opinion import tools
 
 REDOCLY = "@redocly/cli@2.77.0"
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-DOCUMENTS = {piece.service: api["Body"] for piece, _, api in every("AWS::ApiGateway::RestApi")}
+DOCUMENTS = {piece.service: api["Body"] for piece, _, api in iter_resources("AWS::ApiGateway::RestApi")}
 Found = Iterator[str]
 
 

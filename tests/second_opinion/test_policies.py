@@ -21,7 +21,7 @@ for text in json.load(sys.stdin):
     found = analyze_policy_string(text).findings
     print(json.dumps(sorted({(one.issue, str(one.detail)) for one in found})))
 """
-# What an ARN of each type looks like: the stand-ins of ``local.declared`` name the resource, and not in AWS's form.
+# What an ARN of each type looks like: the placeholders of ``local.declared`` name the resource, and not in AWS's form.
 ARNS = {
     "AWS::DynamoDB::Table": "dynamodb:{here}:table/{name}",
     "AWS::ECR::Repository": "ecr:{here}:repository/{name}",
@@ -50,7 +50,7 @@ PARAMETERS = {
     "PlatformArn": ARNS["AWS::IAM::Role"],
 }
 ACCOUNT = "123456789012"
-STAND_IN = re.compile(r"^(?:arn:aws:[\w-]+:[\w-]*:\d*:)?(\w+)")
+PLACEHOLDER = re.compile(r"^(?:arn:aws:[\w-]+:[\w-]*:\d*:)?(\w+)")
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,21 @@ def found(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def as_deployed(piece: Piece, value: Any) -> Any:
-    """A policy with each stand-in as the ARN that AWS would put there."""
+    """A policy with each placeholder as the ARN that AWS would put there."""
     if isinstance(value, dict):
         return {name: as_deployed(piece, inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [as_deployed(piece, inner) for inner in value]
-    stand_in = STAND_IN.match(value) if isinstance(value, str) else None
-    if not stand_in:
+    placeholder = PLACEHOLDER.match(value) if isinstance(value, str) else None
+    if not placeholder:
         return value
-    name = stand_in[1]
+    name = placeholder[1]
     form = ARNS.get(piece.resources.get(name, {}).get("Type", ""))
     if name in piece.source.get("Parameters", {}):
         form = next((form for pattern, form in PARAMETERS.items() if re.fullmatch(pattern, name)), None)
     if not form:
         return value
-    return f"arn:aws:{form.format(here=f'{REGION}:{ACCOUNT}', account=ACCOUNT, name=name)}{value[stand_in.end() :]}"
+    return f"arn:aws:{form.format(here=f'{REGION}:{ACCOUNT}', account=ACCOUNT, name=name)}{value[placeholder.end() :]}"
 
 
 def to_analyse(policy: Policy) -> dict[str, Any]:

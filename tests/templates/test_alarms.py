@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.declared import Piece, definition, every, name_of, pieces
+from local.declared import Piece, definition, iter_resources, name_of, pieces
 from local.settings import ROOT
 from tests.templates import outages
 from tests.templates.outages import OURS, PUBLISHED
@@ -103,7 +103,7 @@ def put_by_us() -> set[Series]:
     for piece in pieces().values():
         for handler in piece.handlers.values():
             found.update(put_by(imported(handler, handler.parents[2], set()), piece.service))
-    for _, _, metric_filter in every("AWS::Logs::MetricFilter"):
+    for _, _, metric_filter in iter_resources("AWS::Logs::MetricFilter"):
         for put in metric_filter["MetricTransformations"]:
             dimensions = frozenset(one["Key"] for one in put.get("Dimensions", []))
             found.add(Series(put["MetricNamespace"], re.escape(put["MetricName"]), dimensions))
@@ -162,12 +162,12 @@ def of_search(expression: str) -> Series:
 def looked_at() -> list[Any]:
     alarms = [
         pytest.param(series, id=f"{piece.service} {name} {number}")
-        for piece, name, alarm in every("AWS::CloudWatch::Alarm")
+        for piece, name, alarm in iter_resources("AWS::CloudWatch::Alarm")
         for number, series in enumerate(of_alarm(alarm))
     ]
     widgets = [
         pytest.param(series, id=f"{piece.service} {name} {widget['properties']['title']} {number}")
-        for piece, name, dashboard in every("AWS::CloudWatch::Dashboard")
+        for piece, name, dashboard in iter_resources("AWS::CloudWatch::Dashboard")
         for widget in json.loads(dashboard["DashboardBody"])["widgets"]
         for number, series in enumerate(of_widget(widget["properties"]["metrics"]))
     ]
@@ -204,7 +204,7 @@ def watched(piece: Piece) -> set[tuple[str, str]]:
 
 def test_a_queue_whose_messages_are_tried_again_has_an_alarm_that_counts_those():
     """``ApproximateAgeOfOldestMessage`` of a standard queue leaves out what was received more than three times."""
-    for piece, name, source in every("AWS::Lambda::EventSourceMapping"):
+    for piece, name, source in iter_resources("AWS::Lambda::EventSourceMapping"):
         queue = name_of(source["EventSourceArn"])
         if ("ApproximateAgeOfOldestMessage", queue) in watched(piece):
             fifo = piece.of_type("AWS::SQS::Queue")[queue].get("FifoQueue")
@@ -213,13 +213,13 @@ def test_a_queue_whose_messages_are_tried_again_has_an_alarm_that_counts_those()
 
 def test_a_state_machine_that_ends_by_its_timeout_raises_an_alarm():
     """``ExecutionsFailed`` does not count those."""
-    for piece, name, _ in every("AWS::StepFunctions::StateMachine"):
+    for piece, name, _ in iter_resources("AWS::StepFunctions::StateMachine"):
         if "TimeoutSeconds" in definition(piece, name):
             assert ("ExecutionsTimedOut", name) in watched(piece), (piece.service, name)
 
 
 def test_a_rule_that_delivers_nothing_raises_an_alarm():
-    for piece, name, rule in every("AWS::Events::Rule"):
+    for piece, name, rule in iter_resources("AWS::Events::Rule"):
         named = name_of(rule.get("Name", name))
         metrics = {"FailedInvocations"}
         if any("DeadLetterConfig" in target for target in rule["Targets"]):
@@ -279,7 +279,7 @@ def test_every_alarm_goes_off_in_an_outage_and_every_outage_has_alarms_that_exis
 def test_a_template_with_alarms_is_part_of_the_shop():
     """Other alarms would be in no outage."""
     shop = {piece.service for _, piece, _ in nested()}
-    assert {piece.service for piece, _, _ in every("AWS::CloudWatch::Alarm")} <= shop
+    assert {piece.service for piece, _, _ in iter_resources("AWS::CloudWatch::Alarm")} <= shop
 
 
 @pytest.mark.parametrize("kind", sorted({*outages.NAMESPACES} - {"AWS::Lambda::Function"}))

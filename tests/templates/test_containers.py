@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from local.declared import every
+from local.declared import iter_resources
 from local.settings import ROOT
 
 CONTAINERS = [
     pytest.param(task, container, id=f"{piece.service} {container['Name']}")
-    for piece, _, task in every("AWS::ECS::TaskDefinition")
+    for piece, _, task in iter_resources("AWS::ECS::TaskDefinition")
     for container in task["ContainerDefinitions"]
 ]
 
@@ -29,7 +29,7 @@ def test_a_container_that_cannot_be_written_to_has_a_place_for_temporary_files(t
 
 
 def test_a_deployment_leaves_the_number_of_containers_to_what_scales_them():
-    for piece, name, service in every("AWS::ECS::Service"):
+    for piece, name, service in iter_resources("AWS::ECS::Service"):
         scaled = [
             target["ResourceId"] for target in piece.of_type("AWS::ApplicationAutoScaling::ScalableTarget").values()
         ]

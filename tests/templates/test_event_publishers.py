@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.declared import every
-from local.grants import role_policies, several, statements
+from local.declared import iter_resources
+from local.grants import as_list, role_policies, statements
 from local.routing import Route, producers, routes, samples, takes
 from local.settings import STAGE
 
@@ -49,10 +49,10 @@ def test_a_rule_takes_no_event_of_another_stage(route: Route):
 def puts() -> list[tuple[str, str, dict[str, Any]]]:
     """(service, role, statement) of everything that lets a role put events on a bus."""
     found = []
-    for piece, name, _ in every("AWS::IAM::Role"):
+    for piece, name, _ in iter_resources("AWS::IAM::Role"):
         for _, document in role_policies(piece, name) if piece.service not in TESTS else ():
             for statement in statements(document):
-                actions = several(statement.get("Action", "*"))
+                actions = as_list(statement.get("Action", "*"))
                 if statement["Effect"] == "Allow" and any(fnmatchcase("events:PutEvents", each) for each in actions):
                     found.append((piece.service, name, statement))
     return found
@@ -66,7 +66,7 @@ def test_a_role_publishes_as_its_own_service_only(service: str, role: str, state
         for who, source in publishers
         if who == service
     }
-    sources = set(several(statement["Condition"]["StringEquals"]["events:source"]))
+    sources = set(as_list(statement["Condition"]["StringEquals"]["events:source"]))
     assert sources
     assert sources <= declared
 
@@ -83,7 +83,7 @@ def test_every_service_that_publishes_on_the_bus_is_seen_here():
 
 def invokers() -> list[tuple[str, str, dict[str, Any]]]:
     """(service, name, properties) of what lets a service of AWS call a function."""
-    return [(piece.service, name, properties) for piece, name, properties in every("AWS::Lambda::Permission")]
+    return [(piece.service, name, properties) for piece, name, properties in iter_resources("AWS::Lambda::Permission")]
 
 
 @pytest.mark.parametrize(("service", "name", "permission"), invokers(), ids=lambda value: str(value)[:40])

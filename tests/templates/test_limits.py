@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from local.declared import definition, every, pieces
+from local.declared import definition, iter_resources, pieces
 from local.grants import role_documents
 from local.settings import REGION
 from local.settings import STAGE as LOCAL
@@ -52,7 +52,7 @@ def _stacks() -> Iterator[tuple[str, str, int]]:
 
 
 def _policies() -> Iterator[tuple[str, str, int]]:
-    for piece, name, role in every("AWS::IAM::Role"):
+    for piece, name, role in iter_resources("AWS::IAM::Role"):
         where = f"{piece.service} {name}"
         yield "inline-policies", where, sum(len(longest(document)) for document in role_documents(piece, name))
         yield "trust-policy", where, len(longest(role["AssumeRolePolicyDocument"]))
@@ -64,39 +64,39 @@ def _policies() -> Iterator[tuple[str, str, int]]:
         ("topic-policy", "AWS::SNS::TopicPolicy", "PolicyDocument"),
         ("logs-policy", "AWS::Logs::ResourcePolicy", "PolicyDocument"),
     ):
-        for piece, name, properties in every(kind):
+        for piece, name, properties in iter_resources(kind):
             yield limit, f"{piece.service} {name}", len(longest(properties[key]).encode())
-    yield "logs-policies", "the shop", len(list(every("AWS::Logs::ResourcePolicy")))
+    yield "logs-policies", "the shop", len(list(iter_resources("AWS::Logs::ResourcePolicy")))
 
 
 def _names() -> Iterator[tuple[str, str, int]]:
     for limit in LIMITS:
         kind, _, key = limit.partition(" ")
-        for piece, name, properties in every(kind) if key else ():
+        for piece, name, properties in iter_resources(kind) if key else ():
             if isinstance(properties.get(key), str):
                 yield limit, f"{piece.service} {name}", len(longest(properties[key]))
 
 
 def _parts() -> Iterator[tuple[str, str, int]]:
     rules_of_bus: dict[str, int] = defaultdict(int)
-    for piece, name, function in every("AWS::Lambda::Function"):
+    for piece, name, function in iter_resources("AWS::Lambda::Function"):
         where = f"{piece.service} {name}"
         # References become names of up to 128 characters, or ARNs.
         variables = function.get("Environment", {}).get("Variables", {})
         yield "environment", where, sum(len(key) + max(len(longest(value)), 128) for key, value in variables.items())
         yield "layers", where, len(function.get("Layers", ()))
-    for piece, name, rule in every("AWS::Events::Rule"):
+    for piece, name, rule in iter_resources("AWS::Events::Rule"):
         yield "rule-targets", f"{piece.service} {name}", len(rule.get("Targets", ()))
         yield "event-pattern", f"{piece.service} {name}", len(longest(rule.get("EventPattern", "")))
         rules_of_bus[str(rule.get("EventBusName", "default"))] += 1
     for bus, count in rules_of_bus.items():
         yield "bus-rules", bus, count
-    for piece, name, alarm in every("AWS::CloudWatch::Alarm"):
+    for piece, name, alarm in iter_resources("AWS::CloudWatch::Alarm"):
         yield "alarm-metrics", f"{piece.service} {name}", len(alarm.get("Metrics", ())) or 1
-    yield "alarms", "the shop", len(list(every("AWS::CloudWatch::Alarm")))
-    for piece, name, table in every("AWS::DynamoDB::Table"):
+    yield "alarms", "the shop", len(list(iter_resources("AWS::CloudWatch::Alarm")))
+    for piece, name, table in iter_resources("AWS::DynamoDB::Table"):
         yield "table-indexes", f"{piece.service} {name}", len(table.get("GlobalSecondaryIndexes", ()))
-    for piece, name, api in every("AWS::ApiGateway::RestApi"):
+    for piece, name, api in iter_resources("AWS::ApiGateway::RestApi"):
         yield "api-resources", f"{piece.service} {name}", _resources(api["Body"]["paths"])
         schemes = api["Body"].get("components", {}).get("securitySchemes", {}).values()
         authorizers = sum("x-amazon-apigateway-authorizer" in scheme for scheme in schemes)
@@ -106,14 +106,14 @@ def _parts() -> Iterator[tuple[str, str, int]]:
     for service, piece in pieces().items():
         for name in piece.of_type("AWS::StepFunctions::StateMachine"):
             yield "state-machine", f"{service} {name}", len(json.dumps(definition(piece, name)).encode())
-    for piece, name, rule in every("AWS::ElasticLoadBalancingV2::ListenerRule"):
+    for piece, name, rule in iter_resources("AWS::ElasticLoadBalancingV2::ListenerRule"):
         values = [value for condition in rule["Conditions"] for value in _values(condition)]
         yield "listener-values", f"{piece.service} {name}", len(values)
-    for piece, name, policy in every("AWS::CloudFront::CachePolicy"):
+    for piece, name, policy in iter_resources("AWS::CloudFront::CachePolicy"):
         settings = policy["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]
         keys = settings["QueryStringsConfig"].get("QueryStrings", ())
         yield "query-keys", f"{piece.service} {name}", len(keys.split(",") if isinstance(keys, str) else keys)
-    for piece, name, distribution in every("AWS::CloudFront::Distribution"):
+    for piece, name, distribution in iter_resources("AWS::CloudFront::Distribution"):
         yield "behaviours", f"{piece.service} {name}", len(distribution["DistributionConfig"]["CacheBehaviors"])
 
 

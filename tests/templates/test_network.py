@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, every, name_of
+from local.declared import Piece, iter_resources, name_of
 
 # AWS's list com.amazonaws.global.cloudfront.origin-facing in eu-central-1, the region of every stage in samconfig.toml.
 CLOUDFRONT = "pl-a3a144ca"
@@ -14,7 +14,7 @@ CLOUDFRONT = "pl-a3a144ca"
 NO_SOURCE = {"IpProtocol", "FromPort", "ToPort", "Description", "GroupId"}
 BALANCERS = [
     pytest.param(piece, name, balancer, id=f"{piece.service} {name}")
-    for piece, name, balancer in every("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    for piece, name, balancer in iter_resources("AWS::ElasticLoadBalancingV2::LoadBalancer")
 ]
 
 
@@ -25,7 +25,7 @@ def sources(rule: dict[str, Any]) -> dict[str, Any]:
 def ways_in(piece: Piece, group: str) -> Iterator[dict[str, Any]]:
     """The sources of every ingress of a security group. A rule for a group from another template may be for this one."""
     yield from map(sources, piece.of_type("AWS::EC2::SecurityGroup")[group].get("SecurityGroupIngress", []))
-    for other, _, rule in every("AWS::EC2::SecurityGroupIngress"):
+    for other, _, rule in iter_resources("AWS::EC2::SecurityGroupIngress"):
         whose = name_of(rule["GroupId"])
         elsewhere = whose not in other.of_type("AWS::EC2::SecurityGroup")
         if elsewhere or (other.service, whose) == (piece.service, group):
@@ -44,10 +44,10 @@ def test_only_the_cdn_reaches_the_load_balancer(piece: Piece, name: str, balance
 
 
 def test_an_address_that_a_security_group_lets_in_is_of_the_vpc():
-    (vpc,) = [IPv4Network(vpc["CidrBlock"]) for _, _, vpc in every("AWS::EC2::VPC")]
+    (vpc,) = [IPv4Network(vpc["CidrBlock"]) for _, _, vpc in iter_resources("AWS::EC2::VPC")]
     addresses = {
         f"{piece.service} {name}": value
-        for piece, name, _ in every("AWS::EC2::SecurityGroup")
+        for piece, name, _ in iter_resources("AWS::EC2::SecurityGroup")
         for source in ways_in(piece, name)
         for key, value in source.items()
         if key.startswith("Cidr")

@@ -17,8 +17,8 @@ import yaml
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from local.declared import every, pieces
-from local.grants import allows, grants, role_documents, several, statements, trusted
+from local.declared import iter_resources, pieces
+from local.grants import allows, as_list, grants, role_documents, statements, trusted
 from local.settings import ACCOUNT_ID, REGION, STAGE
 
 DATA = yaml.safe_load(Path(__file__).with_name("permissions.yaml").read_text())
@@ -131,7 +131,7 @@ def test_every_exception_of_deployment_is_needed(deployment: list[dict[str, Any]
 def test_each_role_can_be_passed_to_the_service_that_assumes_it(deployment: list[dict[str, Any]]):
     services = {
         service
-        for piece, name, _ in every("AWS::IAM::Role")
+        for piece, name, _ in iter_resources("AWS::IAM::Role")
         if piece.service != BOOTSTRAP
         for service in trusted(piece, name)
     }
@@ -177,7 +177,7 @@ def managed_policies() -> dict[str, Any]:
 def granted() -> set[Grant]:
     """What all roles of the shop are granted, by policies of ours (named by service and role) and AWS's."""
     found = set()
-    for piece, name, role in every("AWS::IAM::Role"):
+    for piece, name, role in iter_resources("AWS::IAM::Role"):
         if piece.service == BOOTSTRAP:
             continue
         documents = [(f"{piece.service} {name}", document) for document in role_documents(piece, name)]
@@ -204,7 +204,7 @@ def resources(grant: Grant, boundary: dict[str, Any]) -> Iterator[str]:
     yield grant.resource.replace(f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:", f"{ROLE}setpieces-{STAGE}-")
     for statement in statements(boundary):
         if statement["Effect"] == "Deny":
-            for resource in several(statement["Resource"]):
+            for resource in as_list(statement["Resource"]):
                 same_service = resource.split(":")[2] == grant.action.split(":")[0]
                 if same_service and fnmatchcase(resource, grant.resource):
                     yield resource

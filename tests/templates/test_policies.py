@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from local import iam_report
-from local.declared import Piece, every, name_of, pieces
+from local.declared import Piece, iter_resources, name_of, pieces
 from local.grants import (
     allows,
+    as_list,
     grants,
     role_documents,
     role_grants,
     senders,
-    several,
     statements,
     trusted,
 )
@@ -79,17 +79,17 @@ def test_roles_use_the_key_through_a_service_only():
     """What a role may decrypt itself, its stolen credentials decrypt without the service's own permissions."""
     direct = [
         (piece.service, name, statement)
-        for piece, name, _ in every("AWS::IAM::Role")
+        for piece, name, _ in iter_resources("AWS::IAM::Role")
         if piece.service != BOOTSTRAP
         for document in role_documents(piece, name)
         for statement in statements(document)
         if any(
             fnmatchcase(action, pattern) or fnmatchcase(pattern.rstrip("*"), action)
-            for action in several(statement.get("Action", []))
+            for action in as_list(statement.get("Action", []))
             for pattern in THROUGH_SERVICES
         )
         and "kms:ViaService" not in str(statement.get("Condition", {}))
-        and "*" not in several(statement.get("Action", []))
+        and "*" not in as_list(statement.get("Action", []))
     ]
     assert direct == []
 
@@ -98,7 +98,7 @@ def identity_policies() -> list[tuple[str, str, str]]:
     """(service and role, action, resource) of every statement of every role."""
     return [
         (f"{piece.service} {name}", action, resource)
-        for piece, name, _ in every("AWS::IAM::Role")
+        for piece, name, _ in iter_resources("AWS::IAM::Role")
         if piece.service != BOOTSTRAP
         for document in role_documents(piece, name)
         for action, resource in grants(document)
@@ -172,7 +172,9 @@ def test_no_role_may_use_any_resource():
 
 def test_only_known_managed_policies_are_attached():
     attached = {
-        arn.rsplit("/", 1)[-1] for _, _, role in every("AWS::IAM::Role") for arn in role.get("ManagedPolicyArns", [])
+        arn.rsplit("/", 1)[-1]
+        for _, _, role in iter_resources("AWS::IAM::Role")
+        for arn in role.get("ManagedPolicyArns", [])
     }
     assert attached == set(MANAGED)
 
@@ -185,7 +187,7 @@ def test_no_statement_turns_itself_around():
 
 def test_a_resource_policy_names_who_may_and_on_whose_behalf():
     """A service principal without a source would let in that service on behalf of any account: the confused deputy."""
-    for piece, name, policy in every(
+    for piece, name, policy in iter_resources(
         "AWS::SQS::QueuePolicy",
         "AWS::SNS::TopicPolicy",
         "AWS::S3::BucketPolicy",
@@ -207,7 +209,7 @@ def test_a_resource_policy_names_who_may_and_on_whose_behalf():
 
 
 def test_every_function_has_a_role_of_its_own():
-    roles = [(piece.service, function["Role"]) for piece, _, function in every("AWS::Lambda::Function")]
+    roles = [(piece.service, function["Role"]) for piece, _, function in iter_resources("AWS::Lambda::Function")]
     assert len(roles) == len(set(roles))
 
 
@@ -218,9 +220,9 @@ def test_no_role_makes_a_log_group_that_a_template_makes():
         pattern
         for statement in statements(boundary)
         if statement["Effect"] == "Deny" and statement["Action"] == "logs:CreateLogGroup"
-        for pattern in several(statement["Resource"])
+        for pattern in as_list(statement["Resource"])
     ]
-    for _, name, group in every("AWS::Logs::LogGroup"):
+    for _, name, group in iter_resources("AWS::Logs::LogGroup"):
         arn = f"arn:aws:logs:eu-central-1:{ACCOUNT_ID}:log-group:{group['LogGroupName']}"
         assert any(fnmatchcase(arn, pattern) for pattern in denied), name
 
@@ -232,7 +234,7 @@ def test_every_role_of_the_shop_is_within_the_boundary():
     """The role that CloudFormation works with can make no other."""
     outside = [
         f"{piece.service} {name}"
-        for piece, name, role in every("AWS::IAM::Role")
+        for piece, name, role in iter_resources("AWS::IAM::Role")
         if piece.service != BOOTSTRAP and not role.get("PermissionsBoundary", "").endswith("/setpieces-local-boundary")
     ]
     assert outside == []
@@ -253,7 +255,7 @@ def test_the_boundary_and_the_role_of_cloudformation_let_nobody_out():
         statement
         for document in role_documents(delivery, "CloudFormationRole")
         for statement in statements(document)
-        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(several(statement["Action"]))
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(as_list(statement["Action"]))
     ]
     assert [statement["Condition"] for statement in makes_roles] == [
         {"ArnEquals": {"iam:PermissionsBoundary": "Boundary"}}
@@ -436,7 +438,7 @@ def test_a_bucket_may_notify(piece: Piece):
 
 
 def test_every_function_may_write_its_log():
-    for piece, name, function in every("AWS::Lambda::Function"):
+    for piece, name, function in iter_resources("AWS::Lambda::Function"):
         attached = piece.of_type("AWS::IAM::Role")[name_of(function["Role"])].get("ManagedPolicyArns", [])
         assert any(re.search(r"/AWSLambda(Basic|VPCAccess)ExecutionRole$", arn) for arn in attached), name
 
@@ -448,24 +450,24 @@ def test_every_service_that_delivers_into_something_encrypted_may_use_the_key():
     """The emulator does not read key policies; on AWS, without these the deliveries fail silently."""
     key = pieces()["foundation"].of_type("AWS::KMS::Key")["DataKey"]
     allowed = {
-        service: set(several(statement["Action"]))
+        service: set(as_list(statement["Action"]))
         for statement in statements(key["KeyPolicy"])
         if isinstance(statement["Principal"], dict)
-        for service in several(statement["Principal"].get("Service", []))
+        for service in as_list(statement["Principal"].get("Service", []))
     }
     for service in delivering():
         assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= allowed.get(service, set()), service
-    for _, name, group in every("AWS::Logs::LogGroup"):
+    for _, name, group in iter_resources("AWS::Logs::LogGroup"):
         assert not group.get("KmsKeyId") or any(service.startswith("logs.") for service in allowed), name
 
 
 def delivering() -> set[str]:
     """The services that write to a queue or topic under the key with their own identity."""
     services = set()
-    for piece, name, queue in every("AWS::SQS::Queue"):
+    for piece, name, queue in iter_resources("AWS::SQS::Queue"):
         if queue.get("KmsMasterKeyId"):
             services |= {service for service, _ in senders(piece, name)}
-    for _, _, alarm in every("AWS::CloudWatch::Alarm"):
+    for _, _, alarm in iter_resources("AWS::CloudWatch::Alarm"):
         if alarm.get("AlarmActions"):
             services.add("cloudwatch.amazonaws.com")
     return services

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, every, name_of, pieces
+from local.declared import Piece, iter_resources, name_of, pieces
 from local.gateway.document import Operation
-from local.grants import several
+from local.grants import as_list
 from local.settings import ROOT
 from login import clients
 from orders.clients import sequences
@@ -40,7 +40,9 @@ def operations() -> list[Any]:
 
 def given(*types: str) -> list[Any]:
     """Every resource of these types, as a test parameter."""
-    return [pytest.param(piece, name, found, id=f"{piece.service} {name}") for piece, name, found in every(*types)]
+    return [
+        pytest.param(piece, name, found, id=f"{piece.service} {name}") for piece, name, found in iter_resources(*types)
+    ]
 
 
 # --- queues ---
@@ -100,7 +102,7 @@ def test_an_alarm_tells_somebody_why(piece: Piece, name: str, alarm: dict[str, A
 
 
 def test_every_api_has_alarms_for_errors_and_latency():
-    for piece, name, _ in every("AWS::ApiGateway::Stage"):
+    for piece, name, _ in iter_resources("AWS::ApiGateway::Stage"):
         watched = {
             alarm["MetricName"]
             for alarm in piece.of_type("AWS::CloudWatch::Alarm").values()
@@ -147,7 +149,7 @@ def own_policies(piece: Piece, name: str) -> list[dict[str, Any]]:
     return [
         policy["PolicyDocument"]
         for policy in piece.of_type(kind).values()
-        if name in map(name_of, several(policy[names]))
+        if name in map(name_of, as_list(policy[names]))
     ]
 
 
@@ -161,12 +163,12 @@ def test_buckets_queues_and_topics_are_spoken_to_over_tls_only(piece: Piece, nam
     # All that a topic's own policy can be asked for; on a bucket, of what is in it as well.
     service = piece.resources[name]["Type"].split("::")[1].lower()
     assert tls["Action"] == ("sns:Publish" if service == "sns" else f"{service}:*")
-    resources = [one for one in several(tls["Resource"]) if name_of(one.removesuffix("/*")) == name]
+    resources = [one for one in as_list(tls["Resource"]) if name_of(one.removesuffix("/*")) == name]
     assert len(resources) == (2 if service == "s3" else 1)
 
 
 def test_buckets_are_encrypted_and_private():
-    for _, name, bucket in every("AWS::S3::Bucket"):
+    for _, name, bucket in iter_resources("AWS::S3::Bucket"):
         assert bucket["BucketEncryption"], name
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
 
@@ -265,7 +267,7 @@ def objects(schema: Any, schemas: Any) -> list[dict[str, Any]]:
         for step in schema["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         return objects(target, schemas)
-    inner = [*schema.get("properties", {}).values(), *several(schema.get("items", []))]
+    inner = [*schema.get("properties", {}).values(), *as_list(schema.get("items", []))]
     here = [schema] if schema.get("type") == "object" else []
     return here + [found for item in inner for found in objects(item, schemas)]
 
@@ -326,6 +328,6 @@ def test_no_function_reserves_concurrency():
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
-    functions = list(every("AWS::Serverless::Function", "AWS::Lambda::Function"))
+    functions = list(iter_resources("AWS::Serverless::Function", "AWS::Lambda::Function"))
     assert functions
     assert not [(piece.service, name) for piece, name, found in functions if "ReservedConcurrentExecutions" in found]

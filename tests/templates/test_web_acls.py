@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, every, name_of, pieces
+from local.declared import Piece, iter_resources, name_of, pieces
 from local.differences import DIFFERENCES
 from local.settings import ROOT
 
-ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in every("AWS::WAFv2::WebACL")]
-API_STAGES = [pytest.param(piece, id=piece.service) for piece, _, _ in every("AWS::ApiGateway::Stage")]
+ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in iter_resources("AWS::WAFv2::WebACL")]
+API_STAGES = [pytest.param(piece, id=piece.service) for piece, _, _ in iter_resources("AWS::ApiGateway::Stage")]
 # https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html: rules that look into bodies.
 BODY_RULES = {
     "AWSManagedRulesAmazonIpReputationList": set(),
@@ -46,7 +46,9 @@ def statements(value: Any, kind: str) -> Iterator[dict[str, Any]]:
 
 def test_no_web_acl_shows_requests_in_full():
     """Sampled requests hold all headers and the whole address: sessions, codes and tokens."""
-    visible = [setting for _, _, acl in every("AWS::WAFv2::WebACL") for setting in statements(acl, "VisibilityConfig")]
+    visible = [
+        setting for _, _, acl in iter_resources("AWS::WAFv2::WebACL") for setting in statements(acl, "VisibilityConfig")
+    ]
     assert visible
     assert not any(setting["SampledRequestsEnabled"] for setting in visible)
 
@@ -59,7 +61,7 @@ SECRET_PARTS = [
 ]
 
 
-@pytest.mark.parametrize("service", sorted({piece.service for piece, _, _ in every("AWS::WAFv2::WebACL")}))
+@pytest.mark.parametrize("service", sorted({piece.service for piece, _, _ in iter_resources("AWS::WAFv2::WebACL")}))
 def test_each_web_acl_logs_what_it_refuses_and_counts_without_secrets(service: str):
     piece = pieces()[service]
     loggings = piece.of_type("AWS::WAFv2::LoggingConfiguration").values()
@@ -93,7 +95,7 @@ def test_every_managed_group_is_named_as_a_difference():
     """What the local cloud cannot evaluate, make parity names."""
     used = {
         group["Name"]
-        for _, _, acl in every("AWS::WAFv2::WebACL")
+        for _, _, acl in iter_resources("AWS::WAFv2::WebACL")
         for group in statements(acl, "ManagedRuleGroupStatement")
     }
     assert used == {each.name for each in DIFFERENCES if each.name.startswith("AWSManagedRules")}

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import every, name_of
+from local.declared import iter_resources, name_of
 from local.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
@@ -216,7 +216,7 @@ def _called(node: ast.AST) -> str:
 
 def _consumers() -> Iterator[str]:
     """``file:<module>`` of each function that a queue invokes, as the templates have it."""
-    for piece, _, mapping in every("AWS::Lambda::EventSourceMapping"):
+    for piece, _, mapping in iter_resources("AWS::Lambda::EventSourceMapping"):
         function = re.sub("Alias.*", "", name_of(mapping["FunctionName"]))
         yield f"{piece.handlers[function].relative_to(FUNCTIONS)}:<module>"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from foundation.workflow import REQUESTS
-from local.declared import every
+from local.declared import iter_resources
 from tests.faults import Faults
 from tests.service import Service
 
@@ -98,7 +98,7 @@ def test_a_function_without_a_request_fails(deployment: Deployment):
 
 
 def test_every_function_behind_an_alias_has_a_request_and_the_hook():
-    aliases = [(piece, piece.resources[name], alias) for piece, name, alias in every("AWS::Lambda::Alias")]
+    aliases = [(piece, piece.resources[name], alias) for piece, name, alias in iter_resources("AWS::Lambda::Alias")]
     functions = {
         piece.resources[alias["FunctionName"]]["Properties"]["FunctionName"].removeprefix("setpieces-local-")
         for piece, _, alias in aliases

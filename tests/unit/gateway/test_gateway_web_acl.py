@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import every, pieces
+from local.declared import iter_resources, pieces
 from local.gateway.messages import Request
 from local.gateway.web_acl import Firewall, UnsupportedRule, Verdict, WebAcl, read
 
@@ -207,7 +207,9 @@ def test_what_is_not_evaluated_is_refused_when_it_is_read(unknown: dict[str, Any
 # --- the deployed ones ---
 
 
-@pytest.mark.parametrize(("service", "name"), [(piece.service, name) for piece, name, _ in every("AWS::WAFv2::WebACL")])
+@pytest.mark.parametrize(
+    ("service", "name"), [(piece.service, name) for piece, name, _ in iter_resources("AWS::WAFv2::WebACL")]
+)
 def test_every_web_acl_of_the_shop_is_evaluated(service: str, name: str) -> None:
     properties = pieces()[service].of_type("AWS::WAFv2::WebACL")[name]
     assert Firewall().evaluate(read(properties, "arn", {}, 8192), ask()).action == "Allow"

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from local import preflight
-from local.declared import every, pieces
+from local.declared import iter_resources, pieces
 from local.failures import CommandFailed
-from local.grants import allows, role_documents, several, statements
+from local.grants import allows, as_list, role_documents, statements
 from local.preflight import LATER, MISSING, OK, UNKNOWN, Account
 from local.settings import ACCOUNT_ID, REGION
 
@@ -415,13 +415,15 @@ def test_the_role_of_the_pipeline_may_look_at_everything():
     account.settings |= SETTINGS | DOMAIN
     preflight.findings(account)
     role = next(
-        role for piece, name, role in every("AWS::IAM::Role") if (piece.service, name) == ("delivery", "DeployRole")
+        role
+        for piece, name, role in iter_resources("AWS::IAM::Role")
+        if (piece.service, name) == ("delivery", "DeployRole")
     )
     allowed = {
         action
         for policy in role["Policies"]
         for statement in statements(policy["PolicyDocument"])
-        for action in several(statement["Action"])
+        for action in as_list(statement["Action"])
     }
     called = {action_of(service, operation) for service, operation, _ in stub.calls}
     assert called - allowed == NEEDS_NO_GRANT

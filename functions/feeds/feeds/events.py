@@ -14,8 +14,11 @@ def record_message(run: FeedRun, number: int, record: dict[str, Any]) -> dict[st
     return asdict(run) | {"number": number, "record": record}
 
 
-def invoke_for_rest(function_name: str, run: FeedRun, upload: Upload, first: int) -> None:
-    """Invoke the transforming function asynchronously for the records from number ``first``."""
+def invoke_continuation(function_name: str, run: FeedRun, upload: Upload, first: int) -> None:
+    """Invoke ``transform_feed`` asynchronously for the records from number ``first``: {feed, uploaded, first}.
+
+    The invocation itself continues after the last stored segment; ``first`` tells it from an event of S3.
+    """
     payload = {"feed": asdict(run), "uploaded": asdict(upload), "first": first}
     client("lambda").invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(payload).encode())
 

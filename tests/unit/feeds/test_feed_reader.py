@@ -154,13 +154,13 @@ def test_written_records_are_read(records, form, compressed):
 )
 def test_reading_ends_after_too_many_bytes_without_a_record(content, monkeypatch):
     """The clock is only checked at records, and a gigabyte of gzip may hold a terabyte of zeros."""
-    monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN", 300_000)
+    monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN_RECORDS", 300_000)
     with pytest.raises(UnreadableFeed, match="RECORD_TOO_LARGE: no record within 300000 bytes"):
         list(read_records(io.BytesIO(content)))
 
 
 def test_the_bytes_between_records_are_limited_and_not_the_feed(monkeypatch):
-    monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN", 300_000)
+    monkeypatch.setattr("feeds.domain.reader.MAX_BYTES_BETWEEN_RECORDS", 300_000)
     content = (lines(A) + b"\n" * 100_000) * 20
     assert read(content) == read(packed(content)) == ([A] * 20, None)
 

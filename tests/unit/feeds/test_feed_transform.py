@@ -38,6 +38,7 @@ class Pipeline:
         faults.answer("Invoke", lambda request: {"StatusCode": 202})
 
     def upload(self, content: bytes, sequencer: str = "1") -> Upload:
+        """Put an object under ``KEY``; no event is delivered."""
         bucket = self.feeds.name("Bucket")
         etag = boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=content)["ETag"].strip('"')
         return Upload(bucket, KEY, etag, len(content), sequencer, NOW)
@@ -80,11 +81,12 @@ def time_for(count: int) -> Callable[[], bool]:
 
 def upload_event(upload: Upload) -> dict[str, Any]:
     """S3's event for an upload."""
-    described = {"key": upload.key, "etag": upload.etag, "size": upload.size, "sequencer": upload.sequencer}
-    return {"time": NOW, "detail": {"bucket": {"name": upload.bucket}, "object": described}}
+    item = {"key": upload.key, "etag": upload.etag, "size": upload.size, "sequencer": upload.sequencer}
+    return {"time": NOW, "detail": {"bucket": {"name": upload.bucket}, "object": item}}
 
 
 def content(count: int, *bad: Any) -> bytes:
+    """A feed of ``count`` valid records, and then ``bad`` ones."""
     return json.dumps([*feed_samples.records("product", count), *bad]).encode()
 
 
@@ -208,13 +210,13 @@ def test_a_run_can_be_repeated_until_it_is_complete_or_replaced(pipeline: Pipeli
     progress = present(start(RUN, old))
     assert progress == Progress(RUN, [])
     assert start(RUN, old) == progress, "a run that crashed is repeated"
-    assert add_segment(progress, WHOLE)
+    assert add_segment(progress, ONLY_SEGMENT)
     assert not start(RUN, old), "a complete run is not"
     newer = FeedRun("f-1", "product", "run-2", RUN.purge_at)
     assert start(newer, pipeline.upload(b"[ ]", "A2"))
     assert not start(RUN, old), "a replaced run is not"
     assert resume(RUN) is None
-    assert not add_segment(progress, WHOLE)
+    assert not add_segment(progress, ONLY_SEGMENT)
     assert pipeline.feed()["run"] == "run-2"
 
 
@@ -238,10 +240,12 @@ def test_the_same_content_uploaded_again_is_another_run(pipeline: Pipeline):
 
 
 # --- two invocations of one run ---
-WHOLE = Segment(0, 0, 0, {}, "", True)
+# Of a feed without records.
+ONLY_SEGMENT = Segment(0, 0, 0, {}, "", True)
 
 
 def segment(first: int, end: int, done: bool = False) -> Segment:
+    """A segment with one rejected record."""
     return Segment(first, end, 1, {"X": 1}, f"{first}-{end}", done)
 
 
@@ -260,7 +264,7 @@ def test_of_two_invocations_one_stores_a_segment_and_the_other_ends(pipeline: Pi
 
 
 def test_a_complete_run_has_no_further_segment(pipeline: Pipeline):
-    assert add_segment(present(start(RUN, pipeline.upload(b"[]"))), WHOLE)
+    assert add_segment(present(start(RUN, pipeline.upload(b"[]"))), ONLY_SEGMENT)
     assert not add_segment(Progress(RUN, [segment(0, 1000)]), segment(1000, 2000))
 
 

@@ -27,16 +27,17 @@ class Updates:
         self.service, self.faults = service, faults
         self.answer: Answer | Exception = Answer(200, {"results": []})
         self.requests: list[tuple[tuple[str, ...], Any]] = []
-        self._switch = faults.answer("UpdateEventSourceMapping", lambda request: {})
+        self._mapping_answer = faults.answer("UpdateEventSourceMapping", lambda request: {})
 
     def call_platform(self, system: str, method: str, *path: str, body: Any, timeout: float) -> Answer:
-        """As ``external.call``."""
+        """Stands in for ``external.call``."""
         self.requests.append((path, body))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
     def deliver(self, *messages: Any, receive_count: int = 1) -> list[str]:
+        """Deliver messages in one batch; the ids of those to be delivered again."""
         return self.service.deliver("update_platform", *messages, receive_count=receive_count)
 
     def probe(self) -> str:
@@ -51,26 +52,27 @@ class Updates:
         """Receive the dead letters; their reasons."""
         return [letter.attributes["reason"] for letter in self.service.messages("RecordsDeadLetters")]
 
-    def fail_switches(self, error: Exception) -> None:
+    def fail_mapping_changes(self, error: Exception) -> None:
         """Raise ``error`` for each further change of the queue's event source mapping."""
-        self._switch.__exit__()
+        self._mapping_answer.__exit__()
         self.faults.fail("UpdateEventSourceMapping", error)
 
     @property
-    def switches(self) -> list[bool]:
-        """Each change of the queue's event source mapping: whether it was enabled."""
+    def mapping_changes(self) -> list[bool]:
+        """The changes of the queue's event source mapping so far: True for each that enabled it."""
         return [request["Enabled"] for request in self.faults.requests("UpdateEventSourceMapping")]
 
 
 @pytest.fixture
 def updates(service: Callable[..., Service], faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Updates:
-    made = Updates(service("feed-pipeline"), faults)
-    monkeypatch.setattr(external, "call", made.call_platform)
+    functions = Updates(service("feed-pipeline"), faults)
+    monkeypatch.setattr(external, "call", functions.call_platform)
     update_platform._failed_at.clear()
-    return made
+    return functions
 
 
 def message(number, **changes):
+    """The message for a record, with ``changes`` of its members."""
     record = {"sku": f"S-{number}", "version": 1, "name": "Tower"}
     members = {"feed_id": "f", "type": "product", "run": "r", "number": number, "purge_at": 2_000_000_000}
     return members | {"record": record} | changes
@@ -78,7 +80,7 @@ def message(number, **changes):
 
 def is_recoverable(updates: Updates) -> bool:
     """Whether the queue delivers, or a probe will enable it."""
-    return updates.switches[-1] or circuit.opened_at() != ""
+    return updates.mapping_changes[-1] or circuit.opened_at() != ""
 
 
 def test_a_batch_is_one_request_and_every_record_has_an_outcome(updates: Updates):
@@ -106,9 +108,8 @@ def test_a_batch_is_one_request_and_every_record_has_an_outcome(updates: Updates
 
 
 @pytest.mark.parametrize("operation", ["SendMessage", "ChangeMessageVisibility"])
-def test_a_record_that_sqs_does_not_fail_or_defer_holds_up_no_other(updates: Updates, faults: Faults, operation):
-    """SQS does not respond for the second record; the first and the third were updated and are counted as updated."""
-
+def test_an_error_of_sqs_for_one_message_does_not_affect_the_others(updates: Updates, faults: Faults, operation):
+    """SQS does not respond when the second is failed or deferred; the first and the third are counted as updated."""
     second = {"SendMessage": {"status": 422, "code": "INVALID_REQUEST"}, "ChangeMessageVisibility": {"status": 503}}
     updated = {"status": 201, "effect": "created"}
     updates.answer = Answer(200, {"results": [updated, second[operation], updated]})
@@ -178,16 +179,16 @@ def test_three_batches_without_response_open_the_circuit_and_a_half_open_probe_c
     updates.deliver(message(0))
     updates.answer = ExternalUnavailable("commerce", "answered 503")
     for _ in range(3):
-        assert updates.switches == []
+        assert updates.mapping_changes == []
         updates.deliver(message(0))
-    assert updates.switches == [False]
+    assert updates.mapping_changes == [False]
     assert updates.probe() == "open", "there is no message to send"
     updates.send(message(1))
     assert updates.probe() == "open"
     updates.send(message(2))
     updates.answer = Answer(200, {"results": [{"status": 200, "effect": "updated"}]})
     assert updates.probe() == "closed again"
-    assert updates.switches == [False, True]
+    assert updates.mapping_changes == [False, True]
     assert record_outcomes.count("r", 3)["updated"] == 1
     assert updates.probe() == "closed"
 
@@ -200,11 +201,11 @@ def test_failures_older_than_a_minute_do_not_open_the_circuit(updates: Updates, 
     for later in (0, 1, 3600):
         clock[0] += later
         updates.deliver(message(0))
-    assert updates.switches == []
+    assert updates.mapping_changes == []
     for _ in range(2):
         clock[0] += 1
         updates.deliver(message(0))
-    assert updates.switches == [False]
+    assert updates.mapping_changes == [False]
 
 
 def test_a_circuit_that_is_opened_during_closing_stays_open(updates: Updates, faults: Faults):
@@ -213,10 +214,10 @@ def test_a_circuit_that_is_opened_during_closing_stays_open(updates: Updates, fa
     opened_at = circuit.opened_at()
     faults.meanwhile("DeleteItem", lambda: open_circuit("down"))
     assert not close_circuit(opened_at)
-    assert updates.switches == [False, True, False]
+    assert updates.mapping_changes == [False, True, False]
     assert is_recoverable(updates)
     assert close_circuit(circuit.opened_at())
-    assert updates.switches[-1]
+    assert updates.mapping_changes[-1]
 
 
 def test_a_circuit_that_is_closed_during_opening_is_closed_by_the_next_probe(updates: Updates, faults: Faults):
@@ -227,7 +228,7 @@ def test_a_circuit_that_is_closed_during_opening_is_closed_by_the_next_probe(upd
 
     faults.meanwhile("PutItem", probe, after=True)
     open_circuit("down")
-    assert updates.switches == [True, False]
+    assert updates.mapping_changes == [True, False]
     assert is_recoverable(updates)
 
 
@@ -241,7 +242,7 @@ def test_a_circuit_is_closed_when_the_sdk_repeats_the_write(updates: Updates, fa
 @pytest.mark.parametrize("code", ["ResourceInUseException", "TooManyRequestsException"])
 def test_the_next_probe_closes_the_circuit_if_the_mapping_cannot_be_changed_now(updates: Updates, code):
     open_circuit("down")
-    updates.fail_switches(refused("UpdateEventSourceMapping", code))
+    updates.fail_mapping_changes(refused("UpdateEventSourceMapping", code))
     in_progress = code == "ResourceInUseException"
     with nullcontext() if in_progress else pytest.raises(ClientError):
         assert not close_circuit(circuit.opened_at())

@@ -14,7 +14,11 @@ from setpieces.settings import setting
 
 
 class ErrorFile:
-    """Writes lines to disk, and uploads them as ``key`` when the block ends without an error, if there are any."""
+    """Writes lines to disk, and uploads them when the block ends without an error, if there are any.
+
+    The caller sets ``key``, which has the number of the last record, before the block ends. ``reasons`` are the numbers of
+    rejected records by reason.
+    """
 
     def __init__(self) -> None:
         self.key = ""

@@ -8,8 +8,9 @@ from typing import Any
 
 from setpieces.aws import client, patient_client
 from setpieces.settings import setting
-from setpieces.sqs_consumer import Record
+from setpieces.sqs_consumer import Record as Message
 
+# Messages of one request.
 MAX_ENTRIES = 10
 # Of the 256 KB that a request may have.
 MAX_BATCH_BYTES = 240_000
@@ -39,7 +40,7 @@ class RecordSender:
         try:
             if not raised[0]:
                 self._send_batch()
-                self._wait_until_at_most(0)
+                self._wait_for_batches(0)
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -54,12 +55,13 @@ class RecordSender:
     def _send_batch(self) -> None:
         if self._batch:
             # If records are read faster than the queue accepts them, reading waits here: memory stays bounded.
-            self._wait_until_at_most(2 * SENDERS)
+            self._wait_for_batches(2 * SENDERS)
             self._in_progress.add(self._pool.submit(send, self._batch))
         self._batch, self._batch_bytes = [], 0
 
-    def _wait_until_at_most(self, count: int) -> None:
-        while len(self._in_progress) > count:
+    def _wait_for_batches(self, max_in_progress: int) -> None:
+        """Wait until at most ``max_in_progress`` batches are being sent. Raises the error of a batch that failed."""
+        while len(self._in_progress) > max_in_progress:
             done, self._in_progress = wait(self._in_progress, return_when=FIRST_COMPLETED)
             for future in done:
                 future.result()
@@ -79,7 +81,7 @@ def send(bodies: list[str]) -> None:
     raise NotSent(f"{len(unsent)} messages: {failures[0]['Code']}")
 
 
-def receive() -> Record | None:
+def receive() -> Message | None:
     """One message; None if there is none within ``WAIT_SECONDS``."""
     response = patient_client("sqs").receive_message(
         QueueUrl=setting("QUEUE_URL"),
@@ -87,7 +89,7 @@ def receive() -> Record | None:
         WaitTimeSeconds=WAIT_SECONDS,
     )
     for message in response.get("Messages", []):
-        return Record(
+        return Message(
             message_id=message["MessageId"],
             receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
             group_id=None,
@@ -98,6 +100,6 @@ def receive() -> Record | None:
     return None
 
 
-def delete(record: Record) -> None:
+def delete(message: Message) -> None:
     """Delete a message that is processed."""
-    client("sqs").delete_message(QueueUrl=setting("QUEUE_URL"), ReceiptHandle=record.receipt_handle)
+    client("sqs").delete_message(QueueUrl=setting("QUEUE_URL"), ReceiptHandle=message.receipt_handle)

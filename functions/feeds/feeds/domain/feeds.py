@@ -18,7 +18,9 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded object, from S3's event; ``etag`` without quotes, ``size`` in bytes, ``at`` in RFC 3339.
+    """An uploaded object, from S3's event; ``etag`` without quotes, ``size`` in bytes.
+
+    ``sequencer`` (hexadecimal) orders the uploads of one key; ``at`` is the time of the event (RFC 3339; "" if unknown).
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """

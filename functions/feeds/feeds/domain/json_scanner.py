@@ -36,7 +36,7 @@ class JsonScanner:
         self._decode_error: UnicodeDecodeError | None = None
 
     def peek(self) -> str:
-        """The next character that is not white space; empty at the end."""
+        """The next character that is not white space, without consuming it; "" at the end."""
         skipped = 0
         while True:
             while self._position < len(self._text):
@@ -50,15 +50,15 @@ class JsonScanner:
                 return ""
 
     def take(self, expected: str) -> str:
-        """The next character, which has to be one of ``expected``."""
+        """Consume the next character, which has to be one of ``expected``."""
         character = self.peek()
         if not character or character not in expected:
             raise ValueError(f"expected {' or '.join(expected)}, found {character or 'the end'}")
         self._position += 1
         return character
 
-    def value(self) -> Any:
-        """The next value."""
+    def take_value(self) -> Any:
+        """Consume the next value."""
         self.peek()
         while True:
             try:

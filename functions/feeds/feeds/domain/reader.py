@@ -20,14 +20,14 @@ from feeds.domain.streams import ByteLimit, LimitedStream, PrefixedStream
 # A message of SQS has 256 KB. A larger record is rejected, and so is one that does not end.
 MAX_RECORD_BYTES = 200_000
 # Blank lines, members before ``items`` or the rest of a line may come between two records. A gigabyte of gzip can hold a
-# terabyte of them, and the clock is only checked at records: so many blank lines take some ten seconds, of the 90 in reserve.
-MAX_BYTES_BETWEEN = 20 * 1024 * 1024
+# terabyte of them, and the clock is only checked at records: 20 MB of blank lines take some ten seconds, of the 90 in reserve.
+MAX_BYTES_BETWEEN_RECORDS = 20 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that knows a duplicate name: parsers differ in which of the two members they take."""
+    """A JSON object; ``duplicate`` is a name that it has twice, or "". Parsers differ in which of the two members they take."""
 
     duplicate = ""
 
@@ -39,7 +39,7 @@ class _Object(dict[str, Any]):
 
 def read_records(stream: io.RawIOBase | io.BufferedIOBase) -> Iterator[dict[str, Any] | Rejection]:
     """The feed's records in their order. Raises ``UnreadableFeed``."""
-    limit = ByteLimit(MAX_BYTES_BETWEEN)
+    limit = ByteLimit(MAX_BYTES_BETWEEN_RECORDS)
     try:
         for record in _read_plain_or_gzip(io.BufferedReader(LimitedStream(stream, limit), BLOCK), limit):
             yield record
@@ -107,20 +107,21 @@ def _skip_to_items(scanner: JsonScanner) -> None:
     """Skip the members of an object up to the beginning of the array ``items``; members after it are not read."""
     separator = "{"
     while separator != "}" and scanner.peek() != "}":
-        name = scanner.value()
+        name = scanner.take_value()
         scanner.take(":")
         if name == "items":
             scanner.take("[")
             return
-        scanner.value()
+        scanner.take_value()
         separator = scanner.take(",}")
     raise UnreadableFeed("NO_ITEMS", "the object has no array items")
 
 
 def _read_array(scanner: JsonScanner) -> Iterator[dict[str, Any] | Rejection]:
+    """The elements of an array whose ``[`` is consumed, up to its end."""
     separator = "," if scanner.peek() != "]" else scanner.take("]")
     while separator == ",":
-        yield _check_element(scanner.value())
+        yield _to_record(scanner.take_value())
         separator = scanner.take(",]")
 
 
@@ -136,7 +137,7 @@ def _read_lines(stream: io.BufferedReader[Any]) -> Iterator[dict[str, Any] | Rej
 
 def _parse_line(line: bytes) -> dict[str, Any] | Rejection:
     try:
-        return _check_element(json.loads(line.decode(), object_pairs_hook=_to_object))
+        return _to_record(json.loads(line.decode(), object_pairs_hook=_to_object))
     except UnicodeDecodeError as error:
         return Rejection("INVALID_UTF8", f"at byte {error.start} of the line")
     except (ValueError, RecursionError) as error:
@@ -150,7 +151,8 @@ def _to_object(pairs: list[tuple[str, Any]]) -> _Object:
     return result
 
 
-def _check_element(element: Any) -> dict[str, Any] | Rejection:
+def _to_record(element: Any) -> dict[str, Any] | Rejection:
+    """A parsed JSON value as a record; a ``Rejection`` if it is no object, or has a duplicate name."""
     if not isinstance(element, _Object):
         return Rejection("NOT_AN_OBJECT", "a record is a JSON object")
     if element.duplicate:

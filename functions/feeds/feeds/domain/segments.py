@@ -26,7 +26,7 @@ class Segment:
 
 
 def parse_segments(items: Mapping[str, dict[str, Any]]) -> list[Segment]:
-    """The consecutive segments from the first record on, of stored ones by the numbers of their first records."""
+    """Stored segments in order, from record 0 up to the first gap; ``items`` has them by the numbers of their first records."""
     segments: list[Segment] = []
     first = "0"
     while first in items:
@@ -36,7 +36,9 @@ def parse_segments(items: Mapping[str, dict[str, Any]]) -> list[Segment]:
 
 
 def summarize(segments: Sequence[Segment]) -> dict[str, Any]:
-    """{received, transformed, rejected, rejected_reasons, error_keys, unreadable} of a feed; ``unreadable`` may be None."""
+    """The sums of all segments of a feed, in their order:
+    {received, transformed, rejected, rejected_reasons: {REASON: n}, error_keys, unreadable: text or None}.
+    """
     rejected = sum(segment.rejected for segment in segments)
     reasons: Counter[str] = Counter()
     for segment in segments:

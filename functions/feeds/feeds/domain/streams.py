@@ -9,7 +9,7 @@ from feeds.domain.rejections import UnreadableFeed
 
 
 class ByteLimit:
-    """The number of bytes that may be read before the next record."""
+    """The number of bytes that may be read until a record is complete; ``reset`` after each record."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -1,6 +1,6 @@
 """Feeds in the feeds table: created for an upload, listed until they are concluded. ``repository.runs`` stores their runs.
 
-The index ``open`` holds the feeds that are not concluded by ``look_at``, when they are counted next.
+The index ``open`` has the feeds whose records are still counted, sorted by ``look_at``, the time of the next count.
 """
 
 from collections.abc import Iterator

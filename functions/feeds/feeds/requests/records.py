@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from setpieces.errors import PermanentFailure
-from setpieces.sqs_consumer import Record, parse_body
+from setpieces.sqs_consumer import Record as Message
+from setpieces.sqs_consumer import parse_body
 
 _MEMBERS = {"feed_id": str, "type": str, "run": str, "number": int, "purge_at": int, "record": dict}
 
@@ -19,7 +20,7 @@ class UpdateRecord:
     record: dict[str, Any]
 
 
-def parse_update_record(message: Record, feed_type: str) -> UpdateRecord:
+def parse_update_record(message: Message, feed_type: str) -> UpdateRecord:
     """Raises ``PermanentFailure`` INVALID_JSON, INVALID_MESSAGE."""
     body = parse_body(message)
     if not all(type(body.get(name)) is kind for name, kind in _MEMBERS.items()):

@@ -17,7 +17,9 @@ class TransformFeed:
 
 
 def parse_transform_feed(event: dict[str, Any], feed_type: str, now: float) -> TransformFeed:
-    """``event`` is S3's Object Created, or {feed, uploaded, first} of a continuation; ``now`` is in epoch seconds.
+    """``event`` is S3's Object Created, or of a continuation {feed: a ``FeedRun``, uploaded: an ``Upload``, first}.
+
+    ``now`` is in epoch seconds. Only an event of a continuation has ``first``; its value is not used.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """

@@ -3,10 +3,10 @@
 Messages wait on the queue without using up receives. Every minute the half-open probe sends one message, and closes the circuit
 when the platform responds.
 
-A mapping that was disabled here always has an item, or nothing would enable it again. So the item is stored before the
-mapping is disabled, and once more afterwards, because the circuit may have been closed in between; it is deleted after the
-mapping is enabled, if it is still the one from before. A crash in between leaves a circuit that the probe closes. A mapping
-that an operator disabled has no item and stays disabled.
+An open circuit has an item (``repository.circuit``); without it, the probe would not enable the mapping again. So the item is
+stored before the mapping is disabled, and once more afterwards, because the circuit may have been closed in between; it is
+deleted after the mapping is enabled, unless the circuit was opened again. A crash in between leaves a circuit that the probe
+closes. If an operator disables the mapping, there is no item, and the mapping stays disabled.
 """
 
 from feeds.clients import event_source
@@ -16,7 +16,7 @@ from setpieces.settings import setting
 
 
 def open_circuit(reason: str) -> None:
-    """Stop deliveries from the queue."""
+    """Store the open circuit, and disable the mapping unless another change of it is in progress. Raises errors of AWS."""
     circuit.put(reason)
     try:
         event_source.set_enabled(False)
@@ -27,7 +27,7 @@ def open_circuit(reason: str) -> None:
 
 
 def close_circuit(opened_at: str) -> bool:
-    """Resume deliveries. False if the circuit was opened again since ``opened_at``, or another change is in progress."""
+    """Enable the mapping. False if the circuit was opened again since ``opened_at``, or another change is in progress."""
     if not event_source.set_enabled(True) or not circuit.delete(opened_at):
         return False
     logger.warning("circuit closed", extra={"feed": setting("FEED_TYPE")})

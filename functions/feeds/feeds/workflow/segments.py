@@ -12,7 +12,7 @@ from feeds.domain.segments import Segment
 from feeds.events import record_message
 from setpieces.observability import logger
 
-# Of one segment: its error file has to fit on the disk, and a feed with so many is of another type.
+# In one segment: its error file has to fit on the disk, and a feed with more is probably one of another type.
 MAX_REJECTED = 1_000_000
 
 
@@ -21,7 +21,9 @@ def transform_segment(
 ) -> Segment:
     """Transform the records from number ``first`` on while there is time, at least one.
 
-    Raises what sending and reading raise; then nothing of the segment is stored.
+    ``records`` begins at the first record of the feed: those before ``first`` are read and skipped. ``UnreadableFeed`` ends the
+    segment, and is its ``unreadable``. Raises ``UploadReplaced``, ``NotSent`` and errors of AWS; then messages may
+    be on the queue, and the error file in the bucket.
     """
     number, done, unreadable = 0, True, ""
     with RecordSender() as sender, ErrorFile() as errors:
@@ -48,7 +50,7 @@ def transform_segment(
 def _transform_record(
     run: FeedRun, number: int, record: dict[str, Any] | Rejection, sender: RecordSender, errors: ErrorFile
 ) -> None:
-    """Raises ``UnreadableFeed`` TOO_MANY_REJECTED."""
+    """Queue a record, or add it to the error file if it is invalid. Raises ``UnreadableFeed`` TOO_MANY_REJECTED."""
     result = record if isinstance(record, Rejection) else validate_record(run.type, record)
     if not isinstance(result, Rejection):
         sender.add(record_message(run, number, result))

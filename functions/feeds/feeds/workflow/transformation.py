@@ -6,7 +6,7 @@ from typing import Any
 from feeds.clients.uploads import UploadReplaced, UploadStream
 from feeds.domain.reader import read_records
 from feeds.domain.segments import Segment
-from feeds.events import invoke_for_rest
+from feeds.events import invoke_continuation
 from feeds.repository import runs
 from feeds.requests.uploads import TransformFeed
 from feeds.workflow.segments import transform_segment
@@ -14,9 +14,10 @@ from setpieces.observability import logger, metrics
 
 
 def transform_feed(command: TransformFeed, function_name: str, has_time: Callable[[], bool]) -> dict[str, Any]:
-    """Transform the next segment of a feed, and invoke ``function_name`` for the rest.
+    """Transform the next segment of a feed, and invoke ``function_name`` for the records after it.
 
-    {feed_id, type, run, first?, end?, done?}, without the last ones if nothing was stored.
+    Returns {feed_id, type, run, first?, end?, done?}: without ``first`` if the run is complete or replaced, without ``end`` and
+    ``done`` if no segment was stored. Raises ``NotSent`` and errors of AWS.
     """
     run, upload = command.run, command.upload
     result: dict[str, Any] = {"feed_id": run.feed_id, "type": run.type, "run": run.run}
@@ -35,7 +36,7 @@ def transform_feed(command: TransformFeed, function_name: str, has_time: Callabl
         logger.info("segment is stored by another invocation, or run is replaced", extra=result)
         return result
     if not segment.done:
-        invoke_for_rest(function_name, run, upload, segment.end)
+        invoke_continuation(function_name, run, upload, segment.end)
     result |= {"end": segment.end, "done": segment.done}
     _publish_counts(run.type, segment)
     logger.info("segment transformed", extra=result | {"rejected": segment.rejected})

@@ -22,7 +22,8 @@ from feeds.requests.records import UpdateRecord, parse_update_record
 from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
-from setpieces.sqs_consumer import Record, defer, send_to_dlq
+from setpieces.sqs_consumer import Record as Message
+from setpieces.sqs_consumer import defer, send_to_dlq
 
 
 class BatchResult(NamedTuple):
@@ -32,18 +33,18 @@ class BatchResult(NamedTuple):
     platform_responded: bool
 
 
-def update_platform(messages: list[Record]) -> BatchResult:
-    """Carry out a batch.
+def update_platform(messages: list[Message]) -> BatchResult:
+    """Send the records of a batch, move failed ones to the dead-letter queue, defer those to be retried, and record outcomes.
 
-    Outcomes are recorded before a message is done, and idempotently. After a crash between the platform's write and the
-    record of its outcome, the next delivery finds the platform's version and counts as ``unchanged``.
+    Raises errors of AWS if outcomes are not recorded: then the whole batch is delivered again. Recording is idempotent, and a
+    record that the platform has stored already counts as ``unchanged``.
     """
     batch = [(message, command) for message in messages if (command := _parse_or_reject(message))]
     results, platform_responded = _send(batch)
     outcomes: dict[tuple[str, int], dict[int, str]] = defaultdict(dict)
     retry_ids = []
     for (message, command), result in zip(batch, results, strict=True):
-        outcome = _apply(message, result)
+        outcome = _fail_or_defer(message, result)
         if outcome is None:
             retry_ids.append(message.message_id)
         else:
@@ -54,7 +55,7 @@ def update_platform(messages: list[Record]) -> BatchResult:
     return BatchResult(retry_ids, platform_responded)
 
 
-def _parse_or_reject(message: Record) -> UpdateRecord | None:
+def _parse_or_reject(message: Message) -> UpdateRecord | None:
     """The command of a message; None if it is invalid and now a dead letter."""
     try:
         return parse_update_record(message, setting("FEED_TYPE"))
@@ -63,7 +64,7 @@ def _parse_or_reject(message: Record) -> UpdateRecord | None:
         return None
 
 
-def _send(batch: list[tuple[Record, UpdateRecord]]) -> tuple[list[Result], bool]:
+def _send(batch: list[tuple[Message, UpdateRecord]]) -> tuple[list[Result], bool]:
     """(the result of each record, whether the platform responded)."""
     if not batch:
         return [], True
@@ -81,8 +82,11 @@ def _send(batch: list[tuple[Record, UpdateRecord]]) -> tuple[list[Result], bool]
     ], True
 
 
-def _apply(message: Record, result: Result) -> str | None:
-    """The outcome of a message that is done; None for one that is to be delivered again."""
+def _fail_or_defer(message: Message, result: Result) -> str | None:
+    """Send a failed message to the dead-letter queue, or defer one to be retried.
+
+    Returns the outcome to record; None if the message is to be delivered again.
+    """
     match result:
         case Processed(outcome):
             return outcome
@@ -90,7 +94,7 @@ def _apply(message: Record, result: Result) -> str | None:
             try:
                 send_to_dlq(message, PermanentFailure(reason, detail))
             except (BotoCoreError, ClientError):
-                # Only this message is delivered again. If the batch failed, its processed records would count as unchanged.
+                # Only this message is delivered again: if all were, those that are updated now would count as unchanged.
                 logger.exception("message not sent to dead-letter queue", extra={"message_id": message.message_id})
                 return None
             return failed_outcome(reason)

@@ -38,7 +38,7 @@ def observed(handler: Callable[[dict[str, Any], Any], Any]) -> Callable[[dict[st
 
 
 def count(outcome: str, value: float = 1) -> None:
-    """Count a business outcome after it is stored. A repeat after a crash may count it again."""
+    """Count a business outcome after it is stored. A repeated request may count it again."""
     metrics.add_metric(name=outcome, unit="Count", value=value)
 
 

@@ -1,16 +1,20 @@
-"""Events on the bus and the customer topic. Ids are derived, so that consumers recognise a repeated event."""
+"""Events on the checkout bus and the customer topic.
+
+An event's id is derived from what it is about, so a repeat publishes it with the same id, by which consumers recognise it.
+"""
 
 import json
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from customers.domain.profile import ORIGIN
+from customers.domain.records import ORIGIN
 from setpieces.aws import client
 from setpieces.errors import RETRY_SECONDS, RetryLater
 from setpieces.events import Event, PublishFailed, derived_id, profile_updated_id, publish, validate_event
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
 
+# Kinds of events: (type, subtype, status).
 CREATED = ("CUSTOMER", "PROFILE", "CREATED")
 UPDATED = ("CUSTOMER", "PROFILE", "UPDATED")
 MISMATCH = ("CUSTOMER", "IDENTITY", "MISMATCH")
@@ -58,6 +62,7 @@ def publish_identity_mismatch(customer_id: str, session_hash: str) -> None:
 
 
 def _not_published(destination: str) -> RetryLater:
+    """``RetryLater`` NOT_PASSED_ON, to be raised for the exception being handled, which is logged here."""
     logger.exception("event not published", extra={"destination": destination})
     return RetryLater(
         RETRY_SECONDS, "The change is stored, but its event is not published yet; repeat the request", "NOT_PASSED_ON"

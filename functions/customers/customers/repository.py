@@ -1,7 +1,7 @@
 """Sign-ups that wait for their confirmation, and the number of mails to each mailbox, in one table.
 
-A mailed link holds "<sign_up_id>.<secret>"; the table has only the digest of the secret. A sign-up has two secrets, and two
-links that work, if the first mail may not have been sent.
+A mailed link contains the token "<sign_up_id>.<secret>"; the table has only the SHA-256 of the secret. A sign-up has another
+secret, and another link that works, for each repeat of its request while no mail is known to have been sent.
 
 Mails are counted in items "mails#<digest of the mailbox>#<number of the hour>".
 """
@@ -23,7 +23,7 @@ OWN_ADDRESS_LIMITS, SUBADDRESS_LIMITS = {"sign_ups": MAILS_PER_HOUR}, {"appended
 
 
 class StoredSignUp(TypedDict):
-    """``uses`` has an id for each use of a link. ``expires_at`` (TTL) is in epoch seconds."""
+    """``uses`` has an id for each use of any of its links. ``expires_at`` (TTL) is in epoch seconds."""
 
     sign_up_id: str
     email: str
@@ -101,7 +101,10 @@ def mark_mailed(sign_up_id: str) -> None:
 
 
 def use_link(token: str) -> SignUp | None:
-    """The sign-up of a link, whose use is counted; None if the link is unknown, has expired or was used too often."""
+    """Count a use of the link with this token, and return its sign-up.
+
+    None if the link is unknown or has expired, or if the sign-up's links were used ``MAX_LINK_USES`` times already.
+    """
     (sign_up_id, _, secret), use = token.partition("."), secrets.token_hex(8)
     try:
         item = dynamodb.update_if(

@@ -84,7 +84,7 @@ class RequestSignUp:
 
 @dataclass(frozen=True)
 class CreateCustomer:
-    """The confirmation of a sign-up, by the token that was mailed."""
+    """The confirmation of a sign-up, by the token "<sign_up_id>.<secret>" that was mailed, and the password chosen."""
 
     token: str = field(repr=False)
     password: str = field(repr=False)
@@ -110,7 +110,7 @@ def parse_request_sign_up(request: Request) -> RequestSignUp:
 
 
 def parse_create_customer(request: Request) -> CreateCustomer:
-    """Raises ``Refused`` INVALID_REQUEST."""
+    """Raises ``Refused`` INVALID_REQUEST, also for a malformed token, and as ``Request.json`` does."""
     body = CONFIRMATION.parse(request)
     return CreateCustomer(body["token"], body["password"])
 

@@ -1,4 +1,4 @@
-"""The customers service as deployed, with its partners. Each test is one request."""
+"""The customers service as deployed, with fakes of the systems that it calls. A test runs under one correlation id."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def partners(customers: Service, faults: Faults, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PASSWORD_HASH_COST", "2")
     partners = Partners(faults)
     monkeypatch.setattr(external, "call", partners.call)
-    monkeypatch.setattr(signed_client, "call", partners.next_customer_id)
+    monkeypatch.setattr(signed_client, "call", partners.call_sequences)
     monkeypatch.setattr(repository, "use_link", lambda token: partners.sign_up)
     faults.restart()
     return partners

@@ -1,4 +1,4 @@
-"""The partners that customers' functions call: the simulators' rules over documents in memory, and the sequence of numbers."""
+"""Fakes of the systems that customers' functions call: the simulators' rules over documents in memory, and sequences."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FIRST_NUMBER = 100_000_000
 
 @dataclass
 class Memory:
-    """The simulators' store."""
+    """The simulators' store: documents by (collection, key)."""
 
     documents_by_key: dict[tuple[str, str], Stored] = field(default_factory=dict)
 
@@ -45,9 +45,10 @@ class Memory:
 
 
 class Partners:
-    """The simulators and the sequence of customer numbers, with the faults of a test.
+    """The simulators and the sequence of customer ids, with the faults of a test.
 
-    ``sign_up`` is the sign-up of every link.
+    ``sign_up`` is what ``repository.use_link`` returns for every token: None if no link is valid. ``numbers`` is how many
+    customer ids the sequence has issued.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -57,6 +58,7 @@ class Partners:
         self.faults = faults
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
+        """The documents of ``identities``, ``customers`` or ``members``."""
         return [document for _, document in self.memory.list_documents(collection)]
 
     def put(self, path: str, body: dict[str, Any], **headers: str) -> None:
@@ -65,7 +67,7 @@ class Partners:
     def perform(
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """The simulator's response, without faults."""
+        """The simulator's response, without faults; ``path`` begins with the system, as ``commerce/customers/C1``."""
         try:
             operation, ids = find_operation(method, path)
             outcome = perform(operation, Call(ids, {}, headers or {}, body or {}, utc_now()), self.memory)
@@ -74,7 +76,7 @@ class Partners:
         return Answer(outcome.status, json.loads(json.dumps(outcome.body)))
 
     def call(self, system: str, method: str, *path: str, timeout: float, **options: Any) -> Answer:
-        """As ``external.call``."""
+        """Replaces ``external.call``."""
         assert 0 < timeout <= 2
         headers = {name.lower(): value for name, value in (options.get("headers") or {}).items()}
         return self.faults.call(
@@ -83,8 +85,8 @@ class Partners:
             ExternalUnavailable(system, "no answer", timed_out=True),
         )
 
-    def next_customer_id(self, service: str, method: str, path: str, **options: Any) -> Answer:
-        """As ``signed_client.call``."""
+    def call_sequences(self, service: str, method: str, path: str, **options: Any) -> Answer:
+        """Replaces ``signed_client.call``, for the next customer id."""
         assert (service, method, path) == ("sequences", "POST", "/v1/sequences/customer/next")
 
         def next_number() -> Answer:

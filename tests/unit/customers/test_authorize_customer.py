@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from customers.domain.profile import new_customer, new_member
+from customers.domain.records import new_customer_record, new_member_record
 from local.settings import ROOT
 from setpieces.errors import ExternalUnavailable
 from setpieces.sessions import session_hash
@@ -35,9 +35,9 @@ def authorize(service: Callable[..., Service], customers: Service, partners: Par
     service("login").put("Table", session | {"session_hash": session_hash(TOKEN)})
     for system in ("commerce", "rewards"):
         customers.publish(f"partners/{system}-url", f"https://{system}.example")
-    customer = new_customer(CUSTOMER_ID, "id-1", "Ada", "ada@example.com")
+    customer = new_customer_record(CUSTOMER_ID, "id-1", "Ada", "ada@example.com")
     partners.put(f"commerce/customers/{CUSTOMER_ID}", customer, if_none_match="*")
-    partners.put(f"rewards/members/{CUSTOMER_ID}", new_member(CUSTOMER_ID, "id-1"), if_none_match="*")
+    partners.put(f"rewards/members/{CUSTOMER_ID}", new_member_record(CUSTOMER_ID, "id-1"), if_none_match="*")
     faults.restart()
 
     def call(token: str = TOKEN) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.unit.customers.partners import Partners
 
 ADA = SignUp("ada@example.com", "Ada")
 TOKEN, PASSWORD = "0" * 32 + "." + "A" * 43, "correct horse battery"
+# In order, as ``faults.calls`` names them. The write that uses the link is replaced by ``Partners.sign_up``, so it is none.
 FIRST_CALLS = [
     "POST sequences",
     "POST identity/identities",
@@ -42,13 +43,14 @@ def _sign_up(partners: Partners) -> None:
 
 
 def confirm(password: str = PASSWORD) -> str:
-    """The id of the customer."""
+    """Confirm the sign-up of ``partners``; returns the customer id."""
     customer_id, email = create_customer(CreateCustomer(TOKEN, password), Platforms(lambda: 10.0))
     assert email.casefold() == ADA.email
     return customer_id
 
 
 def failure_of_confirmation() -> BaseException | None:
+    """What a confirmation raises, None if it succeeds."""
     try:
         confirm()
     except (Crash, ExternalUnavailable, Refused, RetryLater) as error:
@@ -57,7 +59,7 @@ def failure_of_confirmation() -> BaseException | None:
 
 
 def check_complete(partners: Partners, customer_id: str) -> None:
-    """One identity, one customer, one member, all of the same person, and one event."""
+    """One identity, one customer, one member, all of the same person; one event, published once or several times."""
     (identity,) = partners.documents("identities")
     (customer,) = partners.documents("customers")
     (member,) = partners.documents("members")
@@ -187,8 +189,8 @@ def test_a_deleted_customer_is_not_restored(partners: Partners):
     assert len(partners.messages()) == 1
 
 
-def test_another_customers_number_is_a_409(partners: Partners):
-    """As after a restore of the sequences' table."""
+def test_an_id_that_another_customer_has_is_a_409(partners: Partners):
+    """The sequence issues an id again, as after a restore of its table."""
     confirm()
     partners.numbers = 0
     partners.sign_up = SignUp("eve@example.com", "Eve")

@@ -3,7 +3,7 @@
 import pytest
 
 from customers.clients.platforms import Platforms
-from customers.domain.profile import apply_patch, without_platform_members
+from customers.domain.records import apply_patch, without_platform_members
 from customers.requests import UpdateProfile
 from customers.views.profiles import profile_view
 from customers.workflow.update_profile import MAX_TRIES, update_profile

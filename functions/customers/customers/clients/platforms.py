@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from customers.domain.access import NoIdentity, PlatformIdentity
-from customers.domain.profile import profile_not_found
+from customers.domain.records import profile_not_found
 from setpieces import external
 from setpieces.entity_tags import entity_tag
 from setpieces.errors import ExternalUnavailable, RetryLater
@@ -16,8 +16,9 @@ from setpieces.parameters import read_parameter
 
 # For both look-ups of an authorization together.
 LOOK_UP_SECONDS = 2.0
-# The longest wait for one call, and the time to leave for what follows it.
+# The longest wait for one call of a ``Platforms``.
 CALL_SECONDS = 2.0
+# What a call leaves of the invocation's time, for the response to the caller.
 RESPONSE_SECONDS = 0.5
 
 RECORDS = (("commerce", "customers"), ("rewards", "members"))
@@ -39,7 +40,7 @@ def _look_up_identity(system: str, kind: str, customer_id: str, urls: dict[str, 
     answer = external.call(system, "GET", kind, customer_id, timeout=LOOK_UP_SECONDS, base_url=urls.__getitem__)
     if answer.status in (404, 410):
         return NoIdentity.NOT_FOUND
-    identity_id = _parse_record(system, answer).get("identity_id")
+    identity_id = _parse_body(system, answer).get("identity_id")
     return identity_id if isinstance(identity_id, str) else NoIdentity.UNAVAILABLE
 
 
@@ -52,15 +53,16 @@ def _wait_for_identity(future: "Future[PlatformIdentity]", deadline: float) -> P
 
 
 class Platforms:
-    """The calls of one request, each limited by the seconds that its invocation has left. Each raises
-    ``ExternalUnavailable``.
+    """Calls of the three systems for one request, each limited by the seconds that the request's invocation has left.
+
+    Each call raises ``ExternalUnavailable``, also for a response that cannot be used.
     """
 
     def __init__(self, remaining_seconds: Callable[[], float]) -> None:
         self._remaining_seconds = remaining_seconds
 
     def timeout(self) -> float:
-        """Seconds that one call may take now."""
+        """Seconds that one call may take now, also one of another system, such as sequences."""
         return min(CALL_SECONDS, self._remaining_seconds() - RESPONSE_SECONDS)
 
     def find_customer(self, customer_id: str) -> dict[str, Any] | None:
@@ -81,37 +83,37 @@ class Platforms:
             return None
         if answer.status == 410:
             raise profile_not_found()
-        return _parse_record("commerce", answer)
+        return _parse_body("commerce", answer)
 
     def add_customer(self, customer: dict[str, Any]) -> bool:
         """Store a new customer. False if the customer exists or was deleted."""
         answer = self._put("commerce", "customers", customer, {"If-None-Match": "*"})
         if answer.status in (410, 412):
             return False
-        _parse_record("commerce", answer)
+        _parse_body("commerce", answer)
         return True
 
     def add_member(self, member: dict[str, Any]) -> None:
         """Store a new member; an existing one is left unchanged, with its points."""
         answer = self._put("rewards", "members", member, {"If-None-Match": "*"})
         if answer.status != 412:
-            _parse_record("rewards", answer)
+            _parse_body("rewards", answer)
 
     def create_identity(self, email: str, password: str, customer_id: str) -> dict[str, Any] | None:
         """A new identity {identity_id, customer_id}; None if the e-mail address has one."""
         body = {"email": email, "password": password, "customer_id": customer_id}
         answer = self._call("identity", "POST", "identities", body=body)
-        return None if answer.status == 409 else _parse_record("identity", answer)
+        return None if answer.status == 409 else _parse_body("identity", answer)
 
     def authenticate(self, email: str, password: str) -> dict[str, Any] | None:
-        """The identity {identity_id, customer_id} of these credentials; None if they are wrong."""
+        """The identity {identity_id, customer_id?} of these credentials; None if they are wrong."""
         credentials = {"email": email, "password": password}
         answer = self._call("identity", "POST", "authentications", body=credentials, repeatable=True)
-        return None if answer.status == 401 else _parse_record("identity", answer)
+        return None if answer.status == 401 else _parse_body("identity", answer)
 
     def _find_record(self, system: str, kind: str, customer_id: str) -> dict[str, Any] | None:
         answer = self._call(system, "GET", kind, customer_id)
-        return None if answer.status in (404, 410) else _parse_record(system, answer)
+        return None if answer.status in (404, 410) else _parse_body(system, answer)
 
     def _put(self, system: str, kind: str, record: dict[str, Any], headers: dict[str, str]) -> Answer:
         return self._call(system, "PUT", kind, record["customer_id"], body=record, headers=headers)
@@ -120,7 +122,8 @@ class Platforms:
         return external.call(system, method, *path, timeout=self.timeout(), **options)
 
 
-def _parse_record(system: str, answer: Answer) -> dict[str, Any]:
+def _parse_body(system: str, answer: Answer) -> dict[str, Any]:
+    """The JSON object of a 200 or 201. Raises ``ExternalUnavailable`` for any other answer."""
     if answer.status not in (200, 201) or not isinstance(answer.body, dict):
         raise ExternalUnavailable(system, f"gave an unusable response ({answer.status})")
     return answer.body

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 LINK_SECONDS = 24 * 3600
 MAILS_PER_HOUR = 5
-# The response to a confirmation reveals whether a password is that of the address's account: with the mails of an hour these
-# are 100 guesses, as many as a sign-in allows.
+# Uses of all links of one sign-up. The response to a confirmation reveals whether a password is that of the address's account:
+# the MAILS_PER_HOUR sign-ups of an address allow 100 guesses together, as many as a sign-in.
 MAX_LINK_USES = 20
 
 

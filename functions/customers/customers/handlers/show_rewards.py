@@ -1,7 +1,7 @@
 """GET /v1/customers/{customer_id}/rewards: points and tier."""
 
 from customers.clients.platforms import Platforms, unavailable_as_503
-from customers.domain.profile import profile_not_found
+from customers.domain.records import profile_not_found
 from customers.requests import parse_customer_id
 from customers.views.profiles import rewards_view
 from setpieces.rest_api import Request, Response, rest_handler

@@ -4,7 +4,7 @@ from typing import Any
 
 from customers import events
 from customers.clients.platforms import Platforms
-from customers.domain.profile import apply_patch, profile_not_found, without_platform_members
+from customers.domain.records import apply_patch, profile_not_found, without_platform_members
 from customers.requests import UpdateProfile
 from setpieces.errors import RETRY_SECONDS, Refused, RetryLater
 

@@ -1,12 +1,12 @@
-"""A customer's records on the commerce and the rewards platform. Pure."""
+"""A customer's records: the customer on the commerce platform, the member on the rewards platform. Pure."""
 
 from typing import Any
 
 from setpieces.errors import Refused
 
-# The platform maintains these itself; sent back, old times would be stored for new values.
+# The commerce platform maintains these itself; if they were sent back, old times would be stored for new values.
 PLATFORM_MEMBERS = ("version", "updated_at")
-# Updates that the platform reports with this origin are our own, and the relay drops them.
+# Marks a record that this service has written: the event relay publishes no update that has this origin.
 ORIGIN = "shop"
 
 
@@ -24,8 +24,8 @@ def without_platform_members(customer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in customer.items() if name not in PLATFORM_MEMBERS} | {"origin": ORIGIN}
 
 
-def new_customer(customer_id: str, identity_id: str, name: str, email: str) -> dict[str, Any]:
-    """A new customer for the commerce platform."""
+def new_customer_record(customer_id: str, identity_id: str, name: str, email: str) -> dict[str, Any]:
+    """{customer_id, identity_id, name, email, addresses, marketing_opt_in, origin}: no addresses, no opt-in."""
     return {
         "customer_id": customer_id,
         "identity_id": identity_id,
@@ -37,8 +37,8 @@ def new_customer(customer_id: str, identity_id: str, name: str, email: str) -> d
     }
 
 
-def new_member(customer_id: str, identity_id: str) -> dict[str, Any]:
-    """A new member for the rewards platform."""
+def new_member_record(customer_id: str, identity_id: str) -> dict[str, Any]:
+    """{customer_id, rewards_id, identity_id, points, tier}: customer C100000001 is R100000001, bronze, with 0 points."""
     return {
         "customer_id": customer_id,
         "rewards_id": f"R{customer_id.removeprefix('C')}",

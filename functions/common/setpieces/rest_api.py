@@ -72,7 +72,7 @@ CORS = {
 class Request:
     """One HTTP request: header names in lower case, query parameters with their last value.
 
-    Path parameters stand as in the path, percent-encoded: an id that needs decoding is not one of ours.
+    Path parameters are percent-encoded, as in the path. No id of ours needs decoding; a typed voucher code does.
     """
 
     method: str

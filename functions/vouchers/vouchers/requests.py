@@ -11,7 +11,7 @@ from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, whole_number
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
-from vouchers.domain.codes import normalise
+from vouchers.domain.codes import normalise_code
 from vouchers.domain.links import MAX_LINK_SECONDS, download_not_found
 from vouchers.domain.redemptions import voucher_not_found
 from vouchers.domain.times import DATE_PATTERN, DESCRIPTION, TIME_PATTERN, parse_validity
@@ -98,12 +98,16 @@ class ShowBatch:
 
 @dataclass(frozen=True)
 class RedeemVoucher:
-    """``by`` is the digest of the caller and the Idempotency-Key."""
+    """``customer_id`` is None if a guest names no customer.
+
+    ``caller_key_digest`` is the digest of the session's customer and the Idempotency-Key, None without a key. All guests count
+    as one caller.
+    """
 
     code: str
     order_number: str | None = None
     customer_id: str | None = None
-    by: str | None = None
+    caller_key_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,24 +151,28 @@ def parse_token(request: Request) -> str:
 
 def parse_code(request: Request) -> str:
     """The voucher's code in the path. Raises ``Refused`` VOUCHER_NOT_FOUND if it is malformed."""
-    code = normalise(unquote(request.path_parameters["code"]))
+    code = normalise_code(unquote(request.path_parameters["code"]))
     if code is None:
         raise voucher_not_found()
     return code
 
 
 def parse_redeem_voucher(request: Request) -> RedeemVoucher:
-    """Raises ``Refused`` INVALID_REQUEST, VOUCHER_NOT_FOUND, CUSTOMER_MISMATCH for a customer other than the session's."""
+    """The customer is that of the session, or for a guest the one that the body names, if any.
+
+    Raises ``Refused`` as ``JsonBody.parse`` does, INVALID_IDEMPOTENCY_KEY, VOUCHER_NOT_FOUND, and CUSTOMER_MISMATCH for a
+    customer other than the session's.
+    """
     body = NEW_REDEMPTION.parse(request, required=False)
-    caller = request.authorizer.get("customer_id") or ""
-    if caller and body.get("customer_id", caller) != caller:
+    session_customer = request.authorizer.get("customer_id") or ""
+    if session_customer and body.get("customer_id", session_customer) != session_customer:
         raise Refused("CUSTOMER_MISMATCH", "This session belongs to another customer")
     key = request.idempotency_key()
     return RedeemVoucher(
         code=parse_code(request),
         order_number=body.get("order_number"),
-        customer_id=body.get("customer_id") or caller or None,
-        by=key_digest(caller, key) if key else None,
+        customer_id=body.get("customer_id") or session_customer or None,
+        caller_key_digest=key_digest(session_customer, key) if key else None,
     )
 
 

@@ -57,7 +57,10 @@ class Batches:
     def call(
         self, function: str, body: Any = None, *, key: str = "", query: Any = None, customer: str = "", **path: str
     ) -> Response:
-        """An admin's request, or one in the session of ``customer``; ``key`` is its Idempotency-Key."""
+        """The response of a function, named as its handler, to a request in the session of ``customer``; "" is none.
+
+        ``key`` is the Idempotency-Key, ``path`` has the path parameters.
+        """
         return self.service.call(
             function,
             body,
@@ -74,6 +77,7 @@ class Batches:
         return str(response.body["batch_id"])
 
     def release(self, code: str, order_number: str = "") -> Response:
+        """An admin's request to release the redemption for an order, or the one without an order."""
         return self.call("release_voucher", code=code, query={"order_number": order_number} if order_number else None)
 
     # --- by Step Functions, a schedule and a queue ---
@@ -98,8 +102,8 @@ class Batches:
             ExpressionAttributeValues={":s": {"S": COMPLETE}},
         )
 
-    def make(self, **changes: Any) -> str:
-        """The id of a batch that is complete."""
+    def create_complete(self, **changes: Any) -> str:
+        """The id of a new batch that is generated and COMPLETE."""
         batch_id = self.request(**changes)
         self.run(batch_id)
         self.complete(batch_id)
@@ -118,6 +122,7 @@ class Batches:
     # --- stored items and objects ---
 
     def stored(self, batch_id: str) -> Batch:
+        """The item of a batch, which has to exist."""
         batch = repository.find(batch_id)
         assert batch
         return batch
@@ -130,6 +135,7 @@ class Batches:
         return self.service.read_object("Bucket", f"release/{batch_id}.csv")
 
     def codes(self, batch_id: str) -> list[str]:
+        """The codes in the file of a complete batch."""
         return self.file(batch_id).decode().split()
 
     def object_keys(self) -> list[str]:

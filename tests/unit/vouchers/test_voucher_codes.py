@@ -19,7 +19,7 @@ from vouchers.domain.codes import (
     TAGS,
     key_version,
     make_codes,
-    normalise,
+    normalise_code,
     voucher_number,
 )
 from vouchers.domain.permutation import Permutation
@@ -95,7 +95,7 @@ def test_codes_are_distinct_and_well_formed_and_have_their_key_version_and_numbe
     codes = make_codes(PERMUTATION, 1, 1, 20_000)
     assert len(set(codes)) == 20_000
     for offset in (0, 1, 4_999, 19_999):
-        assert normalise(codes[offset]) == codes[offset]
+        assert normalise_code(codes[offset]) == codes[offset]
         assert (key_version(codes[offset]), voucher_number(PERMUTATION, codes[offset])) == (1, 1 + offset)
     assert {len(code) for code in codes} == {LENGTH}
     assert set("".join(codes)) == set(ALPHABET)
@@ -177,7 +177,7 @@ CODES = st.builds(
 def test_one_wrong_symbol_makes_a_code_invalid(code):
     for place, right in enumerate(code):
         for wrong in ALPHABET.replace(right, ""):
-            assert normalise(code[:place] + wrong + code[place + 1 :]) is None
+            assert normalise_code(code[:place] + wrong + code[place + 1 :]) is None
 
 
 @given(CODES)
@@ -185,17 +185,17 @@ def test_two_swapped_symbols_make_a_code_invalid(code):
     for one, other in combinations(range(LENGTH), 2):
         symbols = list(code)
         symbols[one], symbols[other] = symbols[other], symbols[one]
-        assert normalise("".join(symbols)) == (code if code[one] == code[other] else None)
+        assert normalise_code("".join(symbols)) == (code if code[one] == code[other] else None)
 
 
 @given(CODES)
 def test_a_code_may_be_typed_with_hyphens_blanks_and_small_letters(code):
-    assert normalise(f" {code[:5]}-{code[5:9]} {code[9:]} ".lower()) == code
+    assert normalise_code(f" {code[:5]}-{code[5:9]} {code[9:]} ".lower()) == code
 
 
 @given(st.text(max_size=40))
 def test_other_texts_are_no_codes(text):
-    code = normalise(text)
+    code = normalise_code(text)
     assert code is None or (len(code) == LENGTH and set(code) <= set(ALPHABET))
 
 

@@ -11,7 +11,7 @@ from vouchers.domain.batches import CANCELLED
 
 
 def test_a_link_has_the_requested_expiry(batches: Batches):
-    batch_id = batches.make()
+    batch_id = batches.create_complete()
     download = batches.call("show_batch", batch_id=batch_id, query={"link_seconds": "60"}).body["download"]
     life = datetime.fromisoformat(download["expires_at"]) - datetime.now(UTC)
     assert timedelta(seconds=50) < life <= timedelta(seconds=61)
@@ -39,7 +39,7 @@ def test_an_unknown_batch_is_404(batches: Batches):
 
 
 def test_a_one_time_link_works_once(batches: Batches):
-    batch_id = batches.make(one_time=True)
+    batch_id = batches.create_complete(one_time=True)
     url = batches.call("show_batch", batch_id=batch_id).body["download"]["url"]
     api, _, token = url.rpartition("/")
     assert api == "https://Api.execute-api.eu-central-1.amazonaws.com/local/v1/voucher-downloads"
@@ -51,7 +51,7 @@ def test_a_one_time_link_works_once(batches: Batches):
 
 
 def test_a_one_time_link_works_when_the_sdk_repeats_its_use(batches: Batches, faults: Faults):
-    batch_id = batches.make(one_time=True)
+    batch_id = batches.create_complete(one_time=True)
     token = batches.call("show_batch", batch_id=batch_id).body["download"]["url"].rpartition("/")[2]
     with faults.lose_answer("UpdateItem"):
         assert batches.call("exchange_link", token=token).status == 303
@@ -59,7 +59,7 @@ def test_a_one_time_link_works_when_the_sdk_repeats_its_use(batches: Batches, fa
 
 
 def test_an_expired_unknown_or_malformed_token_is_404(batches: Batches):
-    batch_id = batches.make(one_time=True)
+    batch_id = batches.create_complete(one_time=True)
     url = batches.call("show_batch", batch_id=batch_id, query={"link_seconds": "1"}).body["download"]["url"]
     [link] = batches.service.items("DownloadsTable")
     batches.service.put("DownloadsTable", link | {"expires_at": 1})

@@ -24,7 +24,7 @@ from vouchers.repository import files, vouchers
 
 @pytest.mark.parametrize("count", [1, 24, 5_001])
 def test_file_table_manifest_and_status_agree(batches: Batches, count):
-    batch_id = batches.make(count=count)
+    batch_id = batches.create_complete(count=count)
     content = batches.codes(batch_id)
     assert len(content) == len(set(content)) == count
     stored = {item["code"] for item in batches.service.items("VouchersTable")}
@@ -44,7 +44,7 @@ def test_file_table_manifest_and_status_agree(batches: Batches, count):
 
 def test_each_batch_has_a_salt_and_its_codes_need_it(batches: Batches, faults: Faults):
     """The key of a version, without the key of the batch, gives none of its codes."""
-    one, other = batches.make(count=30), batches.make(count=30)
+    one, other = batches.create_complete(count=30), batches.create_complete(count=30)
     salts = [batches.stored(batch_id)["code_salt"] for batch_id in (one, other)]
     assert len(set(salts)) == 2
     permutation = Permutation(code_key(1), RADIX, HALF)
@@ -186,7 +186,7 @@ def test_a_step_repeated_after_a_crash_deletes_the_file_of_a_cancelled_batch(bat
 
 
 def test_the_file_of_a_complete_batch_is_not_deleted_by_another_execution(batches: Batches):
-    batch_id = batches.make(count=30)
+    batch_id = batches.create_complete(count=30)
     with pytest.raises(BatchOver):
         batches.step("store_file", batch_id)
     assert f"release/{batch_id}.csv" in batches.object_keys()
@@ -262,7 +262,7 @@ def test_a_cancelled_batch_ends_every_step(batches: Batches, small_chunks):
 
 
 def test_a_chunk_that_is_generated_again_does_not_undo_a_redemption(batches: Batches):
-    batch_id = batches.make()
+    batch_id = batches.create_complete()
     code = batches.codes(batch_id)[0]
     assert batches.call("redeem_voucher", code=code).status == 201
     batch = batches.stored(batch_id)

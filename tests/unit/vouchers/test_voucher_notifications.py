@@ -21,7 +21,7 @@ def _sender(batches: Batches):
 
 
 def test_the_requester_gets_one_mail(batches: Batches, faults: Faults):
-    batch_id = batches.make()
+    batch_id = batches.create_complete()
     assert batches.notify(batch_id) == []
     assert batches.notify(batch_id) == []
     [mail] = faults.requests("SendEmail")
@@ -96,7 +96,7 @@ def test_a_batch_that_was_restarted_by_hand_is_not_closed_by_the_failed_executio
 
 
 def test_a_mail_that_cannot_be_sent_now_is_sent_later(batches: Batches, faults: Faults):
-    batch_id = batches.make()
+    batch_id = batches.create_complete()
     with faults.fail("SendEmail", refused("SendEmail", "TooManyRequestsException", 429)):
         assert batches.notify(batch_id) == ["m0"]
     assert "notified_at" not in batches.stored(batch_id)
@@ -106,7 +106,7 @@ def test_a_mail_that_cannot_be_sent_now_is_sent_later(batches: Batches, faults: 
 
 def test_a_mail_without_a_response_is_not_repeated_by_the_sdk_but_by_the_queue(batches: Batches, monkeypatch):
     """SES may have accepted the mail, so only the queue repeats it."""
-    batch_id, attempts = batches.make(), []
+    batch_id, attempts = batches.create_complete(), []
 
     def never(request: Any, **_: Any) -> None:
         attempts.append(request.url)
@@ -128,7 +128,7 @@ def test_a_mail_without_a_response_is_not_repeated_by_the_sdk_but_by_the_queue(b
 def test_a_mail_that_is_refused_is_a_dead_letter_that_names_no_address(batches: Batches, faults: Faults):
     address = BATCH_REQUEST["notify"]
     faults.fail("SendEmail", refused("SendEmail", "MessageRejected", message=f"not verified: {address}"))
-    assert batches.notify(batches.make()) == []
+    assert batches.notify(batches.create_complete()) == []
     [letter] = batches.service.messages("NotificationsDeadLetters")
     assert letter.attributes["reason"] == "MAIL_REFUSED"
     assert address not in str(letter)

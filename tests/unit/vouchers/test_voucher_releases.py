@@ -7,7 +7,7 @@ from tests.unit.vouchers.batches import Batches
 
 
 def test_a_voucher_that_was_redeemed_without_an_order_is_released_and_redeemed_again(batches: Batches):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     batches.call("redeem_voucher", {}, code=code, key="a basket that has changed since")
     assert batches.release(code.lower()).status == 204
     assert batches.release(code).status == 204
@@ -16,7 +16,7 @@ def test_a_voucher_that_was_redeemed_without_an_order_is_released_and_redeemed_a
 
 
 def test_a_redemption_for_an_order_is_released_for_that_order_alone(batches: Batches):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     batches.call("redeem_voucher", {"order_number": "T000000001"}, code=code)
     for order_number in ("", "T000000002"):
         status, _, problem = batches.release(code, order_number)
@@ -28,7 +28,7 @@ def test_a_redemption_for_an_order_is_released_for_that_order_alone(batches: Bat
 
 
 def test_a_redemption_without_an_order_is_not_released_for_an_order(batches: Batches):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     batches.call("redeem_voucher", {}, code=code, key="k")
     status, _, problem = batches.release(code, "T000000001")
     assert (status, problem["code"]) == (409, "VOUCHER_REDEEMED")
@@ -37,11 +37,11 @@ def test_a_redemption_without_an_order_is_not_released_for_an_order(batches: Bat
 
 def test_an_unknown_voucher_and_an_invalid_order_number_release_nothing(batches: Batches):
     assert batches.release("22222222222223").body["code"] == "VOUCHER_NOT_FOUND"
-    assert batches.release(batches.codes(batches.make())[0], "T1").status == 400
+    assert batches.release(batches.codes(batches.create_complete())[0], "T1").status == 400
 
 
 def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_again(batches: Batches, faults: Faults):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     name = {"order_number": "T000000001"}
     batches.call("redeem_voucher", {}, code=code, key="k")
     faults.meanwhile("UpdateItem", lambda: batches.release(code))
@@ -50,7 +50,7 @@ def test_an_order_that_is_placed_while_its_voucher_is_released_redeems_it_again(
 
 
 def test_an_order_number_is_not_added_to_the_redemption_of_another_caller(batches: Batches, faults: Faults):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     name = {"order_number": "T000000001"}
     batches.call("redeem_voucher", {}, code=code, key="k")
 
@@ -65,7 +65,7 @@ def test_an_order_number_is_not_added_to_the_redemption_of_another_caller(batche
 
 
 def test_a_voucher_that_an_order_claims_during_its_release_stays_redeemed(batches: Batches, faults: Faults):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     batches.call("redeem_voucher", {}, code=code, key="k")
     name = {"order_number": "T000000001"}
     faults.meanwhile("DeleteItem", lambda: batches.call("redeem_voucher", name, code=code, key="k"))
@@ -75,7 +75,7 @@ def test_a_voucher_that_an_order_claims_during_its_release_stays_redeemed(batche
 
 @pytest.mark.parametrize("order", ["", "T000000001"])
 def test_a_release_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, order):
-    code = batches.codes(batches.make())[0]
+    code = batches.codes(batches.create_complete())[0]
     batches.call("redeem_voucher", {"order_number": order} if order else {}, code=code, key="k")
     faults.lose_answer("DeleteItem")
     assert batches.release(code, order).status == 204

@@ -29,8 +29,8 @@ _IGNORED = re.compile(r"[\s-]")
 _LONGEST = 2 * LENGTH
 
 
-def normalise(text: str) -> str | None:
-    """A typed code without blanks and hyphens, in capitals; None if it is not a valid code."""
+def normalise_code(text: str) -> str | None:
+    """A typed code without blanks and hyphens, in capitals; None if it has a wrong length, symbol or check symbol."""
     if len(text) > _LONGEST:
         return None
     code = _IGNORED.sub("", text).upper()

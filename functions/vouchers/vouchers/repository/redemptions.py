@@ -1,10 +1,10 @@
 """The table of redemptions, with the gates that a cancellation closes for further redemptions of its batch.
 
 redemption  ``Redemption``
-gate        {code: <batch_id>/<number>, batch_id, purge_at}
+gate        {code: <batch_id>/<number>, batch_id, purge_at}; the item exists if the gate is closed
 
 A redemption and the check that its batch is not cancelled are one transaction. Transactions on the same item conflict, so they
-do not check the one item of the batch: each checks one of ``GATES`` items that only a cancellation writes.
+do not check the one item of the batch: each checks that one of ``GATES`` items is absent, which only a cancellation writes.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
 """
 
@@ -31,10 +31,13 @@ def find(code: str) -> Redemption | None:
 
 
 def create(redemption: Redemption) -> Redemption | None:
-    """Store a redemption; the earlier one if the voucher is redeemed, otherwise None. Raises ``BatchCancelled``."""
+    """Store a redemption if the voucher is not redeemed: None if it is stored now, otherwise the earlier redemption.
+
+    Raises ``BatchCancelled``.
+    """
     # The SDK repeats a call whose answer was lost: this identifies the item of the first attempt as ours.
     attempt = secrets.token_hex(8)
-    gate = _gate(redemption["batch_id"], zlib.crc32(redemption["code"].encode()) % GATES)
+    gate = _gate_code(redemption["batch_id"], zlib.crc32(redemption["code"].encode()) % GATES)
     check = dynamodb.check(_table(), {"code": gate}, "attribute_not_exists(code)")
     put = dynamodb.put(_table(), {**redemption, "attempt": attempt}, "attribute_not_exists(code)")
     try:
@@ -48,10 +51,10 @@ def create(redemption: Redemption) -> Redemption | None:
     return None
 
 
-def set_order_number(code: str, order_number: str, by: str) -> Redemption | None:
-    """Store the order of a redemption that has none and was made by ``by``; the redemption as it is then.
+def set_order_number(code: str, order_number: str, caller_key_digest: str) -> Redemption | None:
+    """Store the order of a redemption that has none and has this digest as ``by``; the redemption as it is then.
 
-    None if the voucher is no longer redeemed.
+    Of another redemption nothing is changed: it may have another order. None if the voucher is no longer redeemed.
     """
     try:
         item = dynamodb.update_if(
@@ -59,7 +62,7 @@ def set_order_number(code: str, order_number: str, by: str) -> Redemption | None
             {"code": code},
             set={"order_number": order_number},
             condition="#by = :by AND attribute_not_exists(order_number)",
-            values={":by": by},
+            values={":by": caller_key_digest},
         )
     except ConditionFailed as failed:
         return cast(Redemption | None, failed.item)
@@ -67,7 +70,10 @@ def set_order_number(code: str, order_number: str, by: str) -> Redemption | None
 
 
 def delete(code: str, order_number: str | None) -> Redemption | None:
-    """Delete the redemption for this order, or the one without an order; the redemption if it is for another order."""
+    """Delete the redemption of a voucher if its order is this one, or if both are None.
+
+    None if the voucher is not redeemed afterwards, otherwise its redemption, which has another order or none.
+    """
     condition, values = "attribute_not_exists(order_number)", {}
     if order_number:
         condition = "attribute_not_exists(code) OR order_number = :order_number"
@@ -80,12 +86,12 @@ def delete(code: str, order_number: str | None) -> Redemption | None:
 
 
 def close_gates(batch_id: str, purge_at: int) -> None:
-    """Refuse all further redemptions of a batch."""
+    """Refuse all further redemptions of a batch; may be repeated. ``purge_at`` is in epoch seconds (TTL)."""
     for number in range(GATES):
-        dynamodb.put_if(_table(), {"code": _gate(batch_id, number), "batch_id": batch_id, "purge_at": purge_at})
+        dynamodb.put_if(_table(), {"code": _gate_code(batch_id, number), "batch_id": batch_id, "purge_at": purge_at})
 
 
-def _gate(batch_id: str, number: int) -> str:
+def _gate_code(batch_id: str, number: int) -> str:
     return f"{batch_id}/{number}"
 
 

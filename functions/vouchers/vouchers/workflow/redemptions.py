@@ -8,7 +8,6 @@ from vouchers.domain.batches import CANCELLED, Batch, is_issued
 from vouchers.domain.redemptions import (
     ACTIVE,
     REDEEMED,
-    VOID,
     Redemption,
     is_repetition,
     new_redemption,
@@ -33,15 +32,19 @@ def load_batch_of(code: str) -> Batch:
 def redeem(command: RedeemVoucher, batch: Batch, now: datetime) -> tuple[Redemption, bool]:
     """Redeem a voucher of the batch; its redemption, and whether it is new.
 
-    A repeated request gets the earlier redemption, also when the voucher has expired or its batch was cancelled since. Raises
-    ``Refused`` VOUCHER_REDEEMED, VOUCHER_EXPIRED, VOUCHER_NOT_YET_VALID, VOUCHER_CANCELLED.
+    A repeated request gets the earlier redemption, also when the voucher has expired or its batch was cancelled since. If it
+    has an order number and the earlier redemption has none, the number is added.
+
+    Raises ``Refused`` VOUCHER_EXPIRED, VOUCHER_NOT_YET_VALID, VOUCHER_CANCELLED, also for a voucher that is redeemed; otherwise
+    VOUCHER_REDEEMED.
     """
+    # The status that the voucher has unless it is redeemed, which only the write itself can tell.
     status = voucher_status(batch, now, is_redeemed=False)
     redemption = new_redemption(batch, now, **asdict(command))
     try:
-        earlier = _create_or_find(redemption, status)
+        earlier = _create_or_amend(redemption, status)
     except BatchCancelled:
-        raise not_redeemable(VOID) from None
+        raise not_redeemable(CANCELLED) from None
     if earlier and is_repetition(redemption, earlier):
         return earlier, False
     if earlier or status != ACTIVE:
@@ -50,10 +53,10 @@ def redeem(command: RedeemVoucher, batch: Batch, now: datetime) -> tuple[Redempt
     return redemption, True
 
 
-def _create_or_find(redemption: Redemption, status: str) -> Redemption | None:
-    """The earlier redemption of the voucher, None without one; then this one is stored if the voucher is ACTIVE.
+def _create_or_amend(redemption: Redemption, status: str) -> Redemption | None:
+    """Store a redemption, or add its order number to the earlier one that it repeats; the earlier one, None without one.
 
-    Raises ``BatchCancelled``.
+    It is stored only if ``status`` is ACTIVE: the status that the voucher has unless it is redeemed. Raises ``BatchCancelled``.
     """
     code = redemption["code"]
     earlier = redemptions.create(redemption) if status == ACTIVE else redemptions.find(code)
@@ -66,5 +69,5 @@ def _create_or_find(redemption: Redemption, status: str) -> Redemption | None:
         return earlier
     # The checkout redeems a voucher before the order has its number, and repeats the request with the number. If an admin has
     # released the voucher since, it is redeemed again, because the order is placed.
-    named = redemptions.set_order_number(code, redemption["order_number"], redemption["by"])
-    return named or _create_or_find(redemption, status)
+    amended = redemptions.set_order_number(code, redemption["order_number"], redemption["by"])
+    return amended or _create_or_amend(redemption, status)

@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 
 class Fault(Enum):
-    """What may happen to a call. AWS is asked twice by its SDK, external systems once."""
+    """What may happen to a call. The SDK sends a call of AWS twice; external systems are called once."""
 
     LOST = "answer lost after it was carried out; the SDK asks again"
     UNANSWERED = "carried out, and no answer ever comes"

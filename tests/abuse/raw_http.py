@@ -22,7 +22,7 @@ def send(raw: bytes) -> bytes:
     """All that comes back before the connection ends; "" if it is reset. Fails if it does not end."""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         received = b""
-        # Whoever is refused before the end of a request may be hung up on while still sending.
+        # A server that refuses a request early may close the connection while the client still sends.
         with suppress(ConnectionError):
             connection.sendall(raw)
         with suppress(ConnectionError):

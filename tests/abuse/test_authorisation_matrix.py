@@ -1,8 +1,8 @@
-"""Who may call what: every operation of every document by every kind of caller, and nobody is shown another customer's values.
+"""Who may call what: every operation of every document by every kind of caller, and no response has another customer's values.
 
 What is expected follows from the document's security; what a document cannot say, because a function or a mapping decides it,
-is in two small tables. Everything that a path can name is customer A's. Baskets are no exception to be closed: whoever knows a
-basket's id, which clients choose at random, may see and change it, and there is nothing personal in it.
+is in two small tables. Everything that a path can name is customer A's. Baskets are open by design: a
+basket's id, which clients choose at random, gives access to it, and a basket holds no personal data.
 """
 
 import json
@@ -119,7 +119,7 @@ DECIDED: dict[str, dict[str, Any]] = {
     # In a session one orders and redeems for oneself. Guests say whom it is for, and are believed: it gives them nothing.
     "submitOrder": dict.fromkeys(("B", "admin"), REFUSED),
     "redeemVoucher": dict.fromkeys(("B", "admin"), REFUSED),
-    # An order of somebody else is an order that there is not.
+    # Another customer's order is 404, like an unknown one.
     "showOrderStatus": dict.fromkeys(("nobody", "B", "admin", "key"), (404,)),
 }
 
@@ -133,7 +133,7 @@ def expected(route: Route, caller: str) -> Any:
 
 @dataclass(frozen=True)
 class Belongings:
-    """``path`` and ``body`` are what names something of A's; ``secrets`` is what nobody else may be shown."""
+    """``path`` and ``body`` identify resources of customer A; ``secrets`` are values that only A may see."""
 
     path: dict[str, str]
     body: dict[str, Any]
@@ -157,7 +157,7 @@ def belongings(shop: Shop, alice: Member, products: list[dict]) -> Belongings:
 
 
 def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.Response:
-    """The answer to the sample of a route, with what is A's in it; 429 and 503 are asked again."""
+    """The answer to the sample of a route, with what is A's in it; requests with 429 and 503 are repeated."""
     own = replace(route, path=route.path | {name: owned.path[name] for name in route.path if name in owned.path})
     body = route.body
     if isinstance(body, dict):
@@ -232,7 +232,7 @@ def test_the_matrix_is_whole():
 
 
 def test_a_history_is_ones_own(shop: Shop, alice: Member, bob: Member, belongings: Belongings):
-    """What A has ordered A is shown, and nobody else: not by B's session, by no page of it, and by no number."""
+    """Only A's session lists A's orders: B's session finds them on no page and by no number."""
     number = belongings.path["order_number"]
     session_of_a, session_of_b = new_session(shop, alice), new_session(shop, bob)
 

@@ -71,7 +71,7 @@ def document() -> dict[str, Any]:
 
 
 def configuration() -> SchemathesisConfig:
-    # The sessions, keys and signatures are ours: whoever may not is the matrix's subject.
+    # Requests have valid sessions, keys and signatures; test_authorisation_matrix.py covers missing permissions.
     generation = {"with-security-parameters": False, "max-examples": EXAMPLES, "no-shrink": True}
     phases: dict[str, Any] = {"coverage": {"unexpected-methods": []}}
     return SchemathesisConfig.from_dict({"seed": SEED, "generation": generation, "phases": phases})

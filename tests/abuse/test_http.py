@@ -181,7 +181,7 @@ def test_a_request_within_a_body_is_a_body():
 
 
 def test_what_follows_a_body_in_chunks_is_no_header(shop: Shop):
-    """Such a session nobody on the way has seen; a host there would be one too many."""
+    """No proxy has checked the fields after the body; a second Host there would be ambiguous."""
     person = shop.samples["customer"]
     token = sign_in(shop, person["email"], person["password"])
     trailers = b"".join(

@@ -40,7 +40,7 @@ def look(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def context(chromium: Browser, shop: Shop, look: dict[str, Any]) -> Iterator[BrowserContext]:
-    """A browser of somebody who was never here."""
+    """A browser without cookies or storage."""
     context = chromium.new_context(base_url=shop.front_door, reduced_motion="reduce", **look)
     context.set_default_timeout(PATIENCE)
     yield context

@@ -1,4 +1,4 @@
-"""A page of somebody else, open in a browser on this machine, reads nothing of the local cloud and changes nothing."""
+"""A page of another site, open in a browser on this machine, cannot read or change the local cloud."""
 
 import json
 import threading
@@ -35,7 +35,7 @@ async (requests) => {
 
 
 class Foreign(BaseHTTPRequestHandler):
-    """A server of somebody else: an empty page."""
+    """Another site's server: an empty page."""
 
     protocol_version = "HTTP/1.1"
     page: ClassVar[bytes] = b"<!doctype html><title>Prizes</title>"

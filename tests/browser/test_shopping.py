@@ -126,7 +126,7 @@ def test_the_live_map_shows_a_checkout_as_it_goes(
     number = shopper.url.rpartition("/")[2]
     shopper.close()
     page.bring_to_front()
-    # Nobody reloads the page.
+    # The page updates without a reload.
     expect(page.locator("ol > li").filter(has_text=number).first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("ol > li").filter(has_text="CHECKOUT/ORDER/COMPLETE")).to_be_visible(timeout=PATIENCE)
 

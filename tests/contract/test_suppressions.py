@@ -1,4 +1,4 @@
-"""What linters are told to overlook: little, and each with its reason."""
+"""Suppressed findings of linters: few, and each with its reason."""
 
 import re
 import subprocess

@@ -45,7 +45,7 @@ def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]
 
 
 def inside(shop: Shop, number: str) -> dict[str, Any]:
-    """What services of the shop are told of an order."""
+    """The order as the internal API returns it to other services."""
     return patiently(lambda: shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)).json()
 
 

@@ -1,4 +1,4 @@
-"""Every route of every API document, and how to call it: the samples of ``events/``, as somebody who may."""
+"""Every route of every API document, and how to call it: the samples of ``events/``, with valid credentials."""
 
 import json
 import re
@@ -69,7 +69,7 @@ class Route:
 
     @property
     def needs_session(self) -> bool:
-        """Where a session is optional, the sample is sent without: it is not the order of whoever is signed in."""
+        """A sample with an optional session is sent without one: the sample order belongs to no signed-in customer."""
         return self.authorizer not in ("", OPTIONAL) or "Authorization" in self.declared("header")
 
     @property
@@ -92,7 +92,7 @@ class Route:
         return [parameter.name for parameter in self.operation.parameters if parameter.location == location]
 
     def call(self, shop: Shop, attempt: Attempt, sign: bool = True) -> httpx.Response:
-        """The answer, which is never 429 or 503: then it is asked again."""
+        """The response; the request is repeated after 429 and 503."""
         path = self.address(attempt.path) + attempt.suffix
         headers = {name: text for name, text in (self.headers | attempt.headers).items() if text is not None}
         signed = sign and self.operation.iam
@@ -131,7 +131,7 @@ def routes() -> tuple[Route, ...]:
 
 
 def ready(shop: Shop, route: Route) -> Route:
-    """The route with what it works on in place, and the credentials of somebody who may call it."""
+    """The route with the resources it needs, and credentials that may call it."""
     chosen = {name: choose("hostile") for name, choose in CHOSEN.items()}
     path, headers = route.path | chosen, dict(route.headers)
     if route.operation.api_key_required:
@@ -160,7 +160,7 @@ def _created(shop: Shop, route: Route, chosen: dict[str, str]) -> dict[str, str]
 
 @cache
 def newcomer(shop: Shop) -> dict[str, str]:
-    """{email, password, customer_id} of somebody who has just signed up: whatever becomes of them is nobody's loss."""
+    """{email, password, customer_id} of a new customer that no other test uses."""
     person = {"email": f"{unique('hostile')}@example.com", "password": unique("a long password"), "name": "Ada Hostile"}
     return person | {"customer_id": accounts.create(shop, **person)}
 

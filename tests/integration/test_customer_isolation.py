@@ -16,7 +16,7 @@ from local.shop import ANSWER_SECONDS, Shop, eventually
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
 
 CLIENTS = 2
-# What a platform that is slow for a moment is answered with: nobody is let in, and the same request may be sent again.
+# What a platform that is slow for a moment is answered with: access is denied, and the request may be repeated.
 BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE", "SERVICE_UNAVAILABLE")
 FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
 

@@ -103,7 +103,7 @@ def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: S
 
 @READS_MAIL
 def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
-    """The address of a customer and one that nobody has: the same answer, and a mail each."""
+    """A known and an unknown address: the same response, and a mail each."""
     new, key = f"{unique('mail')}@example.com", unique("sign-up")
     events = []
     for email in (new, ada.email):
@@ -295,7 +295,7 @@ def test_a_change_is_told_to_the_bus_with_its_version(shop: Shop, ada: Member):
         assert changed.status_code == 200, changed.text
         version = int(changed.headers["etag"].strip('"'))
 
-        def told() -> bool:
+        def published() -> bool:
             events = [event["detail"]["event"] for event in received(shop, url)]
             return any(
                 event["meta_data"]["status"] == "UPDATED"
@@ -303,7 +303,7 @@ def test_a_change_is_told_to_the_bus_with_its_version(shop: Shop, ada: Member):
                 for event in events
             )
 
-        eventually(told)
+        eventually(published)
 
 
 @pytest.mark.parametrize(

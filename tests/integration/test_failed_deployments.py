@@ -93,7 +93,7 @@ def test_the_pipeline_reads_why_a_nested_resource_failed(cloud: Cloud):
 
 
 def test_the_pipeline_deploys_again_after_a_first_creation_failed(cloud: Cloud):
-    """CloudFormation updates no stack in ROLLBACK_COMPLETE; nobody else has to delete it. One that was created stays."""
+    """CloudFormation updates no stack in ROLLBACK_COMPLETE; a deployment deletes it first, and keeps others."""
     stack, cloudformation = unique("setpieces-local"), cloud.aws("cloudformation")
     pipeline = Sessions(cloud, cloud.session(*deploy_role()))
     for resource, status in ((REFUSED, "ROLLBACK_COMPLETE"), ({"Type": "AWS::SQS::Queue"}, "CREATE_COMPLETE")):

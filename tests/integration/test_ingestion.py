@@ -1,4 +1,4 @@
-"""Events from the API to the bucket and to whoever processes them; no function runs before the stream has them."""
+"""Events from the API to the bucket and to their consumers; no function runs before the stream has them."""
 
 import gzip
 import json
@@ -270,7 +270,7 @@ def invoke(shop: Shop, function: str, event: dict[str, Any]) -> Any:
 
 
 def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bucket: str):
-    """Whoever may write to the stream can do so without the API."""
+    """A principal that may write to the stream can do so without the API."""
     name = unique("junk")
     stream = shop.address("ingestion", "stream-name")
     good = line(made(name)) + "\n"
@@ -295,7 +295,7 @@ def test_objects_of_the_error_prefix_are_processed_by_nobody(shop: Shop, bucket:
 
 
 def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_can_be_redriven(shop: Shop, bucket: str):
-    """The function may not read what is outside of ``events/``: a fault that lasts until somebody puts it right."""
+    """The function may not read what is outside of ``events/``: a permanent fault until an operator corrects it."""
     name = unique("letter")
     function = f"setpieces-{shop.stage}-ingestion-roll-up"
     payload = {"bucket": bucket, "key": f"elsewhere/{name}", "etag": "0"}

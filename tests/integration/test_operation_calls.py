@@ -25,7 +25,7 @@ VARIES = (
 )
 # What they do depends on what others did to the shop: which records, events and pages are new or come together.
 DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
-# Simulators are asked for what caches do not have; a migration as often as it takes until the old site has the customer.
+# A cache miss calls a simulator; a migration polls until the legacy platform has the customer.
 LEFT_OUT = {"partners", "customer-migration"}
 CHECKED = tuple(operation for operation in operations.OPERATIONS if operation.name not in DEPENDS)
 ROUNDS = 3
@@ -46,7 +46,7 @@ def comparable(used: Mapping[str, Any]) -> dict[str, Any]:
         "invocations": {
             name: n
             for name, n in used.get("invocations", {}).items()
-            # Whether an authorizer is asked, a cache decides.
+            # An authorizer is only called on a cache miss.
             if name not in schedules and not name.startswith("Authorize")
         },
     }

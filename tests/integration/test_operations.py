@@ -39,7 +39,7 @@ def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, st
     prefix = f"setpieces-{shop.stage}-"
     pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=prefix)
     there = {url.rpartition("/")[2].removeprefix(prefix) for page in pages for url in page.get("QueueUrls", [])}
-    # Somebody may be listening to the bus (local/events.py): that queue is no service's.
+    # ``make events`` (local/events.py) may have a queue on the bus, which belongs to no service.
     assert set(queues(shop, session)) == {name for name in there if not name.startswith("tail-")}
 
 
@@ -67,13 +67,13 @@ def remove(sqs: Any, url: str, message_id: str) -> None:
 
 
 def test_the_events_of_one_checkout_are_listed(shop: Shop, session: dict[str, str], checkout: str):
-    def told() -> list[dict[str, Any]]:
+    def list_events() -> list[dict[str, Any]]:
         answer = shop.call("GET", f"{EVENTS}?correlation_id={checkout}", headers=session)
         assert answer.status_code == 200, answer.text
         events = answer.json()["events"]
         return events if len(events) >= 3 else []
 
-    events = eventually(told)
+    events = eventually(list_events)
     assert [event["event"] for event in events] == [
         "CHECKOUT/ORDER/COMPLETE",
         "CHECKOUT/PAYMENT/AUTHORIZED",

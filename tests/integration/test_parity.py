@@ -109,7 +109,7 @@ def test_nested_sam(plain: Cloud, corrected: Cloud):
 
 
 def test_sam_parameters(plain: Cloud, corrected: Cloud):
-    """A parameter says which release it is; another one has to reach whoever calls the alias."""
+    """A parameter says which release it is; a new one has to reach the alias's callers."""
     name = unique("aliased")
     function = {
         "FunctionName": name,
@@ -853,11 +853,11 @@ def test_events_in_logs(plain: Cloud, corrected: Cloud):
 
 
 def test_rule_retries(plain: Cloud, corrected: Cloud):
-    """Without the correction nobody is told of a failure, and nothing is tried again."""
+    """Without the correction a failure reaches no destination, and nothing is retried."""
     code = "def handler(event, context): raise ValueError"
 
     def failed(cloud: Cloud) -> str:
-        """The queue that is told of failures, after a rule has invoked a function and it has failed."""
+        """The failure destination's queue, after a rule invoked a function and it failed."""
         (url, arn), function = cloud.queue(), cloud.function(code)
         lam, logs, group = cloud.aws("lambda"), cloud.aws("logs"), f"/aws/lambda/{function}"
         destination = {"OnFailure": {"Destination": arn}}

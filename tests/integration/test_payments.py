@@ -1,4 +1,4 @@
-"""From a submitted order to the charge at the provider: one or none, whatever fails and however often it is asked for."""
+"""From a submitted order to the charge at the provider: one or none, whatever fails and however often it is requested."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,11 +60,11 @@ def on_the_bus(shop: Shop) -> Iterator[Any]:
     with listening(shop) as url:
 
         def event(number: str, status: str) -> dict[str, Any]:
-            def found() -> dict[str, Any] | None:
+            def receive() -> dict[str, Any] | None:
                 seen.extend(event["detail"]["event"] for event in received(shop, url, wait_seconds=1))
                 return next(filter(lambda event: is_it(event, number, status), seen), None)
 
-            return eventually(found)
+            return eventually(receive)
 
         yield event
 
@@ -113,15 +113,15 @@ def test_a_failing_provider_costs_time_and_nothing_else(shop: Shop, submitted, f
     with shop.faults("payments", **fault):
         numbers = [submitted(token) for token in ("tok_ok", "tok_declined", "tok_ok")]
         # Each has been tried at least once while the fault was there.
-        eventually(lambda: all(asked(shop, number) for number in numbers))
+        eventually(lambda: all(payment_requested(shop, number) for number in numbers))
         eventually(lambda: waiting(shop, "payments-submitted", "NotVisible") or all_ended(shop, numbers))
     assert [ended(shop, number) for number in numbers] == ["Complete", "Failed", "Complete"]
     assert [charges(shop, number) for number in numbers] == [["authorized"], ["declined"], ["authorized"]]
     assert [dead_letters(shop, "payments-submitted-dlq", number) for number in numbers] == [[], [], []]
 
 
-def asked(shop: Shop, number: str) -> bool:
-    """Has payment been asked for?"""
+def payment_requested(shop: Shop, number: str) -> bool:
+    """True once the order's payment was requested."""
     order = shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True).json()
     return order["backend_status"] != "Validating"
 

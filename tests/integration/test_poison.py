@@ -1,4 +1,4 @@
-"""Every consumer: a message that is none goes to the consumer's own dead letters with its reason, and holds up nobody."""
+"""Every consumer: an invalid message goes to the consumer's dead-letter queue with its reason, and delays no other message."""
 
 from typing import Any
 

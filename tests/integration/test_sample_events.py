@@ -42,7 +42,7 @@ OWED = {
     "vouchers-lease-range": OVER,
     "vouchers-store-file": OVER,
 }
-# A message about somebody or something unknown goes back to the queue: the item is named as failed.
+# A message about an unknown customer or item goes back to the queue: the item is named as failed.
 BACK_TO_THE_QUEUE = {"customer-migration-migrate-customer", "shipping-ship-order"}
 ENVIRONMENT = os.environ | aws_environment() | {"SAM_CLI_TELEMETRY": "0"}
 

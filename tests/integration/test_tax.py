@@ -53,7 +53,7 @@ def test_cached_rates_are_as_good_and_say_so(shop: Shop, fault: dict):
 
 
 def test_a_tax_system_that_is_down_is_left_alone_and_tried_again(shop: Shop):
-    """Once the circuit is open nobody waits for a slow system, and when it is well again it is used again."""
+    """While the circuit is open no request waits for a slow system; it closes after the system recovers."""
     with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
         answers = list(clients.map(lambda _: patiently(lambda: ask(shop)), range(16)))
         assert {answer.status_code for answer in answers} == {200}

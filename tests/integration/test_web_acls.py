@@ -1,4 +1,4 @@
-"""The deployed web ACLs at the running front door: whom they count, and what they answer."""
+"""The deployed web ACLs at the running front door: which clients they count, and their responses."""
 
 from collections.abc import Iterator
 

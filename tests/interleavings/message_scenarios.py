@@ -343,7 +343,7 @@ def _feed(name: str, given: Any, sides: Any, bounds: Bounds = LONG) -> Scenario:
 
 
 def _circuit(name: str, given: Any, sides: Any) -> Scenario:
-    # An opening is told from another by its microsecond.
+    # Openings differ in their microsecond.
     return Scenario(
         "feed-pipeline", name, given, sides, needs=("feeds",), faults=(Fault.LOST, Fault.UNANSWERED), ticks=True
     )

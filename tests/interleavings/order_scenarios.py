@@ -180,12 +180,12 @@ def charged_orders_are_complete(world: World, run: Run) -> str:
         complete, charged = status == "Sent to fulfillment", charges.get(number) == "authorized"
         if complete != (number in platform) or (complete and not charged):
             wrong.append(f"{number} is {status}, platform has it: {number in platform}, charged: {charged}")
-        told = any(
+        reported = any(
             number in message.body
             for queue in ("orders.PaymentDeadLetters", "payments.SubmittedDeadLetters")
             for message in world.queues[queue]
         )
-        if charged and not complete and not told:
+        if charged and not complete and not reported:
             wrong.append(f"{number} is {status}, its charge is held, and no dead letter says so")
     return "; ".join(wrong)
 
@@ -214,17 +214,17 @@ def note_statuses(world: World) -> None:
             seen.append(order["backend_status"])
 
 
-def told_as_it_ended(world: World, run: Run) -> str:
+def published_once(world: World, run: Run) -> str:
     """The event of a completed order is published for completed orders only, under one id."""
     for order in orders(world):
         number = order["order_number"]
-        told = {
+        event_ids = {
             e["meta_data"]["event_id"]
             for e in world.events("CHECKOUT", "ORDER", "COMPLETE")
             if e["data"]["order_number"] == number
         }
-        if (order["backend_status"] == "Sent to fulfillment") != (len(told) == 1):
-            return f"{number} is {order['backend_status']}, told as complete under {len(told)} ids"
+        if (order["backend_status"] == "Sent to fulfillment") != (len(event_ids) == 1):
+            return f"{number} is {order['backend_status']}, published as complete under {len(event_ids)} ids"
     return ""
 
 
@@ -246,7 +246,7 @@ def _of(service: str) -> tuple[Invariant, ...]:
         Invariant(
             service,
             "The event of a completed order is published for completed orders only, under one id.",
-            told_as_it_ended,
+            published_once,
         ),
     )
 
@@ -283,7 +283,7 @@ SCENARIOS = (
         "orders",
         "an order is given up while it is processed",
         given_up(ordered()),
-        {"process": deliver(SUBMIT), "bury": deliver(DEAD)},
+        {"process": deliver(SUBMIT), "fail_dead_letter": deliver(DEAD)},
     ),
     _scenario(
         "orders",
@@ -328,6 +328,6 @@ SCENARIOS = (
         "payments",
         "an order is given up before its payment",
         given_up(ordered()),
-        {"process": lambda world: (world.deliver(SUBMIT), world.deliver(SUBMITTED)), "bury": deliver(DEAD)},
+        {"process": lambda world: (world.deliver(SUBMIT), world.deliver(SUBMITTED)), "fail_dead_letter": deliver(DEAD)},
     ),
 )

@@ -98,8 +98,8 @@ def sign_out(world: World) -> int:
 
 
 def ended_sessions_stay_ended(world: World, run: Run) -> str:
-    told = any(result == 204 for result in run.results.values())
-    return "told that it ended, and it is there" if told and world.items("login.Table") else ""
+    ended = any(result == 204 for result in run.results.values())
+    return "told that it ended, and it is there" if ended and world.items("login.Table") else ""
 
 
 # --- tax ---
@@ -302,7 +302,7 @@ PERSON = {"email": "ada@example.com", "name": "Ada"}
 
 
 def mailed(world: World) -> None:
-    """Somebody has asked for an account, and got the mail with the token."""
+    """A sign-up was requested, and its mail with the token was sent."""
     counter("customer", 100_000_000)(world)
     assert world.request("customers", "POST", "/v1/customers", PERSON).status == 202
     text = world.mails[-1]["Content"]["Simple"]["Body"]["Text"]["Data"]

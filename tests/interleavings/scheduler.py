@@ -200,7 +200,7 @@ def _further(schedule: Schedule, run: Run, faults: tuple[Fault, ...], bounds: Bo
 
 
 def _of(reached: Reached, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    """An external system is asked once: there a lost answer is none at all."""
+    """An external system is called once, so a lost response is a failure."""
     return tuple(fault for fault in faults if not (reached.over_http and fault is Fault.LOST))
 
 

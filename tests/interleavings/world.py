@@ -67,7 +67,7 @@ Response = SimpleNamespace
 
 @dataclass
 class Message:
-    """A message of a queue; ``hidden`` while somebody works on it."""
+    """A message of a queue; ``hidden`` while a consumer processes it."""
 
     message_id: str
     body: str

@@ -37,7 +37,7 @@ def mapping(shop: Shop, queue: str) -> dict[str, Any]:
 
 @contextmanager
 def standing(shop: Shop, queue: str) -> Iterator[None]:
-    """Nobody consumes the queue for the duration of the block."""
+    """The queue has no consumer for the duration of the block."""
     uuid = mapping(shop, queue)["UUID"]
     shop.aws("lambda").update_event_source_mapping(UUID=uuid, Enabled=False)
     try:

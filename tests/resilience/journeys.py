@@ -39,7 +39,7 @@ class Refused(AssertionError):
 
 
 class Client:
-    """One client: whoever it is asked to be. ``promises`` are shared by all clients of a run."""
+    """One client with any session. ``promises`` are shared by all clients of a run."""
 
     def __init__(self, shop: Shop, promises: Promises, seed: str | int) -> None:
         self.shop, self.promises, self.chance = shop, promises, random.Random(seed)
@@ -303,7 +303,7 @@ def until(client: Client, path: str, admin: dict[str, str], seconds: float = 30)
 
 
 def exchange(client: Client, path: str, admin: dict[str, str]) -> None:
-    """Follow a link that works once; whoever lost the answer gets another link from the shop."""
+    """Follow a single-use link; after a lost response the shop issues another link."""
     while True:
         link = client.call("GET", path, 200, headers=admin).json()["download"]["url"]
         url = httpx.URL(link)

@@ -25,7 +25,7 @@ TIMEOUT = 900 + SIGNUPS
 
 
 def customer(n: int) -> dict[str, Any]:
-    """What the legacy platform knows of the n-th customer: all of it has to arrive, and nobody else's."""
+    """The n-th customer on the legacy platform: all of it has to arrive, and no other customer's data."""
     return {
         "source_version": n % 7 + 1,
         "phone": f"+41 44 {n:07}",

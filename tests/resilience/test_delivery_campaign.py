@@ -68,7 +68,7 @@ class Trouble:
         self.shop, self.chance, self.over = shop, random.Random(SEED), threading.Event()
         self.outages, self.kills, self.killed = 0, 0, 0
 
-    def go_on(self) -> None:
+    def run(self) -> None:
         while not self.over.wait(BETWEEN_SECONDS):
             partner = self.chance.choice(PARTNERS)
             self.outages += self._tell("PUT", partner, json={"outage": True})
@@ -88,7 +88,7 @@ class Trouble:
 @contextmanager
 def trouble(shop: Shop) -> Iterator[Trouble]:
     made = Trouble(shop)
-    thread = threading.Thread(target=made.go_on)
+    thread = threading.Thread(target=made.run)
     thread.start()
     try:
         yield made

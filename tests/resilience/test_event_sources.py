@@ -1,4 +1,4 @@
-"""Nobody speaks for another service: a role that may put events may do so under its own source only."""
+"""A service cannot publish as another: a role that may put events may do so under its own source only."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from local.shop import Shop, eventually, unique
 
 @pytest.fixture
 def payments_bus(shop: Shop) -> Iterator[object]:
-    """The bus as somebody sees it who has the statement of the payments role, and nothing else."""
+    """The bus with the permissions of the payments role's statement, and no others."""
     iam, name = shop.aws("iam"), unique("payments-like")
     statement = {
         "Effect": "Allow",

@@ -1,7 +1,7 @@
 """Every AWS call of every handler fails once while clients walk through the whole shop; afterwards every promise is kept.
 
 By default each call fails in one way, drawn by ``SETPIECES_SEED``. ``SETPIECES_TORTURE=1`` takes a round for each way, and
-several seeds. What was done to whom is in ``.local/reports/fault-campaign.md``. docs/resilience.md
+several seeds. The injected faults are in ``.local/reports/fault-campaign.md``. docs/resilience.md
 """
 
 import time

@@ -15,7 +15,7 @@ from local.memory import Memory
 from local.shop import Shop, unique
 
 MEGABYTES = int(os.environ.get("SETPIECES_FEED_MB", "40"))
-# Of each record the platform is told what it knows; the rest is what suppliers add.
+# Only known members of a record are sent to the platform; suppliers add others.
 SPECIFICATION = 50_000
 RECORDS = MEGABYTES * 1_000_000 // SPECIFICATION
 PEAK_MB = 256

@@ -36,7 +36,7 @@ def test_what_a_spike_is_promised_is_kept(shop: Shop):
     assert day.orders, statuses
     assert statuses[429], "nothing was shed"
     assert not [answer for answer in day.shed() if not answer["advised"]]
-    # On a machine that is busy with others a function may miss its time; that is told as load is, too.
+    # On a machine that is busy with others a function may miss its time; that is reported as load, too.
     unexplained = [error for error in day.errors() if error["status"] and not error["advised"]]
     assert not unexplained, unexplained[:5]
     hold(shop, kept, SETTLE_SECONDS, (*black_friday.HOLDS, every_event_on_the_bus_is_valid))

@@ -66,7 +66,7 @@ def twice(campaign: Campaign) -> Campaign:
 
 @twice
 def results_wait(client: Client) -> None:
-    """An order whose payment is asked for twice before anybody has heard how it went."""
+    """An order whose payment is requested twice before its result is published."""
     with standing(client.shop, "orders-payment"):
         buy(client)
         settle(client.shop, client.promises, "orders-submit", "payments-submitted")
@@ -95,14 +95,14 @@ def in_progress(client: Client, bought: Order) -> bool:
 def outage(system: str, function: str) -> Campaign:
     """An order whose message has to be put off, because a partner is down when it comes. A double would make good its loss."""
 
-    def put_off(client: Client) -> bool:
+    def deferred(client: Client) -> bool:
         group = f"/aws/lambda/setpieces-{client.shop.stage}-{function}"
         return any("record deferred" in message for message in logged(client.shop, group, client.promises.started))
 
     def campaign(client: Client) -> None:
         with client.shop.faults(system, outage=True):
             buy(client)
-            eventually(lambda: put_off(client))
+            eventually(lambda: deferred(client))
 
     return campaign
 

@@ -36,7 +36,7 @@ def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
     codes = content.decode().split()
     assert len(codes) == len(set(codes)) == VOUCHERS
 
-    # Once more from the start, with the same numbers and the same key, and nobody disturbs it.
+    # Once more from the start, with the same numbers and the same key, without faults.
     forget(shop, batch_id)
     shop.aws("stepfunctions").start_execution(
         stateMachineArn=shop.address("vouchers", "state-machine-arn"),

@@ -4,7 +4,7 @@
 
 writes ``dynamodb_requests.jsonl`` beside this file. A line is one shape: {operation, request, tables, items}; ``tables`` are
 the definitions of the tables that the request names, ``items`` what they held. Requests have one shape if they differ in values
-only and both succeed or both fail. Items are those of the unit tests: samples, nobody's data. The tables of the partner
+only and both succeed or both fail. Items are those of the unit tests: samples, no personal data. The tables of the partner
 simulators, which are no part of the shop in production, and those of the tests of ``setpieces.dynamodb`` are left out.
 """
 

@@ -1,8 +1,8 @@
 """Independent implementations, installed at test time: pinned, in ``.local/second-opinion``, without root.
 
 They are tools, not requirements: nothing of them is in the repository. Each is fetched once, by the machine's own package
-manager, from wherever that one is set up to look. A tool that cannot be had is an error that says what to install: a second
-opinion that nobody gave is not a passed test.
+manager, from wherever that one is set up to look. A tool that cannot be had is an error that says what to install: a
+skipped comparison is not a passed test.
 """
 
 import fcntl

@@ -45,7 +45,7 @@ FIXED = {
 
 
 def naming_properties(kind: str) -> set[str]:
-    """The properties by which whoever writes a template names a resource of this type."""
+    """The properties with which a template names a resource of this type."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     identifiers = [schema["primaryIdentifier"], *schema.get("additionalIdentifiers", [])]
     given = {path for identifier in identifiers for path in identifier} - set(schema.get("readOnlyProperties", []))

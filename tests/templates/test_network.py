@@ -1,4 +1,4 @@
-"""Whom security groups let in. Nothing of it is enforced locally (``make parity``, edge-protection)."""
+"""The sources that security groups allow. They are not enforced locally (``make parity``, edge-protection)."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network

@@ -1,4 +1,4 @@
-"""The mapping templates of the orders API, rendered: what is asked of DynamoDB, and what of its answer anybody sees."""
+"""The mapping templates of the orders API, rendered: their requests to DynamoDB, and what they return of its response."""
 
 import itertools
 import json
@@ -40,8 +40,8 @@ def integration(path: str) -> dict[str, Any]:
     return PATHS[path]["get"]["x-amazon-apigateway-integration"]
 
 
-def asked(path: str, number: str) -> dict[str, Any]:
-    """What DynamoDB is asked with."""
+def dynamodb_request(path: str, number: str) -> dict[str, Any]:
+    """The request to DynamoDB."""
     template = integration(path)["requestTemplates"]["application/json"]["Fn::Sub"].replace("${Table}", "orders")
     return json.loads(render(template, "", {"path": {"order_number": number}}, {}, {}))
 
@@ -68,7 +68,7 @@ def rendered(path: str, found: dict[str, Any], caller: str, parameters: dict[str
 
 @pytest.mark.parametrize("path", [STATUS, INTERNAL])
 def test_an_order_is_read_as_it_is_stored_now(path: str):
-    assert asked(path, "T100000001") == {
+    assert dynamodb_request(path, "T100000001") == {
         "TableName": "orders",
         "Key": {"order_number": {"S": "T100000001"}},
         "ConsistentRead": True,
@@ -90,7 +90,7 @@ def test_an_order_is_read_as_it_is_stored_now(path: str):
     )
 )
 def test_whatever_is_asked_for_no_other_item_is_read(path: str, number: str):
-    assert asked(path, number)["Key"] == {"order_number": {"S": "none"}}
+    assert dynamodb_request(path, number)["Key"] == {"order_number": {"S": "none"}}
 
 
 @pytest.mark.parametrize(("name", "reason"), list(itertools.product(STATUSES, [None, "PROCESSING_FAILED"])))
@@ -146,9 +146,9 @@ def test_what_is_no_order_number_is_a_400(number: str):
 @pytest.mark.parametrize("number", ["T100000001", "T1000000000", "T999999999999"])
 def test_a_number_has_nine_to_twelve_digits(number: str):
     for path in (STATUS, INTERNAL):
-        assert asked(path, number)["Key"] == {"order_number": {"S": number}}
+        assert dynamodb_request(path, number)["Key"] == {"order_number": {"S": number}}
     assert answered(STATUS, ORDER | {"order_number": number}, number=number)[2]["order_number"] == number
-    assert history_asked("C1", number)["ExclusiveStartKey"]["order_number"] == {"S": number}
+    assert history_request("C1", number)["ExclusiveStartKey"]["order_number"] == {"S": number}
 
 
 def test_services_are_told_what_the_bus_does_not_carry():
@@ -189,8 +189,8 @@ def test_a_status_that_only_a_newer_version_knows_is_one_in_progress():
 
 
 # --- the history ---
-def history_asked(caller: str, token: str) -> dict[str, Any]:
-    """What DynamoDB is asked with for a page of the history."""
+def history_request(caller: str, token: str) -> dict[str, Any]:
+    """The request to DynamoDB for a page of the history."""
     template = integration(HISTORY)["requestTemplates"]["application/json"]["Fn::Sub"].replace("${Table}", "orders")
     context = {"authorizer": {"customer_id": caller}}
     return json.loads(render(template, "", {"querystring": {"page_token": token}}, context, {}))
@@ -222,16 +222,16 @@ def test_a_history_is_asked_for_newest_first_and_from_where_the_page_before_ende
         "ScanIndexForward": False,
         "Limit": 20,
     }
-    assert history_asked("C1", "") == first
+    assert history_request("C1", "") == first
     start = {"history_of": {"S": "C1"}, "order_number": {"S": "T100000001"}}
-    assert history_asked("C1", "T100000001") == first | {"ExclusiveStartKey": start}
+    assert history_request("C1", "T100000001") == first | {"ExclusiveStartKey": start}
 
 
 @pytest.mark.parametrize(("caller", "token"), [("", ""), ("", "T100000001"), ("C1", 'T1"}'), ("C1", "key#a")])
-def test_guests_and_garbage_ask_for_nobodys_orders(caller: str, token: str):
-    asked_with = history_asked(caller, token)
-    assert asked_with["ExpressionAttributeValues"] == {":owner": {"S": " "}}
-    assert "ExclusiveStartKey" not in asked_with
+def test_guests_and_invalid_page_tokens_query_no_orders(caller: str, token: str):
+    request = history_request(caller, token)
+    assert request["ExpressionAttributeValues"] == {":owner": {"S": " "}}
+    assert "ExclusiveStartKey" not in request
     status, body = history([], caller, token)
     assert (status, body["code"]) == ((401, "NO_SESSION") if not caller else (400, "INVALID_PAGE_TOKEN"))
 

@@ -1,4 +1,4 @@
-"""A parameter that a page tells somebody to set reaches its stack: from samconfig.toml through the shop's template."""
+"""A documented parameter reaches its stack: from samconfig.toml through the shop's template."""
 
 import re
 from functools import cache
@@ -92,7 +92,7 @@ def published() -> set[str]:
 
 
 def settings() -> set[str]:
-    """Documented names that somebody may set."""
+    """Documented names of parameters."""
     return documented().keys() - published() - NOT_SET.keys()
 
 

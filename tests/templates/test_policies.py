@@ -180,7 +180,7 @@ def test_only_known_managed_policies_are_attached():
 
 
 def test_no_statement_turns_itself_around():
-    """NotAction, NotResource and NotPrincipal allow what nobody thought of."""
+    """NotAction, NotResource and NotPrincipal allow more than is listed."""
     for piece in pieces().values():
         assert not re.search(r"'Not(Action|Resource|Principal)'", str(piece.resources)), piece.service
 
@@ -491,7 +491,7 @@ def test_no_needed_grant_can_be_taken_away_unseen(piece: Piece):
 
 
 def nothing_at(value: object, path: str = "") -> list[str]:
-    """Where a template says nothing: a list item or a value that somebody forgot to write."""
+    """Empty list items and values in a template."""
     if value is None:
         return [path]
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

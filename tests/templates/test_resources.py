@@ -15,16 +15,16 @@ from orders.clients import sequences
 from setpieces import aws
 
 # Tables whose loss costs nothing: no point-in-time recovery.
-MADE_ANEW = {("partners", "Table"): "what the simulators know is seeded, or made up as they are asked"}
+MADE_ANEW = {("partners", "Table"): "simulators' data is seeded, or generated on request"}
 
-UNWATCHED = {"partners": "the simulators fail and are slow because somebody asked them to"}
+UNWATCHED = {"partners": "simulators fail or are slow on request"}
 WITHOUT_DASHBOARD = {
     "shop": "foundation has the overview",
     "audit": "nothing happens in it that has a metric",
     "delivery": "nothing runs in it",
 }
 
-# APIs whose traces would tell what nobody may know; those of their functions do not.
+# APIs whose traces would contain secrets; those of their functions do not.
 UNTRACED = {"vouchers": "a segment of API Gateway holds the whole address, and with it codes and tokens"}
 
 
@@ -192,7 +192,7 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
     assert (package, handlers, attribute) == (piece.handlers[name].parts[-3], "handlers", "handler")
     assert piece.handlers[name].exists()
     assert function["TracingConfig"] == {"Mode": "Active"}
-    # SAM's default of 3 s, or any other that nobody chose.
+    # SAM's default of 3 s, or any other unintended value.
     assert "Timeout" in source or "Timeout" in piece.source["Globals"]["Function"]
     # By reference: the group is then deleted after the function, which would otherwise make it again, without end or key.
     group = source["LoggingConfig"]["LogGroup"]["Ref"]
@@ -203,7 +203,7 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
 @pytest.mark.parametrize(
     ("service", "name", "seconds"),
     [
-        pytest.param("login", "CreateSessionFunction", clients.CALL_SECONDS, id="a bus keeps nobody out"),
+        pytest.param("login", "CreateSessionFunction", clients.CALL_SECONDS, id="a failing bus prevents no sign-in"),
         pytest.param("orders", "SubmitOrderFunction", sequences.TIMEOUT_SECONDS, id="a table's silence is a 503"),
     ],
 )

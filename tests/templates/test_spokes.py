@@ -81,7 +81,7 @@ def test_the_rule_and_no_other_may_send_to_queue_and_dead_letters(service, rule,
 @pytest.mark.parametrize(("service", "name"), consumed())
 def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
     own, dead = queue(service, name), queue(service, dead_letters(service, name))
-    # A queue that somebody outside writes to has SQS's own key: ours is not for others.
+    # A queue that an external system writes to has SQS's own key: ours is not for others.
     assert "KmsMasterKeyId" in own or own["SqsManagedSseEnabled"] is True
     assert "KmsMasterKeyId" in dead
     assert dead["MessageRetentionPeriod"] == RETENTION_SECONDS

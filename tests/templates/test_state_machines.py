@@ -74,7 +74,7 @@ def test_every_task_retries_and_catches(piece: Piece, name: str):
 
 
 def uncaught(scope: dict[str, Any]) -> list[str]:
-    """Tasks whose errors nobody catches: neither they nor a map or branch around them."""
+    """Tasks whose errors are caught neither by themselves nor by a map or branch around them."""
     found = []
     for name, state in scope["States"].items():
         if "Catch" not in state:

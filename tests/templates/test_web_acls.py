@@ -1,4 +1,4 @@
-"""Web ACLs: whom they count, what they refuse, and that nobody gets past them by what he says."""
+"""Web ACLs: which clients they count, what they refuse, and that no header of a client bypasses them."""
 
 import ast
 import json

@@ -94,7 +94,7 @@ def _session() -> boto3.Session:
 
 @pytest.fixture(autouse=True)
 def _default_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever needs boto3's default session gets the one of the process, without the credentials it found before."""
+    """Tests share the process's default session of boto3, without the credentials it found before."""
     set_up = boto3.setup_default_session
 
     def reuse(**options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Addresses when Parameter Store does not answer: the last value is used, and callers without one are told to try again."""
+"""Addresses when Parameter Store does not answer: the last value is used, and callers without one get ``RetryLater``."""
 
 from types import SimpleNamespace
 from typing import Any

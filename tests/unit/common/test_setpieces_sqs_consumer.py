@@ -87,14 +87,14 @@ def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeyp
 
 
 class Clock:
-    """An SQS client that keeps what it was told."""
+    """An SQS client that records its calls."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
-        self.told: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
 
-    def change_message_visibility(self, **told):
-        self.told.append(told)
+    def change_message_visibility(self, **request):
+        self.calls.append(request)
         if self.error:
             raise self.error
 
@@ -117,7 +117,7 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
             raise RetryLater(16, "not there yet")
 
     assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}, record(2, {"n": 2})) == ["m1"]
-    assert clock.told == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
+    assert clock.calls == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
 
 
 def test_a_wait_that_an_external_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
@@ -129,7 +129,7 @@ def test_a_wait_that_an_external_system_asks_for_is_no_longer_than_sqs_can_wait(
         raise RetryLater(86_400, "Retry-After: 86400")
 
     assert run(process, record(1, {"n": 1}) | {"receiptHandle": "handle"}) == ["m1"]
-    assert [call["VisibilityTimeout"] for call in clock.told] == [sqs_consumer.MAX_WAIT_SECONDS]
+    assert [call["VisibilityTimeout"] for call in clock.calls] == [sqs_consumer.MAX_WAIT_SECONDS]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch,
     fifth = record(1, {"n": 1}) | {"receiptHandle": "handle"}
     fifth["attributes"]["ApproximateReceiveCount"] = "5"
     assert run(process, fifth) == ["m1"]
-    assert [call["VisibilityTimeout"] for call in clock.told] == [32]
+    assert [call["VisibilityTimeout"] for call in clock.calls] == [32]
 
 
 def test_waits_grow_to_a_most():

@@ -33,7 +33,7 @@ def lambda_uri(function: str) -> str:
 
 
 class FakeCloud:
-    """Answers what it was told to, and remembers what it was asked."""
+    """Returns the configured response and records the requests."""
 
     def __init__(self) -> None:
         self.invocations: list[tuple[str, Any, str | None, bool]] = []

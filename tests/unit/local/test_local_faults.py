@@ -1,4 +1,4 @@
-"""Which AWS call fails, how and how often; and that nobody but a deployed role ever meets a fault."""
+"""Which AWS call fails, how and how often; and that faults affect deployed roles only."""
 
 import asyncio
 import json

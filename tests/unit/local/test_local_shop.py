@@ -1,4 +1,4 @@
-"""Where the APIs and pages of a stage are, and as whom tools work with the local one."""
+"""Where the APIs and pages of a stage are, and the credentials that tools use locally."""
 
 import json
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that Parameter Store is asked for."""
+    """The names that are read from Parameter Store."""
     names: list[str] = []
 
     def get_parameter(Name: str) -> dict[str, Any]:

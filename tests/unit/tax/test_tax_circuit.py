@@ -65,7 +65,7 @@ def test_a_claimed_probe_refuses_other_callers_until_the_next_cool_down():
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=60))
 def test_the_circuit_opens_only_after_failures_in_a_row(history: list[tuple[bool, float]]):
-    """It opens only after THRESHOLD failures in a row within the window, and is asked again once the cool-down is over."""
+    """It opens only after THRESHOLD failures in a row within the window, and lets a call through after the cool-down."""
     circuit, now, succeeded = Circuit(), float(NOW), NEVER
     row_of_failures: list[float] = []
     opened_at: float | None = None

@@ -149,7 +149,7 @@ DIFFERENCES = (
         where="local/wire.py:Wire",
         tests=(
             "tests/abuse/test_http.py::test_what_is_too_large_is_refused",
-            "tests/abuse/test_http.py::test_who_is_slow_is_sent_away_and_keeps_nobody_waiting",
+            "tests/abuse/test_http.py::test_a_slow_client_is_disconnected_and_delays_no_other",
             "tests/abuse/test_http.py::test_a_host_that_is_not_this_shop_is_refused",
         ),
         on_aws='`curl -sI -H "X-A: $(printf %012000d 0)" https://<domain>/catalog/v1/products`',
@@ -374,7 +374,7 @@ DIFFERENCES = (
         where="local/dead_letters.py:redrive",
         tests=(
             f"{PROBE}redrive",
-            "tests/unit/local/test_local_dead_letters.py::test_a_redrive_moves_what_it_is_told_to",
+            "tests/unit/local/test_local_dead_letters.py::test_a_redrive_moves_the_selected_messages",
         ),
     ),
     Difference(

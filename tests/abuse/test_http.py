@@ -246,7 +246,7 @@ SLOW = {
 }
 
 
-def test_who_is_slow_is_sent_away_and_keeps_nobody_waiting():
+def test_a_slow_client_is_disconnected_and_delays_no_other():
     slow = [SLOW[name] for name in SLOW for _ in range(max(1, SLOW_CONNECTIONS // len(SLOW)))]
     with ThreadPoolExecutor(len(slow)) as connections:
         ends = [connections.submit(outlasted, head, rest) for head, rest, _ in slow]

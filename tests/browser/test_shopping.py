@@ -48,7 +48,7 @@ def buy(page: Page, **how: str) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS, indirect=True)
-def test_somebody_new_buys_something_and_watches_it(shop: Shop, page: Page, products: list[dict]):
+def test_a_new_customer_orders_and_watches_the_order(shop: Shop, page: Page, products: list[dict]):
     product = products[0]
     page.goto("/")
     page.get_by_label("Search products").fill(product["name"])

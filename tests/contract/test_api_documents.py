@@ -48,7 +48,7 @@ def test_a_document_is_openapi(body, document):
 
 
 @pytest.mark.parametrize(("body", "document"), DOCUMENTS)
-def test_every_operation_is_told_apart_and_explained(body, document):
+def test_every_operation_has_a_unique_id_and_a_summary(body, document):
     ids = [operation["operationId"] for _, operation in operations(body)]
     assert len(ids) == len(set(ids))
     assert all(operation["summary"] for _, operation in operations(body))

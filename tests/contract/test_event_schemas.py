@@ -100,7 +100,7 @@ def test_a_consumer_reads_a_newer_minor_version_and_ignores_what_it_does_not_kno
 
 @pytest.mark.parametrize("version", ["2", "2.0", "0.9", "10", ""])
 @pytest.mark.parametrize("name", NAMES)
-def test_another_major_version_is_told_apart_from_an_invalid_event(name: str, version: str):
+def test_another_major_version_differs_from_an_invalid_event(name: str, version: str):
     with pytest.raises(events.UnknownVersion):
         events.parse(newer(name, version) | {"event": {**newer(name, version)["event"], "data": []}})
 

@@ -36,7 +36,7 @@ def test_checks_that_are_skipped_everywhere_are_few_and_each_has_its_reason():
         assert re.search(rf"^  # .{{20,}}\n  - {skip}$", text, re.MULTILINE), skip
 
 
-def test_cfn_lint_is_told_to_overlook_nothing():
+def test_cfn_lint_has_no_suppressions():
     assert not list(ROOT.glob(".cfnlintrc*"))
     assert [
         (name, line) for name, line in lines("templates/*.yaml") if re.search(r"cfn-lint|ignore_checks", line)

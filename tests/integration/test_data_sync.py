@@ -69,7 +69,7 @@ def test_the_platform_gets_references_and_no_more(shop: Shop):
     assert "someone@example.com" not in json.dumps(entries)
 
 
-def test_a_platform_that_is_down_holds_up_nobody_else_and_misses_nothing(shop: Shop):
+def test_an_outage_of_one_platform_delays_no_other_and_loses_nothing(shop: Shop):
     customer_id = unique("C")
     with shop.faults("commerce", outage=True):
         event_id = put(shop, LOGIN, {"customer_id": customer_id})

@@ -247,7 +247,7 @@ def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bu
     assert json.loads(content) == {"object": path, "line": 2, "reason": "INVALID_JSON", "text": '{"broken'}
 
 
-def test_an_object_that_is_told_of_again_is_counted_once(shop: Shop, bucket: str):
+def test_an_object_with_a_repeated_event_is_counted_once(shop: Shop, bucket: str):
     name = unique("again")
     path = put(shop, bucket, line(made(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
@@ -284,7 +284,7 @@ def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bu
     assert sum(content.count(name.encode()) for content in sources) >= 4
 
 
-def test_objects_of_the_error_prefix_are_processed_by_nobody(shop: Shop, bucket: str):
+def test_objects_of_the_error_prefix_are_not_processed(shop: Shop, bucket: str):
     name = unique("error")
     put(shop, bucket, line(made(name)).encode(), "errors/processing-failed/2026/01/01/00/")
     put(shop, bucket, line(made(name)).encode(), "source/2026/01/01/00/")

@@ -69,7 +69,7 @@ def test_what_is_no_session_cannot_end(shop: Shop, authorization: str):
 
 
 @pytest.mark.parametrize("fault", [{"outage": True}, {"latency_ms": 10_000}])
-def test_without_the_identity_provider_nobody_signs_in(shop: Shop, customer: dict, fault: dict):
+def test_an_outage_of_the_identity_provider_prevents_sign_ins(shop: Shop, customer: dict, fault: dict):
     with shop.faults("identity", **fault):
         answer = sign_in(shop, customer)
     assert (answer.status_code, answer.json()["code"]) == (503, "IDENTITY_UNAVAILABLE")

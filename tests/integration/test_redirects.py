@@ -175,6 +175,6 @@ def test_what_differs_by_query_is_kept_apart(shop: Shop, cache: CacheClient):
     assert [answer.headers["location"][-1] for answer in answers] == ["a", "b"]
 
 
-def test_what_nobody_may_keep_is_asked_again(shop: Shop, cache: CacheClient):
+def test_uncacheable_responses_are_requested_again(shop: Shop, cache: CacheClient):
     for _ in range(2):
         assert not kept(cache.post(shop.url("/home.aspx")))

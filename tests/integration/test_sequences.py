@@ -39,7 +39,7 @@ def test_customer_sequence_has_its_own_counter_and_letter(shop: Shop):
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_lease_is_a_block_that_nobody_else_gets(shop: Shop):
+def test_a_lease_is_an_exclusive_block(shop: Shop):
     before = take(shop).json()["value"]
     lease = take(shop, LEASE, json={"count": 250}).json()
     assert lease == {"sequence": "order", "first": before + 1, "last": before + 250, "count": 250}

@@ -28,7 +28,7 @@ def test_with_simulators_a_sign_up_is_requested_and_the_order_is_a_guests(shop: 
     assert journey.session == {}
 
 
-def test_in_production_nobody_is_signed_up_and_nothing_is_ordered(shop: Shop):
+def test_in_production_there_is_no_sign_up_and_no_order(shop: Shop):
     journey = Journey(shop)
     lines = [walk(journey) for _, walk in smoke.IN_PRODUCTION]
     assert lines[-1] == "the line is removed"

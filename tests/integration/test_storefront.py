@@ -132,7 +132,7 @@ def test_forms_of_other_sites_are_refused(guest: httpx.Client):
     assert answer.status_code == 403
 
 
-def test_pages_are_nobody_elses_to_keep_and_show_nothing_foreign(guest: httpx.Client):
+def test_pages_are_not_cached_and_load_nothing_from_other_sites(guest: httpx.Client):
     page = guest.get("/")
     assert page.headers["cache-control"] == "private, no-store"
     assert "default-src 'self'" in page.headers["content-security-policy"]

@@ -277,7 +277,7 @@ def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches
 
 
 @pytest.mark.parametrize(("attempts", "end"), [(0, "COMPLETE"), (3, "FAILED")])
-def test_a_batch_that_nobody_works_on_is_started_again_or_given_up(
+def test_a_stalled_batch_is_restarted_or_failed(
     shop: Shop, admin: dict[str, str], batches: dict[int, dict[str, Any]], attempts: int, end: str
 ):
     table, dynamodb = shop.address("vouchers", "batches-table-name"), shop.aws("dynamodb")

@@ -32,7 +32,7 @@ def _closed(shop: Shop) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}])
-def test_whoever_waits_as_long_as_orders_do_is_answered(shop: Shop, fault: dict):
+def test_a_caller_with_the_timeout_of_orders_gets_a_response(shop: Shop, fault: dict):
     """More calls than the circuit needs to open, so both ways of falling back are taken."""
     with shop.faults("tax", **fault):
         # On a busy machine any answer may be late, but not each.
@@ -57,7 +57,7 @@ def test_a_failure_that_cannot_be_counted_costs_no_quotation(shop: Shop):
     assert (answer.status_code, answer.json()["source"]) == (200, "cached_rates")
 
 
-def test_without_table_and_tax_system_the_caller_is_told_to_come_back(shop: Shop):
+def test_without_table_and_tax_system_the_response_is_503(shop: Shop):
     with without(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"), shop.faults("tax", outage=True):
         answer = quote(shop)
     assert (answer.status_code, answer.json()["code"]) == (503, "TAX_UNAVAILABLE")

@@ -89,7 +89,7 @@ def test_an_order_is_read_as_it_is_stored_now(path: str):
         ]
     )
 )
-def test_whatever_is_asked_for_no_other_item_is_read(path: str, number: str):
+def test_an_invalid_number_reads_no_other_item(path: str, number: str):
     assert dynamodb_request(path, number)["Key"] == {"order_number": {"S": "none"}}
 
 
@@ -123,7 +123,7 @@ def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait:
         ("C1", "c1", False),
     ],
 )
-def test_somebody_elses_order_is_one_that_there_is_not(owner: str, caller: str, seen: bool):
+def test_another_customers_order_is_404(owner: str, caller: str, seen: bool):
     status, headers, body = answered(STATUS, ORDER | {"owner": owner}, caller)
     assert (status == 200) == seen
     if not seen:
@@ -151,7 +151,7 @@ def test_a_number_has_nine_to_twelve_digits(number: str):
     assert history_request("C1", number)["ExclusiveStartKey"]["order_number"] == {"S": number}
 
 
-def test_services_are_told_what_the_bus_does_not_carry():
+def test_the_internal_api_returns_what_events_omit():
     answers = {
         "order_number": "T100000001",
         "customer_id": "C1",
@@ -168,7 +168,7 @@ def test_services_are_told_what_the_bus_does_not_carry():
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_services_are_told_of_an_order_whatever_it_lacks(name: str):
+def test_the_internal_api_returns_an_order_without_optional_members(name: str):
     order = ORDER | {"backend_status": name, "reason_code": "EMPTY_BASKET"}
     del order["payment_token"]
     status, _, body = answered(INTERNAL, order)
@@ -176,7 +176,7 @@ def test_services_are_told_of_an_order_whatever_it_lacks(name: str):
     assert (body["amount"], body["currency"], body["payment_token"]) == (0, "", "")
 
 
-def test_services_are_told_that_there_is_no_such_order():
+def test_the_internal_api_returns_404_for_an_unknown_order():
     status, _, body = answered(INTERNAL, None)
     assert (status, body["code"]) == (404, "ORDER_NOT_FOUND")
 
@@ -213,7 +213,7 @@ def test_the_history_reads_exactly_what_its_index_projects():
     assert attributes - {"order_number"} == set(indexes["history"]["Projection"]["NonKeyAttributes"])
 
 
-def test_a_history_is_asked_for_newest_first_and_from_where_the_page_before_ended():
+def test_a_history_is_queried_newest_first_from_the_end_of_the_page_before():
     first = {
         "TableName": "orders",
         "IndexName": "history",

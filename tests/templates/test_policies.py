@@ -247,7 +247,7 @@ def test_the_boundary_has_what_roles_are_granted():
     assert beyond == set()
 
 
-def test_the_boundary_and_the_role_of_cloudformation_let_nobody_out():
+def test_the_boundary_and_the_role_of_cloudformation_prevent_escalation():
     delivery = pieces()[BOOTSTRAP]
     (boundary,) = delivery.of_type("AWS::IAM::ManagedPolicy").values()
     assert not any(action.startswith("iam:") for action, _ in grants(boundary["PolicyDocument"]))

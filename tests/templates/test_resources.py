@@ -93,7 +93,7 @@ def test_a_consumer_names_what_failed_and_never_floods_what_is_behind_it(
 
 
 @pytest.mark.parametrize(("piece", "name", "alarm"), given("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"))
-def test_an_alarm_tells_somebody_why(piece: Piece, name: str, alarm: dict[str, Any]):
+def test_an_alarm_has_an_action_and_a_runbook(piece: Piece, name: str, alarm: dict[str, Any]):
     assert alarm["AlarmActions"]
     description = alarm["AlarmDescription"]
     runbook = re.search(r"; runbook (docs/runbooks/[a-z-]+\.md)\.$", description)
@@ -207,7 +207,7 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
         pytest.param("orders", "SubmitOrderFunction", sequences.TIMEOUT_SECONDS, id="a table's silence is a 503"),
     ],
 )
-def test_who_has_asked_others_outlasts_an_aws_call_that_nobody_answers(service: str, name: str, seconds: float):
+def test_a_functions_timeout_outlasts_an_unanswered_aws_call(service: str, name: str, seconds: float):
     """The fault campaign met both: with 5 s the function was over before its answer."""
     config: Any = aws.CONFIG
     silence = config.retries["total_max_attempts"] * config.read_timeout

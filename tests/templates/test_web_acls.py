@@ -128,7 +128,7 @@ def test_a_refusal_for_load_has_a_body_that_clients_read(acl: dict[str, Any]):
 
 
 @pytest.mark.parametrize("piece", API_STAGES)
-def test_a_signature_or_key_that_is_not_verified_takes_nobody_past_the_rate_limit(piece: Piece):
+def test_an_unverified_signature_or_key_does_not_bypass_the_rate_limit(piece: Piece):
     """APIs behind the web ACL that takes a signature or a key at its word ask for one on every route, and those behind the
     other have all that asks for a signature, and only that, under one path."""
     (document,) = piece.apis.values()

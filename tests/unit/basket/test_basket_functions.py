@@ -80,7 +80,7 @@ def test_what_a_newer_version_has_stored_is_kept_and_not_shown(baskets, send, co
     ],
     ids=str,
 )
-def test_a_malformed_addition_is_a_400_and_asks_nobody(baskets, send, commerce, body):
+def test_a_malformed_addition_is_a_400_and_calls_no_external_system(baskets, send, commerce, body):
     status, problem, headers = send("add_item", body)
     assert status == 400, problem
     assert headers["Content-Type"] == "application/problem+json"

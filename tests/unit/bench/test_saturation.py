@@ -8,7 +8,7 @@ from bench.saturation import counter, erlang_c, queue, ramp
 
 
 @pytest.mark.parametrize("rate", [100, 500])
-def test_a_counter_below_its_limit_refuses_nobody(rate: int):
+def test_a_counter_below_its_limit_refuses_no_request(rate: int):
     result = counter(rate, 1000)
     assert result.refused == 0
     assert result.writes_a_second == pytest.approx(rate, rel=0.1)
@@ -72,7 +72,7 @@ def test_a_ramp_refuses_the_triangle_between_what_is_needed_and_what_runs():
     assert result.refused == pytest.approx(900 * 9 / 2 / (1000 * 60), rel=0.01)
 
 
-def test_beyond_the_accounts_limit_somebody_is_always_refused():
+def test_beyond_the_accounts_limit_requests_are_always_refused():
     result = ramp(usual=1000, spike=40_000, each=0.1, a_second=100, account=1000)
     assert math.isinf(result.seconds)
     assert result.refused > 1 - 1000 / 4000

@@ -109,7 +109,7 @@ def test_a_store_that_hangs_leaves_the_call_most_of_its_time_if_there_is_a_value
     assert store.now - began < 0.5 * 1.0
 
 
-def test_a_client_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_a_client_waits_for_the_given_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     config = parameters._client.__wrapped__(REFRESH_SECONDS).meta.config
     assert (config.connect_timeout, config.read_timeout) == (REFRESH_SECONDS, REFRESH_SECONDS)
@@ -117,7 +117,7 @@ def test_a_client_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("failure", UNAVAILABLE)
-def test_without_a_value_the_store_is_asked_twice(store: Store, failure: Exception):
+def test_without_a_value_the_store_is_called_twice(store: Store, failure: Exception):
     store.failures = [failure]
     assert store.read_parameter() == "https://one.example"
     assert store.reads == 2

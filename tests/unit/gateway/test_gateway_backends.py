@@ -166,7 +166,7 @@ def test_authorize_passes_on_what_the_client_signed() -> None:
     }
 
 
-def test_absence_and_slowness_are_told_apart() -> None:
+def test_not_found_and_timeout_differ() -> None:
     world = World()
     world.http.fault = BackendUnreachable("refused")
     with pytest.raises(EmulatorDown):

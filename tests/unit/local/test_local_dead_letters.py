@@ -89,7 +89,7 @@ def test_dead_letters_go_back_to_where_they_came_from(shop):
     ("dead", "alive", "more"),
     [("pay-dlq", "pay", {}), ("ship-dlq.fifo", "ship.fifo", {"MessageGroupId": "T1", "MessageDeduplicationId": "d"})],
 )
-def test_a_redrive_moves_what_it_is_told_to(shop, dead, alive, more):
+def test_a_redrive_moves_the_selected_messages(shop, dead, alive, more):
     url = send(shop, dead, "T1", **more)
     send(shop, dead, "T2", **{name: value + "2" for name, value in more.items()})
     assert redrive(shop, url, about="T1") == 1

@@ -55,12 +55,12 @@ def test_the_summary_follows_each_checkout_of_more_than_one_event():
 
 
 @pytest.mark.parametrize("detail", [{}, [], "text", None, {"event": None}, {"event": {"meta_data": {"status": "X"}}}])
-def test_a_foreign_event_is_shown_and_harms_nobody(detail):
+def test_a_foreign_event_is_shown_without_error(detail):
     line = Tail().line(
         {"source": "somebody", "detail-type": "Something", "time": "2026-01-01T12:00:00Z", "detail": detail}
     )
     assert line.plain == "12:00:00      somebody Something"
 
 
-def test_an_event_that_no_template_knows_goes_to_nobody():
+def test_an_event_that_no_template_knows_has_no_consumer():
     assert Tail().line(delivered("CHECKOUT/ORDER/LOST")).plain.endswith("→ nobody")

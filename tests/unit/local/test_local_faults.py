@@ -198,11 +198,11 @@ def test_what_a_kind_does(monkeypatch: pytest.MonkeyPatch, kind: str, outcome: t
     assert answered(monkeypatch, f"{kind}-once") == outcome
 
 
-def test_nobody_but_deployed_roles_meets_a_fault(monkeypatch: pytest.MonkeyPatch):
+def test_faults_affect_only_deployed_roles(monkeypatch: pytest.MonkeyPatch):
     assert answered(monkeypatch, "throttle", caller="") == (200, 1)
 
 
-def test_root_and_signed_links_are_nobody():
+def test_root_and_signed_links_have_no_role():
     faults = Faults(lambda: [])
     assert faults._caller(scope(authorization=signed("s3").replace("AKIA", "test"))) == ""
     assert faults._caller(scope(query="X-Amz-Credential=AKIA%2F20260101")) == ""

@@ -18,14 +18,14 @@ def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
     return dict(meter.read()["units"].get("role", {}))
 
 
-def test_a_write_is_told_from_its_indexes(meter: Meter):
+def test_a_write_is_counted_apart_from_its_indexes(meter: Meter):
     indexes = {"by-day": {"CapacityUnits": 2.0}, "by-name": {"CapacityUnits": 1.0}}
     consumed = {"TableName": "orders", "CapacityUnits": 4.0, "GlobalSecondaryIndexes": indexes}
     found = units(meter, "UpdateItem", {"ConsumedCapacity": consumed})
     assert found == {"write orders": 1.0, "write orders/by-day": 2.0, "write orders/by-name": 1.0}
 
 
-def test_a_transaction_is_told_by_table(meter: Meter):
+def test_a_transaction_is_counted_by_table(meter: Meter):
     consumed = [{"TableName": "orders", "CapacityUnits": 4.0}, {"TableName": "keys", "CapacityUnits": 2.0}]
     assert units(meter, "TransactWriteItems", {"ConsumedCapacity": consumed}) == {
         "write orders": 4.0,
@@ -43,7 +43,7 @@ def test_reading_is_json(meter: Meter):
     assert json.loads(json.dumps(meter.read())) == {"calls": {}, "units": {}}
 
 
-def test_it_counts_only_while_somebody_asks(meter: Meter, monkeypatch: pytest.MonkeyPatch):
+def test_it_counts_only_while_enabled(meter: Meter, monkeypatch: pytest.MonkeyPatch):
     assert not meter._on
     meter.read()
     assert meter._on

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orders.clients.answers import body_of
+from orders.clients.responses import body_of
 from setpieces import signed_client
 
 TIMEOUT_SECONDS = 2.0

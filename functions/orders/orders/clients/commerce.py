@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from orders.clients.answers import body_of
+from orders.clients.responses import body_of
 from orders.domain.pricing import LINE_MEMBERS
 from setpieces import external
 from setpieces.errors import ExternalUnavailable, PermanentFailure

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orders.clients.answers import body_of
+from orders.clients.responses import body_of
 from setpieces import external
 
 TIMEOUT_SECONDS = 1.5

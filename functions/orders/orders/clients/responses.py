@@ -1,4 +1,4 @@
-"""What the answers of all clients have in common."""
+"""Reads the responses of all clients."""
 
 from typing import Any
 

@@ -54,11 +54,11 @@ class Roles:
         self._roles = [one for one in resources() if one["type"] == "AWS::IAM::Role"]
 
     def calls(self, names: tuple[str, ...]) -> Counter[str]:
-        told = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()["calls"]
+        calls_by_role = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()["calls"]
         found: Counter[str] = Counter()
         for name in names:
             for role in self._physical(name):
-                counted = told.get(role, {})
+                counted = calls_by_role.get(role, {})
                 found.update({what: n for what, n in counted.items() if not what.startswith(NOT_THE_REQUEST)})
         return found
 

@@ -244,7 +244,7 @@ def run() -> None:
         operations=_operations(day),
         timeline=_timeline(day),
         phases=load.phases(),
-        told=told(day),
+        told=count_unsuccessful(day),
     )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     with REPORT.open("w") as file:
@@ -253,8 +253,8 @@ def run() -> None:
     assert not broken, invariants.readable(broken)
 
 
-def told(day: Day) -> dict[str, int]:
-    """How often which answer was no success, by operation, status and code."""
+def count_unsuccessful(day: Day) -> dict[str, int]:
+    """The number of unsuccessful responses by operation, status and code."""
     found = Counter(
         f"{one['name']}: {one['status']} {_code(one['problem'])}".rstrip() for one in day.answers if not one["good"]
     )
@@ -356,8 +356,8 @@ def _verdicts(
 def _reason(errors: list[dict[str, Any]]) -> str:
     if not errors:
         return ""
-    told = ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors}))
-    return f"{told}: functions not done in their time, where the cold start of thirty counts on two cores"
+    failures = ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors}))
+    return f"{failures}: functions not done in their time, where the cold start of thirty counts on two cores"
 
 
 def _print(
@@ -375,7 +375,7 @@ def _print(
             for line in lines:
                 table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in line.values()))
             out.print(table)
-    out.print(f"What clients were told: {told(day)}", soft_wrap=True)
+    out.print(f"Unsuccessful responses: {count_unsuccessful(day)}", soft_wrap=True)
     for error in day.errors()[:10]:
         out.print(f"error: {error['name']} {error['status']} {error['problem']}", soft_wrap=True)
     if broken:

@@ -174,8 +174,8 @@ def _simulations(model: Model) -> dict[str, str]:
     for multiple in load()["multiples"]:
         orders_a_second = model.rate("place an order", multiple)
         for lease in (1, LEASE):
-            told = saturation.counter(orders_a_second, quotas.value("dynamodb_partition_writes"), lease)
-            numbers = (_rate(orders_a_second), f"{lease:,}", _rate(told.writes_a_second), f"{told.refused:.1%}")
+            counter = saturation.counter(orders_a_second, quotas.value("dynamodb_partition_writes"), lease)
+            numbers = (_rate(orders_a_second), f"{lease:,}", _rate(counter.writes_a_second), f"{counter.refused:.1%}")
             counters.append((f"{multiple:,}×", *numbers))
         busiest, at_once = model.busiest(multiple)
         each = seconds(busiest, model.templates)

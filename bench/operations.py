@@ -432,22 +432,22 @@ class Measurement:
             owner = (service, name.removesuffix("Log") + "Function")
             if self._aside(owner, window.operation):
                 continue
-            told = [text for at, text in lines[group] if window.begin <= at <= window.end]
-            used[service].log_bytes += sum(len(text.encode()) + 26 for text in told)
+            messages = [text for at, text in lines[group] if window.begin <= at <= window.end]
+            used[service].log_bytes += sum(len(text.encode()) + 26 for text in messages)
             if name == "AccessLog":
-                used[service].api += len(told)
+                used[service].api += len(messages)
             elif group.startswith("/aws/events/"):
-                self._count_events(used, told)
-            for text in told:
+                self._count_events(used, messages)
+            for text in messages:
                 if text.startswith("REPORT"):
                     used[service].invocations[owner[1]] += 1
                     used[service].milliseconds[owner[1]].append(float(text.split("Duration: ")[1].split(" ")[0]))
         self._count_transitions(used, window)
         return {service: usage for service, usage in sorted(used.items()) if usage.document() and service != "shop"}
 
-    def _count_events(self, used: dict[str, Usage], told: list[str]) -> None:
+    def _count_events(self, used: dict[str, Usage], messages: list[str]) -> None:
         producers = {source: service for told_by in routing.producers().values() for service, source in told_by}
-        for text in told:
+        for text in messages:
             event = json.loads(text)
             meta_data = event["detail"]["event"]["meta_data"]
             source = event["source"].removeprefix("service-").removesuffix(f"-{STAGE}")
@@ -485,11 +485,11 @@ class Measurement:
                     getattr(used[f"{service}/{function.removesuffix('Role')}"], into)[name] += count
         for group, (service, name) in self.deployed.logs.items():
             function = name.removesuffix("Log") + "Function"
-            told = [text for at, text in lines[group] if window.begin <= at <= window.end]
-            runs = sum(text.startswith("REPORT") for text in told)
+            messages = [text for at, text in lines[group] if window.begin <= at <= window.end]
+            runs = sum(text.startswith("REPORT") for text in messages)
             if (service, function) in self._scheduled and runs:
                 usage = used[f"{service}/{function}"]
-                usage.log_bytes += sum(len(text.encode()) + 26 for text in told)
+                usage.log_bytes += sum(len(text.encode()) + 26 for text in messages)
                 usage.invocations[function] += runs
         return used
 

@@ -19,7 +19,8 @@ AREAS = (
 
 GATEWAY = "tests/unit/gateway/test_gateway_"
 PROBE = "tests/integration/test_parity.py::test_"
-POLICIES = "tests/templates/test_policies.py::test_"
+NEEDED = "tests/templates/test_needed_permissions.py::test_"
+DELIVERY = "tests/templates/test_delivery_roles.py::test_"
 NETWORK = "tests/templates/test_network.py::test_"
 
 
@@ -123,7 +124,7 @@ DIFFERENCES = (
         local="one cache, which each deployment clears",
         reason="one process; the cached policy is evaluated for each request, as on AWS",
         where="local/gateway/authorizers.py:GrantCache",
-        tests=(f"{GATEWAY}executor.py::test_a_cached_allow_of_customer_a_does_not_open_customer_b",),
+        tests=(f"{GATEWAY}authorization.py::test_a_cached_allow_of_customer_a_does_not_open_customer_b",),
     ),
     Difference(
         "throttles",
@@ -134,7 +135,7 @@ DIFFERENCES = (
         where="local/gateway/throttles.py:Buckets",
         tests=(
             f"{GATEWAY}throttles.py::test_never_more_than_burst_and_rate_allow",
-            f"{GATEWAY}executor.py::test_stage_throttling_by_method",
+            f"{GATEWAY}limits.py::test_stage_throttling_by_method",
         ),
         on_aws="`ThrottledRequests` of the account under the load of a dev stage",
     ),
@@ -204,9 +205,9 @@ DIFFERENCES = (
         reason="a missing AWS::Lambda::Permission would fail only on AWS",
         where="local/gateway/backends.py:Emulator",
         tests=(
-            f"{GATEWAY}executor.py::test_a_function_must_allow_this_api",
+            f"{GATEWAY}integrations.py::test_a_function_must_allow_this_api",
             f"{GATEWAY}backends.py::test_a_role_must_trust_api_gateway",
-            f"{POLICIES}an_authorizer_is_called_through_a_role_that_can_do_just_that",
+            f"{NEEDED}an_authorizer_is_called_through_a_role_that_can_do_just_that",
         ),
     ),
     Difference(
@@ -230,7 +231,7 @@ DIFFERENCES = (
         aws="only services that a role trusts can assume it",
         local="any service uses any role; only the front door, as API Gateway, checks the trust policy",
         reason="not enforced; checked statically from the templates",
-        tests=(f"{POLICIES}a_role_trusts_exactly_who_assumes_it", f"{PROBE}role_trust"),
+        tests=(f"{NEEDED}a_role_trusts_exactly_who_assumes_it", f"{PROBE}role_trust"),
     ),
     Difference(
         "state-machine-roles",
@@ -251,7 +252,7 @@ DIFFERENCES = (
         reason="not enforced; checked statically from the templates",
         tests=(
             f"{PROBE}queue_policies_for_rules",
-            f"{POLICIES}a_rule_or_schedule_may_reach_its_targets",
+            f"{NEEDED}a_rule_or_schedule_may_reach_its_targets",
             "tests/templates/test_spokes.py::test_the_rule_and_no_other_may_send_to_queue_and_dead_letters",
         ),
     ),
@@ -261,7 +262,7 @@ DIFFERENCES = (
         aws="a schedule reaches its target through its role",
         local="a schedule reaches anything",
         reason="not enforced; checked statically from the templates",
-        tests=(f"{PROBE}schedule_roles", f"{POLICIES}a_rule_or_schedule_may_reach_its_targets"),
+        tests=(f"{PROBE}schedule_roles", f"{NEEDED}a_rule_or_schedule_may_reach_its_targets"),
     ),
     Difference(
         "consumer-roles",
@@ -269,7 +270,7 @@ DIFFERENCES = (
         aws="an event source mapping receives with the role of its function",
         local="a function receives messages that its role may not receive",
         reason="not enforced; checked statically from the templates",
-        tests=(f"{PROBE}consumer_roles", f"{POLICIES}a_consumer_may_receive_from_its_source"),
+        tests=(f"{PROBE}consumer_roles", f"{NEEDED}a_consumer_may_receive_from_its_source"),
     ),
     Difference(
         "log-permissions",
@@ -277,7 +278,7 @@ DIFFERENCES = (
         aws="a function writes its log with its role",
         local="logs are written regardless of the role",
         reason="not enforced; checked statically from the templates",
-        tests=(f"{PROBE}log_permissions", f"{POLICIES}every_function_may_write_its_log"),
+        tests=(f"{PROBE}log_permissions", f"{NEEDED}every_function_may_write_its_log"),
     ),
     Difference(
         "key-policies",
@@ -287,7 +288,7 @@ DIFFERENCES = (
         reason="not enforced; checked statically from the templates",
         tests=(
             f"{PROBE}key_policies",
-            f"{POLICIES}every_service_that_delivers_into_something_encrypted_may_use_the_key",
+            f"{NEEDED}every_service_that_delivers_into_something_encrypted_may_use_the_key",
         ),
         on_aws="place an order in a dev stage: a delivery that the key refuses ends in `FailedInvocations` of its rule",
     ),
@@ -353,7 +354,7 @@ DIFFERENCES = (
         aws="messages that a topic cannot deliver go to the subscription's dead-letter queue",
         local="they are lost",
         reason="not implemented; a static check verifies the permission to send to the dead-letter queue",
-        tests=(f"{PROBE}dead_letters_of_subscriptions", f"{POLICIES}a_subscription_may_deliver"),
+        tests=(f"{PROBE}dead_letters_of_subscriptions", f"{NEEDED}a_subscription_may_deliver"),
         on_aws="the same with the queue policy of the customer migration, and a customer who signs up",
     ),
     Difference(
@@ -479,8 +480,8 @@ DIFFERENCES = (
         reason="an administrator bootstraps an account, and the local cloud has none",
         tests=(
             f"{PROBE}permissions_boundary",
-            f"{POLICIES}every_role_of_the_shop_is_within_the_boundary",
-            f"{POLICIES}the_boundary_has_what_roles_are_granted",
+            f"{DELIVERY}every_role_of_the_shop_is_within_the_boundary",
+            f"{DELIVERY}the_boundary_has_what_roles_are_granted",
         ),
         on_aws="a policy with iam:CreateUser on any role of the shop: the call is still denied",
     ),

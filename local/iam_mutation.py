@@ -4,7 +4,7 @@
 
 The statement is taken from the role in the running local cloud, the tests of its service run until one fails, and the
 statement is put back. What templates need and the local cloud does not enforce is checked likewise, all of it, by
-tests/templates/test_policies.py.
+tests/templates/test_needed_permissions.py.
 """
 
 import copy
@@ -41,7 +41,7 @@ TESTS = {
     "event-bus": ("test_archive_replay", "test_operations"),
 }
 SAMPLES, POISON = (ROOT / "tests" / "integration" / f"test_{name}.py" for name in ("sample_events", "poison"))
-NEEDED = "tests/templates/test_policies.py"
+NEEDED = "tests/templates/test_needed_permissions.py"
 # (physical role, policy name, index of the statement)
 Statement = tuple[str, str, int]
 

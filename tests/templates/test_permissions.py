@@ -73,7 +73,7 @@ def is_allowed(call: Call, policies: list[dict[str, Any]]) -> bool:
     if action == "iam:createservicelinkedrole":
         return allows(policies, action, f"{ROLE}aws-service-role/service.amazonaws.com/AWSServiceRole")
     if action.startswith("iam:"):
-        # As CloudFormation sends it: each role of the shop has the boundary, see test_policies.py.
+        # As CloudFormation sends it: each role of the shop has the boundary, see test_delivery_roles.py.
         return allows(policies, action, f"{ROLE}setpieces-{STAGE}-role", {"iam:PermissionsBoundary": "Boundary"})
     return allows(policies, action, f"arn:aws:{action.split(':')[0]}:{REGION}:{ACCOUNT_ID}:resource")
 

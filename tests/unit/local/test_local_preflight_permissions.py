@@ -1,0 +1,96 @@
+"""``make preflight``: what its credentials may not look at, and what the role of the pipeline may."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local import preflight
+from local.declared import iter_resources, pieces
+from local.grants import allows, as_list, role_documents, statements
+from local.preflight import MISSING, OK, UNKNOWN, Account
+from local.settings import ACCOUNT_ID, REGION
+from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, SETTINGS, ZONE, Stub, levels, look
+
+
+@pytest.mark.parametrize("code", sorted(preflight.NOT_ALLOWED))
+def test_credentials_that_may_not_look_are_told_so(code: str):
+    found = look(answers={"GetAccount": code})
+    assert levels(found, MISSING) == []
+    assert "mail: these credentials may not call GetAccount" in levels(found, UNKNOWN)
+
+
+def test_a_bucket_that_answers_without_an_error_document_is_told_so_too():
+    assert "bootstrap: these credentials may not call HeadBucket" in levels(
+        look(answers={"HeadBucket": "403"}), UNKNOWN
+    )
+
+
+def test_another_failure_of_aws_is_not_taken_for_an_answer():
+    with pytest.raises(ClientError, match="InternalFailure"):
+        look(answers={"GetAccount": "InternalFailure"})
+
+
+def test_the_role_of_the_pipeline_may_look_at_everything():
+    """``make deploy`` runs the checks with the role's credentials: what it may not call would stay unknown."""
+    stub = Stub(READY | ISSUED | ZONE | {"ListResourceRecordSets": RECORD})
+    account = Account(stub.session, "prod")
+    account.settings |= SETTINGS | DOMAIN
+    preflight.findings(account)
+    role = next(
+        role
+        for piece, name, role in iter_resources("AWS::IAM::Role")
+        if (piece.service, name) == ("delivery", "DeployRole")
+    )
+    allowed = {
+        action
+        for policy in role["Policies"]
+        for statement in statements(policy["PolicyDocument"])
+        for action in as_list(statement["Action"])
+    }
+    called = {action_of(service, operation) for service, operation, _ in stub.calls}
+    assert called - allowed == NEEDS_NO_GRANT
+
+
+@pytest.mark.parametrize(("piece", "allowed"), [("shop", True), ("delivery", False)])
+def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: str, allowed: bool):
+    """IAM's simulator would answer for the deploy role of the template as its policies say."""
+    written = json.dumps(role_documents(pieces()["delivery"], "DeployRole"))
+    # local.declared makes up ARNs of what has none before it is made.
+    for made_up, arn in {
+        f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts": f"arn:aws:s3:::setpieces-dev-artifacts-{DEV}",
+        f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:CloudFormationRole": f"arn:aws:iam::{DEV}:role/setpieces-dev-cloudformation",
+    }.items():
+        written = written.replace(made_up, arn)
+    documents = preflight._renamed(json.loads(written), "dev", DEV)
+
+    def simulate(call: dict[str, Any]) -> dict[str, Any]:
+        action, resource = call["ActionNames"][0], call["ResourceArns"][0]
+        context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in call["ContextEntries"]}
+        decision = "allowed" if allows(documents, action, resource, context) else "implicitDeny"
+        return {"EvaluationResults": [{"EvalActionName": action, "EvalDecision": decision}]}
+
+    found = look(preflight.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
+    assert [finding.level for finding in found] == [OK if allowed else MISSING], found
+
+
+# IAM's prefix where it is not the SDK's name of the service.
+PREFIXES = {
+    "elastic-load-balancing-v2": "elasticloadbalancing",
+    "cloudwatch-logs": "logs",
+    "eventbridge": "events",
+    "route-53": "route53",
+    "sesv2": "ses",
+    "sfn": "states",
+    "service-quotas": "servicequotas",
+    "secrets-manager": "secretsmanager",
+}
+ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
+NEEDS_NO_GRANT = {"sts:GetCallerIdentity"}
+
+
+def action_of(service: str, operation: str) -> str:
+    """The IAM action of a call, as the Service Authorization Reference names it."""
+    action = f"{PREFIXES.get(service, service)}:{operation}"
+    return ACTIONS.get(action, action)

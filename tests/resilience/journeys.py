@@ -48,7 +48,7 @@ class Client:
         """The first answer that is one of ``expected``; the same request again while there is none, or one of ``AGAIN``."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            status, answer = self.ask(method, path, **options)
+            status, answer = self.request(method, path, **options)
             if answer is not None and status in expected:
                 return answer
             detail = f"{method} {path} was answered {status}: {answer.text[:300] if answer is not None else ''}"
@@ -60,7 +60,7 @@ class Client:
             pause = min(float(advised) if advised.isdigit() else 0.3, PAUSE_SECONDS)
             time.sleep(pause * self.chance.uniform(0.5, 1))
 
-    def ask(self, method: str, path: str, **options: Any) -> tuple[int, httpx.Response | None]:
+    def request(self, method: str, path: str, **options: Any) -> tuple[int, httpx.Response | None]:
         """One request: (status, answer), or (0, None) if there was no answer."""
         try:
             answer = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
@@ -122,7 +122,7 @@ def fill_basket(client: Client, product: dict[str, Any]) -> str:
     return basket
 
 
-def place(
+def place_order(
     client: Client,
     basket: str,
     payment_token: str = "tok_ok",
@@ -139,14 +139,14 @@ def place(
     order = Order(number, payment_token, session)
     client.promises.orders.append(order)
     client.promises.keep_private(payment_token)
-    look(client, order)
+    request_status(client, order)
     again = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
     if again and again.json()["order_number"] != number:
         raise Refused(f"the same key gave two orders: {number}, {again.json()['order_number']}")
     return order
 
 
-def look(client: Client, order: Order) -> None:
+def request_status(client: Client, order: Order) -> None:
     """Ask once for the status of an order that is known."""
     answer = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
     if answer.status_code == 404:
@@ -155,24 +155,24 @@ def look(client: Client, order: Order) -> None:
         order.shown.append(answer.json()["status"])
 
 
-def wait(client: Client, order: Order, seconds: float = 30) -> None:
+def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
     """Ask for the status as long as it is in progress, as often as the API advises, and not for ever."""
     deadline = time.monotonic() + seconds
     while not order.ended and not order.unknown and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS / 4)
-        look(client, order)
+        request_status(client, order)
 
 
-def guest(client: Client) -> None:
+def buy_as_guest(client: Client) -> None:
     """Buys without an account: one order that is paid, one that is declined."""
     product = browse(client)
-    paid = place(client, fill_basket(client, product), twice=True)
-    declined = place(client, fill_basket(client, product), "tok_declined")
+    paid = place_order(client, fill_basket(client, product), twice=True)
+    declined = place_order(client, fill_basket(client, product), "tok_declined")
     for order in (paid, declined):
-        wait(client, order)
+        wait_for_order(client, order)
 
 
-def member(client: Client) -> None:
+def buy_as_member(client: Client) -> None:
     """Signs up, is migrated, renames themselves, buys, and signs out."""
     new = {
         "email": f"{client.secret('mail')}@example.com",
@@ -200,14 +200,14 @@ def member(client: Client) -> None:
     # The first attempt may have been before the legacy platform knew them.
     client.call("POST", f"/customer-migration/v1/migrations/{customer_id}", 202, headers=client.admin())
     session = client.sign_in(new["email"], new["password"])
-    rename(client, customer, session)
+    change_name(client, customer, session)
     client.call("GET", f"/customers/v1/customers/{customer_id}/rewards", 200, headers=session)
-    order = place(client, fill_basket(client, browse(client)), customer_id=customer_id, session=session)
+    order = place_order(client, fill_basket(client, browse(client)), customer_id=customer_id, session=session)
     sign_out(client, client.sign_in(new["email"], new["password"]))
-    wait(client, order)
+    wait_for_order(client, order)
 
 
-def rename(client: Client, customer: Customer, session: dict[str, str]) -> None:
+def change_name(client: Client, customer: Customer, session: dict[str, str]) -> None:
     """Change the name in a form that was made from the newest profile; the migration may always be faster."""
     path, name = f"/customers/v1/customers/{customer.customer_id}/profile", client.secret("Name")
     while True:
@@ -224,7 +224,7 @@ def sign_out(client: Client, session: dict[str, str]) -> None:
     client.call("GET", "/orders/v1/orders/T000000001/status", 401, headers=session)
 
 
-def bearer(client: Client) -> None:
+def redeem_vouchers(client: Client) -> None:
     """Redeems vouchers that others have been given before: each for one order, then in vain for another."""
     admin = client.admin()
     for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
@@ -232,16 +232,16 @@ def bearer(client: Client) -> None:
         batch = client.call("GET", path, 200, headers=admin).json()
         if batch["status"] != "COMPLETE":
             continue
-        for code in client.chance.sample(codes(client, batch), 2):
+        for code in client.chance.sample(download_codes(client, batch), 2):
             redeem(client, code)
 
 
-def codes(client: Client, batch: dict[str, Any]) -> list[str]:
+def download_codes(client: Client, batch: dict[str, Any]) -> list[str]:
     """The vouchers of a batch that is complete."""
     client.promises.keep_link_private(batch["download"]["url"])
-    found = vouchers.download_file(batch).decode().split()
-    client.promises.keep_private(*found)
-    return found
+    voucher_codes = vouchers.download_file(batch).decode().split()
+    client.promises.keep_private(*voucher_codes)
+    return voucher_codes
 
 
 def redeem(client: Client, code: str) -> None:
@@ -257,7 +257,7 @@ def redeem(client: Client, code: str) -> None:
             raise Refused(f"a voucher was redeemed for {client.promises.redemptions[code]} and for {number}")
 
 
-def old_link(client: Client) -> None:
+def follow_old_links(client: Client) -> None:
     """Follows addresses of the old shop."""
     for path, status in (("/p/10001-coral-beacon", 308), ("/club", 410), ("/no/such/page", 404)):
         client.call("GET", path, status)
@@ -269,30 +269,30 @@ def old_link(client: Client) -> None:
 def issue_vouchers(client: Client) -> None:
     """Asks for three batches: one to hand out, one whose link works once, one that is not wanted after all."""
     admin = client.admin()
-    for wish in ("kept", "one_time", "cancelled"):
+    for kind in ("kept", "one_time", "cancelled"):
         body = vouchers.batch_request(
             count=client.chance.randrange(20, 60), notify=f"{client.secret('mail')}@example.com"
         )
-        body |= {"one_time": True} if wish == "one_time" else {}
+        body |= {"one_time": True} if kind == "one_time" else {}
         headers = admin | {"Idempotency-Key": unique("batch")}
         batch_id = client.call("POST", vouchers.PATH, 202, json=body, headers=headers).json()["batch_id"]
         path = f"{vouchers.PATH}/{batch_id}"
-        if wish == "cancelled":
+        if kind == "cancelled":
             client.call("POST", f"{path}/cancellation", 200, headers=admin)
             client.promises.cancelled.add(batch_id)
             continue
         client.promises.batches[batch_id] = body["count"]
-        client.promises.once |= {batch_id} if wish == "one_time" else set()
-        batch = until(client, path, admin)
+        client.promises.once |= {batch_id} if kind == "one_time" else set()
+        batch = poll(client, path, admin)
         if batch["status"] != "COMPLETE":
             continue
-        if wish == "one_time":
-            exchange(client, path, admin)
+        if kind == "one_time":
+            follow_single_use_link(client, path, admin)
         else:
-            redeem(client, client.chance.choice(codes(client, batch)))
+            redeem(client, client.chance.choice(download_codes(client, batch)))
 
 
-def until(client: Client, path: str, admin: dict[str, str], seconds: float = 30) -> dict[str, Any]:
+def poll(client: Client, path: str, admin: dict[str, str], seconds: float = 30) -> dict[str, Any]:
     """What is behind ``path`` once it advises to come back no more, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -302,7 +302,7 @@ def until(client: Client, path: str, admin: dict[str, str], seconds: float = 30)
         time.sleep(PAUSE_SECONDS / 4)
 
 
-def exchange(client: Client, path: str, admin: dict[str, str]) -> None:
+def follow_single_use_link(client: Client, path: str, admin: dict[str, str]) -> None:
     """Follow a single-use link; after a lost response the shop issues another link."""
     while True:
         link = client.call("GET", path, 200, headers=admin).json()["download"]["url"]
@@ -314,7 +314,7 @@ def exchange(client: Client, path: str, admin: dict[str, str]) -> None:
             return
 
 
-def supply(client: Client) -> None:
+def upload_feeds(client: Client) -> None:
     """A supplier's feeds of new products: what they are, some of it malformed or refused, then prices and stock."""
     admin, series = client.admin(), unique("S").upper()
     odd = client.chance.sample(range(FEED_RECORDS), 4)
@@ -339,9 +339,9 @@ def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = F
     return (text[:-2] if malformed else text).encode()
 
 
-def upload(place: dict[str, Any], content: bytes) -> None:
+def upload(target: dict[str, Any], content: bytes) -> None:
     """Put an object where a signed link says."""
-    answer = httpx.request(place["method"], place["url"], content=content, headers=place["headers"], timeout=300)
+    answer = httpx.request(target["method"], target["url"], content=content, headers=target["headers"], timeout=300)
     if answer.status_code != 200:
         raise Refused(f"a feed could not be put: {answer.status_code}")
 
@@ -358,12 +358,12 @@ def produce(client: Client) -> None:
     accepted = client.promises.events.setdefault(name, set())
     client.call("POST", "/ingestion/v1/events", 202, json=events[0], headers=key)
     accepted.add(events[0]["event_id"])
-    left = events[1:]
-    while left:
-        answer = client.call("POST", "/ingestion/v1/events/batch", 202, 207, json={"events": left}, headers=key)
+    pending = events[1:]
+    while pending:
+        answer = client.call("POST", "/ingestion/v1/events/batch", 202, 207, json={"events": pending}, headers=key)
         failed = {result["index"] for result in answer.json()["results"] if "error_code" in result}
-        accepted.update(event["event_id"] for n, event in enumerate(left) if n not in failed)
-        left = [left[n] for n in sorted(failed)]
+        accepted.update(event["event_id"] for n, event in enumerate(pending) if n not in failed)
+        pending = [pending[n] for n in sorted(failed)]
 
 
 def publish_sitemaps(client: Client) -> None:
@@ -375,10 +375,10 @@ def publish_sitemaps(client: Client) -> None:
         headers = admin | {"Idempotency-Key": unique("run")}
         answer = client.call("POST", "/sitemaps/v1/sitemaps/runs", 202, json={"dry_run": dry_run}, headers=headers)
         client.promises.sitemaps.append(answer.headers["location"])
-        until(client, answer.headers["location"], admin)
+        poll(client, answer.headers["location"], admin)
 
 
-def operate(client: Client) -> None:
+def view_live_map(client: Client) -> None:
     """Looks at the live map."""
     admin = client.admin()
     for path in ("/operations/v1/architecture", "/operations/v1/events"):
@@ -411,38 +411,38 @@ def update_from_platform(client: Client) -> None:
         client.promises.updates[customer_id] = number
 
 
-def strike_the_hour(client: Client) -> None:
+def run_schedules(client: Client) -> None:
     """Everything that a schedule starts, now; what its schedule has just started as well."""
-    for function in scheduled():
+    for function in list_scheduled_functions():
         client.shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
 
 
-def scheduled() -> list[str]:
+def list_scheduled_functions() -> list[str]:
     """The functions that rules and schedules start."""
     deployed = list(resources())
     functions = {each["physical_id"] for each in deployed if each["type"] == "AWS::Lambda::Function"}
-    found = set()
+    targeted = set()
     for resource in deployed:
         properties = resource["properties"]
         if resource["type"] in ("AWS::Events::Rule", "AWS::Scheduler::Schedule") and "ScheduleExpression" in properties:
             targets = properties.get("Targets") or [properties.get("Target", {})]
-            found |= {str(target.get("Arn", "")).partition(":function:")[2].partition(":")[0] for target in targets}
-    return sorted(found & functions)
+            targeted |= {str(target.get("Arn", "")).partition(":function:")[2].partition(":")[0] for target in targets}
+    return sorted(targeted & functions)
 
 
 Journey = Callable[[Client], Any]
 JOURNEYS: tuple[Journey, ...] = (
-    guest,
-    member,
+    buy_as_guest,
+    buy_as_member,
     issue_vouchers,
-    bearer,
-    supply,
+    redeem_vouchers,
+    upload_feeds,
     produce,
     update_from_platform,
-    strike_the_hour,
+    run_schedules,
     publish_sitemaps,
-    operate,
-    old_link,
+    view_live_map,
+    follow_old_links,
 )
 
 

@@ -1,4 +1,4 @@
-"""A role of a function without one of its permissions."""
+"""Remove one permission from a function's role."""
 
 import copy
 import json
@@ -24,37 +24,38 @@ def role_of(service: str, *fragments: str) -> str:
 
 
 @contextmanager
-def without(shop: Shop, role: str, action: str) -> Iterator[None]:
-    """``role`` without ``action`` in any of its inline policies, for the duration of the block."""
+def without_permission(shop: Shop, role: str, action: str) -> Iterator[None]:
+    """Remove ``action`` from all inline policies of ``role`` during the block."""
     iam = shop.aws("iam")
     policies = {
-        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in inline(iam, role)
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in list_inline_policies(iam, role)
     }
-    found = False
+    has_action = False
     try:
         for name, document in policies.items():
-            reduced, removed = _reduced(document, action)
-            found = found or removed
+            reduced, removed = _remove_action(document, action)
+            has_action = has_action or removed
             if reduced["Statement"]:
                 iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(reduced))
             else:
                 iam.delete_role_policy(RoleName=role, PolicyName=name)
-        assert found, f"{role} does not have {action}"
+        assert has_action, f"{role} does not have {action}"
         yield
     finally:
         for name, document in policies.items():
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
-def inline(iam: Any, role: str) -> list[str]:
+def list_inline_policies(iam: Any, role: str) -> list[str]:
     return iam.list_role_policies(RoleName=role)["PolicyNames"]
 
 
-def _reduced(document: dict[str, Any], action: str) -> tuple[dict[str, Any], bool]:
+def _remove_action(document: dict[str, Any], action: str) -> tuple[dict[str, Any], bool]:
     reduced, removed = copy.deepcopy(document), False
     for statement in reduced["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         removed = removed or action in actions
-        statement["Action"] = [kept for kept in actions if kept != action]
+        statement["Action"] = [other for other in actions if other != action]
     reduced["Statement"] = [statement for statement in reduced["Statement"] if statement["Action"]]
     return reduced, removed

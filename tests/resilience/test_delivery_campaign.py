@@ -26,7 +26,7 @@ from local.processes import EMULATOR, kill_workers
 from local.settings import STATE
 from local.shop import Shop, eventually, unique
 from tests.integration.consumers import consumers
-from tests.resilience.disturbances import disturb, settle
+from tests.resilience.disturbances import configure_deliveries, wait_until_idle
 from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
 from tests.resilience.seed import SEED, TORTURE
 
@@ -123,7 +123,7 @@ def restart(shop: Shop) -> None:
     """As `make stop` and `make start`: the state is kept. The front door and the storefront go on."""
     EMULATOR.stop()
     EMULATOR.start(seconds=60)
-    disturb(shop, "PUT", seed=SEED + 1, **DELIVERIES)
+    configure_deliveries(shop, "PUT", seed=SEED + 1, **DELIVERIES)
 
 
 def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
@@ -170,7 +170,7 @@ def test_whatever_comes_twice_late_or_never_every_promise_is_kept(shop: Shop):
     report = Report(promises)
     try:
         with archived(shop) as archive:
-            disturb(shop, "PUT", seed=SEED, **DELIVERIES)
+            configure_deliveries(shop, "PUT", seed=SEED, **DELIVERIES)
             report.add(f"{poison(shop, promises)} poisonous messages")
             with trouble(shop) as met:
                 walk(shop, promises, SEED, TIMES, journeys=[one for one in JOURNEYS if one is not publish_sitemaps])
@@ -186,11 +186,11 @@ def test_whatever_comes_twice_late_or_never_every_promise_is_kept(shop: Shop):
 
             report.add(f"redriven: {redrive(shop, promises)}")
             report.add(f"replayed: {replay(shop, archive, begin)} events")
-            settle(shop, promises, timeout=SETTLE_SECONDS)
+            wait_until_idle(shop, promises, timeout=SETTLE_SECONDS)
             keep(shop, promises, report, "settled after redrive and replay")
-            assert disturb(shop, "GET")["done"]["doubled"]
+            assert configure_deliveries(shop, "GET")["done"]["doubled"]
     finally:
-        disturb(shop, "DELETE")
+        configure_deliveries(shop, "DELETE")
         report.write()
         take_away(shop, promises)
     print(REPORT.read_text())

@@ -1,4 +1,4 @@
-"""Events that are on their way while every process of a function is killed: each is kept, and counted once."""
+"""Events in flight while all function processes are killed are stored and counted exactly once."""
 
 import json
 
@@ -17,16 +17,16 @@ def test_no_event_is_lost_when_workers_die(shop: Shop):
     promises = Promises.of(shop)
     accepted = promises.events.setdefault(name, set())
     for number in range(ROUNDS):
-        accepted |= post(shop, key, name, number)
-        # As soon as anything runs, whatever it is at: the judge of records, the fan-out, a processing function.
+        accepted |= post_events(shop, key, name, number)
+        # As soon as any function runs: the Firehose transformation, the fan-out or a processing function.
         eventually(kill_workers)
 
-    # What was put aside because its judge had died each time it was asked is accounted for as well.
+    # Records whose transformation failed on every attempt are also accounted for.
     hold(shop, promises, timeout=300)
 
 
-def post(shop: Shop, key: dict[str, str], name: str, number: int) -> set[str]:
-    """One event alone and a batch; their ids."""
+def post_events(shop: Shop, key: dict[str, str], name: str, number: int) -> set[str]:
+    """Post a single event and a batch. Returns their ids."""
     events = [made(name, f"{number}-{each}") for each in range(BATCH + 1)]
     assert send(shop, key, ONE, json.dumps(events[0]).encode()).status_code == 202
     assert send(shop, key, MANY, json.dumps({"events": events[1:]}).encode()).status_code == 202

@@ -25,8 +25,24 @@ from local.drivers.promises import Order, Promises
 from local.drivers.queues import depths, is_dead
 from local.shop import Shop, eventually
 from tests.integration.spokes import dead_letters
-from tests.resilience.disturbances import disturbed, mapping, repeat_events, settle, standing, waiting
-from tests.resilience.journeys import Client, Refused, fill_basket, look, place, produce, redeem, update_from_platform
+from tests.resilience.disturbances import (
+    disturbed_deliveries,
+    get_mapping,
+    repeat_events,
+    wait_until_idle,
+    without_consumer,
+    non_empty_queues,
+)
+from tests.resilience.journeys import (
+    Client,
+    Refused,
+    fill_basket,
+    request_status,
+    place_order,
+    produce,
+    redeem,
+    update_from_platform,
+)
 
 LIVE = "live"
 REPORT_FAILURES = ["ReportBatchItemFailures"]
@@ -40,7 +56,7 @@ Campaign = Callable[[Client], None]
 def buy(client: Client) -> Order:
     """One order that is to be Complete."""
     items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
-    return place(client, fill_basket(client, next(item for item in items if item["available"])))
+    return place_order(client, fill_basket(client, next(item for item in items if item["available"])))
 
 
 def order(client: Client) -> None:
@@ -57,9 +73,9 @@ def twice(campaign: Campaign) -> Campaign:
 
     @functools.wraps(campaign)
     def disturbed_campaign(client: Client) -> None:
-        with disturbed(client.shop, late_seconds=0.2):
+        with disturbed_deliveries(client.shop, late_seconds=0.2):
             campaign(client)
-            settle(client.shop, client.promises)
+            wait_until_idle(client.shop, client.promises)
 
     return disturbed_campaign
 
@@ -67,9 +83,9 @@ def twice(campaign: Campaign) -> Campaign:
 @twice
 def results_wait(client: Client) -> None:
     """An order whose payment is requested twice before its result is published."""
-    with standing(client.shop, "orders-payment"):
+    with without_consumer(client.shop, "orders-payment"):
         buy(client)
-        settle(client.shop, client.promises, "orders-submit", "payments-submitted")
+        wait_until_idle(client.shop, client.promises, "orders-submit", "payments-submitted")
 
 
 @twice
@@ -78,17 +94,17 @@ def events_again(client: Client) -> None:
     bought = buy(client)
 
     def bought_ended() -> bool:
-        settle(client.shop, client.promises)
+        wait_until_idle(client.shop, client.promises)
         return bought.ended
 
     eventually(bought_ended)
     with client.shop.faults("commerce", outage=True, operations=["put_order"]):
         repeat_events(client.shop, client.promises, client.chance)
-        eventually(lambda: in_progress(client, bought) or not waiting(client.shop, client.promises))
+        eventually(lambda: in_progress(client, bought) or not non_empty_queues(client.shop, client.promises))
 
 
 def in_progress(client: Client, bought: Order) -> bool:
-    look(client, bought)
+    request_status(client, bought)
     return bought.shown[-1] == "Processing"
 
 
@@ -273,7 +289,7 @@ def mutated(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None]:
 
 def unreported(shop: Shop, queue: str) -> Callable[[], Any]:
     """Have the mapping ask for no failures; gives back what undoes it."""
-    known, api = mapping(shop, queue), shop.aws("lambda")
+    known, api = get_mapping(shop, queue), shop.aws("lambda")
     assert known["FunctionResponseTypes"] == REPORT_FAILURES, f"stale: {queue} does not report failures"
     api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=[])
     return lambda: api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=REPORT_FAILURES)
@@ -328,7 +344,7 @@ def run(shop: Shop, campaign: Campaign) -> Promises:
         campaign(client)
     except Refused as refused:
         promises.complaints.append(str(refused))
-    settle(shop, promises)
+    wait_until_idle(shop, promises)
     return promises
 
 
@@ -341,7 +357,7 @@ def test_a_broken_build_is_caught(shop: Shop, mutation: Mutation | Unreported):
         promises = run(shop, mutation.campaign)
         found = eventually(complaints)
         # Not only for the moment: nothing is on its way that would mend it.
-        settle(shop, promises)
+        wait_until_idle(shop, promises)
         assert complaints()
     clear(shop, promises)
     print(f"\n{mutation.name}: {found[0]}")

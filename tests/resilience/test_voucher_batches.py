@@ -1,6 +1,6 @@
-"""A batch whose workers are killed again and again ends with the file that an undisturbed run makes, byte for byte.
+"""A batch whose workers are killed repeatedly produces the same file as an undisturbed run, byte for byte.
 
-``SETPIECES_VOUCHERS`` says how many (default 20,000; 1,000,000 takes some minutes).
+``SETPIECES_VOUCHERS`` is the number of vouchers (default 20,000; 1,000,000 takes some minutes).
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from local.processes import kill_workers
 from local.shop import Shop, eventually
 
 VOUCHERS = int(os.environ.get("SETPIECES_VOUCHERS", "20000"))
-# A step that was killed is tried again after 2 s, 4 s ...; the rest is what the machine takes.
+# Killed steps are retried after 2 s, 4 s ...; the rest is processing time.
 TIMEOUT = 300 + VOUCHERS // 1000
 
 
 @pytest.mark.timeout(TIMEOUT * 3)
-def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
+def test_killing_workers_does_not_change_the_file(shop: Shop):
     admin = session_headers(shop, shop.samples["admin"])
     path = create_batch(shop, admin, count=VOUCHERS)
     batch_id = path.rpartition("/")[2]
 
     killed = 0
     for share in (0, 1 / 3, 2 / 3):
-        eventually(partial(begun, shop, batch_id, share * VOUCHERS), timeout=TIMEOUT, every=0.05)
+        eventually(partial(has_generated, shop, batch_id, share * VOUCHERS), timeout=TIMEOUT, every=0.05)
         killed += kill_workers()
     assert killed
     disturbed = wait_for_batch(shop, admin, path, timeout=TIMEOUT)
@@ -36,33 +36,33 @@ def test_killing_workers_changes_nothing_in_the_file(shop: Shop):
     codes = content.decode().split()
     assert len(codes) == len(set(codes)) == VOUCHERS
 
-    # Once more from the start, with the same numbers and the same key, without faults.
-    forget(shop, batch_id)
+    # Run again from the start with the same numbers and key, without faults.
+    reset_batch(shop, batch_id)
     shop.aws("stepfunctions").start_execution(
         stateMachineArn=shop.address("vouchers", "state-machine-arn"),
         name=f"{batch_id}-again",
         input=f'{{"batch_id": "{batch_id}", "correlation_id": "again-{int(time.time())}"}}',
     )
-    eventually(lambda: batch(shop, batch_id)["status"]["S"] != "FAILED")
+    eventually(lambda: get_batch(shop, batch_id)["status"]["S"] != "FAILED")
     undisturbed = wait_for_batch(shop, admin, path, timeout=TIMEOUT)
     assert undisturbed["sha256"] == disturbed["sha256"] == hashlib.sha256(download_file(undisturbed)).hexdigest()
     assert download_file(undisturbed) == content
 
 
-def begun(shop: Shop, batch_id: str, least: float) -> bool:
-    """Whether chunks are being made, and so many vouchers are stored."""
-    item = batch(shop, batch_id)
-    return item["status"]["S"] != "PENDING" and 5_000 * len(item.get("chunks_done", {}).get("NS", [])) >= least
+def has_generated(shop: Shop, batch_id: str, minimum: float) -> bool:
+    """True if the batch is in progress and at least ``minimum`` vouchers are stored."""
+    item = get_batch(shop, batch_id)
+    return item["status"]["S"] != "PENDING" and 5_000 * len(item.get("chunks_done", {}).get("NS", [])) >= minimum
 
 
-def batch(shop: Shop, batch_id: str) -> dict:
+def get_batch(shop: Shop, batch_id: str) -> dict:
     table = shop.address("vouchers", "batches-table-name")
-    answer = shop.aws("dynamodb").get_item(TableName=table, Key={"batch_id": {"S": batch_id}}, ConsistentRead=True)
-    return answer["Item"]
+    response = shop.aws("dynamodb").get_item(TableName=table, Key={"batch_id": {"S": batch_id}}, ConsistentRead=True)
+    return response["Item"]
 
 
-def forget(shop: Shop, batch_id: str) -> None:
-    """All that a batch remembers of having been made, but for its numbers."""
+def reset_batch(shop: Shop, batch_id: str) -> None:
+    """Remove the progress and results of a batch; keep its numbers."""
     shop.aws("dynamodb").update_item(
         TableName=shop.address("vouchers", "batches-table-name"),
         Key={"batch_id": {"S": batch_id}},

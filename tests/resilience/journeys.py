@@ -1,7 +1,7 @@
-"""Clients who walk through the whole shop over HTTP, each patient as a good client is, and write down what they were promised.
+"""Clients that use the whole shop over HTTP, retry as documented and record the shop's promises.
 
-A journey is a function of a client. What happens in it is drawn from the client's own generator, so a seed gives the same walk;
-names are new in every run, as a shop remembers them.
+A journey is a function of a client. Its choices come from the client's own generator, so a seed repeats them;
+names are new in every run because the shop stores them.
 """
 
 import json
@@ -22,12 +22,12 @@ from local.publish import resources
 from local.shop import Shop, new_basket_id, unique
 
 ADDRESS = {"city": "Berlin", "postal_code": "10115", "country": "DE"}
-# How long a client asks again before it gives up. After all workers were killed, a machine with two cores needs a while.
+# How long a client retries. After all workers were killed, a machine with two cores needs a while.
 PATIENCE_SECONDS = 300
-# How long it waits for one answer, and at most between two.
+# Timeout of one request, and the maximum pause between two.
 ANSWER_SECONDS = 35
 PAUSE_SECONDS = 2.0
-# No answer, or one that asks for patience.
+# Statuses that a client retries; 0 is no response.
 AGAIN = frozenset({0, 429, 500, 502, 503, 504})
 SEQUENCES = "/sequences/v1/sequences"
 FEED_RECORDS = 40
@@ -35,7 +35,7 @@ EVENTS = 20
 
 
 class Refused(AssertionError):
-    """A client was answered what it should not have been, or gave up."""
+    """A client received an unexpected response, or its retries ended."""
 
 
 class Client:
@@ -45,13 +45,13 @@ class Client:
         self.shop, self.promises, self.chance = shop, promises, random.Random(seed)
 
     def call(self, method: str, path: str, *expected: int, **options: Any) -> httpx.Response:
-        """The first answer that is one of ``expected``; the same request again while there is none, or one of ``AGAIN``."""
+        """Send a request, retrying while its status is in ``AGAIN``. Returns the first response in ``expected``."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             status, answer = self.request(method, path, **options)
             if answer is not None and status in expected:
                 return answer
-            detail = f"{method} {path} was answered {status}: {answer.text[:300] if answer is not None else ''}"
+            detail = f"{method} {path} returned {status}: {answer.text[:300] if answer is not None else ''}"
             if status not in AGAIN:
                 raise Refused(detail)
             if time.monotonic() > deadline:
@@ -61,7 +61,7 @@ class Client:
             time.sleep(pause * self.chance.uniform(0.5, 1))
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, httpx.Response | None]:
-        """One request: (status, answer), or (0, None) if there was no answer."""
+        """Send one request. Returns (status, response), or (0, None) without a response."""
         try:
             answer = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
         except httpx.HTTPError:
@@ -72,13 +72,13 @@ class Client:
         return answer.status_code, answer
 
     def secret(self, prefix: str) -> str:
-        """A new text that no log may hold."""
+        """Create a text that no log may contain."""
         text = unique(prefix)
         self.promises.keep_private(text)
         return text
 
     def sign_in(self, email: str, password: str) -> dict[str, str]:
-        """The headers of a new session."""
+        """Sign in. Returns the headers of the session."""
         self.promises.keep_private(email, password)
         answer = self.call("POST", "/login/v1/sessions", 201, json={"email": email, "password": password})
         token = answer.json()["session_token"]
@@ -94,7 +94,7 @@ class Client:
 
 
 def browse(client: Client) -> dict[str, Any]:
-    """Looks around on the pages and in the catalogue; a product that can be bought."""
+    """Browse pages and the catalogue. Returns an available product."""
     for page in ("/", "/products"):
         client.call("GET", page, 200)
     items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
@@ -104,7 +104,7 @@ def browse(client: Client) -> dict[str, Any]:
 
 
 def fill_basket(client: Client, product: dict[str, Any]) -> str:
-    """A new basket that holds two of a product: clicked twice, thrown out, and then one and one more."""
+    """Create a basket with two of a product: added twice under one key, removed, then added twice."""
     basket, sku = new_basket_id("basket"), product["sku"]
     items = f"/basket/v1/baskets/{basket}/items"
     one = {"json": {"sku": sku, "quantity": 1}}
@@ -113,7 +113,7 @@ def fill_basket(client: Client, product: dict[str, Any]) -> str:
     if client.call("POST", items, 201, **first).json() != before.json():
         raise Refused(f"the same key was answered differently for {basket}")
     client.call("PATCH", f"{items}/{sku}", 200, json={"quantity": 3})
-    # Gone by the first request, if its answer was lost.
+    # 404 if the response to the first request was lost.
     client.call("DELETE", f"{items}/{sku}", 204, 404)
     client.call("POST", items, 201, headers={"Idempotency-Key": unique("add")}, **one)
     client.call("POST", items, 200, headers={"Idempotency-Key": unique("add")}, **one)
@@ -130,7 +130,7 @@ def place_order(
     session: dict[str, str] | None = None,
     twice: bool = False,
 ) -> Order:
-    """Order what is in a basket; ``twice`` as who does not believe the first answer."""
+    """Place an order for a basket; ``twice`` repeats the request with the same key."""
     session = session or {}
     headers = session | {"Idempotency-Key": unique("order")}
     ship_to = ADDRESS | {"name": client.secret("Name"), "street": client.secret("Street")}
@@ -147,7 +147,7 @@ def place_order(
 
 
 def request_status(client: Client, order: Order) -> None:
-    """Ask once for the status of an order that is known."""
+    """Request and record the status of an order once."""
     answer = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
     if answer.status_code == 404:
         order.unknown = True
@@ -156,7 +156,7 @@ def request_status(client: Client, order: Order) -> None:
 
 
 def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
-    """Ask for the status as long as it is in progress, as often as the API advises, and not for ever."""
+    """Poll the status until the order ends or ``seconds`` elapse."""
     deadline = time.monotonic() + seconds
     while not order.ended and not order.unknown and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS / 4)
@@ -164,7 +164,7 @@ def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
 
 
 def buy_as_guest(client: Client) -> None:
-    """Buys without an account: one order that is paid, one that is declined."""
+    """Buy without an account: one order is paid, one declined."""
     product = browse(client)
     paid = place_order(client, fill_basket(client, product), twice=True)
     declined = place_order(client, fill_basket(client, product), "tok_declined")
@@ -173,7 +173,7 @@ def buy_as_guest(client: Client) -> None:
 
 
 def buy_as_member(client: Client) -> None:
-    """Signs up, is migrated, renames themselves, buys, and signs out."""
+    """Sign up, migrate, change the name, buy and sign out."""
     new = {
         "email": f"{client.secret('mail')}@example.com",
         "password": client.secret("password"),
@@ -197,7 +197,7 @@ def buy_as_member(client: Client) -> None:
     client.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 200, 201, json=legacy)
     customer = Customer(customer_id, legacy, {"name": new["name"], "email": new["email"]})
     client.promises.customers.append(customer)
-    # The first attempt may have been before the legacy platform knew them.
+    # The first attempt may precede the customer's legacy record.
     client.call("POST", f"/customer-migration/v1/migrations/{customer_id}", 202, headers=client.admin())
     session = client.sign_in(new["email"], new["password"])
     change_name(client, customer, session)
@@ -208,7 +208,7 @@ def buy_as_member(client: Client) -> None:
 
 
 def change_name(client: Client, customer: Customer, session: dict[str, str]) -> None:
-    """Change the name in a form that was made from the newest profile; the migration may always be faster."""
+    """Change the name with ``If-Match``; retries while the migration changes the profile."""
     path, name = f"/customers/v1/customers/{customer.customer_id}/profile", client.secret("Name")
     while True:
         profile = client.call("GET", path, 200, headers=session)
@@ -219,13 +219,13 @@ def change_name(client: Client, customer: Customer, session: dict[str, str]) -> 
 
 
 def sign_out(client: Client, session: dict[str, str]) -> None:
-    """End a session: afterwards it opens nothing."""
+    """End a session: later requests return 401."""
     client.call("DELETE", "/login/v1/sessions/current", 204, 401, headers=session)
     client.call("GET", "/orders/v1/orders/T000000001/status", 401, headers=session)
 
 
 def redeem_vouchers(client: Client) -> None:
-    """Redeems vouchers that others have been given before: each for one order, then in vain for another."""
+    """Redeem vouchers of existing batches, each for one order and then, unsuccessfully, for another."""
     admin = client.admin()
     for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
         path = f"{vouchers.PATH}/{batch_id}"
@@ -237,7 +237,7 @@ def redeem_vouchers(client: Client) -> None:
 
 
 def download_codes(client: Client, batch: dict[str, Any]) -> list[str]:
-    """The vouchers of a batch that is complete."""
+    """Download the vouchers of a complete batch."""
     client.promises.keep_link_private(batch["download"]["url"])
     voucher_codes = vouchers.download_file(batch).decode().split()
     client.promises.keep_private(*voucher_codes)
@@ -258,7 +258,7 @@ def redeem(client: Client, code: str) -> None:
 
 
 def follow_old_links(client: Client) -> None:
-    """Follows addresses of the old shop."""
+    """Follow links to the old shop."""
     for path, status in (("/p/10001-coral-beacon", 308), ("/club", 410), ("/no/such/page", 404)):
         client.call("GET", path, status)
 
@@ -267,9 +267,9 @@ def follow_old_links(client: Client) -> None:
 
 
 def issue_vouchers(client: Client) -> None:
-    """Asks for three batches: one to hand out, one whose link works once, one that is not wanted after all."""
+    """Request three batches: a regular one, one with a single-use link and one that is cancelled."""
     admin = client.admin()
-    for kind in ("kept", "one_time", "cancelled"):
+    for kind in ("regular", "one_time", "cancelled"):
         body = vouchers.batch_request(
             count=client.chance.randrange(20, 60), notify=f"{client.secret('mail')}@example.com"
         )
@@ -293,7 +293,7 @@ def issue_vouchers(client: Client) -> None:
 
 
 def poll(client: Client, path: str, admin: dict[str, str], seconds: float = 30) -> dict[str, Any]:
-    """What is behind ``path`` once it advises to come back no more, or as it is after so many seconds."""
+    """Poll ``path`` until its response has no ``Retry-After`` or ``seconds`` elapse. Returns the last response."""
     deadline = time.monotonic() + seconds
     while True:
         answer = client.call("GET", path, 200, headers=admin)
@@ -315,7 +315,7 @@ def follow_single_use_link(client: Client, path: str, admin: dict[str, str]) -> 
 
 
 def upload_feeds(client: Client) -> None:
-    """A supplier's feeds of new products: what they are, some of it malformed or refused, then prices and stock."""
+    """Upload feeds of new products (some malformed or rejected), prices and stock."""
     admin, series = client.admin(), unique("S").upper()
     odd = client.chance.sample(range(FEED_RECORDS), 4)
     for feed_type in ("product", "pricing", "sku"):
@@ -334,20 +334,20 @@ def upload_feeds(client: Client) -> None:
 
 
 def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
-    """A record as a line; the platform refuses names of more than 120 characters, the feed's schema 200."""
+    """A record as a line; the platform rejects names longer than 120 characters, the feed's schema those longer than 200."""
     text = json.dumps(record | ({"name": "x" * 150} if refused else {}))
     return (text[:-2] if malformed else text).encode()
 
 
 def upload(target: dict[str, Any], content: bytes) -> None:
-    """Put an object where a signed link says."""
+    """Upload ``content`` to a signed link."""
     answer = httpx.request(target["method"], target["url"], content=content, headers=target["headers"], timeout=300)
     if answer.status_code != 200:
         raise Refused(f"a feed could not be put: {answer.status_code}")
 
 
 def produce(client: Client) -> None:
-    """A producer of events: one alone and many together; what the stream did not keep is sent again."""
+    """Send a single event and a batch; retries events that the stream rejects."""
     name = unique("campaign")
     key = {"x-api-key": client.shop.samples["ingest_api_key"]}
     client.promises.keep_private(key["x-api-key"])
@@ -367,7 +367,7 @@ def produce(client: Client) -> None:
 
 
 def publish_sitemaps(client: Client) -> None:
-    """Has a new product told to search engines: looked at first, then in earnest."""
+    """Run sitemaps for a new product: first as a dry run, then as a release."""
     admin, sku = client.admin(), unique("SKU")
     product = {"sku": sku, "name": "Campaign Tower", "unit_price": 1999, "currency": "EUR", "version": 1}
     client.call("PUT", f"/partners/v1/commerce/products/{sku}", 200, 201, json=product | {"available": False})
@@ -379,14 +379,14 @@ def publish_sitemaps(client: Client) -> None:
 
 
 def view_live_map(client: Client) -> None:
-    """Looks at the live map."""
+    """View the live map."""
     admin = client.admin()
     for path in ("/operations/v1/architecture", "/operations/v1/events"):
         client.call("GET", path, 200, headers=admin)
 
 
 def update_from_platform(client: Client) -> None:
-    """The commerce platform tells of orders of its own, on the queue that it was given."""
+    """Send updates about the commerce platform's own orders to its queue."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for _ in range(3):
         customer_id, number = (
@@ -412,13 +412,13 @@ def update_from_platform(client: Client) -> None:
 
 
 def run_schedules(client: Client) -> None:
-    """Everything that a schedule starts, now; what its schedule has just started as well."""
+    """Invoke all scheduled functions now, including those already running."""
     for function in list_scheduled_functions():
         client.shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
 
 
 def list_scheduled_functions() -> list[str]:
-    """The functions that rules and schedules start."""
+    """Names of functions that rules and schedules invoke."""
     deployed = list(resources())
     functions = {each["physical_id"] for each in deployed if each["type"] == "AWS::Lambda::Function"}
     targeted = set()
@@ -449,7 +449,7 @@ JOURNEYS: tuple[Journey, ...] = (
 def walk(
     shop: Shop, promises: Promises, seed: int, times: int = 1, clients: int = 8, journeys: Iterable[Journey] = JOURNEYS
 ) -> None:
-    """Every journey ``times`` over, many at once, in an order of the seed. What went wrong is in ``promises.complaints``."""
+    """Run every journey ``times`` times, concurrently, in the seed's order. Failures are added to ``promises.complaints``."""
     turns = [(journey, number) for journey in journeys for number in range(times)]
     random.Random(seed).shuffle(turns)
 

@@ -1,7 +1,7 @@
-"""Many orders while everything goes wrong: every one ends, is charged at most once, and is shipped once if it is Complete.
+"""Many orders under faults: every order ends, is charged at most once and, if it is Complete, is shipped once.
 
-Partners answer 5xx and time out, requests are sent twice, events come twice and out of order, and the functions' processes are
-killed in the middle. ``SETPIECES_ORDERS`` says how many orders (500 is the full campaign, and takes some ten minutes).
+Partners return 5xx and time out, requests are sent twice, events are delivered twice and out of order, and function processes
+are killed. ``SETPIECES_ORDERS`` is the number of orders (500 is the full campaign and takes some ten minutes).
 """
 
 import json
@@ -22,29 +22,29 @@ from local.drivers.promises import Promises
 from local.events import listening, received
 from local.processes import kill_workers
 from local.shop import Shop, eventually, new_basket_id, patiently, unique
-from tests.resilience.journeys import PATIENCE_SECONDS, Client, look, place
+from tests.resilience.journeys import PATIENCE_SECONDS, Client, place_order, request_status
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
-# So many events wait for their repetition: it comes after others that were published later.
+# Number of events that wait for repetition, so that they follow events published later.
 LATE_EVENTS = 5
 PARTNERS = ("commerce", "payments", "sap", "tax", "rewards")
 
 
 class Chaos:
-    """Everything that goes wrong; seeded, so that a run can be repeated."""
+    """Repeats events and disturbs partners; seeded, so that a run can be repeated."""
 
     def __init__(self, shop: Shop, queue: str) -> None:
         self.shop, self.queue, self.random = shop, queue, random.Random(20261123)
         self.stopped = threading.Event()
 
     def repeat_events(self) -> None:
-        """Put every fifth event on the bus once more, later and in another order."""
+        """Publish every fifth event again, later and in another order."""
         known: set[str] = set()
         waiting: list[dict[str, Any]] = []
         while not self.stopped.is_set():
             arrived = received(self.shop, self.queue, wait_seconds=1)
-            # By the event's own id, so that a repeat is not taken for news and repeated for ever.
+            # Events are identified by their own id, so that repeats are not repeated again.
             new = {event["detail"]["event"]["meta_data"]["event_id"]: event for event in arrived}
             waiting += [event for key, event in new.items() if key not in known and self.random.random() < 0.2]
             known |= set(new)
@@ -64,7 +64,7 @@ class Chaos:
         assert self.shop.aws("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
     def disturb_partners(self) -> None:
-        """One of ten answers is a 500; now and then a partner is too slow for its callers."""
+        """One in ten responses is a 500; periodically one partner exceeds its callers' timeouts."""
         while not self.stopped.is_set():
             slow = self.random.choice(PARTNERS)
             for partner in PARTNERS:
@@ -92,11 +92,11 @@ def chaos(shop: Shop):
             state.stopped.set()
             for thread in threads:
                 thread.join()
-            eventually(lambda: recovered(shop), timeout=PATIENCE_SECONDS)
+            eventually(lambda: partners_are_undisturbed(shop), timeout=PATIENCE_SECONDS)
 
 
-def recovered(shop: Shop) -> bool:
-    """Whether no partner is disturbed any more; a request to disturb one may have been carried out late."""
+def partners_are_undisturbed(shop: Shop) -> bool:
+    """True if no partner has faults; removes faults that were set late."""
     disturbed = []
     for partner in PARTNERS:
         path = f"/partners/v1/faults/{partner}"
@@ -118,7 +118,7 @@ def test_no_order_is_lost_charged_twice_or_shipped_twice(shop: Shop, products: l
 
     def submit(number: int) -> None:
         token = "tok_declined" if number % 20 == 0 else "tok_ok"
-        place(Client(shop, promises, number), baskets[number % len(baskets)], token, twice=number % 10 == 0)
+        place_order(Client(shop, promises, number), baskets[number % len(baskets)], token, twice=number % 10 == 0)
 
     with chaos(shop), ThreadPoolExecutor(CLIENTS) as clients:
         killed = 0
@@ -130,11 +130,11 @@ def test_no_order_is_lost_charged_twice_or_shipped_twice(shop: Shop, products: l
             one.result()
         assert killed
         deadline = time.monotonic() + SETTLE_SECONDS / 2
-        while time.monotonic() < deadline and (waiting := [each for each in promises.orders if not each.ended]):
-            list(clients.map(lambda order: look(Client(shop, promises, order.number), order), waiting))
+        while time.monotonic() < deadline and (unfinished := [each for each in promises.orders if not each.ended]):
+            list(clients.map(lambda order: request_status(Client(shop, promises, order.number), order), unfinished))
             time.sleep(0.5)
 
-    # The partners have recovered; what is left gets done.
+    # The partners have recovered; the remaining orders complete.
     assert len(promises.orders) == ORDERS
     promises.explained |= {order.number for order in promises.orders}
     hold(shop, promises, SETTLE_SECONDS)

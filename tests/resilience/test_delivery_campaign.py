@@ -1,7 +1,7 @@
-"""Messages twice, late and out of order, wrong clocks, poison, partners that are down, killed workers, a restart of the cloud.
+"""Duplicate, late and reordered messages, clock skew, invalid messages, partner outages, killed workers, a restart.
 
-Clients walk through the shop meanwhile. Afterwards dead letters are redriven and the bus' archive of the campaign is replayed,
-and what was promised holds, still. ``SETPIECES_SEED`` repeats a run, ``SETPIECES_TORTURE=1`` walks longer. The report is in
+Clients use the shop meanwhile. Afterwards dead letters are redriven, the campaign's archive of the bus is replayed,
+and all promises still hold. ``SETPIECES_SEED`` repeats a run, ``SETPIECES_TORTURE=1`` walks longer. The report is in
 ``.local/reports/delivery-campaign.md``. docs/resilience.md
 """
 
@@ -27,7 +27,15 @@ from local.settings import STATE
 from local.shop import Shop, eventually, unique
 from tests.integration.consumers import consumers
 from tests.resilience.disturbances import configure_deliveries, wait_until_idle
-from tests.resilience.journeys import JOURNEYS, Journey, guest, member, operate, publish_sitemaps, walk
+from tests.resilience.journeys import (
+    JOURNEYS,
+    Journey,
+    buy_as_guest,
+    buy_as_member,
+    publish_sitemaps,
+    view_live_map,
+    walk,
+)
 from tests.resilience.seed import SEED, TORTURE
 
 TIMES = 5 if TORTURE else 1
@@ -35,17 +43,17 @@ REPORT = STATE / "reports" / "delivery-campaign.md"
 
 DELIVERIES = {"twice": 1, "late_seconds": 2, "clock_skew_seconds": 240}
 PARTNERS = ("commerce", "payments", "sap", "tax", "rewards", "identity")
-# How long a partner is down, and how long until the next one is.
+# Duration of an outage, and the pause before the next one.
 OUTAGE_SECONDS, BETWEEN_SECONDS = 2, 4
-# How often all workers are killed: each message that they hold is away for six times its function's timeout then.
+# How often all workers are killed: their messages stay invisible for six times the function's timeout.
 KILLS = 100 if TORTURE else 3
-# A restart ends executions of state machines, which it would not do on AWS: whoever starts some walks before.
-AROUND_THE_RESTART: tuple[Journey, ...] = (guest, member, operate)
+# A local restart ends state machine executions, unlike AWS, so journeys that start some run before it.
+AROUND_THE_RESTART: tuple[Journey, ...] = (buy_as_guest, buy_as_member, view_live_map)
 
 
 @dataclass
 class Report:
-    """What was done, and what came of it, as a text for people."""
+    """The report of the campaign."""
 
     promises: Promises
     started: float = field(default_factory=time.monotonic)
@@ -62,7 +70,7 @@ class Report:
 
 
 class Trouble:
-    """One partner after the other is down for a while; when it is back, every function's process is killed."""
+    """Takes down one partner at a time and kills all function processes after each outage."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.chance, self.over = shop, random.Random(SEED), threading.Event()
@@ -71,15 +79,15 @@ class Trouble:
     def run(self) -> None:
         while not self.over.wait(BETWEEN_SECONDS):
             partner = self.chance.choice(PARTNERS)
-            self.outages += self._tell("PUT", partner, json={"outage": True})
+            self.outages += self._set_fault("PUT", partner, json={"outage": True})
             self.over.wait(OUTAGE_SECONDS)
             if self.kills < KILLS:
                 self.kills += 1
                 self.killed += kill_workers()
-            eventually(partial(self._tell, "DELETE", partner))
+            eventually(partial(self._set_fault, "DELETE", partner))
 
-    def _tell(self, method: str, partner: str, **options: Any) -> bool:
-        """Its process may just have been killed, or the cloud be on its way down."""
+    def _set_fault(self, method: str, partner: str, **options: Any) -> bool:
+        """True if the fault was set; its process may have been killed, or the cloud may be stopping."""
         with suppress(httpx.HTTPError):
             return self.shop.call(method, f"/partners/v1/faults/{partner}", **options).is_success
         return False
@@ -98,8 +106,8 @@ def trouble(shop: Shop) -> Iterator[Trouble]:
 
 
 @contextmanager
-def archived(shop: Shop) -> Iterator[str]:
-    """The ARN of an archive of the bus; in the local cloud the template's own is left out."""
+def archive_bus(shop: Shop) -> Iterator[str]:
+    """The ARN of an archive of the bus; the local cloud omits the template's archive."""
     bus, name = shop.aws("events"), unique("campaign")[:48]
     arn = bus.create_archive(ArchiveName=name, EventSourceArn=shop.address("event-bus", "bus-arn"))["ArchiveArn"]
     try:
@@ -108,8 +116,8 @@ def archived(shop: Shop) -> Iterator[str]:
         bus.delete_archive(ArchiveName=name)
 
 
-def poison(shop: Shop, promises: Promises) -> int:
-    """Something that is no message on the queue of every consumer; how many."""
+def send_invalid_messages(shop: Shop, promises: Promises) -> int:
+    """Send an invalid message to every consumer's queue. Returns the number of messages."""
     sqs, nonsense = shop.aws("sqs"), unique("no json")
     promises.explained.add(nonsense)
     queues = sorted({consumer.values[0] for consumer in consumers()})
@@ -120,14 +128,14 @@ def poison(shop: Shop, promises: Promises) -> int:
 
 
 def restart(shop: Shop) -> None:
-    """As `make stop` and `make start`: the state is kept. The front door and the storefront go on."""
+    """Restart the emulator with its state, like `make stop` and `make start`; the front door and storefront stay up."""
     EMULATOR.stop()
     EMULATOR.start(seconds=60)
     configure_deliveries(shop, "PUT", seed=SEED + 1, **DELIVERIES)
 
 
 def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
-    """Every dead letter of the run goes back to work, as docs/runbooks/dead-letters.md says; how many of each queue."""
+    """Redrive the run's dead letters as in docs/runbooks/dead-letters.md. Returns message counts by queue."""
     moved = {}
     for url in dead_letters.queues(shop):
         queue = dead_letters.name(url)
@@ -139,7 +147,7 @@ def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
 
 
 def replay(shop: Shop, archive: str, begin: datetime) -> int:
-    """Have the bus deliver everything since ``begin`` again; how many events the archive has."""
+    """Replay the archive since ``begin``. Returns the archive's number of events."""
     bus, name = shop.aws("events"), unique("replay")
     bus.start_replay(
         ReplayName=name,
@@ -152,8 +160,8 @@ def replay(shop: Shop, archive: str, begin: datetime) -> int:
     return bus.describe_archive(ArchiveName=archive.rpartition("/")[2])["EventCount"]
 
 
-def take_away(shop: Shop, promises: Promises) -> None:
-    """The dead letters of this run, now that they were looked at."""
+def delete_dead_letters(shop: Shop, promises: Promises) -> None:
+    """Delete the dead letters of this run."""
     sqs = shop.aws("sqs")
     for queue in filter(is_dead, depths(shop)):
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
@@ -164,41 +172,43 @@ def take_away(shop: Shop, promises: Promises) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_whatever_comes_twice_late_or_never_every_promise_is_kept(shop: Shop):
+def test_promises_hold_under_duplicate_late_and_lost_deliveries(shop: Shop):
     print(f"To repeat this: SETPIECES_SEED={SEED}{' SETPIECES_TORTURE=1' if TORTURE else ''}; report: {REPORT}")
     promises, begin = Promises.of(shop), datetime.now(UTC) - timedelta(seconds=1)
     report = Report(promises)
     try:
-        with archived(shop) as archive:
+        with archive_bus(shop) as archive:
             configure_deliveries(shop, "PUT", seed=SEED, **DELIVERIES)
-            report.add(f"{poison(shop, promises)} poisonous messages")
+            report.add(f"{send_invalid_messages(shop, promises)} poisonous messages")
             with trouble(shop) as met:
                 walk(shop, promises, SEED, TIMES, journeys=[one for one in JOURNEYS if one is not publish_sitemaps])
-            report.add(f"walked: {met.outages} outages, {met.killed} workers killed, {disturb(shop, 'GET')['done']}")
-            keep(shop, promises, report, "settled")
+            report.add(
+                f"walked: {met.outages} outages, {met.killed} workers killed, {configure_deliveries(shop, 'GET')['done']}"
+            )
+            check_promises(shop, promises, report, "settled")
 
             restarting = threading.Thread(target=restart, args=(shop,))
             restarting.start()
             walk(shop, promises, SEED + 1, 2 * TIMES, journeys=AROUND_THE_RESTART)
             restarting.join()
-            report.add(f"the cloud was restarted: {disturb(shop, 'GET')['done']} since then")
-            keep(shop, promises, report, "settled after the restart")
+            report.add(f"the cloud was restarted: {configure_deliveries(shop, 'GET')['done']} since then")
+            check_promises(shop, promises, report, "settled after the restart")
 
             report.add(f"redriven: {redrive(shop, promises)}")
             report.add(f"replayed: {replay(shop, archive, begin)} events")
             wait_until_idle(shop, promises, timeout=SETTLE_SECONDS)
-            keep(shop, promises, report, "settled after redrive and replay")
+            check_promises(shop, promises, report, "settled after redrive and replay")
             assert configure_deliveries(shop, "GET")["done"]["doubled"]
     finally:
         configure_deliveries(shop, "DELETE")
         report.write()
-        take_away(shop, promises)
+        delete_dead_letters(shop, promises)
     print(REPORT.read_text())
 
 
-def keep(shop: Shop, promises: Promises, report: Report, when: str) -> None:
-    """Every promise is kept, or the test fails."""
-    found: dict[str, Violations] = left(shop, promises, SETTLE_SECONDS)
-    report.add(f"{when}: {readable(found) if found else 'every promise is kept'}")
-    if found:
-        pytest.fail(f"seed {SEED}, {when}: {readable(found)}", pytrace=False)
+def check_promises(shop: Shop, promises: Promises, report: Report, when: str) -> None:
+    """Fail the test if an invariant is violated."""
+    violations_by_invariant: dict[str, Violations] = left(shop, promises, SETTLE_SECONDS)
+    report.add(f"{when}: {readable(violations_by_invariant) if violations_by_invariant else 'every promise is kept'}")
+    if violations_by_invariant:
+        pytest.fail(f"seed {SEED}, {when}: {readable(violations_by_invariant)}", pytrace=False)

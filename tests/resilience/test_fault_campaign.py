@@ -1,4 +1,4 @@
-"""Every AWS call of every handler fails once while clients walk through the whole shop; afterwards every promise is kept.
+"""Every AWS call of every handler fails once while clients use the whole shop; afterwards all promises hold.
 
 By default each call fails in one way, drawn by ``SETPIECES_SEED``. ``SETPIECES_TORTURE=1`` takes a round for each way, and
 several seeds. The injected faults are in ``.local/reports/fault-campaign.md``. docs/resilience.md
@@ -38,7 +38,7 @@ Pair = tuple[str, str]
 
 @dataclass
 class Round:
-    """What was done in a round, and what came of it."""
+    """The faults and results of a round."""
 
     seed: int
     kinds: tuple[str, ...]
@@ -56,7 +56,7 @@ class Round:
 
 @dataclass
 class Report:
-    """The rounds so far, as a text for people."""
+    """The report of the rounds."""
 
     usual: set[Pair]
     rounds: list[Round] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Report:
             yield f"| {service} | {', '.join(counts)} |"
 
     def _matrix(self) -> Iterator[str]:
-        """Calls by kinds: in how many rounds each failed so."""
+        """Table of calls by fault kind: number of faults injected."""
         counts = Counter(
             (each["caller"], each["operation"], each["kind"]) for done in self.rounds for each in done.injected
         )
@@ -99,13 +99,13 @@ class Report:
 
 
 def faults(method: str, **plan: Any) -> dict[str, Any]:
-    """Begin with a plan (PUT) or with its next turn (POST), or end it (DELETE); what was seen and done so far."""
+    """Start a plan (PUT) or its next turn (POST), or end it (DELETE). Returns the calls seen and faults injected."""
     return emulator_client.request(method, FAULTS, json=plan, timeout=60).raise_for_status().json()
 
 
 @pytest.fixture(scope="module")
 def report(shop: Shop) -> Iterator[Report]:
-    """What is called in a shop without faults: in new processes, which have to look for everything first."""
+    """Calls made without faults, recorded in new processes with empty caches."""
     kill_workers()
     faults("PUT", kinds=[])
     promises = Promises.of(shop)
@@ -121,9 +121,7 @@ def report(shop: Shop) -> Iterator[Report]:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("seed", "kinds"), ROUNDS, ids=lambda value: "-".join(value) if value in ROUNDS else None)
-def test_every_aws_call_fails_once_and_every_promise_is_kept(
-    shop: Shop, report: Report, seed: int, kinds: tuple[str, ...]
-):
+def test_promises_hold_if_every_aws_call_fails_once(shop: Shop, report: Report, seed: int, kinds: tuple[str, ...]):
     done = Round(seed, kinds, Promises.of(shop))
     report.rounds.append(done)
     print(f"To repeat this: SETPIECES_SEED={seed}{' SETPIECES_TORTURE=1' if TORTURE else ''}; report: {REPORT}")
@@ -151,6 +149,6 @@ def test_every_aws_call_fails_once_and_every_promise_is_kept(
     assert {each["kind"] for each in done.injected} == set(kinds)
 
 
-def test_the_list_of_invariants_is_whole():
-    """Each has a name and a sentence of its own, for the report and for docs/resilience.md."""
+def test_invariants_have_unique_names():
+    """Names identify invariants in the report and in docs/resilience.md."""
     assert len({invariant.__name__ for invariant in INVARIANTS}) == len(INVARIANTS) >= 16

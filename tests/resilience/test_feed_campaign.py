@@ -1,6 +1,6 @@
-"""A feed with everything wrong with it at once: malformed, refused and failing records, doubled messages, killed workers.
+"""A feed with malformed, rejected and failing records, duplicate messages and killed workers.
 
-``SETPIECES_FEED`` says how many records (default 500, make torture has 20,000; 100,000 takes forty minutes). 1 % are
+``SETPIECES_FEED`` is the number of records (default 500, make torture has 20,000; 100,000 takes forty minutes). 1 % are
 malformed, 1 % refused by the platform, 5 % of all updates fail for the time being. Afterwards the manifest is right to the
 record, the platform is in the expected state, and the same feed again and an older one change nothing.
 """
@@ -56,20 +56,20 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
     before = effects(shop, good)
     assert set(before.values()) == {1}
 
-    same = put(shop, admin, lines)
+    same = upload_feed(shop, admin, lines)
     assert (same["unchanged"], same["updated"]) == (len(good), 0)
-    older = put(shop, admin, [feed_line(record | {"version": 1}) for record in records])
+    older = upload_feed(shop, admin, [feed_line(record | {"version": 1}) for record in records])
     assert (older["stale"], older["updated"]) == (len(good), len(malformed | refused))
     assert effects(shop, good) == before
 
 
-def put(shop: Shop, admin: dict[str, str], lines: list[bytes]) -> dict[str, Any]:
+def upload_feed(shop: Shop, admin: dict[str, str], lines: list[bytes]) -> dict[str, Any]:
     feed_id = feeds.put(shop, admin, "product", b"\n".join(lines))
     return feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
 
 
 def double_messages(shop: Shop, chance: random.Random) -> int:
-    """Send again what lies on the queue, some of it and shuffled, as at-least-once delivery may; how many messages."""
+    """Send up to ten messages of the queue twice more, shuffled. Returns the number of messages sent."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-feed-pipeline-records-product")["QueueUrl"]
     seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get("Messages", [])
@@ -81,20 +81,20 @@ def double_messages(shop: Shop, chance: random.Random) -> int:
 
 
 def check_state(shop: Shop, good: list[dict[str, Any]]) -> None:
-    """The platform knows each record as it was; read from its table, which also holds what has no price yet."""
+    """Check that the platform stores each record; reads its table, which includes products without a price."""
     table = shop.address("partners", "table-name")
 
-    def found(record: dict[str, Any]) -> dict[str, Any]:
+    def read_product(record: dict[str, Any]) -> dict[str, Any]:
         key = {"collection": {"S": "products"}, "key": {"S": record["sku"]}}
         item = shop.aws("dynamodb").get_item(TableName=table, Key=key)["Item"]
         return json.loads(item["document"]["S"])
 
     with ThreadPoolExecutor(8) as readers:
-        for record, known in zip(good, readers.map(found, good), strict=True):
-            assert record.items() <= known.items()
+        for record, product in zip(good, readers.map(read_product, good), strict=True):
+            assert record.items() <= product.items()
 
 
 def effects(shop: Shop, good: list[dict[str, Any]]) -> Counter[str]:
-    """How often each of a hundred records had an effect."""
+    """Number of effects of each of a hundred records."""
     chosen = random.Random(SEED).sample(good, 100)
     return Counter({record["sku"]: len(shop.ledger("products", record["sku"])) for record in chosen})

@@ -1,4 +1,4 @@
-"""A feed that is larger than the function that reads it may be. ``SETPIECES_FEED_MB`` says how large (default 40)."""
+"""A feed larger than the memory of the function that reads it. ``SETPIECES_FEED_MB`` is its size (default 40)."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TRANSFORM = "feed-pipeline-transform-feed-product"
 
 
 @pytest.mark.timeout(300 + 4 * MEGABYTES)
-def test_the_memory_of_a_large_feed_is_that_of_a_small_one(shop: Shop, tmp_path: Path):
+def test_a_large_feed_needs_no_more_memory_than_a_small_one(shop: Shop, tmp_path: Path):
     admin, series = feeds.admin(shop), unique("L").upper()
     text = "".join(random.Random(1).choices(string.ascii_letters, k=SPECIFICATION))
     with tempfile.TemporaryFile(dir=tmp_path) as file:

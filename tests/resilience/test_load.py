@@ -1,6 +1,6 @@
-"""More customers than the shop carries: what it cannot serve it sheds, in a way that clients understand, and nothing is lost.
+"""More customers than the shop can serve: it sheds the excess requests as problems and loses nothing.
 
-`make load` is the long form, with phases, latencies and recovery (bench/black_friday.py); here no time is looked at.
+`make load` is the long form, with phases, latencies and recovery (bench/black_friday.py); this test measures no time.
 """
 
 import json
@@ -17,7 +17,7 @@ from local.drivers.promises import Order, Promises
 from local.publish import resources
 from local.shop import Shop, new_basket_id
 
-# Twenty customers at most, for twenty seconds; so little is let through that some of them are shed on any machine.
+# Twenty customers at most, for twenty seconds; the throttle is so low that any machine sheds some requests.
 SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.003, think_seconds=0.3, check_outs=11)
 
 
@@ -28,22 +28,22 @@ def _all_throttles_afterwards():
 
 
 @pytest.mark.timeout(SETTLE_SECONDS * 2)
-def test_what_a_spike_is_promised_is_kept(shop: Shop):
-    kept = Promises.of(shop)
+def test_promises_hold_after_a_load_spike(shop: Shop):
+    promises = Promises.of(shop)
     day = black_friday.spend(shop, SMOKE)
-    kept.orders += [Order(number, "tok_ok") for number in day.orders]
+    promises.orders += [Order(number, "tok_ok") for number in day.orders]
     statuses = Counter(answer["status"] for answer in day.answers)
     assert day.orders, statuses
     assert statuses[429], "nothing was shed"
     assert not [answer for answer in day.shed() if not answer["advised"]]
-    # On a machine that is busy with others a function may miss its time; that is reported as load, too.
+    # On a busy machine a function may time out, which is also reported as load.
     unexplained = [error for error in day.errors() if error["status"] and not error["advised"]]
     assert not unexplained, unexplained[:5]
-    hold(shop, kept, SETTLE_SECONDS, (*black_friday.HOLDS, every_event_on_the_bus_is_valid))
+    hold(shop, promises, SETTLE_SECONDS, (*black_friday.HOLDS, every_event_on_the_bus_is_valid))
 
 
-def test_every_api_sheds_load_as_a_problem_that_says_when_to_ask_again(shop: Shop):
-    """One request each ten seconds is let through, so of twelve at once some are shed, whatever they would be answered."""
+def test_every_api_sheds_load_as_a_problem_with_retry_after(shop: Shop):
+    """One request per ten seconds is allowed, so some of twelve simultaneous requests are shed."""
     paths = {
         "basket": f"/baskets/{new_basket_id('shed')}",
         "catalog": "/products/SP-10001",

@@ -1,8 +1,8 @@
-"""Builds that are broken on purpose: the invariants have to complain, or they would not notice it of a build that is meant.
+"""Builds that are broken on purpose: the invariants must detect each defect.
 
-Each mutation changes the deployed code of the running shop by one text, or a deployed setting. A small campaign then runs with
-what provokes the fault: messages that come twice, a consumer that stands still, a partner that is down, events once more. One
-invariant is known to complain. The original is put back, and the same campaign holds every invariant.
+Each mutation replaces one text of the deployed code of the running shop, or a deployed setting. A small campaign then provokes
+the fault: duplicate messages, a disabled consumer, a partner outage, repeated events. One specific invariant must be violated.
+After the original is restored, the same campaign satisfies every invariant.
 """
 
 import functools
@@ -28,19 +28,19 @@ from tests.integration.spokes import dead_letters
 from tests.resilience.disturbances import (
     disturbed_deliveries,
     get_mapping,
+    non_empty_queues,
     repeat_events,
     wait_until_idle,
     without_consumer,
-    non_empty_queues,
 )
 from tests.resilience.journeys import (
     Client,
     Refused,
     fill_basket,
-    request_status,
     place_order,
     produce,
     redeem,
+    request_status,
     update_from_platform,
 )
 
@@ -54,7 +54,7 @@ Campaign = Callable[[Client], None]
 
 
 def buy(client: Client) -> Order:
-    """One order that is to be Complete."""
+    """Place one order that becomes Complete."""
     items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
     return place_order(client, fill_basket(client, next(item for item in items if item["available"])))
 
@@ -63,13 +63,13 @@ def order(client: Client) -> None:
     buy(client)
 
 
-def basket(client: Client) -> None:
+def request_basket(client: Client) -> None:
     items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
     fill_basket(client, next(item for item in items if item["available"]))
 
 
 def twice(campaign: Campaign) -> Campaign:
-    """The campaign while every message comes twice and late."""
+    """Run the campaign while every message is delivered twice and late."""
 
     @functools.wraps(campaign)
     def disturbed_campaign(client: Client) -> None:
@@ -90,7 +90,7 @@ def results_wait(client: Client) -> None:
 
 @twice
 def events_again(client: Client) -> None:
-    """All events of an order come again when it is complete, and the platform takes no order then."""
+    """All events of a complete order are repeated while the platform rejects orders."""
     bought = buy(client)
 
     def bought_ended() -> bool:
@@ -109,16 +109,16 @@ def in_progress(client: Client, bought: Order) -> bool:
 
 
 def outage(system: str, function: str) -> Campaign:
-    """An order whose message has to be put off, because a partner is down when it comes. A double would make good its loss."""
+    """An order whose message is deferred because of a partner's outage. A duplicate would hide its loss."""
 
-    def deferred(client: Client) -> bool:
+    def is_deferred(client: Client) -> bool:
         group = f"/aws/lambda/setpieces-{client.shop.stage}-{function}"
         return any("record deferred" in message for message in logged(client.shop, group, client.promises.started))
 
     def campaign(client: Client) -> None:
         with client.shop.faults(system, outage=True):
             buy(client)
-            eventually(lambda: deferred(client))
+            eventually(lambda: is_deferred(client))
 
     return campaign
 
@@ -132,7 +132,7 @@ def redeem_voucher(client: Client) -> None:
 
 @twice
 def updates(client: Client) -> None:
-    """Updates of the commerce platform, relayed at once and not when the minute is full."""
+    """Updates of the commerce platform, relayed at once instead of on schedule."""
     update_from_platform(client)
     relay = f"setpieces-{client.shop.stage}-event-relay-relay-events"
     client.shop.aws("lambda").invoke(FunctionName=relay, InvocationType="Event", Payload=b"{}")
@@ -148,7 +148,7 @@ def events(client: Client) -> None:
 
 
 def is_delivered_and_counted(shop: Shop, bucket: str, name: str, least: int) -> bool:
-    """Whether so many events of a type are in the bucket and in its counts."""
+    """True if the bucket and the counts contain at least ``least`` events of a type."""
     return len(delivered_lines(shop, bucket, name)) >= least and event_count(shop, name) >= least
 
 
@@ -238,7 +238,7 @@ MUTATIONS = (
         "basket/requests.py",
         "key = request.idempotency_key() or secrets.token_urlsafe(18)",
         "key = secrets.token_urlsafe(18)",
-        basket,
+        request_basket,
         invariants.every_client_was_served,
     ),
     Mutation(
@@ -272,12 +272,12 @@ MUTATIONS = (
 
 
 @contextmanager
-def mutated(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None]:
-    """The shop with the mutation, for the duration of the block. Fails if it is stale."""
+def apply_mutation(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None]:
+    """Apply the mutation during the block. Fails if it is stale."""
     undo: list[Callable[[], Any]] = []
     try:
         if isinstance(mutation, Unreported):
-            undo.append(unreported(shop, mutation.queue))
+            undo.append(disable_failure_reports(shop, mutation.queue))
         else:
             for function in mutation.functions:
                 undo.append(changed(shop, f"setpieces-{shop.stage}-{function}", mutation))
@@ -287,8 +287,8 @@ def mutated(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None]:
             each()
 
 
-def unreported(shop: Shop, queue: str) -> Callable[[], Any]:
-    """Have the mapping ask for no failures; gives back what undoes it."""
+def disable_failure_reports(shop: Shop, queue: str) -> Callable[[], Any]:
+    """Disable failure reports of the queue's mapping. Returns a function that restores them."""
     known, api = get_mapping(shop, queue), shop.aws("lambda")
     assert known["FunctionResponseTypes"] == REPORT_FAILURES, f"stale: {queue} does not report failures"
     api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=[])
@@ -296,13 +296,13 @@ def unreported(shop: Shop, queue: str) -> Callable[[], Any]:
 
 
 def changed(shop: Shop, function: str, mutation: Mutation) -> Callable[[], Any]:
-    """Deploy a function with its text changed, under its alias if it has one; gives back what undoes it."""
+    """Deploy a function with the mutation, under its alias if it has one. Returns a function that restores it."""
     api = shop.aws("lambda")
-    # The emulator does not sign the link, so it is one of its routes that want the token.
+    # The emulator does not sign the link, so its route requires the token.
     link = urlsplit(api.get_function(FunctionName=function)["Code"]["Location"])
     original = shop.emulator("GET", link.path).raise_for_status().content
     version = {alias["Name"]: alias["FunctionVersion"] for alias in api.list_aliases(FunctionName=function)["Aliases"]}
-    deploy(shop, function, rewritten(original, mutation), publish=bool(version))
+    deploy(shop, function, apply_to_zip(original, mutation), publish=bool(version))
 
     def undo() -> None:
         if version:
@@ -312,8 +312,8 @@ def changed(shop: Shop, function: str, mutation: Mutation) -> Callable[[], Any]:
     return undo
 
 
-def rewritten(original: bytes, mutation: Mutation) -> bytes:
-    """A function's zip with the mutation."""
+def apply_to_zip(original: bytes, mutation: Mutation) -> bytes:
+    """Return the function's zip with the mutation."""
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(original)) as before, zipfile.ZipFile(changed, "w") as after:
         text = before.read(mutation.file).decode()
@@ -337,7 +337,7 @@ def deploy(shop: Shop, function: str, code: bytes, publish: bool) -> None:
 
 
 def run(shop: Shop, campaign: Campaign) -> Promises:
-    """One campaign, until no work waits any more."""
+    """Run one campaign until all queues are empty."""
     promises = Promises.of(shop)
     client = Client(shop, promises, campaign.__name__)
     try:
@@ -349,23 +349,23 @@ def run(shop: Shop, campaign: Campaign) -> Promises:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_a_broken_build_is_caught(shop: Shop, mutation: Mutation | Unreported):
+def test_invariants_detect_a_broken_build(shop: Shop, mutation: Mutation | Unreported):
     def complaints() -> Violations:
         return violations(shop, promises, [mutation.complains]).get(mutation.complains.__name__, [])
 
-    with mutated(shop, mutation):
+    with apply_mutation(shop, mutation):
         promises = run(shop, mutation.campaign)
-        found = eventually(complaints)
-        # Not only for the moment: nothing is on its way that would mend it.
+        complaint_details = eventually(complaints)
+        # The violation is permanent: no pending message repairs it.
         wait_until_idle(shop, promises)
         assert complaints()
-    clear(shop, promises)
-    print(f"\n{mutation.name}: {found[0]}")
+    delete_dead_letters(shop, promises)
+    print(f"\n{mutation.name}: {complaint_details[0]}")
     hold(shop, run(shop, mutation.campaign))
 
 
-def clear(shop: Shop, promises: Promises) -> None:
-    """Take away dead letters of a broken build."""
+def delete_dead_letters(shop: Shop, promises: Promises) -> None:
+    """Delete dead letters of a broken build."""
     for queue in filter(is_dead, depths(shop)):
         for order in promises.orders:
             dead_letters(shop, queue.removeprefix(f"setpieces-{shop.stage}-"), order.number)

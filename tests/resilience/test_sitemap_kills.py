@@ -1,4 +1,4 @@
-"""A run that is stopped in any state leaves the release before, or its own, whole; the next run is not in its way."""
+"""A run that is stopped in any state leaves a complete release; the next run succeeds."""
 
 import json
 from collections.abc import Iterator
@@ -14,35 +14,35 @@ from local.sitemaps import ended, start
 from tests.integration.crawler import PATIENCE, crawl
 from tests.integration.products import put_product
 
-# States of a run that releases something, in their order.
+# States of a run that publishes a release, in order.
 BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "Release"]
 AFTER_THE_INDEX = ["Invalidate", "Verify", "MarkReleased", "CleanUp"]
 HELD = "Held"
 
 
-def held(definition: dict[str, Any], state: str) -> dict[str, Any]:
-    """The workflow, which waits before ``state``."""
-    states = {name: redirected(each, state) for name, each in definition["States"].items()}
+def insert_wait(definition: dict[str, Any], state: str) -> dict[str, Any]:
+    """The workflow with a wait before ``state``."""
+    states = {name: redirect_transitions(each, state) for name, each in definition["States"].items()}
     return definition | {"States": states | {HELD: {"Type": "Wait", "Seconds": 600, "Next": state}}}
 
 
-def redirected(value: Any, state: str) -> Any:
+def redirect_transitions(value: Any, state: str) -> Any:
     if isinstance(value, list):
-        return [redirected(each, state) for each in value]
+        return [redirect_transitions(each, state) for each in value]
     if isinstance(value, dict):
         return {
-            name: HELD if name in ("Next", "Default") and each == state else redirected(each, state)
+            name: HELD if name in ("Next", "Default") and each == state else redirect_transitions(each, state)
             for name, each in value.items()
         }
     return value
 
 
 @contextmanager
-def holding(shop: Shop, state: str) -> Iterator[None]:
-    """Runs that are started in the block wait before ``state``."""
+def pause_before(shop: Shop, state: str) -> Iterator[None]:
+    """Pause runs started in the block before ``state``."""
     steps, arn = shop.aws("stepfunctions"), shop.address("sitemaps", "state-machine-arn")
     deployed = steps.describe_state_machine(stateMachineArn=arn)["definition"]
-    steps.update_state_machine(stateMachineArn=arn, definition=json.dumps(held(json.loads(deployed), state)))
+    steps.update_state_machine(stateMachineArn=arn, definition=json.dumps(insert_wait(json.loads(deployed), state)))
     try:
         yield
     finally:
@@ -56,14 +56,14 @@ def last_entered(shop: Shop, arn: str) -> str:
 
 
 @pytest.mark.parametrize("state", BEFORE_THE_INDEX + AFTER_THE_INDEX)
-def test_a_run_stopped_in_any_state_leaves_a_whole_release(shop: Shop, state: str):
+def test_a_run_stopped_in_any_state_leaves_a_complete_release(shop: Shop, state: str):
     session, steps = admin(shop), shop.aws("stepfunctions")
     origin = f"https://{shop.address('edge', 'site-host')}"
     assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     before = set(crawl(shop, origin))
     after = before | {f"{origin}/products/{put_product(shop, sku=unique('KILLED'))['sku']}"}
 
-    with holding(shop, state):
+    with pause_before(shop, state):
         path = start(shop, session)
         machine = shop.address("sitemaps", "state-machine-arn")
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{path.rpartition('/')[2]}"
@@ -77,7 +77,7 @@ def test_a_run_stopped_in_any_state_leaves_a_whole_release(shop: Shop, state: st
     assert set(crawl(shop, origin)) == after
 
 
-def test_the_states_are_those_of_the_workflow():
+def test_the_states_match_the_workflow():
     machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
     work = {name for name, state in machine["States"].items() if state["Type"] in ("Task", "Map")}
     others = {"MarkUnchanged", "MarkChecked", "MarkFailed", "NotifyOfFailure"}

@@ -502,7 +502,7 @@ DIFFERENCES = (
         local="fakeredis on loopback, without either",
         reason="the protocol is the same, and no further installation is necessary",
         where="local/processes.py:SESSIONS",
-        tests=("tests/integration/test_storefront.py::test_without_the_session_store_everybody_is_a_guest",),
+        tests=("tests/integration/test_storefront.py::test_without_the_session_store_every_visitor_is_a_guest",),
         on_aws="`aws elasticache describe-replication-groups`: `TransitEncryptionEnabled`",
     ),
     Difference(
@@ -537,7 +537,7 @@ DIFFERENCES = (
         reason="readers compare the time, and never rely on the removal of the item",
         tests=(
             "tests/integration/test_basket.py::test_an_expired_basket_is_gone_though_its_item_is_there",
-            "tests/integration/test_login.py::test_an_expired_session_is_none",
+            "tests/integration/test_login.py::test_an_expired_session_is_invalid",
             "tests/integration/test_orders.py::test_an_expired_order_is_gone_though_its_item_is_there",
         ),
     ),
@@ -556,7 +556,7 @@ DIFFERENCES = (
         local="it delivers every second, regardless of the size",
         reason="tests must not wait for minutes; objects hold many records in both cases",
         where="local/firehose.py:SECONDS",
-        tests=("tests/integration/test_ingestion.py::test_every_accepted_event_is_kept_as_it_was_sent",),
+        tests=("tests/integration/test_ingestion.py::test_every_accepted_event_is_stored_unchanged",),
         on_aws="`DeliveryToS3.DataFreshness` of the stream; the transformation's response stays below Lambda's 6 MB",
     ),
     Difference(

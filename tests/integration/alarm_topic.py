@@ -1,4 +1,4 @@
-"""What is said on the topic of alarms."""
+"""Messages on the alarm topic."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from local.shop import Shop, unique
 
 @contextmanager
 def listening(shop: Shop) -> Iterator[Callable[[], list[str]]]:
-    """Gives the messages that have come since it was last called, a few at a time; none if none comes for a second."""
+    """Returns the messages received since the last call, a few at a time; none if none arrives within a second."""
     sqs, sns = shop.aws("sqs"), shop.aws("sns")
     topic = shop.address("foundation", "alarm-topic-arn")
     url = sqs.create_queue(QueueName=unique("alarms"))["QueueUrl"]
@@ -32,10 +32,10 @@ def listening(shop: Shop) -> Iterator[Callable[[], list[str]]]:
     )["SubscriptionArn"]
 
     def messages() -> list[str]:
-        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
-        for message in found:
+        batch = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        for message in batch:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [message["Body"] for message in found]
+        return [message["Body"] for message in batch]
 
     try:
         yield messages

@@ -22,10 +22,10 @@ def body(basket: str, **changes: Any) -> dict[str, Any]:
     return {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
 
 
-def submit(shop: Shop, sent: Any, session: str | None = None, **headers: str) -> httpx.Response:
+def submit(shop: Shop, payload: Any, session: str | None = None, **headers: str) -> httpx.Response:
     if session:
         headers["Authorization"] = f"Bearer {session}"
-    return patiently(lambda: shop.call("POST", "/orders/v1/orders", json=sent, headers=headers))
+    return patiently(lambda: shop.call("POST", "/orders/v1/orders", json=payload, headers=headers))
 
 
 def status(shop: Shop, number: str, session: str | None = None) -> httpx.Response:

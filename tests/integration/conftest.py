@@ -112,8 +112,10 @@ def _no_local_routes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         return
     handle = httpx.HTTPTransport.handle_request
 
-    def guarded(transport: httpx.HTTPTransport, sent: httpx.Request) -> httpx.Response:
-        assert not sent.url.path.startswith(LOCAL_ROUTES), f"no stage on AWS answers {sent.url}: mark the test {MARKER}"
-        return handle(transport, sent)
+    def guarded(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        assert not request.url.path.startswith(LOCAL_ROUTES), (
+            f"no stage on AWS answers {request.url}: mark the test {MARKER}"
+        )
+        return handle(transport, request)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", guarded)

@@ -14,17 +14,17 @@ TAKEN_UP = {"setpieces-local-orders-submit-dlq"}
 
 def consumers() -> list[Any]:
     """(queue, dead-letter queue) of every function that is behind a queue of its template and buries what no retry can help."""
-    found = []
+    params = []
     for piece, _, source in iter_resources("AWS::Lambda::EventSourceMapping"):
         queues, function = piece.of_type(QUEUE), piece.of_type(FUNCTION)[name_of(source["FunctionName"])]
         letters = queues.get(name_of(function["Environment"]["Variables"].get("DEAD_LETTER_QUEUE_URL")))
         queue = queues.get(name_of(source["EventSourceArn"]))
         if queue and letters and letters["QueueName"] not in TAKEN_UP and not conditional(piece, source):
             name = function["FunctionName"].removeprefix("setpieces-local-")
-            found.append(pytest.param(queue["QueueName"], letters["QueueName"], id=name))
-    return found
+            params.append(pytest.param(queue["QueueName"], letters["QueueName"], id=name))
+    return params
 
 
 def conditional(piece: Piece, source: dict[str, Any]) -> bool:
-    """Is the mapping there only if a parameter says so?"""
+    """True if the mapping depends on a parameter."""
     return any("Condition" in one for one in piece.resources.values() if one["Properties"] == source)

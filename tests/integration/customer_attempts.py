@@ -1,6 +1,6 @@
 """Requests in which customer A tries to reach customer B: all spellings that a router or a policy may read otherwise.
 
-The same list on every run, so that a failure can be had again.
+The same list on every run, so that a failure can be reproduced.
 """
 
 from collections.abc import Iterator
@@ -117,26 +117,28 @@ def bodies(other: str) -> Iterator[str]:
 
 def attempts(own: str, other: str) -> list[Attempt]:
     """All of them, each once; those on A's own paths only say B's id elsewhere."""
-    found = [Attempt(method, f"/v1/customers/{other}/{name}") for method, name in product(METHODS, RESOURCES)]
-    found += [
+    candidates = [Attempt(method, f"/v1/customers/{other}/{name}") for method, name in product(METHODS, RESOURCES)]
+    candidates += [
         Attempt(method, f"/v1/customers/{spelling}/{name}")
         for spelling, name, method in product(spellings(other, own), RESOURCES, ("GET", "PATCH", "DELETE"))
     ]
-    found += [
+    candidates += [
         Attempt(method, f"/v1/customers/{other}{ending}")
         for name in RESOURCES
         for ending, method in product(endings(name), METHODS)
     ]
-    found += [
+    candidates += [
         Attempt(method, f"{prefix}{other}/{name}")
         for prefix, name, method in product(prefixes(own), RESOURCES, METHODS)
     ]
     for owner, name in product((own, other), RESOURCES):
         path = f"/v1/customers/{owner}/{name}"
         theirs = f"/v1/customers/{other}/{name}"
-        found += [Attempt(method, path, headers) for method in ("GET", "PATCH") for headers in disguises(other, theirs)]
-        found += [Attempt(method, f"{path}?customer_id={other}") for method in METHODS]
-        found += [
+        candidates += [
+            Attempt(method, path, headers) for method in ("GET", "PATCH") for headers in disguises(other, theirs)
+        ]
+        candidates += [Attempt(method, f"{path}?customer_id={other}") for method in METHODS]
+        candidates += [
             Attempt(method, path, {"If-Match": "*"}, body) for method in ("PATCH", "PUT") for body in bodies(other)
         ]
-    return list({str(attempt): attempt for attempt in found}.values())
+    return list({str(attempt): attempt for attempt in candidates}.values())

@@ -44,7 +44,7 @@ def foreign_requests(name: str, key: str) -> Iterator[tuple[str, str, dict[str, 
 
 
 def created(shop: Shop, name: str) -> list[str]:
-    """What of the requests above there is."""
+    """The resources that the requests above created."""
     functions = shop.aws("lambda").get_paginator("list_functions").paginate()
     roles = shop.aws("iam").get_paginator("list_roles").paginate()
     names = [each["FunctionName"] for page in functions for each in page["Functions"]]

@@ -1,4 +1,4 @@
-"""A second local cloud with the whole shop, with ports and state of its own, for who must not be disturbed or disturbs."""
+"""A second local cloud with the whole shop, with its own ports and state, for tests that need isolation."""
 
 import os
 import subprocess

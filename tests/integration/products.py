@@ -4,7 +4,7 @@ from local.shop import Shop, patiently, unique
 
 
 def put_product(shop: Shop, **changes) -> dict:
-    """A product of the commerce platform that no other test will want to buy."""
+    """A product of the commerce platform that no other test buys."""
     product = {
         "sku": unique("SKU"),
         "name": "Test Tower",

@@ -74,7 +74,7 @@ class Route:
 
     @property
     def guarded(self) -> bool:
-        """Does it ask who calls?"""
+        """True if the route authenticates its caller."""
         return bool(self.authorizer) or self.operation.iam or self.operation.api_key_required or self.needs_session
 
     @property
@@ -84,7 +84,7 @@ class Route:
 
     @property
     def creates(self) -> bool:
-        """May anybody create something here?"""
+        """True if an unauthenticated caller may create something here."""
         return self.method == "POST" and bool(self.body) and not (self.operation.iam or self.needs_session)
 
     def declared(self, location: str) -> list[str]:
@@ -105,8 +105,8 @@ class Route:
             assert again.status_code not in TRY_AGAIN, again.text
             return again
 
-        found = answer()
-        return eventually(patient) if found.status_code in TRY_AGAIN else found
+        response = answer()
+        return eventually(patient) if response.status_code in TRY_AGAIN else response
 
     def address(self, hostile: Mapping[str, str] = MappingProxyType({})) -> str:
         """The path with its parameters, ``hostile`` ones in place of the sample's."""

@@ -1,4 +1,4 @@
-"""What tests of the bus and its spokes share: events put on the bus, and looks into dead-letter queues."""
+"""Helpers of the tests of the bus and its spokes: put events on the bus, read dead-letter queues."""
 
 import json
 from collections.abc import Iterator
@@ -68,15 +68,15 @@ def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
     with looking(shop, url) as letters:
-        found = [letter for letter in letters if letter.about == about]
-        for letter in found:
+        matching = [letter for letter in letters if letter.about == about]
+        for letter in matching:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
-    return found
+    return matching
 
 
 @contextmanager
 def drained(shop: Shop, *queues: str) -> Iterator[None]:
-    """Waits after the block until the queues hold no more than before it; what others have left there may stay."""
+    """Waits after the block until the queues hold no more messages than before it."""
     before = {queue: waiting(shop, queue) for queue in queues}
     yield
     for queue in queues:

@@ -12,12 +12,12 @@ COUNTERS = "attempts#"
 
 def contents(shop: Shop, service: str) -> list[str]:
     """Every item of the service's tables but for counters of requests, in an order of its own."""
-    found = []
+    rows = []
     for table in _tables(shop, service):
         pages = shop.aws("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         items = (json.dumps(item, sort_keys=True, default=str) for page in pages for item in page["Items"])
-        found += [table + item for item in items if f'"S": "{COUNTERS}' not in item]
-    return sorted(found)
+        rows += [table + item for item in items if f'"S": "{COUNTERS}' not in item]
+    return sorted(rows)
 
 
 @cache
@@ -35,5 +35,5 @@ def _tables(shop: Shop, service: str) -> list[str]:
 def _of_type(shop: Shop, stack: str, resource_type: str) -> dict[str, str]:
     """Logical to physical names."""
     pages = shop.aws("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-    found = [resource for page in pages for resource in page["StackResourceSummaries"]]
-    return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found if r["ResourceType"] == resource_type}
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources if r["ResourceType"] == resource_type}

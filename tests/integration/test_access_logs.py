@@ -14,8 +14,8 @@ def logged(shop: Shop, service: str, since: int, resource: str) -> dict[str, Any
     group = f"/setpieces/{shop.stage}/api/{service}"
     pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
     lines = [json.loads(event["message"]) for page in pages for event in page["events"]]
-    found = [line for line in lines if resource in (line.get("resource"), line.get("path"))]
-    return found[-1] if found else None
+    matching = [line for line in lines if resource in (line.get("resource"), line.get("path"))]
+    return matching[-1] if matching else None
 
 
 def test_a_request_is_attributed_to_an_address_and_a_customer(shop: Shop):

@@ -1,4 +1,4 @@
-"""What callers are given is true: the page is served, and every request of the collection is one that its API knows."""
+"""The API reference matches the APIs: the page is served, and its API knows every request of the collection."""
 
 import json
 import re
@@ -37,14 +37,14 @@ def filled(text: str, variables: dict[str, str]) -> str:
 
 
 def headers(request: dict[str, Any], variables: dict[str, str]) -> dict[str, str]:
-    sent = {one["key"]: one["value"] for one in request["header"] if not one.get("disabled")}
+    request_headers = {header["key"]: header["value"] for header in request["header"] if not header.get("disabled")}
     auth = request["auth"]
     match auth["type"]:
         case "bearer":
-            sent["Authorization"] = "Bearer " + filled(auth["bearer"][0]["value"], variables)
+            request_headers["Authorization"] = "Bearer " + filled(auth["bearer"][0]["value"], variables)
         case "apikey":
-            sent["x-api-key"] = filled(auth["apikey"][1]["value"], variables)
-    return sent
+            request_headers["x-api-key"] = filled(auth["apikey"][1]["value"], variables)
+    return request_headers
 
 
 @pytest.mark.parametrize(("service", "item"), REQUESTS)

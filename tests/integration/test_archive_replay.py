@@ -1,4 +1,4 @@
-"""A replay, as docs/runbooks/archive-replay.md does it: what was done before is not done again."""
+"""A replay, as docs/runbooks/archive-replay.md does it, repeats no effect."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial

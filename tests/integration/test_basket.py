@@ -20,13 +20,13 @@ def sku(products: list[dict]) -> str:
 
 
 def add(shop: Shop, basket: str, sku: str, quantity: int = 1, **headers: str) -> httpx.Response:
-    """What a client is answered that sends again, under the same key, until it knows."""
+    """The final response to a client that retries with the same idempotency key."""
     once = {"Idempotency-Key": unique("add")} | headers
     return patiently(lambda: add_now(shop, basket, sku, quantity, **once))
 
 
 def add_now(shop: Shop, basket: str, sku: str, quantity: int = 1, **headers: str) -> httpx.Response:
-    """The first answer, whichever it is."""
+    """The response to a single request, without retries."""
     return shop.call("POST", f"{basket}/items", json={"sku": sku, "quantity": quantity}, headers=headers)
 
 
@@ -149,7 +149,7 @@ def test_an_expired_basket_is_gone_though_its_item_is_there(shop: Shop, basket: 
     )
     assert shop.call("GET", basket).status_code == 404
     assert shop.call("PATCH", f"{basket}/items/{sku}", json={"quantity": 1}).status_code == 404
-    # Without a key, as a client may that does not mind.
+    # Without a key, which is optional.
     fresh = add_now(shop, basket, sku)
     assert (fresh.status_code, fresh.json()["totals"]["quantity"]) == (201, 1)
 
@@ -164,7 +164,7 @@ def test_a_browser_may_ask_first(shop: Shop, basket: str):
     ("method", "path", "status"),
     [("GET", "/items", 404), ("PUT", "", 404), ("DELETE", "", 404), ("GET", "%2Fx", 400), ("GET", "/../..", 404)],
 )
-def test_what_is_no_route_is_a_problem(shop: Shop, basket: str, method: str, path: str, status: int):
+def test_an_unknown_route_is_a_problem(shop: Shop, basket: str, method: str, path: str, status: int):
     answer = shop.call(method, basket + path)
     assert answer.status_code in (status, 403, 404)
     assert answer.headers["content-type"] == "application/problem+json"

@@ -42,7 +42,7 @@ def test_a_product_has_its_description_and_no_more(shop: Shop):
     assert answer.headers["cache-control"] == "public, max-age=30"
 
 
-def test_what_one_has_is_not_sent_again(shop: Shop):
+def test_a_matching_etag_is_304(shop: Shop):
     path = f"/{put_product(shop)['sku']}"
     tag = get(shop, path).headers["etag"]
     again = get(shop, path, headers={"If-None-Match": tag})
@@ -90,7 +90,7 @@ def test_odd_queries_are_only_queries(shop: Shop, query: str):
 
 
 @pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}, {"error_rate": 1}])
-def test_without_its_platform_and_nothing_kept_the_catalog_asks_to_come_back(shop: Shop, fault: dict):
+def test_an_outage_without_a_cached_response_is_503_with_retry_after(shop: Shop, fault: dict):
     product = put_product(shop)
     with shop.faults("commerce", **fault, operations=["get_product", "list_products"]):
         for path in (f"/{product['sku']}", f"?query={unique('nobody-asked-yet')}"):
@@ -99,7 +99,7 @@ def test_without_its_platform_and_nothing_kept_the_catalog_asks_to_come_back(sho
             assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_what_was_read_is_served_while_the_platform_is_down(shop: Shop):
+def test_cached_products_are_served_while_the_platform_is_down(shop: Shop):
     path = f"/{put_product(shop)['sku']}"
     before = get(shop, path).json()
 

@@ -53,7 +53,7 @@ def function_settings(shop: Shop) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_what_is_deployed_has_the_ports_of_its_copy(copy: Other):
+def test_deployed_resources_have_the_ports_of_their_copy(copy: Other):
     aws, front_door, storefront, _ = copy.ports.values()
     assert local_ports(published_addresses(copy.shop)) == {front_door, aws}
     assert local_ports(function_settings(copy.shop)) == {aws}

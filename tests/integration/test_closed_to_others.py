@@ -1,4 +1,4 @@
-"""The local cloud is closed to web pages and to programs of other users: what they can send is refused, and does nothing.
+"""The local cloud is closed to web pages and to programs of other users: their requests are refused and change nothing.
 
 The first three requests are those with which a web page ran code as the developer: each is a simple request, for which a
 browser asks no permission first.

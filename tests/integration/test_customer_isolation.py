@@ -1,4 +1,4 @@
-"""No session of customer A reaches customer B, whatever it asks for. Against the running shop, on the wire as written."""
+"""No session of customer A reaches customer B, whatever it requests. Against the running shop, on the wire as written."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from local.shop import ANSWER_SECONDS, Shop, eventually
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
 
 CLIENTS = 2
-# What a platform that is slow for a moment is answered with: access is denied, and the request may be repeated.
+# The code of the response while a platform is slow: access is denied, and the request may be repeated.
 BUSY = ("IDENTITY_UNAVAILABLE", "CUSTOMERS_UNAVAILABLE", "SERVICE_UNAVAILABLE")
 FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
 
@@ -69,17 +69,17 @@ def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
 
 
 def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[Answer]:
-    """All answers to an attempt, which is sent again for as long as a platform is too slow for this machine."""
+    """All responses to an attempt, which is repeated while a platform is too slow on this machine."""
     answers: list[Answer] = []
 
-    def settled() -> bool:
+    def is_final() -> bool:
         answer = send(shop, attempt, session)
         answers.append(answer)
         busy = answer.status == 503 and answer.code in BUSY
         # 429: so many requests of one address are more than the web ACL of a deployed stage takes at once.
         return not ((busy or answer.status == 429) and "retry-after" in answer.headers.lower())
 
-    eventually(settled, every=1)
+    eventually(is_final, every=1)
     return answers
 
 
@@ -105,34 +105,36 @@ def test_the_secrets_are_such_that_a_leak_would_show(shop: Shop, bob: Member):
 
 def test_over_a_thousand_requests_of_one_customer_never_reach_another(shop: Shop, alice: Member, bob: Member):
     """Warmed by A's own calls, so that what a cached policy opens is tried as well."""
-    tried = attempts(alice.customer_id, bob.customer_id)
-    assert len(tried) >= 1_000
+    attempts_made = attempts(alice.customer_id, bob.customer_id)
+    assert len(attempts_made) >= 1_000
     before = state(shop, bob)
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, alice.session).status == 200
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda attempt: answers_to(shop, attempt, alice.session), tried))
+        answers = list(clients.map(lambda attempt: answers_to(shop, attempt, alice.session), attempts_made))
     reached = [
-        f"{attempt}: {[answer.status for answer in given]} {given[-1].text[:200]}"
-        for attempt, given in zip(tried, answers, strict=True)
-        if given[-1].status >= 500 or given[-1].status == 429 or any(answer.tells(bob.secrets) for answer in given)
+        f"{attempt}: {[answer.status for answer in responses]} {responses[-1].text[:200]}"
+        for attempt, responses in zip(attempts_made, answers, strict=True)
+        if responses[-1].status >= 500
+        or responses[-1].status == 429
+        or any(answer.tells(bob.secrets) for answer in responses)
     ]
     assert not reached
     assert state(shop, bob) == before
     # The refusals are those of the authorizer, and not of a gateway that knew no such path.
-    assert Counter(given[-1].code for given in answers)["SESSION_USER_MISMATCH"] >= 100
+    assert Counter(responses[-1].code for responses in answers)["SESSION_USER_MISMATCH"] >= 100
     assert get(shop, bob, "profile", bob.session).status == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize("warm", [True, False])
-def test_the_plain_path_is_refused_with_a_reason(shop: Shop, alice: Member, bob: Member, method: str, warm: bool):
-    """Warm or not: who asks for another customer first is refused, and gets their own all the same."""
+def test_the_plain_path_of_another_customer_is_403(shop: Shop, alice: Member, bob: Member, method: str, warm: bool):
+    """Warm or not: a session whose first request is for another customer is refused, and still reaches its own customer."""
     session = {"Authorization": f"Bearer {sign_in(shop, alice.email, alice.password)}"}
     if warm:
         assert get(shop, alice, "profile", session).status == 200
-    refused = answers_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
-    assert (refused.status, refused.code) == (403, "SESSION_USER_MISMATCH")
+    response = answers_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
+    assert (response.status, response.code) == (403, "SESSION_USER_MISMATCH")
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, session).status == 200
 
@@ -152,8 +154,8 @@ def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize("first", ["own", "other", "*", "%2A", "?"])
-def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice: Member, bob: Member, method, first):
-    """What the gateway keeps, held against what may be asked next; what it does not keep need open nothing else."""
+def test_a_cached_policy_allows_one_customer_only(shop: Shop, alice: Member, bob: Member, method, first):
+    """Evaluates each cached policy against the next possible requests; an uncached policy need allow nothing else."""
     requested_id = {"own": alice.customer_id, "other": bob.customer_id}.get(first, first)
     document = authorizer_output(shop, alice.token, method, requested_id)["policyDocument"]
 
@@ -180,7 +182,7 @@ def test_a_policy_opens_one_customer_whatever_was_asked_first(shop: Shop, alice:
 
 
 def test_a_session_that_ended_changes_nothing_from_then_on_and_reads_nothing_soon(shop: Shop):
-    """The reading authorizer's answers are kept for AuthorizerCacheSeconds, those of the changing one never."""
+    """The policies of the reading authorizer are cached for AuthorizerCacheSeconds, those of the changing one never."""
     member = sign_up(shop)
     assert get(shop, member, "profile", member.session).status == 200
     before = state(shop, member)

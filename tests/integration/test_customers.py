@@ -59,8 +59,8 @@ def ask(shop: Shop, email: str, **headers: str) -> httpx.Response:
 
 
 def confirm(shop: Shop, token: str, password: str) -> httpx.Response:
-    sent = {"token": token, "password": password}
-    return patiently(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=sent))
+    payload = {"token": token, "password": password}
+    return patiently(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=payload))
 
 
 @READS_MAIL
@@ -187,14 +187,14 @@ def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        # What no request may hold is refused by the request model, which points at the whole.
+        # The request model refuses members that no request may hold; its pointer is the whole body.
         ({"email": "eve@example.com"}, ""),
         ({"customer_id": "C1"}, ""),
         ({"addresses": [{"street": "x"}]}, "/addresses/0/country"),
         ({"addresses": [HOME | dict.fromkeys(("name", "city", "company", "street", "line1"), "漢" * 100)] * 10}, "/addresses"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_changed_is_400(shop: Shop, ada: Member, change: dict, pointer: str):
+def test_a_forbidden_change_is_400_with_a_pointer(shop: Shop, ada: Member, change: dict, pointer: str):
     before = get(shop, ada).json()
     answer = patch(shop, ada, change)
     assert refusal(answer)[0] == 400
@@ -203,7 +203,7 @@ def test_what_may_not_be_changed_is_400(shop: Shop, ada: Member, change: dict, p
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x", "Basic YTpi", f"Bearer {'A' * 43}"])
-def test_without_a_session_there_is_nothing_to_see(shop: Shop, ada: Member, authorization: str | None):
+def test_a_request_without_a_valid_session_is_401(shop: Shop, ada: Member, authorization: str | None):
     headers = {} if authorization is None else {"Authorization": authorization}
     for method, resource in (("GET", "profile"), ("PATCH", "profile"), ("GET", "rewards")):
         path = f"/customers/v1/customers/{ada.customer_id}/{resource}"
@@ -256,11 +256,11 @@ def test_mismatched_identities_are_refused_counted_and_published(shop: Shop, mix
 
 
 def settled_resource(shop: Shop, member: Member, resource: str) -> httpx.Response | None:
-    return settled(get(shop, member, resource))
+    return unless_unavailable(get(shop, member, resource))
 
 
-def settled(answer: httpx.Response) -> httpx.Response | None:
-    """None if a platform was too slow for a busy machine."""
+def unless_unavailable(answer: httpx.Response) -> httpx.Response | None:
+    """The response, or None if a platform was too slow on a busy machine."""
     return None if answer.status_code == 503 else answer
 
 
@@ -273,18 +273,18 @@ def counted(shop: Shop, group: str, since: float) -> bool:
     return any(entry.get("IdentityMismatch") == [1.0] and entry.get("service") == "customers" for entry in metrics)
 
 
-def test_asked_for_another_first_the_reason_is_ones_own(shop: Shop, ada: Member, mixed_up: Member):
+def test_a_refusal_of_another_profile_does_not_change_the_reason_for_the_own(shop: Shop, ada: Member, mixed_up: Member):
     path = f"/customers/v1/customers/{ada.customer_id}/profile"
-    other = eventually(lambda: settled(shop.call("GET", path, headers=mixed_up.session)))
+    other = eventually(lambda: unless_unavailable(shop.call("GET", path, headers=mixed_up.session)))
     assert other.status_code == 403
-    assert refusal(eventually(lambda: settled(get(shop, mixed_up)))) == (403, "IDENTITY_MISMATCH")
+    assert refusal(eventually(lambda: unless_unavailable(get(shop, mixed_up)))) == (403, "IDENTITY_MISMATCH")
 
 
-def test_a_customer_whom_the_platforms_do_not_know_is_refused_as_such(shop: Shop):
+def test_a_customer_unknown_to_the_platforms_is_403_profile_not_found(shop: Shop):
     member = sign_up(shop)
     deleted = shop.call("DELETE", f"/partners/v1/commerce/customers/{member.customer_id}")
     assert deleted.status_code == 204, deleted.text
-    assert refusal(eventually(lambda: settled(get(shop, member)))) == (403, "PROFILE_NOT_FOUND")
+    assert refusal(eventually(lambda: unless_unavailable(get(shop, member)))) == (403, "PROFILE_NOT_FOUND")
 
 
 def test_a_change_is_published_with_its_version(shop: Shop, ada: Member):

@@ -1,4 +1,4 @@
-"""Events on the bus, effects on the platforms: each sync once, whatever is repeated or fails in between."""
+"""Events on the bus, effects on the platforms: each sync once, despite repetitions and failures."""
 
 import json
 from uuid import uuid4
@@ -61,7 +61,7 @@ def test_each_event_reaches_its_platforms_once_though_it_comes_twice(shop: Shop,
 def test_the_platform_gets_references_and_no_more(shop: Shop):
     customer_id = unique("C")
     put(shop, COMPLETE, {"customer_id": customer_id, "email": "someone@example.com", **ORDER})
-    entries = eventually(lambda: len(found := shop.ledger("customers", customer_id)) == 2 and found)
+    entries = eventually(lambda: len(ledger := shop.ledger("customers", customer_id)) == 2 and ledger)
     for entry in entries:
         payload = entry.get("data", entry)
         assert payload["order_number"] == ORDER["order_number"]
@@ -78,7 +78,7 @@ def test_an_outage_of_one_platform_delays_no_other_and_loses_nothing(shop: Shop)
     eventually(lambda: synced(shop, customer_id) == everything)
 
 
-def test_what_is_no_event_is_dead_with_its_reason(shop: Shop):
+def test_an_invalid_event_is_a_dead_letter_with_its_reason(shop: Shop):
     sqs, name = shop.aws("sqs"), f"setpieces-{shop.stage}-data-sync-wishlist"
     queue, dead = (sqs.get_queue_url(QueueName=each)["QueueUrl"] for each in (name, f"{name}-dlq"))
     body = json.dumps({"detail": {"event": unique("nothing")}})

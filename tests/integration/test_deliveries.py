@@ -1,4 +1,4 @@
-"""Disturbed deliveries, seen by a function: it is given each message twice, in another order, and its clock is wrong.
+"""Disturbed deliveries, seen by a function: it receives each message twice, in another order, and its clock is wrong.
 
 In a cloud of its own: the shop's deliveries are not disturbed.
 """
@@ -15,7 +15,7 @@ from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 
-# It tells what it was given and what time it is.
+# It reports the message it received and the time.
 WITNESS = """
 import json, os, time
 import boto3
@@ -36,12 +36,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-def disturb(cloud: Cloud, method: str, **wanted: Any) -> dict[str, Any]:
-    return cloud.emulator(method, "/_setpieces/deliveries", json=wanted).raise_for_status().json()
+def disturb(cloud: Cloud, method: str, **settings: Any) -> dict[str, Any]:
+    return cloud.emulator(method, "/_setpieces/deliveries", json=settings).raise_for_status().json()
 
 
-def witnessed(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
-    """What a function saw of SENT, until it has seen everything twice and the queue is empty."""
+def collect_observations(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
+    """Collects the messages of SENT that a function received, until it has received each twice and the queue is empty."""
     seen, _ = cloud.queue()
     url, arn = cloud.queue(VisibilityTimeout="30", **attributes)
     role = cloud.role("lambda", allow("sqs:*"))
@@ -51,16 +51,16 @@ def witnessed(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
         group = {"MessageGroupId": "one", "MessageDeduplicationId": body} if ordered else {}
         cloud.aws("sqs").send_message(QueueUrl=url, MessageBody=body, **group)
     cloud.aws("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function, BatchSize=3)
-    found: list[dict[str, Any]] = []
+    observations: list[dict[str, Any]] = []
 
     def complete() -> bool:
         for message in cloud.received(seen):
-            found.append(json.loads(message["Body"]))
+            observations.append(json.loads(message["Body"]))
             cloud.aws("sqs").delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
-        return len(found) >= 2 * len(SENT)
+        return len(observations) >= 2 * len(SENT)
 
     eventually(complete)
-    return found
+    return observations
 
 
 @pytest.fixture
@@ -70,25 +70,25 @@ def disturbed(cloud: Cloud) -> Iterator[Cloud]:
     disturb(cloud, "DELETE")
 
 
-def test_a_function_is_given_every_message_twice_out_of_order_and_by_a_wrong_clock(disturbed: Cloud):
+def test_a_function_receives_every_message_twice_out_of_order_with_a_wrong_clock(disturbed: Cloud):
     before = time.time()
-    found = witnessed(disturbed)
-    bodies = [one["body"] for one in found]
+    observations = collect_observations(disturbed)
+    bodies = [observation["body"] for observation in observations]
     assert sorted(bodies) == sorted(SENT * 2)
     assert bodies != sorted(bodies)
-    off = [one["time"] - before for one in found]
-    assert all(SKEW <= one <= SKEW + 120 or -SKEW <= one <= 120 - SKEW for one in off), off
+    offsets = [observation["time"] - before for observation in observations]
+    assert all(SKEW <= offset <= SKEW + 120 or -SKEW <= offset <= 120 - SKEW for offset in offsets), offsets
     assert disturb(disturbed, "GET")["done"]["doubled"] == len(SENT)
 
 
-def test_a_fifo_queue_keeps_the_order_of_a_group_and_has_each_message_done_again(disturbed: Cloud):
-    bodies = [one["body"] for one in witnessed(disturbed, FifoQueue="true")]
+def test_a_fifo_queue_keeps_the_order_of_a_group_and_repeats_each_message(disturbed: Cloud):
+    bodies = [one["body"] for one in collect_observations(disturbed, FifoQueue="true")]
     assert sorted(bodies) == sorted(SENT * 2)
     # A message may be done again, but never after a later one was begun.
     assert [body for number, body in enumerate(bodies) if body not in bodies[:number]] == SENT
 
 
-def test_settings_that_are_none_are_refused(cloud: Cloud):
+def test_invalid_settings_are_refused(cloud: Cloud):
     answer = cloud.emulator("PUT", "/_setpieces/deliveries", json={"twice": 3})
     assert (answer.status_code, answer.json()["message"]) == (
         400,

@@ -140,7 +140,7 @@ def make_start(checkout: Checkout, other: Other) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("kinds", [TOGETHER, *((kind,) for kind in BY_THEMSELVES)], ids=", ".join)
-def test_make_start_names_what_is_broken_and_deploys_nothing(kinds, checkout: Checkout, other: Other):
+def test_make_start_reports_errors_and_deploys_nothing(kinds, checkout: Checkout, other: Other):
     """Before the first test with ``watch``, which would bring in the same edits."""
     before = other.shop.call("GET", NO_BASKET).json()["title"]
     for name, change, _ in (BROKEN[kind] for kind in kinds):
@@ -214,7 +214,7 @@ def test_a_module_of_the_front_door_that_only_another_imports(edit):
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_is_broken_is_named_and_not_deployed(kind, edit, watch: Watch, other: Other):
+def test_an_error_is_reported_and_not_deployed(kind, edit, watch: Watch, other: Other):
     name, change, reason = BROKEN[kind]
     before = other.shop.call("GET", NO_BASKET).json()["title"]
     printed = edit(name, change)

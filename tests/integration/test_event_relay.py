@@ -33,10 +33,12 @@ def run_relay(shop: Shop) -> None:
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-def collected(shop: Shop, url: str, found: list[dict[str, Any]], customers: set[str]) -> list[dict[str, Any]]:
+def collect_events(
+    shop: Shop, url: str, received_events: list[dict[str, Any]], customers: set[str]
+) -> list[dict[str, Any]]:
     """Events of ``customers`` so far, in the order in which the bus delivered them."""
-    found += [event["detail"]["event"] for event in received(shop, url, wait_seconds=1)]
-    return [event for event in found if event["data"]["customer_id"] in customers]
+    received_events += [event["detail"]["event"] for event in received(shop, url, wait_seconds=1)]
+    return [event for event in received_events if event["data"]["customer_id"] in customers]
 
 
 def test_a_complete_order_of_the_platform_reaches_the_syncs(shop: Shop):
@@ -44,7 +46,7 @@ def test_a_complete_order_of_the_platform_reaches_the_syncs(shop: Shop):
     order = {"kind": "order", "id": number, "update": "complete", "customer_id": name, "occurred_at": AT}
     send(shop, order)
     run_relay(shop)
-    entries = eventually(lambda: len(found := shop.ledger("customers", name)) == 2 and found)
+    entries = eventually(lambda: len(ledger := shop.ledger("customers", name)) == 2 and ledger)
     assert {entry.get("data", entry)["order_number"] for entry in entries} == {number}
 
 
@@ -56,8 +58,8 @@ def test_a_group_keeps_its_order_and_an_invalid_update_blocks_no_other(shop: Sho
             send(shop, customer(names[0], version) | {"update": f"renamed-{version}"})
         send(shop, nonsense)
         run_relay(shop)
-        found: list[dict[str, Any]] = []
-        events = eventually(lambda: len(some := collected(shop, url, found, set(names))) == 24 and some)
+        received_events: list[dict[str, Any]] = []
+        events = eventually(lambda: len(some := collect_events(shop, url, received_events, set(names))) == 24 and some)
     first_seen: dict[str, dict[str, Any]] = {}
     for event in events:
         assert first_seen.setdefault(event["meta_data"]["event_id"], event) == event
@@ -68,7 +70,7 @@ def test_a_group_keeps_its_order_and_an_invalid_update_blocks_no_other(shop: Sho
     assert (reasons.count("UNKNOWN_UPDATE"), reasons.count("INVALID_JSON")) == (6, 1)
 
 
-def dead_letters(shop: Shop, found: list[tuple[str, str]], about: tuple[str, ...]) -> list[tuple[str, str]]:
+def dead_letters(shop: Shop, letters: list[tuple[str, str]], about: tuple[str, ...]) -> list[tuple[str, str]]:
     """(body, reason) of the dead letters that contain one of ``about``; those are removed from the queue."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-event-relay-updates-dlq.fifo")["QueueUrl"]
@@ -77,9 +79,9 @@ def dead_letters(shop: Shop, found: list[tuple[str, str]], about: tuple[str, ...
     )
     for message in answer.get("Messages", []):
         if any(name in message["Body"] for name in about):
-            found.append((message["Body"], message["MessageAttributes"]["reason"]["StringValue"]))
+            letters.append((message["Body"], message["MessageAttributes"]["reason"]["StringValue"]))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return found
+    return letters
 
 
 def test_the_same_update_twice_is_one_event(shop: Shop):
@@ -87,16 +89,16 @@ def test_the_same_update_twice_is_one_event(shop: Shop):
     with listening(shop) as url:
         send(shop, customer(name, 1), customer(name, 1))
         run_relay(shop)
-        found: list[dict[str, Any]] = []
-        eventually(lambda: collected(shop, url, found, {name}))
+        received_events: list[dict[str, Any]] = []
+        eventually(lambda: collect_events(shop, url, received_events, {name}))
         send(shop, customer(name, 2))
         run_relay(shop)
-        eventually(lambda: len(collected(shop, url, found, {name})) > 1)
-    assert [event["data"]["version"] for event in collected_of(found, name)] == [1, 2]
+        eventually(lambda: len(collect_events(shop, url, received_events, {name})) > 1)
+    assert [event["data"]["version"] for event in filter_events(received_events, name)] == [1, 2]
 
 
-def collected_of(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [event for event in found if event["data"]["customer_id"] == name]
+def filter_events(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["data"]["customer_id"] == name]
 
 
 def test_an_update_that_the_shop_caused_is_not_published(shop: Shop):
@@ -104,8 +106,8 @@ def test_an_update_that_the_shop_caused_is_not_published(shop: Shop):
     with listening(shop) as url:
         send(shop, customer(name, 1) | {"origin": "data-sync"}, customer(name, 2))
         run_relay(shop)
-        found: list[dict[str, Any]] = []
-        events = eventually(lambda: collected(shop, url, found, {name}))
+        received_events: list[dict[str, Any]] = []
+        events = eventually(lambda: collect_events(shop, url, received_events, {name}))
     assert [event["data"]["version"] for event in events] == [2]
 
 
@@ -114,8 +116,8 @@ def test_overlapping_runs_lose_and_repeat_no_event(shop: Shop):
     send(shop, *(customer(name, version) for name in names for version in (1, 2)))
     with listening(shop) as url, ThreadPoolExecutor(3) as runs:
         list(runs.map(lambda _: run_relay(shop), range(9)))
-        found: list[dict[str, Any]] = []
-        events = eventually(lambda: len(some := collected(shop, url, found, set(names))) >= 120 and some)
+        received_events: list[dict[str, Any]] = []
+        events = eventually(lambda: len(some := collect_events(shop, url, received_events, set(names))) >= 120 and some)
     for name in names:
         assert [event["data"]["version"] for event in events if event["data"]["customer_id"] == name] == [1, 2]
     assert len({event["meta_data"]["event_id"] for event in events}) == len(events) == 120

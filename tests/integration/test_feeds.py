@@ -1,4 +1,4 @@
-"""Feeds from the upload to the catalogue: every record accounted for, whatever is wrong with some."""
+"""Feeds from the upload to the catalogue: every record is accounted for, including invalid ones."""
 
 import gzip
 import json
@@ -60,8 +60,12 @@ def test_three_feeds_make_a_product_that_can_be_bought(shop: Shop, admin: dict[s
         assert (feed["status"], feed["updated"]) == ("COMPLETE", 3)
     sku = f"{name}-000001"
     product, price = sample("product", name)[0], sample("pricing", name)[0]
-    found = shop.call("GET", f"/catalog/v1/products/{sku}").json()
-    assert (found["name"], found["unit_price"], found["available"]) == (product["name"], price["unit_price"], True)
+    catalog_product = shop.call("GET", f"/catalog/v1/products/{sku}").json()
+    assert (catalog_product["name"], catalog_product["unit_price"], catalog_product["available"]) == (
+        product["name"],
+        price["unit_price"],
+        True,
+    )
     added = shop.call("POST", f"/basket/v1/baskets/{new_basket_id('b')}/items", json={"sku": sku, "quantity": 2})
     assert added.status_code == 201
     assert added.json()["item"]["unit_price"] == price["unit_price"]
@@ -230,14 +234,14 @@ def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str
     head = shop.aws("s3").head_object(Bucket=bucket, Key=view["source_key"])
     table, key = shop.address("feeds", "feeds-table-name"), {"feed": {"S": f"product/{view['feed_id']}"}}
     stored = shop.aws("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-    found = {
+    object_detail = {
         "key": view["source_key"],
         "etag": head["ETag"].strip('"'),
         "size": head["ContentLength"],
         "sequencer": stored["sequencer"]["S"],
     }
     event = shop.event("feed-pipeline/transform_feed.json")
-    event["detail"] |= {"bucket": {"name": bucket}, "object": found}
+    event["detail"] |= {"bucket": {"name": bucket}, "object": object_detail}
     answer = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
     )
@@ -264,8 +268,8 @@ def test_the_manifest_is_kept_in_the_store(shop: Shop, admin: dict[str, str]):
     shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-feeds-conclude-feeds", Payload=b"{}")
     key = f"product/results/{feed['feed_id']}.json"
     bucket = shop.address("feeds", "bucket-name")
-    kept = json.load(eventually(lambda: shop.aws("s3").get_object(Bucket=bucket, Key=key))["Body"])
-    assert (kept["status"], kept["updated"]) == ("COMPLETE", 5)
+    manifest = json.load(eventually(lambda: shop.aws("s3").get_object(Bucket=bucket, Key=key))["Body"])
+    assert (manifest["status"], manifest["updated"]) == ("COMPLETE", 5)
 
 
 def test_feeds_are_an_admins(shop: Shop):

@@ -1,4 +1,4 @@
-"""Hostile input to every route of every API document: never a 5xx, always a problem, and what is refused changes nothing.
+"""Hostile input to every route of every API document: never a 5xx, always a problem, and a refused request changes nothing.
 
 Every route gets every hostile text in its path, query and headers, every media type and every broken body; the values in the
 place of a member are so many that routes take turns. What the service has stored is compared after every few requests
@@ -103,7 +103,7 @@ def _is_problem(answer: httpx.Response) -> bool:
 
 @pytest.mark.local_only("it sends more requests than the web ACL takes from one address")
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Route):
+def test_a_refused_request_is_a_problem_and_changes_nothing(shop: Shop, route: Route):
     called, stored = ready(shop, route), contents(shop, route.service)
 
     def send(group: list[Attempt]) -> tuple[list[Attempt], bool]:
@@ -125,7 +125,7 @@ def test_what_is_refused_is_a_problem_and_changes_nothing(shop: Shop, route: Rou
     for rest in (everything[start : start + size] for start in range(0, len(everything), size)):
 
         def harmless() -> bool:
-            """Nothing is changed by what is refused: sent again without what was taken, which may change everything.
+            """Refused requests change nothing: they are sent again without the accepted ones, which may change everything.
 
             The service may still be at work on that, which will have an end.
             """
@@ -159,7 +159,7 @@ def test_other_methods_are_refused(shop: Shop, service: str, template: str):
         assert answer.status_code in (403, 404, 405), f"{method}: {answer.text}"
 
 
-def test_a_counter_moves_by_what_was_taken_and_by_nothing_else(shop: Shop):
+def test_a_counter_advances_by_accepted_requests_only(shop: Shop):
     route = next(route for route in ROUTES if route.template == "/v1/sequences/{sequence}/lease")
     table = shop.address("sequences", "table-name")
 
@@ -167,11 +167,11 @@ def test_a_counter_moves_by_what_was_taken_and_by_nothing_else(shop: Shop):
         items = shop.aws("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
         return {item["id"]["S"]: int(item["num"]["N"]) for item in items}
 
-    def moved_by_what_was_taken() -> bool:
-        """Others may take order numbers meanwhile; then it is all done again."""
+    def counter_matches_accepted() -> bool:
+        """Other requests may take order numbers meanwhile; then all is repeated."""
         before = counters()
         answers = [route.call(shop, attempt) for attempt in attempts(route)]
         taken = sum(answer.json()["count"] for answer in answers if answer.is_success)
         return counters() == before | {"order": before["order"] + taken}
 
-    eventually(moved_by_what_was_taken)
+    eventually(counter_matches_accepted)

@@ -44,10 +44,10 @@ def line(event: dict[str, Any]) -> str:
     return json.dumps({"received_at": 1767225600000, "request_id": "r", "event": event})
 
 
-# --- what is kept ---
+# --- accepted events ---
 
 
-def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, str], bucket: str):
+def test_every_accepted_event_is_stored_unchanged(shop: Shop, key: dict[str, str], bucket: str):
     """Singles, batches and hostile bodies, all mixed; every refusal has a reason."""
     name = unique("kept")
     requests = list(traffic(name))
@@ -57,8 +57,8 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
     seen = Counter(answer.status_code for answer in answers)
     for (path, body), answer in zip(requests, answers, strict=True):
         if answer.status_code == 202:
-            sent = json.loads(body)
-            events = sent["events"] if path == MANY else [sent]
+            payload = json.loads(body)
+            events = payload["events"] if path == MANY else [payload]
             expected |= {event["event_id"]: event for event in events}
             assert answer.json()["accepted"] == len(events)
         else:
@@ -68,12 +68,12 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
     assert len(expected) >= EVENTS
     assert seen[202] < len(answers), "nothing was refused"
 
-    def kept() -> dict[str, dict[str, Any]]:
+    def stored_lines() -> dict[str, dict[str, Any]]:
         lines = {each["event"]["event_id"]: each for each in delivered_lines(shop, bucket, name)}
         assert len(lines) == len(expected)
         return lines
 
-    lines = eventually(kept, every=1)
+    lines = eventually(stored_lines, every=1)
     assert {event_id: each["event"] for event_id, each in lines.items()} == expected
     assert all(set(each) == {"received_at", "request_id", "event"} for each in lines.values())
     backed_up = {each["event"]["event_id"] for each in delivered_lines(shop, bucket, name, "source/")}
@@ -81,18 +81,18 @@ def test_every_accepted_event_is_kept_as_it_was_sent(shop: Shop, key: dict[str, 
 
 
 def traffic(name: str) -> Iterator[tuple[str, bytes]]:
-    """(path, body): EVENTS events that are taken, half of them alone, and a hostile body after every fifth request."""
+    """(path, body): EVENTS events that are accepted, half of them alone, and a hostile body after every fifth request."""
     rng, number = random.Random(1), count()
-    hostile = refused(name, number)
+    hostile = broken_bodies(name, number)
     requests: list[tuple[str, bytes]] = []
     alone = EVENTS // 2
     requests += [(ONE, json.dumps(event(name, next(number), rng)).encode()) for _ in range(alone)]
-    left = EVENTS - alone
-    while left > 0:
-        size = min(BATCH, left)
+    remaining = EVENTS - alone
+    while remaining > 0:
+        size = min(BATCH, remaining)
         events = [event(name, next(number), rng) for _ in range(size)]
         requests.append((MANY, json.dumps({"events": events}).encode()))
-        left -= size
+        remaining -= size
     rng.shuffle(requests)
     for turn, request in enumerate(requests):
         yield request
@@ -117,8 +117,8 @@ def event(name: str, number: int, rng: random.Random) -> dict[str, Any]:
     return made(name, number, data=data | {"deep": {"list": [rng.random() < 0.5, {}, [], [rng.choice(texts)]]}})
 
 
-def refused(name: str, number: Iterator[int]) -> Iterator[tuple[str, bytes]]:
-    """Broken bodies, and members of hostile kinds and sizes; of those some may fit the model and are kept."""
+def broken_bodies(name: str, number: Iterator[int]) -> Iterator[tuple[str, bytes]]:
+    """Broken bodies, and members of hostile kinds and sizes; some may fit the model and are stored."""
     while True:
         yield from ((path, bytes(body)) for body in BROKEN for path in (ONE, MANY))
         for changed, _ in mutations(made(name, next(number))):
@@ -128,7 +128,7 @@ def refused(name: str, number: Iterator[int]) -> Iterator[tuple[str, bytes]]:
 
 
 def renumbered(name: str, body: Any, number: int) -> Any:
-    """What may be kept has an id of its own: within a batch of the stream the same id is the same event."""
+    """Events that may be stored have ids of their own: within a batch of the stream the same id is the same event."""
     known = isinstance(body, dict) and str(body.get("event_id")).startswith(name)
     return body | {"event_id": f"{name}-{number}"} if known else body
 
@@ -144,7 +144,7 @@ def test_no_function_runs_between_the_api_and_the_stream():
     assert all(operation.api_key_required for operation in operations)
 
 
-# --- what is refused ---
+# --- refused events ---
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_no_function_runs_between_the_api_and_the_stream():
         "more",
     ],
 )
-def test_what_the_stream_cannot_take_is_refused(
+def test_an_event_that_the_stream_cannot_store_is_refused(
     shop: Shop, key: dict[str, str], path: str, body: Any, status: int, code: str
 ):
     answer = send(shop, key, path, json.dumps(body).encode())
@@ -189,7 +189,7 @@ def test_what_the_stream_cannot_take_is_refused(
     assert answer.headers["content-type"].startswith("application/problem+json")
 
 
-def test_the_most_that_a_batch_may_have_is_taken(shop: Shop, key: dict[str, str]):
+def test_a_batch_of_the_maximum_size_is_accepted(shop: Shop, key: dict[str, str]):
     name = unique("full")
     answer = send(shop, key, MANY, json.dumps({"events": [made(name, n) for n in range(500)]}).encode())
     assert (answer.status_code, answer.json()["accepted"], answer.json()["failed"]) == (202, 500, 0)
@@ -204,12 +204,12 @@ def test_callers_need_a_key(shop: Shop, headers: dict[str, str]):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-amz-json-1.1"])
-def test_only_json_is_taken(shop: Shop, key: dict[str, str], kind: str):
+def test_another_content_type_than_json_is_415(shop: Shop, key: dict[str, str], kind: str):
     answer = send(shop, key | {"Content-Type": kind}, ONE, json.dumps(made("x")).encode())
     assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-# --- what becomes of it ---
+# --- processing ---
 
 
 def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], bucket: str):
@@ -220,8 +220,8 @@ def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], buc
     eventually(lambda: event_count(shop, name) == 60)
 
     def rows() -> list[str]:
-        found = [content for path, content in objects(shop, bucket, f"analytics/type={name}/")]
-        return [json.loads(row)["event_id"] for content in found for row in content.splitlines()]
+        contents = [content for path, content in objects(shop, bucket, f"analytics/type={name}/")]
+        return [json.loads(row)["event_id"] for content in contents for row in content.splitlines()]
 
     eventually(lambda: sorted(rows()) == sorted(f"{name}-{number}" for number in range(60)))
 
@@ -235,7 +235,7 @@ def test_objects_of_many_records_are_read_in_every_form(shop: Shop, bucket: str,
     eventually(lambda: event_count(shop, name) == 250)
 
 
-def test_a_corrupt_line_is_put_aside_and_the_others_are_processed(shop: Shop, bucket: str):
+def test_a_corrupt_line_is_set_aside_and_the_others_are_processed(shop: Shop, bucket: str):
     name = unique("corrupt")
     path = put(shop, bucket, "\n".join([line(made(name, 1)), '{"broken', line(made(name, 2))]).encode())
     eventually(lambda: event_count(shop, name) == 2)
@@ -269,7 +269,7 @@ def invoke(shop: Shop, function: str, event: dict[str, Any]) -> Any:
     return json.load(answer["Payload"])
 
 
-def test_what_is_no_event_goes_to_the_error_prefix_as_it_was_sent(shop: Shop, bucket: str):
+def test_an_invalid_event_is_stored_unchanged_under_the_error_prefix(shop: Shop, bucket: str):
     """A principal that may write to the stream can do so without the API."""
     name = unique("junk")
     stream = shop.address("ingestion", "stream-name")
@@ -294,7 +294,7 @@ def test_objects_of_the_error_prefix_are_not_processed(shop: Shop, bucket: str):
     assert event_count(shop, name) == 0
 
 
-def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_can_be_redriven(shop: Shop, bucket: str):
+def test_an_object_that_a_function_cannot_process_is_a_dead_letter_that_can_be_redriven(shop: Shop, bucket: str):
     """The function may not read what is outside of ``events/``: a permanent fault until an operator corrects it."""
     name = unique("letter")
     function = f"setpieces-{shop.stage}-ingestion-roll-up"
@@ -304,21 +304,21 @@ def test_an_object_that_a_function_does_not_get_through_is_a_dead_letter_that_ca
 
     def letter() -> dict[str, Any]:
         with looking(shop, queue) as letters:
-            return next((found.message for found in letters if name in found.message["Body"]), {})
+            return next((dead_letter.message for dead_letter in letters if name in dead_letter.message["Body"]), {})
 
     body = eventually(letter, timeout=2 * FLOW_SECONDS)["Body"]
     assert function in json.loads(body)["requestContext"]["functionArn"]
-    # Put right: the object is where the function may read it. Its arrival is counted first.
+    # Corrected: the object is where the function may read it. Its arrival is counted first.
     path = put(shop, bucket, line(made(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
     sqs = shop.aws("sqs")
     with looking(shop, queue) as letters:
-        [found] = [found for found in letters if name in found.message["Body"]]
-        assert found.call
+        [dead_letter] = [dead_letter for dead_letter in letters if name in dead_letter.message["Body"]]
+        assert dead_letter.call
         sqs.send_message(QueueUrl=queue, MessageBody=body.replace(f"elsewhere/{name}", path))
-        sqs.delete_message(QueueUrl=queue, ReceiptHandle=found.message["ReceiptHandle"])
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=dead_letter.message["ReceiptHandle"])
     assert redrive(shop, queue) >= 1
-    # The letter tells of another version, by its etag.
+    # The dead letter names another version, by its etag.
     eventually(lambda: event_count(shop, name) == 2)
 
 

@@ -90,15 +90,15 @@ class Account:
     def created(self, name: str, document: Mapping[str, Any], parameters: Mapping[str, str]) -> "Stack":
         """A new stack, complete or rolled back."""
         started, cloudformation = datetime.now(UTC), self.cloud.aws("cloudformation")
-        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        stack_parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         arn = cloudformation.create_stack(
-            StackName=name, TemplateURL=self.template(document), Parameters=given, Capabilities=CAPABILITIES
+            StackName=name, TemplateURL=self.template(document), Parameters=stack_parameters, Capabilities=CAPABILITIES
         )["StackId"]
         return Stack(self.cloud, arn, started)
 
-    def deploy(self, wanted: set[str]) -> None:
+    def deploy(self, pieces: set[str]) -> None:
         """Deploy those pieces that no test has deployed yet, each after what it needs."""
-        for piece in (each for each in PIECES if each in wanted - self.deployed):
+        for piece in (each for each in PIECES if each in pieces - self.deployed):
             self.deploy(needs(piece))
             self.created(deploy.stack_of(STAGE, piece), self.packaged(piece), self.parameters(piece)).succeeds()
             self.deployed.add(piece)
@@ -198,7 +198,7 @@ def test_no_named_resource_is_created_twice(account: Account):
         assert re.search("already exists|Validation failed", second.reasons()[0]), second.reasons()
 
 
-def test_what_a_stack_retained_under_a_fixed_name_fails_its_next_creation(account: Account):
+def test_a_resource_retained_under_a_fixed_name_fails_the_next_creation(account: Account):
     """Also a table that was created empty again would be a loss."""
     name = unique("retained")
     table = {

@@ -45,7 +45,7 @@ def test_the_table_holds_no_token(shop: Shop, customer: dict):
 
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"email": "nobody@example.com"}, {"email": "no address"}])
-def test_wrong_credentials_do_not_say_which(shop: Shop, customer: dict, wrong: dict):
+def test_a_refusal_does_not_reveal_which_credential_is_wrong(shop: Shop, customer: dict, wrong: dict):
     answer = sign_in(shop, customer, **wrong)
     assert (answer.status_code, answer.json()["code"]) == (401, "INVALID_CREDENTIALS")
 
@@ -63,7 +63,7 @@ def test_malformed_credentials_are_a_400(shop: Shop, customer: dict, wrong: dict
 @pytest.mark.parametrize(
     "authorization", ["", "Bearer", "Bearer x", "Basic abc", f"Bearer {'A' * 43}", "Bearer " + "A" * 9000]
 )
-def test_what_is_no_session_cannot_end(shop: Shop, authorization: str):
+def test_an_invalid_session_cannot_be_ended(shop: Shop, authorization: str):
     answer = shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": authorization})
     assert answer.status_code in (401, 431)
 
@@ -76,7 +76,7 @@ def test_an_outage_of_the_identity_provider_prevents_sign_ins(shop: Shop, custom
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_data_sync_hears_of_a_sign_in(shop: Shop, customer: dict):
+def test_data_sync_receives_a_sign_in(shop: Shop, customer: dict):
     def refreshes() -> int:
         entries = shop.ledger("customers", customer["customer_id"])
         return sum(1 for entry in entries if entry["operation"] == "sync_customer")
@@ -142,7 +142,7 @@ def sign_out_everywhere(shop: Shop, token: str) -> int:
     return shop.call("DELETE", "/login/v1/sessions", headers={"Authorization": f"Bearer {token}"}).status_code
 
 
-def test_an_expired_session_is_none(shop: Shop, customer: dict):
+def test_an_expired_session_is_invalid(shop: Shop, customer: dict):
     token = sign_in(shop, customer).json()["session_token"]
     expires(shop, token, -1)
     event = shop.event("login/authorize_guest.json")
@@ -186,7 +186,7 @@ def test_authorizers(shop: Shop, function: str, person: str | None, effect: str)
         assert answer["context"]["customer_id"] == expected
 
 
-def test_signing_in_is_idle_talk_to_the_log(shop: Shop, customer: dict):
+def test_a_sign_in_logs_no_credentials(shop: Shop, customer: dict):
     """Neither address nor password nor token is logged."""
     marker, began = unique("p"), int(time.time() * 1000) - 1000
     token = sign_in(shop, customer).json()["session_token"]

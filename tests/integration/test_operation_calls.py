@@ -13,7 +13,7 @@ from tests.integration.other_cloud import other_cloud
 
 pytestmark = pytest.mark.local_only("it counts calls in a local cloud of its own")
 
-# What caches of a process, retries and polls decide.
+# Depends on caches of a process, retries and polls.
 VARIES = (
     "ssm:",
     "kms:",
@@ -23,7 +23,7 @@ VARIES = (
     "s3:",
     "states:DescribeExecution",
 )
-# What they do depends on what others did to the shop: which records, events and pages are new or come together.
+# Their calls depend on earlier requests to the shop: which records, events and pages are new or come together.
 DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
 # A cache miss calls a simulator; a migration polls until the legacy platform has the customer.
 LEFT_OUT = {"partners", "customer-migration"}
@@ -34,7 +34,7 @@ Measured = dict[str, dict[str, Any]]
 
 
 def comparable(used: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a set piece's usage is the same each time."""
+    """The part of a set piece's usage that is the same in every round."""
     schedules = {name for _, name in scheduled()}
     return {
         "api": used.get("api", 0),
@@ -55,10 +55,10 @@ def comparable(used: Mapping[str, Any]) -> dict[str, Any]:
 def differences(operation: operations.Operation, measured: Measured) -> dict[str, tuple[Any, Any]]:
     """{service: (measured, checked in)} where the two disagree."""
     written = operations.table()["operations"][operation.name]["pieces"]
-    found = measured[operation.name]
+    usage = measured[operation.name]
     compared = {
-        service: (comparable(found.get(service, {})), comparable(written.get(service, {})))
-        for service in (set(written) | set(found)) - LEFT_OUT
+        service: (comparable(usage.get(service, {})), comparable(written.get(service, {})))
+        for service in (set(written) | set(usage)) - LEFT_OUT
     }
     return {service: (here, there) for service, (here, there) in compared.items() if here != there}
 
@@ -82,6 +82,6 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("operation", CHECKED, ids=lambda operation: operation.name)
-def test_an_operation_calls_what_is_written(rounds: list[Measured], operation: operations.Operation):
+def test_an_operation_makes_the_documented_calls(rounds: list[Measured], operation: operations.Operation):
     """A call that is new or missing differs in every round."""
     assert min((differences(operation, measured) for measured in rounds), key=len) == {}

@@ -23,8 +23,8 @@ def session(shop: Shop) -> dict[str, str]:
 def checkout(shop: Shop, products: list[dict]) -> str:
     """The correlation id of a completed order."""
     correlation_id = unique("traced")
-    sent = body(fill_basket(shop, products[0]))
-    answer = submit(shop, sent, **{"X-Correlation-Id": correlation_id})
+    payload = body(fill_basket(shop, products[0]))
+    answer = submit(shop, payload, **{"X-Correlation-Id": correlation_id})
     assert ended(shop, answer.json()["order_number"])["status"] == "Complete"
     return correlation_id
 
@@ -47,21 +47,21 @@ def test_a_dead_letter_is_counted_and_stays_on_its_queue(shop: Shop, session: di
     sqs, name = shop.aws("sqs"), "orders-payment-dlq"
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{name}")["QueueUrl"]
     before = queues(shop, session)[name]["waiting"]
-    sent = sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"note": unique("dead")}))
+    message = sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"note": unique("dead")}))
     try:
-        found = eventually(lambda: (queue := queues(shop, session)[name])["waiting"] > before and queue)
-        assert (found["dead_letters"], found["in_work"]) == (True, 0)
+        queue_view = eventually(lambda: (queue := queues(shop, session)[name])["waiting"] > before and queue)
+        assert (queue_view["dead_letters"], queue_view["in_work"]) == (True, 0)
     finally:
-        remove(sqs, url, sent["MessageId"])
+        remove(sqs, url, message["MessageId"])
 
 
 def remove(sqs: Any, url: str, message_id: str) -> None:
     def gone() -> bool:
-        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5).get("Messages", [])
-        mine = [message for message in found if message["MessageId"] == message_id]
-        for message in mine:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5).get("Messages", [])
+        matching = [message for message in messages if message["MessageId"] == message_id]
+        for message in matching:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return bool(mine)
+        return bool(matching)
 
     eventually(gone, every=1)
 

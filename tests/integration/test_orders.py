@@ -23,7 +23,7 @@ def product(products: list[dict]) -> dict:
 
 
 def counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
-    """Has a function of the service counted this outcome since then?"""
+    """True if a function of the service has counted this outcome since then."""
     group = f"/aws/lambda/setpieces-{shop.stage}-orders-{function}"
     logs = shop.aws("logs").get_paginator("filter_log_events")
     pages = logs.paginate(logGroupName=group, startTime=int(since * 1000), filterPattern=f'"{outcome}"')
@@ -34,7 +34,7 @@ def counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
     ("token", "function", "outcome"),
     [("tok_ok", "complete-order", "OrderCompleted"), ("tok_declined", "complete-order", "OrderFailed")],
 )
-def test_what_becomes_of_orders_is_counted(shop: Shop, product: dict, token: str, function: str, outcome: str):
+def test_order_outcomes_are_counted(shop: Shop, product: dict, token: str, function: str, outcome: str):
     since = time.time() - 1
     # On a busy machine the emulator logs the last lines of an invocation with those of the next one.
     for _ in range(2):
@@ -85,7 +85,7 @@ def test_payment(shop: Shop, product: dict, token: str, outcome: str, reason: st
     assert [entry["status"] for entry in shop.ledger("charges", number)] == charges
 
 
-def test_what_cannot_be_carried_out_fails_for_a_reason(shop: Shop, product: dict):
+def test_an_order_that_cannot_be_completed_fails_with_a_reason(shop: Shop, product: dict):
     emptied = fill_basket(shop, product)
     assert shop.call("DELETE", f"/basket/v1/baskets/{emptied}/items/{product['sku']}").status_code == 204
     cases = {
@@ -94,7 +94,7 @@ def test_what_cannot_be_carried_out_fails_for_a_reason(shop: Shop, product: dict
         "UNSUPPORTED_DESTINATION": body(fill_basket(shop, product), ship_to=ADDRESS | {"country": "XX"}),
     }
     session = session_of(shop, "customer")
-    numbers = {reason: submit(shop, sent, session).json()["order_number"] for reason, sent in cases.items()}
+    numbers = {reason: submit(shop, payload, session).json()["order_number"] for reason, payload in cases.items()}
     for reason, number in numbers.items():
         last = ended(shop, number, session)
         assert (last["status"], last["reason_code"]) == ("Failed", reason)
@@ -105,8 +105,8 @@ def test_a_guest_with_nothing_to_order_takes_no_number(shop: Shop, product: dict
     emptied = fill_basket(shop, product)
     assert shop.call("DELETE", f"/basket/v1/baskets/{emptied}/items/{product['sku']}").status_code == 204
     for code, basket in {"BASKET_NOT_FOUND": unique("none"), "EMPTY_BASKET": emptied}.items():
-        refused = submit(shop, body(basket))
-        assert (refused.status_code, refused.json()["code"]) == (422, code)
+        response = submit(shop, body(basket))
+        assert (response.status_code, response.json()["code"]) == (422, code)
 
 
 def test_a_basket_with_an_old_price_is_not_charged_until_its_line_is_renewed(shop: Shop):
@@ -135,21 +135,21 @@ def test_a_basket_with_an_old_price_is_not_charged_until_its_line_is_renewed(sho
 
 
 def test_the_same_key_is_the_same_order_also_at_the_same_time(shop: Shop, product: dict):
-    key, sent = {"Idempotency-Key": unique("order")}, body(fill_basket(shop, product))
+    key, payload = {"Idempotency-Key": unique("order")}, body(fill_basket(shop, product))
 
     def persistently(_: int) -> str:
-        return eventually(lambda: submit(shop, sent, **key).json().get("order_number"))
+        return eventually(lambda: submit(shop, payload, **key).json().get("order_number"))
 
     with ThreadPoolExecutor(8) as clients:
         (number,) = set(clients.map(persistently, range(16)))
-    reused = submit(shop, sent | {"payment_token": "tok_declined"}, **key)
+    reused = submit(shop, payload | {"payment_token": "tok_declined"}, **key)
     assert (reused.status_code, reused.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert ended(shop, number)["status"] == "Complete"
     assert len(shop.ledger("charges", number)) == 1
-    assert submit(shop, sent, **key).json()["order_number"] == number
+    assert submit(shop, payload, **key).json()["order_number"] == number
 
 
-def test_an_order_is_seen_by_its_customer_only(shop: Shop, product: dict):
+def test_an_order_is_visible_to_its_customer_only(shop: Shop, product: dict):
     mine, theirs = session_of(shop, "customer"), session_of(shop, "admin")
     own = submit(shop, body(fill_basket(shop, product)), mine).json()["order_number"]
     guests = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
@@ -185,7 +185,7 @@ def test_an_order_is_seen_by_its_customer_only(shop: Shop, product: dict):
         "T100000001%2F..",
     ],
 )
-def test_what_is_no_order_number_is_a_400(shop: Shop, number: str):
+def test_an_invalid_order_number_is_400(shop: Shop, number: str):
     answer = status(shop, number)
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -245,25 +245,25 @@ def history(shop: Shop, session: str | None, query: str = "") -> httpx.Response:
     return patiently(lambda: shop.call("GET", f"/orders/v1/orders{query}", headers=headers))
 
 
-def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dict):
+def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: dict):
     member = sign_up(shop)
     mine = member.token
     assert history(shop, mine).json() == {"items": []}
     numbers: list[str] = []
     for _ in range(2):
-        sent = body(fill_basket(shop, product), customer_id=member.customer_id)
-        numbers.insert(0, submit(shop, sent, mine, **{"Idempotency-Key": unique("order")}).json()["order_number"])
+        payload = body(fill_basket(shop, product), customer_id=member.customer_id)
+        numbers.insert(0, submit(shop, payload, mine, **{"Idempotency-Key": unique("order")}).json()["order_number"])
     guests = submit(shop, body(fill_basket(shop, product), customer_id=member.customer_id)).json()["order_number"]
     for number in numbers:
         assert ended(shop, number, mine)["status"] == "Complete"
     answer = history(shop, mine)
     assert answer.headers["cache-control"] == "private, no-store"
-    shown = answer.json()["items"]
-    assert [order["order_number"] for order in shown] == numbers
+    orders = answer.json()["items"]
+    assert [order["order_number"] for order in orders] == numbers
     assert guests not in answer.text
-    assert {order["status"] for order in shown} == {"Complete"}
-    assert {(order["amount"] > 0, order["currency"]) for order in shown} == {(True, "EUR")}
-    assert set(shown[0]) == {"order_number", "status", "updated_at", "amount", "currency"}
+    assert {order["status"] for order in orders} == {"Complete"}
+    assert {(order["amount"] > 0, order["currency"]) for order in orders} == {(True, "EUR")}
+    assert set(orders[0]) == {"order_number", "status", "updated_at", "amount", "currency"}
     older = history(shop, mine, f"?page_token={numbers[0]}").json()["items"]
     assert [order["order_number"] for order in older] == numbers[1:]
     assert numbers[0] not in history(shop, session_of(shop, "customer")).text
@@ -272,8 +272,8 @@ def test_a_customers_history_is_theirs_and_newest_first(shop: Shop, product: dic
 def test_guests_have_no_history(shop: Shop):
     answer = history(shop, None)
     assert (answer.status_code, answer.json()["code"]) == (401, "NO_SESSION")
-    refused = history(shop, session_of(shop, "customer"), "?page_token=x")
-    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_PAGE_TOKEN")
+    response = history(shop, session_of(shop, "customer"), "?page_token=x")
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_PAGE_TOKEN")
 
 
 def invoke(shop: Shop, function: str, event: Any) -> Any:
@@ -305,7 +305,7 @@ def orphan(shop: Shop, basket: str) -> str:
     return item["order_number"]["S"]
 
 
-def test_an_order_that_never_reached_the_queue_is_swept_up(shop: Shop, product: dict):
+def test_an_order_that_never_reached_the_queue_is_retried(shop: Shop, product: dict):
     number = orphan(shop, fill_basket(shop, product))
     waiting = status(shop, number)
     assert (waiting.json()["status"], waiting.headers["retry-after"]) == ("Processing", "15")
@@ -363,8 +363,8 @@ CHECKOUT = (
 
 def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dict):
     correlation, started = unique("trace"), datetime.now(UTC)
-    sent = body(fill_basket(shop, product))
-    number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
+    payload = body(fill_basket(shop, product))
+    number = submit(shop, payload, **{"X-Correlation-Id": correlation}).json()["order_number"]
     assert ended(shop, number)["status"] == "Complete"
     eventually(lambda: shop.ledger("shipments", number))
     for function in CHECKOUT:
@@ -388,8 +388,8 @@ def test_one_checkout_has_one_correlation_id_everywhere(shop: Shop, product: dic
 @pytest.mark.local_only("X-Ray has no API in the local cloud; the emulator keeps the segments that functions send")
 def test_the_traces_of_one_checkout_have_its_correlation_id(shop: Shop, product: dict):
     correlation = unique("trace")
-    sent = body(fill_basket(shop, product))
-    number = submit(shop, sent, **{"X-Correlation-Id": correlation}).json()["order_number"]
+    payload = body(fill_basket(shop, product))
+    number = submit(shop, payload, **{"X-Correlation-Id": correlation}).json()["order_number"]
     assert ended(shop, number)["status"] == "Complete"
     eventually(lambda: traced(shop, correlation) >= {"orders", "tax", "payments", "shipping", "data-sync"})
 
@@ -400,7 +400,7 @@ def traced(shop: Shop, correlation: str) -> set[str]:
     return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
 
 
-def test_internal_routes_want_a_signature_of_who_may(shop: Shop, product: dict):
+def test_internal_routes_require_the_signature_of_an_authorized_role(shop: Shop, product: dict):
     """Of a basket and an order that exist, so that it is API Gateway which says that there is no such path."""
     basket = fill_basket(shop, product)
     number = submit(shop, body(basket)).json()["order_number"]

@@ -1,4 +1,4 @@
-"""In an outage the alarms go off that have to, and no others: on the metrics that AWS would publish, with what it leaves out.
+"""In an outage the expected alarms go off, and no others: on the metrics that AWS would publish, with what it leaves out.
 
 The alarms are those that the shop deployed. ``tests/templates/outages.yaml`` says what is published. A simulation (see
 ``local.service_metrics``) has these values at all times, so the state of an alarm does not depend on when it is looked at.
@@ -56,18 +56,18 @@ def resources(shop: Shop) -> dict[str, Resource]:
         if one["type"] == "AWS::CloudFormation::Stack"
     }
     applications = pieces()["shop"].source["Resources"]
-    found = {}
+    by_name = {}
     for one in deployed:
         if one["type"] in outages.NAMESPACES and one["stack"] in nested:
             stack = nested[one["stack"]]
             service = applications[stack]["Properties"]["Location"].removesuffix(".yaml")
             dimensions = {"service": service, **dimensions_of(one, shop.stage)}
-            found[f"{stack} {one['logical_id']}"] = Resource(one["type"], dimensions)
-    balancer = found["Edge Balancer"].dimensions["LoadBalancer"]
-    for resource in found.values():
+            by_name[f"{stack} {one['logical_id']}"] = Resource(one["type"], dimensions)
+    balancer = by_name["Edge Balancer"].dimensions["LoadBalancer"]
+    for resource in by_name.values():
         if "TargetGroup" in resource.dimensions:
             resource.dimensions["LoadBalancer"] = balancer
-    return found
+    return by_name
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +105,7 @@ def test_every_alarm_is_in_the_table(shop: Shop):
     assert set(states(shop)) == {alarm for outage in outages.outages() for alarm in outage.alarms}
 
 
-def test_where_nothing_happens_nothing_is_published_and_no_alarm_goes_off(
-    shop: Shop, publish: Callable[[Outage], None]
-):
+def test_an_idle_stage_publishes_nothing_and_raises_no_alarm(shop: Shop, publish: Callable[[Outage], None]):
     """But the one that waits for the nightly run."""
     shop.emulator("PUT", "/_setpieces/metrics", json=[]).raise_for_status()
     assert others_than_ok(shop) == {"sitemaps-no-run": "INSUFFICIENT_DATA"}

@@ -93,7 +93,9 @@ def test_expression_syntax(plain: Cloud, corrected: Cloud):
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        codes.append([error_code(getattr(dynamodb, call), TableName=table, **sent) for call, sent in faults.items()])
+        codes.append(
+            [error_code(getattr(dynamodb, call), TableName=table, **arguments) for call, arguments in faults.items()]
+        )
         dynamodb.delete_table(TableName=table)
     assert codes[0] == ["", "ValidationException", ""]
     assert codes[1] == ["ValidationException"] * len(faults)
@@ -137,7 +139,7 @@ def test_sam_parameters(plain: Cloud, corrected: Cloud):
 
 
 def test_nested_events(plain: Cloud, corrected: Cloud):
-    """What failed in a nested stack is in the nested stack's events."""
+    """A failure in a nested stack is in the nested stack's events."""
     child = {"Resources": {"Broken": {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}}}
 
     def failed(cloud: Cloud) -> set[str]:
@@ -171,7 +173,7 @@ def test_published_versions(plain: Cloud, corrected: Cloud):
         "DeletionPolicy": "Retain",
         "Properties": {"FunctionName": {"Ref": "Function"}},
     }
-    refused = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": "Second"}
+    invalid_queue = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": "Second"}
 
     def template(**resources: Any) -> dict[str, Any]:
         return {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"Function": function, **resources}}
@@ -179,7 +181,10 @@ def test_published_versions(plain: Cloud, corrected: Cloud):
     def again(cloud: Cloud) -> str:
         stack, status = cloud.stack(template(First=version), Text="one")
         assert status == "CREATE_COMPLETE"
-        assert cloud.stack(template(Second=version, Queue=refused), stack, Text="two")[1] == "UPDATE_ROLLBACK_COMPLETE"
+        assert (
+            cloud.stack(template(Second=version, Queue=invalid_queue), stack, Text="two")[1]
+            == "UPDATE_ROLLBACK_COMPLETE"
+        )
         return cloud.stack(template(Second=version), stack, Text="two")[1]
 
     assert again(plain) == "UPDATE_COMPLETE"
@@ -190,10 +195,13 @@ def test_service_role(plain: Cloud, corrected: Cloud):
     """A queue in a nested stack: the role needs the queue's permissions, and to be passed on; its giver needs to pass it."""
     queues, stacks = allow("sqs:*"), allow("cloudformation:*")
     for cloud, enforced in ((plain, False), (corrected, True)):
-        refused = "ROLLBACK_COMPLETE" if enforced else "CREATE_COMPLETE"
+        expected_status = "ROLLBACK_COMPLETE" if enforced else "CREATE_COMPLETE"
         template = cloud.nested({"Resources": {"Queue": QUEUE}})
-        assert cloud.stack(template, role=cloud.role("cloudformation", stacks, queues))[1] == refused
-        assert cloud.stack(template, role=cloud.role("cloudformation", stacks, allow("iam:PassRole")))[1] == refused
+        assert cloud.stack(template, role=cloud.role("cloudformation", stacks, queues))[1] == expected_status
+        assert (
+            cloud.stack(template, role=cloud.role("cloudformation", stacks, allow("iam:PassRole")))[1]
+            == expected_status
+        )
         whole = cloud.role("cloudformation", stacks, queues, allow("iam:PassRole"))
         stack, status = cloud.stack(template, role=whole)
         assert status == "CREATE_COMPLETE"
@@ -214,7 +222,7 @@ def test_service_role(plain: Cloud, corrected: Cloud):
 
 
 def deletion_of(stack: str, cloud: Cloud) -> str:
-    """How the deletion of a stack ended."""
+    """The final status of a stack's deletion."""
 
     def ended() -> str:
         try:
@@ -257,11 +265,11 @@ def queues(cloud: Cloud, prefix: str) -> list[str]:
 def test_retained_in_nested_stacks(plain: Cloud, corrected: Cloud):
     policies = {"gone": "Delete", "kept": "Retain", "made": "RetainExceptOnCreate"}
     # A queue that CloudFormation accepts and SQS refuses.
-    refused = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": list(policies)}
+    invalid_queue = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": list(policies)}
     for cloud, enforced in ((plain, False), (corrected, True)):
         for more, deleted, failed in (
             ({}, ["kept", "made"] if enforced else [], False),
-            ({"refused": refused}, ["kept"] if enforced else list(policies), True),
+            ({"refused": invalid_queue}, ["kept"] if enforced else list(policies), True),
         ):
             prefix = unique("nested")
             resources = {
@@ -338,7 +346,7 @@ def test_taken_names(plain: Cloud, corrected: Cloud, kind: str, named: str):
 def test_nothing_is_renamed_to_a_taken_name(
     plain: Cloud, corrected: Cloud, kind: str, named: str, more: dict[str, str]
 ):
-    """A name that is free is taken, given back by a rollback, and taken again."""
+    """A free name is used, freed by a rollback, and used again."""
     taken, first, second = unique("taken"), unique("first"), unique("second")
 
     def template(name: str, **others: Any) -> dict[str, Any]:
@@ -377,8 +385,8 @@ def test_log_groups(plain: Cloud, corrected: Cloud):
 
 def groups(cloud: Cloud, function: str) -> list[str]:
     """The log groups of a function."""
-    found = cloud.aws("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")["logGroups"]
-    return [group["logGroupName"] for group in found]
+    descriptions = cloud.aws("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")["logGroups"]
+    return [group["logGroupName"] for group in descriptions]
 
 
 @pytest.mark.parametrize("kind", corrections.LEFT_OUT)
@@ -508,7 +516,7 @@ def test_concurrency_by_parameter(plain: Cloud, corrected: Cloud):
         resources = {"Source": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}}
         _, status = cloud.stack({"Parameters": {"Most": {"Type": "Number"}}, "Resources": resources}, Most="3")
         assert status == "CREATE_COMPLETE"
-        # As it is sent: the SDK makes a number of it.
+        # The response on the wire: the SDK converts it to a number.
         api, sent = cloud.aws("lambda"), []
         event = "before-parse.lambda.ListEventSourceMappings"
         api.meta.events.register(event, lambda response_dict, **_: sent.append(json.loads(response_dict["body"])))
@@ -687,7 +695,7 @@ def test_target_group_names(plain: Cloud, corrected: Cloud):
 
 
 def test_private_origins():
-    """Is a VPC origin reached over HTTP, whatever the viewer came over?"""
+    """True if a VPC origin is reached over HTTP, whatever the viewer's protocol."""
     assert counted(
         "private-origins",
         """
@@ -774,7 +782,7 @@ def test_sns_batches(plain: Cloud, corrected: Cloud):
 
 def test_lambda_actions(plain: Cloud, corrected: Cloud):
     def refused(cloud: Cloud) -> tuple[str, ...]:
-        """Who may look at an alias, and who may look at mappings of the function, of another one, and change one."""
+        """Error codes of reading an alias, of reading mappings of the function and of another one, and of changing one."""
         (_, queue), api = cloud.queue(), cloud.aws("lambda")
         role = cloud.role("lambda", allow("sqs:*"))
         function = cloud.function("def handler(event, context): pass", Role=role)
@@ -804,7 +812,7 @@ def test_lambda_actions(plain: Cloud, corrected: Cloud):
 
 def test_rule_targets(plain: Cloud, corrected: Cloud):
     def refused(cloud: Cloud) -> tuple[str, str]:
-        """Who may, and who may for another rule."""
+        """Error codes for the permitted rule and for another rule."""
         bus, rule, (_, queue), events = unique("bus"), unique("rule"), cloud.queue(), cloud.aws("events")
         events.create_event_bus(Name=bus)
         arn = events.put_rule(Name=rule, EventBusName=bus, EventPattern='{"source": ["probe"]}')["RuleArn"]
@@ -887,8 +895,8 @@ def test_shared_code(plain: Cloud, corrected: Cloud):
         answers = [cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)]
         return {answer[0] for answer in answers}, {answer[1] for answer in answers}
 
-    assert [len(found) for found in folders(plain)] == [2, 2]
-    assert [len(found) for found in folders(corrected)] == [1, 1]
+    assert [len(module_paths) for module_paths in folders(plain)] == [2, 2]
+    assert [len(module_paths) for module_paths in folders(corrected)] == [1, 1]
 
 
 def test_payload_sizes(plain: Cloud, corrected: Cloud):
@@ -901,7 +909,7 @@ def test_payload_sizes(plain: Cloud, corrected: Cloud):
             cloud.aws("lambda"),
         )
         answers = [client.invoke(FunctionName=function, Payload=json.dumps({"long": 6_291_554 + n})) for n in (0, 1)]
-        found = [
+        error_codes = [
             json.loads(answer["Payload"].read())["errorType"] if "FunctionError" in answer else "" for answer in answers
         ]
         for kind, most in (("RequestResponse", 6 * megabyte), ("Event", megabyte)):
@@ -909,8 +917,8 @@ def test_payload_sizes(plain: Cloud, corrected: Cloud):
                 payload = json.dumps({"long": 1, "pad": ""})
                 payload = payload.replace('""', f'"{"x" * (most + more - len(payload))}"')
                 call = {"FunctionName": function, "InvocationType": kind, "Payload": payload}
-                found.append(error_code(client.invoke, **call))
-        return found
+                error_codes.append(error_code(client.invoke, **call))
+        return error_codes
 
     assert errors(plain) == [""] * 6
     too_large = "RequestTooLargeException"
@@ -1003,8 +1011,8 @@ def test_alarm_evaluation(plain: Cloud, corrected: Cloud):
         cloudwatch.put_metric_data(Namespace="Probe", MetricData=data)
         for name, look in looks.items():
             cloudwatch.put_metric_alarm(AlarmName=name, **alarm | look)
-        found = {one["AlarmName"]: one["StateValue"] for one in cloudwatch.describe_alarms()["MetricAlarms"]}
-        states.append([found[name] for name in looks])
+        current_states = {one["AlarmName"]: one["StateValue"] for one in cloudwatch.describe_alarms()["MetricAlarms"]}
+        states.append([current_states[name] for name in looks])
     assert states[0] == ["ALARM"] * 5 + ["INSUFFICIENT_DATA"] * 2
     assert states[1] == ["ALARM"] + ["OK"] * 5 + ["ALARM"]
     maths = {"AlarmName": "maths", "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
@@ -1047,34 +1055,34 @@ def test_event_entries(plain: Cloud, corrected: Cloud):
     assert codes(plain) == [""] * 6
     assert codes(corrected) == ["", "MalformedDetail", "MalformedDetail", "InvalidArgument", "InvalidArgument", ""]
     assert error_code(corrected.aws("events").put_events, Entries=[right] * 10 + wrong[:1]) == "ValidationException"
-    for entries, refused in (([large] * 2, ""), ([large] * 3, "ValidationException")):
+    for entries, expected_code in (([large] * 2, ""), ([large] * 3, "ValidationException")):
         assert error_code(plain.aws("events").put_events, Entries=entries) == ""
-        assert error_code(corrected.aws("events").put_events, Entries=entries) == refused
+        assert error_code(corrected.aws("events").put_events, Entries=entries) == expected_code
 
 
 def test_request_limits(plain: Cloud, corrected: Cloud):
-    """Each limit is kept and exceeded by one; what is refused in a batch is no error of the request."""
+    """Each limit is met and exceeded by one; a refused entry of a batch is no error of the request."""
 
     def codes(cloud: Cloud, more: int) -> list[str]:
         sqs, ssm, cloudwatch = cloud.aws("sqs"), cloud.aws("ssm"), cloud.aws("cloudwatch")
         queue = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
         message = {"MessageBody": "x", "DelaySeconds": 900 + more}
-        sent = sqs.send_message_batch(
+        response = sqs.send_message_batch(
             QueueUrl=queue, Entries=[{"Id": "long"} | message, {"Id": "right", "MessageBody": "x"}]
         )
-        assert "right" in [entry["Id"] for entry in sent["Successful"]]
-        found = [failed["Code"] for failed in sent.get("Failed", [])] or [""]
-        found.append(error_code(sqs.send_message, QueueUrl=queue, **message))
+        assert "right" in [entry["Id"] for entry in response["Successful"]]
+        error_codes = [failed["Code"] for failed in response.get("Failed", [])] or [""]
+        error_codes.append(error_code(sqs.send_message, QueueUrl=queue, **message))
         visible = {"QueueUrl": queue, "VisibilityTimeout": 43_200 + more}
-        found.append(error_code(sqs.receive_message, **visible))
+        error_codes.append(error_code(sqs.receive_message, **visible))
         sqs.send_message(QueueUrl=queue, MessageBody="y")
         handle = sqs.receive_message(QueueUrl=queue)["Messages"][0]["ReceiptHandle"]
-        found.append(error_code(sqs.change_message_visibility, ReceiptHandle=handle, **visible))
+        error_codes.append(error_code(sqs.change_message_visibility, ReceiptHandle=handle, **visible))
         sqs.send_message(QueueUrl=queue, MessageBody="z")
-        found.append(error_code(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20 + more))
+        error_codes.append(error_code(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20 + more))
         for tier, most in (("Standard", 4096), ("Advanced", 8192)):
             parameter = {"Name": unique("parameter"), "Type": "String", "Tier": tier, "Value": "x" * (most + more)}
-            found.append(error_code(ssm.put_parameter, **parameter))
+            error_codes.append(error_code(ssm.put_parameter, **parameter))
         metric = {"MetricName": "Probe"}
         dimensions = [{"Name": f"n{number}", "Value": "x"} for number in range(30 + more)]
         for metrics in (
@@ -1082,8 +1090,8 @@ def test_request_limits(plain: Cloud, corrected: Cloud):
             [metric | {"Value": 1, "Dimensions": dimensions}],
             [metric | {"Values": [1] * (150 + more)}],
         ):
-            found.append(error_code(cloudwatch.put_metric_data, Namespace="Probe", MetricData=metrics))
-        return found
+            error_codes.append(error_code(cloudwatch.put_metric_data, Namespace="Probe", MetricData=metrics))
+        return error_codes
 
     assert codes(plain, 0) == codes(plain, 1) == codes(corrected, 0) == [""] * 10
     value = "InvalidParameterValue"
@@ -1259,13 +1267,13 @@ def test_consumer_roles(plain: Cloud, tmp_path: Path):
 def test_log_permissions(plain: Cloud):
     function = plain.function("def handler(event, context): print('written')")
     plain.invoke(function)
-    found = eventually(lambda: plain.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"])
-    assert any("written" in event["message"] for event in found)
+    events = eventually(lambda: plain.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"])
+    assert any("written" in event["message"] for event in events)
 
 
 def test_key_policies(plain: Cloud):
-    nobody = {"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    deny_all = {"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny_all]})
     key = plain.aws("kms").create_key(Policy=policy, BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["KeyId"]
     assert plain.aws("kms").encrypt(KeyId=key, Plaintext=b"open")["CiphertextBlob"]
 
@@ -1411,7 +1419,7 @@ def test_dead_letters_of_subscriptions(plain: Cloud):
 
 
 def test_message_groups(plain: Cloud, tmp_path: Path):
-    """The first of two groups waits for the second, and gives up: one batch at a time."""
+    """The first of two groups waits for the second, and times out: one batch at a time."""
     code = f"""
 import pathlib, time
 def handler(event, context):

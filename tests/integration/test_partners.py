@@ -14,7 +14,7 @@ CLIENTS = 16
 
 
 def product(**changes) -> dict:
-    """A product that no other test will want to buy."""
+    """A product that no other test buys."""
     tower = {"name": "Test Tower", "unit_price": 1999, "currency": "EUR", "version": 1, "available": False}
     return tower | changes
 
@@ -93,7 +93,7 @@ def test_concurrent_duplicates_of_a_charge_charge_once(shop: Shop):
     assert at_last(shop, "POST", "payments/charges", body | {"amount": 1}, headers=headers).status_code == 409
 
 
-def test_a_slow_charge_is_there_although_its_caller_gave_up(shop: Shop):
+def test_a_slow_charge_is_stored_although_its_caller_timed_out(shop: Shop):
     key, body = unique("charge"), charge(payment_token="tok_slow")
     with pytest.raises(httpx.TimeoutException):
         at(shop, "POST", "payments/charges", body, headers={"Idempotency-Key": key}, timeout=1)
@@ -159,15 +159,15 @@ def test_search_pages_through_what_matches_in_any_case(shop: Shop):
     for number in range(5):
         sku = unique("SKU")
         assert at(shop, "PUT", f"commerce/products/{sku}", product(category=category)).status_code == 201, number
-    found, token = [], ""
+    items, token = [], ""
     while True:
         query = f"query={category.upper()}&limit=2&page_token={token}"
         page = at(shop, "GET", f"commerce/products?{query}").json()
-        found += page["items"]
+        items += page["items"]
         token = page.get("next_page_token")
         if not token:
             break
-    assert len(found) == len({item["sku"] for item in found}) == 5
+    assert len(items) == len({item["sku"] for item in items}) == 5
 
 
 HOSTILE = [

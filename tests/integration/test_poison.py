@@ -10,7 +10,7 @@ from tests.integration.consumers import consumers
 
 
 @pytest.mark.parametrize(("queue", "letters"), consumers())
-def test_what_is_no_message_becomes_a_dead_letter_with_its_reason(shop: Shop, queue: str, letters: str):
+def test_an_invalid_message_becomes_a_dead_letter_with_its_reason(shop: Shop, queue: str, letters: str):
     queue, letters = (name.replace(f"-{STAGE}-", f"-{shop.stage}-", 1) for name in (queue, letters))
     sqs, nonsense = shop.aws("sqs"), unique("no json")
     ordered = {"MessageGroupId": nonsense, "MessageDeduplicationId": nonsense} if queue.endswith(".fifo") else {}

@@ -1,4 +1,4 @@
-"""Old addresses through CDN and load balancer: where they lead, how long that is kept, and what happens without the store."""
+"""Old addresses through CDN and load balancer: their targets, their cache lifetimes, and the behaviour without the store."""
 
 import json
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def test_the_way_is_cdn_load_balancer_function(shop: Shop):
 def test_methods(shop: Shop):
     head = get(shop, "/home.aspx", "HEAD")
     assert (head.status_code, head.headers["location"], head.content) == (301, "/", b"")
-    refused = get(shop, "/home.aspx", "POST")
-    assert (refused.status_code, refused.headers["allow"], refused.headers["cache-control"]) == (
+    response = get(shop, "/home.aspx", "POST")
+    assert (response.status_code, response.headers["allow"], response.headers["cache-control"]) == (
         405,
         "GET, HEAD",
         "no-store",
@@ -95,8 +95,8 @@ def test_no_answer_leads_to_another_host(shop: Shop):
         answer = get(shop, path)
         assert answer.status_code < 500
         assert "set-cookie" not in answer.headers
-        found = urlsplit(answer.headers.get("location", ""))
-        assert (found.scheme, found.netloc) == ("", "")
+        location = urlsplit(answer.headers.get("location", ""))
+        assert (location.scheme, location.netloc) == ("", "")
 
 
 def test_a_new_rule_is_live_within_the_refresh_time(shop: Shop, rules: dict[str, Any]):
@@ -104,11 +104,11 @@ def test_a_new_rule_is_live_within_the_refresh_time(shop: Shop, rules: dict[str,
     assert get(shop, path).status_code == 404
     rules["rules"].append({"id": "new", "match": "exact", "from": path, "to": "/products", "status": 301})
     redirects.publish(shop, rules)
-    answer = eventually(lambda: (found := get(shop, path)).is_redirect and found)
+    answer = eventually(lambda: (response := get(shop, path)).is_redirect and response)
     assert answer.headers["location"] == "/products"
 
 
-def test_what_has_a_problem_is_not_published(shop: Shop, rules: dict[str, Any]):
+def test_invalid_rules_are_not_published(shop: Shop, rules: dict[str, Any]):
     before = stored(shop)
     rules["rules"].append({"id": "loop", "match": "exact", "from": "/loop", "to": "/loop"})
     with pytest.raises(redirects.InvalidRules, match="rule 7: redirects in a circle"):
@@ -132,22 +132,22 @@ def test_without_the_store_the_last_rules_stay_in_use(shop: Shop, broken: bytes 
         s3.put_object(Bucket=bucket, Key=redirects.KEY, Body=broken)
     seen = complaints(shop)
 
-    def asked_in_vain() -> bool:
+    def refresh_failed() -> bool:
         assert get(shop, "/home.aspx").status_code == 301
         return complaints(shop) > seen
 
-    eventually(asked_in_vain)
+    eventually(refresh_failed)
     assert get(shop, "/home.aspx").status_code == 301
 
 
 def complaints(shop: Shop) -> int:
-    """How often the function has said that there are no newer rules to be had."""
+    """How many times the function has logged that it could not refresh its rules."""
     group, text = f"/aws/lambda/setpieces-{shop.stage}-redirects-redirect", '"rules not refreshed"'
     pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, filterPattern=text)
     return sum(len(page["events"]) for page in pages)
 
 
-# --- what a cache between may keep: RFC 9111, as a cache for many ---
+# --- shared caches: RFC 9111 ---
 
 
 @pytest.fixture
@@ -157,24 +157,24 @@ def cache(tmp_path: Path) -> Iterator[CacheClient]:
         yield client
 
 
-def kept(answer: httpx.Response) -> bool:
-    """Did the cache answer?"""
+def served_from_cache(answer: httpx.Response) -> bool:
+    """True if the cache served the response."""
     return bool(answer.extensions["caching"]["from_cache"])
 
 
 @pytest.mark.parametrize("path", ["/home.aspx", "/p/10001", "/club", "/no/such/page", "/sale?utm_source=a"])
 def test_a_cache_sends_one_request(shop: Shop, cache: CacheClient, path: str):
     first, second = (cache.get(shop.url(path)) for _ in range(2))
-    assert (kept(first), kept(second)) == (False, True)
+    assert (served_from_cache(first), served_from_cache(second)) == (False, True)
     assert (second.status_code, second.headers.get("location")) == (first.status_code, first.headers.get("location"))
 
 
-def test_what_differs_by_query_is_kept_apart(shop: Shop, cache: CacheClient):
+def test_responses_are_cached_per_query(shop: Shop, cache: CacheClient):
     answers = [cache.get(shop.url(f"/sale?utm_source={source}")) for source in ("a", "b")]
-    assert [kept(answer) for answer in answers] == [False, False]
+    assert [served_from_cache(answer) for answer in answers] == [False, False]
     assert [answer.headers["location"][-1] for answer in answers] == ["a", "b"]
 
 
 def test_uncacheable_responses_are_requested_again(shop: Shop, cache: CacheClient):
     for _ in range(2):
-        assert not kept(cache.post(shop.url("/home.aspx")))
+        assert not served_from_cache(cache.post(shop.url("/home.aspx")))

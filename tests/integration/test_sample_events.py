@@ -25,7 +25,7 @@ SAMPLES = {
 # Samples name things that a shop need not hold. What a function then owes its caller: an error that it acts upon.
 UNAUTHORIZED = "Unauthorized"  # how a request authorizer says 401
 NOT_THERE = "NoSuchBucket"  # after two attempts the event is among the dead letters
-NO_CODEDEPLOY = "ClientError"  # the hook cannot tell it what it found
+NO_CODEDEPLOY = "ClientError"  # the hook cannot report its result to it
 OVER = "BatchOver"  # the workflow of a batch that was cancelled ends
 OWED = {
     "customers-authorize-customer": UNAUTHORIZED,
@@ -136,9 +136,9 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
         [str(SAM.parent / "python"), "-c", READ, str(template)], capture_output=True, text=True, cwd=ROOT, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [function for function in found if not all(function[2:])] == []
-    assert len({path.split("/", 1)[1] for path, *_ in found}) == len(SAMPLES)
+    functions = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [function for function in functions if not all(function[2:])] == []
+    assert len({path.split("/", 1)[1] for path, *_ in functions}) == len(SAMPLES)
     command = [*SAM_COMMAND, "local", "invoke", "Basket/ShowBasketFunction", "-t", str(template)]
     command += ["-e", "events/basket/show_basket.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)

@@ -84,7 +84,7 @@ def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
     ("fault", "at_once"), [({"outage": True}, 0), ({"latency_ms": 4000, "operations": ["create_shipment"]}, 1)]
 )
 def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_once: int):
-    """A slow SAP has done what it was asked although its caller gave up; one that is out has not."""
+    """A slow SAP has created the shipment although its caller timed out; one that is out has not."""
     number = placed(shop)
     with drained(shop, QUEUE), shop.faults("sap", **fault):
         put(shop, about(shop, number, *COMPLETE), source="order")
@@ -93,7 +93,7 @@ def test_a_failing_sap_costs_time_and_nothing_else(shop: Shop, fault: dict, at_o
     assert dead_letters(shop, DEAD, number) == []
 
 
-def test_what_does_not_fit_its_schema_is_parked_by_every_spoke(shop: Shop):
+def test_every_spoke_parks_an_event_that_violates_its_schema(shop: Shop):
     number = placed(shop)
     put(shop, about(shop, number, *COMPLETE, customer_id="not a customer"), source="order")
     spokes = [route.queue.removeprefix(f"setpieces-{shop.stage}-") for route in consumers("/".join(COMPLETE))]

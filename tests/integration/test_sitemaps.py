@@ -105,10 +105,10 @@ def test_a_release_that_lost_urls_is_refused_with_a_message_to_the_alarm_topic(
     s3.put_object(Bucket=bucket, Key=manifest, Body=json.dumps(known | {"urls": known["urls"] * 10}))
     put_product(shop)
     with listening(shop) as messages:
-        refused = run(shop, session)
-        alarm = json.loads(eventually(lambda: next((text for text in messages() if refused["run_id"] in text), "")))
-    assert refused["status"] == "REFUSED"
-    assert f"and {known['urls'] * 10} were released: fewer than 80% of them" in refused["reason"]
+        result = run(shop, session)
+        alarm = json.loads(eventually(lambda: next((text for text in messages() if result["run_id"] in text), "")))
+    assert result["status"] == "REFUSED"
+    assert f"and {known['urls'] * 10} were released: fewer than 80% of them" in result["reason"]
     assert get(shop, "/sitemap.xml").content == before
     assert alarm["error"] == "Refused"
 
@@ -123,7 +123,7 @@ def test_an_outage_of_the_platform_leaves_the_release_unchanged(shop: Shop, sess
         path = start(shop, session)
         eventually(lambda: retried(shop, path), timeout=PATIENCE)
         assert get(shop, "/sitemap.xml").content == before
-    # It is back in time for one of the retries.
+    # It recovers in time for one of the retries.
     assert ended(shop, session, path, PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     crawl(shop, origin)
 

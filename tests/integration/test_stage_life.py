@@ -68,9 +68,9 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     succeeds(sam(keys(cloud, cloud.root), "deploy", *bootstrap, *parameters))
 
     succeeds(deployed(cloud, built, LogRetentionDays="7"))
-    assert kept(cloud) == {7}
+    assert log_retention_days(cloud) == {7}
     succeeds(deployed(cloud, built, LogRetentionDays="14"))
-    assert kept(cloud) == {14}
+    assert log_retention_days(cloud) == {14}
 
     # Half-way: log groups have changed and versions are published when the first alias may not be moved to its version.
     policy = {"Effect": "Deny", "Action": "lambda:UpdateAlias", "Resource": "*"}
@@ -80,19 +80,19 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     assert deployed(cloud, built, LogRetentionDays="30").returncode != 0
     reasons = deploy.failed_resources(STACK, Sessions(cloud, pipeline(cloud)), started)
     caller = f"assumed-role/setpieces-{STAGE}-cloudformation/AWSCloudFormation"
-    refused = f"{caller} is not authorized to perform: lambda:UpdateAlias"
-    assert any("AWS::Lambda::Alias" in reason and refused in reason for reason in reasons), reasons
+    denial = f"{caller} is not authorized to perform: lambda:UpdateAlias"
+    assert any("AWS::Lambda::Alias" in reason and denial in reason for reason in reasons), reasons
     assert status(cloud) == "UPDATE_ROLLBACK_COMPLETE"
-    assert kept(cloud) == {14}
+    assert log_retention_days(cloud) == {14}
     cloud.aws("iam").delete_role_policy(**role)
     succeeds(deployed(cloud, built, LogRetentionDays="30"))
-    assert kept(cloud) == {30}
+    assert log_retention_days(cloud) == {30}
 
     session: Any = Sessions(cloud, pipeline(cloud))
     destroy.destroy(STACK, session)
-    assert kept(cloud) == set()
+    assert log_retention_days(cloud) == set()
     succeeds(deployed(cloud, built, LogRetentionDays="7"))
-    assert kept(cloud) == {7}
+    assert log_retention_days(cloud) == {7}
 
 
 def deployed(cloud: Cloud, built: Path, **parameters: str) -> subprocess.CompletedProcess[str]:
@@ -160,7 +160,7 @@ def status(cloud: Cloud) -> str:
     return str(cloud.aws("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"])
 
 
-def kept(cloud: Cloud) -> set[Any]:
-    """For how many days the logs of functions are kept."""
+def log_retention_days(cloud: Cloud) -> set[Any]:
+    """Retention in days of the log groups of functions."""
     pages = cloud.aws("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/aws/lambda/{STACK}")
     return {group.get("retentionInDays") for page in pages for group in page["logGroups"]}

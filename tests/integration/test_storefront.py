@@ -34,9 +34,9 @@ def guest(shop: Shop) -> Iterator[httpx.Client]:
 
 
 def form_key(answer: httpx.Response) -> str:
-    found = re.search(r'name="form" value="([^"]+)"', answer.text)
-    assert found, page_text(answer)
-    return found[1]
+    match = re.search(r'name="form" value="([^"]+)"', answer.text)
+    assert match, page_text(answer)
+    return match[1]
 
 
 def fill_basket(client: httpx.Client, sku: str, quantity: int = 1) -> httpx.Response:
@@ -107,7 +107,7 @@ def test_the_mailed_link_leads_to_an_account(guest: httpx.Client, shop: Shop):
     assert "Ada" in made.text
 
 
-def test_who_signs_in_goes_on_where_they_were_and_sees_their_account(
+def test_a_sign_in_returns_to_the_previous_page_and_shows_the_account(
     guest: httpx.Client, shop: Shop, products: list[dict]
 ):
     fill_basket(guest, products[0]["sku"])
@@ -145,16 +145,18 @@ def test_a_cache_between_keeps_pictures_and_no_page(shop: Shop, products: list[d
     storage = hishel.SqliteStorage(database_path=tmp_path / "cache.db")
     with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cache:
 
-        def kept(path: str) -> bool:
+        def served_from_cache(path: str) -> bool:
             answers = [cache.get(shop.url(path)) for _ in range(2)]
             assert [answer.status_code for answer in answers] == [200, 200]
             return bool(answers[1].extensions["caching"]["from_cache"])
 
-        assert [kept(path) for path in ("/", "/products", f"/products/{sku}", "/basket", "/sign-in")] == [False] * 5
-        assert kept(f"/pictures/{sku}.svg")
+        assert [served_from_cache(path) for path in ("/", "/products", f"/products/{sku}", "/basket", "/sign-in")] == [
+            False
+        ] * 5
+        assert served_from_cache(f"/pictures/{sku}.svg")
 
 
-def test_what_is_not_there_is_404_and_garbage_is_refused(guest: httpx.Client):
+def test_an_unknown_page_is_404_and_invalid_input_is_refused(guest: httpx.Client):
     assert guest.get(f"/products/{unique('NO')}").status_code == 404
     assert guest.get("/orders/garbage").status_code in (400, 404)
     assert guest.get("/products/%00%ff").status_code in (400, 404)
@@ -221,17 +223,17 @@ def test_two_processes_share_sessions(shop: Shop, guest: httpx.Client):
         assert guest.get("/account").url.path == "/sign-in"
 
 
-def test_without_the_session_store_everybody_is_a_guest(shop: Shop, products: list[dict]):
-    with socket.socket() as nobody:
-        nobody.bind((HOST, 0))  # and does not listen
-        away = f"redis://{HOST}:{nobody.getsockname()[1]}/0"
+def test_without_the_session_store_every_visitor_is_a_guest(shop: Shop, products: list[dict]):
+    with socket.socket() as closed_socket:
+        closed_socket.bind((HOST, 0))  # and does not listen
+        away = f"redis://{HOST}:{closed_socket.getsockname()[1]}/0"
         with another_process(away) as address, browser(address) as client:
             client.cookies.set("session", "anything")
             assert client.get("/").status_code == 200
             assert client.get("/account").url.path == "/sign-in"
-            refused = sign_in(client, shop, "customer")
-            assert refused.status_code == 503
-            assert "continue as a guest" in page_text(refused)
+            response = sign_in(client, shop, "customer")
+            assert response.status_code == 503
+            assert "continue as a guest" in page_text(response)
             fill_basket(client, products[0]["sku"])
             assert buy(client).url.path.startswith("/orders/")
 

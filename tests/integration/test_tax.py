@@ -13,12 +13,12 @@ from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.integration.strangers import stranger
 
 
-def ask(shop: Shop, **changes: Any) -> httpx.Response:
+def request_quotation(shop: Shop, **changes: Any) -> httpx.Response:
     return shop.call("POST", PATH, json=REQUEST | changes, sign=True)
 
 
 def quote(shop: Shop, **changes: Any) -> dict[str, Any]:
-    answer = ask(shop, **changes)
+    answer = request_quotation(shop, **changes)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -46,16 +46,16 @@ def test_the_tax_systems_quotation_is_used(shop: Shop):
 
 
 @pytest.mark.parametrize("fault", [{"outage": True}, {"error_rate": 1}, {"latency_ms": 8000}])
-def test_cached_rates_are_as_good_and_say_so(shop: Shop, fault: dict):
+def test_cached_rates_give_the_same_tax_and_are_marked(shop: Shop, fault: dict):
     with shop.faults("tax", **fault):
         answers = [quote(shop) for _ in range(3)]
     assert {(answer["source"], answer["tax_total"]) for answer in answers} == {("cached_rates", TAX_IN_GERMANY)}
 
 
-def test_a_tax_system_that_is_down_is_left_alone_and_tried_again(shop: Shop):
+def test_a_failing_tax_system_opens_the_circuit_until_it_recovers(shop: Shop):
     """While the circuit is open no request waits for a slow system; it closes after the system recovers."""
     with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: patiently(lambda: ask(shop)), range(16)))
+        answers = list(clients.map(lambda _: patiently(lambda: request_quotation(shop)), range(16)))
         assert {answer.status_code for answer in answers} == {200}
         opened = shop.aws("dynamodb").get_item(TableName=table(shop), Key={"id": {"S": "circuit"}}, ConsistentRead=True)
         assert int(opened["Item"]["failures"]["N"]) >= 5
@@ -107,6 +107,6 @@ def test_malformed_requests_are_a_problem(shop: Shop, body: str, status: int):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_only_services_that_may_ask_are_answered(shop: Shop):
+def test_only_authorized_services_get_a_quotation(shop: Shop):
     assert shop.call("POST", PATH, json=REQUEST).status_code == 403
     assert shop.call("POST", PATH, json=REQUEST, sign=True, session=stranger(shop)).status_code == 403

@@ -55,7 +55,7 @@ def command_line(checkout: Path) -> str:
 def holding_data(shop: Shop) -> dict[tuple[str, str], str]:
     """{(template, logical id): physical id} of every table, bucket and key of the shop."""
     client = shop.aws("cloudformation")
-    found = {}
+    physical_ids = {}
     for stack in client.get_paginator("describe_stacks").paginate().search("Stacks[]"):
         for one in (
             client.get_paginator("list_stack_resources")
@@ -63,8 +63,8 @@ def holding_data(shop: Shop) -> dict[tuple[str, str], str]:
             .search("StackResourceSummaries[]")
         ):
             if one["ResourceType"] in DATA:
-                found[stack["StackName"], one["LogicalResourceId"]] = one["PhysicalResourceId"]
-    return found
+                physical_ids[stack["StackName"], one["LogicalResourceId"]] = one["PhysicalResourceId"]
+    return physical_ids
 
 
 def next_number(shop: Shop) -> int:
@@ -81,7 +81,7 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     basket = fill_basket(shop, products[0], 2)
     number = submit(shop, body(fill_basket(shop, products[0]))).json()["order_number"]
     assert ended(shop, number)["status"] == "Complete"
-    kept: dict[str, Any] = shop.call("GET", f"/basket/v1/baskets/{basket}").json()
+    stored_basket: dict[str, Any] = shop.call("GET", f"/basket/v1/baskets/{basket}").json()
     stores, last = holding_data(shop), next_number(shop)
     other.run(before, command_line(before), "stop")
 
@@ -90,10 +90,10 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     after = holding_data(shop)
     assert stores
     assert {name: after.get(name) for name in stores} == stores
-    assert shop.call("GET", f"/basket/v1/baskets/{basket}").json() == kept
+    assert shop.call("GET", f"/basket/v1/baskets/{basket}").json() == stored_basket
     assert status(shop, number).json()["status"] == "Complete"
     assert next_number(shop) > last
-    # What was begun before can be ended after.
+    # A basket filled before the update can be ordered after it.
     assert (
         ended(shop, submit(shop, body(basket), **{"Idempotency-Key": unique("k")}).json()["order_number"])["status"]
         == "Complete"

@@ -45,11 +45,11 @@ def codes(batches: dict[int, dict[str, Any]]) -> list[str]:
 def stored(shop: Shop, codes: list[str]) -> int:
     """How many of these codes the voucher table holds."""
     table, dynamodb = shop.address("vouchers", "table-name"), shop.aws("dynamodb")
-    found = 0
+    count = 0
     for start in range(0, len(codes), 100):
         keys = [{"code": {"S": code}} for code in codes[start : start + 100]]
-        found += len(dynamodb.batch_get_item(RequestItems={table: {"Keys": keys}})["Responses"][table])
-    return found
+        count += len(dynamodb.batch_get_item(RequestItems={table: {"Keys": keys}})["Responses"][table])
+    return count
 
 
 def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches: dict[int, dict[str, Any]]):
@@ -100,7 +100,9 @@ def test_batches_are_an_admins(shop: Shop, batches: dict[int, dict[str, Any]]):
         ({"notify": "nobody"}, "/notify"),
     ],
 )
-def test_what_is_wrong_is_named(shop: Shop, admin: dict[str, str], changed: dict[str, Any], pointer: str):
+def test_an_invalid_request_is_400_with_a_pointer(
+    shop: Shop, admin: dict[str, str], changed: dict[str, Any], pointer: str
+):
     answer = shop.call("POST", "/vouchers/v1/voucher-batches", json=batch_request(**changed), headers=admin)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == pointer
@@ -133,7 +135,7 @@ def test_the_signer_may_read_one_file_only(shop: Shop, batches: dict[int, dict[s
     assert actions == ["s3:GetObject", "kms:Decrypt"]
 
 
-def test_a_link_that_works_once_works_once(shop: Shop, admin: dict[str, str]):
+def test_a_single_use_link_works_once(shop: Shop, admin: dict[str, str]):
     batch = wait_for_batch(shop, admin, create_batch(shop, admin, count=1, one_time=True))
     first = fetch(batch["download"]["url"])
     assert first.status_code == 303
@@ -171,7 +173,7 @@ def policy(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_one_of_many_redemptions_at_once_is_the_one(shop: Shop, codes: list[str]):
+def test_one_of_many_simultaneous_redemptions_succeeds(shop: Shop, codes: list[str]):
     path = f"/vouchers/v1/vouchers/{codes[0]}/redemptions"
 
     def redeem(n: int) -> int:
@@ -194,12 +196,12 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
         assert (answer.status_code, answer.json()["code"]) == (404, "VOUCHER_NOT_FOUND")
 
 
-def test_an_admin_gives_back_a_voucher_that_bought_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
+def test_an_admin_releases_a_voucher_that_paid_for_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
     path = f"/vouchers/v1/vouchers/{codes[-1]}/redemptions"
     redemption = {"order_number": "T900000001"}
     assert patiently(lambda: shop.call("POST", path, json=redemption)).status_code in (200, 201)
-    refused = shop.call("DELETE", path, headers=admin)
-    assert (refused.status_code, refused.json()["code"]) == (409, "VOUCHER_REDEEMED")
+    response = shop.call("DELETE", path, headers=admin)
+    assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_REDEEMED")
     released = f"{path}?order_number=T900000001"
     assert shop.call("DELETE", released).status_code == 401
     assert [patiently(lambda: shop.call("DELETE", released, headers=admin)).status_code for _ in "ab"] == [204, 204]
@@ -216,7 +218,7 @@ def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str,
     assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
     answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_CANCELLED")
-    # Whose role may not list the bucket is not told that the file is gone.
+    # A role that may not list the bucket gets 403 instead of 404 for a deleted file.
     assert fetch(early["download"]["url"]).status_code == 403
     assert "download" not in shop.call("GET", path, headers=admin).json()
 
@@ -255,8 +257,8 @@ def waiting(shop: Shop) -> int:
     return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
 
 
-def test_nothing_that_opens_anything_is_in_logs_or_histories(shop: Shop, batches: dict[int, dict[str, Any]]):
-    """Codes, links, tokens and addresses; after every other test of this module has left its traces."""
+def test_logs_and_histories_contain_no_secrets(shop: Shop, batches: dict[int, dict[str, Any]]):
+    """Codes, links, tokens and addresses; runs after every other test of this module has written its logs."""
     logs, states = shop.aws("logs"), shop.aws("stepfunctions")
     mail = ""
     for prefix in (f"/aws/lambda/setpieces-{shop.stage}-vouchers-", f"/setpieces/{shop.stage}/api/vouchers"):
@@ -282,15 +284,20 @@ def test_a_stalled_batch_is_restarted_or_failed(
 ):
     table, dynamodb = shop.address("vouchers", "batches-table-name"), shop.aws("dynamodb")
     item = dynamodb.get_item(TableName=table, Key={"batch_id": {"S": batches[1]["batch_id"]}})["Item"]
-    left = {
+    batch_item = {
         name: value
         for name, value in item.items()
         if name in {*batch_request(), "one_time", "created_at", "correlation_id"}
     }
-    left |= {name: item[name] for name in ("key_version", "purge_at") if name in item}
+    batch_item |= {name: item[name] for name in ("key_version", "purge_at") if name in item}
     name, since = f"VB{uuid4().hex[:24]}", (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    left |= {"batch_id": {"S": name}, "status": {"S": "PENDING"}, "open": {"S": "open"}, "updated_at": {"S": since}}
-    dynamodb.put_item(TableName=table, Item=left | {"attempts": {"N": str(attempts)}})
+    batch_item |= {
+        "batch_id": {"S": name},
+        "status": {"S": "PENDING"},
+        "open": {"S": "open"},
+        "updated_at": {"S": since},
+    }
+    dynamodb.put_item(TableName=table, Item=batch_item | {"attempts": {"N": str(attempts)}})
     sweep = f"setpieces-{shop.stage}-vouchers-sweep-batches"
 
     def ended() -> bool:

@@ -41,18 +41,18 @@ def test_the_front_door_refuses_with_the_deployed_response(address: str, path: s
     with client(address) as http:
         answers = [http.get(path, headers=headers) for _ in range(11)]
     assert not any("from your address" in answer.text for answer in answers[:10])
-    refused = answers[-1]
-    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/json")
-    assert refused.headers["access-control-allow-origin"] == "*"
-    assert refused.headers["retry-after"] == "60"
-    assert refused.json()["code"] == "THROTTLED"
-    assert refused.json()["status"] == 429
+    response = answers[-1]
+    assert (response.status_code, response.headers["content-type"]) == (429, "application/json")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["retry-after"] == "60"
+    assert response.json()["code"] == "THROTTLED"
+    assert response.json()["status"] == 429
     with client("127.0.0.24") as http:
         assert "from your address" not in http.get(path).text, "another address is another count"
 
 
 @pytest.mark.usefixtures("shop", "counted")
-def test_a_page_is_refused_whatever_a_client_says_to_be():
+def test_forged_address_headers_do_not_avoid_the_limit():
     with client("127.0.0.25") as http:
         answers = [
             http.get(
@@ -67,7 +67,7 @@ def test_a_page_is_refused_whatever_a_client_says_to_be():
 
 @pytest.mark.usefixtures("shop", "counted")
 def test_the_calls_of_the_storefront_are_not_counted():
-    """What its container is given is what the web ACL knows."""
+    """The web ACL knows the secret that the storefront's container receives."""
     token = storefront.environment(cloud_session(), AWS_ENDPOINT)["STOREFRONT_TOKEN"]
     with client("127.0.0.26") as http:
         answers = [http.get("/catalog/v1/products", headers={"X-Storefront-Token": token}) for _ in range(20)]

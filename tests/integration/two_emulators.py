@@ -77,7 +77,7 @@ class Cloud:
     def function(self, code: str, **settings: Any) -> str:
         """The name of a new function whose file is ``code``, and whose role may do nothing.
 
-        It is given half a minute, as a busy machine may need more than the three seconds that are usual."""
+        Its timeout is half a minute, as a busy machine may need more than the usual three seconds."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr(zipfile.ZipInfo("app.py"), code)  # without its time: the same code is the same archive
@@ -103,13 +103,13 @@ class Cloud:
         CloudFormation works with ``role``, or with the caller's permissions."""
         api, new = self.aws("cloudformation"), not name
         name = name or unique("stack")
-        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        stack_parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         send = api.create_stack if new else api.update_stack
         try:
             send(
                 StackName=name,
                 TemplateBody=json.dumps(template),
-                Parameters=given,
+                Parameters=stack_parameters,
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
                 **({"RoleARN": role} if role else {}),
             )

@@ -36,7 +36,7 @@ def run_relay(shop: Shop) -> None:
 def collect_events(
     shop: Shop, url: str, received_events: list[dict[str, Any]], customers: set[str]
 ) -> list[dict[str, Any]]:
-    """Events of ``customers`` so far, in the order in which the bus delivered them."""
+    """Collects the events of ``customers`` so far, in the order in which the bus delivered them."""
     received_events += [event["detail"]["event"] for event in received(shop, url, wait_seconds=1)]
     return [event for event in received_events if event["data"]["customer_id"] in customers]
 

@@ -1,4 +1,4 @@
-"""``make events`` as one uses it: it shows what happens, ends with Ctrl-C, and leaves nothing behind."""
+"""``make events`` in a terminal: it shows events, ends with Ctrl-C, and leaves nothing behind."""
 
 import os
 import signal

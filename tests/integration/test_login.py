@@ -87,7 +87,7 @@ def test_data_sync_receives_a_sign_in(shop: Shop, customer: dict):
 
 
 def expires(shop: Shop, token: str, seconds: int | None = None) -> int:
-    """When a session expires; ``seconds`` from now from now on, if it is given."""
+    """The expiry of a session; ``seconds`` sets it to that many seconds from now."""
     item = {
         "TableName": shop.address("login", "sessions-table-name"),
         "Key": {"session_hash": {"S": sha256(token.encode()).hexdigest()}},

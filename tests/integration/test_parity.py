@@ -530,23 +530,26 @@ def test_concurrency_by_parameter(plain: Cloud, corrected: Cloud):
 def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
     code = (
         "def handler(event, context):\n"
-        "    def judged(r): return r | {'result': 'ProcessingFailed' if r['data'] == 'Ymxh' else 'Ok'}\n"
-        "    return {'records': [judged(record) for record in event['records']]}"
+        "    def processed(r): return r | {'result': 'ProcessingFailed' if r['data'] == 'Ymxh' else 'Ok'}\n"
+        "    return {'records': [processed(record) for record in event['records']]}"
     )
 
-    def kept(cloud: Cloud, *folders: str) -> tuple[dict[str, list[bytes]], str]:
+    def delivered_objects(cloud: Cloud, *folders: str) -> tuple[dict[str, list[bytes]], str]:
         """(objects by folder once the good records and ``folders`` are there, the answer to a batch that is too large)"""
         s3, firehose, name = cloud.aws("s3"), cloud.aws("firehose"), unique("stream")
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         to = {"BucketARN": f"arn:aws:s3:::{name}", "RoleARN": cloud.role("firehose"), "CompressionFormat": "GZIP"}
-        judge = [{"ParameterName": "LambdaArn", "ParameterValue": cloud.function(code)}]
+        processor_parameters = [{"ParameterName": "LambdaArn", "ParameterValue": cloud.function(code)}]
         firehose.create_delivery_stream(
             DeliveryStreamName=name,
             ExtendedS3DestinationConfiguration=to
             | {
                 "Prefix": "good/",
                 "ErrorOutputPrefix": "bad/",
-                "ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": judge}]},
+                "ProcessingConfiguration": {
+                    "Enabled": True,
+                    "Processors": [{"Type": "Lambda", "Parameters": processor_parameters}],
+                },
                 "S3BackupMode": "Enabled",
                 "S3BackupConfiguration": to | {"Prefix": "source/"},
             },
@@ -555,24 +558,24 @@ def test_firehose_deliveries(plain: Cloud, corrected: Cloud):
         firehose.put_record_batch(DeliveryStreamName=name, Records=records)
 
         def objects() -> dict[str, list[bytes]]:
-            found: dict[str, list[bytes]] = {}
+            by_folder: dict[str, list[bytes]] = {}
             for each in s3.list_objects_v2(Bucket=name).get("Contents", []):
                 content = s3.get_object(Bucket=name, Key=each["Key"])["Body"].read()
                 plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-                found.setdefault(each["Key"].partition("/")[0], []).append(plain)
+                by_folder.setdefault(each["Key"].partition("/")[0], []).append(plain)
             # Objects of the plain one have names of chance, and so no order.
-            complete = b"".join(sorted(found.get("good", []))) == b"one\ntwo\n" and found.keys() >= set(folders)
-            return found if complete else {}
+            complete = b"".join(sorted(by_folder.get("good", []))) == b"one\ntwo\n" and by_folder.keys() >= set(folders)
+            return by_folder if complete else {}
 
         large = [{"Data": b"x" * 1_000_000}] * 5
         return eventually(objects), error_code(firehose.put_record_batch, DeliveryStreamName=name, Records=large)
 
-    objects, refusal = kept(plain)
+    objects, refusal = delivered_objects(plain)
     assert sorted(objects) == ["good"]
     assert len(objects["good"]) == 2
     assert refusal == ""
     # A delivery writes one object after the other.
-    objects, refusal = kept(corrected, "source", "bad")
+    objects, refusal = delivered_objects(corrected, "source", "bad")
     assert objects["good"] == [b"one\ntwo\n"]
     assert objects["source"] == [b"one\nblatwo\n"]
     assert [json.loads(content)["rawData"] for content in objects["bad"]] == ["Ymxh"]
@@ -746,11 +749,11 @@ for number in range(1000):
     item = {"p": {"S": "p"}, "s": {"S": f"{number // 3:04}-{number}"}}
     assert dynamodb._put_item({"TableName": "table", "Item": item})[0] == 200
 evaluate, calls = dynamodb._evaluate_condition, []
-dynamodb._evaluate_condition = lambda *given, **named: calls.append(1) or evaluate(*given, **named)
+dynamodb._evaluate_condition = lambda *args, **kwargs: calls.append(1) or evaluate(*args, **kwargs)
 query = {"TableName": "table", "KeyConditionExpression": "p = :p AND begins_with(s, :s)"}
 query |= {"ExpressionAttributeValues": {":p": {"S": "p"}, ":s": {"S": "0200-"}}}
-found = json.loads(dynamodb._query(query)[2])["Items"]
-assert [item["s"]["S"] for item in found] == ["0200-600", "0200-601", "0200-602"], found
+items = json.loads(dynamodb._query(query)[2])["Items"]
+assert [item["s"]["S"] for item in items] == ["0200-600", "0200-601", "0200-602"], items
 print(len(calls))
 """,
     )

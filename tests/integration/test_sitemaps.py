@@ -233,5 +233,5 @@ def test_other_objects_of_the_bucket_are_not_served(shop: Shop, path: str):
 
 
 def test_an_unknown_sitemap_is_404(shop: Shop):
-    """The CDN may list the bucket: a crawler gives up what is 404, and comes back for what is 403."""
+    """The CDN may list the bucket: a crawler drops a URL that is 404, and retries one that is 403."""
     assert shop.call("GET", "/sitemaps/none.xml").status_code == 404

@@ -53,7 +53,7 @@ def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def ask(shop: Shop, email: str, **headers: str) -> httpx.Response:
+def request_sign_up(shop: Shop, email: str, **headers: str) -> httpx.Response:
     new = {"email": email, "name": "Ada"}
     return patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
 
@@ -66,7 +66,7 @@ def confirm(shop: Shop, token: str, password: str) -> httpx.Response:
 @READS_MAIL
 def test_from_sign_up_to_rewards(shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
-    response = ask(shop, email)
+    response = request_sign_up(shop, email)
     assert (response.status_code, response.json()) == (202, {"status": "PENDING"})
     answer = confirm(shop, newest_token(shop, email), password)
     assert answer.status_code == 201, answer.text
@@ -90,7 +90,7 @@ def test_from_sign_up_to_rewards(shop: Shop):
 @READS_MAIL
 def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
-    ask(shop, email)
+    request_sign_up(shop, email)
     token = newest_token(shop, email)
     with ThreadPoolExecutor(4) as clients:
         answers = [future.result() for future in [clients.submit(confirm, shop, token, password) for _ in range(4)]]
@@ -107,7 +107,7 @@ def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
     new, key = f"{unique('mail')}@example.com", unique("sign-up")
     events = []
     for email in (new, ada.email):
-        answer = ask(shop, email, **{"Idempotency-Key": key})
+        answer = request_sign_up(shop, email, **{"Idempotency-Key": key})
         events.append((answer.status_code, answer.content, sorted(answer.headers)))
         assert newest_token(shop, email)
     assert events[0] == events[1]
@@ -117,7 +117,7 @@ def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
 @READS_MAIL
 def test_the_same_key_is_mailed_once(shop: Shop):
     email, key = f"{unique('mail')}@example.com", unique("sign-up")
-    assert {ask(shop, email, **{"Idempotency-Key": key}).status_code for _ in range(3)} == {202}
+    assert {request_sign_up(shop, email, **{"Idempotency-Key": key}).status_code for _ in range(3)} == {202}
     assert len(outbox(shop, email)) == 1
 
 

@@ -150,24 +150,24 @@ def test_the_same_key_is_the_same_order_also_at_the_same_time(shop: Shop, produc
 
 
 def test_an_order_is_visible_to_its_customer_only(shop: Shop, product: dict):
-    mine, theirs = session_of(shop, "customer"), session_of(shop, "admin")
-    own = submit(shop, body(fill_basket(shop, product)), mine).json()["order_number"]
+    customer_token, admin_token = session_of(shop, "customer"), session_of(shop, "admin")
+    own = submit(shop, body(fill_basket(shop, product)), customer_token).json()["order_number"]
     guests = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
-    unknown = status(shop, "T000000001", mine)
+    unknown = status(shop, "T000000001", customer_token)
     assert unknown.status_code == 404
-    assert status(shop, own, mine).status_code == 200
+    assert status(shop, own, customer_token).status_code == 200
     assert status(shop, guests).status_code == 200
 
     def without_id(answer: httpx.Response) -> dict[str, Any]:
         return {name: value for name, value in answer.json().items() if name != "request_id"}
 
-    for hidden in (status(shop, own, theirs), status(shop, own), status(shop, guests, theirs)):
+    for hidden in (status(shop, own, admin_token), status(shop, own), status(shop, guests, admin_token)):
         assert hidden.status_code == 404
         assert without_id(hidden) == without_id(unknown)
     assert status(shop, own, "A" * 43).status_code == 401
-    another = submit(shop, body(fill_basket(shop, product)), theirs)
+    another = submit(shop, body(fill_basket(shop, product)), admin_token)
     assert (another.status_code, another.json()["code"]) == (403, "CUSTOMER_MISMATCH")
-    assert ended(shop, own, mine)["status"] == "Complete"
+    assert ended(shop, own, customer_token)["status"] == "Complete"
     assert ended(shop, guests)["status"] == "Complete"
 
 
@@ -247,16 +247,16 @@ def history(shop: Shop, session: str | None, query: str = "") -> httpx.Response:
 
 def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: dict):
     member = sign_up(shop)
-    mine = member.token
-    assert history(shop, mine).json() == {"items": []}
+    token = member.token
+    assert history(shop, token).json() == {"items": []}
     numbers: list[str] = []
     for _ in range(2):
         payload = body(fill_basket(shop, product), customer_id=member.customer_id)
-        numbers.insert(0, submit(shop, payload, mine, **{"Idempotency-Key": unique("order")}).json()["order_number"])
+        numbers.insert(0, submit(shop, payload, token, **{"Idempotency-Key": unique("order")}).json()["order_number"])
     guests = submit(shop, body(fill_basket(shop, product), customer_id=member.customer_id)).json()["order_number"]
     for number in numbers:
-        assert ended(shop, number, mine)["status"] == "Complete"
-    answer = history(shop, mine)
+        assert ended(shop, number, token)["status"] == "Complete"
+    answer = history(shop, token)
     assert answer.headers["cache-control"] == "private, no-store"
     orders = answer.json()["items"]
     assert [order["order_number"] for order in orders] == numbers
@@ -264,7 +264,7 @@ def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: 
     assert {order["status"] for order in orders} == {"Complete"}
     assert {(order["amount"] > 0, order["currency"]) for order in orders} == {(True, "EUR")}
     assert set(orders[0]) == {"order_number", "status", "updated_at", "amount", "currency"}
-    older = history(shop, mine, f"?page_token={numbers[0]}").json()["items"]
+    older = history(shop, token, f"?page_token={numbers[0]}").json()["items"]
     assert [order["order_number"] for order in older] == numbers[1:]
     assert numbers[0] not in history(shop, session_of(shop, "customer")).text
 

@@ -97,8 +97,8 @@ def test_a_slow_charge_is_stored_although_its_caller_timed_out(shop: Shop):
     key, body = unique("charge"), charge(payment_token="tok_slow")
     with pytest.raises(httpx.TimeoutException):
         at(shop, "POST", "payments/charges", body, headers={"Idempotency-Key": key}, timeout=1)
-    found = eventually(lambda: at(shop, "GET", f"payments/charges/{key}").raise_for_status())
-    assert found.json()["status"] == "authorized"
+    response = eventually(lambda: at(shop, "GET", f"payments/charges/{key}").raise_for_status())
+    assert response.json()["status"] == "authorized"
     assert len(shop.ledger("charges", key)) == 1
 
 

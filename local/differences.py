@@ -220,7 +220,7 @@ DIFFERENCES = (
         reason="all programs and web pages on this machine can reach the port; only the CDN is public",
         where="local/request_guard.py:check",
         tests=(
-            "tests/unit/local/test_local_request_guard.py::test_which_hosts_are_served",
+            "tests/unit/local/test_local_request_guard.py::test_only_requests_for_known_hosts_are_served",
             "tests/integration/test_closed_to_others.py::test_the_requests_of_a_foreign_page_are_refused",
             "tests/browser/test_foreign_pages.py::test_a_foreign_page_reads_nothing_and_creates_nothing",
         ),
@@ -331,7 +331,7 @@ DIFFERENCES = (
         where="local/processes.py:_clean",
         tests=(
             f"{PROBE}environment",
-            "tests/unit/local/test_local_processes.py::test_functions_inherit_nothing_of_the_developers",
+            "tests/unit/local/test_local_processes.py::test_functions_do_not_inherit_the_developers_environment",
         ),
     ),
     # --- events and queues ---
@@ -439,7 +439,7 @@ DIFFERENCES = (
         local="the front door derives from the code which headers get the viewer's address, and sets them",
         reason="the local cloud does not run JavaScript",
         where="local/edge.py:viewer_headers",
-        tests=(f"{GATEWAY}front_door.py::test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be",),
+        tests=(f"{GATEWAY}front_door.py::test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients",),
         on_aws="`aws cloudfront test-function` with a forged `x-viewer-address`",
     ),
     *(
@@ -512,7 +512,7 @@ DIFFERENCES = (
         local="the front door accepts plain HTTP and calls the CDN by its name",
         reason="loopback has no certificate that browsers trust",
         where="local/edge.py:fetch",
-        tests=(f"{GATEWAY}front_door.py::test_what_is_no_services_is_the_cdns",),
+        tests=(f"{GATEWAY}front_door.py::test_a_path_of_no_service_goes_to_the_cdn",),
         on_aws="`curl -sI http://<site>/` redirects to https",
     ),
     Difference(

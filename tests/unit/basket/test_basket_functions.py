@@ -46,7 +46,7 @@ def test_a_basket_from_first_to_last(baskets, send, commerce):
     assert send("show_basket")[1]["items"] == []
 
 
-def test_what_a_newer_version_has_stored_is_kept_and_not_shown(baskets, send, commerce):
+def test_members_of_a_newer_version_are_stored_and_not_shown(baskets, send, commerce):
     """A canary of 10 % stores it, and the older version beside it changes the same basket."""
     send("add_item", ONE, idempotency_key="k-1")
     item = stored(baskets)
@@ -54,11 +54,11 @@ def test_what_a_newer_version_has_stored_is_kept_and_not_shown(baskets, send, co
     baskets.put("Table", item)
     send("add_item", ONE, idempotency_key="k-2")
     send("change_item", {"quantity": 3}, "SP-1")
-    _, shown, _ = send("show_basket")
+    _, contents, _ = send("show_basket")
     item = stored(baskets)
     assert [item["newer"], item["lines"]["SP-1"]["newer"], item["answers"][0]["newer"]] == ["kept"] * 3
     assert item["lines"]["SP-1"]["quantity"] == 3
-    assert "newer" not in json.dumps(shown)
+    assert "newer" not in json.dumps(contents)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_another_media_type_is_a_415(baskets, send, commerce, function: str):
     "basket", ["", "mine", "x" * 21, "x" * 65, *(BASKET + end for end in (" b", "/b", "%2e", "ä", "*", "\n"))]
 )
 @pytest.mark.parametrize("function", ["add_item", "show_basket", "change_item", "remove_item"])
-def test_what_cannot_be_a_basket_is_a_400(baskets, send, commerce, function: str, basket: str):
+def test_an_invalid_basket_id_is_a_400(baskets, send, commerce, function: str, basket: str):
     body = {"add_item": ONE, "change_item": {"quantity": 1}}.get(function)
     assert send(function, body, "SP-1", basket=basket)[0] == 400
 
@@ -119,13 +119,15 @@ def test_what_cannot_be_a_basket_is_a_400(baskets, send, commerce, function: str
         (Answer(200, PRODUCT | {"max_per_customer": 2}), 422, "QUANTITY_LIMIT"),
     ],
 )
-def test_what_the_platform_does_not_confirm_is_not_done(baskets, send, commerce, answer, status: int, code: str):
+def test_an_item_that_the_platform_does_not_confirm_is_not_stored(
+    baskets, send, commerce, answer, status: int, code: str
+):
     send("add_item", ONE)
     before = stored(baskets)
     commerce.answer = answer
     for function, body in (("add_item", {"sku": "SP-1", "quantity": 3}), ("change_item", {"quantity": 3})):
-        got, problem, headers = send(function, body, "SP-1")
-        assert (got, problem["code"]) == (status, code)
+        response_status, problem, headers = send(function, body, "SP-1")
+        assert (response_status, problem["code"]) == (status, code)
         assert ("Retry-After" in headers) == (status == 503)
     assert stored(baskets) == before
 
@@ -148,7 +150,7 @@ def test_a_malformed_key_is_a_400(baskets, send, commerce, key: str):
 @pytest.mark.parametrize(
     ("function", "body"), [("add_item", ONE), ("change_item", {"quantity": 2}), ("remove_item", None)]
 )
-def test_another_state_than_if_match_says_is_a_412(baskets, send, commerce, function: str, body, tag: str):
+def test_a_version_other_than_if_match_is_a_412(baskets, send, commerce, function: str, body, tag: str):
     send("add_item", ONE)
     before = stored(baskets)
     assert send(function, body, "SP-1", if_match=tag)[0] == 412
@@ -156,7 +158,7 @@ def test_another_state_than_if_match_says_is_a_412(baskets, send, commerce, func
 
 
 @pytest.mark.parametrize(("function", "body"), [("change_item", {"quantity": 2}), ("remove_item", None)])
-def test_what_is_not_there_is_a_404(baskets, send, commerce, function: str, body):
+def test_a_missing_item_is_a_404(baskets, send, commerce, function: str, body):
     assert send(function, body, "SP-1")[1]["code"] == "BASKET_NOT_FOUND"
     send("add_item", ONE)
     assert send(function, body, "SP-2")[1]["code"] == "LINE_NOT_FOUND"

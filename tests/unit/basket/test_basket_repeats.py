@@ -43,14 +43,15 @@ def test_an_addition_is_repeated_on_a_basket_that_another_request_changes_meanwh
 def test_an_addition_whose_answer_was_lost_is_done_once(send, commerce, faults: Faults, headers: dict[str, str]):
     send("add_item", ONE)
     faults.lose_answer("PutItem")
-    status, body, answered = send("add_item", {"sku": "SP-1", "quantity": 2}, **headers)
-    assert (status, body["item"]["quantity"], answered["ETag"]) == (200, 3, '"2"')
+    status, body, response_headers = send("add_item", {"sku": "SP-1", "quantity": 2}, **headers)
+    assert (status, body["item"]["quantity"], response_headers["ETag"]) == (200, 3, '"2"')
     assert send("show_basket")[1]["totals"]["quantity"] == 3
 
 
 @pytest.mark.parametrize("headers", [{}, {"if_match": '"1"'}], ids=str)
 @pytest.mark.parametrize(
-    ("function", "sent", "status", "left"), [("change_item", {"quantity": 5}, 200, [5]), ("remove_item", None, 204, [])]
+    ("function", "body", "status", "quantities"),
+    [("change_item", {"quantity": 5}, 200, [5]), ("remove_item", None, 204, [])],
 )
 def test_a_change_whose_answer_was_lost_is_answered_as_done_once(
     send,
@@ -58,15 +59,15 @@ def test_a_change_whose_answer_was_lost_is_answered_as_done_once(
     faults: Faults,
     headers: dict[str, str],
     function: str,
-    sent: Any,
+    body: Any,
     status: int,
-    left: list[int],
+    quantities: list[int],
 ):
     send("add_item", ONE)
     faults.lose_answer("UpdateItem")
-    answered, _, tags = send(function, sent, "SP-1", **headers)
-    assert (answered, tags["ETag"]) == (status, '"2"')
-    assert [item["quantity"] for item in send("show_basket")[1]["items"]] == left
+    response_status, _, tags = send(function, body, "SP-1", **headers)
+    assert (response_status, tags["ETag"]) == (status, '"2"')
+    assert [item["quantity"] for item in send("show_basket")[1]["items"]] == quantities
 
 
 def test_an_addition_without_a_key_is_done_once_though_others_change_the_basket_before_it_is_repeated(
@@ -79,7 +80,7 @@ def test_an_addition_without_a_key_is_done_once_though_others_change_the_basket_
     assert send("show_basket")[1]["totals"]["quantity"] == 7
 
 
-def test_a_removal_that_is_repeated_leaves_what_was_added_since(send, commerce, faults: Faults):
+def test_a_repeated_removal_keeps_items_that_were_added_since(send, commerce, faults: Faults):
     send("add_item", {"sku": "SP-1", "quantity": 3})
     faults.lose_answer("UpdateItem", meanwhile=lambda: send("add_item", ONE))
     assert send("remove_item", sku="SP-1")[0] == 204

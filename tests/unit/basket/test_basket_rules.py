@@ -36,8 +36,8 @@ def basket(*quantities: int, **changes) -> Basket:
     return replace(Basket("b", 3, "EUR", lines, (), NOW + 10), **changes)
 
 
-def add_one(held: Basket, product: Product, precondition: Precondition, idempotency: Idempotency):
-    return add_once(held, AddItem("b", product.sku, 1, precondition, idempotency), product, NOW)
+def add_one(stored_basket: Basket, product: Product, precondition: Precondition, idempotency: Idempotency):
+    return add_once(stored_basket, AddItem("b", product.sku, 1, precondition, idempotency), product, NOW)
 
 
 def test_a_first_product_makes_the_basket():
@@ -50,7 +50,7 @@ def test_more_of_the_same_is_summed_at_the_present_price():
 
 
 @pytest.mark.parametrize(
-    ("held", "product", "quantity", "status", "code"),
+    ("stored_basket", "product", "quantity", "status", "code"),
     [
         (basket(), replace(TOWER, purchasable=False), 1, 409, "NOT_PURCHASABLE"),
         (basket(), replace(TOWER, stock=0), 1, 409, "INSUFFICIENT_STOCK"),
@@ -63,9 +63,11 @@ def test_more_of_the_same_is_summed_at_the_present_price():
         (basket(*[1] * MAX_LINES), replace(TOWER, sku="SP-999"), 1, 409, "BASKET_FULL"),
     ],
 )
-def test_what_does_not_fit_is_refused(held: Basket, product: Product, quantity: int, status: int, code: str):
+def test_an_item_over_the_limits_is_refused(
+    stored_basket: Basket, product: Product, quantity: int, status: int, code: str
+):
     with pytest.raises(Refused) as refused:
-        add_item(held, product, quantity, NOW)
+        add_item(stored_basket, product, quantity, NOW)
     assert (status_of(refused.value), refused.value.code) == (status, code)
 
 
@@ -78,13 +80,13 @@ def test_an_empty_basket_takes_any_currency():
 
 
 @pytest.mark.parametrize(("expires_at", "there"), [(NOW + 1, True), (NOW, False), (NOW - 1, False)])
-def test_an_expired_basket_is_no_basket_but_its_version_goes_on(expires_at: int, there: bool):
-    seen = basket(1, expires_at=expires_at).as_of(NOW)
-    assert (seen.exists, seen.version, bool(seen.lines)) == (there, 3, there)
+def test_an_expired_basket_is_empty_and_its_version_increases(expires_at: int, there: bool):
+    current = basket(1, expires_at=expires_at).as_of(NOW)
+    assert (current.exists, current.version, bool(current.lines)) == (there, 3, there)
 
 
 @pytest.mark.parametrize(
-    ("precondition", "held", "met"),
+    ("precondition", "stored_basket", "met"),
     [
         (Precondition(), Basket("b"), True),
         (Precondition(), basket(), True),
@@ -96,9 +98,9 @@ def test_an_expired_basket_is_no_basket_but_its_version_goes_on(expires_at: int,
         (Precondition(frozenset({3}), True), basket(expires_at=NOW).as_of(NOW), False),
     ],
 )
-def test_if_match(precondition: Precondition, held: Basket, met: bool):
+def test_if_match(precondition: Precondition, stored_basket: Basket, met: bool):
     with nullcontext() if met else pytest.raises(Refused, match="BASKET_CHANGED"):
-        precondition.check(held)
+        precondition.check(stored_basket)
 
 
 def test_a_repeated_request_gets_its_answer_and_changes_nothing():
@@ -115,30 +117,32 @@ def test_a_repeated_request_gets_its_answer_and_changes_nothing():
 
 
 def test_only_the_last_answers_are_kept():
-    held = Basket("b")
+    stored_basket = Basket("b")
     for n in range(MAX_RECORDED_RESPONSES + 5):
-        held, _ = add_one(held, replace(TOWER, sku=f"SP-{n}"), ANY, Idempotency(str(n), "r"))
-    assert [answer.key for answer in held.answers] == [str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)]
+        stored_basket, _ = add_one(stored_basket, replace(TOWER, sku=f"SP-{n}"), ANY, Idempotency(str(n), "r"))
+    assert [answer.key for answer in stored_basket.answers] == [str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)]
 
 
 quantities = st.integers(min_value=1, max_value=200)
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), quantities), max_size=30))
-def test_totals_are_the_sum_of_what_was_accepted(requests: list[tuple[int, int]]):
-    held = Basket("b")
+def test_totals_are_the_sum_of_the_accepted_quantities(requests: list[tuple[int, int]]):
+    stored_basket = Basket("b")
     accepted: dict[str, int] = {}
     for n, quantity in requests:
         product = replace(TOWER, sku=f"SP-{n}", unit_price=n * 100)
         try:
-            held = add_item(held, product, quantity, NOW)
+            stored_basket = add_item(stored_basket, product, quantity, NOW)
         except Refused:
             continue
         accepted[product.sku] = accepted.get(product.sku, 0) + quantity
-    assert {sku: line.quantity for sku, line in held.lines.items()} == accepted
-    assert totals_view(held)["amount"] == sum(int(sku[3:]) * 100 * quantity for sku, quantity in accepted.items())
-    assert all(1 <= line.quantity <= TOWER.max_per_customer for line in held.lines.values())
-    assert [item["sku"] for item in basket_view(held)["items"]] == sorted(accepted)
+    assert {sku: line.quantity for sku, line in stored_basket.lines.items()} == accepted
+    assert totals_view(stored_basket)["amount"] == sum(
+        int(sku[3:]) * 100 * quantity for sku, quantity in accepted.items()
+    )
+    assert all(1 <= line.quantity <= TOWER.max_per_customer for line in stored_basket.lines.values())
+    assert [item["sku"] for item in basket_view(stored_basket)["items"]] == sorted(accepted)
 
 
 @given(quantities, quantities, st.booleans(), st.integers(0, 60))

@@ -40,7 +40,7 @@ def test_percentiles_are_of_good_answers():
     assert [percentile(answers, percent) for percent in (50, 95, 99)] == [51, 96, 100]
 
 
-def test_an_answer_belongs_to_the_phase_in_which_it_was_asked_for():
+def test_a_response_belongs_to_the_phase_of_its_request():
     spent = day(answer(0), answer(10), answer(19.9), answer(20), answer(30), answer(100))
     assert [len(spent.of(phase["name"])) for phase in PHASES] == [1, 2, 1, 2]
 
@@ -70,7 +70,7 @@ def test_recovery_is_as_fast_as_before_and_sheds_no_more_than_before(
     assert day(*before, *after, *shed).recovery_seconds() == recovered
 
 
-def test_load_is_bounded_whatever_was_asked_for(monkeypatch: pytest.MonkeyPatch):
+def test_the_requested_load_is_limited(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SETPIECES_LOAD_MINUTES", "600")
     monkeypatch.setenv("SETPIECES_LOAD_USERS", "5000")
     phases = Load.from_environment().phases()
@@ -79,7 +79,7 @@ def test_load_is_bounded_whatever_was_asked_for(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Results and page of their own."""
     for module, name, path in (
         (reports, "RESULTS", "results"),
@@ -92,29 +92,31 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_was_missed_is_on_the_page_with_its_reason(kept: Path):
+def test_a_missed_target_is_on_the_page_with_its_reason(results_folder: Path):
     report(
         "feeds", "Feeds", [{"way": "a|b", "n": 1234, "r": 0.5}], [Verdict("rate", "5 x", "4 x", False, "a slow day")]
     )
-    (kept / "results" / "runs.json").write_text(json.dumps({"vouchers": {"seconds": 60, "failure": "ended with 1"}}))
+    (results_folder / "results" / "runs.json").write_text(
+        json.dumps({"vouchers": {"seconds": 60, "failure": "ended with 1"}})
+    )
     plots.write()
-    page = (kept / "bench.md").read_text()
+    page = (results_folder / "bench.md").read_text()
     assert "| rate | 5 \N{MULTIPLICATION SIGN} | 4 \N{MULTIPLICATION SIGN} | **no** | a slow day |" in page
     assert "| a\\|b | 1,234 | 0.50 |" in page
     assert "**vouchers failed** when it was last run: ended with 1." in page
 
 
-def test_the_same_figures_give_the_same_plots(kept: Path):
+def test_the_same_figures_give_the_same_plots(results_folder: Path):
     rows = [
         {"curve": "feeds", "size": size, "ms per item": 2.0, "calls per item": calls}
         for size, calls in ((1, "-"), (10, 0.5))
     ]
     report("scaling", "Scaling", rows)
     plots.write()
-    first = {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
+    first = {path.name: path.read_bytes() for path in (results_folder / "plots").iterdir()}
     plots.write()
     assert set(first) == {"time.svg", "calls.svg"}
-    assert first == {path.name: path.read_bytes() for path in (kept / "plots").iterdir()}
+    assert first == {path.name: path.read_bytes() for path in (results_folder / "plots").iterdir()}
     # Text is text, and no font is part of the file.
     assert b">ms per item</text>" in first["time.svg"]
     assert b"@font-face" not in first["time.svg"]

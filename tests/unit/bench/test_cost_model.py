@@ -74,7 +74,7 @@ def test_every_unit_is_in_one_group_and_has_a_price():
     assert sum(grouped(used).values()) == pytest.approx(dollars(used))
 
 
-def test_what_is_counted_together_is_charged_one_by_one():
+def test_operations_that_are_measured_together_are_priced_per_operation():
     one, hundred = model().units("place an order", "orders"), model(of=100).units("place an order", "orders")
     assert dollars(hundred) == pytest.approx(dollars(one) / 100)
 
@@ -89,7 +89,7 @@ def test_a_month_is_so_many_operations():
     assert model().a_month(100)["orders"] == pytest.approx(one * 86_400 * 100 * cost_model.MONTH_DAYS)
 
 
-def test_rates_are_those_of_the_peak_and_what_is_fixed_neither_grows_nor_peaks():
+def test_rates_are_those_of_the_peak_except_fixed_ones():
     assert model().rate("place an order", 1) == pytest.approx(10)
     assert model().rate("place an order", 100) == pytest.approx(1000)
     assert model().rate("count the stock", 100) == pytest.approx(1)
@@ -104,13 +104,13 @@ def test_concurrency_is_littles_law_and_queues_keep_to_their_maximum():
 
 
 def test_a_limit_binds_where_demand_meets_it():
-    found = {limit.name: limit for limit in limits.limits(model())}
-    workers, throttle = found["workers of orders/Process"], found["throttle of the orders API"]
+    limits_by_name = {limit.name: limit for limit in limits.limits(model())}
+    workers, throttle = limits_by_name["workers of orders/Process"], limits_by_name["throttle of the orders API"]
     assert workers.allowed == pytest.approx(10 / 0.2)
     assert workers.used(model(), 1) == pytest.approx(20 / 50)
     assert limits.binds_at(workers, model()) == pytest.approx(2.5)
     assert limits.binds_at(throttle, model()) == pytest.approx(100)
-    assert limits.binds_at(found["mails"], model()) == float("inf")
+    assert limits.binds_at(limits_by_name["mails"], model()) == float("inf")
     shares = [share for _, share in limits.ranked(model(), 1)]
     assert shares == sorted(shares, reverse=True)
 

@@ -88,7 +88,7 @@ def _newer_attribute(answer: external.Answer, name: str) -> Any:
 
 
 def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any], Callable[[Any, Any], Any]]:
-    def made(process: Any) -> Callable[[Any, Any], Any]:
+    def newer_consumer(process: Any) -> Callable[[Any, Any], Any]:
         handler, place = make(process), _place(sys._getframe(1))
         if "/handlers/" not in place or not place.endswith(":<module>"):
             return handler
@@ -99,10 +99,10 @@ def _consumer(make: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[[Any
 
         return newer_handler
 
-    return made
+    return newer_consumer
 
 
-# For the whole run: nothing takes it back.
+# Applies to the whole run and is never undone.
 _patch = pytest.MonkeyPatch()
 _patch.setattr(dynamodb_types, "from_item", _newer_from_item)
 _patch.setattr(stored, "from_stored", _newer_from_stored)

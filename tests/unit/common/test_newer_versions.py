@@ -34,7 +34,7 @@ OWN_JSON = {
 TESTS: dict[str, list[str]] = {
     "basket/test_basket_functions.py": [
         "test_a_basket_from_first_to_last",
-        "test_what_a_newer_version_has_stored_is_kept_and_not_shown",
+        "test_members_of_a_newer_version_are_stored_and_not_shown",
     ],
     "basket/test_basket_repeats.py": [
         "test_an_addition_is_repeated_on_a_basket_that_another_request_changes_meanwhile",
@@ -43,9 +43,7 @@ TESTS: dict[str, list[str]] = {
         "test_a_page_has_only_the_public_part_of_products",
         "test_a_product_has_its_description",
     ],
-    "common/test_setpieces_signed_client.py": [
-        "test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing"
-    ],
+    "common/test_setpieces_signed_client.py": ["test_an_api_without_the_path_is_not_a_missing_resource"],
     "customer-migration/test_migrate_customer.py": [
         "test_a_customer_is_migrated_with_one_write",
         "test_a_newer_version_is_written_again",
@@ -135,15 +133,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
     tests = [f"tests/unit/{file}::{name}" for file, names in TESTS.items() for name in names]
     command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "tests.unit.common.newer_versions", *tests]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, env=environment | {"READ_BY": str(path)}, capture_output=True, text=True, check=False
     )
-    return done, set(json.loads(path.read_text()))
+    return process, set(json.loads(path.read_text()))
 
 
-def test_all_work_with_what_a_newer_version_has_written(run):
-    done, _ = run
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+def test_every_reader_accepts_data_of_a_newer_version(run):
+    process, _ = run
+    assert process.returncode == 0, process.stdout[-8000:] + process.stderr[-2000:]
 
 
 def test_every_reader_has_a_test(run):
@@ -223,12 +221,12 @@ def _consumers() -> Iterator[str]:
 
 def _whole_mappings() -> dict[str, list[str]]:
     """Calls ``Class(**mapping)`` by file. Names that are spelled out, or filtered by a comprehension, are no whole mapping."""
-    found: dict[str, list[str]] = {}
+    calls_by_file: dict[str, list[str]] = {}
     for file, module in (*_modules(), *_modules(ROOT / "storefront")):
         for node in ast.walk(module):
             if _called(node)[:1].isupper():
                 assert isinstance(node, ast.Call)
                 values: list[Any] = [keyword.value for keyword in node.keywords if keyword.arg is None]
                 if any(isinstance(value, ast.Name | ast.Subscript | ast.Call | ast.Attribute) for value in values):
-                    found.setdefault(file, []).append(ast.unparse(node))
-    return found
+                    calls_by_file.setdefault(file, []).append(ast.unparse(node))
+    return calls_by_file

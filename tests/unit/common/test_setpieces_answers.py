@@ -40,7 +40,7 @@ def test_an_answer_after_an_interim_response_ends_the_connection_if_it_says_so()
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_what_comes_after_a_response_is_no_answer_to_the_next_request(monkeypatch, tmp_path, tls):
+def test_bytes_after_a_response_do_not_answer_the_next_request(monkeypatch, tmp_path, tls):
     """Its beginning is in one buffer with the response; the rest waits in the kernel, or is decrypted already."""
     forged = HEAD % 6 + b"forged"
     whole = OK + b" " * (io.DEFAULT_BUFFER_SIZE - len(OK)) + forged
@@ -110,7 +110,7 @@ HEADERS = (b"X: " + b"x" * 60_000 + b"\r\n") * 20
     ],
     ids=["a chunk without an end", "trailers", "interim responses"],
 )
-def test_what_frames_a_response_has_a_limit_too(beginning, more):
+def test_chunks_trailers_and_interim_responses_have_a_limit(beginning, more):
     def talk(connection: Connection) -> None:
         connection.read()
         connection.socket.sendall(beginning)

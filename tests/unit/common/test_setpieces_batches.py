@@ -34,15 +34,15 @@ class Table:
         return requests[response:]
 
     def batch_write_item(self, RequestItems: Any) -> Any:
-        left = self._take(RequestItems["t"])
-        return {"UnprocessedItems": {"t": left} if left else {}}
+        unprocessed = self._take(RequestItems["t"])
+        return {"UnprocessedItems": {"t": unprocessed} if unprocessed else {}}
 
     def batch_get_item(self, RequestItems: Any) -> Any:
         keys = RequestItems["t"]["Keys"]
-        left = self._take(keys)
+        unprocessed = self._take(keys)
         return {
-            "Responses": {"t": keys[: len(keys) - len(left)]},
-            "UnprocessedKeys": {"t": {"Keys": left}} if left else {},
+            "Responses": {"t": keys[: len(keys) - len(unprocessed)]},
+            "UnprocessedKeys": {"t": {"Keys": unprocessed}} if unprocessed else {},
         }
 
 

@@ -65,7 +65,7 @@ def test_a_deadline_holds_over_tls(monkeypatch, tmp_path, script):
     assert failure.value.timed_out
 
 
-def test_a_handshake_that_drips_is_given_up():
+def test_a_trickling_handshake_times_out():
     def drip_hello(connection: Connection) -> None:
         # A TLS record of 16,384 bytes begins, and does not end.
         connection.drip(b"\x16\x03\x03\x40\x00\x02")
@@ -79,7 +79,7 @@ def test_a_handshake_that_drips_is_given_up():
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
+def test_a_peer_that_does_not_read_times_out(monkeypatch, tmp_path, tls):
     server, client = tls_contexts(tmp_path)
     monkeypatch.setattr(connections, "_tls_context", lambda: client)
     with Peer(hang_before_reading, tls=server if tls else None) as peer, pytest.raises(ExternalUnavailable) as failure:
@@ -90,7 +90,7 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch, tmp_path, tls):
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("died", [False, True])
-def test_every_wait_has_what_is_left_of_the_whole(monkeypatch, tmp_path, tls, died):
+def test_every_wait_has_the_remaining_time_of_the_call(monkeypatch, tmp_path, tls, died):
     """To connect, to shake hands, each send, each read; also those of the second try, after a kept connection that had died."""
     server, client = tls_contexts(tmp_path)
     monkeypatch.setattr(connections, "_tls_context", lambda: client)
@@ -103,7 +103,7 @@ def test_every_wait_has_what_is_left_of_the_whole(monkeypatch, tmp_path, tls, di
     names = [name for name, _, _ in waits]
     assert (names.count("connect"), names.count("do_handshake"), names.count("send")) == (1, tls, 4 if died else 2)
     assert "recv_into" in names
-    assert [limit for _, limit, _ in waits] == pytest.approx([left for _, _, left in waits])
+    assert [limit for _, limit, _ in waits] == pytest.approx([remaining for _, _, remaining in waits])
 
 
 def test_time_that_an_address_takes_counts(monkeypatch):

@@ -14,11 +14,11 @@ plain = st.recursive(
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), plain, max_size=6))
-def test_what_goes_in_comes_out(values: dict):
+def test_a_value_survives_the_round_trip(values: dict):
     assert from_item(to_item(values)) == values
 
 
-def test_none_is_left_out():
+def test_none_is_omitted():
     assert to_item({"a": None, "b": 1}) == {"b": {"N": "1"}}
 
 

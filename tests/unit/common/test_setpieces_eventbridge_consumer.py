@@ -14,7 +14,7 @@ SAMPLE = json.loads((ROOT / "events" / "bus" / "checkout.order.submit.json").rea
 
 
 class Queue:
-    """Keeps what is put off, and the attributes of what is rejected."""
+    """Records deferred messages, and the attributes of rejected ones."""
 
     def __init__(self) -> None:
         self.waits: list[int] = []
@@ -39,12 +39,12 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
 
 def deliver(body: Any, receives: int = 1) -> tuple[list[str], list[events.Event]]:
     """(ids of the records that come back, the events that were processed)."""
-    seen: list[events.Event] = []
-    handler = bus_handler(lambda event, record: seen.append(event))
+    processed: list[events.Event] = []
+    handler = bus_handler(lambda event, record: processed.append(event))
     attributes = {"ApproximateReceiveCount": str(receives)}
     record = {"messageId": "m1", "body": json.dumps(body), "attributes": attributes, "receiptHandle": "handle"}
     answer = handler({"Records": [record]}, CONTEXT)
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]], seen
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]], processed
 
 
 def submit(meta_data: dict[str, Any] | None = None, **data: Any) -> dict[str, Any]:

@@ -50,16 +50,16 @@ def complete(number: str) -> Event:
     return Event(KIND, {"order_number": number}, correlation_id="c")
 
 
-def test_the_envelope_is_that_of_the_slide(monkeypatch):
-    sent: list[dict[str, Any]] = []
+def test_the_envelope_is_the_documented_one(monkeypatch):
+    entries: list[dict[str, Any]] = []
 
     def put_events(Entries: list[dict[str, Any]]) -> dict[str, Any]:
-        sent.extend(Entries)
+        entries.extend(Entries)
         return {"Entries": [{}]}
 
     monkeypatch.setattr(events, "client", lambda _: SimpleNamespace(put_events=put_events))
     publish(complete("T123456789"), source="order-submit")
-    (entry,) = sent
+    (entry,) = entries
     assert entry["DetailType"] == "State change Notification"
     assert entry["Source"] == "service-order-submit-local"
     meta_data = json.loads(entry["Detail"])["event"]["meta_data"]
@@ -114,7 +114,7 @@ def test_a_derived_id_depends_on_every_part_and_its_place():
     assert len({derived_id("a", "b"), derived_id("ab"), derived_id("b", "a"), derived_id("a", "b", "")}) == 4
 
 
-def test_offer_gives_back_what_stays_refused_and_sends_the_rest(monkeypatch):
+def test_offer_returns_the_refused_events_and_sends_the_others(monkeypatch):
     bus = Bus({1}, {0}, {0}, set())
     monkeypatch.setattr(events, "client", lambda _: bus)
     refused = events.try_publish(*(complete(str(n)) for n in range(12)), source="order")

@@ -79,7 +79,7 @@ def test_a_broken_system_is_unavailable(base, status):
     assert failure.value.retry_after == 9
 
 
-def test_a_system_that_does_not_answer_is_given_up(base):
+def test_a_call_of_an_unresponsive_system_times_out(base):
     with pytest.raises(ExternalUnavailable) as failure:
         get(base, "hang", timeout=0.2)
     assert failure.value.timed_out
@@ -103,7 +103,7 @@ def test_html_is_no_answer(base):
 
 
 @pytest.mark.parametrize(("ending", "signed"), [("", False), ("#sign", True)])
-def test_only_what_asks_for_a_signature_gets_one(base, monkeypatch, ending, signed):
+def test_only_a_url_that_ends_in_sign_is_signed(base, monkeypatch, ending, signed):
     session = SimpleNamespace(get_credentials=lambda: Credentials("id", "secret"), region_name="eu-central-1")
     monkeypatch.setattr(signing, "_session", lambda: session)
     assert get(base + ending, "products", "A-1").body == {"path": "/products/A-1"}

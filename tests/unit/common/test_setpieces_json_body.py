@@ -138,7 +138,7 @@ def test_an_optional_body_may_be_empty():
         ("[]", "application/json", 400, "INVALID_REQUEST"),
     ],
 )
-def test_what_is_not_a_json_object_is_refused_first(raw_body: str, media_type: str, status: int, code: str):
+def test_a_body_that_is_not_a_json_object_is_refused_first(raw_body: str, media_type: str, status: int, code: str):
     with pytest.raises(Refused) as raised:
         ORDER.parse(request(raw_body, media_type))
     assert (status_of(raised.value), raised.value.code) == (status, code)

@@ -143,5 +143,5 @@ def test_a_fault_of_the_deployment_stays_one(store: Store, failure: Exception):
     assert not is_unavailable(raised.value)
 
 
-def test_too_many_requests_is_a_matter_of_patience():
+def test_too_many_requests_is_unavailable():
     assert is_unavailable(error("TooManyRequestsException", 429))

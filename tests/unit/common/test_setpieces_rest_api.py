@@ -22,8 +22,8 @@ def echo(request: Request) -> Response:
     return Response(201, request.json(), {"Location": "/v1/things/1"})
 
 
-def answer(handler, sent: dict) -> tuple[int, dict, dict]:
-    raw = handler(sent, CONTEXT)
+def answer(handler, event: dict) -> tuple[int, dict, dict]:
+    raw = handler(event, CONTEXT)
     return raw["statusCode"], raw["headers"], json.loads(raw["body"]) if raw["body"] else {}
 
 
@@ -125,8 +125,8 @@ def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
             raise RuntimeError("secret detail") from cause
 
     for handler in (direct, as_a_cause):
-        given, headers, problem = answer(handler, rest_event())
-        assert given == status
+        response_status, headers, problem = answer(handler, rest_event())
+        assert response_status == status
         assert ("Retry-After" in headers) == (status == 503)
         assert "secret" not in json.dumps(problem)
 
@@ -142,12 +142,12 @@ def test_a_system_out_of_reach_is_503_with_its_own_advice():
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("request_id", "response_id"),
     [("abc-1", "abc-1"), ("", "request-1"), ("a b", None), ("x" * 65, None), ("é", None), ("a\nb", None)],
 )
-def test_the_correlation_id_is_the_callers_if_well_formed(sent, kept):
-    _, headers, _ = answer(echo, rest_event(body="{}", headers={"X-Correlation-Id": sent}))
-    assert headers["X-Correlation-Id"] == kept if kept else headers["X-Correlation-Id"] != sent
+def test_the_correlation_id_is_the_callers_if_well_formed(request_id, response_id):
+    _, headers, _ = answer(echo, rest_event(body="{}", headers={"X-Correlation-Id": request_id}))
+    assert headers["X-Correlation-Id"] == response_id if response_id else headers["X-Correlation-Id"] != request_id
 
 
 @given(st.text(max_size=200))

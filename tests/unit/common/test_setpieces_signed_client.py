@@ -56,7 +56,7 @@ def test_html_is_no_answer(world: World):
 
 
 @pytest.mark.parametrize("responses", ["gateway-responses.yaml", "gateway-responses-reason.yaml"])
-def test_an_api_without_the_path_does_not_say_that_what_is_asked_for_is_missing(world: World, responses: str):
+def test_an_api_without_the_path_is_not_a_missing_resource(world: World, responses: str):
     """An order whose basket could not be read would fail for good."""
     response = yaml.safe_load((ROOT / "schemas" / "api" / responses).read_text())["MISSING_AUTHENTICATION_TOKEN"]
     problem = response["responseTemplates"]["application/problem+json"].replace("$context.error.messageString", "null")

@@ -44,40 +44,40 @@ def test_only_the_failed_record_comes_back():
 
 
 def test_a_failed_record_blocks_the_rest_of_its_group_only():
-    seen = []
+    processed = []
 
     def process(body: dict, record: Record) -> None:
-        seen.append(record.message_id)
+        processed.append(record.message_id)
         if body["n"] == 1:
             raise RuntimeError("later")
 
     records = [record(1, {"n": 1}, "a"), record(2, {"n": 2}, "b"), record(3, {"n": 3}, "a"), record(4, {"n": 4}, "b")]
     assert run(process, *records) == ["m1", "m3"]
-    assert seen == ["m1", "m2", "m4"]
+    assert processed == ["m1", "m2", "m4"]
 
 
 @pytest.mark.parametrize("body", ["not json", "[]", "null", '"text"', ""])
-def test_what_is_not_an_object_is_parked_with_its_reason(dead_letters, body):
+def test_a_body_that_is_not_an_object_is_a_dead_letter_with_its_reason(dead_letters, body):
     assert run(lambda body, record: None, record(1, body or " ")) == []
     [letter] = dead_letters()
     assert letter.attributes["reason"] == "INVALID_JSON"
     assert letter.attributes["message_id"] == "m1"
 
 
-def test_a_reject_is_parked_and_the_batch_goes_on(dead_letters):
-    done = []
+def test_a_permanent_failure_is_a_dead_letter_and_the_batch_continues(dead_letters):
+    processed = []
 
     def process(body: dict, record: Record) -> None:
         if body["n"] == 1:
             raise PermanentFailure("UNKNOWN_ORDER", "no such order")
-        done.append(record.receive_count)
+        processed.append(record.receive_count)
 
     assert run(process, record(1, {"n": 1}), record(2, {"n": 2})) == []
-    assert done == [2]
+    assert processed == [2]
     assert [letter.body for letter in dead_letters()] == ['{"n": 1}']
 
 
-def test_a_reject_that_cannot_be_parked_is_delivered_again(dead_letters, monkeypatch):
+def test_a_message_that_cannot_be_parked_is_delivered_again(dead_letters, monkeypatch):
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/gone")
 
     def process(body: dict, record: Record) -> None:
@@ -107,7 +107,7 @@ class Clock:
         time_out("sqs"),
     ],
 )
-def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, error):
+def test_a_deferred_record_is_delivered_again_after_its_delay(monkeypatch, error):
     clock = Clock(error)
     monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
     monkeypatch.setenv("QUEUE_URL", "https://queue")
@@ -120,7 +120,7 @@ def test_a_record_that_may_succeed_later_comes_back_when_it_said(monkeypatch, er
     assert clock.calls == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 16}]
 
 
-def test_a_wait_that_an_external_system_asks_for_is_no_longer_than_sqs_can_wait(monkeypatch):
+def test_a_requested_wait_is_limited_to_the_maximum_of_sqs(monkeypatch):
     clock = Clock(None)
     monkeypatch.setattr(sqs_consumer, "client", lambda _: clock)
     monkeypatch.setenv("QUEUE_URL", "https://queue")
@@ -156,7 +156,7 @@ def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch,
     assert [call["VisibilityTimeout"] for call in clock.calls] == [32]
 
 
-def test_waits_grow_to_a_most():
+def test_waits_grow_to_a_maximum():
     assert [backoff_seconds(receives) for receives in (1, 2, 3, 8, 9, 500)] == [2, 4, 8, 256, 300, 300]
 
 
@@ -173,8 +173,8 @@ def test_the_age_of_a_message_that_stays_is_a_metric_of_its_queue(error, capsys,
     old = record(1, {"n": 1}) | {"eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:work"}
     old["attributes"]["SentTimestamp"] = "1000000000"
     assert run(process, old) == ["m1"]
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeferredMessageAge" in line]
-    assert [(metric["DeferredMessageAge"], metric["queue"]) for metric in found] == [([900.0], "work")]
-    [directive] = found[0]["_aws"]["CloudWatchMetrics"]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeferredMessageAge" in line]
+    assert [(metric["DeferredMessageAge"], metric["queue"]) for metric in metrics] == [([900.0], "work")]
+    [directive] = metrics[0]["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "SetPieces"
     assert set(directive["Dimensions"][0]) == {"service", "queue"}

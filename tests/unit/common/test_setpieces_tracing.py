@@ -1,4 +1,4 @@
-"""A trace goes on through queues and the bus: requests of a traced invocation carry its id, and AWS hands it on.
+"""A trace continues through queues and the bus: requests of a traced invocation carry its id, and AWS hands it on.
 
 https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html, .../xray-services-eventbridge.html
 """
@@ -24,12 +24,12 @@ def test_a_request_of_a_traced_invocation_carries_its_trace(
 ):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "traced")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
-    seen: list[str] = []
+    trace_headers: list[str] = []
     create: Any = client
     sender = create(service)
     sender.meta.events.register_first(
-        "before-send", lambda request, **_: seen.append(request.headers["X-Amzn-Trace-Id"])
+        "before-send", lambda request, **_: trace_headers.append(request.headers["X-Amzn-Trace-Id"])
     )
     getattr(sender, call)(**arguments)
-    (carried,) = seen
+    (carried,) = trace_headers
     assert (carried.decode() if isinstance(carried, bytes) else carried) == TRACE

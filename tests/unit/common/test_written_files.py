@@ -37,14 +37,14 @@ def writes(tree: ast.AST) -> Iterator[str]:
 
 
 def test_functions_write_temporary_files_only():
-    found = {
+    writes_by_file = {
         f"{path.relative_to(FUNCTIONS)} {name}"
         for path in FUNCTIONS.rglob("*.py")
         for name in writes(ast.parse(path.read_text()))
     }
-    assert found == set(ELSEWHERE)
+    assert writes_by_file == set(ELSEWHERE)
 
 
-def test_what_writes_is_recognised():
+def test_calls_that_write_files_are_recognised():
     code = "open(p, 'w'); p.open('ab'); open(p, mode='x'); p.write_text(t); open(p); p.open('rb'); tempfile.TemporaryFile()"
     assert list(writes(ast.parse(code))) == ["open", "open", "open", "write_text"]

@@ -103,14 +103,14 @@ def test_a_verdict_is_not_cached_while_a_platform_is_unavailable():
 def test_cached_methods_are_those_of_the_api_document():
     document = yaml.safe_load((ROOT / "schemas/api/customers.yaml").read_text())
     schemes = document["components"]["securitySchemes"]
-    seen = set()
+    methods = set()
     for path in document["paths"].values():
         for method, operation in path.items():
             for name in (operation.get("security") or [{}])[0]:
                 ttl = schemes[name]["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"]
                 assert (ttl != 0) == (method.upper() in CACHED_METHODS)
-                seen.add(name)
-    assert seen == set(schemes)
+                methods.add(name)
+    assert methods == set(schemes)
 
 
 segments = st.text(st.characters(codec="utf-8"), max_size=20)

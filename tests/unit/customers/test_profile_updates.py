@@ -78,17 +78,17 @@ def test_without_if_match_any_version_is_updated():
 @pytest.fixture
 def races(partners: Partners, monkeypatch):
     """``races(n)``: each of the next n reads is followed by another client's write."""
-    left, find_customer = [0], Platforms.find_customer
+    remaining, find_customer = [0], Platforms.find_customer
 
     def find_then_write(self, customer_id):
         customer = present(find_customer(self, customer_id))
-        if left[0]:
-            left[0] -= 1
+        if remaining[0]:
+            remaining[0] -= 1
             partners.put("commerce/customers/C1", ADA | {"name": "Migrated"}, if_match=str(customer["version"]))
         return customer
 
     monkeypatch.setattr(Platforms, "find_customer", find_then_write)
-    return lambda count: left.__setitem__(0, count)
+    return lambda count: remaining.__setitem__(0, count)
 
 
 def test_a_concurrent_update_is_not_overwritten(partners: Partners, races):

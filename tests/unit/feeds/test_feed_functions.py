@@ -85,8 +85,8 @@ def test_an_upload_is_requested_and_shown(feeds: Service):
     assert headers["Location"].endswith(body["feed_id"])
     assert "/pricing/in/" in body["upload"]["url"]
     assert "X-Amz-Expires=900" in body["upload"]["url"]
-    status, headers, shown = call(feeds, "show_feed", type="pricing", feed_id=body["feed_id"])
-    assert (status, shown["status"], shown["errors"], headers["Retry-After"]) == (200, "AWAITING_UPLOAD", [], "2")
+    status, headers, view = call(feeds, "show_feed", type="pricing", feed_id=body["feed_id"])
+    assert (status, view["status"], view["errors"], headers["Retry-After"]) == (200, "AWAITING_UPLOAD", [], "2")
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_a_manifest_counts_every_record_once(feeds: Service):
     record_outcome(1000, 1150, "unchanged")
     record_outcome(1150, 1160, "stale")
     record_outcome(1160, 1165, "failed:INVALID_REQUEST")
-    status, _, shown = call(feeds, "show_feed", type="product", feed_id="f-1")
+    status, _, view = call(feeds, "show_feed", type="product", feed_id="f-1")
     assert status == 200
-    assert {name: shown[name] for name in ("received", "transformed", "rejected", "pending")} == {
+    assert {name: view[name] for name in ("received", "transformed", "rejected", "pending")} == {
         "received": 1200,
         "transformed": 1198,
         "rejected": 2,
         "pending": 33,
     }
-    assert [shown[name] for name in OUTCOMES] == [1100, 50, 10, 5]
-    assert shown["reasons"] == {"INVALID_RECORD": 2, "INVALID_REQUEST": 5}
-    assert shown["status"] == "UPDATING"
-    assert "X-Amz-Signature" in shown["errors"][0]["url"]
+    assert [view[name] for name in OUTCOMES] == [1100, 50, 10, 5]
+    assert view["reasons"] == {"INVALID_RECORD": 2, "INVALID_REQUEST": 5}
+    assert view["status"] == "UPDATING"
+    assert "X-Amz-Signature" in view["errors"][0]["url"]
     record_outcome(1165, 1198, "updated")
     assert show(feeds)["status"] == "COMPLETE"
 
@@ -144,13 +144,13 @@ def test_the_manifest_of_a_large_feed_has_the_last_stored_counts(feeds: Service,
             patch.setattr(record_outcomes, "read_batches", lambda *_: pytest.fail("records are counted"))
             return show(feeds)
 
-    shown = show_without_counting()
-    assert (shown["updated"], shown["pending"]) == (0, 2_000_000)
+    view = show_without_counting()
+    assert (view["updated"], view["pending"]) == (0, 2_000_000)
     assert conclude(feeds) == 0
-    shown = show_without_counting()
-    assert (shown["updated"], shown["failed"], shown["pending"]) == (1000, 3, 1_998_997)
-    assert shown["status"] == "UPDATING"
-    assert shown["reasons"] == {"INVALID_RECORD": 2, "INVALID_REQUEST": 3}
+    view = show_without_counting()
+    assert (view["updated"], view["failed"], view["pending"]) == (1000, 3, 1_998_997)
+    assert view["status"] == "UPDATING"
+    assert view["reasons"] == {"INVALID_RECORD": 2, "INVALID_REQUEST": 3}
 
 
 def test_a_concluded_large_feed_has_its_final_counts(feeds: Service):
@@ -159,15 +159,15 @@ def test_a_concluded_large_feed_has_its_final_counts(feeds: Service):
         record_outcome(first, first + 500, "updated")
     assert show(feeds)["status"] == "UPDATING", "not counted yet"
     assert conclude(feeds) == 1
-    shown = show(feeds)
-    assert (shown["status"], shown["updated"], shown["pending"]) == ("COMPLETE", 50_500, 0)
+    view = show(feeds)
+    assert (view["status"], view["updated"], view["pending"]) == ("COMPLETE", 50_500, 0)
 
 
 def test_a_feed_in_transformation_shows_its_progress(feeds: Service):
     stretches = {"0": {"first": 0, "end": 700, "rejected": 3}}
     store(feeds, status="TRANSFORMING", stretches=stretches, received=None, rejected=None)
-    shown = show(feeds)
-    assert (shown["status"], shown["received"], shown["rejected"], shown["pending"]) == ("TRANSFORMING", 700, 3, 697)
+    view = show(feeds)
+    assert (view["status"], view["received"], view["rejected"], view["pending"]) == ("TRANSFORMING", 700, 3, 697)
     assert conclude(feeds) == 0
 
 

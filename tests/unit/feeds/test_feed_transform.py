@@ -75,8 +75,8 @@ def pipeline(service: Callable[..., Service], faults: Faults, monkeypatch: pytes
 
 def time_for(count: int) -> Callable[[], bool]:
     """A ``has_time`` that is true for ``count`` records."""
-    left = iter([True] * (count - 1))
-    return lambda: next(left, False)
+    remaining = iter([True] * (count - 1))
+    return lambda: next(remaining, False)
 
 
 def upload_event(upload: Upload) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class FakeHttp:
         if url.endswith("/invocations"):
             return Answer(200, (("X-Amz-Function-Error", "Unhandled"),), b"{}")
         if url.endswith("/_setpieces/authorize"):
-            found = {
+            decision = {
                 "allowed": True,
                 "status": 200,
                 "code": "",
@@ -64,7 +64,7 @@ class FakeHttp:
                 "principal_arn": "arn:p",
                 "account_id": "1",
             }
-            return Answer(200, (), json.dumps(found).encode())
+            return Answer(200, (), json.dumps(decision).encode())
         return Answer(200, (), b"{}")
 
 
@@ -93,7 +93,7 @@ def test_calls_are_signed_with_the_roles_credentials_until_they_expire() -> None
     assert world.http.assumed == 3
 
 
-def test_an_emulator_that_was_restarted_is_asked_for_new_credentials_once() -> None:
+def test_a_restarted_emulator_is_called_for_new_credentials_once() -> None:
     world = World()
     world.emulator.call(REQUEST, role=ROLE, timeout=1)
     world.http.unknown = {"ROLE1"}
@@ -126,15 +126,15 @@ def test_a_role_must_trust_api_gateway(trust: Any) -> None:
 
 def test_invoke() -> None:
     world = World()
-    found = world.emulator.invoke("arn:aws:lambda:eu:1:function:f", b"{}", role=None, asynchronous=True, timeout=1)
-    assert (found.status, found.function_error) == (200, "Unhandled")
+    result = world.emulator.invoke("arn:aws:lambda:eu:1:function:f", b"{}", role=None, asynchronous=True, timeout=1)
+    assert (result.status, result.function_error) == (200, "Unhandled")
     _, url, headers, _ = world.http.sent[0]
     assert url.endswith("/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu%3A1%3Afunction%3Af/invocations")
     assert headers["X-Amz-Invocation-Type"] == "Event"
     assert "Credential=OWN/" in headers["Authorization"]
 
 
-def test_function_policy_is_believed_for_a_while() -> None:
+def test_a_function_policy_is_cached() -> None:
     world = World()
     assert world.emulator.function_policy("f") is None
     world.http.policy = Answer(200, (), json.dumps({"Policy": json.dumps(TRUST)}).encode())
@@ -148,7 +148,7 @@ def test_function_policy_is_believed_for_a_while() -> None:
     assert world.emulator.function_policy("f") is None
 
 
-def test_authorize_passes_on_what_the_client_signed() -> None:
+def test_authorize_forwards_the_signed_request() -> None:
     world = World()
     request = Request("POST", "/v1/x", (("Authorization", "AWS4"),), (("a", "b"),), b"body", public_path="/shop/v1/x")
     decision = world.emulator.authorize(request, "arn:resource")

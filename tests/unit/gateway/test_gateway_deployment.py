@@ -108,7 +108,7 @@ def test_nothing_deployed() -> None:
     assert assemble([], {}, [], prefix="p-", stage="s", region="r", account="1") == Deployment()
 
 
-def test_a_web_acl_protects_what_it_is_associated_with() -> None:
+def test_a_web_acl_protects_its_associated_resources() -> None:
     def waf(kind: str, physical_id: str, **properties: Any) -> dict[str, Any]:
         return resource("", physical_id, **properties) | {"type": f"AWS::WAFv2::{kind}"}
 
@@ -122,7 +122,7 @@ def test_a_web_acl_protects_what_it_is_associated_with() -> None:
         settings = {"prefix": "setpieces-local-", "stage": "local", "region": "eu", "account": "1"}
         return assemble(resources, {}, [], **settings)
 
-    found = deployed(
+    deployment = deployed(
         *RESOURCES,
         waf("WebACL", "apis|1|REGIONAL", Name="apis", **acl),
         waf("WebACL", "edge|2|REGIONAL", Name="edge", **acl),
@@ -135,8 +135,8 @@ def test_a_web_acl_protects_what_it_is_associated_with() -> None:
         ),
         waf("WebACLAssociation", "b", ResourceArn=balancer, WebACLArn=f"{arn}/edge/2"),
     )
-    assert found.apis["pets"].web_acl
-    assert found.apis["pets"].web_acl.name == "apis"
-    assert found.balancer_acl
-    assert found.balancer_acl.name == "edge"
+    assert deployment.apis["pets"].web_acl
+    assert deployment.apis["pets"].web_acl.name == "apis"
+    assert deployment.balancer_acl
+    assert deployment.balancer_acl.name == "edge"
     assert deployed(*RESOURCES).apis["pets"].web_acl is None

@@ -91,17 +91,17 @@ class World:
             "client": ("127.0.0.1", 5),
             "server": ("127.0.0.1", 8080),
         }
-        sent: list[dict[str, Any]] = []
+        messages: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def collect(message: Any) -> None:
-            sent.append(message)
+            messages.append(message)
 
         asyncio.run(self.app(scope, receive, collect))
-        pairs = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
-        return sent[0]["status"], pairs, b"".join(message.get("body", b"") for message in sent[1:])
+        pairs = [(name.decode(), value.decode()) for name, value in messages[0]["headers"]]
+        return messages[0]["status"], pairs, b"".join(message.get("body", b"") for message in messages[1:])
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def test_no_content(world: World) -> None:
 
 def test_listing_and_health(world: World) -> None:
     status, _, body = world.send("GET", "/_front_door/apis")
-    found = json.loads(body)["apis"][0]
-    assert (status, found["service"], found["routes"]) == (200, "shop", ["ANY /v1/{p+}"])
-    assert found["url"] == "http://127.0.0.1:8080/shop"
+    listed_api = json.loads(body)["apis"][0]
+    assert (status, listed_api["service"], listed_api["routes"]) == (200, "shop", ["ANY /v1/{p+}"])
+    assert listed_api["url"] == "http://127.0.0.1:8080/shop"
     assert json.loads(world.send("GET", "/healthz")[2]) == {"status": "ok", "apis": 1}
 
 
@@ -167,13 +167,13 @@ def test_unknown_service_looks_again_once_a_second(world: World) -> None:
 @pytest.mark.parametrize(
     "target", ["/old/page?a=%2F&a=b", "/%2e%2e//x", "/shop.html", "/nope/v2/x", "/v1/", "/", "/shop", "/shop/1"]
 )
-def test_what_is_no_services_is_the_cdns(world: World, target: str) -> None:
+def test_a_path_of_no_service_goes_to_the_cdn(world: World, target: str) -> None:
     world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
     world.catalog.reload()
     status, headers, body = world.send("GET", target, headers={"Accept-Language": "de"})
     assert (status, dict(headers)["location"], body) == (301, "/new", b"")
-    [(cdn, method, sent, passed, content)] = world.fetched
-    assert (cdn, method, sent, content) == ("d1.cloudfront.net", "GET", target, b"")
+    [(cdn, method, request_target, passed, content)] = world.fetched
+    assert (cdn, method, request_target, content) == ("d1.cloudfront.net", "GET", target, b"")
     assert ("Accept-Language", "de") in passed
     # Once as it began: for a path that is no API's nothing is read again.
     assert world.read == 1
@@ -187,7 +187,7 @@ def test_services_come_before_the_cdn(world: World) -> None:
     assert world.fetched == []
 
 
-def test_a_cdn_that_does_not_answer_is_said_so(world: World) -> None:
+def test_an_unresponsive_cdn_is_reported(world: World) -> None:
     world.deployed = Deployment({}, cdn="d1.cloudfront.net")
     world.catalog.reload()
     world.from_cdn = EmulatorDown("refused")
@@ -239,7 +239,7 @@ def test_the_local_cloud_is_down(world: World) -> None:
     assert world.send("GET", "/healthz")[0] == 200
 
 
-def test_a_reading_is_never_made_twice_at_once(world: World) -> None:
+def test_concurrent_requests_read_the_deployment_once(world: World) -> None:
     threads = [threading.Thread(target=world.catalog.find, args=("nope",)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -275,7 +275,7 @@ LIMITED = WebAcl(
 )
 
 
-def test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be(world: World) -> None:
+def test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients(world: World) -> None:
     world.deployed = Deployment(
         cdn="d1.cloudfront.net", balancer_acl=LIMITED, cdn_files=("/sitemaps/*",), viewer_headers=("x-viewer-address",)
     )
@@ -284,8 +284,8 @@ def test_the_load_balancers_web_acl_counts_viewers_whatever_they_say_to_be(world
     assert [status for status, _, _ in answers] == [301] * 10 + [429]
     assert answers[-1][2] == b"Slow down."
     assert world.send("GET", "/sitemaps/1.xml")[0] == 301, "a file comes from the bucket, past the load balancer"
-    sent = [value for name, value in world.fetched[0][3] if name.lower() == "x-viewer-address"]
-    assert sent == ["127.0.0.1"]
+    viewer_addresses = [value for name, value in world.fetched[0][3] if name.lower() == "x-viewer-address"]
+    assert viewer_addresses == ["127.0.0.1"]
 
 
 def test_an_upload_of_a_page_reaches_the_cdn_whole(world: World) -> None:

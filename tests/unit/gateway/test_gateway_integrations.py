@@ -174,6 +174,6 @@ def test_http_proxy() -> None:
         },
     ],
 )
-def test_what_is_set_up_wrong_is_a_500(over: dict[str, Any]) -> None:
+def test_a_configuration_error_is_a_500(over: dict[str, Any]) -> None:
     world = World({"/x": {"post": direct(**over)}})
     assert world.send("POST", "/x", {"a": "b"}).status == 500

@@ -115,7 +115,7 @@ def test_faults(template: str, body: str) -> None:
         out(template, body)
 
 
-def test_a_text_that_is_only_kept_does_not_count_for_the_output() -> None:
+def test_an_assigned_text_does_not_count_towards_the_output_limit() -> None:
     template = """#set($a = "$input.body$input.body")$input.body"""
     assert len(out(template, "x" * 4_000_000)) == 4_000_000
 
@@ -168,7 +168,7 @@ def test_escape_javascript(text: str, expected: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_awss_idiom_makes_json_of_any_text(text: str) -> None:
+def test_the_documented_aws_idiom_makes_json_of_any_text(text: str) -> None:
     template = '"$util.escapeJavaScript($input.path(\'$.t\')).replaceAll("\\\\\'", "\'")"'
     assert json.loads(out(template, json.dumps({"t": text}))) == text
 

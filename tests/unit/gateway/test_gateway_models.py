@@ -130,7 +130,7 @@ def test_bodies(body: Any, expected: str | None) -> None:
         b'{"a":1,}',
     ],
 )
-def test_what_is_no_json(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_invalid(body: bytes) -> None:
     assert refusal(body) is not None
 
 

@@ -68,7 +68,7 @@ def test_decisions(statements: list[dict[str, Any]], expected: str) -> None:
         {"Statement": statement(Condition={"NumericLessThan": {"a": "1"}})},
     ],
 )
-def test_what_is_no_policy(document: Any) -> None:
+def test_an_invalid_policy_is_refused(document: Any) -> None:
     with pytest.raises(policy.BadPolicy):
         policy.evaluate(document, INVOKE, ARN, {"a": "1"})
 
@@ -90,11 +90,11 @@ def test_principals(principal: Any, expected: str) -> None:
 
 @given(st.text(alphabet="ab*?[]().^$\\/:", max_size=12), st.text(alphabet="ab/:", max_size=12))
 def test_globs_know_two_wildcards_only(pattern: str, value: str) -> None:
-    def slow(left: str, right: str) -> bool:
-        if not left:
-            return not right
-        if left[0] == "*":
-            return slow(left[1:], right) or (bool(right) and slow(left, right[1:]))
-        return bool(right) and left[0] in ("?", right[0]) and slow(left[1:], right[1:])
+    def slow(pattern: str, text: str) -> bool:
+        if not pattern:
+            return not text
+        if pattern[0] == "*":
+            return slow(pattern[1:], text) or (bool(text) and slow(pattern, text[1:]))
+        return bool(text) and pattern[0] in ("?", text[0]) and slow(pattern[1:], text[1:])
 
     assert policy.matches(pattern, value) == slow(pattern, value)

@@ -88,9 +88,9 @@ def test_templates_are_substitution_only() -> None:
 
 
 @given(st.text())
-def test_what_a_client_sends_cannot_break_the_json(text: str) -> None:
-    found = substitute('{"a":"$method.request.header.X"}', lambda name: text, json=True)
-    assert json.loads(found) == {"a": text}
+def test_a_client_value_cannot_break_the_json(text: str) -> None:
+    rendered = substitute('{"a":"$method.request.header.X"}', lambda name: text, json=True)
+    assert json.loads(rendered) == {"a": text}
 
 
 @given(st.text())

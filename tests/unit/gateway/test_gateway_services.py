@@ -71,12 +71,12 @@ def test_functions() -> None:
 
 
 @pytest.mark.parametrize("uri", ["", "http://x", "arn:aws:apigateway:eu:dynamodb", PREFIX + "dynamodb:other/X"])
-def test_what_is_no_uri(uri: str) -> None:
+def test_an_invalid_uri_is_refused(uri: str) -> None:
     with pytest.raises(services.BadUri):
         services.parse(uri)
 
 
 @pytest.mark.parametrize("uri", ["dynamodb:action/Nope", "nope:action/X", "s3:action/GetObject"])
-def test_what_no_service_does(uri: str) -> None:
+def test_an_unknown_operation_is_refused(uri: str) -> None:
     with pytest.raises(services.BadUri):
         services.build(services.parse(PREFIX + uri), "POST", {}, (), {}, b"")

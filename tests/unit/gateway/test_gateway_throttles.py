@@ -30,7 +30,7 @@ def test_burst_then_rate() -> None:
     assert [bucket.take() for _ in range(4)] == [True, True, True, False]
 
 
-def test_a_burst_of_nothing_lets_nothing_through() -> None:
+def test_a_burst_of_zero_refuses_every_request() -> None:
     assert not TokenBucket(100, 0, Clock()).take()
 
 
@@ -38,27 +38,27 @@ def test_a_burst_of_nothing_lets_nothing_through() -> None:
 def test_never_more_than_burst_and_rate_allow(pauses: list[float], burst: int, rate: float) -> None:
     clock = Clock()
     bucket = TokenBucket(rate, burst, clock)
-    taken = 0
+    allowed = 0
     for pause in pauses:
         clock.at += pause
-        taken += bucket.take()
-    assert taken <= burst + rate * clock.at + 1e-6
+        allowed += bucket.take()
+    assert allowed <= burst + rate * clock.at + 1e-6
 
 
 def test_threads_share_a_bucket() -> None:
     buckets = Buckets(Clock())
-    taken: list[bool] = []
+    outcomes: list[bool] = []
 
     def run() -> None:
         for _ in range(200):
-            taken.append(buckets.take(("k",), Limits(0.0, 500)))
+            outcomes.append(buckets.take(("k",), Limits(0.0, 500)))
 
     threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(taken) == 500
+    assert sum(outcomes) == 500
 
 
 def test_changed_limits_start_anew() -> None:

@@ -94,8 +94,8 @@ def render(source: str, **variables: Any) -> str:
     ],
 )
 def test_language(source: str, expected: str) -> None:
-    found = render(source, x=5, b=True, f=False, n=None, empty="", m={"a": 1, "b": 2}, l=[7, 8, 9])
-    assert found == expected
+    rendered = render(source, x=5, b=True, f=False, n=None, empty="", m={"a": 1, "b": 2}, l=[7, 8, 9])
+    assert rendered == expected
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_java_methods(source: str, expected: str) -> None:
         "#macro(again)#again()#end#again()",
     ],
 )
-def test_what_throws_in_java_is_a_fault(source: str) -> None:
+def test_a_java_exception_is_a_fault(source: str) -> None:
     with pytest.raises(TemplateFault):
         render(source, s="ab", l=[1])
 
 
 @pytest.mark.parametrize("source", ["#if($x)", "#foreach($i in)", "#set($x", "#include('x')", "#return($x)", "#end"])
-def test_what_is_not_velocity_is_a_fault(source: str) -> None:
+def test_invalid_velocity_is_a_fault(source: str) -> None:
     with pytest.raises(TemplateFault):
         render(source)
 
@@ -184,11 +184,11 @@ def test_to_string(value: Any, expected: str) -> None:
 
 
 @given(st.integers(), st.integers().filter(bool))
-def test_division_and_remainder_are_javas(left: int, right: int) -> None:
-    quotient, rest = java.arithmetic("/", left, right), java.arithmetic("%", left, right)
-    assert quotient * right + rest == left
-    assert abs(rest) < abs(right)
-    assert rest == 0 or (rest < 0) == (left < 0)
+def test_division_and_remainder_are_javas(dividend: int, divisor: int) -> None:
+    quotient, rest = java.arithmetic("/", dividend, divisor), java.arithmetic("%", dividend, divisor)
+    assert quotient * divisor + rest == dividend
+    assert abs(rest) < abs(divisor)
+    assert rest == 0 or (rest < 0) == (dividend < 0)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -198,17 +198,17 @@ def test_a_doubles_text_is_its_value(value: float) -> None:
 
 def test_one_template_in_many_threads() -> None:
     template = Template("#set($a = $x)#foreach($i in [1..200])#set($a = $a + 0)#end$a")
-    found: dict[int, str] = {}
+    results: dict[int, str] = {}
 
     def run(number: int) -> None:
-        found[number] = template.render({"x": number})
+        results[number] = template.render({"x": number})
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {number: str(number) for number in range(16)}
+    assert results == {number: str(number) for number in range(16)}
 
 
 def test_the_library_still_differs_where_we_replace_its_evaluator() -> None:

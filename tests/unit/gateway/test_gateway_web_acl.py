@@ -41,7 +41,7 @@ def rule(statement: dict[str, Any], action: str = "Block", name: str = "rule", *
 
 
 def acl(*rules: dict[str, Any], default: str = "Allow", body_limit: int = 16) -> WebAcl:
-    numbered = [each | {"Priority": place} for place, each in enumerate(rules)]
+    numbered = [each | {"Priority": priority} for priority, each in enumerate(rules)]
     properties = {"Name": "acl", "DefaultAction": {default: {}}, "Rules": numbered[::-1]}
     return read(properties, "arn:acl", SETS, body_limit)
 
@@ -96,9 +96,11 @@ def test_a_statement(statement: dict[str, Any], request_: Request, matches: bool
     assert verdict == (Verdict("Block", "rule") if matches else Verdict("Allow"))
 
 
-def test_rules_run_by_priority_and_the_first_that_ends_it_ends_it() -> None:
-    found = acl(rule(NO, name="no"), rule(YES, "Count", "count"), rule(YES, "Allow", "allow"), rule(YES, name="block"))
-    assert Firewall().evaluate(found, ask()) == Verdict("Allow", "allow", counted=("count",))
+def test_rules_run_by_priority_until_one_terminates() -> None:
+    web_acl = acl(
+        rule(NO, name="no"), rule(YES, "Count", "count"), rule(YES, "Allow", "allow"), rule(YES, name="block")
+    )
+    assert Firewall().evaluate(web_acl, ask()) == Verdict("Allow", "allow", counted=("count",))
     assert Firewall().evaluate(acl(rule(NO), default="Block"), ask()).action == "Block"
 
 
@@ -132,59 +134,61 @@ class Time:
         return self.now
 
 
-def allowed(firewall: Firewall, found: WebAcl, count: int, *headers: tuple[str, str], source: str = "192.0.2.1") -> int:
-    verdicts = [firewall.evaluate(found, ask(*headers, source=source)) for _ in range(count)]
+def allowed(
+    firewall: Firewall, web_acl: WebAcl, count: int, *headers: tuple[str, str], source: str = "192.0.2.1"
+) -> int:
+    verdicts = [firewall.evaluate(web_acl, ask(*headers, source=source)) for _ in range(count)]
     return sum(verdict.action == "Allow" for verdict in verdicts)
 
 
 def test_a_rate_is_of_an_address_and_of_the_window() -> None:
     clock = Time()
-    firewall, found = Firewall(clock), rate(EvaluationWindowSec=60)
-    assert allowed(firewall, found, 12) == 10
-    assert allowed(firewall, found, 12, source="192.0.2.2") == 10
+    firewall, web_acl = Firewall(clock), rate(EvaluationWindowSec=60)
+    assert allowed(firewall, web_acl, 12) == 10
+    assert allowed(firewall, web_acl, 12, source="192.0.2.2") == 10
     clock.now = 59
-    assert allowed(firewall, found, 1) == 0, "within the window, and refused requests count"
+    assert allowed(firewall, web_acl, 1) == 0, "within the window, and refused requests count"
     clock.now = 70
-    assert allowed(firewall, found, 12) == 9
+    assert allowed(firewall, web_acl, 12) == 9
     clock.now = 300
-    assert allowed(firewall, found, 12) == 10
+    assert allowed(firewall, web_acl, 12) == 10
 
 
-def test_a_window_is_five_minutes_unless_another_is_given() -> None:
+def test_the_default_window_is_five_minutes() -> None:
     clock = Time()
-    firewall, found = Firewall(clock), rate()
-    assert allowed(firewall, found, 10) == 10
+    firewall, web_acl = Firewall(clock), rate()
+    assert allowed(firewall, web_acl, 10) == 10
     clock.now = 299
-    assert allowed(firewall, found, 1) == 0
+    assert allowed(firewall, web_acl, 1) == 0
     clock.now = 310
-    assert allowed(firewall, found, 1) == 1
+    assert allowed(firewall, web_acl, 1) == 1
 
 
 def test_a_limit_that_changes_counts_anew() -> None:
-    firewall, found = Firewall(Time()), rate(100)
-    assert allowed(firewall, found, 101) == 100
+    firewall, web_acl = Firewall(Time()), rate(100)
+    assert allowed(firewall, web_acl, 101) == 100
     firewall.scale(1)
-    assert allowed(firewall, found, 1) == 0
+    assert allowed(firewall, web_acl, 1) == 0
     firewall.scale(0.1)
-    assert allowed(firewall, found, 12) == 10
+    assert allowed(firewall, web_acl, 12) == 10
 
 
-def test_what_is_scoped_out_is_not_counted() -> None:
+def test_a_request_outside_the_scope_down_statement_is_not_counted() -> None:
     scope = {"NotStatement": {"Statement": bytes_in(header("x-token"), "EXACTLY", "ours")}}
-    firewall, found = Firewall(Time()), rate(ScopeDownStatement=scope)
-    assert allowed(firewall, found, 50, ("X-Token", "ours")) == 50
-    assert allowed(firewall, found, 12, ("X-Token", "guess")) == 10
-    assert allowed(firewall, found, 50, ("X-Token", "ours")) == 50
+    firewall, web_acl = Firewall(Time()), rate(ScopeDownStatement=scope)
+    assert allowed(firewall, web_acl, 50, ("X-Token", "ours")) == 50
+    assert allowed(firewall, web_acl, 12, ("X-Token", "guess")) == 10
+    assert allowed(firewall, web_acl, 50, ("X-Token", "ours")) == 50
 
 
 @pytest.mark.parametrize(("fallback", "let_through"), [("MATCH", 0), ("NO_MATCH", 12)])
 def test_a_forwarded_address_is_the_first_of_its_header(fallback: str, let_through: int) -> None:
     config = {"HeaderName": "X-From", "FallbackBehavior": fallback}
-    firewall, found = Firewall(Time()), rate(AggregateKeyType="FORWARDED_IP", ForwardedIPConfig=config)
-    assert allowed(firewall, found, 12, ("X-From", "192.0.2.7, 192.0.2.8")) == 10
-    assert allowed(firewall, found, 12, ("X-From", "192.0.2.8")) == 10
-    assert allowed(firewall, found, 12, ("X-From", "no address")) == let_through
-    assert allowed(firewall, found, 12) == 12, "without the header nothing is counted"
+    firewall, web_acl = Firewall(Time()), rate(AggregateKeyType="FORWARDED_IP", ForwardedIPConfig=config)
+    assert allowed(firewall, web_acl, 12, ("X-From", "192.0.2.7, 192.0.2.8")) == 10
+    assert allowed(firewall, web_acl, 12, ("X-From", "192.0.2.8")) == 10
+    assert allowed(firewall, web_acl, 12, ("X-From", "no address")) == let_through
+    assert allowed(firewall, web_acl, 12) == 12, "without the header nothing is counted"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ def test_a_forwarded_address_is_the_first_of_its_header(fallback: str, let_throu
         rule(YES, "Captcha"),
     ],
 )
-def test_what_is_not_evaluated_is_refused_when_it_is_read(unknown: dict[str, Any]) -> None:
+def test_an_unsupported_web_acl_is_refused_when_it_is_read(unknown: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedRule):
         acl(unknown)
 
@@ -235,14 +239,14 @@ SIGNED = ("Authorization", "AWS4-HMAC-SHA256 Credential=made-up")
         ("InternalWebAcl", (("X-Api-Key", ""),), "/v1/events", True),
     ],
 )
-def test_whom_the_web_acls_of_the_apis_count(
+def test_the_web_acls_of_the_apis_count_requests_by_path_and_headers(
     name: str, headers: tuple[tuple[str, str], ...], path: str, counted: bool
 ) -> None:
     text = json.dumps(pieces()["foundation"].of_type("AWS::WAFv2::WebACL")[name])
     text = text.replace("{{resolve:secretsmanager:StorefrontToken}}", "the token")
-    found = read(json.loads(text), "arn", {}, 16_384)
+    web_acl = read(json.loads(text), "arn", {}, 16_384)
     firewall = Firewall(Time())
-    verdicts = [firewall.evaluate(found, ask(*headers, public_path=path)) for _ in range(3001)]
+    verdicts = [firewall.evaluate(web_acl, ask(*headers, public_path=path)) for _ in range(3001)]
     assert (verdicts[-1].action, verdicts[-2].action) == ("Block" if counted else "Allow", "Allow")
     if counted:
         response = verdicts[-1].response

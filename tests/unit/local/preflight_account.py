@@ -65,11 +65,11 @@ def look(
 ) -> list[preflight.Finding]:
     account = Account(Stub({**READY, **(answers or {})}).session, stage, piece)
     account.settings |= SETTINGS | (settings or {})
-    found = list(check(account)) if check else preflight.findings(account)
-    for finding in found:
+    findings = list(check(account)) if check else preflight.findings(account)
+    for finding in findings:
         if finding.remedy.startswith("aws "):
             check_command(finding.remedy.partition(";")[0])
-    return found
+    return findings
 
 
 def check_command(command: str) -> None:
@@ -83,8 +83,8 @@ def check_command(command: str) -> None:
     assert {xform_name(member, "-") for member in shape.required_members} <= options, command
 
 
-def levels(found: list[preflight.Finding], level: str) -> list[str]:
-    return [finding.what for finding in found if finding.level == level]
+def levels(findings: list[preflight.Finding], level: str) -> list[str]:
+    return [finding.what for finding in findings if finding.level == level]
 
 
 DOMAIN = {"DomainName": "www.shop.example.org", "CertificateId": "abc", "HostedZoneId": "Z1"}

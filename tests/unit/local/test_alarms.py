@@ -84,8 +84,8 @@ def of(values: dict[int, float], **alarm: Any) -> str | None:
     ],
 )
 def test_operators(operator: str, states: list[str]):
-    found = [of(dict.fromkeys((1, 2, 3), value), ComparisonOperator=operator) for value in (4.0, 5.0, 6.0)]
-    assert found == states
+    results = [of(dict.fromkeys((1, 2, 3), value), ComparisonOperator=operator) for value in (4.0, 5.0, 6.0)]
+    assert results == states
 
 
 def test_as_many_data_points_as_it_says_have_to_breach():
@@ -106,10 +106,10 @@ def test_missing_data_of_dynamodb_is_ignored_whatever_the_alarm_says():
     [(60, 3, NOW - 40), (300, 3, NOW - 40), (86400, 1, NOW - 40), (86400, 2, NOW - 2800), (10, 3, NOW)],
 )
 def test_periods_end_with_a_minute_and_those_of_several_days_with_an_hour(period: int, periods: int, end: float):
-    found = alarms.windows(LATENCY | {"Period": period, "EvaluationPeriods": periods}, NOW)
-    assert found[-1] == (end - period, end)
-    assert len(found) == periods + 2
-    assert [start for start, _ in found[1:]] == [end for _, end in found[:-1]]
+    windows = alarms.windows(LATENCY | {"Period": period, "EvaluationPeriods": periods}, NOW)
+    assert windows[-1] == (end - period, end)
+    assert len(windows) == periods + 2
+    assert [start for start, _ in windows[1:]] == [end for _, end in windows[:-1]]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,6 @@ def test_periods_end_with_a_minute_and_those_of_several_days_with_an_hour(period
         {"DatapointsToAlarm": 4},
     ],
 )
-def test_what_cannot_be_evaluated_is_refused(wrong: dict[str, Any]):
+def test_an_unsupported_alarm_is_refused(wrong: dict[str, Any]):
     assert alarms.problem(LATENCY) is None
     assert alarms.problem(LATENCY | wrong)

@@ -20,8 +20,8 @@ def test_points_that_are_sent_late_are_in_order_of_their_time():
 def test_old_points_of_a_minute_with_one_value_become_one_with_their_count():
     old = [point(61, 1), point(62, 1), point(63, 2), point(64, 1, Count=3.0), point(121, 1)]
     statistics = point(65, 1, _stat={"SampleCount": 2})
-    kept = cloudwatch.by_minute([*old, statistics, point(1000, 1), point(1001, 1)], before=1000)
-    assert [(each["Timestamp"], each["Value"], each.get("Count")) for each in kept] == [
+    points = cloudwatch.by_minute([*old, statistics, point(1000, 1), point(1001, 1)], before=1000)
+    assert [(each["Timestamp"], each["Value"], each.get("Count")) for each in points] == [
         (60.0, 1, 5.0),
         (60.0, 2, 1.0),
         (65, 1, None),

@@ -76,8 +76,8 @@ def test_libraries_read_nothing_that_differs_between_functions(server: ForkServe
         for name in re.findall(r"^ +([A-Z][A-Z0-9_]+):", block[1], re.MULTILINE)
     }
     assert len(declared) > 10
-    given = lambda_runtime._RESERVED_RUNTIME_ENV_VARS | {"AWS_ENDPOINT_URL", "_LAMBDA_LAYERS_DIRS"} | declared
-    assert server.fits(os.environ | dict.fromkeys(given, "of the function"))
+    variables = lambda_runtime._RESERVED_RUNTIME_ENV_VARS | {"AWS_ENDPOINT_URL", "_LAMBDA_LAYERS_DIRS"} | declared
+    assert server.fits(os.environ | dict.fromkeys(variables, "of the function"))
     assert "*" not in server._reads
 
 

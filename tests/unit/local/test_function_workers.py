@@ -93,11 +93,11 @@ def test_a_waiting_invocation_takes_the_worker_that_becomes_idle_first(pool: Wor
 
 
 def test_a_function_that_is_busy_for_long_gets_another_worker(pool: WorkerPool, threads: ThreadPoolExecutor):
-    done = threading.Event()
-    busy = threads.submit(invoke, pool, "function", lambda: done.wait(30))
+    release = threading.Event()
+    busy = threads.submit(invoke, pool, "function", lambda: release.wait(30))
     eventually(lambda: pool.runtime._workers)
     other = invoke(pool, "function")
-    done.set()
+    release.set()
     assert other is not busy.result(30)
 
 

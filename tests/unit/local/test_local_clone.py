@@ -45,7 +45,7 @@ def test_secrets_stay_private_and_objects_as_they_are(source: Instance, target: 
     assert (target.state / "s3" / "bucket" / "key").read_bytes() == b"http://127.0.0.1:20400"
 
 
-def test_what_belongs_to_the_processes_of_a_shop_is_not_copied(source: Instance, target: Instance):
+def test_process_files_and_temporary_files_are_not_copied(source: Instance, target: Instance):
     for name in ("emulator.pid", "emulator.version", "emulator.log", "iam-usage.jsonl", "tmp/function"):
         (source.state / name).write_text("1")
     copy(source, target)
@@ -60,6 +60,6 @@ def test_ports_that_are_taken_are_not_free(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("local.clone.FIRST_PORT", port)
     monkeypatch.setattr("local.clone.LAST_PORT", port + 1000)
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(type=kind) as taken:
-            taken.bind(("127.0.0.1", port))
+        with socket.socket(type=kind) as listener:
+            listener.bind(("127.0.0.1", port))
             assert port not in free_ports(900)

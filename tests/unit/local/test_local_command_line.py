@@ -168,9 +168,9 @@ def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, targ
 @pytest.mark.parametrize("target", OWN_STATE)
 def test_without_a_shop_and_a_state_it_says_so(tmp_path: Path, target: str):
     _, code, expected = STOPPED[target]
-    done = run(tmp_path, target)
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert expected in done.stdout
+    process = run(tmp_path, target)
+    assert (process.returncode, "Traceback" in process.stderr) == (code, False), process.stderr
+    assert expected in process.stdout
 
 
 @pytest.mark.parametrize("command", MISSING)
@@ -191,13 +191,13 @@ def test_a_missing_argument_is_shown_in_an_example(command: str):
 def test_make_passes_its_variables_on(tmp_path: Path, variables: tuple[str, ...], code: int, expected: str):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "SETPIECES_AWS_PORT": str(free_ports(1)[0])}
-    done = subprocess.run(
+    process = subprocess.run(
         ["make", "--no-print-directory", f"--assume-old={ROOT / '.venv/.installed'}", *variables],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
-    assert f"Error {code}" in done.stderr
-    assert expected in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert f"Error {code}" in process.stderr
+    assert expected in process.stdout + process.stderr
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "70000"])
@@ -209,9 +209,9 @@ def test_an_invalid_port_is_named(port: str):
 
 def test_a_state_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "state").write_text("a file")
-    done = run(tmp_path, "start")
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
-    assert str(tmp_path / "state") in done.stderr
+    process = run(tmp_path, "start")
+    assert (process.returncode, "Traceback" in process.stderr) == (1, False), process.stderr
+    assert str(tmp_path / "state") in process.stderr
 
 
 def test_ctrl_c_prints_no_traceback(tmp_path: Path):
@@ -224,7 +224,7 @@ def test_ctrl_c_prints_no_traceback(tmp_path: Path):
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         silent.settimeout(60)
-        # The first connection only looks whether anybody listens.
+        # The first connection only checks for a listener.
         silent.accept()
         silent.accept()
         process.send_signal(signal.SIGINT)
@@ -250,10 +250,10 @@ def test_an_unknown_command_is_a_usage_error():
 
 
 def test_help_is_grouped_and_fits_a_terminal():
-    done = subprocess.run(
+    process = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    groups = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    groups = [line for line in process.stdout.splitlines() if line and not line.startswith(" ")]
     assert groups == ["Everyday", "Look inside", "Check", "Measure", "Deploy", "Maintain"]
-    assert [line for line in done.stdout.splitlines() if len(line) > 100] == []
-    assert re.findall(r"^  make ([a-z-]+)", done.stdout, re.MULTILINE) == list(targets())
+    assert [line for line in process.stdout.splitlines() if len(line) > 100] == []
+    assert re.findall(r"^  make ([a-z-]+)", process.stdout, re.MULTILINE) == list(targets())

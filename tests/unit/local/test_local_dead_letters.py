@@ -98,6 +98,6 @@ def test_a_redrive_moves_the_selected_messages(shop, dead, alive, more):
     )["Messages"]
     assert json.loads(moved["Body"]) == {"order_number": "T1"}
     assert moved["Attributes"].get("MessageGroupId") == more.get("MessageGroupId")
-    with looking(shop, url) as left:
-        assert [letter.about for letter in left] == ["T2"]
+    with looking(shop, url) as letters:
+        assert [letter.about for letter in letters] == ["T2"]
     assert redrive(shop, url) == 1

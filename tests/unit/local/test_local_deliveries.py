@@ -13,10 +13,10 @@ from local.deliveries import NONE, Deliveries, Disturbance, request
 NOW = 1000.0
 
 
-def disturbed(**wanted: Any) -> Deliveries:
-    made = Deliveries()
-    made.change(Disturbance(**wanted))
-    return made
+def disturbed(**settings: Any) -> Deliveries:
+    rules = Deliveries()
+    rules.change(Disturbance(**settings))
+    return rules
 
 
 def message(name: str, **more: Any) -> dict[str, Any]:
@@ -27,12 +27,12 @@ def queue(*messages: dict[str, Any], fifo: bool = False) -> dict[str, Any]:
     return {"is_fifo": fifo, "messages": list(messages)}
 
 
-def bodies(shown: dict[str, Any]) -> list[str]:
+def bodies(state: dict[str, Any]) -> list[str]:
     """In the order in which they will be due."""
-    return [one["body"] for one in sorted(shown["messages"], key=lambda one: one["visible_at"])]
+    return [one["body"] for one in sorted(state["messages"], key=lambda one: one["visible_at"])]
 
 
-def test_nothing_happens_unless_asked():
+def test_messages_are_unchanged_by_default():
     standard, fifo = queue(message("a"), message("b")), queue(message("a", receipt_handle="1"), fifo=True)
     quiet = Deliveries()
     quiet.before_receive(standard, NOW)
@@ -57,7 +57,7 @@ def test_a_message_is_doubled_once():
     assert bodies(standard) == ["a", "a"]
 
 
-def test_what_is_not_due_yet_is_left_alone():
+def test_a_message_that_is_not_due_is_unchanged():
     standard = queue(message("a", visible_at=NOW + 1))
     disturbed().before_receive(standard, NOW)
     assert standard == queue(message("a", visible_at=NOW + 1))
@@ -104,7 +104,7 @@ def test_an_ordered_queue_keeps_its_order_and_has_each_message_done_again():
 def test_a_process_with_a_wrong_clock(monkeypatch, tmp_path, off):
     monkeypatch.setattr(deliveries, "SCRATCH", tmp_path)
     script = "import sys, time; print(time.time(), time.monotonic(), any('/clock' in one for one in sys.path))"
-    seen = set()
+    directions = set()
     # Of eight seeds there are two scripts, one a sign.
     for clocked in {disturbed(seed=seed, clock_skew_seconds=off).clocked(script) for seed in range(1, 9)}:
         process = [sys.executable, "-c", clocked]
@@ -113,8 +113,8 @@ def test_a_process_with_a_wrong_clock(monkeypatch, tmp_path, off):
         after = _clocks()
         assert before[1] <= float(steady) <= after[1]
         assert polluted == "False"
-        seen.add(next(sign for sign in (-1, 1) if before[0] <= float(wall) - sign * off <= after[0]))
-    assert seen == {-1, 1}
+        directions.add(next(sign for sign in (-1, 1) if before[0] <= float(wall) - sign * off <= after[0]))
+    assert directions == {-1, 1}
 
 
 def _clocks() -> tuple[float, float]:
@@ -131,7 +131,7 @@ def test_the_route_changes_shows_and_ends_it(monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [{"twice": 2}, {"clock_skew_seconds": 300}, {"late_seconds": -1}, {"often": 1}])
-def test_settings_that_are_none_are_refused(wrong):
+def test_invalid_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=r"twice is|unknown"):
         request("PUT", wrong)
     assert request("GET", {})["twice"] == 0

@@ -98,7 +98,7 @@ def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
-def test_whoever_has_aliases_is_told_of_the_release(session, piece: str):
+def test_every_template_with_aliases_gets_the_release(session, piece: str):
     """All of it: sources, settings and addresses."""
     for address in deploy.set_piece(piece)["Parameters"].values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
@@ -156,7 +156,7 @@ def test_nothing_is_built_before_every_check(monkeypatch: pytest.MonkeyPatch, ch
         deploy.deploy("dev", "basket", {})
 
 
-def test_a_piece_takes_its_own_of_what_a_stage_sets(session, settings):
+def test_a_piece_takes_its_own_parameters_of_a_stage(session, settings):
     """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
     deploy.check_parameters("dev", "feed-pipeline")
@@ -201,7 +201,7 @@ def test_an_unknown_piece_is_named_with_those_there_are():
         deploy.template("nope")
 
 
-def test_a_failed_step_shows_what_it_said(tmp_path, monkeypatch):
+def test_a_failed_step_shows_its_output(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "STATE", tmp_path)
     monkeypatch.setattr(deploy, "SAM_COMMAND", ("/bin/false",))
     with pytest.raises(deploy.DeployFailed, match="sam build failed"):
@@ -229,7 +229,7 @@ class StackEvents:
     """CloudFormation for a role that may describe its stage's stacks: by name or ARN, not all; two events a page."""
 
     def __init__(self, events: dict[str, list[dict[str, Any]]]):
-        self.events, self.asked = events, list[str]()
+        self.events, self.stack_names = events, list[str]()
 
     def client(self, _: str, /) -> "StackEvents":
         return self
@@ -241,7 +241,7 @@ class StackEvents:
     def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:
         newest_first = sorted(self.events[StackName], key=lambda event: event["Timestamp"], reverse=True)
         for start in range(0, len(newest_first), 2):
-            self.asked.append(StackName)
+            self.stack_names.append(StackName)
             yield {"StackEvents": newest_first[start : start + 2]}
 
 
@@ -275,7 +275,7 @@ def test_reasons_of_nested_stacks_are_found_by_their_arn_on_every_page():
         "  setpieces-dev-Basket-1 / Q (T): bad policy",
         "  setpieces-dev / Basket (AWS::CloudFormation::Stack): Embedded stack was not created",
     ]
-    assert cloud.asked == ["setpieces-dev"] * 3 + [NESTED_STACK]
+    assert cloud.stack_names == ["setpieces-dev"] * 3 + [NESTED_STACK]
 
 
 def test_a_stack_that_may_not_be_described_hides_no_other_reason():
@@ -339,8 +339,8 @@ def test_a_stage_with_simulators_has_something_to_sell_when_it_is_deployed(
     monkeypatch.setattr(seed, "stock_simulators", lambda shop: shops.append(shop.stage))
     monkeypatch.setattr(deploy, "session_for", lambda stage: session)
     monkeypatch.setattr(deploy, "deployed_stack", lambda *_: {"StackStatus": "UPDATE_COMPLETE"})
-    for done in ("check_account", "deploy", "raise_sequences"):
-        monkeypatch.setattr(deploy, done, lambda *_: None)
+    for step in ("check_account", "deploy", "raise_sequences"):
+        monkeypatch.setattr(deploy, step, lambda *_: None)
     result = CliRunner().invoke(deploy.main, ["--env", stage, "--piece", piece], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert shops == stocked

@@ -72,7 +72,7 @@ def test_a_stack_that_is_not_there_is_named(session):
     assert "There is no stack setpieces-dev-tax" in result.output
 
 
-def test_there_is_no_such_piece(session):
+def test_an_unknown_piece_is_refused(session):
     assert (
         "unknown set piece 'nonsense'"
         in CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "nonsense"]).output
@@ -108,7 +108,7 @@ def destroy_delivery() -> Any:
     return CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "delivery", "--confirm", DELIVERY])
 
 
-def test_what_deletes_stacks_goes_last(bootstrapped):
+def test_the_delivery_piece_is_destroyed_last(bootstrapped):
     result = destroy_delivery()
     assert isinstance(result.exception, destroy.CommandFailed) or result.exit_code
     assert f"First destroy {STACK}" in result.output + str(result.exception)

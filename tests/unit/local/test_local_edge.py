@@ -16,11 +16,11 @@ class Cdn(BaseHTTPRequestHandler):
     """Answers anything, and remembers it."""
 
     protocol_version = "HTTP/1.1"
-    seen: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+    requests: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.seen.append((self.requestline, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.requests.append((self.requestline, {name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(200)
         for name, value in (
             ("Set-Cookie", "a=1"),
@@ -40,7 +40,7 @@ class Cdn(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endpoint() -> Iterator[str]:
-    Cdn.seen.clear()
+    Cdn.requests.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Cdn) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -50,17 +50,17 @@ def endpoint() -> Iterator[str]:
 @pytest.mark.parametrize("target", ["/", "/a/../b//c", "/%2f%2E%2e/x?a=%41&a=b%20c&&d", "/a%zz", "/caf\u00e9"])
 def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
     edge.fetch(endpoint, "token", "d1.cloudfront.net", "GET", target, (), b"")
-    [(line, _, _)] = Cdn.seen
+    [(line, _, _)] = Cdn.requests
     assert line == f"GET {target.replace(chr(233), '%E9')} HTTP/1.1"
 
 
-def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
-    sent = (
+def test_the_cdn_is_called_by_its_name_as_over_tls(endpoint: str):
+    request_headers = (
         *(("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html")),
         (TOKEN_HEADER.title(), "a client's"),
     )
-    answer = edge.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", sent, b"a=b")
-    [(_, headers, body)] = Cdn.seen
+    answer = edge.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
+    [(_, headers, body)] = Cdn.requests
     assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
         "d1.cloudfront.net",
         "https",
@@ -73,12 +73,12 @@ def test_the_cdn_is_asked_by_its_name_as_over_tls(endpoint: str):
     assert not {"connection", "content-length", "date", "server"} & {name.lower() for name, _ in answer.headers}
 
 
-def test_a_cloud_that_is_down_is_said_so():
+def test_an_unreachable_cloud_is_reported():
     with pytest.raises(EmulatorDown):
         edge.fetch("http://127.0.0.1:1", "token", "d1.cloudfront.net", "GET", "/", (), b"")
 
 
-def test_the_cdn_is_found_by_what_its_template_publishes():
+def test_the_cdn_is_found_by_its_published_parameter():
     def parameter(name: str, value: str) -> dict[str, Any]:
         return {"type": "AWS::SSM::Parameter", "properties": {"Name": name, "Value": value}}
 

@@ -84,7 +84,7 @@ def test_archives_are_the_same_for_the_same_content():
         ("basket.yaml", "a: 1\nb: [\n", 3, "not YAML"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_file_has_its_line(tmp_path, name, text, line, reason):
+def test_a_fault_in_a_file_has_its_line(tmp_path, name, text, line, reason):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)

@@ -17,7 +17,7 @@ def delivered(
     return {"source": f"service-{source}-local", "detail-type": DETAIL_TYPE, "detail": event.detail()}
 
 
-def test_a_line_says_when_who_what_and_to_whom():
+def test_a_line_has_time_publisher_event_and_consumers():
     line = Tail().line(delivered()).plain
     for part in (
         "12:00:00.000",

@@ -22,7 +22,7 @@ def drawn(seed: int, order: list[tuple[str, str]] = PAIRS) -> dict[tuple[str, st
     return {pair: plan.decide(call(pair, f"{pair}")) for pair in order}
 
 
-def test_the_seed_says_how_each_call_fails_whatever_comes_first():
+def test_the_seed_determines_how_each_call_fails_in_any_order():
     assert drawn(1) == drawn(1, PAIRS[::-1])
     assert drawn(1) != drawn(2)
     assert set(drawn(1).values()) <= KINDS.keys()
@@ -134,10 +134,10 @@ def signed(service: str) -> str:
         ),
     ],
 )
-def test_operations_are_what_is_called(request_: dict[str, Any], body: bytes, operation: str):
-    found = _call("function", request_, body)
-    assert found
-    assert found.operation == operation
+def test_a_request_is_recognised_by_its_operation(request_: dict[str, Any], body: bytes, operation: str):
+    request = _call("function", request_, body)
+    assert request
+    assert request.operation == operation
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation
 
 
 class Emulator:
-    """What the emulator was asked, and answers."""
+    """Records the requests to the emulator and answers each with 200."""
 
     def __init__(self) -> None:
         self.applied: list[bytes] = []
@@ -171,9 +171,9 @@ class Emulator:
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-submit-order") -> tuple[int, int]:
-    """(status, how often the emulator was asked) of a call under a plan; 0 is no answer before the client gives up."""
+    """(status, number of requests to the emulator) of a call under a plan; 0 is no answer before the client gives up."""
     faults, emulator = Faults(lambda: []), Emulator()
-    sent: list[MutableMapping[str, Any]] = []
+    messages: list[MutableMapping[str, Any]] = []
     faults.begin({"kinds": [kind]})
     monkeypatch.setattr(faults, "_caller", lambda scope: caller)
     waiting: list[dict[str, Any]] = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{}"}]
@@ -182,18 +182,20 @@ def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-s
         return waiting.pop()
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
+        messages.append(message)
 
     signed_request = scope(x_amz_target="DynamoDB_20120810.PutItem", authorization=signed("dynamodb"))
     asyncio.run(faults.through(emulator, signed_request, receive, send))
-    return (sent[0]["status"] if sent else 0), len(emulator.applied)
+    return (messages[0]["status"] if messages else 0), len(emulator.applied)
 
 
 @pytest.mark.parametrize(
     ("kind", "outcome"),
     [("throttle", (400, 0)), ("server-error", (500, 0)), ("time-out", (0, 0)), ("lost-response", (500, 1))],
 )
-def test_what_a_kind_does(monkeypatch: pytest.MonkeyPatch, kind: str, outcome: tuple[int, int]):
+def test_a_kind_of_fault_has_its_documented_effect(
+    monkeypatch: pytest.MonkeyPatch, kind: str, outcome: tuple[int, int]
+):
     assert answered(monkeypatch, kind) == outcome
     assert answered(monkeypatch, f"{kind}-once") == outcome
 

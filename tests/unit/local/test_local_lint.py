@@ -28,7 +28,7 @@ print([match.rule.id for match in found["text"]], found["file"])
 """
 
 
-def test_two_threads_may_be_the_first_to_ask():
+def test_two_threads_may_load_the_linter_at_once():
     """Seen in `make start` of a changed template and a changed state machine: the modules of cfn-lint were half imported."""
-    done = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == "['E3006'] []\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.stdout == "['E3006'] []\n", process.stderr

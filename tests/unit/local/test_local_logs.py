@@ -135,6 +135,6 @@ def test_durations(value: str, duration: timedelta):
 
 
 @pytest.mark.parametrize("value", ["", "10", "m", "-1m", "1w", "1 m", "999999d"])
-def test_what_is_no_duration(value: str):
+def test_an_invalid_duration_is_refused(value: str):
     with pytest.raises(BadParameter, match="for example 10m"):
         Since().convert(value, None, None)

@@ -21,8 +21,8 @@ def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
 def test_a_write_is_counted_apart_from_its_indexes(meter: Meter):
     indexes = {"by-day": {"CapacityUnits": 2.0}, "by-name": {"CapacityUnits": 1.0}}
     consumed = {"TableName": "orders", "CapacityUnits": 4.0, "GlobalSecondaryIndexes": indexes}
-    found = units(meter, "UpdateItem", {"ConsumedCapacity": consumed})
-    assert found == {"write orders": 1.0, "write orders/by-day": 2.0, "write orders/by-name": 1.0}
+    counts = units(meter, "UpdateItem", {"ConsumedCapacity": consumed})
+    assert counts == {"write orders": 1.0, "write orders/by-day": 2.0, "write orders/by-name": 1.0}
 
 
 def test_a_transaction_is_counted_by_table(meter: Meter):

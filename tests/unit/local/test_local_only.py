@@ -44,32 +44,32 @@ class Module:
     @cached_property
     def local_names(self) -> set[str]:
         """Imported names that only a local cloud has."""
-        found = set()
+        imported = set()
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and node.module:
                 wholly = node.module in MODULES or node.module.partition(".")[0] in MODULES
                 names = {alias.asname or alias.name for alias in node.names}
                 submodules = {alias.name for alias in node.names if f"{node.module}.{alias.name}" in MODULES}
-                found |= names if wholly else submodules | (names & NAMES.get(node.module, set()))
-        return found
+                imported |= names if wholly else submodules | (names & NAMES.get(node.module, set()))
+        return imported
 
     @cached_property
     def marked(self) -> bool:
         return any(isinstance(node, ast.Assign) and is_local(node) for node in self.tree.body)
 
-    def uses(self, name: str, seen: set[str]) -> set[str]:
+    def uses(self, name: str, visited: set[str]) -> set[str]:
         """The local names that a definition uses, also through the definitions and fixtures that it uses."""
-        seen.add(name)
-        found = set()
+        visited.add(name)
+        used_names = set()
         for node in ast.walk(self.definitions[name]):
             used = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
             if used in self.local_names:
-                found.add(used)
+                used_names.add(used)
             elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
-                found.add(f".{node.attr}")
-            elif used in self.definitions and used not in seen:
-                found |= self.uses(used, seen)
-        return found
+                used_names.add(f".{node.attr}")
+            elif used in self.definitions and used not in visited:
+                used_names |= self.uses(used, visited)
+        return used_names
 
 
 def is_local(node: ast.AST) -> bool:
@@ -77,7 +77,7 @@ def is_local(node: ast.AST) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_what_runs_on_a_stage_uses_nothing_local(path: Path):
+def test_tests_for_every_stage_use_no_local_names(path: Path):
     module = Module(path)
     if module.marked:
         return

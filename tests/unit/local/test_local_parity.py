@@ -18,18 +18,18 @@ PROBES = ROOT / "tests" / "integration" / "test_parity.py"
 @cache
 def names(path: str) -> set[str]:
     """What a module defines at its top level. No such file is a FileNotFoundError."""
-    found = set()
+    defined = set()
     for node in ast.parse((ROOT / path).read_text()).body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                found.add(node.name)
+                defined.add(node.name)
             case ast.Assign():
-                found.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return found
+                defined.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return defined
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
-def test_a_difference_says_all_and_what_it_names_is_there(difference: Difference):
+def test_a_difference_is_complete_and_its_tests_exist(difference: Difference):
     assert difference.area in AREAS
     assert all((difference.aws, difference.local, difference.reason))
     assert difference.tests or difference.on_aws
@@ -44,8 +44,8 @@ def test_a_difference_says_all_and_what_it_names_is_there(difference: Difference
 
 
 def test_names_are_unique():
-    found = [difference.name for difference in parity.differences()]
-    assert len(found) == len(set(found))
+    difference_names = [difference.name for difference in parity.differences()]
+    assert len(difference_names) == len(set(difference_names))
 
 
 def test_every_correction_is_listed_with_the_test_of_its_name():
@@ -60,11 +60,11 @@ def test_every_probe_is_of_a_difference():
     assert probes <= {test for difference in parity.differences() for test in difference.tests}
 
 
-def test_the_page_is_what_the_tables_say():
+def test_the_page_matches_the_tables():
     assert parity.PAGE.read_text() == parity.page(), "run make reference"
 
 
-def test_all_of_it_is_printed_as_it_is_written():
+def test_the_differences_are_printed_unchanged():
     """Backticks and square brackets are text, not markup."""
     console = Console(width=2000)
     with console.capture() as captured:

@@ -15,12 +15,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_an_account_that_is_ready_lacks_nothing():
-    found = look()
-    assert levels(found, MISSING) == []
-    assert len(levels(found, OK)) > 20
-    # What is left: the link in the mail to the sender; and whether AWS has verified the account, which cannot be asked.
-    assert len(levels(found, LATER)) == 1
-    assert levels(found, UNKNOWN) == list(preflight.NOT_ASKABLE.values())
+    findings = look()
+    assert levels(findings, MISSING) == []
+    assert len(levels(findings, OK)) > 20
+    # Unknown: the link in the mail to the sender, and whether AWS has verified the account, which no API returns.
+    assert len(levels(findings, LATER)) == 1
+    assert levels(findings, UNKNOWN) == list(preflight.NOT_ASKABLE.values())
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_an_account_that_is_ready_lacks_nothing():
         ),
     ],
 )
-def test_what_is_missing_is_found_and_comes_with_a_way_to_get_it(check, answers, level, says):
-    found = [finding for finding in look(check, answers) if finding.level == level]
-    assert any(says in finding.what for finding in found), found
-    assert all(finding.remedy for finding in found)
+def test_a_missing_prerequisite_is_reported_with_its_remedy(check, answers, level, says):
+    findings = [finding for finding in look(check, answers) if finding.level == level]
+    assert any(says in finding.what for finding in findings), findings
+    assert all(finding.remedy for finding in findings)
 
 
-def test_queues_that_use_all_of_the_concurrency_are_said():
+def test_queues_that_use_all_of_the_concurrency_are_reported():
     answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10}}}
     (finding,) = look(preflight.concurrency, answers, piece="orders")
     assert finding.level == LATER
@@ -114,9 +114,9 @@ def test_a_reservation_that_leaves_too_little_is_missing():
 
 
 def test_a_quota_that_the_account_has_no_value_of_is_the_default():
-    found = look(preflight.quotas, {"GetServiceQuota": "NoSuchResourceException"})
-    assert "VPCs: 0 of 5 in use, 1 more needed" in levels(found, OK)
-    (containers,) = levels(found, LATER)
+    findings = look(preflight.quotas, {"GetServiceQuota": "NoSuchResourceException"})
+    assert "VPCs: 0 of 5 in use, 1 more needed" in levels(findings, OK)
+    (containers,) = levels(findings, LATER)
     assert containers.startswith("Fargate: 6 vCPUs")
 
 
@@ -143,10 +143,10 @@ def test_a_quota_that_the_account_has_no_value_of_is_the_default():
     ],
 )
 def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
-    found = look(
+    findings = look(
         preflight.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
     )
-    missing = levels(found, MISSING)
+    missing = levels(findings, MISSING)
     assert (len(missing) == 1 and says in missing[0]) if says else missing == []
 
 
@@ -155,26 +155,26 @@ def test_without_a_name_of_its_own_the_shop_needs_neither():
 
 
 def test_prod_needs_the_addresses_of_the_real_systems():
-    found = look(
+    findings = look(
         preflight.partner_addresses,
         {"DescribeParameters": {"Parameters": [{"Name": "/setpieces/prod/partners/tax-url"}]}},
         stage="prod",
     )
-    assert levels(found, OK) == ["/setpieces/prod/partners/tax-url is set"]
-    assert "/setpieces/prod/partners/payments-url is not set" in levels(found, MISSING)
+    assert levels(findings, OK) == ["/setpieces/prod/partners/tax-url is set"]
+    assert "/setpieces/prod/partners/payments-url is not set" in levels(findings, MISSING)
     assert look(preflight.partner_addresses) == []
 
 
-def test_before_the_bootstrap_only_what_it_makes_is_looked_at():
+def test_before_the_bootstrap_only_its_own_resources_are_checked():
     (finding,) = look(preflight.identity_provider, piece="delivery")
     assert finding.level == MISSING
     assert "OIDC_PROVIDER=arn:aws:iam::" in finding.remedy
     named = {preflight.PROVIDER: finding.what.split()[-1]}
     assert [each.level for each in look(preflight.identity_provider, settings=named, piece="delivery")] == [OK]
-    found = look(
+    findings = look(
         preflight.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
     )
-    assert levels(found, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy already exists"]
+    assert levels(findings, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy already exists"]
     assert look(preflight.bootstrap, piece="delivery") == look(preflight.mail, piece="delivery") == []
 
 

@@ -44,7 +44,7 @@ def ses(**states: str) -> dict[str, Answer]:
         ),
     ],
 )
-def test_the_state_of_the_sender_is_told(states: dict[str, str], level: str, says: str):
+def test_the_state_of_the_sender_is_reported(states: dict[str, str], level: str, says: str):
     (finding,) = [finding for finding in look(preflight.mail, ses(**states)) if SENDER in finding.what]
     assert finding.level == level
     assert says in finding.what
@@ -88,10 +88,10 @@ def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, r
     assert remedy in finding.remedy
 
 
-def test_an_account_out_of_the_sandbox_is_told_so():
+def test_an_account_outside_the_sandbox_is_reported():
     assert levels(look(preflight.mail), OK) == ["SES is out of its sandbox: it sends to all recipients"]
 
 
-def test_credentials_that_may_not_ask_for_the_sender_are_told_so():
-    found = look(answers={"GetEmailIdentity": "AccessDeniedException"})
-    assert "mail: these credentials may not call GetEmailIdentity" in levels(found, UNKNOWN)
+def test_a_missing_permission_to_read_the_sender_is_reported():
+    findings = look(answers={"GetEmailIdentity": "AccessDeniedException"})
+    assert "mail: these credentials may not call GetEmailIdentity" in levels(findings, UNKNOWN)

@@ -15,13 +15,13 @@ from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECOR
 
 
 @pytest.mark.parametrize("code", sorted(preflight.NOT_ALLOWED))
-def test_credentials_that_may_not_look_are_told_so(code: str):
-    found = look(answers={"GetAccount": code})
-    assert levels(found, MISSING) == []
-    assert "mail: these credentials may not call GetAccount" in levels(found, UNKNOWN)
+def test_a_missing_permission_to_read_the_account_is_reported(code: str):
+    findings = look(answers={"GetAccount": code})
+    assert levels(findings, MISSING) == []
+    assert "mail: these credentials may not call GetAccount" in levels(findings, UNKNOWN)
 
 
-def test_a_bucket_that_answers_without_an_error_document_is_told_so_too():
+def test_a_bucket_that_refuses_without_an_error_document_is_reported():
     assert "bootstrap: these credentials may not call HeadBucket" in levels(
         look(answers={"HeadBucket": "403"}), UNKNOWN
     )
@@ -49,8 +49,8 @@ def test_the_role_of_the_pipeline_may_look_at_everything():
         for statement in statements(policy["PolicyDocument"])
         for action in as_list(statement["Action"])
     }
-    called = {action_of(service, operation) for service, operation, _ in stub.calls}
-    assert called - allowed == NEEDS_NO_GRANT
+    actions = {action_of(service, operation) for service, operation, _ in stub.calls}
+    assert actions - allowed == NEEDS_NO_GRANT
 
 
 @pytest.mark.parametrize(("piece", "allowed"), [("shop", True), ("delivery", False)])
@@ -71,8 +71,8 @@ def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: s
         decision = "allowed" if allows(documents, action, resource, context) else "implicitDeny"
         return {"EvaluationResults": [{"EvalActionName": action, "EvalDecision": decision}]}
 
-    found = look(preflight.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
-    assert [finding.level for finding in found] == [OK if allowed else MISSING], found
+    findings = look(preflight.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
+    assert [finding.level for finding in findings] == [OK if allowed else MISSING], findings
 
 
 # IAM's prefix where it is not the SDK's name of the service.

@@ -30,7 +30,7 @@ def server(port: int, module: str = "http.server") -> Process:
     return Process("front-door", module, arguments, port, ready, lambda: {"PATH": os.environ["PATH"]})
 
 
-def test_start_twice_is_harmless_and_stop_leaves_nothing(state, port):
+def test_a_second_start_is_harmless_and_stop_ends_every_process(state, port):
     process = server(port)
     assert process.start() is True
     first = process.pid()
@@ -43,14 +43,14 @@ def test_start_twice_is_harmless_and_stop_leaves_nothing(state, port):
 
 
 def test_a_taken_port_is_named_with_the_way_out(state):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         with pytest.raises(CannotStart, match=r"taken.*SETPIECES_FRONT_DOOR_PORT"):
-            server(taken.getsockname()[1]).start()
+            server(listener.getsockname()[1]).start()
 
 
-def test_a_process_that_dies_shows_its_last_words(state, port):
+def test_a_process_that_dies_shows_its_last_lines(state, port):
     with pytest.raises(CannotStart, match="No module named"):
         server(port, "no_such_module").start()
 
@@ -83,7 +83,7 @@ def test_another_configuration_replaces_the_process(state, port):
         process.stop()
 
 
-def test_functions_inherit_nothing_of_the_developers(monkeypatch):
+def test_functions_do_not_inherit_the_developers_environment(monkeypatch):
     """They inherit what the emulator gets."""
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "ORDERS_TABLE"):
         monkeypatch.setenv(name, "a developer's")

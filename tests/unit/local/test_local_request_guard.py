@@ -22,8 +22,8 @@ def status(
     *headers: tuple[str, str], host: str | None = LOCAL, method: str = "GET", path: str = "/", query: str = ""
 ) -> int | None:
     """The status with which a request is refused, None if it is served."""
-    sent = [("Host", host)] if host is not None else []
-    raw = [(name.lower().encode(), value.encode()) for name, value in (*sent, *headers)]
+    request_headers = [("Host", host)] if host is not None else []
+    raw = [(name.lower().encode(), value.encode()) for name, value in (*request_headers, *headers)]
     refusal = check(method, path, query.encode(), raw, TOKEN)
     return refusal.status if refusal else None
 
@@ -49,7 +49,7 @@ def status(
         (None, 421),
     ],
 )
-def test_which_hosts_are_served(host: str | None, expected: int | None):
+def test_only_requests_for_known_hosts_are_served(host: str | None, expected: int | None):
     assert status(SIGNED, host=host) == expected
     if host:
         assert status(SIGNED, ("Host", host), host=host) == 421, "two Host headers"
@@ -74,7 +74,7 @@ def test_which_hosts_are_served(host: str | None, expected: int | None):
         ([("Sec-Fetch-Site", "none")], SERVED),
     ],
 )
-def test_which_pages_may_send_requests(headers: list[tuple[str, str]], expected: int | None):
+def test_cross_origin_requests_of_pages_are_refused(headers: list[tuple[str, str]], expected: int | None):
     assert status(SIGNED, *headers) == expected
     assert status(*headers, path="/bucket/key", query=QUERY) == expected
 
@@ -99,7 +99,7 @@ def test_which_pages_may_send_requests(headers: list[tuple[str, str]], expected:
         ([], "AWSAccessKeyId=key&Signature=0", 403),
     ],
 )
-def test_which_signatures_are_served(headers: list[tuple[str, str]], query: str, expected: int | None):
+def test_unsigned_and_ambiguous_requests_are_refused(headers: list[tuple[str, str]], query: str, expected: int | None):
     assert status(*headers, query=query) == expected
 
 
@@ -157,13 +157,13 @@ def test_no_response_permits_other_origins():
 
 
 def test_websockets_are_refused():
-    sent: list[Any] = []
+    messages: list[Any] = []
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
     async def receive() -> dict[str, Any]:
         return {"type": "websocket.connect"}
 
     asyncio.run(emulator.application({"type": "websocket", "path": "/", "headers": []}, receive, send))
-    assert sent == [{"type": "websocket.close", "code": 1008}]
+    assert messages == [{"type": "websocket.close", "code": 1008}]

@@ -19,7 +19,7 @@ PUBLISHED = {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def parameter_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names that are read from Parameter Store."""
     names: list[str] = []
 
@@ -31,12 +31,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_a_stage_on_aws_is_called_where_it_published_its_addresses(asked: list[str]):
+def test_a_stage_on_aws_is_called_where_it_published_its_addresses(parameter_names: list[str]):
     shop = Shop("dev", boto3.Session(region_name="eu-central-1"), None, None)
     for _ in range(2):
         assert shop.url("/basket/v1/baskets/b%2Fc") == f"{PUBLISHED['/setpieces/dev/basket/api-url']}/v1/baskets/b%2Fc"
         assert shop.url("/sitemap.xml") == "https://d111.cloudfront.net/sitemap.xml"
-    assert asked == list(PUBLISHED), "Parameter Store takes few calls a second"
+    assert parameter_names == list(PUBLISHED), "Parameter Store takes few calls a second"
 
 
 def test_a_stage_on_aws_is_looked_for_in_its_region(monkeypatch: pytest.MonkeyPatch):
@@ -62,5 +62,5 @@ def test_the_local_shop_is_worked_with_as_root_or_with_the_session_that_is_given
     assert present(Shop.from_environment().session.get_credentials()).access_key == "root"
     keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
     monkeypatch.setenv(SESSION, json.dumps(keys))
-    found = present(Shop.from_environment().session.get_credentials())
-    assert [found.access_key, found.secret_key, found.token] == list(keys.values())
+    credentials = present(Shop.from_environment().session.get_credentials())
+    assert [credentials.access_key, credentials.secret_key, credentials.token] == list(keys.values())

@@ -54,7 +54,7 @@ def test_a_line_says_when_where_and_what():
 
 
 @pytest.mark.parametrize("line", ["START RequestId: 1", "[]", "{}", json.dumps({"_aws": {}, "message": "metrics"})])
-def test_what_is_no_line_of_ours_is_no_step(line):
+def test_a_foreign_line_is_not_a_step(line):
     assert trace.step_of_function("/aws/lambda/setpieces-dev-x", "dev", line) is None
     assert trace.step_of_bus(line) is None
 

@@ -103,7 +103,7 @@ def test_stopping_ends_what_runs_with_its_children(logs: Path):
         runner.check(shell("late", "true"))
 
 
-def test_shops_that_were_left_are_stopped_and_no_others(logs: Path):
+def test_only_shops_of_this_run_are_stopped(logs: Path):
     def started(state: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(600)"], env={"SETPIECES_STATE": str(state)}

@@ -21,14 +21,14 @@ def orders(service: Callable[..., Service]) -> Service:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock(1_800_000_000)
-    monkeypatch.setattr(time, "time", lambda: made.now)
-    return made
+    instance = Clock(1_800_000_000)
+    monkeypatch.setattr(time, "time", lambda: instance.now)
+    return instance
 
 
 @pytest.fixture
 def checkout(orders: Service, faults: Faults, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    made = Checkout(orders, faults, clock)
+    instance = Checkout(orders, faults, clock)
     call = vars(BaseClient)["_make_api_call"]
 
     def call_and_note_statuses(client: Any, operation: str, request: Mapping[str, Any]) -> Any:
@@ -36,12 +36,12 @@ def checkout(orders: Service, faults: Faults, clock: Clock, monkeypatch: pytest.
             return call(client, operation, request)
         finally:
             if operation in ("TransactWriteItems", "UpdateItem"):
-                made.note_statuses()
+                instance.note_statuses()
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call_and_note_statuses)
-    monkeypatch.setattr(signed_client, "call", made.call_service)
-    monkeypatch.setattr(external, "call", made.call_external)
-    faults.answer("SendMessage", made.send_message)
-    faults.answer("PutEvents", made.put_events)
+    monkeypatch.setattr(signed_client, "call", instance.call_service)
+    monkeypatch.setattr(external, "call", instance.call_external)
+    faults.answer("SendMessage", instance.send_message)
+    faults.answer("PutEvents", instance.put_events)
     faults.answer("ChangeMessageVisibility", lambda request: {})
-    return made
+    return instance

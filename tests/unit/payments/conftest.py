@@ -12,10 +12,10 @@ from tests.unit.payments.authorizations import Authorizations
 
 @pytest.fixture
 def authorizations(service: Callable[..., Service], faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Authorizations:
-    made = Authorizations(service("payments"), faults)
-    monkeypatch.setattr(signed_client, "call", made.call_orders)
-    monkeypatch.setattr(external, "call", made.call_provider)
+    instance = Authorizations(service("payments"), faults)
+    monkeypatch.setattr(signed_client, "call", instance.call_orders)
+    monkeypatch.setattr(external, "call", instance.call_provider)
     # The messages of these tests were never received from the queue, so moto knows no receipt of them.
     faults.answer("ChangeMessageVisibility", lambda request: {})
-    made.start()
-    return made
+    instance.start()
+    return instance

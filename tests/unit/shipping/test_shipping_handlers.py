@@ -91,10 +91,10 @@ def test_an_event_that_cannot_be_queued_is_delivered_again(shipping: Service) ->
 
 def test_an_order_is_read_and_sent_to_sap(shipping: Service, systems: ExternalSystems) -> None:
     assert ship(shipping) == []
-    read, sent = systems.calls
+    read, written = systems.calls
     assert read == ("commerce", "GET", ("orders", "T100000001"), None)
-    assert sent[:3] == ("sap", "PUT", ("shipments", "T100000001"))
-    assert sent[3]["lines"] == [{"sku": "SP-1", "quantity": 2}]
+    assert written[:3] == ("sap", "PUT", ("shipments", "T100000001"))
+    assert written[3]["lines"] == [{"sku": "SP-1", "quantity": 2}]
     assert shipping.messages("ShipmentsDeadLetters") == []
 
 

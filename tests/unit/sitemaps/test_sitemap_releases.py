@@ -154,11 +154,11 @@ def test_a_copy_that_stops_anywhere_leaves_a_complete_release(runs: Runs, monkey
     assert runs.urls() == [*before, f"{ORIGIN}/products/SP-00009"]
 
 
-@pytest.mark.parametrize("lost", ["sitemap.xml", "sitemaps/"])
-def test_an_incomplete_release_fails_verification(runs: Runs, lost):
+@pytest.mark.parametrize("missing", ["sitemap.xml", "sitemaps/"])
+def test_an_incomplete_release_fails_verification(runs: Runs, missing):
     checked = runs.check("run-1")
     runs.publish("run-1", checked)
-    for key in runs.object_keys(f"release/{lost}"):
+    for key in runs.object_keys(f"release/{missing}"):
         boto3.client("s3").delete_object(Bucket=runs.bucket, Key=key)
     with pytest.raises(Exception, match=r"\.xml"):
         runs.step("verify_release", "run-1", chunks=checked["chunks"])

@@ -67,9 +67,9 @@ def browser(shop: Shop) -> Browser:
 
 
 def form_key_of(page: httpx.Response) -> str:
-    found = re.search(r'name="form" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
+    match = re.search(r'name="form" value="([^"]+)"', page.text)
+    assert match, page.text
+    return match[1]
 
 
 def filled(page: httpx.Response, **changes: str) -> dict[str, str]:

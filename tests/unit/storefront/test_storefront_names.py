@@ -88,17 +88,17 @@ def test_name_cache_has_a_size_limit(catalog: Catalog, monkeypatch: pytest.Monke
 
 def test_basket_shows_names_and_checkout_fetches_none():
     def api(request: httpx.Request) -> httpx.Response:
-        called.append(request.url.host)
+        paths.append(request.url.host)
         if request.url.host == "catalog":
             return httpx.Response(200, json={"name": "Tower of bricks"})
         totals = {"lines": 1, "quantity": 1, "amount": 1999, "currency": "EUR"}
         items = [{"sku": "SP-1", "quantity": 1, "unit_price": 1999}]
         return httpx.Response(200, json={"basket_id": "b", "version": 1, "items": items, "totals": totals})
 
-    called: list[str] = []
+    paths: list[str] = []
     client = Browser(api)
     client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
     assert "Tower of bricks" in client.get("/basket").text
-    called.clear()
+    paths.clear()
     assert client.get("/checkout").status_code == 200
-    assert called == ["basket"]
+    assert paths == ["basket"]

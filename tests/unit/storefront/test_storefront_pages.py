@@ -107,11 +107,11 @@ def test_client_address_is_the_one_from_the_cdn(headers: dict[str, str], client:
 
 
 def test_api_calls_carry_the_storefront_token():
-    called: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     async def call() -> None:
         def respond(request: httpx.Request) -> httpx.Response:
-            called.append(request)
+            requests.append(request)
             return httpx.Response(204)
 
         apis = Apis({"catalog": "http://apis.example"}, "secret", httpx.MockTransport(respond))
@@ -119,4 +119,4 @@ def test_api_calls_carry_the_storefront_token():
         await apis.close()
 
     asyncio.run(call())
-    assert called[0].headers["x-storefront-token"] == "secret"
+    assert requests[0].headers["x-storefront-token"] == "secret"

@@ -18,8 +18,8 @@ def tax(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Ser
 
 @pytest.fixture
 def instances(tax: Service, monkeypatch: pytest.MonkeyPatch) -> Instances:
-    made = Instances(tax)
-    monkeypatch.setattr(external, "call", made.tax_system)
-    monkeypatch.setattr(circuit_repository.time, "time", lambda: made.now)
-    monkeypatch.setattr(circuit_repository.time, "monotonic", lambda: made.now)
-    return made
+    pool = Instances(tax)
+    monkeypatch.setattr(external, "call", pool.tax_system)
+    monkeypatch.setattr(circuit_repository.time, "time", lambda: pool.now)
+    monkeypatch.setattr(circuit_repository.time, "monotonic", lambda: pool.now)
+    return pool

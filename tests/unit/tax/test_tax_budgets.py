@@ -60,7 +60,7 @@ def test_quotations_fall_back_while_parameter_store_does_not_answer(faults: Faul
     monkeypatch.setattr(parameters, "TRY_AGAIN_SECONDS", (0, 0))
     quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 1)]
     assert {answer["source"] for answer in quotations} == {"cached_rates"}
-    # The tax system was not called: the others go on calling it.
+    # The tax system was not called: the others continue to call it.
     assert not circuit_repository.load_circuit().is_open
 
 

@@ -58,9 +58,9 @@ def test_a_failed_probe_keeps_the_circuit_open_and_a_late_failure_does_not():
 
 def test_a_claimed_probe_refuses_other_callers_until_the_next_cool_down():
     assert OPEN.admission(NOW + 10) is Admission.PROBE
-    claimed = OPEN.probed(NOW + 10, COOL_DOWN_SECONDS)
-    assert claimed.admission(NOW + 11) is Admission.REFUSE
-    assert claimed.admission(NOW + 10 + COOL_DOWN_SECONDS) is Admission.PROBE
+    circuit = OPEN.probed(NOW + 10, COOL_DOWN_SECONDS)
+    assert circuit.admission(NOW + 11) is Admission.REFUSE
+    assert circuit.admission(NOW + 10 + COOL_DOWN_SECONDS) is Admission.PROBE
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=60))

@@ -91,9 +91,9 @@ def test_during_a_probe_other_instances_wait_for_one_cool_down(instances: Instan
     """The one that tries may crash: its claim is over after another cool-down."""
     instances.open_circuit()
     instances.now += COOL_DOWN_SECONDS
-    seen = circuit_repository.load_circuit()
-    assert circuit_repository.claim_probe(seen)
-    assert not circuit_repository.claim_probe(seen)
+    circuit = circuit_repository.load_circuit()
+    assert circuit_repository.claim_probe(circuit)
+    assert not circuit_repository.claim_probe(circuit)
     instances.quote()
     assert instances.requests == 0
     instances.now += COOL_DOWN_SECONDS

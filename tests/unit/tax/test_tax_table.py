@@ -43,9 +43,9 @@ def test_failures_of_all_instances_are_counted_together(instances: Instances):
     instances.answer = DOWN
     for number in range(THRESHOLD):
         instances.source(f"instance-{number}")
-    asked = instances.requests
+    request_count = instances.requests
     assert instances.source("new") == "cached_rates"
-    assert instances.requests == asked
+    assert instances.requests == request_count
 
 
 def test_one_of_all_instances_probes(instances: Instances):

@@ -117,8 +117,8 @@ def test_neighbouring_numbers_have_unrelated_codes(value):
 
 def test_every_symbol_is_as_frequent_as_every_other_in_each_place():
     codes = make_codes(PERMUTATION, 1, 1, 31_000)
-    for place in range(1, LENGTH):
-        counts = Counter(code[place] for code in codes)
+    for position in range(1, LENGTH):
+        counts = Counter(code[position] for code in codes)
         # 1,000 each, with a standard deviation of 31.
         assert all(800 < counts[symbol] < 1_200 for symbol in ALPHABET)
 
@@ -175,9 +175,9 @@ CODES = st.builds(
 
 @given(CODES)
 def test_one_wrong_symbol_makes_a_code_invalid(code):
-    for place, right in enumerate(code):
+    for position, right in enumerate(code):
         for wrong in ALPHABET.replace(right, ""):
-            assert normalise_code(code[:place] + wrong + code[place + 1 :]) is None
+            assert normalise_code(code[:position] + wrong + code[position + 1 :]) is None
 
 
 @given(CODES)

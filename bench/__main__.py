@@ -1,6 +1,6 @@
 """``make bench``: benchmarks against the running shop, each in turn and in a process of its own.
 
-    make bench                         all but those that take long and are asked for by name: black_friday
+    make bench                         all but the long ones, which run only by name: black_friday
     make bench BENCH=all               those, too
     make bench BENCH="<name> ..."      these
     make bench BENCH=summary           every measure against its target, as last measured

@@ -55,28 +55,30 @@ class Roles:
 
     def calls(self, names: tuple[str, ...]) -> Counter[str]:
         calls_by_role = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()["calls"]
-        found: Counter[str] = Counter()
+        total: Counter[str] = Counter()
         for name in names:
             for role in self._physical(name):
                 counted = calls_by_role.get(role, {})
-                found.update({what: n for what, n in counted.items() if not what.startswith(NOT_THE_REQUEST)})
-        return found
+                total.update({what: n for what, n in counted.items() if not what.startswith(NOT_THE_REQUEST)})
+        return total
 
     def _physical(self, name: str) -> list[str]:
         """A service's role, or those of its API and integrations."""
         service, _, logical_id = name.partition("/")
         stack = f"-{service.title().replace('-', '')}-"
-        wanted = {f"{logical_id}FunctionRole", f"{logical_id}Role"} | (
+        logical_ids = {f"{logical_id}FunctionRole", f"{logical_id}Role"} | (
             {"HistoryRole"} if logical_id == "Api" else set()
         )
-        found = [one["physical_id"] for one in self._roles if stack in one["stack"] and one["logical_id"] in wanted]
-        assert found, f"no role is called {name}"
-        return found
+        physical_ids = [
+            one["physical_id"] for one in self._roles if stack in one["stack"] and one["logical_id"] in logical_ids
+        ]
+        assert physical_ids, f"no role is called {name}"
+        return physical_ids
 
 
 def run() -> None:
     shop, roles = Shop.from_environment(), Roles()
-    roles.calls(())  # the emulator counts from its first being asked
+    roles.calls(())  # the emulator counts from the first query
     rows = [_measure(roles, case) for case in _cases(shop)]
     over = [f"{row['request']} ({row['AWS calls']:g} for {row['least']})" for row in rows if row["equal"] != "yes"]
     verdict = Verdict(
@@ -274,38 +276,38 @@ def _cases(shop: Shop) -> Iterator[Case]:
 
 def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Case]:
     call = shop.call
-    asked = {"the session": 1, "the generation": 1}
+    authorization_calls = {"the session": 1, "the generation": 1}
     yield Case(
         "POST feed",
         ("feeds/RequestUpload", ADMIN),
-        asked | {"the manifest": 1},
+        authorization_calls | {"the manifest": 1},
         lambda: call("POST", "/feeds/v1/feeds/product", headers=admin),
     )
     feed = call("POST", "/feeds/v1/feeds/product", headers=admin).json()["feed_id"]
     yield Case(
         "GET feed",
         ("feeds/ShowFeed", ADMIN),
-        asked | {"the manifest": 1},
+        authorization_calls | {"the manifest": 1},
         lambda: call("GET", f"/feeds/v1/feeds/product/{feed}", headers=admin),
     )
     migration = f"/customer-migration/v1/migrations/{customer}"
     yield Case(
         "POST migration",
         ("customer-migration/RunMigration", ADMIN),
-        asked | {"its status": 1, "its queue": 1},
+        authorization_calls | {"its status": 1, "its queue": 1},
         lambda: call("POST", migration, headers=admin),
         FEW,
     )
     yield Case(
         "GET migration",
         ("customer-migration/ShowMigration", ADMIN),
-        asked | {"its status": 1},
+        authorization_calls | {"its status": 1},
         lambda: call("GET", migration, headers=admin),
     )
     yield Case(
         "POST sitemap run",
         ("sitemaps/StartRun", ADMIN),
-        asked | {"the run": 1, "its workflow": 1},
+        authorization_calls | {"the run": 1, "its workflow": 1},
         lambda: call("POST", "/sitemaps/v1/sitemaps/runs", json={"dry_run": True}, headers=admin),
         FEW,
     )
@@ -314,13 +316,13 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
     yield Case(
         "GET sitemap run (that has ended)",
         ("sitemaps/ShowRun", ADMIN),
-        asked | {"the run": 1},
+        authorization_calls | {"the run": 1},
         lambda: call("GET", run_path, headers=admin),
     )
     yield Case(
         "POST voucher batch",
         ("vouchers/CreateBatch", ADMIN),
-        asked | {"the batch": 1, "its workflow": 1},
+        authorization_calls | {"the batch": 1, "its workflow": 1},
         lambda: call("POST", "/vouchers/v1/voucher-batches", json=batch_request(count=1), headers=admin),
         FEW,
     )
@@ -331,7 +333,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
     yield Case(
         "GET voucher batch",
         ("vouchers/ShowBatch", ADMIN),
-        asked | {"the batch": 1},
+        authorization_calls | {"the batch": 1},
         lambda: call("GET", path, headers=admin),
     )
     yield Case(
@@ -363,7 +365,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         "POST voucher batch cancellation",
         ("vouchers/CancelBatch", ADMIN),
         # Each gate of a batch is closed before the answer, so that no redemption comes after it.
-        asked | {"the batch": 1, "its gates": 16, "its file and the file's release": 2},
+        authorization_calls | {"the batch": 1, "its gates": 16, "its file and the file's release": 2},
         lambda: call("POST", f"/vouchers/v1/voucher-batches/{next(batches)}/cancellation", headers=admin),
         FEW,
     )

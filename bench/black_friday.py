@@ -9,7 +9,7 @@ and every order that was accepted is complete, charged once and shipped once. Tw
 deployed throttles allow, so a hundredth of them counts while it runs. Customers are locust's (``bench/black_friday_users.py``).
 
 Sizes: ``SETPIECES_LOAD_SEED`` (1), ``SETPIECES_LOAD_MINUTES`` (3), ``SETPIECES_LOAD_USERS`` (3 before the spike),
-``SETPIECES_LOAD_THROTTLES`` (0.01). Only loopback is ever asked.
+``SETPIECES_LOAD_THROTTLES`` (0.01). Requests go only to loopback.
 """
 
 import json
@@ -76,14 +76,14 @@ class Load:
 
     @classmethod
     def from_environment(cls) -> "Load":
-        def given(name: str, default: float) -> float:
+        def read_setting(name: str, default: float) -> float:
             return float(os.environ.get(f"SETPIECES_LOAD_{name}") or default)
 
         return cls(
-            int(given("SEED", cls.seed)),
-            given("MINUTES", cls.minutes),
-            int(given("USERS", cls.users)),
-            given("THROTTLES", cls.throttles),
+            int(read_setting("SEED", cls.seed)),
+            read_setting("MINUTES", cls.minutes),
+            int(read_setting("USERS", cls.users)),
+            read_setting("THROTTLES", cls.throttles),
         )
 
 
@@ -116,7 +116,7 @@ class Day:
         return sum(one["seconds"] for one in self.phases[: names.index(phase)])
 
     def of(self, phase: str) -> list[dict[str, Any]]:
-        """Answers to what was asked in a phase; the last one has no end."""
+        """Answers to requests of a phase; the last phase has no end."""
         names = [one["name"] for one in self.phases]
         begin = self.begins(phase)
         end = begin + self.phases[names.index(phase)]["seconds"] if phase != names[-1] else float("inf")
@@ -140,8 +140,8 @@ class Day:
 
     def errors(self, phase: str = "") -> list[dict[str, Any]]:
         """What is neither good nor shed."""
-        found = self.of(phase) if phase else self.answers
-        return [answer for answer in found if not answer["good"] and answer["status"] not in SHED]
+        answers = self.of(phase) if phase else self.answers
+        return [answer for answer in answers if not answer["good"] and answer["status"] not in SHED]
 
 
 def _shed(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -207,22 +207,22 @@ def throttle(share: float) -> None:
     httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": share}, timeout=30).raise_for_status()
 
 
-def settle(shop: Shop, kept: Promises, day: Day) -> tuple[float, dict[str, list[str]]]:
-    """(seconds until every promise was kept, what was not kept after all)"""
-    kept.orders += [Order(number, "tok_ok") for number in day.orders]
+def wait_for_recovery(shop: Shop, promises: Promises, day: Day) -> tuple[float, dict[str, list[str]]]:
+    """(seconds until all invariants held, remaining violations)"""
+    promises.orders += [Order(number, "tok_ok") for number in day.orders]
     began = time.monotonic()
     while True:
-        found = invariants.violations(shop, kept, HOLDS)
-        if not found or time.monotonic() - began > SETTLE_SECONDS:
-            return time.monotonic() - began, found
+        violations = invariants.violations(shop, promises, HOLDS)
+        if not violations or time.monotonic() - began > SETTLE_SECONDS:
+            return time.monotonic() - began, violations
         time.sleep(1)
 
 
 def run() -> None:
     shop, load = Shop.from_environment(), Load.from_environment()
-    kept = Promises.of(shop)
+    promises = Promises.of(shop)
     day = spend(shop, load)
-    drained, broken = settle(shop, kept, day)
+    drained, broken = wait_for_recovery(shop, promises, day)
     rows = [_phase(day, phase) for phase in load.phases() if phase["name"] != "warm-up"]
     recovery, open_again = day.recovery_seconds()
     unadvised = [answer for answer in day.shed() if not answer["advised"]]
@@ -255,10 +255,10 @@ def run() -> None:
 
 def count_unsuccessful(day: Day) -> dict[str, int]:
     """The number of unsuccessful responses by operation, status and code."""
-    found = Counter(
+    counts = Counter(
         f"{one['name']}: {one['status']} {_code(one['problem'])}".rstrip() for one in day.answers if not one["good"]
     )
-    return dict(found.most_common())
+    return dict(counts.most_common())
 
 
 def _code(problem: str) -> str:
@@ -287,7 +287,7 @@ def _phase(day: Day, phase: dict[str, Any]) -> dict[str, Any]:
 
 def _operations(day: Day) -> list[dict[str, Any]]:
     names = sorted({answer["name"] for answer in day.answers})
-    found = []
+    rows = []
     for name in names:
         row: dict[str, Any] = {"operation": name}
         for phase in SHARES:
@@ -296,18 +296,18 @@ def _operations(day: Day) -> list[dict[str, Any]]:
                 good = served(answers)
                 row[f"{phase}: served"] = f"{len(good)} of {len(answers)}"
                 row[f"{phase}: p95 ms"] = round(percentile(good, 95)) if good else "-"
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _timeline(day: Day, step: float = 2.0) -> list[dict[str, float]]:
     """For the plot: rates and p95 along the day."""
     last = max((answer["at"] for answer in day.answers), default=0.0)
-    found = []
+    points = []
     for number in range(int(last / step) + 1):
         answers = [answer for answer in day.answers if number * step <= answer["at"] < (number + 1) * step]
         good = served(answers)
-        found.append(
+        points.append(
             {
                 "at": number * step,
                 "served/s": len(good) / step,
@@ -315,7 +315,7 @@ def _timeline(day: Day, step: float = 2.0) -> list[dict[str, float]]:
                 "p95 ms": round(percentile(good, 95)) if good else 0,
             }
         )
-    return found
+    return points
 
 
 def _verdicts(

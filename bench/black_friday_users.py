@@ -38,11 +38,11 @@ class Phases(LoadTestShape):
     """As many customers as the phase has; all of them come at once, and go at once."""
 
     def tick(self) -> tuple[int, float] | None:
-        left = self.get_run_time()
+        seconds_left = self.get_run_time()
         for phase in PHASES:
-            if left < phase["seconds"]:
+            if seconds_left < phase["seconds"]:
                 return phase["users"], max(each["users"] for each in PHASES)
-            left -= phase["seconds"]
+            seconds_left -= phase["seconds"]
         return None
 
 
@@ -62,18 +62,18 @@ class Customer(FastHttpUser):
     def browse(self) -> None:
         sku = self.chance.choice(SETTINGS["skus"])
         if self.chance.random() < 0.3:
-            self.ask("GET", "/catalog/v1/products?query=sp-", "list products", 200)
-        self.ask("GET", f"/catalog/v1/products/{sku}", "show product", 200)
+            self.request("GET", "/catalog/v1/products?query=sp-", "list products", 200)
+        self.request("GET", f"/catalog/v1/products/{sku}", "show product", 200)
 
     @task(2)
     def look_at_pages(self) -> None:
         page = self.chance.choice(["/", "/products", f"/products/{self.chance.choice(SETTINGS['skus'])}"])
-        self.ask("GET", page, "page", 200)
+        self.request("GET", page, "page", 200)
 
     @task(3)
     def fill_basket(self) -> None:
         if self.add(self.chance.choice(SETTINGS["skus"])):
-            self.ask("GET", f"/basket/v1/baskets/{self.basket}", "show basket", 200)
+            self.request("GET", f"/basket/v1/baskets/{self.basket}", "show basket", 200)
 
     @task(SETTINGS["check_outs"])
     def check_out(self) -> None:
@@ -81,14 +81,14 @@ class Customer(FastHttpUser):
             return
         order = {"basket_id": self.basket, "customer_id": "guest", "payment_token": "tok_ok", "ship_to": ADDRESS}
         key = {"Idempotency-Key": uuid.uuid4().hex}
-        answer = self.ask("POST", "/orders/v1/orders", "place order", 202, json=order, headers=key)
+        answer = self.request("POST", "/orders/v1/orders", "place order", 202, json=order, headers=key)
         if answer is None:
             return
         number = answer.json()["order_number"]
         note("order", number=number, at=time.time())
         self.basket = f"load-{uuid.uuid4()}"
         for _ in range(POLLS):
-            answer = self.ask("GET", f"/orders/v1/orders/{number}/status", "poll status", 200)
+            answer = self.request("GET", f"/orders/v1/orders/{number}/status", "poll status", 200)
             if answer is None or answer.json()["status"] != "Processing":
                 return
             gevent.sleep(_advice(answer) or 1)
@@ -98,15 +98,15 @@ class Customer(FastHttpUser):
         key = {"Idempotency-Key": uuid.uuid4().hex}
         path = f"/basket/v1/baskets/{self.basket}/items"
         line = {"sku": sku, "quantity": 1}
-        return self.ask("POST", path, "add to basket", 200, 201, 409, 422, json=line, headers=key) is not None
+        return self.request("POST", path, "add to basket", 200, 201, 409, 422, json=line, headers=key) is not None
 
     # --- as a good client does it ---
 
-    def ask(self, method: str, path: str, name: str, *expected: int, **sent: Any) -> Any:
-        """The answer, if it is one of ``expected``; asked again while the shop asks for patience, none if that was in vain."""
+    def request(self, method: str, path: str, name: str, *expected: int, **options: Any) -> Any:
+        """The answer, if it is one of ``expected``; retried while the shop sheds load. None if all retries fail."""
         for _ in range(TRIES):
             began = time.time()
-            with self.client.request(method, path, name=name, catch_response=True, **sent) as answer:
+            with self.client.request(method, path, name=name, catch_response=True, **options) as answer:
                 status = answer.status_code
                 if status in expected:
                     answer.success()

@@ -40,7 +40,7 @@ _Template.add_multi_constructor("!", _argument)
 def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
     """(name, code folder, handler module, service of its first client, environment names) of functions behind an API and of
     authorizers."""
-    found = []
+    functions = []
     for path in sorted((ROOT / "templates").glob("*.yaml")):
         if path.stem in NOT_THE_SHOP:
             continue
@@ -56,8 +56,8 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
             if not behind_api and "@authorizer_handler" not in (code / f"{module.replace('.', '/')}.py").read_text():
                 continue
             names = [*shared, *properties.get("Environment", {}).get("Variables", {})]
-            found.append((f"{path.stem}/{logical_id}", code, module, _service(properties), names))
-    return found
+            functions.append((f"{path.stem}/{logical_id}", code, module, _service(properties), names))
+    return functions
 
 
 def _service(properties: dict[str, Any]) -> str:

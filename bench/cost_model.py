@@ -30,7 +30,7 @@ IDLE_POLLS_A_MINUTE = 15
 DATA_KEYS_AN_HOUR = 2 * 12
 # Not ours in production.
 SIMULATORS = "partners"
-# How prices are told in tables, and which entries of the price list belong there.
+# How tables show prices, and which entries of the price list belong there.
 GROUPS = {
     "API": ("api_gateway_rest_request", "waf_request"),
     "Lambda": ("lambda_request", "lambda_gb_second_arm64"),
@@ -61,7 +61,7 @@ class Templates:
     consumers: Mapping[str, tuple[int, int]]
     fifo: frozenset[str]
     throttles: Mapping[str, float]
-    # Functions that somebody waits for.
+    # Functions whose callers wait for the response.
     requests: frozenset[str]
 
     @classmethod
@@ -97,33 +97,33 @@ def seconds(function: str, templates: Templates) -> float:
 def units(service: str, used: Mapping[str, Any], templates: Templates) -> Units:
     """What of the price list a set piece used."""
     calls, invocations = used.get("calls", {}), used.get("invocations", {})
-    found: Units = defaultdict(float)
-    found["api_gateway_rest_request"] = found["waf_request"] = used.get("api", 0)
-    found["lambda_request"] = sum(invocations.values())
+    amounts: Units = defaultdict(float)
+    amounts["api_gateway_rest_request"] = amounts["waf_request"] = used.get("api", 0)
+    amounts["lambda_request"] = sum(invocations.values())
     consumed = 0
     for name, count in invocations.items():
         function = f"{service}/{name}"
-        found["lambda_gb_second_arm64"] += count * templates.memory_gb[function] * seconds(function, templates)
+        amounts["lambda_gb_second_arm64"] += count * templates.memory_gb[function] * seconds(function, templates)
         # A batch is received and deleted.
         consumed += 2 * count if function in templates.consumers else 0
     for kind in ("write", "read"):
-        found[f"dynamodb_{kind}_unit"] = sum(n for name, n in used.get("units", {}).items() if name.startswith(kind))
+        amounts[f"dynamodb_{kind}_unit"] = sum(n for name, n in used.get("units", {}).items() if name.startswith(kind))
     # A topic's message goes on into one queue; what the bus sends into queues was counted.
-    sent = sum(count for name, count in calls.items() if name.startswith("sqs:")) + _published(calls)
+    send_requests = sum(count for name, count in calls.items() if name.startswith("sqs:")) + _published(calls)
     kind = "fifo" if service in templates.fifo else "standard"
-    found[f"sqs_{kind}_request"] = consumed + sent
-    found["sqs_standard_request"] += used.get("messages", 0)
-    found["sns_publish"] = _published(calls)
-    found["eventbridge_event"] = used.get("events", 0)
-    found["ses_mail"] = sum(count for name, count in calls.items() if name.startswith("ses:"))
-    found["kms_request"] = sum(count for name, count in calls.items() if name.startswith("kms:"))
-    found["step_functions_transition"] = used.get("transitions", 0)
+    amounts[f"sqs_{kind}_request"] = consumed + send_requests
+    amounts["sqs_standard_request"] += used.get("messages", 0)
+    amounts["sns_publish"] = _published(calls)
+    amounts["eventbridge_event"] = used.get("events", 0)
+    amounts["ses_mail"] = sum(count for name, count in calls.items() if name.startswith("ses:"))
+    amounts["kms_request"] = sum(count for name, count in calls.items() if name.startswith("kms:"))
+    amounts["step_functions_transition"] = used.get("transitions", 0)
     objects = {name: count for name, count in calls.items() if name.startswith("s3:") and name not in _S3_FREE}
-    found["s3_get"] = sum(count for name, count in objects.items() if name in _S3_READS)
-    found["s3_put"] = sum(objects.values()) - found["s3_get"]
-    found["logs_gb"] = used.get("log_bytes", 0) / GIGABYTE
-    found["xray_trace"] = load()["trace_sampling"] * (used.get("api", 0) + consumed / 2)
-    return defaultdict(float, {name: count for name, count in found.items() if count})
+    amounts["s3_get"] = sum(count for name, count in objects.items() if name in _S3_READS)
+    amounts["s3_put"] = sum(objects.values()) - amounts["s3_get"]
+    amounts["logs_gb"] = used.get("log_bytes", 0) / GIGABYTE
+    amounts["xray_trace"] = load()["trace_sampling"] * (used.get("api", 0) + consumed / 2)
+    return defaultdict(float, {name: count for name, count in amounts.items() if count})
 
 
 def _published(calls: Mapping[str, float]) -> float:
@@ -186,12 +186,12 @@ class Model:
 
     def schedules_a_month(self) -> dict[str, float]:
         """US dollars of what schedules run every minute, by function."""
-        found = {}
+        costs = {}
         for function, used in self.measured["schedules"].items():
             service, _, name = function.partition("/")
             minute = dollars(units(service, used, self.templates))
-            found[function] = (minute + price("scheduler_invocation", used["invocations"][name])) * 60 * MONTH_HOURS
-        return found
+            costs[function] = (minute + price("scheduler_invocation", used["invocations"][name])) * 60 * MONTH_HOURS
+        return costs
 
     # --- load ---
 
@@ -205,12 +205,12 @@ class Model:
         total = 0.0
         for operation, many, piece, used in self.each():
             if service in ("", piece) and (not only or operation in only):
-                found = used.get(of, {} if name else 0)
-                total += (found.get(name, 0) if name else found) / many * self.rate(operation, multiple)
+                usage = used.get(of, {} if name else 0)
+                total += (usage.get(name, 0) if name else usage) / many * self.rate(operation, multiple)
         return total
 
     def table_units(self, multiple: float, kind: str, table: str) -> float:
-        """Reads or writes of a table, whoever makes them, its indexes left out."""
+        """Reads or writes of a table by all callers, without its indexes."""
         return sum(
             count / many * self.rate(operation, multiple)
             for operation, many, _, used in self.each()
@@ -232,22 +232,22 @@ class Model:
         return total
 
     def busiest(self, multiple: float) -> tuple[str, float]:
-        """The function that most run of at once at the peak, of those that somebody waits for; how many."""
-        found = {
+        """The function that most run of at once at the peak, of those whose callers wait; its concurrency."""
+        concurrency_by_function = {
             name: rate * seconds(name, self.templates)
             for name, rate in self.invocations(multiple).items()
             if name in self.templates.requests
         }
-        name = max(found, key=lambda one: found[one])
-        return name, found[name]
+        name = max(concurrency_by_function, key=lambda one: concurrency_by_function[one])
+        return name, concurrency_by_function[name]
 
     def invocations(self, multiple: float) -> dict[str, float]:
         """A second at the peak, by function."""
-        found: Counter[str] = Counter()
+        rates: Counter[str] = Counter()
         for operation, many, service, used in self.each():
             for name, count in used.get("invocations", {}).items():
-                found[f"{service}/{name}"] += count / many * self.rate(operation, multiple)
-        return dict(found)
+                rates[f"{service}/{name}"] += count / many * self.rate(operation, multiple)
+        return dict(rates)
 
 
 def a_day(operation: str, multiple: float) -> float:
@@ -259,7 +259,7 @@ def a_day(operation: str, multiple: float) -> float:
 
 
 def fixed() -> dict[str, tuple[float, str]]:
-    """US dollars a month that are paid whether or not somebody comes: (how much, of what), from the templates of production."""
+    """Fixed costs in US dollars a month: (amount, quantity), from the templates of production."""
     alarms = sum(
         max(1, len(_measured(alarm))) for piece, _, alarm in iter_resources("AWS::CloudWatch::Alarm") if _ours(piece)
     )

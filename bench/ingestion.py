@@ -118,5 +118,5 @@ def _billed(shop: Shop) -> float:
     """The median duration of the function's invocations in seconds, from its log."""
     group = f"/aws/lambda/setpieces-{STAGE}-bench-put-event"
     pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
-    reports = [found["message"] for page in pages for found in page["events"] if found["message"].startswith("REPORT")]
+    reports = [event["message"] for page in pages for event in page["events"] if event["message"].startswith("REPORT")]
     return statistics.median(float(text.split("Duration: ")[1].split(" ")[0]) for text in reports) / 1000

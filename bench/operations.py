@@ -11,7 +11,7 @@ Operations run one after another, each until nothing moves any more; a first rou
     transitions  of its workflows, and what they called   from the histories of executions
     log_bytes    of its logs
 
-What schedules run is kept apart: it costs the same whether somebody buys or not.
+Scheduled work is counted separately: its cost does not depend on sales.
 """
 
 import json
@@ -131,18 +131,18 @@ def _sign_up(world: World) -> None:
 
 
 def _place_order(world: World) -> None:
-    sent = {
+    body = {
         "basket_id": world.basket,
         "customer_id": world.shop.samples["customer"]["customer_id"],
         "payment_token": "tok_ok",
         "ship_to": _ADDRESS,
     }
     headers = world.customer | {"Idempotency-Key": unique("cost")}
-    world.order = world.call("POST", "/orders/v1/orders", 202, json=sent, headers=headers).json()["order_number"]
+    world.order = world.call("POST", "/orders/v1/orders", 202, json=body, headers=headers).json()["order_number"]
 
     def complete() -> bool:
-        found = world.item("orders", "table-name", order_number=world.order)
-        return found.get("backend_status", {}).get("S") == "Sent to fulfillment"
+        item = world.item("orders", "table-name", order_number=world.order)
+        return item.get("backend_status", {}).get("S") == "Sent to fulfillment"
 
     eventually(complete, timeout=60, every=0.3)
 
@@ -180,20 +180,20 @@ def _event(number: int = 0) -> dict[str, Any]:
 
 def _events(world: World) -> None:
     key = {"x-api-key": world.shop.samples["ingest_api_key"]}
-    sent = {"events": [_event(number) for number in range(EVENTS)]}
-    world.call("POST", "/ingestion/v1/events/batch", 202, json=sent, headers=key)
+    body = {"events": [_event(number) for number in range(EVENTS)]}
+    world.call("POST", "/ingestion/v1/events/batch", 202, json=body, headers=key)
 
 
 def _vouchers(world: World) -> None:
     today = datetime.now(UTC).date()
-    wanted = {"count": VOUCHERS, "campaign": "Cost", "value": 1000, "currency": "EUR", "notify": "cost@example.com"}
-    wanted |= {"valid_from": str(today), "valid_to": str(today.replace(year=today.year + 1))}
+    details = {"count": VOUCHERS, "campaign": "Cost", "value": 1000, "currency": "EUR", "notify": "cost@example.com"}
+    details |= {"valid_from": str(today), "valid_to": str(today.replace(year=today.year + 1))}
     path = "/vouchers/v1/voucher-batches"
-    batch = world.call("POST", path, 202, json=wanted, headers=world.admin).json()["batch_id"]
+    batch = world.call("POST", path, 202, json=details, headers=world.admin).json()["batch_id"]
 
     def complete() -> bool:
-        found = world.item("vouchers", "batches-table-name", batch_id=batch)
-        return found.get("status", {}).get("S") == "COMPLETE"
+        item = world.item("vouchers", "batches-table-name", batch_id=batch)
+        return item.get("status", {}).get("S") == "COMPLETE"
 
     eventually(complete, timeout=120, every=0.3)
     bucket = world.shop.address("vouchers", "bucket-name")
@@ -281,14 +281,14 @@ OPERATIONS = (
 
 def scheduled() -> set[tuple[str, str]]:
     """(service, logical id) of the functions that a schedule invokes."""
-    found = {
+    targets = {
         (piece.service, name_of(properties["Target"]["Arn"]))
         for piece, _, properties in iter_resources("AWS::Scheduler::Schedule")
     }
     for piece, _, properties in iter_resources("AWS::Events::Rule"):
         if "ScheduleExpression" in properties:
-            found |= {(piece.service, name_of(target["Arn"])) for target in properties["Targets"]}
-    return found
+            targets |= {(piece.service, name_of(target["Arn"])) for target in properties["Targets"]}
+    return targets
 
 
 class Deployed:
@@ -411,11 +411,13 @@ class Measurement:
 
     def _lines(self, begin: float) -> dict[str, list[tuple[float, str]]]:
         """(when, what) by log group, since ``begin``."""
-        logs, found = self.shop.aws("logs"), {}
+        logs, lines_by_group = self.shop.aws("logs"), {}
         for group in self.deployed.logs:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(begin * 1000))
-            found[group] = [(event["timestamp"] / 1000, event["message"]) for page in pages for event in page["events"]]
-        return found
+            lines_by_group[group] = [
+                (event["timestamp"] / 1000, event["message"]) for page in pages for event in page["events"]
+            ]
+        return lines_by_group
 
     def _used(self, window: Window, lines: dict[str, list[tuple[float, str]]]) -> dict[str, Usage]:
         used: dict[str, Usage] = defaultdict(Usage)
@@ -495,7 +497,7 @@ class Measurement:
 
 
 def read_calls() -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
-    """(calls by (role, action), units by (role, "write <table>")) since the emulator was first asked."""
+    """(calls by (role, action), units by (role, "write <table>")) since the emulator was first queried."""
     answer = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
     calls, units = (
         Counter({(role, name): count for role, counted in answer[kind].items() for name, count in counted.items()})

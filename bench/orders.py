@@ -58,19 +58,19 @@ def run() -> None:
 
 def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """(how fast, calls by operation, one order's number)"""
-    sent = {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS}
+    body = {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS}
 
-    def place(_: int) -> str:
+    def place_order(_: int) -> str:
         key = {"Idempotency-Key": unique("bench")}
 
         def number() -> str | None:
-            return shop.call("POST", "/orders/v1/orders", json=sent, headers=key).json().get("order_number")
+            return shop.call("POST", "/orders/v1/orders", json=body, headers=key).json().get("order_number")
 
         return eventually(number, timeout=180)
 
     before, polls, started = calls(), 0, time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        numbers = list(clients.map(place, range(count)))
+        numbers = list(clients.map(place_order, range(count)))
     accepted = time.perf_counter() - started
     for number in numbers:
         polls += _wait(shop, number)

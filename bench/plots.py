@@ -152,25 +152,25 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
 
 
-def _machine(found: dict[str, dict[str, Any]]) -> str:
+def _machine(results_by_name: dict[str, dict[str, Any]]) -> str:
     """When and on what; each result has its own, as they may be of several runs."""
     machines = sorted(
-        {f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(found)}
+        {f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(results_by_name)}
     )
-    days = sorted({result["at"][:10] for result in found.values()})
-    commits = sorted({m["commit"] for m in _of(found)})
-    loads = [m["load_before"] for m in _of(found)]
+    days = sorted({result["at"][:10] for result in results_by_name.values()})
+    commits = sorted({m["commit"] for m in _of(results_by_name)})
+    loads = [m["load_before"] for m in _of(results_by_name)]
     return (
         f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on {'; '.join(machines)}; commit {', '.join(commits)}. "
         f"Load average before each: {min(loads)} to {max(loads)}.\n\n"
     )
 
 
-def _of(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [result["machine"] for result in found.values()]
+def _of(results_by_name: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [result["machine"] for result in results_by_name.values()]
 
 
-def page(found: dict[str, dict[str, Any]]) -> str:
+def page(results_by_name: dict[str, dict[str, Any]]) -> str:
     """docs/bench.md."""
     against = [
         {
@@ -182,14 +182,14 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         }
         for verdict in verdicts()
     ]
-    text = INTRODUCTION + _machine(found) + "## Against the targets\n\n" + _table(against)
+    text = INTRODUCTION + _machine(results_by_name) + "## Against the targets\n\n" + _table(against)
     failed = {name: run["failure"] for name, run in runs().items() if run["failure"]}
     text += "".join(f"**{name} failed** when it was last run: {failure}.\n\n" for name, failure in failed.items())
     for of, file, caption, _ in FIGURES:
-        if of in found:
+        if of in results_by_name:
             text += f"![{caption}](bench/{file}.svg)\n\n*{caption}.*\n\n"
     text += READING + "## All figures\n\n"
-    for name, result in found.items():
+    for name, result in results_by_name.items():
         text += f"### {name}\n\n{result['title']}.\n\n{_table(result['rows'])}"
         if "outcome" in result:
             labels = [

@@ -1,7 +1,7 @@
 """Redirects: decisions a second as rules become more, and how much of the traffic a cache before them takes.
 
 Exact rules and prefixes should cost the same however many there are. The cache is a real one (RFC 9111) before the running
-shop; addresses are asked for as links to a moved site are followed, few of them often and many seldom (Zipf).
+shop; requests follow a Zipf distribution, like links to a moved site.
 """
 
 import itertools
@@ -52,7 +52,7 @@ def run() -> None:
 
 
 def _rules(match: str, count: int) -> RuleSet:
-    given = {
+    make_rule = {
         "exact": lambda number: {"from": f"/old/section-{number % 97}/page-{number}", "to": f"/new/{number}"},
         "prefix": lambda number: {
             "from": f"/old/section-{number % 97}/shelf-{number}",
@@ -60,7 +60,7 @@ def _rules(match: str, count: int) -> RuleSet:
         },
         "regex": lambda number: {"from": f"/old/shelf-{number}/([a-z0-9-]+)", "to": f"/new/{number}/{{1}}"},
     }[match]
-    rules = [{"id": f"r{number}", "match": match, **given(number)} for number in range(count)]
+    rules = [{"id": f"r{number}", "match": match, **make_rule(number)} for number in range(count)]
     return compile_rules({"rules": rules}, [SITE], [])
 
 
@@ -84,12 +84,12 @@ def _rate(match: str, count: int) -> float:
 def _hits() -> dict[str, Any]:
     shop, chance = Shop.from_environment(), random.Random(1)
     weights = [1 / rank for rank in range(1, PAGES + 1)]
-    asked = chance.choices(range(PAGES), weights, k=REQUESTS)
+    pages = chance.choices(range(PAGES), weights, k=REQUESTS)
     took: dict[bool, list[float]] = {True: [], False: []}
     with tempfile.TemporaryDirectory() as folder:
         storage = hishel.SqliteStorage(database_path=Path(folder) / "cache.db")
         with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cdn:
-            for page in asked:
+            for page in pages:
                 started = time.perf_counter()
                 answer = cdn.get(shop.url(f"/p/{10_000 + page}"))
                 assert answer.status_code == 308

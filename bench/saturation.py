@@ -82,7 +82,7 @@ def queue(
 ) -> Queue:
     """Messages at ``usual`` a second, at ``spike`` for ``length`` seconds from ``begin``, read ``at_once``, ``each`` seconds.
 
-    Poisson arrivals, exponential service, first come first served: each message goes to whoever is free first.
+    Poisson arrivals, exponential service, first come first served: each message goes to the first free worker.
     """
     chance = random.Random(seed)
     free = [0.0] * at_once

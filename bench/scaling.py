@@ -1,7 +1,7 @@
 """How cost grows with the work: x1, x10, x100 and x1,000 of it. Time, AWS calls and peak memory, whole and per item.
 
 What should hold: the cost of an item does not grow. Where there is more of something else than items (clients, lines, orders),
-an item is what is asked of the shop meanwhile. AWS calls are those of the shop's roles, told by the emulator; watchers that
+an item is what is asked of the shop meanwhile. AWS calls are those of the shop's roles, reported by the emulator; watchers that
 poll are not among them, and neither are the partners. Pure work runs in a process of its own, so its memory is its own.
 
 ``SETPIECES_BENCH_SCALE`` (default 1) multiplies every size; ``SETPIECES_BENCH_CURVES`` names some of the curves.
@@ -89,7 +89,7 @@ class World:
         point.calls, point.units = calls_after - calls, units_after - units
 
     def _told(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
-        """(calls, DynamoDB units) since the emulator was first asked."""
+        """(calls, DynamoDB units) since the emulator was first queried."""
         answer = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
         found: Counter[str] = Counter()
         for kind, by_role in answer.items():
@@ -133,13 +133,13 @@ def _sequences(world: World, clients: int) -> Point:
     """Values, taken by so many clients at once; an item is a value."""
     values = max(300, 4 * clients)
 
-    def take(_: int) -> int:
+    def request_value(_: int) -> int:
         answer = world.shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)
         return int(answer.raise_for_status().json()["value"])
 
     with ThreadPoolExecutor(clients) as pool, world.cost(values, "Sequences") as point:
-        taken = list(pool.map(take, range(values)))
-    assert len(set(taken)) == values, "a value was given twice"
+        issued = list(pool.map(request_value, range(values)))
+    assert len(set(issued)) == values, "a value was given twice"
     return point
 
 
@@ -266,10 +266,10 @@ CURVES = (
 
 
 def run() -> None:
-    wanted = os.environ.get("SETPIECES_BENCH_CURVES", "")
-    curves = [curve for curve in CURVES if not wanted or curve.name in wanted.split(",")]
+    names = os.environ.get("SETPIECES_BENCH_CURVES", "")
+    curves = [curve for curve in CURVES if not names or curve.name in names.split(",")]
     world, rows, verdicts = World(), [], []
-    # The emulator counts from its first being asked.
+    # The emulator counts from the first query.
     emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status()
     for curve in curves:
         try:

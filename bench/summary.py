@@ -29,8 +29,8 @@ ORDER = (
 
 def results() -> dict[str, dict[str, Any]]:
     """The figures of every benchmark that has been run, in order."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json")) if path != RUNS}
-    return {name: found[name] for name in sorted(found, key=lambda name: (_place(name), name))}
+    documents = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json")) if path != RUNS}
+    return {name: documents[name] for name in sorted(documents, key=lambda name: (_place(name), name))}
 
 
 def runs() -> dict[str, dict[str, Any]]:

@@ -16,9 +16,9 @@ STACK = f"setpieces-{STAGE}-bench"
 def variant(shop: Shop, template: Path, parameters: dict[str, str]) -> Iterator[None]:
     """A template with an API, which the front door serves under ``/bench``."""
     cloudformation = shop.aws("cloudformation")
-    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    stack_parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     cloudformation.create_stack(
-        StackName=STACK, TemplateBody=template.read_text(), Parameters=given, Capabilities=["CAPABILITY_IAM"]
+        StackName=STACK, TemplateBody=template.read_text(), Parameters=stack_parameters, Capabilities=["CAPABILITY_IAM"]
     )
     try:
         cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})

@@ -87,16 +87,16 @@ def with_line(quantity: int) -> Callable[[World], None]:
     return given
 
 
-def _after(asked: Asked, state: tuple[int | None, int], carried_out: bool) -> tuple[int | None, int] | None:
+def _after(request: Asked, state: tuple[int | None, int], carried_out: bool) -> tuple[int | None, int] | None:
     """The state {quantity, version} after a request that was carried out or refused; None if that cannot be."""
     quantity, version = state
-    fits = asked.tag is None or asked.tag == version
-    possible = fits and (asked.kind == "add" or quantity is not None)
+    fits = request.tag is None or request.tag == version
+    possible = fits and (request.kind == "add" or quantity is not None)
     if not carried_out:
-        return state if not possible or asked.status in (409, 422, 502, 503, 500) else None
+        return state if not possible or request.status in (409, 422, 502, 503, 500) else None
     if not possible:
         return None
-    new = {"add": (quantity or 0) + asked.quantity, "change": asked.quantity, "remove": None}[asked.kind]
+    new = {"add": (quantity or 0) + request.quantity, "change": request.quantity, "remove": None}[request.kind]
     # A basket that is new counts from the time in milliseconds.
     return new, version + 1 if version else 1000 * START
 

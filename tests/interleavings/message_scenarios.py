@@ -36,8 +36,8 @@ def put(world: World, version: int, sequencer: str, key: str = KEY) -> dict[str,
     stored = world._s3_PutObject(None, BUCKET, key, content)
     event: dict[str, Any] = json.loads((ROOT / "events" / "feed-pipeline" / "transform_feed.json").read_text())
     event["detail"]["bucket"]["name"] = BUCKET
-    found = {"key": key, "size": len(content), "etag": stored["ETag"].strip('"'), "sequencer": sequencer}
-    event["detail"]["object"] |= found
+    stored_object = {"key": key, "size": len(content), "etag": stored["ETag"].strip('"'), "sequencer": sequencer}
+    event["detail"]["object"] |= stored_object
     event["time"] = f"2027-01-{key.split('/')[4]}T08:00:00Z"
     world.facts.setdefault("uploads", []).append(sequencer.ljust(32, "0"))
     return event
@@ -383,7 +383,7 @@ SCENARIOS = (
     _queue("data-sync", "Order complete comes twice", "data-sync.CustomerQueue", _complete(), _complete()),
     _queue(
         "data-sync",
-        "an order is told complete under two ids",
+        "an order is reported complete under two ids",
         "data-sync.CustomerQueue",
         _complete(),
         _complete(OTHER_ID),

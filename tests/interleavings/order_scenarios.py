@@ -1,4 +1,4 @@
-"""Orders and their payments: requests that are repeated, messages that come twice, orders that are given up or swept."""
+"""Orders and their payments: repeated requests, duplicate messages, dead-lettered and swept orders."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,8 +76,8 @@ def deliver(queue: str, most: int = 1) -> Callable[[World], int]:
     return lambda world: world.deliver(queue, most)
 
 
-def given_up(given: Callable[[World], None]) -> Callable[[World], None]:
-    """The same, and a copy of the message has used up its receives."""
+def dead_lettered(given: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, and a copy of the message is in the dead-letter queue."""
 
     def both(world: World) -> None:
         twice(SUBMIT, given)(world)
@@ -240,7 +240,7 @@ def _of(service: str) -> tuple[Invariant, ...]:
         Invariant(service, "Every order ends without a person.", every_order_ends),
         Invariant(
             service,
-            "An order is complete if and only if it is charged and on the platform; else a charge is told as a dead letter.",
+            "An order is complete if and only if charged and on the platform; else a charge is reported as a dead letter.",
             charged_orders_are_complete,
         ),
         Invariant(
@@ -265,11 +265,11 @@ def _scenario(service: str, name: str, given: Any, sides: Any, **more: Any) -> S
 # A sweep and what it causes make a dozen calls.
 LONG = Bounds(switches=1, mixed=30, random=20)
 SCENARIOS = (
-    _scenario("orders", "a number is given that an order has", number_taken, {"client": submit("form-2")}),
-    _scenario("orders", "one form is sent twice at once", shop, {"first": submit(), "second": submit()}),
+    _scenario("orders", "an order number is already in use", number_taken, {"client": submit("form-2")}),
+    _scenario("orders", "one form is submitted twice at once", shop, {"first": submit(), "second": submit()}),
     _scenario(
         "orders",
-        "a form is sent again after signing in",
+        "a form is submitted again after signing in",
         shop,
         {"guest": submit(), "customer": submit(session="C100000001")},
     ),
@@ -281,8 +281,8 @@ SCENARIOS = (
     ),
     _scenario(
         "orders",
-        "an order is given up while it is processed",
-        given_up(ordered()),
+        "an order is dead-lettered while it is processed",
+        dead_lettered(ordered()),
         {"process": deliver(SUBMIT), "fail_dead_letter": deliver(DEAD)},
     ),
     _scenario(
@@ -326,8 +326,8 @@ SCENARIOS = (
     ),
     _scenario(
         "payments",
-        "an order is given up before its payment",
-        given_up(ordered()),
+        "an order is dead-lettered before its payment",
+        dead_lettered(ordered()),
         {"process": lambda world: (world.deliver(SUBMIT), world.deliver(SUBMITTED)), "fail_dead_letter": deliver(DEAD)},
     ),
 )

@@ -25,7 +25,7 @@ def counter(name: str, num: int) -> Callable[[World], None]:
     return lambda world: world.put("sequences.Table", {"id": name, "num": num})
 
 
-def take(path: str, **body: Any) -> Callable[[World], Any]:
+def request_numbers(path: str, **body: Any) -> Callable[[World], Any]:
     def side(world: World) -> Any:
         answer = world.request("sequences", "POST", f"/v1/sequences/{path}", body)
         if answer.status != 200:
@@ -41,10 +41,10 @@ def raise_to(name: str, floor: str) -> Callable[[World], Any]:
 
 
 def numbers_are_unique(world: World, run: Run) -> str:
-    taken = [number for result in run.results.values() for number in result[1]]
-    if len(taken) != len(set(taken)):
-        return f"given twice: {sorted(taken)}"
-    return f"beyond the last: {max(taken)}" if taken and max(taken) > LAST else ""
+    numbers = [number for result in run.results.values() for number in result[1]]
+    if len(numbers) != len(set(numbers)):
+        return f"issued twice: {sorted(numbers)}"
+    return f"beyond the last: {max(numbers)}" if numbers and max(numbers) > LAST else ""
 
 
 def counters_only_rise(world: World, run: Run) -> str:
@@ -56,13 +56,13 @@ def counters_only_rise(world: World, run: Run) -> str:
             return f"a counter that does not exist: {item['id']}"
         if item["num"] < world.facts.setdefault("floor", 0):
             return f"{item['id']} fell to {item['num']}"
-        taken = [number for result in run.results.values() for number in result[1]]
-        if taken and item["num"] < max(taken):
-            return f"{item['id']} stands at {item['num']}, and {max(taken)} was given"
+        numbers = [number for result in run.results.values() for number in result[1]]
+        if numbers and item["num"] < max(numbers):
+            return f"{item['id']} stands at {item['num']}, and {max(numbers)} was issued"
     return ""
 
 
-def standing(name: str, num: int) -> Callable[[World], None]:
+def counter_at(name: str, num: int) -> Callable[[World], None]:
     def given(world: World) -> None:
         counter(name, num)(world)
         world.facts["floor"] = num
@@ -406,7 +406,7 @@ def _one(service: str, sentence: str, check: Any) -> Invariant:
 
 
 INVARIANTS = (
-    _one("sequences", "No number is given twice, and none beyond the last.", numbers_are_unique),
+    _one("sequences", "No number is issued twice, and none beyond the last.", numbers_are_unique),
     _one("sequences", "Counters exist or not, and only rise.", counters_only_rise),
     _one(
         "login",
@@ -431,51 +431,55 @@ AWS = (Fault.LOST, Fault.UNANSWERED, Fault.UNAVAILABLE)
 SCENARIOS = (
     Scenario(
         "sequences",
-        "two take the next number",
-        standing("order", 100_000_000),
-        {"one": take("order/next"), "other": take("order/next")},
+        "two clients request the next number",
+        counter_at("order", 100_000_000),
+        {"one": request_numbers("order/next"), "other": request_numbers("order/next")},
     ),
     Scenario(
         "sequences",
-        "two take the last number",
-        standing("order", LAST - 1),
-        {"one": take("order/next"), "other": take("order/next")},
+        "two clients request the last number",
+        counter_at("order", LAST - 1),
+        {"one": request_numbers("order/next"), "other": request_numbers("order/next")},
     ),
     Scenario(
         "sequences",
         "a number of an unknown sequence",
-        standing("order", 5),
-        {"one": take("basket/next"), "other": take("order/next")},
+        counter_at("order", 5),
+        {"one": request_numbers("basket/next"), "other": request_numbers("order/next")},
     ),
     Scenario(
         "sequences",
         "two lease the last vouchers",
-        standing("voucher", LAST - 15),
-        {"one": take("voucher/lease", count=10), "other": take("voucher/lease", count=10)},
+        counter_at("voucher", LAST - 15),
+        {"one": request_numbers("voucher/lease", count=10), "other": request_numbers("voucher/lease", count=10)},
     ),
     Scenario(
         "sequences",
         "a lease before there is a counter",
-        standing("order", 5),
-        {"one": take("voucher/lease", count=10), "other": take("order/lease", count=1)},
+        counter_at("order", 5),
+        {"one": request_numbers("voucher/lease", count=10), "other": request_numbers("order/lease", count=1)},
     ),
     Scenario(
         "sequences",
         "two lease order numbers at the end",
-        standing("order", LAST - 1),
-        {"one": take("order/lease", count=1), "other": take("order/lease", count=1)},
+        counter_at("order", LAST - 1),
+        {"one": request_numbers("order/lease", count=1), "other": request_numbers("order/lease", count=1)},
     ),
     Scenario(
         "sequences",
         "a counter is raised to less than it is",
-        standing("order", 100),
-        {"raise": raise_to("order", "50"), "one": take("order/next")},
+        counter_at("order", 100),
+        {"raise": raise_to("order", "50"), "one": request_numbers("order/next")},
     ),
     Scenario(
         "sequences",
         "a counter is raised while numbers are taken",
-        standing("order", 100),
-        {"raise": raise_to("order", "101"), "one": take("order/next"), "other": take("order/next")},
+        counter_at("order", 100),
+        {
+            "raise": raise_to("order", "101"),
+            "one": request_numbers("order/next"),
+            "other": request_numbers("order/next"),
+        },
     ),
     Scenario("tax", "two failures at once, long after another", forgotten, {"one": quote, "other": quote}),
     Scenario("login", "a session is used while it ends", session, {"owner": sign_out, "tab": look}),

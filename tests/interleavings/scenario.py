@@ -1,4 +1,4 @@
-"""What a race is made of, and what is done with it: every schedule is run, and every invariant of the service checked."""
+"""Scenarios and their execution: runs every schedule and checks every invariant of the service."""
 
 import os
 import time
@@ -28,10 +28,10 @@ class Invariant:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``sides`` race after ``given``; then ``settle`` lets everything happen that happens by itself.
+    """``sides`` race after ``given``; then ``settle`` runs subsequent automatic steps.
 
     ``needs`` are services whose tables, queues and rules take part, too. ``watch`` looks after each write.
-    The clock stands still during a run, so that equal ends are recognised, unless it ``ticks`` with each call.
+    The clock is fixed during a run, so that equal end states are recognised, unless it ``ticks`` with each call.
     """
 
     service: str
@@ -76,7 +76,7 @@ class Failed(Exception):
 
 
 def prepared(world: World, scenario: Scenario) -> bytes:
-    """What the sides of a scenario begin with."""
+    """Set up a scenario. Returns a snapshot of the state before its sides run."""
     world.begin()
     world.watch, world.ticks = scenario.watch, scenario.ticks
     scenario.given(world)
@@ -86,17 +86,17 @@ def prepared(world: World, scenario: Scenario) -> bytes:
 def run_once(
     world: World,
     scenario: Scenario,
-    given: bytes,
+    snapshot: bytes,
     schedule: Schedule,
     invariants: tuple[Invariant, ...],
     seen: set[str],
 ) -> Run:
     """Raises ``Failed``. ``seen`` are ends of runs after which all invariants held."""
-    world.back_to(given)
+    world.back_to(snapshot)
     run = world.interleave({name: partial(side, world) for name, side in scenario.sides.items()}, schedule)
     # What follows, and what invariants look at, depends on nothing but this.
-    asked = sorted(step.call for step in run.steps if step.call[0].isupper())
-    ended = repr((world.fingerprint(), sorted(run.results.items()), run.errors, asked, bool(schedule.faults)))
+    calls = sorted(step.call for step in run.steps if step.call[0].isupper())
+    ended = repr((world.fingerprint(), sorted(run.results.items()), run.errors, calls, bool(schedule.faults)))
     if ended in seen:
         return run
     scenario.settle(world)
@@ -115,31 +115,31 @@ def examine(world: World, scenario: Scenario, invariants: tuple[Invariant, ...])
         bounds = Bounds(bounds.switches + 1, bounds.faults, 1_000_000, 2000, SEED)
     explored = Explored(str(scenario))
     started = time.process_time()
-    given = prepared(world, scenario)
+    snapshot = prepared(world, scenario)
     seen: set[str] = set()
 
     def attempt(schedule: Schedule) -> Run:
-        run = run_once(world, scenario, given, schedule, invariants, seen)
+        run = run_once(world, scenario, snapshot, schedule, invariants, seen)
         explored.calls += len(run.steps)
         return run
 
     try:
         explored.schedules = explore(tuple(scenario.sides), scenario.faults, bounds, attempt)
     except Failed as failed:
-        return _shortest(world, scenario, given, failed)
+        return _shortest(world, scenario, snapshot, failed)
     explored.seconds = time.process_time() - started
     explored.ends = len(seen)
     return explored
 
 
-def _shortest(world: World, scenario: Scenario, given: bytes, failed: Failed) -> Broken:
+def _shortest(world: World, scenario: Scenario, snapshot: bytes, failed: Failed) -> Broken:
     only = (failed.invariant,)
     last = failed
 
     def fails(schedule: Schedule) -> bool:
         nonlocal last
         try:
-            run_once(world, scenario, given, schedule, only, set())
+            run_once(world, scenario, snapshot, schedule, only, set())
         except Failed as again:
             last = again
             return True

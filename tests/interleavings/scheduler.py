@@ -181,20 +181,20 @@ def explore(sides: tuple[str, ...], faults: tuple[Fault, ...], bounds: Bounds, a
 
 def _further(schedule: Schedule, run: Run, faults: tuple[Fault, ...], bounds: Bounds, sides: int) -> list[Schedule]:
     """The schedules with one more switch or fault than this one, later than those that it has."""
-    places = {each.moment: place for place, each in enumerate(run.reached)}
+    places = {each.moment: position for position, each in enumerate(run.reached)}
     named = [moment for moment, _ in (*schedule.switches, *schedule.faults)]
     if any(moment not in places for moment in named):
         return []
     after = max((places[moment] for moment in named), default=-1)
     last_is_switch = any(places[moment] == after for moment, _ in schedule.switches)
     found = []
-    for place, each in enumerate(run.reached):
+    for position, each in enumerate(run.reached):
         # Before its first call a side of two has done nothing: to switch there is to begin with the other.
         room = bounds.switches if not schedule.faults else 1
-        if len(schedule.switches) < room and place > after and (each.moment.call or sides > 2):
+        if len(schedule.switches) < room and position > after and (each.moment.call or sides > 2):
             found += [replace(schedule, switches=(*schedule.switches, (each.moment, other))) for other in each.others]
         room = bounds.faults if len(schedule.switches) < 2 else 0
-        if len(schedule.faults) < room and (place > after or (place == after and last_is_switch)):
+        if len(schedule.faults) < room and (position > after or (position == after and last_is_switch)):
             found += [replace(schedule, faults=(*schedule.faults, (each.moment, fault))) for fault in _of(each, faults)]
     return found
 

@@ -10,9 +10,11 @@ from tests.interleavings.world import world
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_invariants_hold_in_every_order(scenario: Scenario, monkeypatch: pytest.MonkeyPatch, record_property):
     with world(monkeypatch, scenario.service, *scenario.needs) as made:
-        found = examine(made, scenario, tuple(one for one in INVARIANTS if one.service in ("", scenario.service)))
-    if isinstance(found, Broken):
-        pytest.fail(str(found), pytrace=False)
-    record_property("schedules", found.schedules)
-    record_property("calls", found.calls)
-    print(f"{scenario}: {found.schedules} schedules, {found.calls} calls, {found.ends} ends, {found.seconds:.1f} s")
+        outcome = examine(made, scenario, tuple(one for one in INVARIANTS if one.service in ("", scenario.service)))
+    if isinstance(outcome, Broken):
+        pytest.fail(str(outcome), pytrace=False)
+    record_property("schedules", outcome.schedules)
+    record_property("calls", outcome.calls)
+    print(
+        f"{scenario}: {outcome.schedules} schedules, {outcome.calls} calls, {outcome.ends} ends, {outcome.seconds:.1f} s"
+    )

@@ -232,9 +232,9 @@ def cancelled_is_void(world: World, run: Run) -> str:
 
 def cancelled_has_no_file(world: World, run: Run) -> str:
     for batch in world.items("vouchers.BatchesTable"):
-        left = [key for key in world.files(BUCKET) if key.startswith(f"release/{batch['batch_id']}")]
-        if batch["status"] == "CANCELLED" and "cancelled" in world.facts and left:
-            return f"cancelled, and {', '.join(left)} is still there"
+        remaining = [key for key in world.files(BUCKET) if key.startswith(f"release/{batch['batch_id']}")]
+        if batch["status"] == "CANCELLED" and "cancelled" in world.facts and remaining:
+            return f"cancelled, and {', '.join(remaining)} is still there"
     return ""
 
 

@@ -93,7 +93,7 @@ class World:
     # --- a run ---
 
     def begin(self) -> None:
-        """Nothing is stored, sent or remembered."""
+        """Reset all state."""
         self.queues: dict[str, list[Message]] = defaultdict(list)
         self.deduplicated: set[str] = set()
         self.published: list[dict[str, Any]] = []
@@ -118,13 +118,13 @@ class World:
         self.clock.move_to(START)
 
     def keep(self) -> bytes:
-        """Everything that is stored, sent and remembered now, for ``back_to``."""
+        """Snapshot of all state, for ``back_to``."""
         stored = {name: table.items for name, table in _tables().items()}
         own = {name: vars(self)[name] for name in KEPT}
         return pickle.dumps((time.time(), stored, own))
 
-    def back_to(self, kept: bytes) -> None:
-        now, stored, own = pickle.loads(kept)
+    def back_to(self, snapshot: bytes) -> None:
+        now, stored, own = pickle.loads(snapshot)
         self._globals.clear()
         self._environments.clear()
         _set_globals(self._initial)
@@ -258,7 +258,7 @@ class World:
     def settle(
         self, *scheduled: tuple[str, str], until: Callable[[], bool], rounds: int = 3, minutes: float = 6
     ) -> None:
-        """Everything that goes on by itself: messages are delivered until there are none, and schedules come round."""
+        """Run automatic steps: deliver messages until the queues are empty, and invoke schedules."""
         self._deliver_all()
         for _ in range(rounds):
             if until():
@@ -280,7 +280,7 @@ class World:
                 return
             for name in names:
                 self.deliver(name, len(self.queues[name]))
-            # What was put off comes back when its time is over.
+            # Deferred messages become visible again.
             self.later(30)
             while self.invoked:
                 name, event = self.invoked.pop(0)
@@ -292,8 +292,8 @@ class World:
         """Every item of ``<service>.<logical id>``."""
         from setpieces.dynamodb_types import from_item
 
-        found = _tables()[table].all_items()
-        return [from_item(item.to_json()["Attributes"]) for item in found]
+        items = _tables()[table].all_items()
+        return [from_item(item.to_json()["Attributes"]) for item in items]
 
     def put(self, table: str, item: dict[str, Any]) -> None:
         """Store an item for the test: no step of a side, so that no fault meets it."""
@@ -334,13 +334,13 @@ class World:
 
     # --- calls of AWS ---
 
-    def call_aws(self, real: Callable[..., Any], client: Any, operation: str, sent: dict[str, Any]) -> Any:
+    def call_aws(self, real: Callable[..., Any], client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name
-        do = partial(self._answer, real, client, service, operation, sent)
+        do = partial(self._answer, real, client, service, operation, parameters)
         run = self.run
         if run is None or self.quiet or service in QUIET or not run.is_side():
             return do()
-        described = _described(service, operation, sent)
+        described = _described(service, operation, parameters)
         # The partitions of one index, one after the other: nothing that happens between two of them matters.
         if operation == "Query" and run.steps and (run.steps[-1].side, run.steps[-1].call) == (self.side, described):
             return do()
@@ -376,11 +376,13 @@ class World:
             step.outcome = error.response["Error"]["Code"]
             raise
 
-    def _answer(self, real: Callable[..., Any], client: Any, service: str, operation: str, sent: dict[str, Any]) -> Any:
+    def _answer(
+        self, real: Callable[..., Any], client: Any, service: str, operation: str, parameters: dict[str, Any]
+    ) -> Any:
         own = getattr(self, f"_{service}_{operation}", None)
         if own is None and service != "dynamodb":
             raise NotImplementedError(f"the harness knows no {service} {operation}")
-        answer = own(client, **sent) if own else _as_aws(partial(real, client, operation), sent)
+        answer = own(client, **parameters) if own else _as_aws(partial(real, client, operation), parameters)
         if operation in WRITES:
             self.watch(self)
         return answer
@@ -733,12 +735,12 @@ def _filled(value: Any, data: Mapping[str, Any], known: Mapping[str, str]) -> An
     return value
 
 
-def _as_aws(call: Callable[[dict[str, Any]], Any], sent: dict[str, Any]) -> Any:
+def _as_aws(call: Callable[[dict[str, Any]], Any], parameters: dict[str, Any]) -> Any:
     """moto leaves out of UPDATED_NEW what was set to the value that it had before; DynamoDB does not."""
-    if sent.get("ReturnValues") != "UPDATED_NEW":
-        return call(sent)
-    answer = call(sent | {"ReturnValues": "ALL_NEW"})
-    updated = re.findall(r"(\w+) =", sent["UpdateExpression"])
+    if parameters.get("ReturnValues") != "UPDATED_NEW":
+        return call(parameters)
+    answer = call(parameters | {"ReturnValues": "ALL_NEW"})
+    updated = re.findall(r"(\w+) =", parameters["UpdateExpression"])
     return answer | {"Attributes": {name: answer["Attributes"][name] for name in updated}}
 
 
@@ -759,23 +761,23 @@ def _raw(answer: Response) -> connections.Reply:
     return connections.Reply(answer.status, headers, b"" if answer.body is None else json.dumps(answer.body).encode())
 
 
-def _described(service: str, operation: str, sent: Mapping[str, Any]) -> str:
+def _described(service: str, operation: str, parameters: Mapping[str, Any]) -> str:
     """A call in a few words."""
     what = (
-        sent.get("TableName")
-        or sent.get("QueueUrl")
-        or sent.get("TopicArn")
-        or sent.get("Key")
-        or sent.get("name")
+        parameters.get("TableName")
+        or parameters.get("QueueUrl")
+        or parameters.get("TopicArn")
+        or parameters.get("Key")
+        or parameters.get("name")
         or ""
     )
-    key = sent.get("Key") or sent.get("Item")
+    key = parameters.get("Key") or parameters.get("Item")
     if isinstance(key, Mapping):
         what += " " + next(iter(next(iter(key.values())).values()))[:40]
-    update = sent.get("UpdateExpression", "")
+    update = parameters.get("UpdateExpression", "")
     if update:
-        values = {**sent.get("ExpressionAttributeNames", {})}
-        for name, value in sent.get("ExpressionAttributeValues", {}).items():
+        values = {**parameters.get("ExpressionAttributeNames", {})}
+        for name, value in parameters.get("ExpressionAttributeValues", {}).items():
             values[name] = json.dumps(next(iter(value.values())), default=sorted)
         text = re.sub(r"[#:]\w+", lambda match: str(values.get(match[0], match[0])), update)
         what += f" {text[:100]}"

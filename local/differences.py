@@ -115,7 +115,7 @@ DIFFERENCES = (
         local="the front door does not have them",
         reason="no template uses them, which a test checks",
         where="local/gateway/executor.py",
-        tests=("tests/templates/test_front_door_scope.py::test_an_api_uses_what_the_front_door_has",),
+        tests=("tests/templates/test_front_door_scope.py::test_an_api_uses_only_features_of_the_front_door",),
     ),
     Difference(
         "authorizer-cache",
@@ -149,9 +149,9 @@ DIFFERENCES = (
         reason="one server represents all services; requests that it accepts are also accepted on AWS",
         where="local/wire.py:Wire",
         tests=(
-            "tests/abuse/test_http.py::test_what_is_too_large_is_refused",
+            "tests/abuse/test_http.py::test_an_oversized_request_is_refused",
             "tests/abuse/test_http.py::test_a_slow_client_is_disconnected_and_delays_no_other",
-            "tests/abuse/test_http.py::test_a_host_that_is_not_this_shop_is_refused",
+            "tests/abuse/test_http.py::test_another_host_is_refused",
         ),
         on_aws='`curl -sI -H "X-A: $(printf %012000d 0)" https://<domain>/catalog/v1/products`',
     ),
@@ -241,7 +241,7 @@ DIFFERENCES = (
         reason="not enforced; checked statically from templates and definitions",
         tests=(
             f"{PROBE}state_machine_roles",
-            "tests/templates/test_state_machines.py::test_the_role_has_what_the_tasks_call_and_no_more",
+            "tests/templates/test_state_machines.py::test_the_role_allows_exactly_the_calls_of_the_tasks",
         ),
     ),
     Difference(
@@ -565,9 +565,7 @@ DIFFERENCES = (
         aws="a stream above its rate stores some records of a batch and refuses others",
         local="it stores all",
         reason="the emulator has no model of capacity; tests render the response 207 from such a response of the stream",
-        tests=(
-            "tests/templates/test_ingestion_mapping.py::test_a_batch_that_was_kept_in_part_says_which_events_to_send_again",
-        ),
+        tests=("tests/templates/test_ingestion_mapping.py::test_a_partly_stored_batch_lists_the_events_to_resend",),
         on_aws="`aws cloudwatch get-metric-statistics` of the stream's `ThrottledRecords` beside the number of 207 responses",
     ),
     Difference(

@@ -26,8 +26,8 @@ def send(raw: bytes) -> bytes:
         with suppress(ConnectionError):
             connection.sendall(raw)
         with suppress(ConnectionError):
-            while found := connection.recv(65_536):
-                received += found
+            while chunk := connection.recv(65_536):
+                received += chunk
         return received
 
 

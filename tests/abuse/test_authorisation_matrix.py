@@ -83,7 +83,7 @@ REFUSED = (403,)
 UNSIGNED = (403, 404)
 
 
-def wanted(route: Route) -> str:
+def required_credential(route: Route) -> str:
     """What the document asks for: a kind of credential, or "" for none."""
     operation = route.operation
     return "signature" if operation.iam else "key" if operation.api_key_required else route.authorizer
@@ -91,7 +91,7 @@ def wanted(route: Route) -> str:
 
 def by_document(route: Route, caller: str) -> Any:
     """TAKEN, or the statuses of a refusal."""
-    match wanted(route):
+    match required_credential(route):
         case "":
             return TAKEN
         case "guest":
@@ -104,7 +104,7 @@ def by_document(route: Route, caller: str) -> Any:
             return TAKEN if caller == "admin" else REFUSED if caller in ("A", "B") else UNKNOWN
         case "customer" | "customerNow":
             return TAKEN if caller == "A" else REFUSED if caller in ("B", "admin") else UNKNOWN
-    raise AssertionError(f"{route} asks for {wanted(route)}, of which this matrix knows nothing")
+    raise AssertionError(f"{route} asks for {required_credential(route)}, of which this matrix knows nothing")
 
 
 # What functions and mappings decide: {operation: {caller: statuses or TAKEN}}.
@@ -165,8 +165,8 @@ def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.R
         if route.operation.operation_name == "redeemVoucher":
             body = body | {"customer_id": owned.body["customer_id"]}
 
-    def answer() -> httpx.Response:
-        found = shop.call(
+    def attempt() -> httpx.Response:
+        response = shop.call(
             route.method,
             own.address(),
             content=None if body is None else json.dumps(body),
@@ -175,10 +175,10 @@ def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.R
             session=caller.signs,
             timeout=60,
         )
-        assert found.status_code not in TRY_AGAIN, found.text
-        return found
+        assert response.status_code not in TRY_AGAIN, response.text
+        return response
 
-    return eventually(answer)
+    return eventually(attempt)
 
 
 def new_session(shop: Shop, member: Member) -> dict[str, str]:
@@ -186,7 +186,7 @@ def new_session(shop: Shop, member: Member) -> dict[str, str]:
     return {"Authorization": f"Bearer {sign_in(shop, member.email, member.password)}"}
 
 
-def test_what_is_looked_for_would_be_found(shop: Shop, alice: Member, belongings: Belongings):
+def test_customer_a_receives_every_secret_value(shop: Shop, alice: Member, belongings: Belongings):
     """A's values are in what A is shown, so that a leak would show."""
     session = new_session(shop, alice)
     profile = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/profile", headers=session).text
@@ -199,18 +199,20 @@ ROUTES = [route for route in routes() if route.method != "OPTIONS"]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_who_may_call_it(shop: Shop, route: Route, callers: dict[str, Callable[[], Caller]], belongings: Belongings):
+def test_each_caller_receives_the_expected_status(
+    shop: Shop, route: Route, callers: dict[str, Callable[[], Caller]], belongings: Belongings
+):
     """A last: what A may, A may end."""
-    found, rows = {}, []
+    mismatches, rows = {}, []
     for name in sorted(CALLERS, key="A".__eq__):
         answer = send(shop, route, callers[name](), belongings)
         allowed = expected(route, name)
         fits = answer.status_code not in (401, 403) and answer.status_code < 500 if allowed is TAKEN else None
         if not (answer.status_code in allowed if fits is None else fits):
-            found[name] = (allowed, answer.status_code, answer.text[:200])
-        if name not in ("A", "signer") and wanted(route) != "admin":
+            mismatches[name] = (allowed, answer.status_code, answer.text[:200])
+        if name not in ("A", "signer") and required_credential(route) != "admin":
             rows += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
-    assert not found
+    assert not mismatches
     assert not rows
 
 
@@ -219,19 +221,19 @@ def is_preflight(route: Route) -> bool:
     return route.method == "OPTIONS" and integration is not None and integration.kind == "mock"
 
 
-def test_the_matrix_is_whole():
+def test_the_matrix_covers_every_route():
     """Every route of every document is in it, preflights aside, which every browser may send without anything."""
     left_out = [route for route in routes() if route not in ROUTES]
     assert all(is_preflight(route) for route in left_out)
-    assert all(wanted(route) == "" for route in left_out)
+    assert all(required_credential(route) == "" for route in left_out)
     assert set(DECIDED) <= {route.operation.operation_name for route in ROUTES}
     # Whatever names a customer or an order in its path asks who calls.
     named = [route for route in ROUTES if {"customer_id", "order_number"} & set(route.declared("path"))]
     assert named
-    assert all(wanted(route) for route in named)
+    assert all(required_credential(route) for route in named)
 
 
-def test_a_history_is_ones_own(shop: Shop, alice: Member, bob: Member, belongings: Belongings):
+def test_a_history_lists_only_the_callers_orders(shop: Shop, alice: Member, bob: Member, belongings: Belongings):
     """Only A's session lists A's orders: B's session finds them on no page and by no number."""
     number = belongings.path["order_number"]
     session_of_a, session_of_b = new_session(shop, alice), new_session(shop, bob)

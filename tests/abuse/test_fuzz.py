@@ -46,28 +46,28 @@ SHOWN = "/catalog/v1/products/{sku}"
 MISSED = {"required": True, "schema": {"type": "string"}}
 
 
-def place(route: Route) -> tuple[str, str]:
+def operation_of(route: Route) -> tuple[str, str]:
     """Where the document has a route; of the simulators, whose document leaves paths open, one operation for each method."""
     path = route.template.replace("{proxy+}", BEHIND_PROXY.get(route.method, ("",))[0].partition("?")[0])
     return route.method, f"/{route.service}{path}"
 
 
 # Preflights of browsers have no input.
-ROUTES = {place(route): route for route in routes() if route.method != "OPTIONS"}
+ROUTES = {operation_of(route): route for route in routes() if route.method != "OPTIONS"}
 
 
 def document() -> dict[str, Any]:
     """What callers are given, and the simulators."""
-    found = bundle()
+    api = bundle()
     for (method, path), route in ROUTES.items():
         if route.operation.method == "ANY":
             body = {"type": "object", "properties": {name: {} for name in route.body or {}}}
-            found["paths"].setdefault(path, {})[method.lower()] = {
+            api["paths"].setdefault(path, {})[method.lower()] = {
                 "parameters": [{"name": "key", "in": "query", "schema": {"type": "string"}}],
                 "responses": {"default": {"description": "As the system answers."}},
                 **({"requestBody": {"content": {"application/json": {"schema": body}}}} if route.body else {}),
             }
-    return found
+    return api
 
 
 def configuration() -> SchemathesisConfig:
@@ -107,8 +107,8 @@ class Callers:
     def of(self, route: Route) -> Route:
         if route not in self._ready:
             self._ready[route] = ready(self.shop, route)
-        found, created = self._ready[route], self._created.get(route.service, {})
-        return replace(found, path=found.path | {name: created[name] for name in found.path if name in created})
+        sample, created = self._ready[route], self._created.get(route.service, {})
+        return replace(sample, path=sample.path | {name: created[name] for name in sample.path if name in created})
 
     def learn(self, route: Route, answer: schemathesis.Response) -> None:
         if answer.status_code < 300 and route.uses_up:
@@ -133,7 +133,7 @@ def session() -> Iterator[requests.Session]:
 @settings(
     deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
 )
-def test_answers_are_those_of_the_document(case: schemathesis.Case, callers: Callers, session: requests.Session):
+def test_responses_conform_to_the_document(case: schemathesis.Case, callers: Callers, session: requests.Session):
     route = ROUTES[case.method.upper(), case.path]
     called = callers.of(route)
     # The same case is made into the same request, also when it is made again from the seed.
@@ -141,25 +141,25 @@ def test_answers_are_those_of_the_document(case: schemathesis.Case, callers: Cal
     if turn % 2:
         fit(case, called, turn // 2)
     modest(case, route)
-    sent = {name: text for name, text in called.headers.items() if name in ("Authorization", "x-api-key")}
+    credentials = {name: text for name, text in called.headers.items() if name in ("Authorization", "x-api-key")}
     if route.authorizer == OPTIONAL and turn % 4 > 1:
-        sent["Authorization"] = callers.customer
+        credentials["Authorization"] = callers.customer
 
-    def answer() -> schemathesis.Response:
+    def call() -> schemathesis.Response:
         signed = Signed(callers.shop) if route.operation.iam else None
         options: dict[str, Any] = {"session": session, "auth": signed, "allow_redirects": False, "timeout": 60}
-        return case.call(callers.shop.front_door, headers=sent, **options)
+        return case.call(callers.shop.front_door, headers=credentials, **options)
 
-    def patient() -> schemathesis.Response:
-        again = answer()
+    def call_until_available() -> schemathesis.Response:
+        again = call()
         assert again.status_code not in TRY_AGAIN, again.text
         return again
 
-    found = answer()
-    if found.status_code in TRY_AGAIN:
-        found = eventually(patient)
-    callers.learn(route, found)
-    case.validate_response(found, checks=CHECKED, headers=sent)
+    response = call()
+    if response.status_code in TRY_AGAIN:
+        response = eventually(call_until_available)
+    callers.learn(route, response)
+    case.validate_response(response, checks=CHECKED, headers=credentials)
 
 
 def fit(case: schemathesis.Case, called: Route, turn: int) -> None:
@@ -168,8 +168,8 @@ def fit(case: schemathesis.Case, called: Route, turn: int) -> None:
     if case.path_parameters and not (part and part.mode.is_negative):
         case.path_parameters = {name: called.path[name] for name in case.path_parameters}
     if isinstance(case.body, dict) and isinstance(called.body, dict) and set(case.body) <= set(called.body):
-        kept = sorted(case.body)[turn % len(case.body)] if case.body and turn % 3 else None
-        case.body = called.body | ({kept: case.body[kept]} if kept else {})
+        member = sorted(case.body)[turn % len(case.body)] if case.body and turn % 3 else None
+        case.body = called.body | ({member: case.body[member]} if member else {})
 
 
 def modest(case: schemathesis.Case, route: Route) -> None:
@@ -197,14 +197,14 @@ def test_every_operation_is_fuzzed():
 @pytest.mark.parametrize(
     ("sku", "changed"),
     [
-        ("SP-10001", lambda says: says["paths"][SHOWN]["get"]["responses"].pop("200")),
-        ("SP-10001", lambda says: says["paths"][SHOWN]["get"]["responses"]["200"].update(content={"text/xml": {}})),
-        ("SP-10001", lambda says: says["paths"][SHOWN]["get"]["responses"]["200"]["headers"].update(Colour=MISSED)),
-        ("SP-10001", lambda says: says["components"]["schemas"]["CatalogProduct"]["required"].append("colour")),
-        ("none", lambda says: says["components"]["schemas"]["CatalogProblem"]["required"].append("colour")),
+        ("SP-10001", lambda api: api["paths"][SHOWN]["get"]["responses"].pop("200")),
+        ("SP-10001", lambda api: api["paths"][SHOWN]["get"]["responses"]["200"].update(content={"text/xml": {}})),
+        ("SP-10001", lambda api: api["paths"][SHOWN]["get"]["responses"]["200"]["headers"].update(Colour=MISSED)),
+        ("SP-10001", lambda api: api["components"]["schemas"]["CatalogProduct"]["required"].append("colour")),
+        ("none", lambda api: api["components"]["schemas"]["CatalogProblem"]["required"].append("colour")),
     ],
 )
-def test_a_document_that_is_wrong_would_be_noticed(shop: Shop, sku: str, changed: Callable[[dict[str, Any]], None]):
+def test_a_wrong_document_fails_the_checks(shop: Shop, sku: str, changed: Callable[[dict[str, Any]], None]):
     wrong = document()
     changed(wrong)
     operation = schemathesis.openapi.from_dict(wrong, config=configuration())[SHOWN]["GET"]

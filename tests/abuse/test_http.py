@@ -113,10 +113,10 @@ TOO_LARGE = {
 
 def refused(raw: bytes) -> list[int]:
     """The status of the one answer, if there was one, to what no server should take."""
-    found = statuses(send(raw))
-    assert len(found) <= 1, found
-    assert all(400 <= status < 500 for status in found), found
-    return found
+    codes = statuses(send(raw))
+    assert len(codes) <= 1, codes
+    assert all(400 <= status < 500 for status in codes), codes
+    return codes
 
 
 @pytest.fixture(autouse=True)
@@ -131,56 +131,56 @@ def _the_same_process_serves_on() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in MEANT_TWICE.items()])
-def test_a_body_whose_end_is_doubtful_is_refused(raw: bytes):
+def test_a_body_of_ambiguous_length_is_refused(raw: bytes):
     refused(raw)
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in NO_HTTP.items()])
-def test_what_is_not_http_is_refused(raw: bytes):
+def test_malformed_http_is_refused(raw: bytes):
     refused(raw)
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in NO_HOST.items()])
-def test_a_host_that_is_not_this_shop_is_refused(raw: bytes):
+def test_another_host_is_refused(raw: bytes):
     assert refused(raw) in ([400], [421])
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in TOO_LARGE.items()])
-def test_what_is_too_large_is_refused(raw: bytes):
+def test_an_oversized_request_is_refused(raw: bytes):
     assert refused(raw) in ([], [400], [413], [431])
 
 
-def test_as_much_as_api_gateway_takes_is_taken():
+def test_the_largest_head_for_api_gateway_is_accepted():
     room = wire.MAX_HEAD - 1_000
     assert statuses(send(request(b"GET " + PRODUCT, b"X-A: " + b"a" * room))) == [200]
 
 
-def test_an_upgrade_is_not_taken():
+def test_an_upgrade_header_is_ignored():
     websocket = (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13")
     for lines in ((*websocket, b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), (b"Upgrade: h2c",)):
         assert statuses(send(request(b"GET " + PRODUCT, *lines))) == [200]
 
 
-def test_requests_one_behind_the_other_are_answered_in_their_order():
+def test_pipelined_requests_are_answered_in_order():
     one = b"GET %s HTTP/1.1\r\n" % PRODUCT + HOST_LINE + b"\r\n"
     nowhere = b"GET /catalog/v1/nowhere HTTP/1.1\r\n" + HOST_LINE + b"\r\n"
     assert statuses(send(one + nowhere + one + request(b"GET /healthz"))) == [200, 404, 200, 200]
 
 
-def test_what_is_malformed_behind_a_request_gets_no_answer_of_its_own():
+def test_a_malformed_pipelined_request_gets_no_response():
     """It would be taken for the answer to the request before."""
     one = b"GET %s HTTP/1.1\r\n" % PRODUCT + HOST_LINE + b"\r\n"
     assert statuses(send(one + b"\x00\x00\r\n\r\n")) in ([], [200])
 
 
-def test_a_request_within_a_body_is_a_body():
+def test_a_request_within_a_body_is_not_served():
     length = b"Content-Length: %d" % len(SMUGGLED)
     assert statuses(send(request(b"GET " + PRODUCT, length, body=SMUGGLED))) == [200]
     assert statuses(send(login(length, body=SMUGGLED))) == [400]
     assert statuses(send(request(b"GET " + PRODUCT, body=SMUGGLED))) == [200]
 
 
-def test_what_follows_a_body_in_chunks_is_no_header(shop: Shop):
+def test_trailers_of_a_chunked_body_are_not_headers(shop: Shop):
     """No proxy has checked the fields after the body; a second Host there would be ambiguous."""
     person = shop.samples["customer"]
     token = sign_in(shop, person["email"], person["password"])
@@ -210,7 +210,7 @@ def test_what_follows_a_body_in_chunks_is_no_header(shop: Shop):
         "/basket/v1/baskets/%s",
     ],
 )
-def test_a_line_break_in_an_address_stays_in_it(path: str, target: str):
+def test_a_line_break_in_an_address_adds_no_response_header(path: str, target: str):
     received = send(request(b"GET " + (path % target).encode()))
     (status,) = statuses(received)
     assert status < 500
@@ -227,13 +227,13 @@ def outlasted(head: bytes, rest: bytes) -> list[int]:
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=0.25) as connection:
         with suppress(ConnectionError):
             connection.sendall(head)
-            for place in range(len(rest)):
+            for index in range(len(rest)):
                 with suppress(TimeoutError):
-                    while found := connection.recv(65_536):
-                        received += found
+                    while chunk := connection.recv(65_536):
+                        received += chunk
                     return statuses(received)
                 assert time.monotonic() < deadline, f"still taken after {PATIENCE} s"
-                connection.sendall(rest[place : place + 1])
+                connection.sendall(rest[index : index + 1])
         return statuses(received)
 
 
@@ -260,7 +260,7 @@ def test_a_slow_client_is_disconnected_and_delays_no_other():
 @pytest.mark.parametrize(
     "raw", [login(b"Content-Length: 200"), login(CHUNKED, body=b"5\r\n{"), b"GET / HTTP/1.1\r\nHos"]
 )
-def test_who_stops_in_the_middle_is_hung_up_on(raw: bytes):
+def test_an_incomplete_request_is_disconnected(raw: bytes):
     """Also who says that nothing more will come, and who goes away altogether."""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         connection.sendall(raw)

@@ -75,31 +75,31 @@ def admin(shop: Shop) -> dict[str, str]:
     return feeds.admin(shop)
 
 
-def patched(shop: Shop, member: Member, change: dict[str, Any]) -> dict[str, Any]:
+def patch_profile(shop: Shop, member: Member, change: dict[str, Any]) -> dict[str, Any]:
     """The profile after a change."""
     path = f"/customers/v1/customers/{member.customer_id}/profile"
 
-    def taken() -> dict[str, Any]:
-        answer = shop.call("PATCH", path, json=change, headers=member.session)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def patch() -> dict[str, Any]:
+        response = shop.call("PATCH", path, json=change, headers=member.session)
+        assert response.status_code == 200, response.text
+        return response.json()
 
-    return eventually(taken)
+    return eventually(patch)
 
 
-def test_a_profile_keeps_texts_as_they_are_and_changes_in_nothing_else(shop: Shop, member: Member):
-    before = patched(shop, member, {"marketing_opt_in": True})
+def test_a_profile_stores_texts_unchanged_and_changes_nothing_else(shop: Shop, member: Member):
+    before = patch_profile(shop, member, {"marketing_opt_in": True})
     for text in TEXTS:
-        assert patched(shop, member, {"name": text}) == before | {"name": text}
+        assert patch_profile(shop, member, {"name": text}) == before | {"name": text}
 
 
 def order(shop: Shop, product: dict[str, Any], text: str) -> dict[str, Any]:
     """What is stored of an order with a text in every place that takes one."""
-    sent = body(fill_basket(shop, product), ship_to=ADDRESS | dict.fromkeys(PLACES, text))
+    order_request = body(fill_basket(shop, product), ship_to=ADDRESS | dict.fromkeys(PLACES, text))
     headers = {"Idempotency-Key": re.sub(r"[^!-~]", "_", text) + unique("-")}
-    answer = shop.call("POST", "/orders/v1/orders", json=sent, headers=headers)
-    assert answer.status_code == 202, answer.text
-    key = {"order_number": {"S": answer.json()["order_number"]}}
+    response = shop.call("POST", "/orders/v1/orders", json=order_request, headers=headers)
+    assert response.status_code == 202, response.text
+    key = {"order_number": {"S": response.json()["order_number"]}}
     table = shop.address("orders", "table-name")
     return shop.aws("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
 
@@ -114,12 +114,12 @@ KNOWN = {
 }
 
 
-def test_an_order_is_stored_with_texts_as_they_are_and_with_nothing_else(shop: Shop, products: list[dict]):
+def test_an_order_stores_texts_unchanged_and_no_other_attributes(shop: Shop, products: list[dict]):
     for text in EXPRESSIONS + TEMPLATES:
-        found = order(shop, products[0], text)
-        assert set(found) <= KNOWN
-        assert {name: text_of(found["ship_to"])[name] for name in PLACES} == dict.fromkeys(PLACES, text)
-        assert found["backend_status"]["S"] in (
+        stored_order = order(shop, products[0], text)
+        assert set(stored_order) <= KNOWN
+        assert {name: text_of(stored_order["ship_to"])[name] for name in PLACES} == dict.fromkeys(PLACES, text)
+        assert stored_order["backend_status"]["S"] in (
             "Validating",
             "Payment processing",
             "Payment authorized",
@@ -132,7 +132,7 @@ def text_of(stored: dict[str, Any]) -> dict[str, str]:
     return json.loads(stored["S"]) if "S" in stored else {name: value["S"] for name, value in stored["M"].items()}
 
 
-def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]):
+def test_a_state_machine_does_not_evaluate_texts(shop: Shop, admin: dict[str, str]):
     """In the batch, in its mail and in its file, which has codes and nothing else."""
     texts = (*PATHS, TEMPLATES[1], MARKUP[0])
     notified = {text: f"{unique('voucher')}@example.com" for text in texts}
@@ -148,7 +148,7 @@ def test_a_state_machine_takes_texts_for_texts(shop: Shop, admin: dict[str, str]
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_no_spreadsheet_is_given_a_formula(shop: Shop, admin: dict[str, str], formula: str):
+def test_a_campaign_name_that_is_a_formula_is_refused(shop: Shop, admin: dict[str, str], formula: str):
     body = vouchers.batch_request(count=1, campaign=formula)
     answer = shop.call("POST", vouchers.PATH, json=body, headers=admin)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/campaign")
@@ -172,26 +172,26 @@ def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict
 @given(st.lists(st.text().map("/{}".format) | st.sampled_from(MARKUP).map("/{}".format), min_size=1, max_size=20))
 def test_a_sitemap_contains_exactly_its_paths(paths: list[str]):
     """Read by a parser: no path is two, none leads to another host, none is lost."""
-    origin, named = "https://shop.example", []
+    origin, expected_paths = "https://shop.example", []
     for path in paths:
         try:
             list(build_files("pages", origin, [Entry(path)]))
-            named.append(path)
+            expected_paths.append(path)
         except BadEntry:
             assert path.startswith("//") or len(quote(path, errors="replace")) > 500 or not path.isascii()
-    found = [
+    urls = [
         element.text or ""
-        for file in build_files("pages", origin, map(Entry, named))
+        for file in build_files("pages", origin, map(Entry, expected_paths))
         for element in ElementTree.fromstring(file.content).iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
     ]
-    assert all(urlsplit(url).netloc == "shop.example" for url in found)
-    assert [unquote(url.removeprefix(origin)) for url in found] == named
+    assert all(urlsplit(url).netloc == "shop.example" for url in urls)
+    assert [unquote(url.removeprefix(origin)) for url in urls] == expected_paths
 
 
 @seed(SEED)
 @campaign
 @given(st.text("/\\.:@?#%;\t\r\n ae\u2028") | st.text())
-def test_who_has_signed_in_goes_on_within_the_shop(target: str):
+def test_a_sign_in_redirects_within_the_shop_only(target: str):
     """As browsers read addresses: without tabs and line breaks, and with / for \\ (https://url.spec.whatwg.org/#url-parsing)."""
     followed = re.sub(r"[\t\r\n]", "", local_path(target).strip("".join(map(chr, range(33))))).replace("\\", "/")
     assert urlsplit(urljoin("https://shop.example/sign-in", followed)).netloc == "shop.example"
@@ -200,7 +200,7 @@ def test_who_has_signed_in_goes_on_within_the_shop(target: str):
 @pytest.mark.parametrize(
     "target", ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example"]
 )
-def test_a_form_leads_to_no_other_host(shop: Shop, target: str):
+def test_a_sign_in_form_redirects_to_no_other_host(shop: Shop, target: str):
     person = shop.samples["customer"]
     form = {"email": person["email"], "password": person["password"], "next": target}
     answer = httpx.post(shop.url("/sign-in"), data=form, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
@@ -210,14 +210,16 @@ def test_a_form_leads_to_no_other_host(shop: Shop, target: str):
 # --- logs ---
 
 
-def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[str, str], products: list[dict]):
+def test_callers_cannot_forge_log_lines(shop: Shop, member: Member, admin: dict[str, str], products: list[dict]):
     since = int(time.time() * 1000) - 1_000
     for line in LINES:
         visible = re.sub(r"[^ -~]", "", line)
         header = {"X-Correlation-Id": visible, "User-Agent": visible}
         spelled = quote(line, safe="")
-        patched(shop, member, {"name": line.strip() or MARK} if line.isprintable() else {"marketing_opt_in": False})
-        for method, path, sent in (
+        patch_profile(
+            shop, member, {"name": line.strip() or MARK} if line.isprintable() else {"marketing_opt_in": False}
+        )
+        for method, path, payload in (
             ("GET", f"/catalog/v1/products/{spelled}", None),
             ("GET", f"/catalog/v1/products?query={spelled}", None),
             ("GET", f"/catalog/v1/{spelled}", None),
@@ -230,21 +232,21 @@ def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[st
             ("POST", "/customers/v1/customers", {"email": line, "name": line}),
             ("POST", "/customers/v1/customers/confirmations", {"token": line, "password": line}),
         ):
-            assert shop.call(method, path, json=sent, headers=header).status_code < 500
+            assert shop.call(method, path, json=payload, headers=header).status_code < 500
         answer = shop.call("POST", vouchers.PATH, json=vouchers.batch_request(campaign=line), headers=admin)
         assert answer.status_code in (202, 400)
         event = {"event_id": unique("e"), "type": "a", "occurred_at": "2026-01-01T00:00:00Z", "data": {line: line}}
         key = {"x-api-key": shop.samples["ingest_api_key"]}
         assert shop.call("POST", "/ingestion/v1/events", json=event, headers=key | header).status_code == 202
     # What no library sends: an address that is not percent-encoded.
-    for place in ('", "forged": "%s', "\\", "<%s>"):
-        address = "/catalog/v1/products/" + place.replace("%s", MARK).replace(" ", "")
+    for pattern in ('", "forged": "%s', "\\", "<%s>"):
+        address = "/catalog/v1/products/" + pattern.replace("%s", MARK).replace(" ", "")
         assert statuses(send(raw_request(b"GET " + address.encode()))) == [400]
     last = unique("last")
     assert shop.call("GET", f"/catalog/v1/{last}").status_code == 404
     eventually(lambda: any(last in line for line in logged(shop, "/setpieces/local/api/catalog", since)))
     groups = shop.aws("logs").get_paginator("describe_log_groups").paginate()
-    seen = 0
+    marked_lines = 0
     for group in (group["logGroupName"] for page in groups for group in page["logGroups"]):
         for line in logged(shop, group, since):
             try:
@@ -257,8 +259,8 @@ def test_no_line_of_any_log_is_forged(shop: Shop, member: Member, admin: dict[st
             assert isinstance(entry, dict), f"{group}: {line}"
             assert "forged" not in entry, f"{group}: {line}"
             assert entry.get("level") != "CRITICAL", f"{group}: {line}"
-            seen += MARK in line
-    assert seen, "the texts are in no log at all, so that nothing was tried"
+            marked_lines += MARK in line
+    assert marked_lines, "the texts are in no log at all, so that nothing was tried"
 
 
 def logged(shop: Shop, group: str, since: int) -> list[str]:

@@ -24,10 +24,10 @@ SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=M
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Debian's, or whatever Chromium this machine has; without one, Playwright's own."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     with sync_playwright() as playwright:
         # Root, as in containers, has no sandbox; the only site that is visited is our own.
-        browser = playwright.chromium.launch(executable_path=found, args=SETTINGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=SETTINGS)
         yield browser
         browser.close()
 
@@ -52,7 +52,9 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
     """A tab. Errors of its scripts, and what its content policy refuses, fail the test."""
     page, troubles = context.new_page(), []
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda said: troubles.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on(
+        "console", lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None
+    )
     yield page
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{Path(request.node.name).name}.png", full_page=True)
@@ -61,5 +63,5 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
 
 def accessible(page: Page) -> None:
     """No violation of WCAG 2.2 AA, nor of the best practices that a machine can see."""
-    found = Axe().run(page).response["violations"]
-    assert [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found] == []
+    violations = Axe().run(page).response["violations"]
+    assert [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in violations] == []

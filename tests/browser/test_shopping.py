@@ -63,7 +63,7 @@ def test_a_new_customer_orders_and_watches_the_order(shop: Shop, page: Page, pro
     expect(page.locator(STATUS)).to_have_text("Complete", timeout=PATIENCE)
 
 
-def test_a_declined_card_says_so_and_charges_nothing(page: Page, products: list[dict]):
+def test_a_declined_card_shows_a_message_and_charges_nothing(page: Page, products: list[dict]):
     put_into_basket(page, products[0])
     buy(page, card="declined")
     expect(page.locator(STATUS)).to_have_text("Failed", timeout=PATIENCE)
@@ -84,7 +84,7 @@ def test_one_basket_in_two_tabs(context: BrowserContext, page: Page, products: l
     expect(other.get_by_label(f"Quantity of {first['name']}")).to_have_value("4")
 
 
-def test_a_batch_of_vouchers_is_made_downloaded_and_one_redeemed(
+def test_an_admin_downloads_a_batch_of_vouchers_and_redeems_one(
     shop: Shop, page: Page, context: BrowserContext, products: list[dict], tmp_path: Path
 ):
     sign_in(page, shop, "admin")
@@ -112,7 +112,7 @@ def test_a_batch_of_vouchers_is_made_downloaded_and_one_redeemed(
     expect(page.get_by_role("alert")).to_be_visible()
 
 
-def test_the_live_map_shows_a_checkout_as_it_goes(
+def test_the_live_map_shows_a_checkout_in_progress(
     shop: Shop, page: Page, context: BrowserContext, products: list[dict]
 ):
     sign_in(page, shop, "admin")

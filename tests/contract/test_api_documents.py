@@ -70,21 +70,21 @@ def test_models_are_draft_4_and_rely_on_nothing_that_the_import_ignores(body, do
 
 
 @pytest.mark.parametrize(("body", "document"), DOCUMENTS)
-def test_what_an_integration_answers_is_declared(body, document):
+def test_every_status_and_header_of_an_integration_is_declared(body, document):
     """API Gateway drops a header, and refuses a status, that the method's responses do not name."""
-    for place, operation in operations(body):
+    for endpoint, operation in operations(body):
         declared = operation["responses"]
         for rule in operation["x-amazon-apigateway-integration"].get("responses", {}).values():
-            assert rule["statusCode"] in declared, place
+            assert rule["statusCode"] in declared, endpoint
             headers = set(declared[rule["statusCode"]].get("headers", {}))
             mapped = {target.removeprefix("method.response.header.") for target in rule.get("responseParameters", {})}
-            assert mapped <= headers, place
+            assert mapped <= headers, endpoint
             for template in rule.get("responseTemplates", {}).values():
-                assert set(re.findall(r"#set\(\$\S+ = ([45]\d\d)\)", template)) <= set(declared), place
+                assert set(re.findall(r"#set\(\$\S+ = ([45]\d\d)\)", template)) <= set(declared), endpoint
 
 
 @pytest.mark.parametrize(("body", "document"), DOCUMENTS)
-def test_what_an_integration_reads_of_the_request_is_declared(body, document):
+def test_every_parameter_that_an_integration_reads_is_declared(body, document):
     """An undeclared parameter is not there for a mapping, and its absence goes unnoticed."""
     for methods in document.resources.values():
         for operation in methods.values():
@@ -96,10 +96,10 @@ def test_what_an_integration_reads_of_the_request_is_declared(body, document):
 
 @pytest.mark.parametrize(("body", "document"), DOCUMENTS)
 def test_errors_are_documented_as_problems(body, document):
-    for place, operation in operations(body):
+    for endpoint, operation in operations(body):
         for status, response in operation["responses"].items():
             if status >= "400":
-                assert set(response.get("content", {})) <= {"application/problem+json"}, (place, status)
+                assert set(response.get("content", {})) <= {"application/problem+json"}, (endpoint, status)
 
 
 SHED = ("429", "503")
@@ -108,20 +108,20 @@ FUNCTION_DOWN = ("DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT")
 
 
 @pytest.mark.parametrize(("body", "document"), DOCUMENTS)
-def test_what_is_refused_for_now_says_when_to_ask_again(body, document):
+def test_a_temporary_refusal_has_retry_after(body, document):
     """Every 429 and 503, the gateway's own and an integration's, has Retry-After, and so has what load does to functions."""
     own = body["x-amazon-apigateway-gateway-responses"]
     assert own["THROTTLED"]["statusCode"] == own["QUOTA_EXCEEDED"]["statusCode"] == "429"
     for kind, rule in own.items():
         advice = rule["responseParameters"].get("gatewayresponse.header.Retry-After")
         assert bool(advice) or (rule.get("statusCode") not in SHED and kind not in FUNCTION_DOWN), kind
-    for place, operation in operations(body):
+    for endpoint, operation in operations(body):
         for rule in operation["x-amazon-apigateway-integration"].get("responses", {}).values():
             assert rule["statusCode"] not in SHED or "method.response.header.Retry-After" in rule["responseParameters"]
             for template in rule.get("responseTemplates", {}).values():
                 for branch in re.split(r"#(?:if|elseif|else|end)\b", template):
                     if re.search(r"#set\(\$\S+ = (429|503)\)", branch):
-                        assert "$context.responseOverride.header.Retry-After" in branch, place
+                        assert "$context.responseOverride.header.Retry-After" in branch, endpoint
 
 
 # Members of a document that are text.
@@ -178,10 +178,10 @@ def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():
         pattern = r"(?:method\.response|responseOverride)\.header\.([\w-]+)"
         returned |= {(str(path.relative_to(ROOT)), name) for name in re.findall(pattern, path.read_text())}
     changed = integrations.REMAPPED | integrations.NOT_RETURNED
-    assert {(place, name) for place, name in returned if name.lower() in changed} == REQUEST_HEADERS
+    assert {(endpoint, name) for endpoint, name in returned if name.lower() in changed} == REQUEST_HEADERS
 
 
-def test_a_web_acl_that_sheds_load_says_when_to_ask_again():
+def test_a_web_acl_that_sheds_load_returns_retry_after():
     blocked = [
         rule["Action"]["Block"]["CustomResponse"]
         for _, _, acl in iter_resources("AWS::WAFv2::WebACL")

@@ -23,14 +23,14 @@ def test_every_condition_is_listed():
     assert {(site.file, site.function) for site in condition_mutation.sites()} == listed, "make condition-mutation"
 
 
-def test_clauses_outside_of_python_are_those_that_are_listed():
+def test_every_clause_outside_of_python_is_listed():
     """Those of Python are compared in each race and unit test that sends them (tests/conditions.py)."""
     listed = {(row.file, row.function, row.text) for row in ROWS if not row.file.endswith(".py")}
     assert {(each.file, each.function, each.text) for each in condition_mutation.written()} == listed
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file} {row.function} {row.text}")
-def test_a_test_notices(row: Clause):
+def test_every_clause_has_a_test_that_fails_without_it(row: Clause):
     file, _, test = row.noticed_by.partition("::")
     assert (ROOT / file).is_file(), "nothing notices"
     scenario = re.fullmatch(r"test_invariants_hold_in_every_order\[(.*)\]", test)
@@ -50,7 +50,7 @@ def test_a_test_notices(row: Clause):
         ("(a = :a OR b = :b) AND c = :c", ["a = :a OR b = :b", "c = :c"]),
     ],
 )
-def test_what_can_be_weakened_alone(condition: str, expected: list[str]):
+def test_a_condition_is_split_into_clauses(condition: str, expected: list[str]):
     assert clauses(condition) == expected
 
 
@@ -119,15 +119,15 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What is sent to DynamoDB."""
-    sent: list[dict[str, Any]] = []
+    recorded: list[dict[str, Any]] = []
 
     def answer(**request: Any) -> dict[str, Any]:
-        sent.extend(each for item in request.get("TransactItems", [{"": request}]) for each in item.values())
+        recorded.extend(each for item in request.get("TransactItems", [{"": request}]) for each in item.values())
         return {"Attributes": {}}
 
     client = SimpleNamespace(put_item=answer, update_item=answer, delete_item=answer, transact_write_items=answer)
     monkeypatch.setattr(aws, "client", lambda service: client)
-    return sent
+    return recorded
 
 
 def run(root: Path, call: str) -> None:
@@ -138,7 +138,7 @@ def test_a_condition_belongs_to_the_function_that_calls_the_layer(repository: Pa
     assert sites(repository) == {Site(REPOSITORY, name) for name in ("create", "close", "drop", "place", "_new")}
 
 
-def test_every_function_of_the_layer_that_takes_a_condition_is_known():
+def test_every_layer_function_with_a_condition_is_listed():
     takes = {name for name, each in vars(dynamodb).items() if getattr(each, "__module__", "") == dynamodb.__name__}
     assert {name for name in takes if "condition" in getattr(dynamodb, name).__annotations__} == WRITES | {
         "query",

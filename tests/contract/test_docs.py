@@ -41,10 +41,10 @@ OPERATIONS = {
 
 def calls(page: Path) -> list[tuple[str, str, str]]:
     """(method, service, path) of every call of an API that a page names; a set piece's own page leaves out the service."""
-    found = [
+    matches = [
         (method, service or page.stem, path.rstrip(".,:;)")) for method, service, path in CALL.findall(page.read_text())
     ]
-    return [call for call in found if OPERATIONS.get(call[1])]
+    return [call for call in matches if OPERATIONS.get(call[1])]
 
 
 def is_operation(method: str, service: str, path: str) -> bool:
@@ -88,28 +88,28 @@ def test_links_lead_somewhere(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_files_that_are_named_exist(page: Path):
+def test_named_files_exist(page: Path):
     for name in re.findall(r"`([^`\n]+)`", page.read_text()):
         if NAMED.match(name):
             assert (ROOT / name).exists(), f"{page.relative_to(ROOT)}: {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_calls_that_are_named_exist(page: Path):
+def test_named_calls_exist(page: Path):
     for call in calls(page):
         assert is_operation(*call), f"{page.relative_to(ROOT)}: {call}"
 
 
 def test_calls_are_found_in_pages():
-    found = {page.stem: calls(page) for page in PAGES}
-    assert ("POST", "vouchers", "/v1/voucher-batches/{batch_id}/cancellation") in found["foreign-voucher-read"]
-    assert ("DELETE", "login", "/v1/identities/<identity id>/sessions") in found["guessed-passwords"]
-    assert ("DELETE", "login", "/v1/sessions/current") in found["login"]
+    calls_by_page = {page.stem: calls(page) for page in PAGES}
+    assert ("POST", "vouchers", "/v1/voucher-batches/{batch_id}/cancellation") in calls_by_page["foreign-voucher-read"]
+    assert ("DELETE", "login", "/v1/identities/<identity id>/sessions") in calls_by_page["guessed-passwords"]
+    assert ("DELETE", "login", "/v1/sessions/current") in calls_by_page["login"]
     assert not is_operation("DELETE", "vouchers", "/v1/voucher-batches/{batch_id}")
 
 
 @pytest.mark.parametrize("page", diagrams.documents(), ids=lambda page: page.stem)
-def test_diagrams_are_what_the_templates_say(page: Path):
+def test_diagrams_match_the_templates(page: Path):
     assert page.read_text() == diagrams.documents()[page], "run make reference"
 
 
@@ -129,10 +129,10 @@ def test_every_runbook_is_reached_from_an_alarm_or_a_page():
     assert {page for page in PAGES if page.parent.name == "runbooks"} <= linked
 
 
-def test_the_reference_is_what_the_templates_say():
+def test_the_reference_matches_the_templates():
     for path, text in reference.documents().items():
         assert path.read_text() == text, "run make reference"
 
 
-def test_capacity_and_cost_is_what_was_measured_and_the_templates_say():
+def test_capacity_and_cost_matches_the_measurements_and_templates():
     assert cost_page.PAGE.read_text() == cost_page.page(Model.checked_in()), "run make cost"

@@ -59,8 +59,8 @@ def refused_by_sam(files: dict[str, Path]) -> dict[str, set[str]]:
     """The rules that each refused template breaks, as ``sam validate --lint`` prints them."""
     command = [str(ROOT / ".venv-sam" / "bin" / "python"), "-c", SAM_VALIDATE, *map(str, files.values())]
     environment = {"SAM_CLI_TELEMETRY": "0", "HOME": str(files["valid"].parent)}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    results = dict(zip(files, json.loads(done.stdout.splitlines()[-1]), strict=True))
+    process = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    results = dict(zip(files, json.loads(process.stdout.splitlines()[-1]), strict=True))
     return {name: set(re.findall(r"\[([EW]\d{4}):", output)) for name, (code, output) in results.items() if code}
 
 
@@ -68,21 +68,23 @@ def refused_by_sam(files: dict[str, Path]) -> dict[str, set[str]]:
 def refused_by_lint(files: dict[str, Path]) -> dict[str, set[str]]:
     """The same, of cfn-lint as ``make lint`` runs it."""
     command = [str(ROOT / ".venv" / "bin" / "cfn-lint"), "--format", "json", *map(str, files.values())]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    found: dict[str, set[str]] = {}
-    for match in json.loads(done.stdout):
-        found.setdefault(Path(match["Filename"]).stem, set()).add(match["Rule"]["Id"])
-    return found
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    rules: dict[str, set[str]] = {}
+    for match in json.loads(process.stdout):
+        rules.setdefault(Path(match["Filename"]).stem, set()).add(match["Rule"]["Id"])
+    return rules
 
 
-def test_what_sam_validate_refuses_is_refused(
+def test_lint_refuses_every_template_that_sam_validate_refuses(
     refused_by_sam: dict[str, set[str]], refused_by_lint: dict[str, set[str]]
 ):
     assert refused_by_sam.keys() == TEMPLATES.keys() - {"valid"}
     assert refused_by_lint.keys() == refused_by_sam.keys()
 
 
-def test_for_the_same_reasons(refused_by_sam: dict[str, set[str]], refused_by_lint: dict[str, set[str]]):
+def test_lint_and_sam_validate_report_the_same_rules(
+    refused_by_sam: dict[str, set[str]], refused_by_lint: dict[str, set[str]]
+):
     # What cannot be parsed breaks no rule in SAM CLI, which parses it first.
     assert refused_by_sam.pop("not-yaml") == set()
     assert refused_by_lint.pop("not-yaml") == {"E0000"}

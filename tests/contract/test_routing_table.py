@@ -23,7 +23,7 @@ def test_the_page_is_what_the_templates_say():
     assert routing.PAGE.read_text() == routing.page(), "run make reference"
 
 
-def test_the_live_map_is_what_the_templates_say():
+def test_the_live_map_matches_the_templates():
     assert architecture.PAGE.read_text() == architecture.page(), "run make reference"
 
 
@@ -51,12 +51,12 @@ def test_every_event_has_a_consumer_and_a_way_to_get_there(kind):
 
 
 @pytest.mark.parametrize("route", routing.routes(), ids=lambda route: route.rule)
-def test_every_rule_takes_some_event(route):
+def test_every_rule_matches_an_event(route):
     assert any(routing.matches(route, kind) for kind in KINDS)
 
 
 @pytest.mark.parametrize("route", [route for route in routing.routes() if route.queue], ids=lambda route: route.rule)
-def test_no_spoke_takes_everything(route):
+def test_no_rule_matches_every_event(route):
     assert not all(routing.matches(route, kind) for kind in KINDS)
 
 
@@ -76,13 +76,14 @@ def publishers() -> set[str]:
     }
 
 
-def test_who_may_publish_says_what():
+def test_services_with_permission_to_publish_are_the_declared_producers():
     declared = {service for producer_set in routing.producers().values() for service, _ in producer_set}
     assert publishers() == declared
 
 
 @pytest.mark.parametrize(
-    ("service", "source"), sorted({producer for told in routing.producers().values() for producer in told})
+    ("service", "source"),
+    sorted({producer for event_producers in routing.producers().values() for producer in event_producers}),
 )
 def test_a_source_is_the_one_in_the_code(service, source):
     folders = {handler.parents[2] for handler in pieces()[service].handlers.values()}

@@ -29,10 +29,10 @@ def requirements(text: str) -> list[str]:
 
 @pytest.mark.parametrize("file", PINNED, ids=relative)
 def test_every_requirement_has_a_version_and_hashes(file: Path):
-    found = requirements(file.read_text())
-    assert found
+    entries = requirements(file.read_text())
+    assert entries
     unpinned = [
-        line for line in found if not re.fullmatch(r"[\w.-]+==\S+( ; [^-]+)?( --hash=sha256:[0-9a-f]{64})+", line)
+        line for line in entries if not re.fullmatch(r"[\w.-]+==\S+( ; [^-]+)?( --hash=sha256:[0-9a-f]{64})+", line)
     ]
     assert unpinned == []
 

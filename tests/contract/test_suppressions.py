@@ -45,12 +45,12 @@ def test_cfn_lint_has_no_suppressions():
 
 @pytest.mark.parametrize("marker", ["noqa", "type: ignore"])
 def test_code_names_the_rule_it_breaks(marker: str):
-    found = [
+    suppressions = [
         (name, line) for name, line in lines("functions/*.py", "local/*.py", "storefront/*.py") if f"# {marker}" in line
     ]
-    for name, line in found:
+    for name, line in suppressions:
         assert re.search(r"# noqa: [A-Z]+\d+|# type: ignore\[[\w-]+\]", line), f"{name}: {line.strip()}"
-    assert len(found) <= MOST_IN_CODE
+    assert len(suppressions) <= MOST_IN_CODE
 
 
 def test_no_test_is_skipped():

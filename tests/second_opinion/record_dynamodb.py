@@ -100,8 +100,8 @@ def recorded(quick_dynamodb: None, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["tests.unit.quick_dynamodb"]
     answer = module._answer
 
-    def recording(client: Any, operation: str, sent: dict[str, Any]) -> Any:
-        return record(client.meta.region_name, operation, sent, lambda: answer(client, operation, sent))
+    def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        return record(client.meta.region_name, operation, request, lambda: answer(client, operation, request))
 
     monkeypatch.setattr(module, "_answer", recording)
 

@@ -37,16 +37,16 @@ def problems(folder: Path, documents: dict[str, Any]) -> dict[str, list[str]]:
         text=True,
         timeout=300,
     )
-    found: dict[str, list[str]] = {}
+    messages: dict[str, list[str]] = {}
     reports, rest = 0, done.stdout.strip()
     while rest:  # one report for each document
         report, end = json.JSONDecoder().raw_decode(rest)
         rest, reports = rest[end:].lstrip(), reports + 1
         for problem in report["problems"]:
             source = Path(problem["location"][0]["source"]["ref"]).stem
-            found.setdefault(source, []).append(f"{problem['ruleId']}: {problem['message']}")
+            messages.setdefault(source, []).append(f"{problem['ruleId']}: {problem['message']}")
     assert reports == len(documents), done.stderr
-    return found
+    return messages
 
 
 def test_every_document_is_openapi_to_another_validator(tmp_path: Path):
@@ -155,10 +155,10 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("rule", NOT_READ)
 def test_no_document_has_what_api_gateway_does_not_read(rule: str):
-    found = {service: list(NOT_READ[rule](document)) for service, document in DOCUMENTS.items()}
-    assert {service for service, places in found.items() if places} == {
+    matches = {service: list(NOT_READ[rule](document)) for service, document in DOCUMENTS.items()}
+    assert {service for service, places in matches.items() if places} == {
         service for service, accepted in ACCEPTED if accepted == rule
-    }, found
+    }, matches
 
 
 BAD = {
@@ -191,5 +191,5 @@ BAD = {
 
 
 @pytest.mark.parametrize("rule", NOT_READ)
-def test_each_rule_finds_what_it_is_for(rule: str):
+def test_each_rule_matches_a_violation(rule: str):
     assert list(NOT_READ[rule](BAD))

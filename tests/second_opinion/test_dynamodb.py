@@ -130,37 +130,37 @@ class Replay:
 
 def mutations(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(what was done, request) with one fault in one expression each, members of transactions included."""
-    for place, expression in expressions(request):
+    for location, expression in expressions(request):
         tokens = re.findall(r"[#:]?\w+|<>|<=|>=|\S", expression)
         for number, token in enumerate(tokens):
-            yield f"without {token!r}", replaced(request, place, " ".join(tokens[:number] + tokens[number + 1 :]))
+            yield f"without {token!r}", replaced(request, location, " ".join(tokens[:number] + tokens[number + 1 :]))
         for word in ("AND", "nonsense", ","):
-            yield f"{word} at the end", replaced(request, place, f"{expression} {word}")
-        yield "twice", replaced(request, place, f"{expression} {expression}")
+            yield f"{word} at the end", replaced(request, location, f"{expression} {word}")
+        yield "twice", replaced(request, location, f"{expression} {expression}")
     for name, value in request.get(VALUES, {}).items():
         yield f"another {name}", replaced(request, (VALUES, name), {"SS": []})
         yield f"another {name}", replaced(request, (VALUES, name), {**value, "NULL": True})
 
 
-Place = tuple[Any, ...]
+Location = tuple[Any, ...]
 
 
-def expressions(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """(place, text) of every expression of a request."""
+def expressions(value: Any, location: Location = ()) -> Iterator[tuple[Location, str]]:
+    """(location, text) of every expression of a request."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in inner:
         if key in EXPRESSIONS and isinstance(member, str):
-            yield (*place, key), member
+            yield (*location, key), member
         else:
-            yield from expressions(member, (*place, key))
+            yield from expressions(member, (*location, key))
 
 
-def replaced(request: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
+def replaced(request: dict[str, Any], location: Location, value: Any) -> dict[str, Any]:
     changed = json.loads(json.dumps(request))
     holder = changed
-    for key in place[:-1]:
+    for key in location[:-1]:
         holder = holder[key]
-    holder[place[-1]] = value
+    holder[location[-1]] = value
     return changed
 
 
@@ -205,7 +205,7 @@ def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
     for shape in RECORDED:
         with replays(shape, ours=ours, moto=moto) as opened:
             _compare(result, opened, "moto", "as recorded", shape["request"])
-    seen = set()
+    compared_requests = set()
     for shape in shapes_for_dynalite():
         if is_beyond_dynalite(shape["request"]):
             result["shapes"]["left to moto"] += 1
@@ -215,8 +215,8 @@ def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
             # moto's parser ends with exceptions of Python on some of these.
             for what, request in mutations(shape["request"]):
                 text = json.dumps([shape["operation"], what, *(request.get(name) for name in EXPRESSIONS)])
-                if text not in seen and not OPERAND_IN_PARENTHESES.search(text):
-                    seen.add(text)
+                if text not in compared_requests and not OPERAND_IN_PARENTHESES.search(text):
+                    compared_requests.add(text)
                     _compare(result, opened, "dynalite", what, request)
     return result
 
@@ -224,10 +224,10 @@ def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
 def _compare(
     result: dict[str, Any], opened: dict[str, Replay], witness: str, what: str, request: dict[str, Any]
 ) -> None:
-    answer, theirs = opened["ours"].send(request), opened[witness].send(request)
+    answer, witness_answer = opened["ours"].send(request), opened[witness].send(request)
     result["shapes" if what == "as recorded" else "mutations"][witness] += 1
-    if theirs != answer:
-        result["differences"].append((witness, what, answer, theirs, json.dumps(request)))
+    if witness_answer != answer:
+        result["differences"].append((witness, what, answer, witness_answer, json.dumps(request)))
 
 
 def test_every_answer_is_that_of_the_witnesses(compared: dict[str, Any]):

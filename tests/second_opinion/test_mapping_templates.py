@@ -119,16 +119,16 @@ def requests(case: Mapped) -> Iterator[Rendering]:
 
 def responses(case: Mapped) -> Iterator[Rendering]:
     known = ["", *literals(case.template)]
-    bodies = [(json.dumps(answer(case, stored)), sent) for stored in known for sent in known]
+    bodies = [(json.dumps(answer(case, stored)), parameter) for stored in known for parameter in known]
     for text in (*STRINGS, *TEXTS):
         bodies += [(json.dumps(answer(case, text)), "a"), (json.dumps(answer(case, "a")), text)]
     bodies += [(json.dumps(value), "a") for value in VALUES]
     bodies += [(text, "a") for text in ("", "{}", "[]", "null", '"text"', '"{\\"Item\\": {}}"', "1", "true")]
     bodies += [(json.dumps(answer(case, "a")).replace('"a"', literal), "a") for literal in ("null", *LITERALS)]
-    for body, sent in bodies:
+    for body, parameter in bodies:
         for authorizer in ({"customer_id": "a"}, {}):
             override = context(responseOverride={"header": {}}, authorizer=authorizer)
-            yield Rendering(case.name, case.template, body, parameters(case, sent), override)
+            yield Rendering(case.name, case.template, body, parameters(case, parameter), override)
 
 
 Differences = dict[str, list[tuple[Rendering, Result, Result]]]
@@ -148,12 +148,12 @@ def compared(renderings: list[Rendering]) -> tuple[int, Differences, set[str]]:
     return len(renderings) - sum(map(len, differences.values())), dict(differences), met
 
 
-def shown(differences: Differences) -> str:
+def format_differences(differences: Differences) -> str:
     """The first of each template, with what differs."""
     lines = []
-    for name, found in differences.items():
-        one, theirs, ours = found[0]
-        lines.append(f"{name}: {len(found)} differ, for example\n  {one.body[:200]!r} {str(one.params)[:200]}")
+    for name, examples in differences.items():
+        one, theirs, ours = examples[0]
+        lines.append(f"{name}: {len(examples)} differ, for example\n  {one.body[:200]!r} {str(one.params)[:200]}")
         lines.append(f"  Velocity {_around(theirs, ours)}\n  ours     {_around(ours, theirs)}")
     return "\n".join(lines)
 
@@ -165,14 +165,14 @@ def _around(one: Result, other: Result) -> str:
 
 def test_requests_are_the_same_bytes():
     same, differences, _ = compared([one for case in REQUESTS for one in requests(case)])
-    assert not differences, shown(differences)
+    assert not differences, format_differences(differences)
     print(f"{len(REQUESTS)} request templates, {same} renderings")
     assert same > 20 * len(REQUESTS)
 
 
 def test_responses_are_the_same_bytes():
     same, differences, met = compared([one for case in RESPONSES for one in responses(case)])
-    assert not differences, shown(differences)
+    assert not differences, format_differences(differences)
     print(f"{len(RESPONSES)} response templates, {same} renderings")
     assert same > 100 * len(RESPONSES)
     assert met == set(BY_DESIGN), "a difference by design that there is no more"
@@ -181,10 +181,10 @@ def test_responses_are_the_same_bytes():
 def test_the_language_is_the_same():
     override: dict[str, Any] = {"responseOverride": {"header": {}}}
     _, differences, _ = compared([Rendering(text, text, context=context(**override)) for text in LANGUAGE])
-    assert not differences, shown(differences)
+    assert not differences, format_differences(differences)
 
 
-def test_the_gateways_own_answers_are_the_same_bytes():
+def test_gateway_responses_are_the_same_bytes():
     """They are no Velocity to API Gateway, which only substitutes: Velocity must find nothing in them but references."""
     renderings, ours = [], []
     hostile = ("a", '"', "it's", "é\n", *TEXTS[:5])

@@ -55,9 +55,9 @@ PLACEHOLDER = re.compile(r"^(?:arn:aws:[\w-]+:[\w-]*:\d*:)?(\w+)")
 
 @dataclass(frozen=True)
 class Policy:
-    """``place`` is service, logical id and property."""
+    """``location`` is service, logical id and property."""
 
-    place: str
+    location: str
     kind: str
     document: dict[str, Any]
 
@@ -65,21 +65,21 @@ class Policy:
 def policies() -> Iterator[Policy]:
     for service, piece in pieces().items():
         for name, resource in piece.resources.items():
-            for path, document in found(resource["Properties"]):
+            for path, document in iter_documents(resource["Properties"]):
                 yield Policy(f"{service} {name} {path}", resource["Type"], document)
 
 
-def found(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def iter_documents(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """(the name of the property or policy, the document)"""
     if isinstance(value, list):
         for inner in value:
-            yield from found(inner, path)
+            yield from iter_documents(inner, path)
     elif isinstance(value, dict):
         if {"Version", "Statement"} <= set(value):
             yield path, value
             return
         for name, inner in value.items():
-            yield from found(inner, str(value.get("PolicyName", name)))
+            yield from iter_documents(inner, str(value.get("PolicyName", name)))
 
 
 def as_deployed(piece: Piece, value: Any) -> Any:
@@ -103,9 +103,9 @@ def as_deployed(piece: Piece, value: Any) -> Any:
 def to_analyse(policy: Policy) -> dict[str, Any]:
     """``parliament`` knows no trust policies: a statement without resources would end its look at it."""
     statements = as_list(policy.document["Statement"])
-    if policy.place.endswith(" AssumeRolePolicyDocument"):
+    if policy.location.endswith(" AssumeRolePolicyDocument"):
         statements = [{**statement, "Resource": "*"} for statement in statements]
-    return as_deployed(pieces()[policy.place.split()[0]], {**policy.document, "Statement": statements})
+    return as_deployed(pieces()[policy.location.split()[0]], {**policy.document, "Statement": statements})
 
 
 def analysed(documents: list[dict[str, Any]]) -> list[list[tuple[str, str]]]:
@@ -123,7 +123,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 ALL = list(policies())
-# What parliament says that is not so, or that other tests judge: place, issue, detail, why.
+# What parliament says that is not so, or that other tests judge: location, issue, detail, why.
 ACCEPTED = (
     (" AssumeRolePolicyDocument$", "RESOURCE_STAR", "", "a trust policy has no resource; this test adds one"),
     (" KeyPolicy$", "RESOURCE_STAR", "", "the resource of a key policy is its key, written as a star"),
@@ -190,24 +190,24 @@ ACCEPTED = (
 )
 
 
-def accepts(row: tuple[str, str, str, str], place: str, issue: str, detail: str) -> bool:
-    return bool(re.search(row[0], place) and row[1] == issue and re.search(row[2], detail))
+def accepts(row: tuple[str, str, str, str], location: str, issue: str, detail: str) -> bool:
+    return bool(re.search(row[0], location) and row[1] == issue and re.search(row[2], detail))
 
 
 def test_no_policy_has_a_fault():
     unexplained, used = [], set()
     for policy, findings in zip(ALL, analysed([to_analyse(policy) for policy in ALL]), strict=True):
         for issue, detail in findings:
-            reasons = [row for row in ACCEPTED if accepts(row, policy.place, issue, detail)]
+            reasons = [row for row in ACCEPTED if accepts(row, policy.location, issue, detail)]
             used.update(reasons)
             if not reasons:
-                unexplained.append((policy.place, issue, detail))
+                unexplained.append((policy.location, issue, detail))
     assert unexplained == []
     assert used == set(ACCEPTED), "accepted, and not found any more"
     print(f"{len(ALL)} policies")
 
 
-def test_a_fault_in_any_policy_is_found():
+def test_parliament_reports_a_fault_in_any_policy():
     """In each policy that allows something: an action that there is not."""
     broken = [to_analyse(policy) for policy in ALL]
     for document in broken:
@@ -215,8 +215,8 @@ def test_a_fault_in_any_policy_is_found():
     assert all("UNKNOWN_ACTION" in dict(findings) for findings in analysed(broken))
     wrong = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "arn:aws:s3:::bucket"}
     odd = {**wrong, "Resource": "*", "Condition": {"StringEquals": {"s3:prefix": "a"}}}
-    found = [
+    results = [
         dict(findings) for findings in analysed([{"Version": "2012-10-17", "Statement": [one]} for one in (wrong, odd)])
     ]
-    assert "RESOURCE_MISMATCH" in found[0]
-    assert "UNKNOWN_CONDITION_FOR_ACTION" in found[1]
+    assert "RESOURCE_MISMATCH" in results[0]
+    assert "UNKNOWN_CONDITION_FOR_ACTION" in results[1]

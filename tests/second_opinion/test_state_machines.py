@@ -61,8 +61,8 @@ BREAKS = (start_nowhere, misspell, drop_type, break_path)
 
 
 def test_every_definition_is_valid_to_another_validator():
-    found = faults([json.loads(deployed(piece, name)) for piece, name in MACHINES])
-    assert dict(zip(IDS, found, strict=True)) == {name: [] for name in IDS}
+    messages = faults([json.loads(deployed(piece, name)) for piece, name in MACHINES])
+    assert dict(zip(IDS, messages, strict=True)) == {name: [] for name in IDS}
 
 
 @pytest.mark.parametrize("broken", BREAKS)

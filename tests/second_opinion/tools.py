@@ -39,10 +39,10 @@ class Missing(Exception):
 
 def program(name: str, advice: str) -> str:
     """The path of a program of this machine."""
-    found = shutil.which(name)
-    if not found:
+    path = shutil.which(name)
+    if not path:
         raise Missing(f"test-second-opinion needs {name}: {advice}")
-    return found
+    return path
 
 
 def java() -> str:
@@ -108,14 +108,14 @@ def debian_jars(packages: Mapping[str, tuple[str, ...]]) -> str:
     return os.pathsep.join(str(java / f"{jar}.jar") for jars in packages.values() for jar in jars)
 
 
-def _folder(kind: str, wanted: tuple[str, ...]) -> Path:
-    return TOOLS / f"{kind}-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
+def _folder(kind: str, packages: tuple[str, ...]) -> Path:
+    return TOOLS / f"{kind}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]}"
 
 
 @contextmanager
-def _installed(kind: str, wanted: tuple[str, ...]) -> Iterator[Path | None]:
+def _installed(kind: str, packages: tuple[str, ...]) -> Iterator[Path | None]:
     """An empty folder to install into; None if all of it is there already. One process at a time."""
-    target = _folder(kind, wanted)
+    target = _folder(kind, packages)
     target.mkdir(parents=True, exist_ok=True)
     complete = target / "complete"
     with (target.with_suffix(".lock")).open("w") as lock:

@@ -38,13 +38,13 @@ def mapped() -> Iterator[Mapped]:
                 for operation in methods.values():
                     integration = operation.integration
                     assert integration, f"{service} {path} has no integration"
-                    place = f"{service} {operation.method} {path}"
+                    location = f"{service} {operation.method} {path}"
                     for kind, template in integration.request_templates.items():
-                        yield Mapped(f"{place} {kind}", piece, document, operation, integration, kind, template)
+                        yield Mapped(f"{location} {kind}", piece, document, operation, integration, kind, template)
                     for rule in integration.responses:
                         pattern = rule.pattern.pattern if rule.pattern else "default"
                         for kind, template in rule.templates.items():
-                            name = f"{place} {pattern} {kind}"
+                            name = f"{location} {pattern} {kind}"
                             yield Mapped(name, piece, document, operation, integration, kind, template, rule)
 
 

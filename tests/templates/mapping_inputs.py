@@ -33,18 +33,18 @@ def context(**over: Any) -> dict[str, Any]:
 
 def names(case: Mapped) -> dict[str, list[str]]:
     """The parameters that the template can see, by location, declared or only read."""
-    found: dict[str, list[str]] = {"path": [], "querystring": [], "header": []}
+    names_by_location: dict[str, list[str]] = {"path": [], "querystring": [], "header": []}
     for parameter in case.operation.parameters:
-        found[parameter.location].append(parameter.name)
-    declared = set(itertools.chain(*found.values()))
-    found["header"] += sorted(set(re.findall(r"\$input\.params\('([^']+)'\)", case.template)) - declared)
-    return found
+        names_by_location[parameter.location].append(parameter.name)
+    declared = set(itertools.chain(*names_by_location.values()))
+    names_by_location["header"] += sorted(set(re.findall(r"\$input\.params\('([^']+)'\)", case.template)) - declared)
+    return names_by_location
 
 
 def parameters(case: Mapped, value: str, only: str | None = None) -> dict[str, dict[str, str]]:
     """Every parameter "a", but ``only`` (or all) ``value``."""
     located = names(case).items()
-    return {place: {name: value if only in (None, name) else "a" for name in known} for place, known in located}
+    return {location: {name: value if only in (None, name) else "a" for name in known} for location, known in located}
 
 
 @cache
@@ -78,11 +78,11 @@ _ALIAS = re.compile(r"#set\(\s*\$(\w+)\s*=\s*\$input\.path\('\$\.([\w.]+)'\)\s*\
 
 def paths(template: str) -> set[str]:
     """The JSONPaths that a template reads, through variables too: {"Item.owner.S"}."""
-    found = set(_PATH.findall(template))
+    json_paths = set(_PATH.findall(template))
     for variable, path in _ALIAS.findall(template):
-        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\b(?!\()", template)}
-        found |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\.\w+\(", template)}
-    return {path for path in found if not any(other.startswith(f"{path}.") for other in found)}
+        json_paths |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\b(?!\()", template)}
+        json_paths |= {f"{path}{rest}" for rest in re.findall(rf"\${variable}((?:\.\w+)+)\.\w+\(", template)}
+    return {path for path in json_paths if not any(other.startswith(f"{path}.") for other in json_paths)}
 
 
 def answer(case: Mapped, value: str) -> dict[str, Any]:

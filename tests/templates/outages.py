@@ -68,11 +68,11 @@ def healthy(resources: Resources) -> Outage:
 
 def series(outage: Outage, resources: Resources) -> dict[Any, dict[str, Any]]:
     """What is published, by namespace, metric and dimensions, as the local cloud's simulation has it."""
-    found: dict[Any, dict[str, Any]] = {}
+    series_by_key: dict[Any, dict[str, Any]] = {}
     for name, metrics in outage.metrics.items():
         for metric, counts in metrics.items():
             for namespace, title, dimensions in _series(name, metric, resources):
-                found[namespace, title, frozenset(dimensions.items())] = {
+                series_by_key[namespace, title, frozenset(dimensions.items())] = {
                     "Namespace": namespace,
                     "MetricName": title,
                     "Dimensions": dimensions,
@@ -80,7 +80,7 @@ def series(outage: Outage, resources: Resources) -> dict[Any, dict[str, Any]]:
                     "Seconds": outage.every.get(title, 60),
                     "Counts": [*counts.items()],
                 }
-    return found
+    return series_by_key
 
 
 def _series(name: str, metric: str, resources: Resources) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -35,24 +35,24 @@ class Series(NamedTuple):
 
 def module(name: str, folder: Path) -> Path | None:
     """The file of a module that a function with its code in ``folder`` imports, if it is one of ours."""
-    paths = (place / f"{name.replace('.', '/')}.py" for place in (folder, FUNCTIONS / "common"))
+    paths = (root / f"{name.replace('.', '/')}.py" for root in (folder, FUNCTIONS / "common"))
     return next((path for path in paths if path.exists()), None)
 
 
-def imported(path: Path, folder: Path, seen: set[Path]) -> set[Path]:
+def imported(path: Path, folder: Path, visited: set[Path]) -> set[Path]:
     """The file and every file of ours that it imports."""
-    if path in seen:
-        return seen
-    seen.add(path)
+    if path in visited:
+        return visited
+    visited.add(path)
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        for found in filter(None, (module(name, folder) for name in names)):
-            imported(found, folder, seen)
-    return seen
+        for imported_file in filter(None, (module(name, folder) for name in names)):
+            imported(imported_file, folder, visited)
+    return visited
 
 
 def texts(call: ast.Call, tree: ast.Module) -> set[str]:
@@ -91,23 +91,23 @@ def put_by(paths: set[Path], service: str) -> Iterator[Series]:
     for path in paths:
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (found := calls.get(ast.unparse(node.func))) is not None:
-                found.update(texts(node, tree))
+            if isinstance(node, ast.Call) and (collected := calls.get(ast.unparse(node.func))) is not None:
+                collected.update(texts(node, tree))
     for put, dimensions in ((names, added), (single, added_to_single)):
         yield from (Series(OURS, name, frozenset(dimensions), service) for name in put)
 
 
 def put_by_us() -> set[Series]:
     """Every metric of ours: of the functions, and of the metric filters."""
-    found: set[Series] = set()
+    all_series: set[Series] = set()
     for piece in pieces().values():
         for handler in piece.handlers.values():
-            found.update(put_by(imported(handler, handler.parents[2], set()), piece.service))
+            all_series.update(put_by(imported(handler, handler.parents[2], set()), piece.service))
     for _, _, metric_filter in iter_resources("AWS::Logs::MetricFilter"):
         for put in metric_filter["MetricTransformations"]:
             dimensions = frozenset(one["Key"] for one in put.get("Dimensions", []))
-            found.add(Series(put["MetricNamespace"], re.escape(put["MetricName"]), dimensions))
-    return found
+            all_series.add(Series(put["MetricNamespace"], re.escape(put["MetricName"]), dimensions))
+    return all_series
 
 
 PUT_BY_US = put_by_us()
@@ -175,7 +175,7 @@ def looked_at() -> list[Any]:
 
 
 @pytest.mark.parametrize("series", looked_at())
-def test_what_is_looked_at_exists(series: Series):
+def test_every_watched_series_exists(series: Series):
     assert exists(series), series
 
 
@@ -185,7 +185,7 @@ def test_no_other_kind_of_alarm_is_used():
     assert not kinds & {"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector"}
 
 
-def test_every_published_group_says_where_it_is_documented():
+def test_every_published_group_names_its_documentation():
     for namespace, published in PUBLISHED.items():
         assert published["source"].startswith("https://docs.aws.amazon.com/"), namespace
 
@@ -202,7 +202,7 @@ def watched(piece: Piece) -> set[tuple[str, str]]:
     }
 
 
-def test_a_queue_whose_messages_are_tried_again_has_an_alarm_that_counts_those():
+def test_a_queue_with_retries_has_an_alarm_on_deferred_messages():
     """``ApproximateAgeOfOldestMessage`` of a standard queue leaves out what was received more than three times."""
     for piece, name, source in iter_resources("AWS::Lambda::EventSourceMapping"):
         queue = name_of(source["EventSourceArn"])
@@ -272,7 +272,7 @@ def alarms_of_the_shop() -> set[str]:
     }
 
 
-def test_every_alarm_goes_off_in_an_outage_and_every_outage_has_alarms_that_exist():
+def test_every_alarm_is_raised_in_an_outage_and_every_named_alarm_exists():
     assert {alarm for outage in outages.outages() for alarm in outage.alarms} == alarms_of_the_shop()
 
 

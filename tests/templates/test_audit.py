@@ -34,7 +34,7 @@ def pattern(name: str, values: dict[str, str] = VALUES) -> str:
     declared = AUDIT.source["Resources"][name]["Properties"]["FilterPattern"]
     text = declared["Fn::Sub"] if isinstance(declared, dict) else declared
     text = text[0] if isinstance(text, list) else text
-    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)
+    return re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], text)
 
 
 def field(record: Any, selector: str) -> Any:
@@ -126,7 +126,7 @@ def test_the_table_of_vouchers_is_read_by_the_functions_alone():
     assert not counts("ForeignTableReads", management | {"userIdentity": ADMIN})
 
 
-def test_the_functions_that_are_left_out_are_those_with_a_grant_for_the_table():
+def test_the_excluded_functions_are_those_with_a_grant_for_the_table():
     vouchers = pieces()["vouchers"].source["Resources"]
     functions = {
         name
@@ -177,7 +177,7 @@ def test_the_key_of_codes_is_used_by_the_function_that_makes_them_alone(named: d
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_pattern_is_no_longer_than_cloudwatch_takes(name: str):
+def test_a_pattern_is_within_cloudwatchs_limit(name: str):
     """With names as long as CloudFormation makes them: 64 characters for a role, some 70 for a table of a nested stack."""
     longest = {each: "x" * (120 if each.endswith("Arn") else 70) for each in VALUES}
     assert len(pattern(name, longest)) <= 1024

@@ -28,7 +28,7 @@ def test_a_container_that_cannot_be_written_to_has_a_place_for_temporary_files(t
     assert "/tmp" in mounts & declared
 
 
-def test_a_deployment_leaves_the_number_of_containers_to_what_scales_them():
+def test_a_scaled_service_declares_no_desired_count():
     for piece, name, service in iter_resources("AWS::ECS::Service"):
         scaled = [
             target["ResourceId"] for target in piece.of_type("AWS::ApplicationAutoScaling::ScalableTarget").values()

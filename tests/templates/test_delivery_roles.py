@@ -52,7 +52,7 @@ def test_every_role_of_the_shop_is_within_the_boundary():
     assert outside == []
 
 
-def test_the_boundary_has_what_roles_are_granted():
+def test_the_boundary_allows_every_action_that_roles_are_granted():
     (policy,) = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy").values()
     allowed = [action for action, _ in grants(policy["PolicyDocument"])]
     beyond = {action for _, action, _ in identity_policies() if not any(fnmatchcase(action, one) for one in allowed)}

@@ -16,7 +16,7 @@ from local.settings import STAGE
 
 # They may speak for every service: tests put events on the bus as its services do. No stage that customers use has them.
 TESTS = {"delivery"}
-ALL = sorted({source for told in producers().values() for _, source in told})
+ALL = sorted({source for sources in producers().values() for _, source in sources})
 ON_THE_BUS = [route for route in routes() if route.over == "bus" and route.queue]
 
 
@@ -24,13 +24,13 @@ def publishers(kind: str) -> set[str]:
     return {source for _, source in producers()[kind]}
 
 
-def test_the_rules_and_the_sources_are_seen_here():
+def test_rules_and_sources_are_read_from_the_templates():
     assert len(ON_THE_BUS) >= 6
     assert {"payment", "order", "order-submit", "customers", "login", "event-relay"} <= set(ALL)
 
 
 @pytest.mark.parametrize("route", ON_THE_BUS, ids=lambda route: route.rule)
-def test_a_rule_takes_an_event_from_its_publishers_only(route: Route):
+def test_a_rule_matches_events_of_its_publishers_only(route: Route):
     wrong = [
         (kind, source)
         for kind in samples()
@@ -42,20 +42,20 @@ def test_a_rule_takes_an_event_from_its_publishers_only(route: Route):
 
 
 @pytest.mark.parametrize("route", ON_THE_BUS, ids=lambda route: route.rule)
-def test_a_rule_takes_no_event_of_another_stage(route: Route):
+def test_a_rule_matches_no_event_of_another_stage(route: Route):
     assert not any(takes(route, kind, source, stage="other") for kind in samples() for source in ALL)
 
 
 def puts() -> list[tuple[str, str, dict[str, Any]]]:
     """(service, role, statement) of everything that lets a role put events on a bus."""
-    found = []
+    statements_by_role = []
     for piece, name, _ in iter_resources("AWS::IAM::Role"):
         for _, document in role_policies(piece, name) if piece.service not in TESTS else ():
             for statement in statements(document):
                 actions = as_list(statement.get("Action", "*"))
                 if statement["Effect"] == "Allow" and any(fnmatchcase("events:PutEvents", each) for each in actions):
-                    found.append((piece.service, name, statement))
-    return found
+                    statements_by_role.append((piece.service, name, statement))
+    return statements_by_role
 
 
 @pytest.mark.parametrize(("service", "role", "statement"), puts(), ids=lambda value: str(value)[:40])
@@ -71,11 +71,11 @@ def test_a_role_publishes_as_its_own_service_only(service: str, role: str, state
     assert sources <= declared
 
 
-def test_every_service_that_publishes_on_the_bus_is_seen_here():
+def test_every_publishing_service_has_a_grant_to_publish():
     heard = {
         service
-        for kind, told in producers().items()
-        for service, source in told
+        for kind, event_producers in producers().items()
+        for service, source in event_producers
         if any(takes(route, kind, source) for route in ON_THE_BUS)
     }
     assert {service for service, _, _ in puts()} == heard

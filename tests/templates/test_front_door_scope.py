@@ -58,26 +58,26 @@ AUTHORIZER = {
 PIECES = [pytest.param(piece, id=service) for service, piece in pieces().items() if piece.apis]
 
 
-def found(value: Any) -> Iterator[tuple[str, Any]]:
+def iter_members(value: Any) -> Iterator[tuple[str, Any]]:
     """(name, value) of every member of every object in ``value``."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield str(name), inner
-            yield from found(inner)
+            yield from iter_members(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from found(inner)
+            yield from iter_members(inner)
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_an_api_uses_what_the_front_door_has(piece: Piece):
+def test_an_api_uses_only_features_of_the_front_door(piece: Piece):
     for stage in piece.of_type("AWS::ApiGateway::Stage").values():
         assert set(stage) <= STAGE
         assert {name for setting in stage.get("MethodSettings", []) for name in setting} <= METHOD_SETTINGS
     for api in piece.of_type("AWS::ApiGateway::RestApi").values():
         assert set(api) <= API
         assert api.get("EndpointConfiguration", {}).get("Types", ["REGIONAL"]) != ["PRIVATE"]
-        members = list(found(api["Body"]))
+        members = list(iter_members(api["Body"]))
         assert {name for name, _ in members if name.startswith("x-amazon-apigateway-")} <= EXTENSIONS
         for name, value in members:
             if name == "x-amazon-apigateway-integration":

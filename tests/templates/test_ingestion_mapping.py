@@ -26,7 +26,7 @@ def matches(case: Mapped, status: int) -> bool:
     return bool(case.response and case.response.pattern and case.response.pattern.fullmatch(str(status)))
 
 
-def test_a_batch_that_was_kept_in_part_says_which_events_to_send_again():
+def test_a_partly_stored_batch_lists_the_events_to_resend():
     results = [
         {"RecordId": "r1"},
         {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."},
@@ -45,7 +45,7 @@ def test_a_batch_that_was_kept_in_part_says_which_events_to_send_again():
     }
 
 
-def test_a_batch_of_which_nothing_was_kept_is_no_success():
+def test_a_batch_without_stored_events_is_an_error():
     results = [{"ErrorCode": "InternalFailure"}] * 2
     status, document, _ = answered("/v1/events/batch", 200, {"FailedPutCount": 2, "RequestResponses": results})
     assert (status, document["accepted"], document["failed"]) == (207, 0, 2)
@@ -65,8 +65,10 @@ def test_a_batch_of_which_nothing_was_kept_is_no_success():
     ],
 )
 def test_a_refusal_of_the_stream_has_the_status_of_its_kind(path, stream, kind, status, code, retry):
-    found, problem, headers = answered(path, stream, {"__type": kind, "message": "arn:aws:firehose: not for callers"})
-    assert (found, problem["status"], problem["code"]) == (status, status, code)
+    actual_status, problem, headers = answered(
+        path, stream, {"__type": kind, "message": "arn:aws:firehose: not for callers"}
+    )
+    assert (actual_status, problem["status"], problem["code"]) == (status, status, code)
     assert ("Retry-After" in headers) == retry
     assert "arn:" not in json.dumps(problem)
 
@@ -80,8 +82,8 @@ def test_a_refusal_of_the_stream_has_the_status_of_its_kind(path, stream, kind, 
     ],
 )
 def test_a_batch_without_events_is_a_bad_request(message):
-    found, problem, _ = answered("/v1/events/batch", 400, {"__type": "ValidationException", "message": message})
-    assert (found, problem["status"], problem["code"]) == (400, 400, "INVALID_REQUEST")
+    actual_status, problem, _ = answered("/v1/events/batch", 400, {"__type": "ValidationException", "message": message})
+    assert (actual_status, problem["status"], problem["code"]) == (400, 400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/events/batch"])

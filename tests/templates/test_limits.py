@@ -101,8 +101,8 @@ def _parts() -> Iterator[tuple[str, str, int]]:
         schemes = api["Body"].get("components", {}).get("securitySchemes", {}).values()
         authorizers = sum("x-amazon-apigateway-authorizer" in scheme for scheme in schemes)
         yield "api-authorizers", f"{piece.service} {name}", authorizers
-        for place, text in _mapping_templates(api["Body"]):
-            yield "mapping-template", f"{piece.service} {place}", len(text.encode())
+        for location, text in _mapping_templates(api["Body"]):
+            yield "mapping-template", f"{piece.service} {location}", len(text.encode())
     for service, piece in pieces().items():
         for name in piece.of_type("AWS::StepFunctions::StateMachine"):
             yield "state-machine", f"{service} {name}", len(json.dumps(definition(piece, name)).encode())
@@ -122,12 +122,12 @@ def _resources(paths: dict[str, Any]) -> int:
     return len({path[: match.end()] for path in paths for match in re.finditer(r"/[^/]*", path)})
 
 
-def _mapping_templates(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def _mapping_templates(value: Any, location: str = "") -> Iterator[tuple[str, str]]:
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         if key in ("requestTemplates", "responseTemplates") and isinstance(inner, dict):
-            yield from ((f"{place} {kind}", text) for kind, text in inner.items() if isinstance(text, str))
+            yield from ((f"{location} {kind}", text) for kind, text in inner.items() if isinstance(text, str))
         else:
-            yield from _mapping_templates(inner, str(key) if str(key).startswith("/") else place)
+            yield from _mapping_templates(inner, str(key) if str(key).startswith("/") else location)
 
 
 def _values(condition: dict[str, Any]) -> list[Any]:
@@ -137,10 +137,10 @@ def _values(condition: dict[str, Any]) -> list[Any]:
 @pytest.fixture(scope="module")
 def most() -> dict[str, tuple[int, str]]:
     """The largest measure of each limit: (how much, of what)."""
-    found: dict[str, tuple[int, str]] = {}
+    largest: dict[str, tuple[int, str]] = {}
     for name, where, amount in measured():
-        found[name] = max(found.get(name, (-1, "")), (amount, where))
-    return found
+        largest[name] = max(largest.get(name, (-1, "")), (amount, where))
+    return largest
 
 
 def test_everything_fits_with_a_margin(most: dict[str, tuple[int, str]], capsys: pytest.CaptureFixture[str]):

@@ -57,8 +57,8 @@ def read(case: Mapped, text: str) -> Any:
     """The rendered text as its content type says; fails unless it is exactly that."""
     kind = case.media_type
     if case.response is None:
-        sent = case.integration.request_parameters.get("integration.request.header.Content-Type", "")
-        kind = sent.strip("'") or "application/json"
+        content_type = case.integration.request_parameters.get("integration.request.header.Content-Type", "")
+        kind = content_type.strip("'") or "application/json"
     if media_type(kind) == "application/x-www-form-urlencoded":
         return {"form": parse_qsl(text, keep_blank_values=True, strict_parsing=True)}
     assert re.search(r"[/+](json|x-amz-json-1\.[01])$", media_type(kind)), f"{kind}: say here how to read it"
@@ -142,9 +142,9 @@ def test_a_hostile_parameter_stays_a_value(case: Mapped):
     body = json.dumps(model_sample(case)).encode()
     for name in itertools.chain(*names(case).values()):
         for hostile in STRINGS:
-            sent = rendered_request(case, body, parameters(case, hostile, only=name))
-            assert shape(sent) in set(map(shape, good)), (name, hostile)
-            assert fixed(sent) in list(map(fixed, good)), (name, hostile)
+            request = rendered_request(case, body, parameters(case, hostile, only=name))
+            assert shape(request) in set(map(shape, good)), (name, hostile)
+            assert fixed(request) in list(map(fixed, good)), (name, hostile)
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
@@ -154,10 +154,10 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
     for body, same_type in mutations(model_sample(case)):
         encoded = json.dumps(body).encode()
         if accepted(case, encoded):
-            sent = rendered_request(case, encoded, parameters(case, "a"))
-            assert not same_type or shape(sent) in shapes, body
-            assert set(sent) in [set(other) for other in good], body
-            assert fixed(sent) in frames, body
+            request = rendered_request(case, encoded, parameters(case, "a"))
+            assert not same_type or shape(request) in shapes, body
+            assert set(request) in [set(other) for other in good], body
+            assert fixed(request) in frames, body
     for encoded in BROKEN:
         if accepted(case, encoded):
             assert fixed(rendered_request(case, encoded, parameters(case, "a"))) in frames, encoded[:40]
@@ -166,31 +166,31 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
 # --- responses ---
 
 
-def rendered_response(case: Mapped, body: str, sent: str, claim: str = "a") -> tuple[int, Any]:
+def rendered_response(case: Mapped, body: str, parameter: str, claim: str = "a") -> tuple[int, Any]:
     """(status, document) for a backend's answer, when the caller sent ``sent`` and the authorizer says ``claim``."""
     assert case.response
     claims = dict.fromkeys(re.findall(r"\$context\.authorizer\.(\w+)", case.template), claim)
     request_context = context(responseOverride={"header": {}}, authorizer=claims)
-    document = read(case, mapping.render(case.template, body, parameters(case, sent), request_context, {}))
+    document = read(case, mapping.render(case.template, body, parameters(case, parameter), request_context, {}))
     return int(request_context["responseOverride"].get("status") or case.response.status), document
 
 
-def respond(case: Mapped, stored: str, sent: str) -> tuple[int, Any]:
+def respond(case: Mapped, stored: str, parameter: str) -> tuple[int, Any]:
     """The response for what the backend holds; it is the caller's own."""
-    return rendered_response(case, json.dumps(answer(case, stored)), sent, claim=stored)
+    return rendered_response(case, json.dumps(answer(case, stored)), parameter, claim=stored)
 
 
 @cache
 def branches(case: Mapped) -> dict[Any, tuple[str, str]]:
     """Each shape that good input gives, with a (stored, sent) that gives it."""
     texts = ["", *literals(case.template)]
-    return {shape(respond(case, stored, sent)[1]): (stored, sent) for stored in texts for sent in texts}
+    return {shape(respond(case, stored, parameter)[1]): (stored, parameter) for stored in texts for parameter in texts}
 
 
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
-def test_a_good_answer_gives_a_response(case: Mapped):
-    for stored, sent in branches(case).values():
-        status, document = respond(case, stored, sent)
+def test_a_valid_backend_answer_renders_a_response(case: Mapped):
+    for stored, parameter in branches(case).values():
+        status, document = respond(case, stored, parameter)
         if status >= 400:
             assert {"type", "title", "status", "code"} <= set(document)
             assert document["status"] == status
@@ -198,8 +198,8 @@ def test_a_good_answer_gives_a_response(case: Mapped):
 
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
 def test_a_hostile_caller_or_backend_cannot_shape_the_response(case: Mapped):
-    for (stored, sent), hostile in itertools.product(branches(case).values(), STRINGS):
-        for tried in ((stored, hostile), (hostile, sent), (hostile, hostile)):
+    for (stored, parameter), hostile in itertools.product(branches(case).values(), STRINGS):
+        for tried in ((stored, hostile), (hostile, parameter), (hostile, hostile)):
             assert shape(respond(case, *tried)[1]) in branches(case), tried
 
 
@@ -214,17 +214,17 @@ def newer(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
-def test_what_a_newer_version_has_stored_gives_the_same_response(case: Mapped):
-    for stored, sent in branches(case).values():
-        found = json.dumps(newer(answer(case, stored)))
-        assert rendered_response(case, found, sent, claim=stored) == respond(case, stored, sent)
+def test_items_of_a_newer_version_render_the_same_response(case: Mapped):
+    for stored, parameter in branches(case).values():
+        newer_answer = json.dumps(newer(answer(case, stored)))
+        assert rendered_response(case, newer_answer, parameter, claim=stored) == respond(case, stored, parameter)
 
 
 @pytest.mark.parametrize("case", MAY_BE_BARE, ids=str)
-def test_an_answer_without_what_the_template_reads_is_still_a_response(case: Mapped):
-    for sent in literals(case.template):
+def test_an_answer_without_expected_members_renders_a_response(case: Mapped):
+    for parameter in literals(case.template):
         for body in ("", "{}", "[]", "null", '"text"', json.dumps(answer(case, "a")).replace('"a"', "null")):
-            rendered_response(case, body, sent)
+            rendered_response(case, body, parameter)
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +236,10 @@ def response_branches():
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(min_size=1, max_size=200))
-def test_no_text_at_all_becomes_structure(response_branches: None, text: str):
+def test_texts_never_change_the_structure(response_branches: None, text: str):
     for case in RESPONSES:
-        for stored, sent in branches(case).values():
-            assert shape(respond(case, text, sent)[1]) in branches(case)
+        for stored, parameter in branches(case).values():
+            assert shape(respond(case, text, parameter)[1]) in branches(case)
             assert shape(respond(case, stored, text)[1]) in branches(case)
 
 
@@ -248,7 +248,7 @@ def test_no_text_at_all_becomes_structure(response_branches: None, text: str):
 
 @pytest.mark.parametrize(("service", "api"), GATEWAY)
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_the_gateways_own_answers_are_problems_whatever_the_caller_sent(service: str, api: str, kind: str):
+def test_gateway_responses_are_problems_for_any_input(service: str, api: str, kind: str):
     rules = pieces()[service].apis[api].gateway_responses
     for hostile in STRINGS:
         error = GatewayError(kind, hostile, validation=hostile)

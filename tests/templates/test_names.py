@@ -48,9 +48,11 @@ def naming_properties(kind: str) -> set[str]:
     """The properties with which a template names a resource of this type."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     identifiers = [schema["primaryIdentifier"], *schema.get("additionalIdentifiers", [])]
-    given = {path for identifier in identifiers for path in identifier} - set(schema.get("readOnlyProperties", []))
+    identifying = {path for identifier in identifiers for path in identifier} - set(
+        schema.get("readOnlyProperties", [])
+    )
     required = schema.get("required", [])
-    named = {path.removeprefix("/properties/") for path in given}
+    named = {path.removeprefix("/properties/") for path in identifying}
     # An identifier of several parts names nothing that outlives the thing it is a part of.
     return named if len(schema["primaryIdentifier"]) == 1 or not named <= set(required) else set()
 
@@ -69,17 +71,17 @@ def named() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("resource", "place"), named())
-def test_nothing_is_kept_under_a_name_that_the_next_creation_needs(resource: dict[str, Any], place: tuple[str, str]):
-    kept = KEEP & {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
-    assert bool(kept) == (place in ADOPTED), f"{place} keeps its fixed name: {kept}"
+@pytest.mark.parametrize(("resource", "identity"), named())
+def test_only_adopted_resources_keep_a_fixed_name(resource: dict[str, Any], identity: tuple[str, str]):
+    retaining = KEEP & {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
+    assert bool(retaining) == (identity in ADOPTED), f"{identity} keeps its fixed name: {retaining}"
 
 
-def test_what_a_change_may_replace_has_no_fixed_name():
+def test_a_replaceable_resource_has_no_fixed_name():
     """CloudFormation makes the new one first, under another name: "cannot update a stack when a custom-named resource requires
     replacing". With a name it makes, a change of a network or a key goes through.
     """
-    found = set()
+    replaceable = set()
     for service, piece in pieces().items():
         for name, resource in piece.resources.items():
             kind = resource["Type"]
@@ -87,8 +89,8 @@ def test_what_a_change_may_replace_has_no_fixed_name():
                 schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
                 naming = naming_properties(kind) | ({*NAMED[kind].properties} if kind in NAMED else set())
                 new_only = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])} - naming
-                found |= {f"{service} {name}"} if new_only & set(resource["Properties"]) else set()
-    assert found == FIXED.keys()
+                replaceable |= {f"{service} {name}"} if new_only & set(resource["Properties"]) else set()
+    assert replaceable == FIXED.keys()
 
 
 def test_names_are_recognised():
@@ -101,7 +103,7 @@ def test_names_are_recognised():
     assert len(named()) > 350
 
 
-def test_the_local_cloud_makes_nothing_over_what_has_its_name():
+def test_the_local_cloud_checks_the_names_of_every_named_type():
     """A type that is missing there would be made over what is left of it, here only (``taken-names`` in docs/parity.md)."""
     types = {
         resource["Type"] for piece in pieces().values() for resource in piece.resources.values() if is_named(resource)

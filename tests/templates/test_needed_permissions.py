@@ -28,12 +28,12 @@ ASSUMED_BY = {
 }
 
 
-def found(value: object, key: str) -> list[str]:
+def texts_under(value: object, key: str) -> list[str]:
     """Every text that stands under ``key``, however deep."""
     if isinstance(value, dict):
         here = [value[key]] if isinstance(value.get(key), str) else []
-        return here + [text for inner in value.values() for text in found(inner, key)]
-    return [text for inner in value for text in found(inner, key)] if isinstance(value, list) else []
+        return here + [text for inner in value.values() for text in texts_under(inner, key)]
+    return [text for inner in value for text in texts_under(inner, key)] if isinstance(value, list) else []
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -42,7 +42,7 @@ def test_a_role_trusts_exactly_who_assumes_it(piece: Piece):
     for resource in piece.resources.values():
         for (kind, key), service in ASSUMED_BY.items():
             if resource["Type"] == kind:
-                for role in found(resource["Properties"], key):
+                for role in texts_under(resource["Properties"], key):
                     users.setdefault(name_of(role), set()).add(service)
     for role in piece.of_type("AWS::IAM::Role"):
         assert trusted(piece, role) == users.get(role, trusted(piece, role)), role
@@ -110,7 +110,7 @@ def test_a_rule_or_schedule_may_reach_its_targets(piece: Piece):
                 assert role_grants(piece, target["RoleArn"]) == {("states:StartExecution", target["Arn"])}
     for schedule in piece.of_type("AWS::Scheduler::Schedule").values():
         target = schedule["Target"]
-        ends = {target["Arn"], *found(target.get("DeadLetterConfig", {}), "Arn")}
+        ends = {target["Arn"], *texts_under(target.get("DeadLetterConfig", {}), "Arn")}
         granted = role_grants(piece, target["RoleArn"])
         assert {resource for action, resource in granted if not action.startswith("kms:")} == ends
 
@@ -120,7 +120,10 @@ def test_a_subscription_may_deliver(piece: Piece):
     """To its queue and to its dead letters."""
     for subscription in piece.of_type("AWS::SNS::Subscription").values():
         if subscription["Protocol"] == "sqs":
-            ends = [subscription["Endpoint"], *found(subscription.get("RedrivePolicy", {}), "deadLetterTargetArn")]
+            ends = [
+                subscription["Endpoint"],
+                *texts_under(subscription.get("RedrivePolicy", {}), "deadLetterTargetArn"),
+            ]
             for end in ends:
                 assert ("sns.amazonaws.com", name_of(subscription["TopicArn"])) in senders(piece, name_of(end))
 
@@ -134,8 +137,8 @@ def test_a_bucket_may_notify(piece: Piece):
     }
     for bucket in piece.of_type("AWS::S3::Bucket").values():
         wiring = bucket.get("NotificationConfiguration", {})
-        assert {name_of(function) for function in found(wiring, "Function")} <= invocable
-        for queue in found(wiring, "Queue"):
+        assert {name_of(function) for function in texts_under(wiring, "Function")} <= invocable
+        for queue in texts_under(wiring, "Queue"):
             assert "s3.amazonaws.com" in {service for service, _ in senders(piece, name_of(queue))}
 
 
@@ -179,12 +182,12 @@ def delivering() -> set[str]:
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_what_the_resources_of_a_template_need_is_granted(piece: Piece):
+def test_every_permission_that_resources_need_is_granted(piece: Piece):
     assert iam_report.unmet(piece, list(iam_report.granted(piece))) == []
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_no_needed_grant_can_be_taken_away_unseen(piece: Piece):
+def test_a_missing_grant_is_reported(piece: Piece):
     granted = list(iam_report.granted(piece))
     for need in iam_report.needs(piece):
         if need.why != iam_report.BY_THE_KEY:

@@ -48,11 +48,11 @@ def dynamodb_request(path: str, number: str) -> dict[str, Any]:
 
 def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW):
     """(status, headers, body) of the answer to what DynamoDB found."""
-    found = {"Item": to_item(order)} if order else {}
-    return rendered(path, found, caller, {"path": {"order_number": number}}, now)
+    response = {"Item": to_item(order)} if order else {}
+    return rendered(path, response, caller, {"path": {"order_number": number}}, now)
 
 
-def rendered(path: str, found: dict[str, Any], caller: str, parameters: dict[str, dict[str, str]], now: int = NOW):
+def rendered(path: str, response: dict[str, Any], caller: str, parameters: dict[str, dict[str, str]], now: int = NOW):
     """(status, headers, body) of what the response template makes of DynamoDB's answer."""
     override: dict[str, Any] = {"header": {}}
     context = {
@@ -62,7 +62,7 @@ def rendered(path: str, found: dict[str, Any], caller: str, parameters: dict[str
         "responseOverride": override,
     }
     template = integration(path)["responses"]["default"]["responseTemplates"]["application/json"]
-    body = json.loads(render(template, json.dumps(found), parameters, context, {}))
+    body = json.loads(render(template, json.dumps(response), parameters, context, {}))
     return override.get("status", 200), override["header"], body
 
 
@@ -94,7 +94,7 @@ def test_an_invalid_number_reads_no_other_item(path: str, number: str):
 
 
 @pytest.mark.parametrize(("name", "reason"), list(itertools.product(STATUSES, [None, "PROCESSING_FAILED"])))
-def test_every_status_is_shown_as_its_public_one_and_nothing_else_is(name: str, reason: str | None):
+def test_every_status_is_returned_as_its_public_status(name: str, reason: str | None):
     order = ORDER | PAID | {"backend_status": name, "in_progress": "in-progress"}
     status, headers, body = answered(STATUS, order | ({"reason_code": reason} if reason else {}))
     public = STATUSES[name].public
@@ -113,7 +113,7 @@ def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait:
 
 
 @pytest.mark.parametrize(
-    ("owner", "caller", "seen"),
+    ("owner", "caller", "visible"),
     [
         ("C1", "C1", True),
         ("C1", "C2", False),
@@ -123,22 +123,22 @@ def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait:
         ("C1", "c1", False),
     ],
 )
-def test_another_customers_order_is_404(owner: str, caller: str, seen: bool):
+def test_another_customers_order_is_404(owner: str, caller: str, visible: bool):
     status, headers, body = answered(STATUS, ORDER | {"owner": owner}, caller)
-    assert (status == 200) == seen
-    if not seen:
+    assert (status == 200) == visible
+    if not visible:
         assert (status, headers, body) == answered(STATUS, None, caller)
         assert (status, headers["Content-Type"], body["code"]) == (404, "application/problem+json", "ORDER_NOT_FOUND")
 
 
-@pytest.mark.parametrize(("left", "status"), [(1, 200), (0, 410), (-1, 410), (-1_000_000, 410)])
-def test_an_order_is_gone_when_it_expires_and_not_when_it_is_removed(left: int, status: int):
-    assert answered(STATUS, ORDER | {"expires_at": NOW + left})[0] == status
-    assert answered(STATUS, ORDER | {"expires_at": NOW + left}, caller="C2")[0] == 404
+@pytest.mark.parametrize(("seconds_left", "status"), [(1, 200), (0, 410), (-1, 410), (-1_000_000, 410)])
+def test_an_expired_order_is_gone_before_its_removal(seconds_left: int, status: int):
+    assert answered(STATUS, ORDER | {"expires_at": NOW + seconds_left})[0] == status
+    assert answered(STATUS, ORDER | {"expires_at": NOW + seconds_left}, caller="C2")[0] == 404
 
 
 @pytest.mark.parametrize("number", ["", "T1", "T1000000000012", "t100000001", "T10000000x", 'T100000001"'])
-def test_what_is_no_order_number_is_a_400(number: str):
+def test_an_invalid_order_number_is_a_400(number: str):
     status, _, body = answered(STATUS, None, number=number)
     assert (status, body["code"]) == (400, "INVALID_ORDER_NUMBER")
 
@@ -198,10 +198,10 @@ def history_request(caller: str, token: str) -> dict[str, Any]:
 
 def history(orders: list[dict[str, Any]], caller: str = "C1", token: str = "", last: str = ""):
     """(status, body) of the answer to what DynamoDB found; ``last`` is the last number of a page that is not the end."""
-    found: dict[str, Any] = {"Items": [to_item(order) for order in orders]}
+    response: dict[str, Any] = {"Items": [to_item(order) for order in orders]}
     if last:
-        found["LastEvaluatedKey"] = to_item({"history_of": caller, "order_number": last})
-    status, _, body = rendered(HISTORY, found, caller, {"querystring": {"page_token": token}})
+        response["LastEvaluatedKey"] = to_item({"history_of": caller, "order_number": last})
+    status, _, body = rendered(HISTORY, response, caller, {"querystring": {"page_token": token}})
     return status, body
 
 
@@ -244,10 +244,10 @@ def test_a_history_shows_the_public_status(name: str):
     assert history([ORDER | PAID | more | {"backend_status": name}]) == (200, {"items": [view | more]})
 
 
-def test_a_history_goes_on_and_leaves_out_what_has_expired():
+def test_a_history_is_paged_and_omits_expired_orders():
     orders = [ORDER | {"order_number": f"T10000000{number}"} for number in range(4)]
-    for number, left in ((0, 0), (2, -5)):
-        orders[number]["expires_at"] = NOW + left
+    for number, seconds_left in ((0, 0), (2, -5)):
+        orders[number]["expires_at"] = NOW + seconds_left
     status, body = history(orders, last="T100000003")
     assert (status, body["next_page_token"]) == (200, "T100000003")
     assert [item["order_number"] for item in body["items"]] == ["T100000001", "T100000003"]

@@ -57,7 +57,7 @@ def test_every_parameter_of_the_shop_has_an_effect():
 
 
 @pytest.mark.parametrize("resource", NESTED)
-def test_a_rule_of_a_piece_stands_in_the_shop_too(resource: str):
+def test_the_shop_repeats_the_rules_of_each_piece(resource: str):
     """There it refuses before any stack is made or changed."""
     for name, rule in pieces()[service(resource)].source.get("Rules", {}).items():
         assert SHOP["Rules"][name] == rule
@@ -70,7 +70,7 @@ def documented() -> dict[str, set[str]]:
     Every name of a parameter in backticks, what is in the first column of a table of parameters, and ``Name=value``.
     """
     declared = {name for piece in pieces().values() for name in piece.source.get("Parameters", {})}
-    found: dict[str, set[str]] = {}
+    pages_by_name: dict[str, set[str]] = {}
     for page in PAGES:
         if page.is_relative_to(ROOT / "docs" / "api"):
             continue
@@ -82,8 +82,8 @@ def documented() -> dict[str, set[str]]:
                 set_to = span.startswith(f"{name}=")
                 first_column = table and span in line.split("|")[1]
                 if name and (set_to or first_column or (name in declared and re.match(rf"{name}(:|$)", span))):
-                    found.setdefault(name, set()).add(str(page.relative_to(ROOT)))
-    return found
+                    pages_by_name.setdefault(name, set()).add(str(page.relative_to(ROOT)))
+    return pages_by_name
 
 
 def published() -> set[str]:
@@ -106,7 +106,7 @@ def test_pages_name_parameters_as_samconfig_has_them():
 
 
 @pytest.mark.parametrize("name", sorted(deploy.parameter_names("shop")))
-def test_what_samconfig_sets_reaches_the_stack(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
+def test_a_parameter_of_samconfig_reaches_the_stack(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The whole shop and each piece alone get the value, and the piece's resources depend on it."""
     config = tmp_path / "samconfig.toml"
     config.write_text(f"[dev.deploy.parameters]\nparameter_overrides = ['{name}=another value']\n")

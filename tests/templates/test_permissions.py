@@ -40,11 +40,11 @@ class Call(NamedTuple):
 @cache
 def resource_types() -> dict[str, str]:
     """The properties of all resources of each type that CloudFormation's role makes, as JSON."""
-    found: dict[str, list[Any]] = {}
+    properties_by_type: dict[str, list[Any]] = {}
     for service, piece in pieces().items():
         for resource in piece.resources.values() if service != BOOTSTRAP else ():
-            found.setdefault(resource["Type"], []).append(resource["Properties"])
-    return {kind: json.dumps(properties) for kind, properties in found.items()}
+            properties_by_type.setdefault(resource["Type"], []).append(resource["Properties"])
+    return {kind: json.dumps(properties) for kind, properties in properties_by_type.items()}
 
 
 @cache
@@ -103,7 +103,7 @@ def deployment() -> list[dict[str, Any]]:
 # --- deployment ---
 
 
-def test_cloudformation_may_do_what_the_handlers_of_our_resources_call(
+def test_cloudformation_may_make_the_calls_of_our_resource_handlers(
     deployment: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ):
     lacking = refused(deployment)
@@ -146,17 +146,17 @@ def test_each_role_can_be_passed_to_the_service_that_assumes_it(deployment: list
     assert set(DATA["passes"]) <= passing
 
 
-def test_only_an_administrator_makes_what_guards_the_pipeline(deployment: list[dict[str, Any]]):
+def test_only_an_administrator_creates_the_guards_of_the_pipeline(deployment: list[dict[str, Any]]):
     guards = {"AWS::IAM::OIDCProvider", "AWS::IAM::ManagedPolicy"}
     assert guards <= {resource["Type"] for resource in pieces()[BOOTSTRAP].resources.values()}
-    made = [
+    allowed_calls = [
         call
         for kind in guards
         for call in handlers(kind)
         if call.operation == "create" and is_allowed(call, deployment) and re.match("iam:(Create|Attach)", call.action)
     ]
     # A policy may be attached to a role that is within the boundary.
-    assert [call.action for call in made] == ["iam:AttachRolePolicy"]
+    assert [call.action for call in allowed_calls] == ["iam:AttachRolePolicy"]
 
 
 # --- at run time ---
@@ -170,13 +170,13 @@ class Grant(NamedTuple):
 
 @cache
 def managed_policies() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(aws_managed_policies_data)
-    return found
+    policies: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return policies
 
 
 def granted() -> set[Grant]:
     """What all roles of the shop are granted, by policies of ours (named by service and role) and AWS's."""
-    found = set()
+    all_grants = set()
     for piece, name, role in iter_resources("AWS::IAM::Role"):
         if piece.service == BOOTSTRAP:
             continue
@@ -184,8 +184,8 @@ def granted() -> set[Grant]:
         for arn in role.get("ManagedPolicyArns", []):
             managed = arn.rsplit("/", 1)[-1]
             documents.append((managed, managed_policies()[managed]["Document"]))
-        found |= {Grant(policy, *grant) for policy, document in documents for grant in grants(document)}
-    return found
+        all_grants |= {Grant(policy, *grant) for policy, document in documents for grant in grants(document)}
+    return all_grants
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +194,8 @@ def boundary() -> dict[str, Any]:
     (policy,) = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy").values()
     bucket = f"arn:aws:s3:::setpieces-{STAGE}-artifacts-{ACCOUNT_ID}"
     text = json.dumps(policy["PolicyDocument"]).replace(f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts", bucket)
-    found: dict[str, Any] = json.loads(text)
-    return found
+    document: dict[str, Any] = json.loads(text)
+    return document
 
 
 def resources(grant: Grant, boundary: dict[str, Any]) -> Iterator[str]:

@@ -61,11 +61,11 @@ def test_roles_use_the_key_through_a_service_only():
     assert direct == []
 
 
-def test_no_role_may_do_anything_whatever():
+def test_no_role_allows_every_action():
     assert [grant for grant in (*identity_policies(), *integration_test_grants()) if "*" in grant[1]] == []
 
 
-def test_no_role_may_use_any_resource():
+def test_no_role_allows_every_resource():
     """Neither ``*`` nor an ARN whose resource part is one."""
     granted = (*identity_policies(), *integration_test_grants())
     wide = [grant for grant in granted if re.fullmatch(r"\*|arn(:[^:]*){4}:(\w+[:/])?\*", grant[2])]
@@ -81,13 +81,13 @@ def test_only_known_managed_policies_are_attached():
     assert attached == set(MANAGED)
 
 
-def test_no_statement_turns_itself_around():
+def test_no_statement_uses_negated_elements():
     """NotAction, NotResource and NotPrincipal allow more than is listed."""
     for piece in pieces().values():
         assert not re.search(r"'Not(Action|Resource|Principal)'", str(piece.resources)), piece.service
 
 
-def test_a_resource_policy_names_who_may_and_on_whose_behalf():
+def test_a_resource_policy_names_its_principal_and_source():
     """A service principal without a source would let in that service on behalf of any account: the confused deputy."""
     for piece, name, policy in iter_resources(
         "AWS::SQS::QueuePolicy",
@@ -115,7 +115,7 @@ def test_every_function_has_a_role_of_its_own():
     assert len(roles) == len(set(roles))
 
 
-def test_no_role_makes_a_log_group_that_a_template_makes():
+def test_no_role_creates_a_log_group_of_a_template():
     """A function outlives the deletion of its log group by a moment; made again, the group is in the way of the next stack."""
     boundary = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy")["Boundary"]["PolicyDocument"]
     denied = [
@@ -129,16 +129,16 @@ def test_no_role_makes_a_log_group_that_a_template_makes():
         assert any(fnmatchcase(arn, pattern) for pattern in denied), name
 
 
-def nothing_at(value: object, path: str = "") -> list[str]:
+def list_empty_paths(value: object, path: str = "") -> list[str]:
     """Empty list items and values in a template."""
     if value is None:
         return [path]
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for key, inner in items for found in nothing_at(inner, f"{path}/{key}")]
+    return [empty_path for key, inner in items for empty_path in list_empty_paths(inner, f"{path}/{key}")]
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_no_policy_has_an_empty_place(piece: Piece):
-    found = nothing_at(piece.source["Resources"])
+def test_no_policy_has_an_empty_value(piece: Piece):
+    empty_paths = list_empty_paths(piece.source["Resources"])
     # A parameter of an EventBridge rule or a document may be null on purpose; a part of a policy never is.
-    assert [path for path in found if "Polic" in path or "Statement" in path] == []
+    assert [path for path in empty_paths if "Polic" in path or "Statement" in path] == []

@@ -38,10 +38,11 @@ def operations() -> list[Any]:
     ]
 
 
-def given(*types: str) -> list[Any]:
+def resource_params(*types: str) -> list[Any]:
     """Every resource of these types, as a test parameter."""
     return [
-        pytest.param(piece, name, found, id=f"{piece.service} {name}") for piece, name, found in iter_resources(*types)
+        pytest.param(piece, name, resource, id=f"{piece.service} {name}")
+        for piece, name, resource in iter_resources(*types)
     ]
 
 
@@ -56,12 +57,12 @@ def dead_letter_queues(piece: Piece) -> set[str]:
     return set(map(name_of, named))
 
 
-@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue"))
+@pytest.mark.parametrize(("piece", "name", "queue"), resource_params("AWS::SQS::Queue"))
 def test_a_queue_has_dead_letters_or_holds_some(piece: Piece, name: str, queue: dict[str, Any]):
     assert "RedrivePolicy" in queue or name in dead_letter_queues(piece)
 
 
-@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue"))
+@pytest.mark.parametrize(("piece", "name", "queue"), resource_params("AWS::SQS::Queue"))
 def test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks(piece: Piece, name: str, queue: dict[str, Any]):
     if name in dead_letter_queues(piece):
         assert queue["MessageRetentionPeriod"] == 1_209_600
@@ -72,15 +73,13 @@ def test_dead_letters_raise_an_alarm_and_are_kept_for_two_weeks(piece: Piece, na
         }
 
 
-@pytest.mark.parametrize(("piece", "name", "queue"), given("AWS::SQS::Queue", "AWS::SNS::Topic"))
+@pytest.mark.parametrize(("piece", "name", "queue"), resource_params("AWS::SQS::Queue", "AWS::SNS::Topic"))
 def test_queues_and_topics_are_encrypted(piece: Piece, name: str, queue: dict[str, Any]):
     assert queue.get("KmsMasterKeyId") or queue.get("SqsManagedSseEnabled")
 
 
-@pytest.mark.parametrize(("piece", "name", "source"), given("AWS::Lambda::EventSourceMapping"))
-def test_a_consumer_names_what_failed_and_never_floods_what_is_behind_it(
-    piece: Piece, name: str, source: dict[str, Any]
-):
+@pytest.mark.parametrize(("piece", "name", "source"), resource_params("AWS::Lambda::EventSourceMapping"))
+def test_a_consumer_reports_failed_items_and_limits_its_concurrency(piece: Piece, name: str, source: dict[str, Any]):
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = piece.of_type("AWS::SQS::Queue").get(name_of(source["EventSourceArn"]))
     if not queue:
@@ -92,7 +91,9 @@ def test_a_consumer_names_what_failed_and_never_floods_what_is_behind_it(
     assert queue["VisibilityTimeout"] >= 6 * timeout + source.get("MaximumBatchingWindowInSeconds", 0)
 
 
-@pytest.mark.parametrize(("piece", "name", "alarm"), given("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"))
+@pytest.mark.parametrize(
+    ("piece", "name", "alarm"), resource_params("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+)
 def test_an_alarm_has_an_action_and_a_runbook(piece: Piece, name: str, alarm: dict[str, Any]):
     assert alarm["AlarmActions"]
     description = alarm["AlarmDescription"]
@@ -124,8 +125,8 @@ def test_every_set_piece_has_a_dashboard_that_shows_something():
 # --- data ---
 
 
-@pytest.mark.parametrize(("piece", "name", "table"), given("AWS::DynamoDB::Table"))
-def test_a_table_is_encrypted_can_be_restored_and_says_what_becomes_of_it(
+@pytest.mark.parametrize(("piece", "name", "table"), resource_params("AWS::DynamoDB::Table"))
+def test_a_table_is_encrypted_restorable_and_declares_its_deletion_policy(
     piece: Piece, name: str, table: dict[str, Any]
 ):
     assert table["SSESpecification"]["SSEEnabled"]
@@ -153,8 +154,8 @@ def own_policies(piece: Piece, name: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(("piece", "name", "found"), given(*POLICIES))
-def test_buckets_queues_and_topics_are_spoken_to_over_tls_only(piece: Piece, name: str, found: dict[str, Any]):
+@pytest.mark.parametrize(("piece", "name", "resource"), resource_params(*POLICIES))
+def test_buckets_queues_and_topics_require_tls(piece: Piece, name: str, resource: dict[str, Any]):
     """By one policy: of two, CloudFormation would keep the one that it wrote last."""
     (document,) = own_policies(piece, name)
     (tls,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
@@ -173,8 +174,8 @@ def test_buckets_are_encrypted_and_private():
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
 
 
-@pytest.mark.parametrize(("piece", "name", "group"), given("AWS::Logs::LogGroup"))
-def test_a_log_ends_and_is_encrypted(piece: Piece, name: str, group: dict[str, Any]):
+@pytest.mark.parametrize(("piece", "name", "group"), resource_params("AWS::Logs::LogGroup"))
+def test_a_log_group_has_a_retention_and_is_encrypted(piece: Piece, name: str, group: dict[str, Any]):
     assert group["RetentionInDays"]
     assert group["KmsKeyId"]
 
@@ -182,7 +183,7 @@ def test_a_log_ends_and_is_encrypted(piece: Piece, name: str, group: dict[str, A
 # --- functions ---
 
 
-@pytest.mark.parametrize(("piece", "name", "function"), given("AWS::Lambda::Function"))
+@pytest.mark.parametrize(("piece", "name", "function"), resource_params("AWS::Lambda::Function"))
 def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, name: str, function: dict[str, Any]):
     package, handlers, function_name, attribute = function["Handler"].split(".")
     source = piece.source["Resources"][name]["Properties"]
@@ -231,7 +232,7 @@ def test_an_api_whose_policy_changes_is_deployed_again():
 
 
 @pytest.mark.parametrize(("piece", "operation"), operations())
-def test_a_method_says_who_may_call_it(piece: Piece, operation: Operation):
+def test_a_method_declares_its_authorization(piece: Piece, operation: Operation):
     """Public is what says so, `security: []`; forgetting it is not a decision. Preflights carry no credentials."""
     body = next(iter(piece.of_type("AWS::ApiGateway::RestApi").values()))["Body"]
     item = body["paths"][operation.resource_path]
@@ -269,10 +270,10 @@ def objects(schema: Any, schemas: Any) -> list[dict[str, Any]]:
         return objects(target, schemas)
     inner = [*schema.get("properties", {}).values(), *as_list(schema.get("items", []))]
     here = [schema] if schema.get("type") == "object" else []
-    return here + [found for item in inner for found in objects(item, schemas)]
+    return here + [nested for item in inner for nested in objects(item, schemas)]
 
 
-@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
+@pytest.mark.parametrize(("piece", "name", "stage"), resource_params("AWS::ApiGateway::Stage"))
 def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: dict[str, Any]):
     assert stage["TracingEnabled"] or piece.service in UNTRACED
     whole = [setting for setting in stage["MethodSettings"] if setting["HttpMethod"] == "*"]
@@ -292,8 +293,8 @@ ATTRIBUTION = {
 SECRET_PARAMETERS = {"basket_id", "code", "token"}
 
 
-@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
-def test_an_access_log_says_who_asked_and_no_secret(piece: Piece, name: str, stage: dict[str, Any]):
+@pytest.mark.parametrize(("piece", "name", "stage"), resource_params("AWS::ApiGateway::Stage"))
+def test_an_access_log_identifies_the_caller_and_has_no_secret(piece: Piece, name: str, stage: dict[str, Any]):
     logged = json.loads(stage["AccessLogSetting"]["Format"])
     assert logged.items() >= ATTRIBUTION.items()
     (api,) = piece.of_type("AWS::ApiGateway::RestApi").values()
@@ -303,19 +304,19 @@ def test_an_access_log_says_who_asked_and_no_secret(piece: Piece, name: str, sta
     assert {"$context.path", "$context.resourcePath"} & set(logged.values())
 
 
-@pytest.mark.parametrize(("piece", "name", "stage"), given("AWS::ApiGateway::Stage"))
+@pytest.mark.parametrize(("piece", "name", "stage"), resource_params("AWS::ApiGateway::Stage"))
 def test_a_stage_is_behind_the_web_acl(piece: Piece, name: str, stage: dict[str, Any]):
     (association,) = piece.of_type("AWS::WAFv2::WebACLAssociation").values()
     assert association["ResourceArn"].endswith(f"/restapis/Api/stages/{name}")
     assert association["WebACLArn"] == "WebAclArn"
 
 
-@pytest.mark.parametrize(("piece", "name", "api"), given("AWS::ApiGateway::RestApi"))
+@pytest.mark.parametrize(("piece", "name", "api"), resource_params("AWS::ApiGateway::RestApi"))
 def test_an_api_is_named_after_its_service(piece: Piece, name: str, api: dict[str, Any]):
     assert api["Name"] == f"setpieces-local-{piece.service}"
 
 
-@pytest.mark.parametrize(("piece", "name", "machine"), given("AWS::StepFunctions::StateMachine"))
+@pytest.mark.parametrize(("piece", "name", "machine"), resource_params("AWS::StepFunctions::StateMachine"))
 def test_a_workflow_is_traced(piece: Piece, name: str, machine: dict[str, Any]):
     assert machine["TracingConfiguration"]["Enabled"] or machine.get("StateMachineType") == "EXPRESS"
 
@@ -330,4 +331,6 @@ def test_no_function_reserves_concurrency():
     """
     functions = list(iter_resources("AWS::Serverless::Function", "AWS::Lambda::Function"))
     assert functions
-    assert not [(piece.service, name) for piece, name, found in functions if "ReservedConcurrentExecutions" in found]
+    assert not [
+        (piece.service, name) for piece, name, properties in functions if "ReservedConcurrentExecutions" in properties
+    ]

@@ -28,7 +28,7 @@ def test_a_template_is_named_after_its_service():
 
 
 @pytest.mark.parametrize("piece", SERVICES)
-def test_a_service_is_in_every_room_it_needs(piece: Piece):
+def test_a_service_has_every_required_folder_and_file(piece: Piece):
     needed = {"docs/set-pieces"}
     if piece.of_type("AWS::Lambda::Function"):
         needed.add("events")
@@ -38,7 +38,7 @@ def test_a_service_is_in_every_room_it_needs(piece: Piece):
 
 
 @pytest.mark.parametrize("room", ["docs/set-pieces", "events", "schemas/api"])
-def test_no_room_without_a_service(room: str):
+def test_every_folder_belongs_to_a_service(room: str):
     assert rooms(room) <= set(pieces())
 
 

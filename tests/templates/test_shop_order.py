@@ -25,12 +25,12 @@ def dependencies(resource: dict[str, Any]) -> set[str]:
 
 def before(name: str) -> set[str]:
     """The services that are complete before the nested stack ``name`` is begun."""
-    found: set[str] = set()
+    complete: set[str] = set()
     waiting = dependencies(NESTED[name])
     while waiting:
-        found |= waiting
-        waiting = {each for one in waiting for each in dependencies(NESTED[one])} - found
-    return {service(each) for each in found}
+        complete |= waiting
+        waiting = {each for one in waiting for each in dependencies(NESTED[one])} - complete
+    return {service(each) for each in complete}
 
 
 @pytest.mark.parametrize("name", [name for name in NESTED if pieces()[service(name)].of_type("AWS::ECS::Service")])

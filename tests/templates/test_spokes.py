@@ -51,7 +51,7 @@ def dead_letters(service: str, name: str) -> str:
     return logical_id(queue(service, name)["RedrivePolicy"]["deadLetterTargetArn"])
 
 
-def test_every_queue_on_the_bus_is_seen_here():
+def test_every_queue_on_the_bus_is_tested():
     assert len(spokes()) == len([route for route in routes() if route.queue and route.over == "bus"])
 
 
@@ -92,12 +92,12 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
 
 
 @pytest.mark.parametrize(("service", "name"), sources(dead=True))
-def test_dead_letters_that_a_function_deals_with_end_where_a_person_sees_them(service, name):
+def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, name):
     """Where they lie afterwards is named ``x-parked``, kept as long, and raises the alarm."""
-    own, kept = queue(service, name), queue(service, dead_letters(service, name))
-    assert plain(kept["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
-    assert logical_id(kept["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
-    assert own["MessageRetentionPeriod"] == kept["MessageRetentionPeriod"] == RETENTION_SECONDS
+    own, parked = queue(service, name), queue(service, dead_letters(service, name))
+    assert plain(parked["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
+    assert logical_id(parked["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
+    assert own["MessageRetentionPeriod"] == parked["MessageRetentionPeriod"] == RETENTION_SECONDS
     alarms = resources(service, "AWS::CloudWatch::Alarm").values()
     watched = {logical_id(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
     assert {name, dead_letters(service, name)} <= watched
@@ -132,7 +132,7 @@ def patient(dead: bool = False) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("service", "name"), patient() + patient(dead=True))
-def test_a_consumer_can_put_a_message_off(service, name):
+def test_a_consumer_may_defer_a_message(service, name):
     """An outage of AWS, or an event of a newer major version, uses up the receives in minutes if messages only come back when
     their visibility timeout is over.
     """

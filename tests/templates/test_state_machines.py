@@ -37,8 +37,8 @@ def test_a_definition_is_valid(piece: Piece, name: str):
         text = text.replace(f"${{{key}}}", piece.resolve(value))
     properties = {"Definition": json.loads(text), "RoleArn": "arn:aws:iam::123456789012:role/any"}
     template = {"Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
-    found = lint_all(json.dumps(template))
-    assert [match.message for match in found if match.rule.id.startswith("E")] == []
+    matches = lint_all(json.dumps(template))
+    assert [match.message for match in matches if match.rule.id.startswith("E")] == []
 
 
 @pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
@@ -61,7 +61,7 @@ def test_a_definition_is_jsonpath(piece: Piece, name: str):
 
 
 @pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
-def test_substitutions_are_those_that_the_template_gives(piece: Piece, name: str):
+def test_every_substitution_is_set_by_the_template(piece: Piece, name: str):
     used = set(re.findall(r"\$\{([^}]+)\}", json.dumps(definition(piece, name))))
     assert used == set(substitutions(piece, name))
 
@@ -75,16 +75,16 @@ def test_every_task_retries_and_catches(piece: Piece, name: str):
 
 def uncaught(scope: dict[str, Any]) -> list[str]:
     """Tasks whose errors are caught neither by themselves nor by a map or branch around them."""
-    found = []
+    tasks = []
     for name, state in scope["States"].items():
         if "Catch" not in state:
-            found += [name] if state["Type"] == "Task" else []
-            found += [inner for nested in list(scopes({"States": {name: state}}))[1:] for inner in uncaught(nested)]
-    return found
+            tasks += [name] if state["Type"] == "Task" else []
+            tasks += [inner for nested in list(scopes({"States": {name: state}}))[1:] for inner in uncaught(nested)]
+    return tasks
 
 
 @pytest.mark.parametrize(("piece", "name"), MACHINES, ids=IDS)
-def test_the_role_has_what_the_tasks_call_and_no_more(piece: Piece, name: str):
+def test_the_role_allows_exactly_the_calls_of_the_tasks(piece: Piece, name: str):
     machine = piece.of_type("AWS::StepFunctions::StateMachine")[name]
     granted = {action for action, _ in role_grants(piece, machine["RoleArn"])}
     called = set(

@@ -53,11 +53,11 @@ def test_both_values_of_a_timer_are_within_its_limits(name: str):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_a_stage_overrides_is_declared(stage: str):
+def test_every_overridden_parameter_is_declared(stage: str):
     assert set(stage_parameters(stage)) <= set(declared("shop"))
 
 
-def test_what_is_deployed_uses_the_timers():
+def test_functions_and_authorizers_use_the_timers():
     """A function by its environment, the authorizers of the customers by their document: changes are never cached."""
     documents = pieces()["customers"].apis.values()
     authorizers = [operation.authorizer for each in documents for operation in operations(each)]

@@ -83,7 +83,7 @@ def test_two_attempts_at_a_first_deployment_publish_different_versions(service: 
 
 @pytest.mark.parametrize("service", ALIASED)
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE"])
-def test_a_deployment_of_the_same_publishes_nothing(service: str, status: str):
+def test_an_unchanged_deployment_publishes_no_version(service: str, status: str):
     release = deploy.release(BEFORE, None)
     assert versions(service, release) == versions(service, deploy.release(dict(BEFORE), stack(status, release)))
 

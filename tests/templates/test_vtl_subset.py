@@ -72,13 +72,13 @@ def test_only_known_methods(case: Mapped):
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
-def test_no_formal_reference_is_left_for_velocity(case: Mapped):
+def test_no_template_uses_formal_references(case: Mapped):
     """``${x}`` belongs to CloudFormation here: within Fn::Sub it would replace one that is meant for Velocity."""
     assert "${" not in case.template
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
-def test_what_an_authorizer_may_not_say_is_read_quietly(case: Mapped):
+def test_authorizer_values_use_quiet_references(case: Mapped):
     """Velocity prints a plain reference to nothing as its own source text, which is no customer's number either."""
     assert not re.search(r"\$\{?context\.authorizer\b", case.template)
 

@@ -62,7 +62,7 @@ SECRET_PARTS = [
 
 
 @pytest.mark.parametrize("service", sorted({piece.service for piece, _, _ in iter_resources("AWS::WAFv2::WebACL")}))
-def test_each_web_acl_logs_what_it_refuses_and_counts_without_secrets(service: str):
+def test_each_web_acl_logs_blocked_and_counted_requests_without_secrets(service: str):
     piece = pieces()[service]
     loggings = piece.of_type("AWS::WAFv2::LoggingConfiguration").values()
     assert sorted(logging["ResourceArn"].rpartition(":")[2] for logging in loggings) == sorted(
@@ -75,15 +75,15 @@ def test_each_web_acl_logs_what_it_refuses_and_counts_without_secrets(service: s
         group = groups[destination.rpartition(":log-group:")[2]]
         # https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
         assert group["LogGroupName"].startswith("aws-waf-logs-")
-        (kept,) = logging["LoggingFilter"]["Filters"]
+        (log_filter,) = logging["LoggingFilter"]["Filters"]
         assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
-        assert kept["Behavior"] == "KEEP"
-        actions = {condition["ActionCondition"]["Action"] for condition in kept["Conditions"]}
+        assert log_filter["Behavior"] == "KEEP"
+        actions = {condition["ActionCondition"]["Action"] for condition in log_filter["Conditions"]}
         assert actions == {"BLOCK", "COUNT"}
 
 
 @pytest.mark.parametrize("acl", ACLS)
-def test_what_is_in_a_body_is_counted_and_never_refused(acl: dict[str, Any]):
+def test_rules_on_bodies_only_count(acl: dict[str, Any]):
     for group in statements(acl["Rules"], "ManagedRuleGroupStatement"):
         counted = {
             rule["Name"] for rule in group.get("RuleActionOverrides", ()) if rule["ActionToUse"] == {"Count": {}}
@@ -113,7 +113,7 @@ def test_a_web_acl_has_capacity_left(acl: dict[str, Any]):
 
 
 @pytest.mark.parametrize("acl", ACLS)
-def test_a_refusal_for_load_has_a_body_that_clients_read(acl: dict[str, Any]):
+def test_a_rate_limit_response_is_a_problem(acl: dict[str, Any]):
     for rule in acl["Rules"]:
         custom = rule.get("Action", {}).get("Block", {}).get("CustomResponse")
         if custom is None:
@@ -146,7 +146,7 @@ def test_an_unverified_signature_or_key_does_not_bypass_the_rate_limit(piece: Pi
             assert operation.iam == path.startswith(INTERNAL), path
 
 
-def test_the_public_web_acl_takes_a_signature_at_its_word_under_that_path_only():
+def test_the_public_web_acl_exempts_unverified_signatures_under_that_path_only():
     acl = pieces()["foundation"].of_type("AWS::WAFv2::WebACL")["WebAcl"]
     (rate,) = statements(acl, "RateBasedStatement")
     signed = [
@@ -170,11 +170,11 @@ def signed_calls() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("service", "method", "path"), list(signed_calls()))
-def test_calls_between_services_go_to_routes_that_are_not_counted(service: str, method: str, path: str):
+def test_calls_between_services_use_signed_routes(service: str, method: str, path: str):
     """Functions of all customers share few addresses: what they send to a route for anybody counts as one customer's."""
     (document,) = pieces()[service].apis.values()
     routes = {re.sub(r"\{[^{}]*\}", "{}", template): operations for template, operations in document.resources.items()}
-    route = routes.get(path) or next(found for template, found in routes.items() if fits(template, path))
+    route = routes.get(path) or next(methods for template, methods in routes.items() if fits(template, path))
     assert route[method].iam, f"{method} {path} of {service} asks for no signature"
 
 
@@ -189,9 +189,9 @@ def fits(template: str, path: str) -> bool:
 def behaviors() -> list[Any]:
     (distribution,) = pieces()["edge"].of_type("AWS::CloudFront::Distribution").values()
     config = distribution["DistributionConfig"]
-    found = [("default", config["DefaultCacheBehavior"])]
-    found += [(each["PathPattern"], each) for each in config["CacheBehaviors"]]
-    return [pytest.param(each, id=path) for path, each in found if each["TargetOriginId"] == "balancer"]
+    behaviors_by_path = [("default", config["DefaultCacheBehavior"])]
+    behaviors_by_path += [(each["PathPattern"], each) for each in config["CacheBehaviors"]]
+    return [pytest.param(each, id=path) for path, each in behaviors_by_path if each["TargetOriginId"] == "balancer"]
 
 
 def viewer_header() -> str:
@@ -203,7 +203,7 @@ def viewer_header() -> str:
 
 
 @pytest.mark.parametrize("behavior", behaviors())
-def test_what_reaches_the_load_balancer_says_whose_it_is(behavior: dict[str, Any]):
+def test_requests_to_the_load_balancer_carry_the_viewer_address(behavior: dict[str, Any]):
     """The header that is counted by is set over what a client sent in it, and goes to the origin."""
     (association,) = behavior["FunctionAssociations"]
     assert association["EventType"] == "viewer-request"
@@ -224,7 +224,7 @@ def test_the_edge_counts_by_the_header_that_the_cdn_sets():
     assert viewer_header() in [name.lower() for name in forwarded]
 
 
-def test_the_storefront_believes_no_other_header():
+def test_the_storefront_trusts_no_other_header():
     assert "--no-proxy-headers" in (ROOT / "storefront/Dockerfile").read_text()
 
 

@@ -1,4 +1,4 @@
-"""The end of a report says what repeats the run."""
+"""Prints the command that repeats the run at the end of the report."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""HTTP requests byte by byte, and what the front door answers."""
+"""Raw HTTP requests and the front door's responses."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ def request(head: bytes, *lines: bytes, body: bytes = b"", host: bytes = HOST_LI
 
 
 def send(raw: bytes) -> bytes:
-    """All that comes back before the connection ends; "" if it is reset. Fails if it does not end."""
+    """Return all bytes until the connection closes; b"" if it is reset. Fails if it stays open."""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         received = b""
         # A server that refuses a request early may close the connection while the client still sends.

@@ -20,12 +20,12 @@ from tests.integration.routes import TRY_AGAIN, Route, routes
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
-# --- who calls ---
+# --- callers ---
 
 
 @dataclass(frozen=True)
 class Caller:
-    """``signs`` is whose signature, if any, a request bears."""
+    """``signs`` names the role that signs the request, if any."""
 
     name: str
     headers: dict[str, str]
@@ -47,7 +47,7 @@ def bob(shop: Shop) -> Member:
 
 @pytest.fixture(scope="module")
 def callers(shop: Shop, alice: Member, bob: Member) -> dict[str, Callable[[], Caller]]:
-    """Sessions are made when they are needed: some requests end theirs."""
+    """Each caller signs in on demand, because some requests end their session."""
     iam, user, admin = shop.aws("iam"), unique("stranger"), shop.samples["admin"]
     iam.create_user(UserName=user)
     key = iam.create_access_key(UserName=user)["AccessKey"]
@@ -74,7 +74,7 @@ def callers(shop: Shop, alice: Member, bob: Member) -> dict[str, Callable[[], Ca
     }
 
 
-# --- what may be ---
+# --- expected statuses ---
 
 TAKEN = "taken"
 UNKNOWN = (401,)
@@ -84,7 +84,7 @@ UNSIGNED = (403, 404)
 
 
 def required_credential(route: Route) -> str:
-    """What the document asks for: a kind of credential, or "" for none."""
+    """The kind of credential that the document requires, or "" for none."""
     operation = route.operation
     return "signature" if operation.iam else "key" if operation.api_key_required else route.authorizer
 
@@ -111,12 +111,12 @@ def by_document(route: Route, caller: str) -> Any:
 DECIDED: dict[str, dict[str, Any]] = {
     # The sample's person does not exist.
     "createSession": dict.fromkeys(CALLERS, UNKNOWN),
-    # The session that ends is the one that is shown.
+    # The request ends the session that it presents.
     "endSession": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
     "endAllSessions": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
     # Guests have no history.
     "listOrders": dict.fromkeys(("nobody", "key"), UNKNOWN),
-    # In a session one orders and redeems for oneself. Guests say whom it is for, and are believed: it gives them nothing.
+    # A session orders and redeems for its own customer. Guests name any customer, which grants them no access.
     "submitOrder": dict.fromkeys(("B", "admin"), REFUSED),
     "redeemVoucher": dict.fromkeys(("B", "admin"), REFUSED),
     # Another customer's order is 404, like an unknown one.
@@ -182,12 +182,12 @@ def send(shop: Shop, route: Route, caller: Caller, owned: Belongings) -> httpx.R
 
 
 def new_session(shop: Shop, member: Member) -> dict[str, str]:
-    """The headers of a session of its own: a request of the matrix ends all sessions that A had before."""
+    """Headers of a new session, because one request of the matrix ends all earlier sessions of A."""
     return {"Authorization": f"Bearer {sign_in(shop, member.email, member.password)}"}
 
 
 def test_customer_a_receives_every_secret_value(shop: Shop, alice: Member, belongings: Belongings):
-    """A's values are in what A is shown, so that a leak would show."""
+    """A's responses contain A's values, so the matrix would detect a leak."""
     session = new_session(shop, alice)
     profile = shop.call("GET", f"/customers/v1/customers/{alice.customer_id}/profile", headers=session).text
     assert {alice.email, belongings.secrets[0]} <= {secret for secret in belongings.secrets if secret in profile}
@@ -202,7 +202,7 @@ ROUTES = [route for route in routes() if route.method != "OPTIONS"]
 def test_each_caller_receives_the_expected_status(
     shop: Shop, route: Route, callers: dict[str, Callable[[], Caller]], belongings: Belongings
 ):
-    """A last: what A may, A may end."""
+    """A calls last, because A's request may end the resource."""
     mismatches, rows = {}, []
     for name in sorted(CALLERS, key="A".__eq__):
         answer = send(shop, route, callers[name](), belongings)
@@ -222,12 +222,12 @@ def is_preflight(route: Route) -> bool:
 
 
 def test_the_matrix_covers_every_route():
-    """Every route of every document is in it, preflights aside, which every browser may send without anything."""
+    """The matrix has every route of every document except preflights, which carry no credentials."""
     left_out = [route for route in routes() if route not in ROUTES]
     assert all(is_preflight(route) for route in left_out)
     assert all(required_credential(route) == "" for route in left_out)
     assert set(DECIDED) <= {route.operation.operation_name for route in ROUTES}
-    # Whatever names a customer or an order in its path asks who calls.
+    # Every route with a customer or an order in its path requires a credential.
     named = [route for route in ROUTES if {"customer_id", "order_number"} & set(route.declared("path"))]
     assert named
     assert all(required_credential(route) for route in named)

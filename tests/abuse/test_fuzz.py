@@ -40,7 +40,7 @@ HELD = (
     "response_schema_conformance",
     "negative_data_rejection",
 )
-# As many as one request may ask for, and a run should not: a batch of a million vouchers takes minutes.
+# The API allows larger batches, but a million vouchers take minutes.
 MANY = 100
 SHOWN = "/catalog/v1/products/{sku}"
 MISSED = {"required": True, "schema": {"type": "string"}}
@@ -57,7 +57,7 @@ ROUTES = {operation_of(route): route for route in routes() if route.method != "O
 
 
 def document() -> dict[str, Any]:
-    """What callers are given, and the simulators."""
+    """The published document and the simulators' routes."""
     api = bundle()
     for (method, path), route in ROUTES.items():
         if route.operation.method == "ANY":
@@ -83,7 +83,7 @@ CHECKED: list[Any] = CHECKS.get_by_names(HELD)
 
 
 class Signed(requests.auth.AuthBase):
-    """A request signed for IAM, whatever is in it."""
+    """Signs any request for IAM."""
 
     def __init__(self, shop: Shop) -> None:
         self._credentials = present(shop.session.get_credentials())
@@ -173,7 +173,7 @@ def fit(case: schemathesis.Case, called: Route, turn: int) -> None:
 
 
 def modest(case: schemathesis.Case, route: Route) -> None:
-    """No more work than one campaign should make."""
+    """Limits the work that a request causes."""
     match route.operation.operation_name, case.body:
         case "createBatch" | "leaseVoucherNumbers", {"count": int(count)} if MANY < count <= 1_000_000:
             assert isinstance(case.body, dict)

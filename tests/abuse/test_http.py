@@ -112,7 +112,7 @@ TOO_LARGE = {
 
 
 def refused(raw: bytes) -> list[int]:
-    """The status of the one answer, if there was one, to what no server should take."""
+    """Return the status of the one response, if any, to an invalid request."""
     codes = statuses(send(raw))
     assert len(codes) <= 1, codes
     assert all(400 <= status < 500 for status in codes), codes
@@ -121,7 +121,7 @@ def refused(raw: bytes) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def _the_same_process_serves_on() -> Iterator[None]:
-    """Whatever was sent, the next one is served; and nothing that is sent is a fault worth a traceback."""
+    """After every request the process serves the next one and has logged no traceback."""
     before, faults = FRONT_DOOR_PROCESS.pid(), FRONT_DOOR_PROCESS.log_file.read_text().count("Traceback")
     yield
     assert statuses(send(request(b"GET /healthz"))) == [200]
@@ -168,7 +168,7 @@ def test_pipelined_requests_are_answered_in_order():
 
 
 def test_a_malformed_pipelined_request_gets_no_response():
-    """It would be taken for the answer to the request before."""
+    """The client would read it as the response to the request before."""
     one = b"GET %s HTTP/1.1\r\n" % PRODUCT + HOST_LINE + b"\r\n"
     assert statuses(send(one + b"\x00\x00\r\n\r\n")) in ([], [200])
 
@@ -222,7 +222,7 @@ def test_a_line_break_in_an_address_adds_no_response_header(path: str, target: s
 
 
 def outlasted(head: bytes, rest: bytes) -> list[int]:
-    """The statuses with which the front door ends a request that goes on, byte by byte, for as long as it may."""
+    """Send a request byte by byte and return the statuses with which the front door ends it."""
     deadline, received = time.monotonic() + PATIENCE, b""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=0.25) as connection:
         with suppress(ConnectionError):
@@ -261,7 +261,7 @@ def test_a_slow_client_is_disconnected_and_delays_no_other():
     "raw", [login(b"Content-Length: 200"), login(CHUNKED, body=b"5\r\n{"), b"GET / HTTP/1.1\r\nHos"]
 )
 def test_an_incomplete_request_is_disconnected(raw: bytes):
-    """Also who says that nothing more will come, and who goes away altogether."""
+    """The client closes its sending side, or the connection."""
     with socket.create_connection((HOST, FRONT_DOOR_PORT), timeout=PATIENCE) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)

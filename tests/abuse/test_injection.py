@@ -76,7 +76,7 @@ def admin(shop: Shop) -> dict[str, str]:
 
 
 def patch_profile(shop: Shop, member: Member, change: dict[str, Any]) -> dict[str, Any]:
-    """The profile after a change."""
+    """Change the profile and return it."""
     path = f"/customers/v1/customers/{member.customer_id}/profile"
 
     def patch() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_a_profile_stores_texts_unchanged_and_changes_nothing_else(shop: Shop, m
 
 
 def order(shop: Shop, product: dict[str, Any], text: str) -> dict[str, Any]:
-    """What is stored of an order with a text in every place that takes one."""
+    """Place an order with ``text`` in every text field and return the stored item."""
     order_request = body(fill_basket(shop, product), ship_to=ADDRESS | dict.fromkeys(PLACES, text))
     headers = {"Idempotency-Key": re.sub(r"[^!-~]", "_", text) + unique("-")}
     response = shop.call("POST", "/orders/v1/orders", json=order_request, headers=headers)
@@ -105,7 +105,7 @@ def order(shop: Shop, product: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 PLACES = ("name", "street", "city")
-# All that an order may have, at any time on its way (functions/orders/orders/repository.py).
+# Every attribute that an order may have in any status (functions/orders/orders/repository.py).
 KNOWN = {
     *("order_number", "customer_id", "owner", "history_of", "basket_id", "payment_token", "ship_to", "backend_status"),
     *("reason_code", "correlation_id", "created_at", "check_at", "updated_at", "expires_at", "in_progress", "lines"),
@@ -133,7 +133,7 @@ def text_of(stored: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_state_machine_does_not_evaluate_texts(shop: Shop, admin: dict[str, str]):
-    """In the batch, in its mail and in its file, which has codes and nothing else."""
+    """The batch and its mail contain the text; its file contains only codes."""
     texts = (*PATHS, TEMPLATES[1], MARKUP[0])
     notified = {text: f"{unique('voucher')}@example.com" for text in texts}
     batches = {
@@ -155,7 +155,7 @@ def test_a_campaign_name_that_is_a_formula_is_refused(shop: Shop, admin: dict[st
 
 
 def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict[str, str]):
-    """Whatever line breaks and quotation marks are in it."""
+    """The records contain line breaks and quotation marks."""
     poison = [{"sku": text, "name": text, text: text} for text in (*LINES, *FORMULAS, *MARKUP)]
     feed = feeds.put(shop, admin, "product", json.dumps(poison).encode())
     feed_view = feeds.accounted(shop, admin, "product", feed)
@@ -171,7 +171,7 @@ def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict
 @campaign
 @given(st.lists(st.text().map("/{}".format) | st.sampled_from(MARKUP).map("/{}".format), min_size=1, max_size=20))
 def test_a_sitemap_contains_exactly_its_paths(paths: list[str]):
-    """Read by a parser: no path is two, none leads to another host, none is lost."""
+    """A parser reads each path once and on the shop's host."""
     origin, expected_paths = "https://shop.example", []
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""A real browser: Chromium, through Playwright. Screenshots of every test are left in .local/screenshots."""
+"""A real browser: Chromium, through Playwright. Every test saves a screenshot in .local/screenshots."""
 
 import shutil
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ SETTINGS = ("--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=M
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's, or whatever Chromium this machine has; without one, Playwright's own."""
+    """The installed Chromium, or Playwright's own."""
     executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     with sync_playwright() as playwright:
         # Root, as in containers, has no sandbox; the only site that is visited is our own.
@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def look(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """How the browser is set up; a test names another by ``parametrize(..., indirect=True)``."""
+    """Options of the browser context; a test sets others by ``parametrize(..., indirect=True)``."""
     return getattr(request, "param", {})
 
 
@@ -49,7 +49,7 @@ def context(chromium: Browser, shop: Shop, look: dict[str, Any]) -> Iterator[Bro
 
 @pytest.fixture
 def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A tab. Errors of its scripts, and what its content policy refuses, fail the test."""
+    """A tab. Script errors and violations of the content policy fail the test."""
     page, troubles = context.new_page(), []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on(

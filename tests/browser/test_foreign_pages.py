@@ -67,7 +67,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def attempts(name: str, host: str, key: str) -> list[tuple[str, str, dict[str, str], str]]:
-    """What the page tries, at the emulator by a name that leads to it and at the front door."""
+    """Requests that the page sends to the emulator, by a name that resolves to it, and to the front door."""
     emulator = f"http://{host}:{AWS_PORT}"
     requests = [
         (method, emulator + path, headers, body.decode()) for method, path, headers, body in foreign_requests(name, key)

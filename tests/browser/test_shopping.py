@@ -1,4 +1,4 @@
-"""What people do in the shop, in a real browser."""
+"""Customers and admins use the shop in a real browser."""
 
 import re
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_one_basket_in_two_tabs(context: BrowserContext, page: Page, products: l
     put_into_basket(page, first)
     put_into_basket(other, second)
     expect(other.get_by_role("rowheader")).to_have_count(3)  # both, and the total
-    # The first tab shows what was there before; what it changes counts all the same.
+    # The first tab shows the earlier basket; its change applies nevertheless.
     page.get_by_label(f"Quantity of {first['name']}").fill("4")
     page.get_by_role("button", name="Change").first.click()
     expect(page.get_by_role("rowheader")).to_have_count(3)
@@ -142,7 +142,7 @@ def test_an_old_address_leads_to_the_product_in_one_hop(page: Page):
 
 def test_a_checkout_by_keyboard_alone(page: Page, products: list[dict]):
     def to(name: str) -> None:
-        """Go on with the tab key until the named control has the focus."""
+        """Press the tab key until the named control has the focus."""
         for _ in range(60):
             page.keyboard.press("Tab")
             label = page.evaluate(

@@ -1,4 +1,4 @@
-"""Every API's document as it is deployed: OpenAPI 3.0.1 that API Gateway imports whole, and that tells callers the truth."""
+"""Every API's document as it is deployed: OpenAPI 3.0.1 that API Gateway imports whole and that describes the API correctly."""
 
 import ast
 import re
@@ -103,7 +103,7 @@ def test_errors_are_documented_as_problems(body, document):
 
 
 SHED = ("429", "503")
-# What API Gateway makes of a function that is throttled, or not done in time, and of a backend that does not answer.
+# Gateway responses to a throttled function, a timeout and an unavailable backend.
 FUNCTION_DOWN = ("DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT")
 
 

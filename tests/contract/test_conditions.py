@@ -118,7 +118,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is sent to DynamoDB."""
+    """Requests sent to DynamoDB."""
     recorded: list[dict[str, Any]] = []
 
     def answer(**request: Any) -> dict[str, Any]:

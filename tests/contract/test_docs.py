@@ -1,4 +1,4 @@
-"""Documents are true: links lead somewhere, what is made from the templates is current, pages say what they must."""
+"""Documentation is correct: links resolve, generated pages are current, and pages have their required sections."""
 
 import re
 from pathlib import Path
@@ -69,7 +69,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What headings are called in links, as GitHub makes it of them."""
+    """The anchors that GitHub generates for headings."""
     tokens = MarkdownIt().parse(page.read_text())
     headings = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -78,7 +78,7 @@ def test_a_sample_and_the_event_built_from_it_are_valid(name: str):
 
 
 def newer(name: str, version: str) -> dict[str, Any]:
-    """The sample as a later release may publish it: with members at every level that nothing here knows."""
+    """The sample as a later release may publish it, with unknown members at every level."""
     sample = SAMPLES[name]["event"]
     return {
         "event": {

@@ -85,7 +85,7 @@ def test_lint_refuses_every_template_that_sam_validate_refuses(
 def test_lint_and_sam_validate_report_the_same_rules(
     refused_by_sam: dict[str, set[str]], refused_by_lint: dict[str, set[str]]
 ):
-    # What cannot be parsed breaks no rule in SAM CLI, which parses it first.
+    # SAM CLI parses a template first, so an unparsable one breaks no rule.
     assert refused_by_sam.pop("not-yaml") == set()
     assert refused_by_lint.pop("not-yaml") == {"E0000"}
     assert all(refused_by_sam.values())

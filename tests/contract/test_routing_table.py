@@ -10,7 +10,7 @@ from local import architecture, routing
 from local.declared import pieces
 
 KINDS = sorted(path.stem.replace(".", "/").upper() for path in routing.SCHEMAS.glob("*.json"))
-# The other platform may tell of updates over the topic as well; the bus hears of those from the shop.
+# The other platform may also publish updates to the topic; the shop publishes them to the bus.
 WAYS = {
     "CUSTOMER/PROFILE/CREATED": {"customer topic"},
     "CUSTOMER/PROFILE/UPDATED": {"customer topic", "bus"},

@@ -1,4 +1,4 @@
-"""What is installed is what was reviewed: by hash, by digest, by commit, and before there are credentials."""
+"""Dependencies are pinned by hash, digest or commit, and are installed before credentials exist."""
 
 import re
 from pathlib import Path

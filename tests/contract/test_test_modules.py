@@ -1,4 +1,4 @@
-"""Test modules stand alone: what several of them need is in a module of its own."""
+"""Test modules do not import each other; shared code has its own module."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A tool that is missing is one sentence, not a traceback, and a failed run."""
+"""Reports a missing tool in one sentence instead of a traceback, and fails the run."""
 
 import pytest
 

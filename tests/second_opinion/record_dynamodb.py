@@ -77,7 +77,7 @@ def record(region: str, operation: str, request: dict[str, Any], answer: Any) ->
 
 
 def _items(table: Any, request: dict[str, Any]) -> list[Any]:
-    """Those that the request names by their key, and a few others."""
+    """The items whose keys are in the request, and a few others."""
     text = json.dumps(request, sort_keys=True)
     keys = [entry["AttributeName"] for entry in table.schema]
     every = [item.to_json()["Attributes"] for item in table.all_items()]

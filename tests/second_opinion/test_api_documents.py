@@ -24,7 +24,7 @@ Found = Iterator[str]
 
 
 def problems(folder: Path, documents: dict[str, Any]) -> dict[str, list[str]]:
-    """What redocly finds by its rules for the specification, by document."""
+    """Redocly's messages by document."""
     (folder / "redocly.yaml").write_text("extends: [spec]\n")
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document))
@@ -61,7 +61,7 @@ def test_the_validator_finds_a_fault_in_every_document(tmp_path: Path):
     assert set(problems(tmp_path, broken)) == set(DOCUMENTS)
 
 
-# --- what API Gateway does not read ---
+# --- features that API Gateway does not read ---
 
 
 def nodes(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -30,7 +30,7 @@ from tests.second_opinion.tools import npm
 DYNALITE = "dynalite@4.0.0"
 HERE = Path(__file__).parent
 RECORDED = [json.loads(line) for line in (HERE / "dynamodb_requests.jsonl").read_text().splitlines()]
-# dynalite knows no transactions: it sees their members one by one.
+# dynalite has no transactions, so it receives their members one by one.
 SINGLE = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
 EXPRESSIONS = (
     "UpdateExpression",
@@ -129,7 +129,7 @@ class Replay:
 
 
 def mutations(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(what was done, request) with one fault in one expression each, members of transactions included."""
+    """(mutation, request) with one fault in one expression each, members of transactions included."""
     for location, expression in expressions(request):
         tokens = re.findall(r"[#:]?\w+|<>|<=|>=|\S", expression)
         for number, token in enumerate(tokens):

@@ -149,7 +149,7 @@ def compared(renderings: list[Rendering]) -> tuple[int, Differences, set[str]]:
 
 
 def format_differences(differences: Differences) -> str:
-    """The first of each template, with what differs."""
+    """One example for each template, with the difference."""
     lines = []
     for name, examples in differences.items():
         one, theirs, ours = examples[0]

@@ -101,7 +101,7 @@ def as_deployed(piece: Piece, value: Any) -> Any:
 
 
 def to_analyse(policy: Policy) -> dict[str, Any]:
-    """``parliament`` knows no trust policies: a statement without resources would end its look at it."""
+    """``parliament`` knows no trust policies: it stops at a statement without resources."""
     statements = as_list(policy.document["Statement"])
     if policy.location.endswith(" AssumeRolePolicyDocument"):
         statements = [{**statement, "Resource": "*"} for statement in statements]
@@ -123,7 +123,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 ALL = list(policies())
-# What parliament says that is not so, or that other tests judge: location, issue, detail, why.
+# Parliament's findings that are wrong or that other tests cover: location, issue, detail, why.
 ACCEPTED = (
     (" AssumeRolePolicyDocument$", "RESOURCE_STAR", "", "a trust policy has no resource; this test adds one"),
     (" KeyPolicy$", "RESOURCE_STAR", "", "the resource of a key policy is its key, written as a star"),
@@ -208,7 +208,7 @@ def test_no_policy_has_a_fault():
 
 
 def test_parliament_reports_a_fault_in_any_policy():
-    """In each policy that allows something: an action that there is not."""
+    """Each policy gets an unknown action."""
     broken = [to_analyse(policy) for policy in ALL]
     for document in broken:
         document["Statement"] = [{**statement, "Action": ["dynamodb:GetItems"]} for statement in document["Statement"]]

@@ -20,7 +20,7 @@ console.log(JSON.stringify(machines.map(machine => validator(machine).errors)));
 
 
 def faults(machines: list[dict[str, Any]]) -> list[list[Any]]:
-    """What the validator finds in each definition."""
+    """The validator's messages for each definition."""
     done = subprocess.run(
         (tools.node(), "--eval", VALIDATE),
         input=json.dumps(machines),

@@ -34,7 +34,7 @@ VELOCITY = {
 
 
 class Missing(Exception):
-    """A program or package cannot be had; the text says what to install."""
+    """A program or package is missing; the message names what to install."""
 
 
 def program(name: str, advice: str) -> str:
@@ -123,7 +123,7 @@ def _installed(kind: str, packages: tuple[str, ...]) -> Iterator[Path | None]:
         if complete.exists():
             yield None
             return
-        # What an interrupted installation left.
+        # Remove the files of an interrupted installation.
         shutil.rmtree(target)
         target.mkdir()
         yield target

@@ -1,4 +1,4 @@
-"""What a mapping template is rendered with: its context, parameters, bodies and answers."""
+"""Inputs of a mapping template: context, parameters, bodies and backend answers."""
 
 import itertools
 import re
@@ -56,7 +56,7 @@ def literals(template: str) -> list[str]:
 
 
 def accepted(case: Mapped, body: bytes) -> bool:
-    """Does the model of the method let this body through?"""
+    """True if the method's model accepts this body."""
     request = Request("POST", "/", (("Content-Type", case.media_type),), body=body)
     try:
         check_body(case.operation, request, case.document.schemas)

@@ -1,4 +1,4 @@
-"""Reads ``outages.yaml``: what is published in each outage, as series of resources, and which alarms have to go off."""
+"""Reads ``outages.yaml``: the series that resources publish in each outage, and the alarms that must be raised."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,7 +60,7 @@ def outages() -> Iterator[Outage]:
 
 
 def healthy(resources: Resources) -> Outage:
-    """All is well."""
+    """The state without an outage."""
     metrics = {name: TABLE["healthy"].get(resource.kind, {}) for name, resource in resources.items()}
     ours = {name: {name.split()[0]: counts} for name, counts in TABLE["healthy"][OURS].items()}
     return Outage("healthy", metrics | ours, TABLE["every"], frozenset(), "OK")

@@ -1,4 +1,4 @@
-"""Parameters of the templates, and what refers to them."""
+"""Parameters of the templates and the references to them."""
 
 import re
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ class Series(NamedTuple):
     service: str | None = None
 
 
-# --- what is put ---
+# --- published metrics ---
 
 
 def module(name: str, folder: Path) -> Path | None:
@@ -77,7 +77,7 @@ def texts(call: ast.Call, tree: ast.Module) -> set[str]:
 
 
 def put_by(paths: set[Path], service: str) -> Iterator[Series]:
-    """What a function of these files puts; the name is a pattern."""
+    """The series that a function with these files publishes; the name is a pattern."""
     names: set[str] = set()
     single: set[str] = set()
     added, added_to_single = {"service"}, {"service"}
@@ -127,7 +127,7 @@ def exists(series: Series) -> bool:
     )
 
 
-# --- what is looked at ---
+# --- watched series ---
 
 
 def of_alarm(alarm: dict[str, Any]) -> Iterator[Series]:
@@ -180,7 +180,7 @@ def test_every_watched_series_exists(series: Series):
 
 
 def test_no_other_kind_of_alarm_is_used():
-    """What the test above does not read would not be checked."""
+    """The test above does not read these types."""
     kinds = {resource["Type"] for piece in pieces().values() for resource in piece.resources.values()}
     assert not kinds & {"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector"}
 
@@ -190,7 +190,7 @@ def test_every_published_group_names_its_documentation():
         assert published["source"].startswith("https://docs.aws.amazon.com/"), namespace
 
 
-# --- what must be looked at ---
+# --- required alarms ---
 
 
 def watched(piece: Piece) -> set[tuple[str, str]]:
@@ -212,7 +212,7 @@ def test_a_queue_with_retries_has_an_alarm_on_deferred_messages():
 
 
 def test_a_state_machine_that_ends_by_its_timeout_raises_an_alarm():
-    """``ExecutionsFailed`` does not count those."""
+    """``ExecutionsFailed`` does not count timeouts."""
     for piece, name, _ in iter_resources("AWS::StepFunctions::StateMachine"):
         if "TimeoutSeconds" in definition(piece, name):
             assert ("ExecutionsTimedOut", name) in watched(piece), (piece.service, name)
@@ -250,7 +250,7 @@ def test_a_log_group_is_a_target_without_its_streams():
                 assert not written, (piece.service, name)
 
 
-# --- what happens in an outage: tests/integration/test_outages.py sets the alarms off ---
+# --- alarms in an outage: tests/integration/test_outages.py raises them ---
 
 
 def nested() -> Iterator[tuple[str, Piece, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""What a container has to have on ECS."""
+"""Requirements of a container on ECS."""
 
 import re
 

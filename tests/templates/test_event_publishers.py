@@ -47,7 +47,7 @@ def test_a_rule_matches_no_event_of_another_stage(route: Route):
 
 
 def puts() -> list[tuple[str, str, dict[str, Any]]]:
-    """(service, role, statement) of everything that lets a role put events on a bus."""
+    """(service, role, statement) of every statement that allows a role to put events on a bus."""
     statements_by_role = []
     for piece, name, _ in iter_resources("AWS::IAM::Role"):
         for _, document in role_policies(piece, name) if piece.service not in TESTS else ():
@@ -82,7 +82,7 @@ def test_every_publishing_service_has_a_grant_to_publish():
 
 
 def invokers() -> list[tuple[str, str, dict[str, Any]]]:
-    """(service, name, properties) of what lets a service of AWS call a function."""
+    """(service, name, properties) of every permission of an AWS service to call a function."""
     return [(piece.service, name, properties) for piece, name, properties in iter_resources("AWS::Lambda::Permission")]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the stream's answers, as far as no local stream gives them."""
+"""Responses to the stream's errors that no local stream returns."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What deploys fits into AWS's quotas in every stage and region: ``limits.yaml``. The margins are printed.
+"""The deployment fits into AWS's quotas in every stage and region: ``limits.yaml``. The margins are printed.
 
 Names and policies are measured with the longest stage, the longest region and an account of twelve digits.
 """

@@ -50,7 +50,7 @@ MAY_BE_BARE = [
 # --- rendering ---
 
 
-# --- what came out ---
+# --- rendered documents ---
 
 
 def read(case: Mapped, text: str) -> Any:
@@ -91,7 +91,7 @@ def shape(value: Any) -> Any:
 
 
 def fixed(value: Any) -> Any:
-    """The parts that no caller may have a say in."""
+    """The parts that no caller may influence."""
     match value:
         case {"form": pairs}:
             return [pair for pair in pairs if FIXED.fullmatch(pair[0])]
@@ -114,7 +114,7 @@ def rendered_request(case: Mapped, body: bytes, params: Mapping[str, Mapping[str
 
 @cache
 def good_requests(case: Mapped) -> list[Any]:
-    """What the template gives for good input: with and without each optional value, and for each value it looks for."""
+    """The requests rendered from valid input: with and without each optional value, and for each value it looks for."""
     body = model_sample(case)
     required = case.operation.models.get(case.media_type, {}).get("required", ()) if isinstance(body, dict) else ()
     bodies = [
@@ -167,7 +167,7 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
 
 
 def rendered_response(case: Mapped, body: str, parameter: str, claim: str = "a") -> tuple[int, Any]:
-    """(status, document) for a backend's answer, when the caller sent ``sent`` and the authorizer says ``claim``."""
+    """(status, document) for a backend's answer; each parameter is ``parameter``, each claim ``claim``."""
     assert case.response
     claims = dict.fromkeys(re.findall(r"\$context\.authorizer\.(\w+)", case.template), claim)
     request_context = context(responseOverride={"header": {}}, authorizer=claims)
@@ -182,7 +182,7 @@ def respond(case: Mapped, stored: str, parameter: str) -> tuple[int, Any]:
 
 @cache
 def branches(case: Mapped) -> dict[Any, tuple[str, str]]:
-    """Each shape that good input gives, with a (stored, sent) that gives it."""
+    """The shape of every response to valid input, with a (stored, parameter) that renders it."""
     texts = ["", *literals(case.template)]
     return {shape(respond(case, stored, parameter)[1]): (stored, parameter) for stored in texts for parameter in texts}
 
@@ -243,7 +243,7 @@ def test_texts_never_change_the_structure(response_branches: None, text: str):
             assert shape(respond(case, stored, text)[1]) in branches(case)
 
 
-# --- the gateway's own answers ---
+# --- gateway responses ---
 
 
 @pytest.mark.parametrize(("service", "api"), GATEWAY)

@@ -94,7 +94,7 @@ def test_a_replaceable_resource_has_no_fixed_name():
 
 
 def test_names_are_recognised():
-    """The rule looks at something: these types are named by the property that CloudFormation documents."""
+    """These types are named by the property that CloudFormation documents."""
     assert naming_properties("AWS::ECR::Repository") == {"RepositoryName"}
     assert naming_properties("AWS::S3::Bucket") == {"BucketName"}
     assert naming_properties("AWS::Logs::LogGroup") == {"LogGroupName"}

@@ -29,7 +29,7 @@ ASSUMED_BY = {
 
 
 def texts_under(value: object, key: str) -> list[str]:
-    """Every text that stands under ``key``, however deep."""
+    """Every text under ``key`` at any depth."""
     if isinstance(value, dict):
         here = [value[key]] if isinstance(value.get(key), str) else []
         return here + [text for inner in value.values() for text in texts_under(inner, key)]
@@ -178,7 +178,7 @@ def delivering() -> set[str]:
     return services
 
 
-# --- what make iam-report derives, because nothing here enforces it ---
+# --- permissions that make iam-report derives, because the local cloud does not enforce them ---
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -47,13 +47,13 @@ def dynamodb_request(path: str, number: str) -> dict[str, Any]:
 
 
 def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW):
-    """(status, headers, body) of the answer to what DynamoDB found."""
+    """(status, headers, body) of the response to DynamoDB's result."""
     response = {"Item": to_item(order)} if order else {}
     return rendered(path, response, caller, {"path": {"order_number": number}}, now)
 
 
 def rendered(path: str, response: dict[str, Any], caller: str, parameters: dict[str, dict[str, str]], now: int = NOW):
-    """(status, headers, body) of what the response template makes of DynamoDB's answer."""
+    """(status, headers, body) that the response template renders from DynamoDB's response."""
     override: dict[str, Any] = {"header": {}}
     context = {
         "requestTimeEpoch": now * 1000 + 321,
@@ -197,7 +197,7 @@ def history_request(caller: str, token: str) -> dict[str, Any]:
 
 
 def history(orders: list[dict[str, Any]], caller: str = "C1", token: str = "", last: str = ""):
-    """(status, body) of the answer to what DynamoDB found; ``last`` is the last number of a page that is not the end."""
+    """(status, body) of the response to DynamoDB's result; ``last`` is the last number of a page with a next page."""
     response: dict[str, Any] = {"Items": [to_item(order) for order in orders]}
     if last:
         response["LastEvaluatedKey"] = to_item({"history_of": caller, "order_number": last})

@@ -58,7 +58,7 @@ def test_every_parameter_of_the_shop_has_an_effect():
 
 @pytest.mark.parametrize("resource", NESTED)
 def test_the_shop_repeats_the_rules_of_each_piece(resource: str):
-    """There it refuses before any stack is made or changed."""
+    """The shop's rule refuses the deployment before it changes any stack."""
     for name, rule in pieces()[service(resource)].source.get("Rules", {}).items():
         assert SHOP["Rules"][name] == rule
 

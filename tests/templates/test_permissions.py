@@ -1,4 +1,4 @@
-"""What an account's policies have to allow: CloudFormation's role to deploy our resources, the boundary to run them.
+"""Permissions that an account's policies must allow: CloudFormation's role to deploy our resources, the boundary to run them.
 
 What CloudFormation calls is listed, for each type of resource and operation, by the types' schemas, which cfn-lint packages.
 The documents of managed policies are in moto. Both are AWS's own data. permissions.yaml has what is lacking on purpose.
@@ -30,7 +30,7 @@ STACK = "AWS::CloudFormation::Stack"
 
 
 class Call(NamedTuple):
-    """What a handler of a resource type calls."""
+    """A call of a resource type's handler."""
 
     type: str
     operation: str
@@ -175,7 +175,7 @@ def managed_policies() -> dict[str, Any]:
 
 
 def granted() -> set[Grant]:
-    """What all roles of the shop are granted, by policies of ours (named by service and role) and AWS's."""
+    """All grants of the shop's roles, by policies of ours (named by service and role) and AWS's."""
     all_grants = set()
     for piece, name, role in iter_resources("AWS::IAM::Role"):
         if piece.service == BOOTSTRAP:
@@ -211,7 +211,7 @@ def resources(grant: Grant, boundary: dict[str, Any]) -> Iterator[str]:
 
 
 def denied(boundary: dict[str, Any]) -> set[Grant]:
-    """What roles are granted and the boundary denies, wholly or for some resource."""
+    """Grants of roles that the boundary denies, wholly or for some resource."""
     return {
         grant
         for grant in granted()

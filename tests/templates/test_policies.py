@@ -116,7 +116,7 @@ def test_every_function_has_a_role_of_its_own():
 
 
 def test_no_role_creates_a_log_group_of_a_template():
-    """A function outlives the deletion of its log group by a moment; made again, the group is in the way of the next stack."""
+    """A function may run after its log group is deleted; a group that it creates again blocks the next stack."""
     boundary = pieces()[BOOTSTRAP].of_type("AWS::IAM::ManagedPolicy")["Boundary"]["PolicyDocument"]
     denied = [
         pattern

@@ -136,7 +136,7 @@ def test_a_table_is_encrypted_restorable_and_declares_its_deletion_policy(
     assert {"DeletionPolicy", "UpdateReplacePolicy"} <= set(piece.resources[name])
 
 
-# What holds things: the type of its policies, and the property by which they name it.
+# Resource type: the type of its policies, and the property that names the resource.
 POLICIES = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
     "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
@@ -209,7 +209,7 @@ def test_a_function_is_named_traced_logged_and_has_a_sample_event(piece: Piece, 
     ],
 )
 def test_a_functions_timeout_outlasts_an_unanswered_aws_call(service: str, name: str, seconds: float):
-    """The fault campaign met both: with 5 s the function was over before its answer."""
+    """In the fault campaign functions with 5 s timed out before their response."""
     config: Any = aws.CONFIG
     silence = config.retries["total_max_attempts"] * config.read_timeout
     cold_start = 2
@@ -233,7 +233,7 @@ def test_an_api_whose_policy_changes_is_deployed_again():
 
 @pytest.mark.parametrize(("piece", "operation"), operations())
 def test_a_method_declares_its_authorization(piece: Piece, operation: Operation):
-    """Public is what says so, `security: []`; forgetting it is not a decision. Preflights carry no credentials."""
+    """A public method declares `security: []` explicitly. Preflights carry no credentials."""
     body = next(iter(piece.of_type("AWS::ApiGateway::RestApi").values()))["Body"]
     item = body["paths"][operation.resource_path]
     declared = item.get(operation.method.lower()) or item["x-amazon-apigateway-any-method"]
@@ -253,7 +253,7 @@ def test_a_method_validates_and_passes_nothing_through(piece: Piece, operation: 
 
 @pytest.mark.parametrize(("piece", "operation"), operations())
 def test_a_model_refuses_unknown_fields(piece: Piece, operation: Operation):
-    """But for what is a producer's own, which says so."""
+    """Members that a producer defines are excepted explicitly."""
     schemas = next(iter(piece.apis.values())).schemas
     for model in operation.models.values():
         for schema in objects(model, schemas):
@@ -281,7 +281,7 @@ def test_a_stage_limits_traces_and_logs_in_json(piece: Piece, name: str, stage: 
     assert whole[0]["ThrottlingBurstLimit"] > 0
 
 
-# Whose request it was. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+# The caller of the request: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
 ATTRIBUTION = {
     "request_id": "$context.requestId",
     "ip": "$context.identity.sourceIp",

@@ -1,4 +1,4 @@
-"""A service has the same name in every room, and every room belongs to a service."""
+"""A service has the same name in every folder, and every folder belongs to a service."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from local.declared import Piece, pieces
 from local.settings import ROOT
 
-# What is not one service's own.
+# Entries shared by services.
 SHARED = {
     "functions": {"common"},
     "events": {"bus"},
@@ -61,5 +61,5 @@ def test_the_shop_nests_every_service():
         resource["Properties"]["Location"].removesuffix(".yaml")
         for resource in pieces()["shop"].source["Resources"].values()
     }
-    # An administrator deploys delivery, once, before there can be a shop.
+    # An administrator deploys delivery, once, before the first shop.
     assert nested == set(pieces()) - {"shop", "delivery"}

@@ -1,4 +1,4 @@
-"""The order in which the shop's pieces are made: what a container needs to start is there before its service waits for it."""
+"""The shop creates everything that a container needs to start before the container's service."""
 
 import json
 import re
@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"/setpieces/\$\{Stage\}/([a-z-]+)/")
 
 
 def dependencies(resource: dict[str, Any]) -> set[str]:
-    """What the shop's template makes before ``resource``."""
+    """The resources that the shop's template creates before ``resource``."""
     named = resource.get("DependsOn", [])
     attributes = (value for value in resource["Properties"]["Parameters"].values() if isinstance(value, dict))
     return (
@@ -24,7 +24,7 @@ def dependencies(resource: dict[str, Any]) -> set[str]:
 
 
 def before(name: str) -> set[str]:
-    """The services that are complete before the nested stack ``name`` is begun."""
+    """The services that are complete before the nested stack ``name`` starts."""
     complete: set[str] = set()
     waiting = dependencies(NESTED[name])
     while waiting:

@@ -93,7 +93,7 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
 
 @pytest.mark.parametrize(("service", "name"), sources(dead=True))
 def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, name):
-    """Where they lie afterwards is named ``x-parked``, kept as long, and raises the alarm."""
+    """The parking queue is named ``x-parked``, has the same retention and raises the alarm."""
     own, parked = queue(service, name), queue(service, dead_letters(service, name))
     assert plain(parked["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
     assert logical_id(parked["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
@@ -154,7 +154,7 @@ def test_a_consumer_may_defer_a_message(service, name):
 
 @pytest.mark.parametrize(("service", "name"), patient())
 def test_work_outlives_an_outage_of_eight_minutes(service, name):
-    """What a consumer waits between deliveries (``setpieces.backoff.backoff_seconds``), until the message is dead."""
+    """Seconds that a consumer waits between deliveries (``setpieces.backoff.backoff_seconds``), until the message is dead."""
     receives = queue(service, name)["RedrivePolicy"]["maxReceiveCount"]
     assert sum(backoff_seconds(delivery) for delivery in range(1, receives)) >= 480
 

@@ -21,7 +21,7 @@ LIMITS = {
     *("FoundationRequestsPerFiveMinutes", "EdgeRequestsPerFiveMinutes"),
     *("LoginFailuresPerClient", "LoginFailuresPerAddress"),
 }
-# What every stage says of itself.
+# Parameters that every stage sets.
 OWN = {"Stage", "StageAccountId", "LogRetentionDays", "Deployment", "MailFrom"}
 
 
@@ -58,7 +58,7 @@ def test_every_overridden_parameter_is_declared(stage: str):
 
 
 def test_functions_and_authorizers_use_the_timers():
-    """A function by its environment, the authorizers of the customers by their document: changes are never cached."""
+    """Functions read timers from their environment, customer authorizers from their document; changes are never cached."""
     documents = pieces()["customers"].apis.values()
     authorizers = [operation.authorizer for each in documents for operation in operations(each)]
     cached = {each.name: each.ttl for each in authorizers if each}

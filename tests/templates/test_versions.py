@@ -1,4 +1,4 @@
-"""What is published: versions of functions behind aliases, and deployments of APIs, each time what they serve has changed."""
+"""A change publishes function versions behind aliases and deployments of APIs."""
 
 import itertools
 import time
@@ -48,7 +48,7 @@ def stack(status: str, release: str) -> dict[str, Any]:
 
 
 def next_attempts() -> dict[str, tuple[dict[str, str], str]]:
-    """What has happened since a deployment: (parameters of the next one, state of the stack)."""
+    """Deployments after a previous one: (parameters of the next one, state of the stack)."""
     return {
         "a parameter changed": (BEFORE | {"SnapStart": "PublishedVersions"}, "UPDATE_COMPLETE"),
         "a parameter is new": (BEFORE | {"SiteId": "Another Shop"}, "CREATE_COMPLETE"),
@@ -68,7 +68,7 @@ def test_three_pieces_have_aliases():
 @pytest.mark.parametrize("service", ALIASED)
 @pytest.mark.parametrize("since", next_attempts())
 def test_the_next_deployment_publishes_versions_that_no_stack_had(service: str, since: str):
-    """All that SAM makes of Release are the first characters of it."""
+    """SAM uses only the first characters of Release."""
     parameters, status = next_attempts()[since]
     release = deploy.release(BEFORE, None)
     again = deploy.release(parameters, stack(status, release))

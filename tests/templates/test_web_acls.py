@@ -33,7 +33,7 @@ INTERNAL = "/v1/internal/"
 
 
 def statements(value: Any, kind: str) -> Iterator[dict[str, Any]]:
-    """Every statement of a kind, however deep."""
+    """Every statement of a kind at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == kind:
@@ -92,7 +92,7 @@ def test_rules_on_bodies_only_count(acl: dict[str, Any]):
 
 
 def test_every_managed_group_is_named_as_a_difference():
-    """What the local cloud cannot evaluate, make parity names."""
+    """``make parity`` names every group that the local cloud cannot evaluate."""
     used = {
         group["Name"]
         for _, _, acl in iter_resources("AWS::WAFv2::WebACL")
@@ -129,8 +129,8 @@ def test_a_rate_limit_response_is_a_problem(acl: dict[str, Any]):
 
 @pytest.mark.parametrize("piece", API_STAGES)
 def test_an_unverified_signature_or_key_does_not_bypass_the_rate_limit(piece: Piece):
-    """APIs behind the web ACL that takes a signature or a key at its word ask for one on every route, and those behind the
-    other have all that asks for a signature, and only that, under one path."""
+    """APIs behind the web ACL that trusts an unverified signature or key require one on every route, and those behind the
+    other have exactly the routes that require a signature under one path."""
     (document,) = piece.apis.values()
     operations = [
         (path, operation)
@@ -171,7 +171,7 @@ def signed_calls() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("service", "method", "path"), list(signed_calls()))
 def test_calls_between_services_use_signed_routes(service: str, method: str, path: str):
-    """Functions of all customers share few addresses: what they send to a route for anybody counts as one customer's."""
+    """Functions of all customers share few addresses: their requests to a public route would count as one customer's."""
     (document,) = pieces()[service].apis.values()
     routes = {re.sub(r"\{[^{}]*\}", "{}", template): operations for template, operations in document.resources.items()}
     route = routes.get(path) or next(methods for template, methods in routes.items() if fits(template, path))
@@ -204,7 +204,7 @@ def viewer_header() -> str:
 
 @pytest.mark.parametrize("behavior", behaviors())
 def test_requests_to_the_load_balancer_carry_the_viewer_address(behavior: dict[str, Any]):
-    """The header that is counted by is set over what a client sent in it, and goes to the origin."""
+    """The CDN overwrites the counted header and forwards it to the origin."""
     (association,) = behavior["FunctionAssociations"]
     assert association["EventType"] == "viewer-request"
     assert name_of(association["FunctionARN"].removesuffix(".FunctionARN")).startswith("ViewerAddress")

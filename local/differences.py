@@ -481,7 +481,7 @@ DIFFERENCES = (
         tests=(
             f"{PROBE}permissions_boundary",
             f"{DELIVERY}every_role_of_the_shop_is_within_the_boundary",
-            f"{DELIVERY}the_boundary_has_what_roles_are_granted",
+            f"{DELIVERY}the_boundary_allows_every_action_that_roles_are_granted",
         ),
         on_aws="a policy with iam:CreateUser on any role of the shop: the call is still denied",
     ),

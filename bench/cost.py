@@ -7,7 +7,7 @@ make cost MEASURE=1   measures the operations of the running shop first
 import click
 from rich.console import Console
 
-from bench import operations
+from bench import measurement, operations
 from bench.cost_model import Model, dollars, fixed, load
 from bench.cost_page import PAGE, page
 from bench.limits import ranked
@@ -29,7 +29,7 @@ def main(measure: bool) -> None:
         if current_stage() == "local":
             check_running()
         with step("each operation twice, to warm up and to count, and a minute of schedules; three minutes in all"):
-            operations.write(operations.measure(Shop.from_environment()))
+            operations.write(measurement.measure(Shop.from_environment()))
         console.print(f"measured: {operations.FILE.relative_to(ROOT)}")
     model = Model.checked_in()
     report(

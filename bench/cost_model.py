@@ -1,6 +1,6 @@
 """Load times what an operation calls: what it costs, and which limit it meets first. Pure, but for ``Templates.declared``.
 
-    operations.json   what one operation calls, by set piece (bench.operations)
+    operations.json   what one operation calls, by set piece (bench.measurement)
     load.json         operations a day at 1x, the peak, how long functions are taken to run
     prices.json       what AWS charges
     quotas.json       what AWS allows

@@ -1,6 +1,6 @@
 """What the templates deploy, for tests: tables, queues and what feeds them, and the environments and handlers of functions.
 
-Resources are named ``<service>.<logical id>``. ``tests.service`` makes them in moto, ``tests.interleavings.world`` in memory.
+Resources are named ``<service>.<logical id>``. ``tests.service`` makes them in moto, ``tests.interleavings`` in memory.
 """
 
 import importlib

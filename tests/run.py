@@ -23,10 +23,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 from xml.etree import ElementTree
 
 import click
@@ -36,75 +35,12 @@ from rich.table import Table
 
 from local.clone import Instance
 from local.settings import LINTED, ROOT
+from tests.checks import CHECKS, IAM_REPORT, KINDS, LOGS, PYTHON, SAM, SHOP_KINDS, Check, pytest
 
 SHOPS = ROOT / ".local" / "shops"
-LOGS = ROOT / ".local" / "checks"
 DEPLOYED = SHOPS / "deployed"
 DURATIONS = ROOT / "tests" / "durations.json"
 PROGRESS_SECONDS = 30
-
-PYTHON = (sys.executable, "-m")
-VENV, POLICY, SAM = (f".venv{name}/.installed" for name in ("", "-policy", "-sam"))
-TEMPLATES = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/*.yaml")))
-# Where the packages of the services and of the layer are found.
-SERVICES = os.pathsep.join(map(str, sorted(ROOT.glob("functions/*"))))
-WORKFLOWS = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
-
-
-@dataclass(frozen=True)
-class Check:
-    """A command that exits with 0 if what it checks is right. ``needs`` are targets of the Makefile that install it."""
-
-    name: str
-    kind: str
-    command: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def log(self) -> Path:
-        return LOGS / f"{self.name}.log"
-
-    @property
-    def junit(self) -> Path:
-        return LOGS / f"{self.name}.xml"
-
-
-def pytest(name: str, *arguments: str, **settings: Any) -> Check:
-    """Tests whose results, by test, are in ``Check.junit``."""
-    command = (*PYTHON, "pytest", "--junitxml", str(LOGS / f"{name}.xml"), *arguments)
-    return Check(name, name, command, **settings)
-
-
-CHECKS = (
-    Check("ruff", "lint", (".venv/bin/ruff", "check", ".")),
-    Check("ruff-format", "lint", (".venv/bin/ruff", "format", "--check", ".")),
-    Check("mypy", "lint", (".venv/bin/mypy",)),
-    Check(
-        "import-linter",
-        "lint",
-        (".venv/bin/lint-imports", "--no-cache", "--no-logo"),
-        environment={"PYTHONPATH": SERVICES},
-    ),
-    Check("cfn-lint", "lint", (".venv/bin/cfn-lint", *TEMPLATES)),
-    Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), (POLICY,)),
-    Check(
-        "check-jsonschema",
-        "lint",
-        (".venv-policy/bin/check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
-        (POLICY,),
-    ),
-    # Tests of the command line run make, and one of linters runs SAM's.
-    pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
-    pytest("interleavings", "--numprocesses", "auto", "tests/interleavings"),
-    pytest("templates", "tests/templates"),
-    pytest("contract", "tests/contract", needs=(SAM,)),
-    # Needs Java 17 and Node.js; what it installs is below .local.
-    pytest("second-opinion", "tests/second_opinion"),
-)
-SHOP_KINDS = ("integration", "abuse", "browser", "resilience")
-IAM_REPORT = "iam-report"
-KINDS = (*dict.fromkeys(check.kind for check in CHECKS), *SHOP_KINDS, IAM_REPORT)
 
 
 @dataclass(frozen=True)

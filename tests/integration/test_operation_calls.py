@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench import operations
-from bench.operations import scheduled
+from bench.measurement import scheduled
 from local.settings import ROOT
 from tests.integration.other_cloud import other_cloud
 
@@ -73,7 +73,7 @@ def rounds(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
     with other_cloud(tmp_path_factory.mktemp("quiet")) as cloud:
         cloud.start()
         for _ in range(ROUNDS):
-            printed = cloud.run(ROOT, "bench.operations", *(operation.name for operation in CHECKED))
+            printed = cloud.run(ROOT, "bench.measurement", *(operation.name for operation in CHECKED))
             measured.append(json.loads(printed))
             if not any(differences(operation, measured[-1]) for operation in CHECKED):
                 break

@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Run
-from tests.interleavings.world import START, World
+from tests.interleavings.state import START
+from tests.interleavings.world import World
 
 BASKET = "shoppers-basket-0123456789"
 ITEMS = f"/v1/baskets/{BASKET}/items"

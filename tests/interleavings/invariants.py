@@ -2,9 +2,16 @@
 
 from tests.interleavings import (
     basket_scenarios,
+    ingestion_scenarios,
+    login_scenarios,
     message_scenarios,
+    migration_scenarios,
     order_scenarios,
-    platform_scenarios,
+    partner_scenarios,
+    sequence_scenarios,
+    signup_scenarios,
+    sitemap_scenarios,
+    tax_scenarios,
     voucher_scenarios,
 )
 from tests.interleavings.scenario import Invariant
@@ -21,13 +28,27 @@ INVARIANTS = (
     *basket_scenarios.INVARIANTS,
     *order_scenarios.INVARIANTS,
     *voucher_scenarios.INVARIANTS,
-    *platform_scenarios.INVARIANTS,
+    *sequence_scenarios.INVARIANTS,
+    *login_scenarios.INVARIANTS,
+    *tax_scenarios.INVARIANTS,
+    *sitemap_scenarios.INVARIANTS,
+    *ingestion_scenarios.INVARIANTS,
+    *migration_scenarios.INVARIANTS,
+    *signup_scenarios.INVARIANTS,
+    *partner_scenarios.INVARIANTS,
     *message_scenarios.INVARIANTS,
 )
 SCENARIOS = (
     *basket_scenarios.SCENARIOS,
     *order_scenarios.SCENARIOS,
     *voucher_scenarios.SCENARIOS,
-    *platform_scenarios.SCENARIOS,
+    *sequence_scenarios.SCENARIOS,
+    *login_scenarios.SCENARIOS,
+    *tax_scenarios.SCENARIOS,
+    *sitemap_scenarios.SCENARIOS,
+    *ingestion_scenarios.SCENARIOS,
+    *migration_scenarios.SCENARIOS,
+    *signup_scenarios.SCENARIOS,
+    *partner_scenarios.SCENARIOS,
     *message_scenarios.SCENARIOS,
 )

@@ -13,7 +13,8 @@ from tests import deployed
 from tests.faults import Crash, Fault
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Bounds, Run
-from tests.interleavings.world import Message, World
+from tests.interleavings.state import Message
+from tests.interleavings.world import World
 
 # --- feeds ---
 BUCKET, RECORDS = "feeds.Bucket", "feed-pipeline.RecordsQueue"

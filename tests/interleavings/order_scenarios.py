@@ -7,7 +7,8 @@ from tests.faults import Fault
 from tests.interleavings.basket_scenarios import BASKET, ITEMS, products
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Bounds, Run
-from tests.interleavings.world import Message, World
+from tests.interleavings.state import Message
+from tests.interleavings.world import World
 
 SUBMIT, DEAD, PARKED = "orders.SubmitQueue", "orders.SubmitDeadLetters", "orders.ParkedQueue"
 PAYMENT, SUBMITTED = "orders.PaymentQueue", "payments.SubmittedQueue"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.interleavings.in_place_of_aws import world
 from tests.interleavings.invariants import INVARIANTS, SCENARIOS
 from tests.interleavings.scenario import Broken, Scenario, examine
-from tests.interleavings.world import world
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

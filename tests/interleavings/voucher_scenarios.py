@@ -78,7 +78,7 @@ def deliver_message(world: World, batch_id: str, status: str) -> None:
     from setpieces.events import Event
 
     event = Event(("VOUCHER", "BATCH", status), {"batch_id": batch_id}, "11111111-2222-4333-8444-555555555555", "c")
-    from tests.interleavings.world import Message
+    from tests.interleavings.state import Message
 
     world.queues[QUEUE].append(Message(world.next_id(), json.dumps(event.detail()), {}))
 

@@ -10,8 +10,9 @@ import pytest
 
 from local.shop import eventually
 from local.stop import lives
-from tests import run
-from tests.run import Check, Interrupted, Result, Runner, summarise
+from tests import checks, run
+from tests.checks import Check
+from tests.run import Interrupted, Result, Runner, summarise
 
 JUNIT = """<testsuites><testsuite>
 <testcase classname="tests.integration.test_basket" name="a" time="1.5"/>
@@ -25,6 +26,7 @@ JUNIT = """<testsuites><testsuite>
 @pytest.fixture(autouse=True)
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(run, "LOGS", tmp_path)
+    monkeypatch.setattr(checks, "LOGS", tmp_path)
     monkeypatch.setattr(run, "ROOT", tmp_path)
     return tmp_path
 

@@ -1,0 +1,114 @@
+"""How functions run: invoked, with messages of their queues, and by schedules."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tests import deployed
+from tests.deployed import Function
+from tests.faults import Crash
+from tests.interleavings.state import START, State
+from tests.lambda_events import lambda_context, sqs_record
+
+
+class FunctionRuns(State):
+    """Each side has a stack of environments: of the functions that run."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Of the function that runs."""
+        stack = self._environments[self.side]
+        return stack[-1] if stack else {}
+
+    def invoke(self, function: Function, event: Any) -> Any:
+        """The result of a function. Raises what it raises, and ``Crash``."""
+        context = lambda_context(function.name, seconds=function.milliseconds / 1000, request_id=self.next_id())
+        stack = self._environments[self.side]
+        stack.append(function.environment)
+        try:
+            return function.handler(event, context)
+        finally:
+            stack.remove(function.environment)
+
+    @contextmanager
+    def acting_as(self, function: Function) -> Iterator[None]:
+        """Code of a service that a test calls itself has the environment of this function."""
+        stack = self._environments[self.side]
+        stack.append(function.environment)
+        try:
+            yield
+        finally:
+            stack.remove(function.environment)
+
+    def deliver(self, queue: str, most: int = 1) -> int:
+        """Up to ``most`` messages to the queue's function, one by one; how many were done with."""
+        known = deployed.queues(queue.split(".")[0])[queue]
+        assert known.consumer, f"{queue} has no function"
+        done = 0
+        for _ in range(most):
+            waiting = [message for message in self.queues[queue] if not message.hidden]
+            held = {message.group for message in self.queues[queue] if message.hidden and message.group}
+            message = next((each for each in waiting if each.group not in held), None)
+            if message is None:
+                break
+            message.hidden, message.receives = True, message.receives + 1
+            try:
+                record = sqs_record(
+                    message.body,
+                    message_id=message.message_id,
+                    receive_count=message.receives,
+                    group_id=message.group,
+                    attributes=message.attributes,
+                    queue=queue,
+                    sent_at=START,
+                )
+                result = self.invoke(known.consumer, {"Records": [record]})
+                failed = bool((result or {}).get("batchItemFailures"))
+            except (Crash, Exception):
+                failed = True
+            message.hidden = False
+            if not failed:
+                self.queues[queue].remove(message)
+                done += 1
+            elif message.receives >= known.receives and known.dead_letters:
+                self.queues[queue].remove(message)
+                message.receives = 0
+                self.queues[known.dead_letters].append(message)
+        return done
+
+    def scheduled(self, service: str, handler: str) -> Any:
+        """What a schedule does: a run that fails or crashes is not repeated, the next one comes anyway. None for that."""
+        try:
+            return self.invoke(deployed.function(service, handler), {})
+        except (Crash, Exception):
+            return None
+
+    def settle(
+        self, *scheduled: tuple[str, str], until: Callable[[], bool], rounds: int = 3, minutes: float = 6
+    ) -> None:
+        """Run automatic steps: deliver messages until the queues are empty, and invoke schedules."""
+        self._deliver_all()
+        for _ in range(rounds):
+            if until():
+                break
+            for service, handler in scheduled:
+                self.later(60 * minutes)
+                self.scheduled(service, handler)
+                self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        for _ in range(40):
+            names = [
+                queue.name
+                for service in self.services
+                for queue in deployed.queues(service).values()
+                if queue.consumer and self.queues[queue.name]
+            ]
+            if not names and not self.invoked:
+                return
+            for name in names:
+                self.deliver(name, len(self.queues[name]))
+            # Deferred messages become visible again.
+            self.later(30)
+            while self.invoked:
+                name, event = self.invoked.pop(0)
+                self.invoke(deployed.function(*name.split(".")), event)

@@ -1,0 +1,39 @@
+"""Global variables of modules that functions share here, and do not in Lambda.
+
+Processes share nothing, so what a module keeps in a global variable belongs to one side.
+"""
+
+import ast
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from local.settings import ROOT
+
+
+@cache
+def global_names() -> tuple[tuple[str, str], ...]:
+    """(module, name) of what functions of this repository assign with a ``global`` statement."""
+    found = []
+    for path in sorted((ROOT / "functions").rglob("*.py")):
+        names = {
+            name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Global)
+            for name in node.names
+        }
+        _, *inner = path.relative_to(ROOT / "functions").with_suffix("").parts
+        found += [(".".join(inner), name) for name in sorted(names)]
+    return tuple(found)
+
+
+def global_values() -> dict[tuple[str, str], Any]:
+    return {
+        (module, name): getattr(sys.modules[module], name) for module, name in global_names() if module in sys.modules
+    }
+
+
+def set_globals(values: Mapping[tuple[str, str], Any]) -> None:
+    for (module, name), value in values.items():
+        setattr(sys.modules[module], name, value)

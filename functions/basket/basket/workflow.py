@@ -21,7 +21,7 @@ def add_once(basket: Basket, command: AddItem, product: Product, now: int) -> tu
         return basket, recorded
     command.precondition.check(basket)
     changed = add_item(basket, product, command.quantity, now)
-    status = 200 if command.sku in basket.lines else 201
+    status = 200 if product.sku in basket.lines else 201
     key, request = command.idempotency.key, command.idempotency.request
-    response = RecordedResponse(key, request, status, changed_line_view(changed, command.sku))
+    response = RecordedResponse(key, request, status, changed_line_view(changed, product.sku))
     return replace(changed, answers=(*changed.answers, response)[-MAX_RECORDED_RESPONSES:]), response

@@ -31,6 +31,8 @@ _MOMENT = {
     "pattern": f"^{DATE_PATTERN}([Tt ]{TIME_PATTERN})?$",
     "description": DESCRIPTION,
 }
+# One plain address: no mailbox of a shop's administrator has more of what RFC 5321 allows. No quotes or angle brackets.
+_MAILBOX = r"^[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
 
 NEW_BATCH = JsonBody(
     {
@@ -50,7 +52,7 @@ NEW_BATCH = JsonBody(
             "currency": CURRENCY,
             "valid_from": _MOMENT,
             "valid_to": _MOMENT,
-            "notify": EMAIL,
+            "notify": EMAIL | {"pattern": _MAILBOX},
             "one_time": BOOLEAN,
         },
         "additionalProperties": False,

@@ -123,6 +123,13 @@ def test_only_the_last_answers_are_kept():
     assert [answer.key for answer in stored_basket.answers] == [str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)]
 
 
+def test_the_line_is_that_of_the_product_that_the_platform_returns():
+    command = AddItem("b", "SP-2", 1, ANY, Idempotency("k", "r"))
+    added, response = add_once(Basket("b"), command, TOWER, NOW)
+    assert list(added.lines) == ["SP-1"]
+    assert response.body["item"]["sku"] == "SP-1"
+
+
 quantities = st.integers(min_value=1, max_value=200)
 
 

@@ -69,4 +69,4 @@ def _refusal(error: JsonSchemaValueException) -> Refused:
 
 def _escape(name: str) -> str:
     """A reference token of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")[:MAX_NAME_LENGTH]
+    return name[:MAX_NAME_LENGTH].replace("~", "~0").replace("/", "~1")

@@ -92,6 +92,7 @@ def test_a_valid_body_is_returned_as_it_was_sent(change: dict[str, Any]):
         ({"a/b~c": 1}, "/a~1b~0c", "is not a member of this request"),
         ({"{0} {x!r} .[0]": 1}, "/{0} {x!r} .[0]", "is not a member of this request"),
         ({"x" * 10_000: 1}, "/" + "x" * 64, "is not a member of this request"),
+        ({"~" * 10_000: 1}, "/" + "~0" * 64, "is not a member of this request"),
     ],
 )
 def test_a_fault_is_reported_with_its_pointer_and_message(change: dict[str, Any], pointer: str, message: str):

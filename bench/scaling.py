@@ -1,10 +1,8 @@
 """How cost grows with the work: x1, x10, x100 and x1,000 of it. Time, AWS calls and peak memory, whole and per item.
 
-What should hold: the cost of an item does not grow. Where there is more of something else than items (clients, lines, orders),
-an item is what is asked of the shop meanwhile. AWS calls are those of the shop's roles, reported by the emulator; watchers that
-poll are not among them, and neither are the partners. Pure work runs in a process of its own, so its memory is its own.
-
-``SETPIECES_BENCH_SCALE`` (default 1) multiplies every size; ``SETPIECES_BENCH_CURVES`` names some of the curves.
+What should hold: the cost of an item does not grow. Where something else grows than the number of items (clients, lines,
+orders), an item is a request that is sent meanwhile. AWS calls are those of the shop's roles, reported by the emulator, without
+those of watchers that poll and of the partners. Pure work runs in a process of its own, so its memory is its own.
 """
 
 import os

@@ -6,8 +6,8 @@
 * It raises ``PermanentFailure``: no retry can help. The record goes to the dead-letter queue at once with the reason, and the
   batch continues.
 * It raises ``RetryLater``: the record is delivered again after its seconds.
-* An AWS service does not answer or throttles: as ``RetryLater``, with a backoff that grows with each delivery. Waits of the
-  queue's visibility timeout would use up the receives in minutes.
+* It raises ``ExternalUnavailable``, or an AWS service does not answer or throttles: as ``RetryLater``, with a backoff that
+  grows with each delivery. Waits of the queue's visibility timeout would use up the receives in minutes.
 * It raises anything else: the record, and in a FIFO queue all that follow it in its group, is delivered again
   when the queue's visibility timeout is over.
 
@@ -28,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from setpieces import observability
 from setpieces.aws import client, is_unavailable
 from setpieces.backoff import backoff_seconds
-from setpieces.errors import PermanentFailure, RetryLater
+from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 from setpieces.observability import logger, metrics, observed
 from setpieces.settings import SERVICE, setting
 
@@ -128,6 +128,9 @@ def _fail(record: Record, error: Exception) -> None:
     """Leave the record on the queue; called while ``error`` is being handled."""
     if isinstance(error, RetryLater):
         defer(record, error.seconds, str(error))
+        return
+    if isinstance(error, ExternalUnavailable):
+        defer(record, backoff_seconds(record.receive_count), str(error))
         return
     logger.exception("record failed", extra={"message_id": record.message_id})
     if is_unavailable(error):

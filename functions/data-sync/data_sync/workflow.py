@@ -5,8 +5,6 @@ from collections.abc import Callable
 from data_sync import clients
 from data_sync.domain import SPOKES, check_response
 from data_sync.requests import parse_sync
-from setpieces.backoff import backoff_seconds
-from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.events import Event
 from setpieces.observability import logger
 from setpieces.sqs_consumer import Record
@@ -15,17 +13,14 @@ from setpieces.sqs_consumer import Record
 def sync_events(spoke_name: str) -> Callable[[Event, Record], None]:
     """The ``process`` function of a spoke's queue consumer, which syncs one event.
 
-    It raises ``RetryLater`` while the external system is unavailable or does not know the customer yet, and
+    It raises ``ExternalUnavailable``, ``RetryLater`` while the external system does not know the customer yet, and
     ``PermanentFailure`` UNKNOWN_EVENT, UNKNOWN_CUSTOMER or SYNC_REFUSED.
     """
     spoke = SPOKES[spoke_name]
 
     def process(event: Event, record: Record) -> None:
         sync = parse_sync(spoke, event)
-        try:
-            status = clients.send_sync(sync)
-        except ExternalUnavailable as error:
-            raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
+        status = clients.send_sync(sync)
         logger.info("sync sent", extra={"spoke": spoke.name, "purpose": sync.purpose, "status": status})
         check_response(spoke, status, record.receive_count)
 

@@ -10,7 +10,7 @@ import pytest
 
 from setpieces import sqs_consumer
 from setpieces.backoff import backoff_seconds
-from setpieces.errors import PermanentFailure, RetryLater
+from setpieces.errors import ExternalUnavailable, PermanentFailure, RetryLater
 from setpieces.events import PublishFailed
 from setpieces.sqs_consumer import Record, queue_handler
 from tests.faults import refused, throttled, time_out
@@ -139,6 +139,7 @@ def test_a_requested_wait_is_limited_to_the_maximum_of_sqs(monkeypatch):
         throttled("PutItem"),
         refused("SendMessage", "", 503),
         PublishFailed("1 events were refused by the bus"),
+        ExternalUnavailable("commerce", "no answer"),
     ],
 )
 def test_a_record_waits_longer_and_longer_while_aws_does_not_answer(monkeypatch, error):

@@ -5,8 +5,6 @@ from typing import Any
 from orders import repository
 from orders.workflow.fulfillment import advance_order, load_order
 from setpieces import observability
-from setpieces.backoff import backoff_seconds
-from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.observability import count
 from setpieces.sqs_consumer import Record, queue_handler
 
@@ -23,10 +21,7 @@ def process(body: dict[str, Any], record: Record) -> None:
         # Load it again in any case: the SDK may have repeated a call that had reopened the order already.
         repository.reopen(order["order_number"])
         order = load_order(order["order_number"])
-    try:
-        advance_order(order)
-    except ExternalUnavailable as error:
-        raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
+    advance_order(order)
 
 
 handler = queue_handler(process)

@@ -1,7 +1,5 @@
 """CHECKOUT/ORDER/COMPLETE, from the FIFO queue: sends the order to SAP, which ships it once per order number."""
 
-from setpieces.backoff import backoff_seconds
-from setpieces.errors import ExternalUnavailable, RetryLater
 from setpieces.eventbridge_consumer import bus_handler
 from setpieces.events import Event
 from setpieces.observability import logger, metrics
@@ -12,17 +10,14 @@ from shipping import clients, domain
 def process(event: Event, record: Record) -> None:
     """Send one order to SAP.
 
-    Raises ``PermanentFailure`` UNKNOWN_ORDER, INVALID_ORDER, DIFFERENT_SHIPMENT or SHIPMENT_REFUSED, and ``RetryLater`` while
-    an external system is unavailable or the commerce platform does not know the order yet.
+    Raises ``PermanentFailure`` UNKNOWN_ORDER, INVALID_ORDER, DIFFERENT_SHIPMENT or SHIPMENT_REFUSED, ``RetryLater`` while the
+    commerce platform does not know the order yet, and ``ExternalUnavailable``.
     """
     order_number = event.data["order_number"]
-    try:
-        order = clients.get_order(order_number)
-        if order is None:
-            raise domain.unknown_order(order_number, record.receive_count)
-        status = clients.put_shipment(order_number, domain.build_shipment(order))
-    except ExternalUnavailable as error:
-        raise RetryLater(backoff_seconds(record.receive_count), str(error)) from error
+    order = clients.get_order(order_number)
+    if order is None:
+        raise domain.unknown_order(order_number, record.receive_count)
+    status = clients.put_shipment(order_number, domain.build_shipment(order))
     logger.info(domain.describe_response(status), extra={"order_number": order_number})
     metrics.add_metric(name="OrderSentToFulfilment", unit="Count", value=1)
 

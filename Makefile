@@ -37,42 +37,42 @@ help: ## Show this help
 
 .PHONY: start watch stop reset demo env
 start: $(VENV) ## Run the shop on this machine
-	@$(RUN) local.cli start
+	@$(RUN) tools.cli start
 watch: $(VENV) ## Deploy each saved edit into the running shop, within seconds
-	@$(RUN) local.cli watch
+	@$(RUN) tools.cli watch
 stop: ## Stop the shop; the state is kept
-	@if [ -x .venv/bin/python ]; then $(RUN) local.cli stop; else echo "Nothing was running."; fi
+	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli stop; else echo "Nothing was running."; fi
 reset: ## Stop the shop and delete its state
-	@if [ -x .venv/bin/python ]; then $(RUN) local.cli reset; else rm -rf .local; fi
+	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli reset; else rm -rf .local; fi
 env: $(VENV) ## Print the settings of the AWS CLI for this shop ## eval "$$(make env)"
-	@$(RUN) local.aws_env
+	@$(RUN) local.cloud.aws_env
 demo: $(VENV) ## Run a customer's journey through all set pieces
-	@$(RUN) local.cli demo
+	@$(RUN) tools.cli demo
 feed: $(VENV) ## Upload a feed and show its manifest ## TYPE=product|pricing|sku [FILE=feed.json]
-	@$(RUN) local.cli feed
+	@$(RUN) tools.cli feed
 redirects: $(VENV) ## Validate and publish redirect rules ## [FILE=rules.json] [DRY_RUN=1]
-	@$(RUN) local.cli redirects
+	@$(RUN) tools.cli redirects
 sitemaps: $(VENV) ## Generate the sitemaps now ## [DRY_RUN=1] [FORCE=1]
-	@$(RUN) local.cli sitemaps
+	@$(RUN) tools.cli sitemaps
 
 ##@ Look inside
 .PHONY: status addresses logs invoke events trace mail parity
 status: $(VENV) ## Show the processes and the state of each stack
-	@$(RUN) local.cli status
+	@$(RUN) tools.cli status
 addresses: $(VENV) ## Print the URLs of the running shop
-	@$(RUN) local.cli addresses
+	@$(RUN) tools.cli addresses
 logs: $(VENV) ## Print the log of a function; without FN, list the functions ## FN=basket-add-item [TAIL=50] [SINCE=10m] [FOLLOW=1] [RAW=1]
-	@$(RUN) local.cli logs
+	@$(RUN) tools.cli logs
 invoke: $(VENV) ## Invoke a function ## FN=basket-add-item EVENT=events/basket/add_item.json
-	@$(RUN) local.cli invoke
+	@$(RUN) tools.cli invoke
 events: $(VENV) ## Show the events of the bus live, coloured by checkout
-	@$(RUN) local.cli events
+	@$(RUN) tools.cli events
 trace: $(VENV) ## Trace an order through the logs of all services ## ORDER=T100000001
-	@$(RUN) local.cli trace
+	@$(RUN) tools.cli trace
 mail: $(VENV) ## Show the mails that the shop has sent, newest last
-	@$(RUN) local.cli mail
+	@$(RUN) tools.cli mail
 parity: $(VENV) ## List the differences between the local cloud and AWS
-	@$(RUN) local.cli parity
+	@$(RUN) tools.cli parity
 
 ##@ Check
 .PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
@@ -98,7 +98,7 @@ test-integration: start ## All flows over HTTP against the running shop
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
 test-deployed: $(VENV) ## Integration tests on a deployed stage, with the tests' role ## ENV=dev
-	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli seed
+	@SETPIECES_STAGE=$(ENV) $(RUN) tools.cli seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest -m "not local_only" --timeout 3600 tests/integration
 test-browser: start chromium ## Customers' journeys in a real browser; screenshots in .local/screenshots
 	@$(RUN) pytest tests/browser
@@ -109,47 +109,47 @@ chromium: .venv/.installed
 test-resilience: start ## Fault injection campaigns
 	@$(RUN) pytest tests/resilience
 torture: $(VENV) ## The long campaigns of test-resilience and test-abuse; takes hours ## [SEED=1]
-	@$(RUN) local.cli torture
+	@$(RUN) tools.cli torture
 iam-report: start ## List grants of roles that no test used and no template needs ## [ALL=1]
-	@$(RUN) local.cli iam-report
+	@$(RUN) tools.cli iam-report
 iam-mutation: $(VENV) ## Remove statements from live roles, one at a time; a test must fail ## [SAMPLE=20] [SEED=1]
-	@$(RUN) local.cli iam-mutation
+	@$(RUN) tools.cli iam-mutation
 condition-mutation: $(VENV) ## Weaken conditions of writes, one clause at a time; a test must fail ## [ONLY=vouchers]
-	@$(RUN) local.cli condition-mutation
+	@$(RUN) tools.cli condition-mutation
 
 ##@ Measure
 .PHONY: bench bench-docs load cost
 bench: $(VENV) ## Measure against the targets; JSON in bench/results ## [BENCH="vouchers scaling"|all|summary]
-	@$(RUN) local.cli bench
+	@$(RUN) tools.cli bench
 bench-docs: $(VENV) ## Write docs/bench.md and its plots from the last measurements
-	@$(RUN) local.cli bench-docs
+	@$(RUN) tools.cli bench-docs
 load: $(VENV) ## Black Friday: ten times the customers for a while ## [SEED=1] [MINUTES=3]
-	@$(RUN) local.cli load
+	@$(RUN) tools.cli load
 cost: $(VENV) ## Costs on AWS, and the first limit reached ## [MEASURE=1]
-	@$(RUN) local.cli cost
+	@$(RUN) tools.cli cost
 
 ##@ Deploy
 .PHONY: bootstrap preflight deploy smoke destroy build image
 bootstrap: $(VENV) ## Prepare an account once, as its administrator ## ENV=dev REPOSITORY=owner/name [OIDC_PROVIDER=arn:...]
-	@$(RUN) local.cli deploy --env "$(ENV)" --piece delivery
+	@$(RUN) tools.cli deploy --env "$(ENV)" --piece delivery
 preflight: $(VENV) ## Check the account for missing prerequisites of the first deployment ## ENV=dev [PIECE=delivery [OIDC_PROVIDER=arn:...]]
-	@$(RUN) local.cli preflight --env "$(ENV)" --piece "$(PIECE)"
+	@$(RUN) tools.cli preflight --env "$(ENV)" --piece "$(PIECE)"
 deploy: $(VENV) ## Deploy to AWS ## ENV=dev [PIECE=basket]
-	@$(RUN) local.cli deploy --env "$(ENV)" --piece "$(PIECE)"
+	@$(RUN) tools.cli deploy --env "$(ENV)" --piece "$(PIECE)"
 smoke: $(VENV) ## Test customers' main paths on a deployed stage, in a minute ## ENV=dev
-	@SETPIECES_STAGE=$(ENV) $(RUN) local.cli smoke
+	@SETPIECES_STAGE=$(ENV) $(RUN) tools.cli smoke
 destroy: $(VENV) ## List what a stack deletes and retains, then delete it ## ENV=dev [PIECE=basket] [CONFIRM=<stack>]
-	@$(RUN) local.cli destroy --env "$(ENV)" --piece "$(PIECE)"
+	@$(RUN) tools.cli destroy --env "$(ENV)" --piece "$(PIECE)"
 build: $(VENV) ## Build for AWS (arm64 layer) without deploying ## [PIECE=basket]
-	@$(RUN) local.cli build --piece "$(PIECE)"
+	@$(RUN) tools.cli build --piece "$(PIECE)"
 image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS CLI ## ENV=dev
-	@$(RUN) local.cli image --env "$(ENV)"
+	@$(RUN) tools.cli image --env "$(ENV)"
 
 ##@ Maintain
 .PHONY: install reference lock
 install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
 reference: $(VENV) ## Write all generated documents: docs/api, diagrams, tables
-	@$(RUN) local.cli reference
+	@$(RUN) tools.cli reference
 lock: ## Pin the requirements again, with the hashes of their files
 	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done
 	@# What is deployed runs on the Python of Lambda and of the container.

@@ -21,9 +21,9 @@ import click
 import bench
 from bench.report import RESULTS, console
 from bench.summary import RUNS
-from local.cloud import start
-from local.failures import did_you_mean
-from local.settings import ROOT
+from local.cloud.commands import start
+from model.settings import ROOT
+from tools.failures import did_you_mean
 
 TOOLS = {
     "__main__",

@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 
 from bench.report import Verdict, report
-from local import emulator_client, feeds, sitemaps
-from local.drivers.vouchers import batch_request, create_batch, download_file, wait_for_batch
-from local.publish import resources
-from local.shop import Shop, eventually, new_basket_id, unique
+from local import emulator_client
+from local.cloud.publish import resources
+from tools import feeds, sitemaps
+from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.vouchers import batch_request, create_batch, download_file, wait_for_batch
 
 REPEATS = 10
 # These leave work behind for workflows.

@@ -28,10 +28,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.report import Verdict, console, report
-from local.drivers import invariants
-from local.drivers.promises import Order, Promises
-from local.settings import FRONT_DOOR, ROOT, STATE
-from local.shop import Shop, eventually
+from local.settings import FRONT_DOOR, STATE
+from model.settings import ROOT
+from tools.client import Shop, eventually
+from tools.drivers import invariants
+from tools.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
 MOST_MINUTES, MOST_USERS = 15.0, 20

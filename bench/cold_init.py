@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from bench.report import Verdict, report
-from local.settings import LAMBDA_PYTHON, REGION, ROOT, STATE
+from local.settings import LAMBDA_PYTHON, STATE
+from model.settings import REGION, ROOT
 
 RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25

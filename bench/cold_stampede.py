@@ -10,8 +10,8 @@ from threading import Barrier
 from typing import Any
 
 from bench.report import Verdict, report
-from local.processes import kill_workers
-from local.shop import Shop
+from local.cloud.processes import kill_workers
+from tools.client import Shop
 
 CLIENTS = (1, 8, 32)
 ROUNDS = int(os.environ.get("SETPIECES_BENCH_RUNS", "3"))

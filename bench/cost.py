@@ -12,11 +12,11 @@ from bench.cost_model import Model, dollars, fixed, load
 from bench.cost_page import PAGE, page
 from bench.limits import ranked
 from bench.report import report
-from local.failures import check_running
-from local.progress import step
-from local.settings import ROOT
-from local.shop import Shop
-from local.stages import current_stage
+from model.settings import ROOT
+from tools.client import Shop
+from tools.failures import check_running
+from tools.progress import step
+from tools.stages import current_stage
 
 console = Console(highlight=False)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench import operations, quotas
 from bench.prices import firehose_gigabytes, price
-from local.declared import iter_resources, name_of, pieces
+from model.templates import iter_resources, name_of, pieces
 
 DAY, MONTH_DAYS, MONTH_HOURS = 86_400, 30.4, 730
 MILLION = 1_000_000

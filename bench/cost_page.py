@@ -19,7 +19,7 @@ from bench.cost_model import (
     seconds,
 )
 from bench.limits import PARTITIONS_IN_PROGRESS, Limit, binds_at, limits, ranked
-from local.settings import ROOT
+from model.settings import ROOT
 
 PAGE = ROOT / "docs" / "capacity-and-cost.md"
 WORDS = Path(__file__).with_name("capacity-and-cost.md.in")

@@ -16,12 +16,13 @@ import httpx
 import psutil
 
 from bench.report import Verdict, console, report
-from local.checkout import Checkout, Watch
-from local.processes import ALL, FRONT_DOOR_PROCESS, STOREFRONT
-from local.settings import FRONT_DOOR, HOST, STAGE, STATE, STOREFRONT_PORT
-from local.shop import Shop
-from local.start import start
-from local.update import client
+from local.cloud.checkout import Checkout, Watch
+from local.cloud.processes import ALL, FRONT_DOOR_PROCESS, STOREFRONT
+from local.cloud.start import start
+from local.cloud.update import client
+from local.settings import FRONT_DOOR, HOST, STATE, STOREFRONT_PORT
+from model.settings import STAGE
+from tools.client import Shop
 
 TARGET = 3.0  # seconds, median
 LIMIT = 120.0
@@ -225,7 +226,7 @@ EDITS = (
     ),
     Edit(
         "front door",
-        "local/front_door.py",
+        "local/front_door/server.py",
         replaced('{"status": "ok"', '{"edit": "{mark}", "status": "ok"'),
         get("/healthz"),
     ),

@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from bench.report import Verdict, report
-from local import feed_samples, feeds
-from local.shop import Shop, eventually, unique
+from tools import feed_samples, feeds
+from tools.client import Shop, eventually, unique
 
 RECORDS = 3000
 SINGLE = 200

@@ -18,8 +18,8 @@ from bench.aws_calls import calls
 from bench.prices import firehose_gigabytes, price, table
 from bench.report import Verdict, report
 from bench.variant import variant
-from local.settings import STAGE
-from local.shop import Shop, unique
+from model.settings import STAGE
+from tools.client import Shop, unique
 
 EVENTS = 300
 WARM_UP = 20

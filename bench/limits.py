@@ -9,7 +9,7 @@ from functools import partial
 
 from bench import quotas
 from bench.cost_model import Model, load, seconds
-from local.declared import pieces
+from model.templates import pieces
 
 # Between instances and Parameter Store stands a cache of five minutes (setpieces.parameters), and of two seconds before the
 # tax circuit (functions/tax).

@@ -14,8 +14,9 @@ from ministack.core.lambda_runtime import _PYTHON_WORKER_SCRIPT
 
 from bench.cold_init import LAYER, request_path_functions
 from bench.report import Verdict, report
-from local.function_workers.fork_server import ForkServer
-from local.settings import LAMBDA_PYTHON, REGION, SCRATCH
+from local.emulator.function_workers.fork_server import ForkServer
+from local.settings import LAMBDA_PYTHON, SCRATCH
+from model.settings import REGION
 
 RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "5"))
 TARGET = 2.5

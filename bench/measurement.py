@@ -4,7 +4,7 @@ Operations run one after another, each until nothing moves any more; a first rou
 
     api          requests to its API                      from the access logs
     invocations  of its functions, and their median ms    from the REPORT lines (the milliseconds are of this machine)
-    calls        of its roles, by action                  from the emulator (local.meter)
+    calls        of its roles, by action                  from the emulator (local.emulator.meter)
     units        DynamoDB reads and writes, by table or table/index, as DynamoDB would charge them
     events       it published on the bus                  from the bus's log
     messages     that its queues were sent by the bus and by topics, from the events and the templates
@@ -26,11 +26,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.operations import OPERATIONS, Operation, World
-from local import emulator_client, routing
-from local.declared import iter_resources, name_of, pieces
-from local.publish import resources
-from local.settings import ROOT, STACK, STAGE
-from local.shop import Shop
+from local import emulator_client
+from local.cloud.publish import resources
+from local.settings import STACK
+from model import routing
+from model.settings import ROOT, STAGE
+from model.templates import iter_resources, name_of, pieces
+from tools.client import Shop
 
 # Nothing has moved for so long: an operation is over.
 QUIET_SECONDS = 1.5

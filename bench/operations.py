@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 
-from local import accounts, feed_samples, feeds
-from local.settings import FRONT_DOOR, STAGE
-from local.shop import Shop, eventually, new_basket_id, unique
+from local.settings import FRONT_DOOR
+from model.settings import STAGE
+from tools import accounts, feed_samples, feeds
+from tools.client import Shop, eventually, new_basket_id, unique
 
 FILE = Path(__file__).with_suffix(".json")
 VOUCHERS, RECORDS, EVENTS = 5_000, 100, 100

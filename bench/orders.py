@@ -14,8 +14,8 @@ from typing import Any
 from bench.aws_calls import calls
 from bench.report import Verdict, report
 from bench.variant import variant
-from local.settings import STAGE
-from local.shop import Shop, eventually, new_basket_id, unique
+from model.settings import STAGE
+from tools.client import Shop, eventually, new_basket_id, unique
 
 ORDERS = 100
 CLIENTS = 16

@@ -15,9 +15,9 @@ import hishel
 from hishel.httpx import CacheClient
 
 from bench.report import Verdict, report
-from local.shop import Shop
 from redirects.domain.compiler import compile_rules
 from redirects.domain.rules import RuleSet
+from tools.client import Shop
 
 SITE = "www.shop.example"
 SIZES = (10, 1_000, 100_000)

@@ -15,7 +15,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 

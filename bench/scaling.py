@@ -21,13 +21,14 @@ from typing import Any
 import httpx
 
 from bench.report import Verdict, report
-from local import emulator_client, feed_samples, feeds
-from local.drivers.customers import session_headers
-from local.drivers.vouchers import create_batch, wait_for_batch
-from local.memory import Memory
-from local.publish import resources
-from local.settings import ROOT
-from local.shop import Shop, new_basket_id, unique
+from local import emulator_client
+from local.cloud.memory import Memory
+from local.cloud.publish import resources
+from model.settings import ROOT
+from tools import feed_samples, feeds
+from tools.client import Shop, new_basket_id, unique
+from tools.drivers.customers import session_headers
+from tools.drivers.vouchers import create_batch, wait_for_batch
 
 TIMES = (1, 10, 100, 1_000)
 SCALE = float(os.environ.get("SETPIECES_BENCH_SCALE", "1"))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from bench.report import Verdict, report
-from local.shop import Shop
+from tools.client import Shop
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"

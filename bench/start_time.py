@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from bench.report import Verdict, report
-from local.clone import Instance
-from local.settings import ROOT
+from local.cloud.clone import Instance
+from model.settings import ROOT
 
 TARGET = 60
 
@@ -23,10 +23,10 @@ def run() -> None:
         rows = []
         for what in ("first start", "second start"):
             started = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "local.cli", "start"], cwd=ROOT, env=environment, check=True)
+            subprocess.run([sys.executable, "-m", "tools.cli", "start"], cwd=ROOT, env=environment, check=True)
             seconds = time.perf_counter() - started
             rows.append({"what": what, "seconds": seconds, f"at most {TARGET}": "yes" if seconds <= TARGET else "NO"})
-            subprocess.run([sys.executable, "-m", "local.cli", "stop"], cwd=ROOT, env=environment, check=True)
+            subprocess.run([sys.executable, "-m", "tools.cli", "stop"], cwd=ROOT, env=environment, check=True)
         slowest = max(float(row["seconds"]) for row in rows)
         verdict = Verdict(
             "From make start on an installed machine to ready",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import httpx
 
-from local.settings import FRONT_DOOR, STAGE
-from local.shop import Shop
+from local.settings import FRONT_DOOR
+from model.settings import STAGE
+from tools.client import Shop
 
 STACK = f"setpieces-{STAGE}-bench"
 

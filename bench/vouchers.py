@@ -17,11 +17,11 @@ import boto3
 from botocore.config import Config
 
 from bench.report import Verdict, report
-from local.drivers.customers import session_headers
-from local.drivers.vouchers import create_batch, wait_for_batch
-from local.memory import Memory
-from local.settings import REGION
-from local.shop import Shop, unique
+from local.cloud.memory import Memory
+from model.settings import REGION
+from tools.client import Shop, unique
+from tools.drivers.customers import session_headers
+from tools.drivers.vouchers import create_batch, wait_for_batch
 
 # What may make memory grow once; from there on it is flat.
 GROWTH = "the file is stored in parts of 8 MB, and one of less than that is held whole"

@@ -4,13 +4,10 @@ import os
 from pathlib import Path
 
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
+from model.settings import REGION, ROOT, STAGE
 
-ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("SETPIECES_STATE", ROOT / ".local")).resolve()
 
-STAGE = "local"
-REGION = "eu-central-1"
-ACCOUNT_ID = "000000000000"
 STACK = f"setpieces-{STAGE}"
 HOST = "127.0.0.1"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 LOGS = ROOT / ".local" / "checks"
 
@@ -14,7 +14,7 @@ PYTHON = (sys.executable, "-m")
 VENV, POLICY, SAM = (f".venv{name}/.installed" for name in ("", "-policy", "-sam"))
 TEMPLATES = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/*.yaml")))
 # Where the packages of the services and of the layer are found.
-SERVICES = os.pathsep.join(map(str, sorted(ROOT.glob("functions/*"))))
+SERVICES = os.pathsep.join(map(str, sorted((*ROOT.glob("functions/*"), *ROOT.glob("packages/*/src")))))
 WORKFLOWS = tuple(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
 
 

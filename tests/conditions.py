@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from local.condition_mutation import CONDITION, KNOWN, LAYER, NOTES, built_apart, clauses, general, sites
-from local.settings import ROOT
+from local.campaigns.condition_mutation import CONDITION, KNOWN, LAYER, NOTES, built_apart, clauses, general, sites
+from model.settings import ROOT
 from setpieces import dynamodb
 
 Key = tuple[str, str, str]

@@ -21,8 +21,8 @@ if SHOPS and WORKER:
     os.environ.update(json.loads(Path(SHOPS).read_text())[int(WORKER.removeprefix("gw"))])
 
 from local.settings import ROOT  # noqa: E402
-from local.shop import Shop, eventually  # noqa: E402
 from setpieces import events  # noqa: E402
+from tools.client import Shop, eventually  # noqa: E402
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("setpieces", deadline=None)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from local.declared import Piece, name_of, pieces
-from local.gateway.document import Document
-from local.gateway.routes import Routes
+from apigw_executor.document import Document
+from apigw_executor.routes import Routes
+from model.templates import Piece, name_of, pieces
 
 
 def origin(piece: Piece, placeholder: Any) -> tuple[Piece, Any]:

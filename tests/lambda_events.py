@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from local.settings import ACCOUNT_ID, REGION
+from model.settings import ACCOUNT_ID, REGION
 from setpieces.events import DETAIL_TYPE
 
 

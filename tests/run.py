@@ -1,8 +1,8 @@
 """Run every kind of check and summarise them: ``make test [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]``.
 
 Two lanes run at the same time, because tests of a shop mostly wait. One deploys a shop, makes copies of it
-(``local.clone``) and spreads the files of the shop's tests over them, a copy for each pytest worker, since faults of external
-systems are global in a shop. The other, with lower priority, has the checks that need no shop. All of it is in
+(``local.cloud.clone``) and spreads the files of the shop's tests over them, a copy for each pytest worker, since faults of
+external systems are global in a shop. The other, with lower priority, has the checks that need no shop. All of it is in
 ``.local/shops``, apart from the developer's own shop.
 
 The output of each check is in ``.local/checks/<name>.log``; that of a failed one is printed as well. A failed check stops no
@@ -33,8 +33,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from local.clone import Instance
-from local.settings import LINTED, ROOT
+from local.cloud.clone import Instance
+from local.settings import LINTED
+from model.settings import ROOT
 from tests.checks import CHECKS, IAM_REPORT, KINDS, LOGS, PYTHON, SAM, SHOP_KINDS, Check, pytest
 
 SHOPS = ROOT / ".local" / "shops"
@@ -235,7 +236,7 @@ def run_shop_tests(runner: Runner, kinds: tuple[str, ...], number: int, pytest_a
     runner.check(shop_tests)
     if reported:
         evidence = [f"--usage={state / 'iam-usage.jsonl'}" for state in (DEPLOYED, *(one.state for one in instances))]
-        runner.check(shop_tool(IAM_REPORT, instances[0], "local.cli", "iam-report", *evidence))
+        runner.check(shop_tool(IAM_REPORT, instances[0], "tools.cli", "iam-report", *evidence))
     # Their state is not needed any more, and the other checks may have the machine to themselves.
     stop_processes(SHOPS)
 
@@ -246,13 +247,13 @@ def start_shops(runner: Runner, number: int) -> list[Instance]:
     started = time.monotonic()
     runner.print("deploying a shop")
     for step in (
-        shop_tool("deploy", original, "local.cli", "start", needs=(SAM,)),
-        shop_tool("settle", original, "local.clone", "settle"),
+        shop_tool("deploy", original, "tools.cli", "start", needs=(SAM,)),
+        shop_tool("settle", original, "local.cloud.clone", "settle"),
     ):
         if not succeeds(runner, step):
             return []
     copies = [Instance.create(SHOPS / f"gw{index}") for index in range(number)]
-    steps = [shop_tool(f"start-{one.state.name}", one, "local.clone", "start", str(DEPLOYED)) for one in copies]
+    steps = [shop_tool(f"start-{one.state.name}", one, "local.cloud.clone", "start", str(DEPLOYED)) for one in copies]
     with ThreadPoolExecutor(number) as threads:
         if not all(list(threads.map(lambda step: succeeds(runner, step), steps))):
             return []

@@ -21,8 +21,8 @@ import boto3
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from local.declared import Piece, definition, name_of, pieces
-from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+from model.templates import Piece, definition, name_of, pieces
 from setpieces import aws, parameters
 from setpieces.dynamodb_types import from_item, to_item
 from tests import deployed

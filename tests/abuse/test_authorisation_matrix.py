@@ -14,9 +14,9 @@ import boto3
 import httpx
 import pytest
 
-from local.drivers.customers import Member, sign_in, sign_up
-from local.shop import Shop, eventually, new_basket_id, unique
 from tests.integration.routes import TRY_AGAIN, Route, routes
+from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.customers import Member, sign_in, sign_up
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 

@@ -24,12 +24,12 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 
-from local.reference import bundle
-from local.settings import REGION
-from local.shop import Shop, eventually, unique
+from model.settings import REGION
+from pages.api_reference import bundle
 from tests.abuse.seed import LONG, SEED
 from tests.integration.routes import BEHIND_PROXY, OPTIONAL, TRY_AGAIN, Route, newcomer, ready, routes, signed_in
 from tests.present import present
+from tools.client import Shop, eventually, unique
 
 EXAMPLES = 300 if LONG else 12
 HELD = (

@@ -12,13 +12,13 @@ from contextlib import suppress
 
 import pytest
 
-from local import wire
-from local.drivers.customers import sign_in
-from local.processes import FRONT_DOOR_PROCESS
+from local.cloud.processes import FRONT_DOOR_PROCESS
+from local.front_door import http_protocol
 from local.settings import FRONT_DOOR_PORT, HOST
-from local.shop import Shop, eventually
 from tests.abuse.raw_http import HOST_LINE, PATIENCE, request, send, statuses
 from tests.abuse.seed import LONG
+from tools.client import Shop, eventually
+from tools.drivers.customers import sign_in
 
 PRODUCT = b"/catalog/v1/products/SP-10001"
 SLOW_CONNECTIONS = 40 if LONG else 8
@@ -99,7 +99,7 @@ TOO_LARGE = {
     "a header": request(b"GET " + PRODUCT, b"X-A: " + b"a" * 2_000_000),
     "a header's name": request(b"GET " + PRODUCT, b"a" * 2_000_000 + b": a"),
     "many headers": request(b"GET " + PRODUCT, *(b"X-%d: a" % number for number in range(20_000))),
-    "a header a little": request(b"GET " + PRODUCT, b"X-A: " + b"a" * wire.MAX_HEAD),
+    "a header a little": request(b"GET " + PRODUCT, b"X-A: " + b"a" * http_protocol.MAX_HEAD),
     "a query": request(b"GET " + PRODUCT + b"?" + b"a" * 200_000),
     "a path": request(b"GET " + PRODUCT + b"a" * 20_000),
     "a header to the CDN": request(b"GET /", b"Cookie: " + b"a" * 200_000),
@@ -151,7 +151,7 @@ def test_an_oversized_request_is_refused(raw: bytes):
 
 
 def test_the_largest_head_for_api_gateway_is_accepted():
-    room = wire.MAX_HEAD - 1_000
+    room = http_protocol.MAX_HEAD - 1_000
     assert statuses(send(request(b"GET " + PRODUCT, b"X-A: " + b"a" * room))) == [200]
 
 

@@ -19,16 +19,16 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.pages import local_path
-from local import feeds
-from local.drivers import vouchers
-from local.drivers.customers import Member, sign_up
-from local.mail import outbox
-from local.shop import Shop, eventually, fetch, new_basket_id, unique
 from sitemaps.domain.files import BadEntry, Entry, build_files
 from tests.abuse.raw_http import request as raw_request
 from tests.abuse.raw_http import send, statuses
 from tests.abuse.seed import LONG, SEED
 from tests.integration.checkouts import ADDRESS, body, fill_basket
+from tools import feeds
+from tools.client import Shop, eventually, fetch, new_basket_id, unique
+from tools.drivers import vouchers
+from tools.drivers.customers import Member, sign_up
+from tools.mail import outbox
 
 # What expressions of DynamoDB, paths and functions of state machines, and mapping templates are made of.
 EXPRESSIONS = (

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from local.settings import STATE
-from local.shop import FLOW_SECONDS, Shop
+from tools.client import FLOW_SECONDS, Shop
 
 SCREENSHOTS = STATE / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from local.settings import AWS_PORT, FRONT_DOOR, HOST
-from local.shop import Shop, unique
 from tests.browser.conftest import REBOUND
 from tests.integration.foreign_requests import KEYS, created, foreign_requests
+from tools.client import Shop, unique
 
 # Sends each request with and without CORS, and returns what the page can read of the responses.
 TRY = """

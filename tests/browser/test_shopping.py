@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from local.shop import Shop, unique
 from tests.browser.conftest import PATIENCE, accessible
+from tools.client import Shop, unique
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 LOOKS = {

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 PAGES = sorted(
     ROOT / name

@@ -11,9 +11,9 @@ import yaml
 from jsonschema import Draft4Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from local.declared import iter_resources, pieces
-from local.gateway import integrations
-from local.settings import ROOT
+from apigw_executor import integrations
+from model.settings import ROOT
+from model.templates import iter_resources, pieces
 
 DOCUMENTS = [
     pytest.param(api["Body"], pieces()[piece.service].apis[name], id=piece.service)

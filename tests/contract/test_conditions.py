@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 
-from local import condition_mutation
-from local.condition_mutation import KNOWN, LAYER, WRITES, Clause, Site, clauses, general, mutate, sites, weakened
-from local.settings import ROOT
+from local.campaigns import condition_mutation
+from local.campaigns.condition_mutation import (
+    KNOWN,
+    LAYER,
+    WRITES,
+    Clause,
+    Site,
+    clauses,
+    general,
+    mutate,
+    sites,
+    weakened,
+)
+from model.settings import ROOT
 from setpieces import aws, dynamodb
 from tests import conditions
 from tests.interleavings.invariants import SCENARIOS

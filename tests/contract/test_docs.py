@@ -10,9 +10,9 @@ from markdown_it import MarkdownIt
 
 from bench import cost_page
 from bench.cost_model import Model
-from local import diagrams, reference
-from local.declared import pieces
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import pieces
+from pages import api_reference, diagrams
 from tests.contract.pages import PAGES
 
 # What stands in backticks and looks like a file of the repository.
@@ -130,7 +130,7 @@ def test_every_runbook_is_reached_from_an_alarm_or_a_page():
 
 
 def test_the_reference_matches_the_templates():
-    for path, text in reference.documents().items():
+    for path, text in api_reference.documents().items():
         assert path.read_text() == text, "run make reference"
 
 

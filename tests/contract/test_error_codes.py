@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.rest_api import STATUS
 
 # Codes that are computed: the states of a voucher that cannot be redeemed (vouchers.domain).

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import events
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "schemas" / "events").glob("*.json"))}

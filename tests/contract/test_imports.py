@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]

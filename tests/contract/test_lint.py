@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 SHARED = ("cfn-lint", "aws-sam-translator")
 SAM = "Transform: AWS::Serverless-2016-10-31\nResources:\n"

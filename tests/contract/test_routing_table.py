@@ -6,8 +6,9 @@ import re
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from local import architecture, routing
-from local.declared import pieces
+from model import routing
+from model.templates import pieces
+from pages import live_map
 
 KINDS = sorted(path.stem.replace(".", "/").upper() for path in routing.SCHEMAS.glob("*.json"))
 # The other platform may also publish updates to the topic; the shop publishes them to the bus.
@@ -24,7 +25,7 @@ def test_the_page_is_what_the_templates_say():
 
 
 def test_the_live_map_matches_the_templates():
-    assert architecture.PAGE.read_text() == architecture.page(), "run make reference"
+    assert live_map.PAGE.read_text() == live_map.page(), "run make reference"
 
 
 def test_every_schema_has_a_sample_and_every_sample_a_schema():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 PINNED = [
     *sorted(ROOT.glob("requirements-*.txt")),

@@ -3,12 +3,12 @@
 import ast
 from collections.abc import Iterator
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 
 def imports() -> Iterator[tuple[str, str]]:
     """(file, imported module) of every import in the repository's own Python files."""
-    for folder in ("bench", "local", "tests"):
+    for folder in ("bench", "local", "model", "packages", "pages", "tests", "tools"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):

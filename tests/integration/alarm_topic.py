@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from local.shop import Shop, unique
+from tools.client import Shop, unique
 
 
 @contextmanager

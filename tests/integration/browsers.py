@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-from local.shop import ANSWER_SECONDS, Shop
+from tools.client import ANSWER_SECONDS, Shop
 
 
 def browser(base: str) -> httpx.Client:

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from local.drivers.customers import sign_in
-from local.shop import Shop, eventually, new_basket_id, patiently, unique
+from tools.client import Shop, eventually, new_basket_id, patiently, unique
+from tools.drivers.customers import sign_in
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 

@@ -17,10 +17,11 @@ import httpx
 import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from local import integration_role
-from local.settings import REGION, SESSION
-from local.shop import Shop
+from local.cloud import integration_role
+from local.settings import SESSION
+from model.settings import REGION
 from tests.present import present
+from tools.client import Shop
 
 MARKER = "local_only"
 # Routes of the emulator and of the front door, which no stage on AWS has.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, iter_resources, name_of
+from model.templates import Piece, iter_resources, name_of
 
 QUEUE, FUNCTION = "AWS::SQS::Queue", "AWS::Lambda::Function"
 

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from local.shop import FLOW_SECONDS, Shop
 from sitemaps.domain.checks import find_problems, parse_locations
+from tools.client import FLOW_SECONDS, Shop
 
 # A run may wait for another, and the shop holds whatever all tests have put there.
 PATIENCE = 1.5 * FLOW_SECONDS

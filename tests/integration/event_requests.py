@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from local.shop import Shop
+from tools.client import Shop
 
 ONE, MANY = "/ingestion/v1/events", "/ingestion/v1/events/batch"
 

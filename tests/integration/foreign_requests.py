@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from local.credentials import ROOT_ACCESS_KEY_ID
-from local.settings import ACCOUNT_ID, REGION
-from local.shop import Shop
+from model.settings import ACCOUNT_ID, REGION
+from tools.client import Shop
 
 KEYS = ("test", ROOT_ACCESS_KEY_ID, "AKIAIOSFODNN7EXAMPLE")
 

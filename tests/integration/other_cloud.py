@@ -10,10 +10,11 @@ from pathlib import Path
 
 import boto3
 
-from local.clone import PORTS, Instance, free_ports
+from local.cloud.clone import PORTS, Instance, free_ports
 from local.credentials import FILE, ROOT_ACCESS_KEY_ID, root_secret
-from local.settings import HOST, LINTED, REGION, ROOT
-from local.shop import Shop
+from local.settings import HOST, LINTED
+from model.settings import REGION, ROOT
+from tools.client import Shop
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class Other(Instance):
         if deployed:
             self.copy_of(Path(deployed))
         else:
-            self.run(ROOT, "local.cli", "start")
+            self.run(ROOT, "tools.cli", "start")
 
     def copy_of(self, deployed: Path) -> None:
         """Start a copy of the stopped shop of folder ``deployed``."""
         self.save()
-        self.run(ROOT, "local.clone", "start", str(deployed))
+        self.run(ROOT, "local.cloud.clone", "start", str(deployed))
 
     @property
     def shop(self) -> Shop:
@@ -64,4 +65,4 @@ def other_cloud(folder: Path) -> Iterator[Other]:
     try:
         yield cloud
     finally:
-        cloud.run(ROOT, "local.cli", "reset")
+        cloud.run(ROOT, "tools.cli", "reset")

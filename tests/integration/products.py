@@ -1,6 +1,6 @@
 """Products that a test puts into the commerce platform."""
 
-from local.shop import Shop, patiently, unique
+from tools.client import Shop, patiently, unique
 
 
 def put_product(shop: Shop, **changes) -> dict:

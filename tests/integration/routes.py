@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import httpx
 
-from local import accounts
-from local.declared import pieces
-from local.drivers.customers import sign_in
-from local.gateway.document import Document, Operation
-from local.settings import ROOT
-from local.shop import Shop, eventually, new_basket_id, unique
+from apigw_executor.document import Document, Operation
+from model.settings import ROOT
+from model.templates import pieces
 from tests.hostile import sample
+from tools import accounts
+from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.customers import sign_in
 
 # Path parameters of routes that have no sample event, because they have no function, or share one.
 KNOWN = {"sequence": "order", "order_number": "T100000000", "identity_id": "id-hostile"}

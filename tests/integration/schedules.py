@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from local.shop import Shop, unique
+from tools.client import Shop, unique
 
 
 @contextmanager

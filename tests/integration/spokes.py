@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from local.dead_letters import DeadLetter, looking
-from local.shop import Shop, eventually, patiently, unique
 from setpieces.events import DETAIL_TYPE, Event
+from tools.client import Shop, eventually, patiently, unique
+from tools.dead_letters import DeadLetter, looking
 
 
 def put(shop: Shop, *events: Event, source: str) -> None:

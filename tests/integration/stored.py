@@ -3,8 +3,8 @@
 import json
 from functools import cache
 
-from local.declared import pieces
-from local.shop import Shop
+from model.templates import pieces
+from tools.client import Shop
 
 # What counts requests in order to refuse the next ones, such as failed sign-ins.
 COUNTERS = "attempts#"

@@ -2,7 +2,7 @@
 
 import boto3
 
-from local.shop import Shop
+from tools.client import Shop
 
 
 def stranger(shop: Shop) -> boto3.Session:

@@ -5,8 +5,8 @@ import json
 import time
 from typing import Any
 
-from local.drivers.customers import sign_in
-from local.shop import Shop, eventually, unique
+from tools.client import Shop, eventually, unique
+from tools.drivers.customers import sign_in
 
 
 def logged(shop: Shop, service: str, since: int, resource: str) -> dict[str, Any] | None:

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.drivers.customers import sign_in
-from local.reference import COLLECTION, OPENAPI
-from local.shop import Shop
+from pages.api_reference import COLLECTION, OPENAPI
+from tools.client import Shop
+from tools.drivers.customers import sign_in
 
 FOLDERS = json.loads(COLLECTION.read_text())["item"]
 REQUESTS = [

@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from local.events import listening, received
-from local.shop import Shop, eventually, unique
 from tests.integration.spokes import about, drained, placed, put
+from tools.client import Shop, eventually, unique
+from tools.events import listening, received
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from local.shop import Shop, new_basket_id, patiently, unique
+from tools.client import Shop, new_basket_id, patiently, unique
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.shop import Shop, eventually, unique
 from tests.integration.products import put_product
+from tools.client import Shop, eventually, unique
 
 
 def get(shop: Shop, path: str = "", **options):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import ROOT
-from local.shop import Shop, eventually, unique
-from local.storefront import target_group
+from local.cloud.storefront import target_group
+from model.settings import ROOT
 from tests.integration.checkouts import body, ended, fill_basket, submit
 from tests.integration.other_cloud import Other, other_cloud
+from tools.client import Shop, eventually, unique
 
 pytestmark = pytest.mark.local_only("it copies the state folder of a local cloud")
 
@@ -26,8 +26,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return
     with other_cloud(tmp_path_factory.mktemp("deployed")) as cloud:
         cloud.save()
-        cloud.run(ROOT, "local.cli", "start")
-        cloud.run(ROOT, "local.clone", "settle")
+        cloud.run(ROOT, "tools.cli", "start")
+        cloud.run(ROOT, "local.cloud.clone", "settle")
         yield cloud.state
 
 

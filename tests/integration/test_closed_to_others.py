@@ -18,11 +18,12 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local.cloud.processes import EMULATOR, SESSIONS
 from local.credentials import ROOT_ACCESS_KEY_ID, TOKEN_HEADER, root_secret
-from local.processes import EMULATOR, SESSIONS
-from local.settings import ACCOUNT_ID, AWS_ENDPOINT, AWS_PORT, HOST, REGION, STATE
-from local.shop import Shop, unique
+from local.settings import AWS_ENDPOINT, AWS_PORT, HOST, STATE
+from model.settings import ACCOUNT_ID, REGION
 from tests.integration.foreign_requests import KEYS, created, foreign_requests
+from tools.client import Shop, unique
 
 pytestmark = pytest.mark.local_only("it is the local cloud that is closed, and which it asks about")
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.processes import kill_workers, workers
-from local.shop import Shop, patiently
+from local.cloud.processes import kill_workers, workers
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
+from tools.client import Shop, patiently
 
 pytestmark = pytest.mark.local_only("it ends processes of functions, and has an emulator of its own")
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.drivers.customers import Member, platform_record, sign_in, sign_up
-from local.gateway import policy
-from local.shop import ANSWER_SECONDS, Shop, eventually
+from apigw_executor import policy
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
+from tools.client import ANSWER_SECONDS, Shop, eventually
+from tools.drivers.customers import Member, platform_record, sign_in, sign_up
 
 CLIENTS = 2
 # The code of the response while a platform is slow: access is denied, and the request may be repeated.

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from local.dead_letters import DeadLetter
-from local.drivers.customers import session_headers
-from local.shop import Shop, eventually, unique
 from tests.integration import spokes
+from tools.client import Shop, eventually, unique
+from tools.dead_letters import DeadLetter
+from tools.drivers.customers import session_headers
 
 LEGACY = {"name": "Old Name", "phone": "+41 44 000 00 00", "addresses": [{"city": "Bern"}], "language": "de"}
 

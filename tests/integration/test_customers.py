@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from local.accounts import newest_token
-from local.drivers.customers import Member, platform_record, sign_in, sign_up
-from local.events import listening, received
-from local.mail import outbox
-from local.shop import Shop, eventually, patiently, unique
+from tools.accounts import newest_token
+from tools.client import Shop, eventually, patiently, unique
+from tools.drivers.customers import Member, platform_record, sign_in, sign_up
+from tools.events import listening, received
+from tools.mail import outbox
 
 READS_MAIL = pytest.mark.local_only("only the local cloud keeps the mails that it sends")
 HOME = {"name": "Ada", "street": "Main Street", "house_number": "1", "city": "Springfield", "country": "DE"}

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from local.shop import Shop, eventually, unique
 from tests.integration.spokes import drained
+from tools.client import Shop, eventually, unique
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")
 UPDATED, MISMATCH = ("CUSTOMER", "PROFILE", "UPDATED"), ("CUSTOMER", "IDENTITY", "MISMATCH")

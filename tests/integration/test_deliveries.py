@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.shop import eventually
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
+from tools.client import eventually
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 

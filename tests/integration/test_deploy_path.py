@@ -9,11 +9,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.clone import PORTS, free_ports
+from local.cloud.clone import PORTS, free_ports
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
-from local.deploy import LOCAL_POLLS, SAM_COMMAND
-from local.settings import ROOT
-from local.shop import Shop
+from model.settings import ROOT
+from tools.client import Shop
+from tools.deploy import LOCAL_POLLS, SAM_COMMAND
 
 pytestmark = pytest.mark.local_only("it builds and deploys on this machine")
 
@@ -121,18 +121,16 @@ def spare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """A second local cloud, empty, with ports and state of its own."""
     environment = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     environment |= {"SETPIECES_STATE": str(tmp_path_factory.mktemp("spare"))}
-    start = (
-        "from local import start; from local.processes import EMULATOR as e; start.install_lambda_runtime(); e.start()"
-    )
+    start = "from local.cloud import processes, start; start.install_lambda_runtime(); processes.EMULATOR.start()"
     try:
         python(start + "; start.make_artifacts_bucket()", environment)
         yield environment
     finally:
-        python("from local.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
+        python("from local.cloud.processes import ALL; [process.stop() for process in reversed(ALL)]", environment)
 
 
 def deploy(piece: str, environment: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", "local.cli", "deploy", "--env", "local", "--piece", piece)
+    command = (sys.executable, "-m", "tools.cli", "deploy", "--env", "local", "--piece", piece)
     return run(*command, environment=environment, check=check)
 
 

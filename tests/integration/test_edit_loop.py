@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local.checkout import Checkout, Watch
+from local.cloud.checkout import Checkout, Watch
 from local.settings import HOST
-from local.shop import eventually
 from tests.integration.other_cloud import Other, other_cloud
+from tools.client import eventually
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.local_only("it edits the sources of a local cloud of its own")]
 NO_BASKET = "/basket/v1/baskets/00000000-0000-4000-8000-000000000000"
@@ -77,7 +77,11 @@ BROKEN = {
         lambda text: "import nowhere\n" + text,
         r"main\.py:1: ModuleNotFoundError",
     ),
-    "front door": ("local/edge.py", lambda text: text + "\nimport nowhere\n", r"edge\.py:\d+: ModuleNotFoundError"),
+    "front door": (
+        "local/front_door/cdn.py",
+        lambda text: text + "\nimport nowhere\n",
+        r"edge\.py:\d+: ModuleNotFoundError",
+    ),
 }
 # Found before anything else is looked at, or by a step after the deployment: one at a time. All others are named together.
 BY_THEMSELVES = ("not YAML", "page of the storefront", "storefront", "front door")
@@ -129,7 +133,7 @@ def page(other: Other, path: str) -> str:
 def make_start(checkout: Checkout, other: Other) -> tuple[int, str]:
     """Exit code of ``make start`` and what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "local.cli", "start"],
+        [sys.executable, "-m", "tools.cli", "start"],
         cwd=checkout.root,
         env={**os.environ, **other.environment, "COLUMNS": "200"},
         capture_output=True,
@@ -210,7 +214,7 @@ def test_a_page_of_the_storefront(edit, other: Other):
 
 
 def test_a_module_of_the_front_door_that_only_another_imports(edit):
-    assert "ok front-door" in edit("local/edge.py", lambda text: text + "\n# edited\n")
+    assert "ok front-door" in edit("local/front_door/cdn.py", lambda text: text + "\n# edited\n")
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.events import listening, received
-from local.shop import Shop, eventually, unique
 from tests.integration.schedules import fired_now
+from tools.client import Shop, eventually, unique
+from tools.events import listening, received
 
 AT = "2026-01-01T12:00:00+00:00"
 RELAY = "event-relay-relay-events"

@@ -10,9 +10,9 @@ from threading import Thread
 
 import pytest
 
-from local.settings import ROOT
-from local.shop import FLOW_SECONDS, Shop, eventually
+from model.settings import ROOT
 from tests.integration.spokes import about, placed, put
+from tools.client import FLOW_SECONDS, Shop, eventually
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 
@@ -21,7 +21,7 @@ COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 def tail(*options: str) -> Iterator[tuple[subprocess.Popen, list[str]]]:
     """A running tail that listens, and its lines so far."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "local.cli", "events", *options],
+        [sys.executable, "-m", "tools.cli", "events", *options],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
         stdout=subprocess.PIPE,
@@ -113,7 +113,7 @@ def test_it_can_end_by_itself():
 @pytest.mark.local_only("it is about a local cloud that does not run")
 def test_without_a_shop_it_says_what_to_do():
     answer = subprocess.run(
-        [sys.executable, "-m", "local.cli", "events"],
+        [sys.executable, "-m", "tools.cli", "events"],
         cwd=ROOT,
         env=os.environ | {"SETPIECES_AWS_PORT": "1", "SETPIECES_STAGE": "local"},
         capture_output=True,

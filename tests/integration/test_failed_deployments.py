@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from local import deploy
-from local.declared import pieces
-from local.shop import eventually, unique
+from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tools import deploy
+from tools.client import eventually, unique
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import feed_samples, feeds
-from local.dead_letters import looking, queues, redrive
-from local.shop import Shop, eventually, fetch, new_basket_id, unique
+from tools import feed_samples, feeds
+from tools.client import Shop, eventually, fetch, new_basket_id, unique
+from tools.dead_letters import looking, queues, redrive
 
 TYPES = ("product", "pricing", "sku")
 

@@ -17,10 +17,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from local.shop import Shop, eventually
 from tests.hostile import BROKEN, STRINGS, duplicated, mutations, written
 from tests.integration.routes import OPTIONAL, Attempt, Route, ready, routes
 from tests.integration.stored import contents
+from tools.client import Shop, eventually
 
 ROUTES = routes()
 # Every place of a body gets each seventh hostile value, beginning with another one for each route.

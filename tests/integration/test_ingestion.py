@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from local.dead_letters import looking, queues, redrive
-from local.declared import pieces
-from local.drivers.ingestion import delivered_lines, event_count, failed_records, objects
-from local.shop import FLOW_SECONDS, Shop, eventually, patiently, unique
+from model.templates import pieces
 from tests.hostile import BROKEN, mutations
 from tests.integration.event_requests import MANY, ONE, made, send
+from tools.client import FLOW_SECONDS, Shop, eventually, patiently, unique
+from tools.dead_letters import looking, queues, redrive
+from tools.drivers.ingestion import delivered_lines, event_count, failed_records, objects
 
 EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
 CLIENTS = 8

@@ -1,6 +1,6 @@
 """The life of every piece: created, destroyed, created again until its last resource fails, rolled back, and created again.
 
-In an empty cloud of its own, which makes nothing under a name that is taken (``local.names``). Templates are packaged as
+In an empty cloud of its own, which makes nothing under a taken name (``local.emulator.names``). Templates are packaged as
 ``make watch`` does it, with a stub for the layer: no function has to work here. Each piece is a stack of its own, as
 ``make deploy PIECE=`` makes it, and the shop nests all of them. Under which roles a stage lives, test_stage_life.py shows.
 """
@@ -18,15 +18,15 @@ from typing import Any
 
 import pytest
 
-from local import deploy
-from local.declared import pieces
-from local.names import NAMED, given
-from local.package import Upload, artifact, package, uploader, zipped
-from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
-from local.shop import eventually, unique
-from local.sources import APPLICATION, LAYER, Reference, read
+from local.cloud.package import Upload, artifact, package, uploader, zipped
+from local.emulator.names import NAMED, given
+from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+from model.sources import APPLICATION, LAYER, Reference, read
+from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tools import deploy
+from tools.client import eventually, unique
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 

@@ -7,8 +7,8 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from local.drivers.customers import platform_record, sign_up
-from local.shop import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, patiently, unique
+from tools.drivers.customers import platform_record, sign_up
 
 
 def sign_in(shop: Shop, person: dict, **changes) -> httpx.Response:

@@ -7,7 +7,7 @@ import pytest
 
 from foundation import clients, workflow
 from foundation.clients import InvocationFailed
-from local.shop import Shop, eventually
+from tools.client import Shop, eventually
 
 
 @pytest.mark.parametrize("name", sorted(workflow.REQUESTS))

@@ -8,7 +8,7 @@ import pytest
 
 from bench import operations
 from bench.measurement import scheduled
-from local.settings import ROOT
+from model.settings import ROOT
 from tests.integration.other_cloud import other_cloud
 
 pytestmark = pytest.mark.local_only("it counts calls in a local cloud of its own")

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local.feeds import admin
-from local.shop import Shop, eventually, unique
 from tests.integration.browsers import browser, page_text, sign_in
 from tests.integration.checkouts import body, ended, fill_basket, session_of, submit
+from tools.client import Shop, eventually, unique
+from tools.feeds import admin
 
 ARCHITECTURE, EVENTS = "/operations/v1/architecture", "/operations/v1/events"
 
@@ -39,7 +39,7 @@ def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, st
     prefix = f"setpieces-{shop.stage}-"
     pages = shop.aws("sqs").get_paginator("list_queues").paginate(QueueNamePrefix=prefix)
     there = {url.rpartition("/")[2].removeprefix(prefix) for page in pages for url in page.get("QueueUrls", [])}
-    # ``make events`` (local/events.py) may have a queue on the bus, which belongs to no service.
+    # ``make events`` (tools/events.py) may have a queue on the bus, which belongs to no service.
     assert set(queues(shop, session)) == {name for name in there if not name.startswith("tail-")}
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from local import trace
-from local.drivers.customers import sign_up
-from local.shop import Shop, eventually, patiently, unique
 from tests.integration.checkouts import ADDRESS, body, ended, fill_basket, inside, session_of, status, submit
 from tests.integration.spokes import drained
 from tests.integration.strangers import stranger
+from tools import trace
+from tools.client import Shop, eventually, patiently, unique
+from tools.drivers.customers import sign_up
 
 
 @pytest.fixture

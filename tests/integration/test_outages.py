@@ -1,7 +1,7 @@
 """In an outage the expected alarms go off, and no others: on the metrics that AWS would publish, with what it leaves out.
 
 The alarms are those that the shop deployed. ``tests/templates/outages.yaml`` says what is published. A simulation (see
-``local.service_metrics``) has these values at all times, so the state of an alarm does not depend on when it is looked at.
+``local.emulator.service_metrics``) has these values at all times, so the state of an alarm does not depend on when it is read.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from local.declared import pieces
-from local.settings import REGION
-from local.shop import Shop, eventually
+from model.settings import REGION
+from model.templates import pieces
 from tests.integration.alarm_topic import listening
 from tests.templates import outages
 from tests.templates.outages import Outage, Resource
+from tools.client import Shop, eventually
 
 pytestmark = pytest.mark.local_only("it publishes metrics in the place of AWS services, and sets off every alarm")
 

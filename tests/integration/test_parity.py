@@ -30,12 +30,13 @@ from botocore.exceptions import ClientError
 from ministack.core import lambda_runtime
 from ministack.services import alb
 
-from local import corrections, emulator_client
+from local import emulator_client
 from local.credentials import ROOT_ACCESS_KEY_ID
-from local.settings import ACCOUNT_ID, REGION, ROOT
-from local.shop import eventually, unique
+from local.emulator import corrections
+from model.settings import ACCOUNT_ID, REGION, ROOT
 from tests.integration.two_emulators import CORRECTED, PLAIN, Cloud, allow, running
 from tests.present import present
+from tools.client import eventually, unique
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 
@@ -638,7 +639,8 @@ def test_raw_queries(corrected: Cloud):
 def counted(correction: str, code: str) -> tuple[int, int]:
     """What ``code`` prints, within the plain emulator's modules and within the corrected ones: work is counted, not timed."""
     apply = (
-        f"from local import corrections; next(c for c in corrections.CORRECTIONS if c.name == '{correction}').apply()"
+        "from local.emulator.corrections import CORRECTIONS; "
+        f"next(c for c in CORRECTIONS if c.name == '{correction}').apply()"
     )
 
     def printed(source: str) -> int:

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, patiently, unique
 from tests.integration.strangers import stranger
+from tools.client import Shop, eventually, patiently, unique
 
 SYSTEMS = ("commerce", "identity", "rewards", "tax", "payments", "sap", "content")
 CLIENTS = 16

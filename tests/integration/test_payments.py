@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from local.events import listening, received
-from local.shop import Shop, eventually, new_basket_id, patiently, unique
 from setpieces.events import derived_id
 from tests.integration.spokes import about, customer_id, dead_letters, drained, next_order_number, put, waiting
+from tools.client import Shop, eventually, new_basket_id, patiently, unique
+from tools.events import listening, received
 
 SUBMIT = ("CHECKOUT", "ORDER", "SUBMIT")
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from local.settings import STAGE
-from local.shop import Shop, eventually, unique
+from model.settings import STAGE
 from tests.integration.consumers import consumers
+from tools.client import Shop, eventually, unique
 
 
 @pytest.mark.parametrize(("queue", "letters"), consumers())

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from hishel.httpx import CacheClient
 
-from local import redirects
-from local.shop import Shop, eventually, unique
 from tests.hostile import STRINGS
+from tools import redirects
+from tools.client import Shop, eventually, unique
 
 pytestmark = pytest.mark.local_only("it publishes rules over those of the stage, and the CDN keeps answers for hours")
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from local.cli import cli
-from local.declared import iter_resources
-from local.deploy import SAM_COMMAND
-from local.settings import ACCOUNT_ID, REGION, ROOT, SAM, STACK, STATE, aws_environment
-from local.shop import Shop
+from local.settings import SAM, STACK, STATE, aws_environment
+from model.settings import ACCOUNT_ID, REGION, ROOT
+from model.templates import iter_resources
+from tools.cli import cli
+from tools.client import Shop
+from tools.deploy import SAM_COMMAND
 
 pytestmark = pytest.mark.local_only("samples name buckets that do not exist: AWS denies access to those")
 
@@ -118,7 +119,7 @@ def test_sam_remote_invoke_finds_a_function_by_its_path_in_the_shop(shop: Shop):
 READ = """
 import json, sys, yaml
 from pathlib import Path
-vars(yaml).update(SafeLoader=yaml.CSafeLoader)  # as local/sam.py does
+vars(yaml).update(SafeLoader=yaml.CSafeLoader)  # as tools/sam.py does
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1])
@@ -148,7 +149,7 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
 def test_a_handler_runs_in_a_debugger_against_the_running_shop():
     """What VS Code launches for the handler that is open."""
     handler = ROOT / "functions" / "basket" / "basket" / "handlers" / "show_basket.py"
-    command = [sys.executable, "-m", "local.cli", "debug", str(handler)]
+    command = [sys.executable, "-m", "tools.cli", "debug", str(handler)]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout[done.stdout.index("\n{\n") if "\n{\n" in done.stdout else 0 :])["statusCode"] in (
         200,
@@ -157,7 +158,7 @@ def test_a_handler_runs_in_a_debugger_against_the_running_shop():
 
 
 def test_the_debugger_takes_handlers_only():
-    command = [sys.executable, "-m", "local.cli", "debug", str(ROOT / "local" / "debug.py")]
+    command = [sys.executable, "-m", "tools.cli", "debug", str(ROOT / "local" / "cloud" / "debug.py")]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is not a handler" in done.stderr

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from local.seed import seed
-from local.shop import Shop, samples_file
+from tools.client import Shop, samples_file
+from tools.seed import seed
 
 
 def test_the_role_of_the_tests_can_seed_a_stage(shop: Shop, tmp_path: Path):

@@ -10,11 +10,11 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from local.counters import FLOORS, raise_sequences
 from local.credentials import ROOT_ACCESS_KEY_ID
-from local.shop import Shop, unique
 from tests.integration.strangers import stranger
 from tests.present import present
+from tools.client import Shop, unique
+from tools.counters import FLOORS, raise_sequences
 
 NEXT = "/sequences/v1/sequences/order/next"
 LEASE = "/sequences/v1/sequences/order/lease"

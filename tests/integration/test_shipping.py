@@ -5,9 +5,7 @@ from functools import partial
 
 import pytest
 
-from local.dead_letters import DeadLetter, looking, queues, redrive
-from local.routing import consumers
-from local.shop import Shop, eventually
+from model.routing import consumers
 from tests.integration.spokes import (
     about,
     customer_id,
@@ -19,6 +17,8 @@ from tests.integration.spokes import (
     put,
     waiting,
 )
+from tools.client import Shop, eventually
+from tools.dead_letters import DeadLetter, looking, queues, redrive
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 QUEUE, DEAD = "shipping-shipments.fifo", "shipping-shipments-dlq.fifo"

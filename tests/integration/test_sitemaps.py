@@ -11,15 +11,15 @@ import hishel
 import pytest
 from hishel.httpx import CacheClient
 
-from local.feeds import admin
-from local.shop import Shop, eventually, patiently, unique
-from local.sitemaps import PATH, ended, start
 from sitemaps.domain.checks import parse_locations
 from tests.integration.alarm_topic import listening
 from tests.integration.checkouts import session_of
 from tests.integration.crawler import PATIENCE, crawl, get
 from tests.integration.products import put_product
 from tests.integration.schedules import fired_now
+from tools.client import Shop, eventually, patiently, unique
+from tools.feeds import admin
+from tools.sitemaps import PATH, ended, start
 
 CRAWLERS = 4
 

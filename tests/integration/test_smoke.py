@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner, Result
 
-from local import smoke
-from local.demo import Journey
-from local.shop import Shop, eventually
+from tools import smoke
+from tools.client import Shop, eventually
+from tools.demo import Journey
 
 ALARM = "setpieces-{stage}-smoke-test"
 

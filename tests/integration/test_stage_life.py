@@ -19,12 +19,12 @@ import boto3
 import pytest
 import yaml
 
-from local import deploy, destroy
-from local.settings import ACCOUNT_ID, REGION, ROOT, STAGE
-from local.sources import APPLICATION, SHOP, read
+from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+from model.sources import APPLICATION, SHOP, read
 from tests.integration.deployments import Sessions
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 from tests.present import present
+from tools import deploy, destroy
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 

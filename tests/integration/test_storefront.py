@@ -14,13 +14,15 @@ import httpx
 import pytest
 from hishel.httpx import CacheClient
 
-from local import storefront
-from local.accounts import newest_token
-from local.processes import STOREFRONT, answering
-from local.settings import AWS_ENDPOINT, HOST, ROOT
-from local.shop import Shop, eventually, fetch, unique
-from local.start import session as cloud_session
+from local.cloud import storefront
+from local.cloud.processes import STOREFRONT
+from local.cloud.start import session as cloud_session
+from local.ports import answering
+from local.settings import AWS_ENDPOINT, HOST
+from model.settings import ROOT
 from tests.integration.browsers import browser, page_text, sign_in
+from tools.accounts import newest_token
+from tools.client import Shop, eventually, fetch, unique
 
 pytestmark = pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.shop import Shop, eventually, patiently
 from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.integration.strangers import stranger
+from tools.client import Shop, eventually, patiently
 
 
 def request_quotation(shop: Shop, **changes: Any) -> httpx.Response:

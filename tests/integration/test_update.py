@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from local.settings import ROOT
-from local.shop import Shop, eventually, unique
+from model.settings import ROOT
 from tests.integration.checkouts import body, ended, fill_basket, status, submit
 from tests.integration.other_cloud import Other, other_cloud
+from tools.client import Shop, eventually, unique
 
 pytestmark = pytest.mark.local_only("it updates a local cloud of its own")
 
@@ -48,8 +48,8 @@ def before(tmp_path: Path) -> Path:
 
 
 def command_line(checkout: Path) -> str:
-    """The module behind `make start` of a checkout; it was ``local.cloud`` before there was one command line."""
-    return "local.cli" if (checkout / "local" / "cli.py").exists() else "local.cloud"
+    """The module of the command line of a checkout: ``local.cli`` before it moved to ``tools``."""
+    return "tools.cli" if (checkout / "tools" / "cli.py").exists() else "local.cli"
 
 
 def holding_data(shop: Shop) -> dict[tuple[str, str], str]:
@@ -85,7 +85,7 @@ def test_an_update_loses_nothing(other: Other, before: Path):
     stores, last = holding_data(shop), next_number(shop)
     other.run(before, command_line(before), "stop")
 
-    other.run(ROOT, "local.cli", "start")
+    other.run(ROOT, "tools.cli", "start")
     shop = other.shop  # its credentials may be new, too
     after = holding_data(shop)
     assert stores

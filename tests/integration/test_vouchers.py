@@ -14,11 +14,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.drivers.customers import session_headers
-from local.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
-from local.mail import outbox
-from local.settings import REGION
-from local.shop import Shop, eventually, fetch, patiently, unique
+from model.settings import REGION
+from tools.client import Shop, eventually, fetch, patiently, unique
+from tools.drivers.customers import session_headers
+from tools.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
+from tools.mail import outbox
 
 SIZES = (1, 24, 5_001)
 # In milliseconds, as CloudWatch Logs counts.

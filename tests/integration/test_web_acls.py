@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local import storefront
+from local.cloud import storefront
+from local.cloud.start import session as cloud_session
 from local.settings import AWS_ENDPOINT, FRONT_DOOR
-from local.start import session as cloud_session
 
 pytestmark = pytest.mark.local_only("it lowers the limits of the front door")
 

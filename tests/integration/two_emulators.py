@@ -18,14 +18,15 @@ import httpx
 from botocore.config import Config
 
 from local import emulator_client
-from local.clone import free_ports
+from local.cloud.clone import free_ports
+from local.cloud.processes import EMULATOR
+from local.cloud.start import install_lambda_runtime
 from local.credentials import ROOT_ACCESS_KEY_ID, root_secret
-from local.processes import EMULATOR
-from local.settings import ACCOUNT_ID, HOST, LAMBDA_PYTHON, REGION, ROOT
-from local.shop import FLOW_SECONDS, eventually, unique
-from local.start import install_lambda_runtime
+from local.settings import HOST, LAMBDA_PYTHON
+from model.settings import ACCOUNT_ID, REGION, ROOT
+from tools.client import FLOW_SECONDS, eventually, unique
 
-PLAIN, CORRECTED = "ministack", "local.emulator"
+PLAIN, CORRECTED = "ministack", "local.emulator.server"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 ENDED = ("COMPLETE", "FAILED")
 

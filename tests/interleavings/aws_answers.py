@@ -12,7 +12,7 @@ from botocore.response import StreamingBody
 from moto.events.models import EventPattern
 from moto.events.utils import EventMessageType
 
-from local.settings import REGION
+from model.settings import REGION
 from tests import deployed
 from tests.interleavings.state import Message, State
 

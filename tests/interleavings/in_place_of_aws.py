@@ -18,7 +18,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 from feeds.domain import records
-from local.settings import REGION, ROOT
+from model.settings import REGION, ROOT
 from setpieces import aws, connections, observability, settings
 from tests import deployed
 from tests.interleavings.module_globals import global_names

@@ -4,7 +4,7 @@ import gzip
 import json
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import aws
 from tests import deployed
 from tests.faults import Crash

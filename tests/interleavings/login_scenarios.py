@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 from tests import deployed
 from tests.faults import Crash
 from tests.interleavings.scenario import Invariant, Scenario

@@ -7,14 +7,14 @@ from typing import Any
 
 from feeds.repository import circuit
 from feeds.workflow import circuit as workflow
-from local import feed_samples
-from local.settings import ROOT
+from model.settings import ROOT
 from tests import deployed
 from tests.faults import Crash, Fault
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Bounds, Run
 from tests.interleavings.state import Message
 from tests.interleavings.world import World
+from tools import feed_samples
 
 # --- feeds ---
 BUCKET, RECORDS = "feeds.Bucket", "feed-pipeline.RecordsQueue"

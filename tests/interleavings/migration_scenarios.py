@@ -4,7 +4,7 @@ import json
 import time
 from functools import partial
 
-from local.settings import ROOT
+from model.settings import ROOT
 from tests.interleavings.partner_scenarios import CUSTOMER
 from tests.interleavings.scenario import Invariant, Scenario
 from tests.interleavings.scheduler import Run

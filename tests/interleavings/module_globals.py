@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from local.settings import REGION
+from model.settings import REGION
 from setpieces import aws
 from setpieces.dynamodb_types import to_item
 from tests.interleavings.module_globals import global_values, set_globals

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from local.declared import definition, name_of, pieces
-from local.gateway import mapping
+from apigw_executor import mapping
+from model.templates import definition, name_of, pieces
 from setpieces import aws, connections
 from tests import deployed
 from tests.faults import Crash, Fault, server_error

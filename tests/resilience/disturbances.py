@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.drivers.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
-from local.drivers.promises import Promises
-from local.drivers.queues import depths, is_dead
-from local.shop import Shop, eventually
 from tests.resilience.journeys import Client, request_status
+from tools.client import Shop, eventually
+from tools.drivers.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
+from tools.drivers.promises import Promises
+from tools.drivers.queues import depths, is_dead
 
 
 def configure_deliveries(shop: Shop, method: str, **settings: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def configure_deliveries(shop: Shop, method: str, **settings: Any) -> dict[str, 
 
 @contextmanager
 def disturbed_deliveries(shop: Shop, **settings: Any) -> Iterator[None]:
-    """Disturb deliveries during the block; ``local.deliveries`` documents the settings."""
+    """Disturb deliveries during the block; ``local.emulator.delivery_chaos`` documents the settings."""
     configure_deliveries(shop, "PUT", **settings)
     try:
         yield

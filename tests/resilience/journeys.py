@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 
-from local import feed_samples
-from local.accounts import mailed_token
-from local.drivers import vouchers
-from local.drivers.promises import Customer, Feed, Order, Promises
-from local.publish import resources
-from local.shop import Shop, new_basket_id, unique
+from local.cloud.publish import resources
+from tools import feed_samples
+from tools.accounts import mailed_token
+from tools.client import Shop, new_basket_id, unique
+from tools.drivers import vouchers
+from tools.drivers.promises import Customer, Feed, Order, Promises
 
 ADDRESS = {"city": "Berlin", "postal_code": "10115", "country": "DE"}
 # How long a client retries. After all workers were killed, a machine with two cores needs a while.

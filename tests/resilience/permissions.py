@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.publish import resources
-from local.shop import Shop
+from local.cloud.publish import resources
+from tools.client import Shop
 
 
 def role_of(service: str, *fragments: str) -> str:

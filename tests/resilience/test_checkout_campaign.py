@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
-from local.drivers.invariants import SETTLE_SECONDS, hold
-from local.drivers.promises import Promises
-from local.events import listening, received
-from local.processes import kill_workers
-from local.shop import Shop, eventually, new_basket_id, patiently, unique
+from local.cloud.processes import kill_workers
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, place_order, request_status
+from tools.client import Shop, eventually, new_basket_id, patiently, unique
+from tools.drivers.invariants import SETTLE_SECONDS, hold
+from tools.drivers.promises import Promises
+from tools.events import listening, received
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16

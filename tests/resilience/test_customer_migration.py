@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from local.drivers.invariants import hold
-from local.drivers.promises import Customer, Promises
-from local.drivers.queues import depths, is_dead
-from local.shop import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, patiently, unique
+from tools.drivers.invariants import hold
+from tools.drivers.promises import Customer, Promises
+from tools.drivers.queues import depths, is_dead
 
 SIGNUPS = int(os.environ.get("SETPIECES_SIGNUPS", "150"))
 SEED = 5

@@ -18,13 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local import dead_letters
-from local.drivers.invariants import SETTLE_SECONDS, Violations, left, readable
-from local.drivers.promises import Promises
-from local.drivers.queues import depths, is_dead
-from local.processes import EMULATOR, kill_workers
+from local.cloud.processes import EMULATOR, kill_workers
 from local.settings import STATE
-from local.shop import Shop, eventually, unique
 from tests.integration.consumers import consumers
 from tests.resilience.disturbances import configure_deliveries, wait_until_idle
 from tests.resilience.journeys import (
@@ -37,6 +32,11 @@ from tests.resilience.journeys import (
     walk,
 )
 from tests.resilience.seed import SEED, TORTURE
+from tools import dead_letters
+from tools.client import Shop, eventually, unique
+from tools.drivers.invariants import SETTLE_SECONDS, Violations, left, readable
+from tools.drivers.promises import Promises
+from tools.drivers.queues import depths, is_dead
 
 TIMES = 5 if TORTURE else 1
 REPORT = STATE / "reports" / "delivery-campaign.md"

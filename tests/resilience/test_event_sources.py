@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.settings import REGION
-from local.shop import Shop, eventually, unique
+from model.settings import REGION
+from tools.client import Shop, eventually, unique
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from local import emulator_client
-from local.drivers.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
-from local.drivers.promises import Promises
-from local.faults import KINDS
-from local.processes import kill_workers
+from local.cloud.processes import kill_workers
+from local.emulator.faults import KINDS
 from local.settings import STATE
-from local.shop import Shop
 from tests.resilience.journeys import walk
 from tests.resilience.seed import SEED, TORTURE
+from tools.client import Shop
+from tools.drivers.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
+from tools.drivers.promises import Promises
 
 # (seed, kinds of faults): in a round, each call fails in one of its ways.
 ROUNDS = [(SEED + number, (kind,)) for number in range(2) for kind in KINDS] if TORTURE else [(SEED, tuple(KINDS))]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from local import feed_samples, feeds
-from local.processes import kill_workers
-from local.shop import Shop, eventually, unique
+from local.cloud.processes import kill_workers
 from tests.resilience.journeys import feed_line
+from tools import feed_samples, feeds
+from tools.client import Shop, eventually, unique
 
 RECORDS = int(os.environ.get("SETPIECES_FEED", "500"))
 SEED = int(os.environ.get("SETPIECES_SEED", "20191202"))

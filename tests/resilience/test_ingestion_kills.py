@@ -2,11 +2,11 @@
 
 import json
 
-from local.drivers.invariants import hold
-from local.drivers.promises import Promises
-from local.processes import kill_workers
-from local.shop import Shop, eventually, unique
+from local.cloud.processes import kill_workers
 from tests.integration.event_requests import MANY, ONE, made, send
+from tools.client import Shop, eventually, unique
+from tools.drivers.invariants import hold
+from tools.drivers.promises import Promises
 
 ROUNDS = 6
 BATCH = 25

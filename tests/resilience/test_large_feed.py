@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local import feed_samples, feeds
-from local.memory import Memory
-from local.shop import Shop, unique
+from local.cloud.memory import Memory
+from tools import feed_samples, feeds
+from tools.client import Shop, unique
 
 MEGABYTES = int(os.environ.get("SETPIECES_FEED_MB", "40"))
 # Only known members of a record are sent to the platform; suppliers add others.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.shop import Shop, eventually, new_basket_id
 from tests.resilience.permissions import role_of, without_permission
+from tools.client import Shop, eventually, new_basket_id
 
 
 def test_a_sequence_returns_500_without_update_item(shop: Shop):

@@ -12,10 +12,10 @@ import pytest
 
 from bench import black_friday
 from bench.black_friday import Load
-from local.drivers.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
-from local.drivers.promises import Order, Promises
-from local.publish import resources
-from local.shop import Shop, new_basket_id
+from local.cloud.publish import resources
+from tools.client import Shop, new_basket_id
+from tools.drivers.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
+from tools.drivers.promises import Order, Promises
 
 # Twenty customers at most, for twenty seconds; the throttle is so low that any machine sheds some requests.
 SMOKE = Load(seed=9, minutes=1 / 3, users=2, throttles=0.003, think_seconds=0.3, check_outs=11)

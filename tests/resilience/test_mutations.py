@@ -17,13 +17,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local import feeds
-from local.drivers import invariants, vouchers
-from local.drivers.ingestion import delivered_lines, event_count
-from local.drivers.invariants import Invariant, Violations, hold, logged, violations
-from local.drivers.promises import Order, Promises
-from local.drivers.queues import depths, is_dead
-from local.shop import Shop, eventually
 from tests.integration.spokes import dead_letters
 from tests.resilience.disturbances import (
     disturbed_deliveries,
@@ -43,6 +36,13 @@ from tests.resilience.journeys import (
     request_status,
     update_from_platform,
 )
+from tools import feeds
+from tools.client import Shop, eventually
+from tools.drivers import invariants, vouchers
+from tools.drivers.ingestion import delivered_lines, event_count
+from tools.drivers.invariants import Invariant, Violations, hold, logged, violations
+from tools.drivers.promises import Order, Promises
+from tools.drivers.queues import depths, is_dead
 
 LIVE = "live"
 REPORT_FAILURES = ["ReportBatchItemFailures"]

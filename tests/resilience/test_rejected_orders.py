@@ -2,9 +2,9 @@
 
 import json
 
-from local.shop import Shop, eventually
 from tests.integration.checkouts import body, ended, fill_basket, inside, status, submit
 from tests.integration.spokes import dead_letters, place
+from tools.client import Shop, eventually
 
 
 def list_rejected_orders(shop: Shop) -> set[str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from local.feeds import admin
-from local.settings import ROOT
-from local.shop import Shop, eventually, unique
-from local.sitemaps import ended, start
+from model.settings import ROOT
 from tests.integration.crawler import PATIENCE, crawl
 from tests.integration.products import put_product
+from tools.client import Shop, eventually, unique
+from tools.feeds import admin
+from tools.sitemaps import ended, start
 
 # States of a run that publishes a release, in order.
 BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "Release"]

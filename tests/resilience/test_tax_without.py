@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local.shop import Shop, eventually
 from orders.clients import tax
 from tax.repository import circuit
 from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.resilience.permissions import role_of, without_permission
+from tools.client import Shop, eventually
 
 
 def quote(shop: Shop) -> httpx.Response:

@@ -10,10 +10,10 @@ from functools import partial
 
 import pytest
 
-from local.drivers.customers import session_headers
-from local.drivers.vouchers import create_batch, download_file, wait_for_batch
-from local.processes import kill_workers
-from local.shop import Shop, eventually
+from local.cloud.processes import kill_workers
+from tools.client import Shop, eventually
+from tools.drivers.customers import session_headers
+from tools.drivers.vouchers import create_batch, download_file, wait_for_batch
 
 VOUCHERS = int(os.environ.get("SETPIECES_VOUCHERS", "20000"))
 # Killed steps are retried after 2 s, 4 s ...; the rest is processing time.

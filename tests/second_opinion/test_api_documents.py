@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import iter_resources
+from model.templates import iter_resources
 from tests.second_opinion import tools
 
 REDOCLY = "@redocly/cli@2.77.0"

@@ -21,11 +21,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from local.clone import free_ports
-from local.settings import HOST, REGION
-from local.shop import eventually
+from local.cloud.clone import free_ports
+from local.settings import HOST
+from model.settings import REGION
 from tests.integration.two_emulators import CORRECTED, running
 from tests.second_opinion.tools import npm
+from tools.client import eventually
 
 DYNALITE = "dynalite@4.0.0"
 HERE = Path(__file__).parent

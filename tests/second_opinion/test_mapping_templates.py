@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from local.declared import pieces
-from local.gateway.responses import KINDS, GatewayError
-from local.gateway.responses import render as render_gateway_response
+from apigw_executor.responses import KINDS, GatewayError
+from apigw_executor.responses import render as render_gateway_response
+from model.templates import pieces
 from tests.hostile import BROKEN, LITERALS, STRINGS, mutations
 from tests.second_opinion.velocity_engine import Rendering, Result, by_gateway, by_velocity
 from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.declared import Piece, pieces
-from local.settings import REGION
+from model.settings import REGION
+from model.templates import Piece, pieces
 from tests.second_opinion import tools
 
 # The latter is what the former imports and does not name.
@@ -21,7 +21,7 @@ for text in json.load(sys.stdin):
     found = analyze_policy_string(text).findings
     print(json.dumps(sorted({(one.issue, str(one.detail)) for one in found})))
 """
-# What an ARN of each type looks like: the placeholders of ``local.declared`` name the resource, and not in AWS's form.
+# What an ARN of each type looks like: the placeholders of ``model.templates`` name the resource, and not in AWS's form.
 ARNS = {
     "AWS::DynamoDB::Table": "dynamodb:{here}:table/{name}",
     "AWS::ECR::Repository": "ecr:{here}:repository/{name}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, definition
+from model.templates import Piece, definition
 from tests.second_opinion import tools
 from tests.templates.state_machines import IDS, MACHINES, scopes, substitutions, tasks
 

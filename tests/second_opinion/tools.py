@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 TOOLS = ROOT / ".local" / "second-opinion"
 # What Apache Velocity and Jayway JsonPath need to run: Debian's and Ubuntu's packages, and the jars in them.

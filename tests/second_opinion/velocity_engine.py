@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.gateway import json_text, mapping
+from apigw_executor import json_text, mapping
 from tests.second_opinion import tools
 
 FAULT = "the rendering faults"

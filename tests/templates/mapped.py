@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.declared import Piece, pieces
-from local.gateway.document import Document, Integration, IntegrationResponse, Operation
-from local.gateway.responses import Lookup
+from apigw_executor.document import Document, Integration, IntegrationResponse, Operation
+from apigw_executor.responses import Lookup
+from model.templates import Piece, pieces
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import find
 from hypothesis import strategies as st
 
-from local.declared import pieces
-from local.gateway.messages import Request
-from local.gateway.models import check_body
-from local.gateway.responses import GatewayError
+from apigw_executor.messages import Request
+from apigw_executor.models import check_body
+from apigw_executor.responses import GatewayError
+from model.templates import pieces
 from tests.hostile import sample
 from tests.templates.mapped import Mapped
 

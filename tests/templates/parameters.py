@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from local import deploy
-from local.declared import pieces
+from model.templates import pieces
+from tools import deploy
 
 SHOP = pieces()["shop"].source
 

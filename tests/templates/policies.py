@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.declared import iter_resources, pieces
-from local.grants import grants, role_documents
-from local.integration_role import integration_roles
+from local.cloud.integration_role import integration_roles
+from model.grants import grants, role_documents
+from model.templates import iter_resources, pieces
 
 # Bootstraps an account: CloudFormation must be able to make whatever templates declare. What it makes is bounded, see
 # test_delivery_roles.py.

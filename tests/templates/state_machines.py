@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from local.declared import Piece, pieces
+from model.templates import Piece, pieces
 
 MACHINES = [
     (piece, name)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.declared import Piece, definition, iter_resources, name_of, pieces
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import Piece, definition, iter_resources, name_of, pieces
 from tests.templates import outages
 from tests.templates.outages import OURS, PUBLISHED
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import pieces
+from model.templates import pieces
 
 AUDIT = pieces()["audit"]
 FILTERS = AUDIT.of_type("AWS::Logs::MetricFilter")

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from local.declared import iter_resources
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import iter_resources
 
 CONTAINERS = [
     pytest.param(task, container, id=f"{piece.service} {container['Name']}")

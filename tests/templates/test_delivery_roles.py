@@ -4,9 +4,9 @@ from fnmatch import fnmatchcase
 
 import yaml
 
-from local.declared import iter_resources, pieces
-from local.grants import allows, as_list, grants, role_documents, statements
-from local.settings import ACCOUNT_ID, ROOT
+from model.grants import allows, as_list, grants, role_documents, statements
+from model.settings import ACCOUNT_ID, ROOT
+from model.templates import iter_resources, pieces
 from tests.templates.policies import BOOTSTRAP, identity_policies, integration_test_grants
 
 

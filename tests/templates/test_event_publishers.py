@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.declared import iter_resources
-from local.grants import as_list, role_policies, statements
-from local.routing import Route, producers, routes, samples, takes
-from local.settings import STAGE
+from model.grants import as_list, role_policies, statements
+from model.routing import Route, producers, routes, samples, takes
+from model.settings import STAGE
+from model.templates import iter_resources
 
 # They may speak for every service: tests put events on the bus as its services do. No stage that customers use has them.
 TESTS = {"delivery"}

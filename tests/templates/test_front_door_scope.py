@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, pieces
+from model.templates import Piece, pieces
 
 STAGE = {
     "AccessLogSetting",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway import mapping
+from apigw_executor import mapping
 from tests.templates.mapped import RESPONSES, Mapped
 from tests.templates.mapping_inputs import context
 

@@ -15,11 +15,11 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from local.declared import definition, iter_resources, pieces
-from local.grants import role_documents
-from local.settings import REGION
-from local.settings import STAGE as LOCAL
-from local.stages import STAGES
+from model.grants import role_documents
+from model.settings import REGION
+from model.settings import STAGE as LOCAL
+from model.templates import definition, iter_resources, pieces
+from tools.stages import STAGES
 
 LIMITS = {limit["name"]: limit for limit in yaml.safe_load(Path(__file__).with_name("limits.yaml").read_text())}
 # https://docs.aws.amazon.com/general/latest/gr/rande.html

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.declared import pieces
-from local.gateway import mapping
-from local.gateway.messages import media_type
-from local.gateway.responses import KINDS, GatewayError
-from local.gateway.responses import render as render_gateway_response
+from apigw_executor import mapping
+from apigw_executor.messages import media_type
+from apigw_executor.responses import KINDS, GatewayError
+from apigw_executor.responses import render as render_gateway_response
+from model.templates import pieces
 from tests.hostile import BROKEN, STRINGS, mutations
 from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
 from tests.templates.mapping_inputs import (

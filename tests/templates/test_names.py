@@ -1,8 +1,8 @@
 """Names: what a template names itself can be made again, after a creation that failed and after a destroy.
 
 Which properties name a resource, AWS's own schemas say, which cfn-lint brings along: those of its identifiers that are given
-and not generated. Of types with another identifier, such as an ARN, ``local.names`` knows the name. That every piece is in
-fact created again, tests/integration/test_lives.py shows.
+and not generated. Of types with another identifier, such as an ARN, ``local.emulator.names`` has the name.
+``tests/integration/test_lives.py`` creates every piece again.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from local.declared import pieces
-from local.names import NAMED, given
-from local.settings import REGION
+from local.emulator.names import NAMED, given
+from model.settings import REGION
+from model.templates import pieces
 
 KEEP = {"Retain", "RetainExceptOnCreate", "Snapshot"}
 # (service, logical id): why its name may stay in use, and which code adopts what is there.

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from local import iam_report
-from local.declared import Piece, iter_resources, name_of, pieces
-from local.grants import as_list, role_grants, senders, statements, trusted
+from local.campaigns import iam_report
+from model.grants import as_list, role_grants, senders, statements, trusted
+from model.templates import Piece, iter_resources, name_of, pieces
 from tests.templates.policies import PIECES
 
 # Who assumes the roles named by these properties.

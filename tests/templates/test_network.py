@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, iter_resources, name_of
+from model.templates import Piece, iter_resources, name_of
 
 # AWS's list com.amazonaws.global.cloudfront.origin-facing in eu-central-1, the region of every stage in samconfig.toml.
 CLOUDFRONT = "pl-a3a144ca"

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.mapping import render
-from local.settings import ROOT
+from apigw_executor.mapping import render
+from model.settings import ROOT
 from orders.domain.statuses import PROCESSING, STATUSES
 from setpieces.dynamodb_types import to_item
 from tests.deployed import tables

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from local import deploy
-from local.declared import pieces
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import pieces
 from tests.contract.pages import PAGES
 from tests.templates.parameters import NESTED, SHOP, references, service
+from tools import deploy
 
 LIMITS = ("Default", "MinValue", "MaxValue", "AllowedValues", "AllowedPattern")
 # Parameters that two templates have, each for itself.

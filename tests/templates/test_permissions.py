@@ -17,9 +17,9 @@ import yaml
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from local.declared import iter_resources, pieces
-from local.grants import allows, as_list, grants, role_documents, statements, trusted
-from local.settings import ACCOUNT_ID, REGION, STAGE
+from model.grants import allows, as_list, grants, role_documents, statements, trusted
+from model.settings import ACCOUNT_ID, REGION, STAGE
+from model.templates import iter_resources, pieces
 
 DATA = yaml.safe_load(Path(__file__).with_name("permissions.yaml").read_text())
 # An administrator deploys it, without CloudFormation's role.

@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from local.declared import Piece, iter_resources, pieces
-from local.grants import as_list, role_documents, statements
-from local.settings import ACCOUNT_ID
+from model.grants import as_list, role_documents, statements
+from model.settings import ACCOUNT_ID
+from model.templates import Piece, iter_resources, pieces
 from tests.templates.policies import BOOTSTRAP, PIECES, identity_policies, integration_test_grants
 
 # A `*` resource is right only where AWS knows no resource for the action, or the policy is the resource's own.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
-from local.declared import pieces
+from model.templates import pieces
 from setpieces.json_body import JsonBody
 
 # The simulators check bodies by themselves.

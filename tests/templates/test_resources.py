@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, iter_resources, name_of, pieces
-from local.gateway.document import Operation
-from local.grants import as_list
-from local.settings import ROOT
+from apigw_executor.document import Operation
 from login import clients
+from model.grants import as_list
+from model.settings import ROOT
+from model.templates import Piece, iter_resources, name_of, pieces
 from orders.clients import sequences
 from setpieces import aws
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.declared import Piece, pieces
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import Piece, pieces
 
 # Entries shared by services.
 SHARED = {

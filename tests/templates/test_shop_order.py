@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.declared import pieces
+from model.templates import pieces
 from tests.templates.parameters import NESTED, service
 
 ADDRESS = re.compile(r"/setpieces/\$\{Stage\}/([a-z-]+)/")

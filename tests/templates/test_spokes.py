@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.routing import logical_id, plain, resources, routes, templates
+from model.routing import logical_id, plain, resources, routes, templates
 from setpieces.backoff import backoff_seconds
 
 RETENTION_SECONDS = 14 * 24 * 3600

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_all
 
-from local.declared import Piece, definition
-from local.grants import role_grants
-from local.settings import ROOT
+from model.grants import role_grants
+from model.settings import ROOT
+from model.templates import Piece, definition
 from tests.templates.state_machines import IDS, MACHINES, scopes, substitutions, tasks
 
 # Actions that an integration is not named after.

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from local.declared import pieces
-from local.deploy import stage_parameters
-from local.gateway.document import Document, Operation
-from local.stages import STAGES
+from apigw_executor.document import Document, Operation
+from model.templates import pieces
+from tools.deploy import stage_parameters
+from tools.stages import STAGES
 
 # Parameter: the service that has it, what is deployed, what stage local has instead. Timers are in seconds.
 TIMERS = {

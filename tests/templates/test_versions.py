@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from samtranslator.translator.logical_id_generator import LogicalIdGenerator
 
-from local import deploy
-from local.declared import Piece, pieces
+from model.templates import Piece, pieces
 from tests.templates.parameters import references
+from tools import deploy
 
 BEFORE = {"Stage": "dev", "SnapStart": "None", "LogRetentionDays": "14"}
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local.declared import pieces
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import pieces
 from tests.templates.mapped import ALL, Mapped
 
 DIRECTIVES = {"set", "if", "elseif", "else", "end", "foreach"}

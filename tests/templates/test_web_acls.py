@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.declared import Piece, iter_resources, name_of, pieces
-from local.differences import DIFFERENCES
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import Piece, iter_resources, name_of, pieces
+from pages.differences import DIFFERENCES
 
 ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in iter_resources("AWS::WAFv2::WebACL")]
 API_STAGES = [pytest.param(piece, id=piece.service) for piece, _, _ in iter_resources("AWS::ApiGateway::Stage")]

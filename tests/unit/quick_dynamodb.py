@@ -26,7 +26,7 @@ from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node  # type: i
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from werkzeug.exceptions import HTTPException
 
-from local import dynamodb_expressions
+from local.emulator import dynamodb_expressions
 
 OPERATIONS = {
     "BatchWriteItem",

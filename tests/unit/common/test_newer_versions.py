@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from local.declared import iter_resources, name_of
-from local.settings import ROOT
+from model.settings import ROOT
+from model.templates import iter_resources, name_of
 
 FUNCTIONS = ROOT / "functions"
 READERS = {"from_item", "from_stored"}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 
 @pytest.mark.parametrize("operation", ["upload_part", "complete_multipart_upload", "upload_fileobj"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import batches
 from setpieces.batches import TableBusy, read_batches, write_batch
 

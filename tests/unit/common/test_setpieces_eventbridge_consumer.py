@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import events, sqs_consumer
 from setpieces.eventbridge_consumer import bus_handler
 from tests.lambda_events import CONTEXT

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from botocore.credentials import Credentials
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import connections, signed_client, signing
 from setpieces.errors import ExternalUnavailable
 

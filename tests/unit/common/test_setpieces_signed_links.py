@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.signed_links import signing_client
 
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
 WRITES = {

@@ -10,7 +10,7 @@ import time_machine
 
 from customer_migration import repository
 from customer_migration.clients import ATTEMPTS
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import external
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from customers.domain.records import new_customer_record, new_member_record
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.errors import ExternalUnavailable
 from setpieces.sessions import session_hash
 from tests.faults import Faults

@@ -12,7 +12,7 @@ from customers.requests import (
     parse_request_sign_up,
     parse_update_profile,
 )
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.errors import Refused
 from setpieces.postal import LONGEST
 from setpieces.rest_api import Request, status_of

@@ -7,10 +7,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apigw_executor.policy import evaluate
 from customers.domain.access import Caller, NoIdentity, PlatformIdentity, Verdict, evaluate_access
 from customers.views.policies import CACHED_METHODS, customer_paths, is_cached, policy_view
-from local.gateway.policy import evaluate
-from local.settings import ROOT
+from model.settings import ROOT
 
 API = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
 ADA = Caller("C1", "id-1")

@@ -16,7 +16,7 @@ from data_sync.domain import (
     find_purpose,
     select_references,
 )
-from local.declared import pieces
+from model.templates import pieces
 from setpieces.errors import PermanentFailure, RetryLater
 
 LOGIN, COMPLETE = ("CUSTOMER", "SESSION", "LOGIN"), ("CHECKOUT", "ORDER", "COMPLETE")

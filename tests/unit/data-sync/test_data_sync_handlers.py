@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data_sync.domain import MAX_RECEIVES_OF_UNKNOWN_CUSTOMER
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import external
 from setpieces.errors import ExternalUnavailable
 from setpieces.events import Event

@@ -15,7 +15,7 @@ from moto.sqs.models import sqs_backends
 
 from event_relay import clients
 from event_relay.events import build_event
-from local.settings import REGION
+from model.settings import REGION
 from setpieces import events
 from setpieces.sqs_consumer import Record
 from tests.faults import Crash, Fault, Faults

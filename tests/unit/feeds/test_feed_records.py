@@ -5,8 +5,8 @@ import pytest
 from feeds.domain import records
 from feeds.domain.records import validate_record
 from feeds.domain.rejections import Rejection
-from local import feed_samples
-from local.settings import ROOT
+from model.settings import ROOT
+from tools import feed_samples
 
 GOOD = {
     "product": {"sku": "S-1", "version": 1, "name": "Tower"},

@@ -18,12 +18,12 @@ from feeds.domain.feeds import FeedRun, Upload, feed_id_from_key, run_id
 from feeds.domain.segments import Segment, parse_segments, summarize
 from feeds.repository.runs import Progress, add_segment, resume, start
 from feeds.workflow.segments import transform_segment
-from local import feed_samples
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import aws
 from tests.faults import Faults
 from tests.present import present
 from tests.service import Service
+from tools import feed_samples
 
 KEY = "product/in/2026/01/01/f-1.json"
 NOW = "2026-01-01T00:00:00Z"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from foundation.workflow import REQUESTS
-from local.declared import iter_resources
+from model.templates import iter_resources
 from tests.faults import Faults
 from tests.service import Service
 

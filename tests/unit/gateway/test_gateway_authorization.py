@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway.ports import BackendTimeout, IamDecision, Invocation
+from apigw_executor.ports import BackendTimeout, IamDecision, Invocation
 from tests.unit.gateway.world import (
     ACCOUNT,
     AUTHORIZER,

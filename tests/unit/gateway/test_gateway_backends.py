@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from local.credentials import TOKEN_HEADER, token
-from local.gateway.backends import Emulator
-from local.gateway.messages import Pairs, Request
-from local.gateway.ports import Answer, BackendTimeout, BackendUnreachable, EmulatorDown, RoleUnusable
-from local.gateway.services import ServiceRequest
-from local.gateway.telemetry import CloudWatch
+from apigw_executor.backends import Emulator
+from apigw_executor.messages import Pairs, Request
+from apigw_executor.ports import Answer, BackendTimeout, BackendUnreachable, EmulatorDown, RoleUnusable
+from apigw_executor.services import ServiceRequest
+from apigw_executor.telemetry import CloudWatch
 
 ROLE = "arn:aws:iam::1:role/path/integration"
 TRUST = {
@@ -72,7 +71,14 @@ class World:
     def __init__(self, trust: Any = TRUST) -> None:
         self.http, self.now = FakeHttp(trust), 0.0
         own = Credentials("OWN", "secret")
-        self.emulator = Emulator("http://127.0.0.1:1/", "eu-central-1", own, self.http, lambda: self.now)  # type: ignore[arg-type]
+        self.emulator = Emulator(
+            "http://127.0.0.1:1/",
+            "eu-central-1",
+            own,
+            self.http,  # type: ignore[arg-type]
+            lambda: self.now,
+            admin_headers=(("x-admin", "secret"),),
+        )
 
 
 def test_calls_are_signed_with_the_roles_credentials_until_they_expire() -> None:
@@ -152,7 +158,7 @@ def test_authorize_forwards_the_signed_request() -> None:
     world = World()
     request = Request("POST", "/v1/x", (("Authorization", "AWS4"),), (("a", "b"),), b"body", public_path="/shop/v1/x")
     decision = world.emulator.authorize(request, "arn:resource")
-    assert world.http.sent[-1][2][TOKEN_HEADER] == token("secret")
+    assert world.http.sent[-1][2]["x-admin"] == "secret"
     assert (decision.allowed, decision.principal_arn) == (True, "arn:p")
     payload = json.loads(world.http.sent[0][3])
     assert payload == {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.deployment import Deployment, assemble
-from local.gateway.throttles import Limits, Quota
+from apigw_executor.deployment import Deployment, assemble
+from apigw_executor.throttles import Limits, Quota
 
 
 def resource(kind: str, physical_id: str, **properties: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from local.gateway.deployment import ApiKey, Deployment, Stage, UsagePlan
-from local.gateway.messages import Pairs
-from local.gateway.ports import EmulatorDown
-from local.gateway.throttles import Limits
-from local.gateway.web_acl import WebAcl
+from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
+from apigw_executor.messages import Pairs
+from apigw_executor.ports import EmulatorDown
+from apigw_executor.throttles import Limits
+from apigw_executor.web_acl import WebAcl
 from tests.unit.gateway.world import (
     API_KEY_SCHEME,
     AUTHORIZER,
@@ -83,7 +83,7 @@ def test_the_order_of_the_checks() -> None:
 
 
 def test_access_log_and_metrics() -> None:
-    from local.gateway.deployment import AccessLog
+    from apigw_executor.deployment import AccessLog
 
     log = AccessLog(
         "arn:aws:logs:eu:1:log-group:g", '$context.requestId $context.status $context.error.message "$context.nope"'

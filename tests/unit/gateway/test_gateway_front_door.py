@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from local.front_door import Catalog, FrontDoor, application
-from local.gateway.deployment import Api, Deployment, Stage
-from local.gateway.document import read
-from local.gateway.messages import Request, Response
-from local.gateway.ports import Answer, EmulatorDown
-from local.gateway.routes import Routes
-from local.gateway.web_acl import Firewall, WebAcl
+from apigw_executor.deployment import Api, Deployment, Stage
+from apigw_executor.document import read
+from apigw_executor.messages import Request, Response
+from apigw_executor.ports import Answer, EmulatorDown
+from apigw_executor.routes import Routes
+from apigw_executor.web_acl import Firewall, WebAcl
+from local.front_door.server import Catalog, FrontDoor, application
 
 DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
 API = Api("shop", "api1", "setpieces-local-shop", "eu", "1", DOCUMENT, Routes(DOCUMENT.resources), Stage("local"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway.ports import Answer, BackendTimeout, Invocation
+from apigw_executor.ports import Answer, BackendTimeout, Invocation
 from tests.unit.gateway.world import FUNCTION, World, body_of, direct, lambda_error, lambda_uri, proxy
 
 

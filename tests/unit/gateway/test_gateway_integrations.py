@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.deployment import Stage
-from local.gateway.ports import Invocation
+from apigw_executor.deployment import Stage
+from apigw_executor.ports import Invocation
 from tests.unit.gateway.world import ACCOUNT, FUNCTION, REGION, ROLE, World, direct, lambda_uri, proxy
 
 

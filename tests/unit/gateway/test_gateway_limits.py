@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.gateway.deployment import ApiKey, Deployment, Stage, UsagePlan
-from local.gateway.throttles import Limits, Quota
+from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
+from apigw_executor.throttles import Limits, Quota
 from tests.unit.gateway.world import API_KEY_SCHEME, World, proxy, secured
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.mapping import PayloadTooLarge, TemplateFault, escape_javascript, render
+from apigw_executor.mapping import PayloadTooLarge, TemplateFault, escape_javascript, render
 
 BODY = json.dumps(
     {

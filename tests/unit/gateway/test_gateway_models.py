@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from local.gateway import models
-from local.gateway.document import Operation, read
-from local.gateway.messages import Request
-from local.gateway.responses import GatewayError
+from apigw_executor import models
+from apigw_executor.document import Operation, read
+from apigw_executor.messages import Request
+from apigw_executor.responses import GatewayError
 
 ITEM = {
     "type": "object",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway import policy
+from apigw_executor import policy
 
 INVOKE = "execute-api:Invoke"
 ARN = "arn:aws:execute-api:eu-central-1:1:api/local/GET/v1/customers/A/profile"

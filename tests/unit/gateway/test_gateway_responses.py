@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.document import GatewayResponseRule
-from local.gateway.responses import KINDS, GatewayError, header_text, render, substitute
+from apigw_executor.document import GatewayResponseRule
+from apigw_executor.responses import KINDS, GatewayError, header_text, render, substitute
 
 
 def rule(status: int | None = None, templates: dict[str, str] | None = None, **parameters: str) -> GatewayResponseRule:

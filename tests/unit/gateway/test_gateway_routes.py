@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.routes import Routes
+from apigw_executor.routes import Routes
 
 PATHS = ("/", "/v1", "/v1/a", "/v1/{id}", "/v1/{id}/b", "/v1/a/c", "/v1/{id}/d/{proxy+}", "/w/{all+}")
 ROUTES = Routes({path: {} for path in PATHS})

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from local.gateway import services
+from apigw_executor import services
 
 PREFIX = "arn:aws:apigateway:eu-central-1:"
 

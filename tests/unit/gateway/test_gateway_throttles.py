@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.throttles import Buckets, Limits, Quota, Quotas, TokenBucket
+from apigw_executor.throttles import Buckets, Limits, Quota, Quotas, TokenBucket
 
 
 class Clock:

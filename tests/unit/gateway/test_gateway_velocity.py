@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway import java
-from local.gateway.velocity import Template, TemplateFault
+from apigw_executor import java
+from apigw_executor.velocity import Template, TemplateFault
 
 
 def render(source: str, **variables: Any) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.declared import iter_resources, pieces
-from local.gateway.messages import Request
-from local.gateway.web_acl import Firewall, UnsupportedRule, Verdict, WebAcl, read
+from apigw_executor.messages import Request
+from apigw_executor.web_acl import Firewall, UnsupportedRule, Verdict, WebAcl, read
+from model.templates import iter_resources, pieces
 
 NONE = [{"Priority": 0, "Type": "NONE"}]
 SETS = {"ours/1": ("203.0.113.0/24", "2001:db8::/32")}

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.gateway.deployment import Api, Deployment, Stage
-from local.gateway.document import read
-from local.gateway.executor import Clock, Executor
-from local.gateway.messages import Pairs, Request, Response
-from local.gateway.ports import Answer, IamDecision, Invocation, RoleUnusable
-from local.gateway.routes import Routes
-from local.gateway.services import ServiceRequest
+from apigw_executor.deployment import Api, Deployment, Stage
+from apigw_executor.document import read
+from apigw_executor.executor import Clock, Executor
+from apigw_executor.messages import Pairs, Request, Response
+from apigw_executor.ports import Answer, IamDecision, Invocation, RoleUnusable
+from apigw_executor.routes import Routes
+from apigw_executor.services import ServiceRequest
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/integration"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from local.logs import PAGE, lines
+from tools.logs import PAGE, lines
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 from botocore import xform_name
 
-from local import preflight
-from local.preflight import Account
+from tools import preflight
+from tools.preflight import Account
 
 DEV = "111122223333"
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any] | str]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import alarms
+from local.emulator import alarms
 
 NOW = 1_000_000_000.0  # 40 seconds into a minute
 LATENCY = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local import cloudwatch
+from local.emulator import cloudwatch
 
 
 def point(seconds: float, value: float, **more: object) -> cloudwatch.Point:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.dynamodb_expressions import error
+from local.emulator.dynamodb_expressions import error
 
 NAMES = {"#a": "a", "#b": "b", "#status": "status"}
 VALUES = {":n": {"N": "1"}, ":m": {"N": "2"}, ":s": {"S": "x"}, ":l": {"L": []}, ":set": {"SS": ["x"]}}

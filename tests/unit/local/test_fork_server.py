@@ -14,10 +14,10 @@ import psutil
 import pytest
 from ministack.core import lambda_runtime
 
-from local.function_workers.fork_server import ForkServer, WorkerStarter
-from local.settings import ROOT
-from local.shop import eventually
-from local.stop import lives
+from local.cloud.stop import lives
+from local.emulator.function_workers.fork_server import ForkServer, WorkerStarter
+from model.settings import ROOT
+from tools.client import eventually
 
 ECHO = """
 import json, os, sys, threading
@@ -132,7 +132,7 @@ def test_server_and_workers_end_with_the_emulator(script: Path):
         [
             sys.executable,
             "-c",
-            "import sys, os; from local.function_workers.fork_server import ForkServer\n"
+            "import sys, os; from local.emulator.function_workers.fork_server import ForkServer\n"
             "server = ForkServer(sys.executable, ())\n"
             f"worker = server.fork({str(script)!r}, '/', dict(os.environ))\n"
             "print(server.process.pid, worker.pid, flush=True)\n"

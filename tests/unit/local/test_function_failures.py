@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.function_workers import failures
+from local.emulator.function_workers import failures
 
 
 def worker(code: str) -> SimpleNamespace:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.function_workers import pool as pools
-from local.function_workers.pool import WorkerPool
-from local.shop import eventually
+from local.emulator.function_workers import pool as pools
+from local.emulator.function_workers.pool import WorkerPool
+from tools.client import eventually
 
 
 class FakeWorker:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.clone import PORTS, Instance, copy, free_ports
+from local.cloud.clone import PORTS, Instance, copy, free_ports
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_process_files_and_temporary_files_are_not_copied(source: Instance, targ
 
 def test_ports_that_are_taken_are_not_free(monkeypatch: pytest.MonkeyPatch):
     (port,) = free_ports(1)
-    monkeypatch.setattr("local.clone.FIRST_PORT", port)
-    monkeypatch.setattr("local.clone.LAST_PORT", port + 1000)
+    monkeypatch.setattr("local.cloud.clone.FIRST_PORT", port)
+    monkeypatch.setattr("local.cloud.clone.LAST_PORT", port + 1000)
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(type=kind) as listener:
             listener.bind(("127.0.0.1", port))

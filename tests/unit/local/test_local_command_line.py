@@ -14,9 +14,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from local import cli, failures
-from local.clone import free_ports
-from local.settings import HOST, ROOT
+from local.cloud.clone import free_ports
+from local.settings import HOST
+from model.settings import ROOT
+from tools import cli, failures
 
 START = "make start"
 
@@ -126,7 +127,7 @@ def run(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
     for name in ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS"):
         environment[f"SETPIECES_{name}_PORT"] = str(free_ports(1)[0])
     return subprocess.run(
-        [sys.executable, "-m", "local.cli", command],
+        [sys.executable, "-m", "tools.cli", command],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -140,7 +141,7 @@ def test_every_target_has_a_row():
 def test_a_row_is_about_the_command_that_its_target_runs(target: str):
     command = ROWS[target].command
     recipe = (ROOT / "Makefile").read_text() if command == "start" else targets()[target]
-    assert f"local.cli {command}" in recipe or not command
+    assert f"tools.cli {command}" in recipe or not command
 
 
 def invoke(command: str, **variables: str) -> Result:
@@ -219,7 +220,7 @@ def test_ctrl_c_prints_no_traceback(tmp_path: Path):
     with socket.create_server((HOST, 0)) as silent:
         environment = os.environ | {"SETPIECES_AWS_PORT": str(silent.getsockname()[1]), "SETPIECES_STAGE": "local"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.cli", "mail"],
+            [sys.executable, "-m", "tools.cli", "mail"],
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip

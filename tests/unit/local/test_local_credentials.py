@@ -6,7 +6,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from local import aws_env, settings
+from local import settings
+from local.cloud import aws_env
 from local.credentials import FILE, derived, root_secret, token
 
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.dead_letters import DeadLetter, looking, queues, redrive, source
+from tools.dead_letters import DeadLetter, looking, queues, redrive, source
 
 SUBMIT = {"detail": {"event": {"meta_data": {"type": "CHECKOUT", "subtype": "ORDER", "status": "SUBMIT"}}}}
 SUBMIT["detail"]["event"]["meta_data"]["correlation_id"] = "c-1"

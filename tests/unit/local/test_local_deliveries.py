@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import deliveries
-from local.deliveries import NONE, Deliveries, Disturbance, request
+from local.emulator import delivery_chaos
+from local.emulator.delivery_chaos import NONE, Deliveries, Disturbance, request
 
 NOW = 1000.0
 
@@ -102,7 +102,7 @@ def test_an_ordered_queue_keeps_its_order_and_has_each_message_done_again():
 
 @pytest.mark.parametrize("off", [240, 60])
 def test_a_process_with_a_wrong_clock(monkeypatch, tmp_path, off):
-    monkeypatch.setattr(deliveries, "SCRATCH", tmp_path)
+    monkeypatch.setattr(delivery_chaos, "SCRATCH", tmp_path)
     script = "import sys, time; print(time.time(), time.monotonic(), any('/clock' in one for one in sys.path))"
     directions = set()
     # Of eight seeds there are two scripts, one a sign.
@@ -122,12 +122,12 @@ def _clocks() -> tuple[float, float]:
 
 
 def test_the_route_changes_shows_and_ends_it(monkeypatch):
-    monkeypatch.setattr(deliveries, "DELIVERIES", Deliveries())
+    monkeypatch.setattr(delivery_chaos, "DELIVERIES", Deliveries())
     settings = request("PUT", {"seed": 7, "twice": 0.5})
     assert settings == {"seed": 7, "twice": 0.5, "late_seconds": 2.0, "clock_skew_seconds": 0, "done": {}}
     assert request("GET", {}) == settings
     request("DELETE", {})
-    assert deliveries.DELIVERIES.wanted == NONE
+    assert delivery_chaos.DELIVERIES.wanted == NONE
 
 
 @pytest.mark.parametrize("wrong", [{"twice": 2}, {"clock_skew_seconds": 300}, {"late_seconds": -1}, {"often": 1}])

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from local import artifacts, deploy, preflight, seed
-from local.settings import ROOT
+from model.settings import ROOT
+from tools import artifacts, deploy, preflight, seed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STAGES = ("local", "dev", "test", "prod")

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from local import destroy
+from tools import destroy
 
 STACK = "setpieces-dev-basket"
 TEMPLATE = {

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from local import edge
+from apigw_executor.ports import EmulatorDown
 from local.credentials import TOKEN_HEADER
-from local.gateway.ports import EmulatorDown
+from local.front_door import cdn
 
 
 class Cdn(BaseHTTPRequestHandler):
@@ -49,7 +49,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.mark.parametrize("target", ["/", "/a/../b//c", "/%2f%2E%2e/x?a=%41&a=b%20c&&d", "/a%zz", "/caf\u00e9"])
 def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
-    edge.fetch(endpoint, "token", "d1.cloudfront.net", "GET", target, (), b"")
+    cdn.fetch(endpoint, "token", "d1.cloudfront.net", "GET", target, (), b"")
     [(line, _, _)] = Cdn.requests
     assert line == f"GET {target.replace(chr(233), '%E9')} HTTP/1.1"
 
@@ -59,7 +59,7 @@ def test_the_cdn_is_called_by_its_name_as_over_tls(endpoint: str):
         *(("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html")),
         (TOKEN_HEADER.title(), "a client's"),
     )
-    answer = edge.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
+    answer = cdn.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
     [(_, headers, body)] = Cdn.requests
     assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
         "d1.cloudfront.net",
@@ -75,7 +75,7 @@ def test_the_cdn_is_called_by_its_name_as_over_tls(endpoint: str):
 
 def test_an_unreachable_cloud_is_reported():
     with pytest.raises(EmulatorDown):
-        edge.fetch("http://127.0.0.1:1", "token", "d1.cloudfront.net", "GET", "/", (), b"")
+        cdn.fetch("http://127.0.0.1:1", "token", "d1.cloudfront.net", "GET", "/", (), b"")
 
 
 def test_the_cdn_is_found_by_its_published_parameter():
@@ -87,5 +87,5 @@ def test_the_cdn_is_found_by_its_published_parameter():
         parameter("/setpieces/dev/edge/distribution-domain", "other.cloudfront.net"),
         parameter("/setpieces/local/edge/distribution-domain", "d1.cloudfront.net"),
     ]
-    assert edge.distribution(resources, "local") == "d1.cloudfront.net"
-    assert edge.distribution(resources[:2], "local") == ""
+    assert cdn.distribution(resources, "local") == "d1.cloudfront.net"
+    assert cdn.distribution(resources[:2], "local") == ""

@@ -6,8 +6,10 @@ import zipfile
 
 import pytest
 
-from local import checks, imports, package, sources, update
-from local.settings import ROOT
+from local.cloud import checks, package, update
+from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS
+from model import sources
+from model.settings import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +34,22 @@ def test_a_file_belongs_to_the_templates_that_refer_to_it(templates, file, stack
     assert {each.path.stem for each in sources.affected(templates, {ROOT / file})} == stacks
 
 
-def test_a_process_runs_what_its_module_imports_also_within_functions():
-    emulator = {str(file.relative_to(ROOT)) for file in imports.code("local.emulator")}
-    assert {"local/emulator.py", "local/corrections.py", "local/firehose.py", "local/settings.py"} <= emulator
-    front_door = {str(file.relative_to(ROOT)) for file in imports.code("local.front_door")}
-    assert {"local/edge.py", "local/wire.py", "local/gateway/velocity.py"} <= front_door
-    assert "local/corrections.py" not in front_door
+def test_the_code_of_a_process_is_its_folder_and_the_rooms_below():
+    emulator = {str(file.relative_to(ROOT)) for file in EMULATOR.code()}
+    assert {
+        "local/emulator/server.py",
+        "local/emulator/firehose.py",
+        "local/emulator/function_workers/pool.py",
+        "local/settings.py",
+        "model/settings.py",
+    } <= emulator
+    front_door = {str(file.relative_to(ROOT)) for file in FRONT_DOOR_PROCESS.code()}
+    assert {
+        "local/front_door/cdn.py",
+        "local/front_door/http_protocol.py",
+        "packages/apigw-executor/src/apigw_executor/velocity.py",
+    } <= front_door
+    assert not any(name.startswith("local/emulator/") for name in front_door)
 
 
 def test_new_changed_and_gone_files_are_differences():

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.events import Tail
 from setpieces.events import DETAIL_TYPE, Event
+from tools.events import Tail
 
 
 def delivered(

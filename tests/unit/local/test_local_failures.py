@@ -4,8 +4,8 @@ import httpx
 import pytest
 from botocore import exceptions as aws
 
-from local.failures import did_you_mean, explain
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, STATE
+from tools.failures import did_you_mean, explain
 
 REQUEST = httpx.Request("GET", f"{FRONT_DOOR}/catalog/v1/products")
 REFUSED = aws.ClientError({"Error": {"Code": "ParameterNotFound", "Message": "no"}}, "GetParameter")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.parsers import create_parser
 
-from local.faults import KINDS, Call, Faults, Plan, _call, _error, callers
+from local.emulator.faults import KINDS, Call, Faults, Plan, _call, _error, callers
 
 PAIRS = [(f"function-{n}", operation) for n in range(8) for operation in ("dynamodb:PutItem", "sqs:SendMessage")]
 

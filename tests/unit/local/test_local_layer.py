@@ -1,8 +1,8 @@
 """New files in the unpacked folder of a layer are gone when the folder is unpacked again, also after a killed update."""
 
-from local import edits, layer
-from local.sources import LAYER, Reference
-from local.update import Plan
+from local.cloud import edits, layer
+from local.cloud.update import Plan
+from model.sources import LAYER, Reference
 
 
 def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, monkeypatch):

@@ -3,12 +3,12 @@
 import subprocess
 import sys
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 TWO_THREADS = """
 import threading
 from pathlib import Path
-from local import lint
+from local.cloud import lint
 
 template, found, ready = Path("templates/foundation.yaml"), {}, threading.Barrier(2)
 

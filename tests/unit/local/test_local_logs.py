@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click import BadParameter
 
-from local.logs import PAGE, Log, Since, is_shown, read_events
 from tests.unit.local.log_events import MS, NOW, Events, event, text
+from tools.logs import PAGE, Log, Since, is_shown, read_events
 
 
 def test_an_event_of_the_same_millisecond_is_not_lost():

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from local.mail import mails, show
+from tools.mail import mails, show
 
 
 def message(timestamp: float, to: str = "ada@example.com", text: str = "Hello") -> dict:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from local.meter import Meter
+from local.emulator.meter import Meter
 
 
 @pytest.fixture

@@ -10,18 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 FILES = sorted((ROOT / "tests" / "integration").glob("test_*.py"))
 # Modules about processes, ports, files and secrets of a local cloud, and such names in other modules.
 MODULES = {
-    *("local.clone", "local.emulator_client", "local.processes", "local.publish", "local.start", "local.storefront"),
+    *(
+        "local.cloud.clone",
+        "local.emulator_client",
+        "local.cloud.processes",
+        "local.cloud.publish",
+        "local.cloud.start",
+        "local.cloud.storefront",
+    ),
     *("ministack", "tests.integration.other_cloud", "tests.integration.two_emulators"),
 }
 NAMES = {
-    "local.accounts": {"mailed_token", "newest_token", "sign_up"},
+    "tools.accounts": {"mailed_token", "newest_token", "sign_up"},
     "local.credentials": {"root_secret", "TOKEN_HEADER"},
-    "local.mail": {"outbox"},
+    "tools.mail": {"outbox"},
     "local.settings": {"AWS_ENDPOINT", "AWS_PORT", "FRONT_DOOR", "HOST", "SAM", "STACK", "aws_environment"},
     # It passes a role of the shop to a schedule, which the role of the tests may not.
     "tests.integration.schedules": {"fired_now"},

@@ -7,9 +7,10 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-from local import corrections, parity
-from local.differences import AREAS, PROBE, Difference
-from local.settings import ROOT
+from local.emulator import corrections
+from model.settings import ROOT
+from pages import parity
+from pages.differences import AREAS, PROBE, Difference
 
 DIFFERENCES = [pytest.param(difference, id=difference.name) for difference in parity.differences()]
 PROBES = ROOT / "tests" / "integration" / "test_parity.py"

@@ -6,10 +6,10 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from local import preflight
-from local.failures import CommandFailed
-from local.preflight import LATER, MISSING, OK, UNKNOWN, Account
 from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, ZONE, Stub, levels, look
+from tools import preflight
+from tools.failures import CommandFailed
+from tools.preflight import LATER, MISSING, OK, UNKNOWN, Account
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

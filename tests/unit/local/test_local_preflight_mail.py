@@ -3,10 +3,10 @@
 import boto3
 import pytest
 
-from local import preflight
-from local.preflight import LATER, MISSING, OK, UNKNOWN
-from local.settings import REGION
+from model.settings import REGION
 from tests.unit.local.preflight_account import SETTINGS, Answer, levels, look
+from tools import preflight
+from tools.preflight import LATER, MISSING, OK, UNKNOWN
 
 
 @pytest.mark.parametrize("sender", ["", "vouchers@example.com"])

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import preflight
-from local.declared import iter_resources, pieces
-from local.grants import allows, as_list, role_documents, statements
-from local.preflight import MISSING, OK, UNKNOWN, Account
-from local.settings import ACCOUNT_ID, REGION
+from model.grants import allows, as_list, role_documents, statements
+from model.settings import ACCOUNT_ID, REGION
+from model.templates import iter_resources, pieces
 from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, SETTINGS, ZONE, Stub, levels, look
+from tools import preflight
+from tools.preflight import MISSING, OK, UNKNOWN, Account
 
 
 @pytest.mark.parametrize("code", sorted(preflight.NOT_ALLOWED))
@@ -57,7 +57,7 @@ def test_the_role_of_the_pipeline_may_look_at_everything():
 def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: str, allowed: bool):
     """IAM's simulator would answer for the deploy role of the template as its policies say."""
     written = json.dumps(role_documents(pieces()["delivery"], "DeployRole"))
-    # local.declared makes up ARNs of what has none before it is made.
+    # model.templates makes up ARNs of what has none before it is made.
     for made_up, arn in {
         f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts": f"arn:aws:s3:::setpieces-dev-artifacts-{DEV}",
         f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:CloudFormationRole": f"arn:aws:iam::{DEV}:role/setpieces-dev-cloudformation",

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from local import processes
-from local.processes import CannotStart, Process, answering
+from local.cloud import processes
+from local.cloud.processes import CannotStart, Process
+from local.ports import answering
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def port() -> int:
 def server(port: int, module: str = "http.server") -> Process:
     arguments = (str(port), "--bind", "127.0.0.1")
     ready = partial(answering, f"http://127.0.0.1:{port}/README.md")
-    return Process("front-door", module, arguments, port, ready, lambda: {"PATH": os.environ["PATH"]})
+    return Process("front-door", module, arguments, port, ready, lambda: {"PATH": os.environ["PATH"]}, ())
 
 
 def test_a_second_start_is_harmless_and_stop_ends_every_process(state, port):

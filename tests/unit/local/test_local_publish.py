@@ -4,7 +4,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.publish import local_addresses
+from local.cloud.publish import local_addresses
 from local.settings import FRONT_DOOR
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/local"

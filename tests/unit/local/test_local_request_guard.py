@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local import emulator
 from local.credentials import TOKEN_HEADER
+from local.emulator import server
 from local.request_guard import check, without_cors, without_token
 
 TOKEN = "the token"
@@ -165,5 +165,5 @@ def test_websockets_are_refused():
     async def receive() -> dict[str, Any]:
         return {"type": "websocket.connect"}
 
-    asyncio.run(emulator.application({"type": "websocket", "path": "/", "headers": []}, receive, send))
+    asyncio.run(server.application({"type": "websocket", "path": "/", "headers": []}, receive, send))
     assert messages == [{"type": "websocket.close", "code": 1008}]

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local import shop as shops
 from local.settings import SESSION
-from local.shop import Shop, samples_file
 from tests.present import present
+from tools import client as shops
+from tools.client import Shop, samples_file
 
 PUBLISHED = {
     "/setpieces/dev/basket/api-url": "https://abc.execute-api.eu-central-1.amazonaws.com/dev",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from local import edits, start
-from local.findings import Finding, Rejected
-from local.settings import ROOT
+from local.cloud import edits, start
+from local.cloud.findings import Finding, Rejected
+from model.settings import ROOT
 
 
 class FakeProcess:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local import trace
-from local.logs import PAGE
 from tests.unit.local.log_events import MS, NOW, Events, event
+from tools import trace
+from tools.logs import PAGE
 
 LINE = {
     "level": "WARNING",

@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.shop import eventually
-from local.stop import lives
+from local.cloud.stop import lives
 from tests import checks, run
 from tests.checks import Check
 from tests.run import Interrupted, Result, Runner, summarise
+from tools.client import eventually
 
 JUNIT = """<testsuites><testsuite>
 <testcase classname="tests.integration.test_basket" name="a" time="1.5"/>

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.settings import ROOT
+from model.settings import ROOT
 from operations import repository
 from operations.repository import MAX_EVENTS, list_events, parse_log_line
 from tests.service import Service

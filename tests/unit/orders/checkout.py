@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from local.settings import REGION
+from model.settings import REGION
 from orders.domain.statuses import STATUSES
 from setpieces import events
 from setpieces.dynamodb_types import from_item

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 _SAMPLE = json.loads((ROOT / "events" / "orders" / "submit_order.json").read_text())
 REQUEST: dict[str, Any] = json.loads(_SAMPLE["body"])

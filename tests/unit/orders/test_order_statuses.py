@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 import pytest
 import yaml
 
-from local.settings import ROOT
+from model.settings import ROOT
 from orders.domain.statuses import COMPLETE, FAILED, PROCESSING, REASONS, STATUSES
 from tests.present import present
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from local.routing import resources, templates
+from model.routing import resources, templates
 from orders.domain.statuses import STATUSES
 from orders.domain.sweep_schedule import PAYMENT_SECONDS, remaining_payment_seconds, seconds_to_next_sweep
 from setpieces.backoff import backoff_seconds

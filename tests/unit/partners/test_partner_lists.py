@@ -7,7 +7,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from local.settings import REGION
+from model.settings import REGION
 from tests.unit.partners.client import Simulators
 from tests.unit.partners.samples import PRODUCT
 

@@ -8,12 +8,12 @@ import boto3
 import httpx
 import pytest
 
-from local import samples, seed
-from local import shop as shops
-from local.shop import Shop
 from partners.domain.schemas import validate
 from partners.simulators import commerce, rewards
 from partners.simulators import products as products_module
+from tools import client as shops
+from tools import samples, seed
+from tools.client import Shop
 
 # Requests to the simulators are signed.
 FRONT_DOOR = Shop("local", boto3.Session("key", "secret", region_name="eu-central-1"), None, "http://front.door")

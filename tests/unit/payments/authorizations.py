@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Faults

@@ -5,7 +5,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from local.settings import ROOT
+from model.settings import ROOT
 from payments import workflow
 from payments.clients import orders, provider
 from setpieces.external import Answer

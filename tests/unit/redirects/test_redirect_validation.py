@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.redirects import SAMPLES
-from local.settings import ROOT
+from model.settings import ROOT
 from redirects.domain.validation import find_problems
 from tests.unit.redirects import samples
+from tools.redirects import SAMPLES
 
 SCHEMA = json.loads((ROOT / "schemas" / "redirects" / "rules.json").read_text())
 SITES, DESTINATIONS = {"www.shop.example"}, {"help.example.com"}

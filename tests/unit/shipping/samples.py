@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.settings import ROOT
+from model.settings import ROOT
 
 ORDER: dict[str, Any] = {
     "order_number": "T100000001",

@@ -8,7 +8,7 @@ import boto3
 import pytest
 import time_machine
 
-from local.settings import ROOT
+from model.settings import ROOT
 from sitemaps.clients import executions
 from sitemaps.domain import runs as rules
 from sitemaps.domain.runs import Busy

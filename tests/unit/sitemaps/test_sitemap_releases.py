@@ -11,7 +11,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
-from local.settings import REGION
+from model.settings import REGION
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from sitemaps.handlers import plan_pages

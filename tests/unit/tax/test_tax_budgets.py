@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from local import routing
+from model import routing
 from orders.clients import tax as orders_tax
 from setpieces import connections, parameters
 from setpieces.errors import ExternalUnavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces.external import Answer
 from tests.service import Response, Service
 from vouchers.domain.batches import COMPLETE, PENDING, Batch

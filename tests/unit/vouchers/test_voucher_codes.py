@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.settings import ROOT
+from model.settings import ROOT
 from vouchers.domain.chunks import CHUNK_SIZE, Chunk, count_in_chunks, split
 from vouchers.domain.codes import (
     ALPHABET,

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.settings import ROOT
+from model.settings import ROOT
 from setpieces import aws
 from tests.faults import Faults, refused, time_out
 from tests.unit.vouchers.batches import BATCH_REQUEST, SENDER, Batches, minutes_ago

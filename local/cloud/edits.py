@@ -1,0 +1,144 @@
+"""Brings edited files into the running shop: what is deployed, and the processes of this machine that run them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import yaml
+
+from local.cloud import checks, lint, publish, storefront, update
+from local.cloud.findings import Finding, Rejected
+from local.cloud.layer import refresh_layers, restore_layers
+from local.cloud.package import NeedsBuild
+from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
+from local.cloud.update import Plan, Progress
+from local.settings import FRONT_DOOR, STOREFRONT_FOLDER
+from model import sources
+from model.settings import ROOT
+from model.sources import below
+
+LOCAL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS)
+FOLDERS = ("templates", "functions", "schemas", "statemachines", "storefront", "local", "model", "packages", "tools")
+FILES = ("samconfig.toml", "requirements-dev.txt")
+
+
+def snapshot() -> dict[Path, str]:
+    """A digest of every file that may be edited."""
+    files = [file for name in (*FOLDERS, *FILES) for file in below(ROOT / name)]
+    return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()}
+
+
+def changed(before: dict[Path, str], now: dict[Path, str]) -> set[Path]:
+    """The files that are new, changed or gone."""
+    return {file for file in before.keys() | now.keys() if before.get(file) != now.get(file)}
+
+
+def pending() -> Plan:
+    """What differs from what is deployed. Raises ``Rejected`` for a template that cannot be read."""
+    try:
+        return update.plan(sources.templates(), update.recorded() or {})
+    except _UNREADABLE:
+        findings = list(_broken_templates())
+        if not findings:
+            raise
+        raise Rejected(findings) from None
+
+
+# What is raised for a file that is no YAML, a nested template that does not exist, and one that has no resources of a type.
+_UNREADABLE = (yaml.YAMLError, OSError, LookupError, TypeError, AttributeError)
+
+
+def _broken_templates() -> Iterator[Finding]:
+    for file in below(sources.SHOP.parent):
+        try:
+            template = sources.read(file)
+            template.functions()
+            yield from checks.references(template)
+        except _UNREADABLE:
+            yield from list(checks.check_file(file)) or lint.template(file)
+
+
+def bring_in(changed: set[Path], progress: Progress) -> list[str]:
+    """Check and deploy what is not deployed, restart what runs ``changed`` files; the names of both.
+
+    Raises ``Rejected``, ``DeployFailed`` and ``CannotStart``; what was deployed and ran before still is and does.
+    Raises ``NeedsBuild`` if only ``make start`` can.
+    """
+    plan = pending()
+    if update.needs_build(plan):
+        raise NeedsBuild(f"built anew: {update.shown(plan.changed)}")
+    deployed = {ROOT / name for name in plan.now} | plan.changed
+    names = deploy_pending(plan, progress)
+    return names + restart_changed() if changed - deployed or not STOREFRONT.pid() else names
+
+
+def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
+    """Check and deploy ``plan``; the names of the templates. Raises ``Rejected`` and ``DeployFailed``."""
+    if not plan.changed:
+        return []
+    checks.check(plan.templates, plan.stacks, plan.changed)
+    if plan.changes_layer():
+        refresh_layers(plan)
+        progress("updating all functions with the layer's new files, before its new version is deployed")
+    try:
+        update.update(plan, progress)
+    except BaseException:
+        undo()
+        raise
+    publish.local_addresses(update.client("ssm"), publish.resources())
+    httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
+    update.record(plan.now)
+    restore_layers()
+    if any(_runs_container(template) for template in plan.stacks):
+        STOREFRONT.stop()  # its environment is what its task definition says
+    return plan.names
+
+
+def undo() -> None:
+    """Take back what an update left that did not end."""
+    if restore_layers():
+        kill_workers()
+
+
+def _runs_container(template: sources.Template) -> bool:
+    return any(each["Type"] == "AWS::ECS::TaskDefinition" for each in template.document["Resources"].values())
+
+
+def restart_changed() -> list[str]:
+    """Start again the processes whose code has changed; their names. Raises ``Rejected`` and ``CannotStart``."""
+    replaced = [process for process in LOCAL if not process.current()]
+    for process in replaced:
+        checks.importable(process.module)
+    checks.pages()
+    if not STOREFRONT.current():
+        checks.importable("app.main", ROOT / "storefront")
+    _copy_storefront()
+    if EMULATOR in replaced:
+        FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
+    started = [process.name for process in LOCAL if process.start(seconds=60)]
+    if SESSIONS.name in started or EMULATOR.name in started:
+        STOREFRONT.stop()
+    if STOREFRONT.start():
+        storefront.register(update.client("elbv2"))
+        started.append(STOREFRONT.name)
+    return started
+
+
+def _copy_storefront() -> None:
+    """The running storefront reads its pages when they are requested: from a copy of those that were checked."""
+    source = ROOT / "storefront"
+    files = {file.relative_to(source): file.read_bytes() for file in below(source)}
+    for file in below(STOREFRONT_FOLDER):
+        if file.relative_to(STOREFRONT_FOLDER) not in files:
+            file.unlink()
+    for name, content in files.items():
+        copy = STOREFRONT_FOLDER / name
+        if not copy.exists() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+
+
+def running() -> list[Process]:
+    """The processes of the local cloud that run."""
+    return [process for process in (*LOCAL, STOREFRONT) if process.pid()]

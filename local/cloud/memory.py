@@ -1,0 +1,37 @@
+"""How much memory functions of the local cloud take."""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from local.cloud.processes import workers
+
+
+class Memory:
+    """The most that processes of each function ever had in memory, in MB, looked at while the block runs."""
+
+    def __init__(self, functions: tuple[str, ...]) -> None:
+        """``functions`` as ``<service>-<function>``."""
+        self._functions = functions
+        self.peak: dict[str, int] = {}
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Memory":
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.5):
+            for process, name in workers():
+                with suppress(psutil.Error, OSError, StopIteration):
+                    function = next(each for each in self._functions if name.endswith(f"-{each}"))
+                    status = Path(f"/proc/{process.pid}/status").read_text()
+                    (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+                    self.peak[function] = max(self.peak.get(function, 0), int(peak) // 1024)

@@ -1,0 +1,188 @@
+"""Bring edits into the running shop: only the stacks that changed files belong to, by one CloudFormation update.
+
+What is deployed is recorded file by file in ``deployed.json``. The root stack is updated as ``sam deploy`` would: templates
+that changed are packaged again, the others stay what the deployed root template names. A failed update is rolled back by
+CloudFormation and leaves the record as it was.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.cloud.package import artifact, package, uploader
+from local.settings import AWS_ENDPOINT, STACK, STATE
+from model.settings import ROOT, STAGE
+from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests, load
+from tools.deploy import (
+    DeployFailed,
+    failed_resources,
+    new_release,
+    session_for,
+    stage_parameters,
+    stage_settings,
+)
+
+RECORD = STATE / "deployed.json"
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be deployed: ``changed`` files and the ``stacks`` (templates) they belong to; ``now`` is recorded after."""
+
+    templates: Mapping[Path, Template]
+    now: dict[str, str]
+    changed: set[Path]
+    stacks: list[Template] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [template.path.stem for template in self.stacks]
+
+    def changes_layer(self) -> bool:
+        """Does every function get another layer?"""
+        layers = [each for template in self.stacks for each in template.references if each.kind == LAYER]
+        return any(
+            file in set(each.files()) or file.is_relative_to(each.path) for each in layers for file in self.changed
+        )
+
+
+@cache
+def client(service: str) -> Any:
+    """An SDK client for the local cloud; making one takes longer than using it."""
+    return session_for(STAGE).client(service)
+
+
+def recorded() -> dict[str, str] | None:
+    """The digests of what is deployed; None if nothing is."""
+    return json.loads(RECORD.read_text()) if RECORD.exists() else None
+
+
+def record(now: dict[str, str]) -> None:
+    """Keep ``now`` as what is deployed."""
+    RECORD.write_text(json.dumps(now, indent=1))
+
+
+def plan(templates: Mapping[Path, Template], before: Mapping[str, str]) -> Plan:
+    """What the files say that ``before`` does not."""
+    now = digests(templates)
+    changed = differences(before, now)
+    return Plan(templates, now, changed, affected(templates, changed))
+
+
+def needs_build(changes: Plan) -> bool:
+    """Is it for ``sam build``? A layer's requirements are, and what is to be deployed with."""
+    layers = [
+        each.path for template in changes.templates.values() for each in template.references if each.kind == LAYER
+    ]
+    build = {CONFIG, *(folder / name for folder in layers for name in ("Makefile", "requirements.txt"))}
+    return bool(build & changes.changed)
+
+
+def update(changes: Plan, progress: Progress = lambda _: None) -> None:
+    """Deploy ``changes``. Raises ``DeployFailed``, ``NeedsBuild`` and ``yaml.YAMLError``; the shop then stays as it was."""
+    session, settings = session_for(STAGE), stage_settings(STAGE)
+    cloudformation, s3, bucket = client("cloudformation"), client("s3"), settings["s3_bucket"]
+    upload = uploader(s3, bucket)
+    body = _packaged(changes, cloudformation, s3, bucket, upload)
+    parameters = stage_parameters(STAGE)
+    parameters["Release"] = _current(cloudformation, "Release")
+    started = datetime.now(UTC)
+    try:
+        cloudformation.update_stack(
+            StackName=STACK,
+            TemplateURL=f"{AWS_ENDPOINT}/{bucket}/{upload('.template', json.dumps(body).encode())}",
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Capabilities=settings["capabilities"],
+        )
+    except ClientError as error:
+        message = error.response["Error"]["Message"]
+        if "No updates are to be performed" in message:
+            return
+        raise DeployFailed(f"CloudFormation refused the template: {message}") from error
+    if _wait(cloudformation, progress) not in _DONE:
+        reasons = failed_resources(STACK, session, started)
+        raise DeployFailed("\n".join(["The deployment failed and was rolled back:", *reasons]))
+
+
+def _packaged(changes: Plan, cloudformation: Any, s3: Any, bucket: str, upload: Callable[[str, bytes], str]) -> Any:
+    """The root template, with the templates that changed packaged and uploaded."""
+    root = _document(cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"])
+    touched = {template.path for template in changes.stacks}
+
+    def location(reference: Reference) -> str:
+        if reference.kind != APPLICATION:
+            return artifact(reference, bucket, upload)
+        nested = changes.templates[reference.path]
+        deployed = _deployed(root, reference.resource, s3, bucket)
+        document = package(nested, deployed, changes.changed, location)
+        return f"{AWS_ENDPOINT}/{bucket}/{upload('.template', json.dumps(document).encode())}"
+
+    document = package(changes.templates[SHOP], root, changes.changed | touched, location)
+    for name, path in changes.templates[SHOP].nested().items():
+        _publish(name, document, root, path in touched or changes.changes_layer())
+    return document
+
+
+def _publish(name: str, document: Any, deployed: Any, changed: bool) -> None:
+    """Functions behind aliases get a new version for another ``Release``: only those of stacks that changed."""
+    parameters = document["Resources"][name]["Properties"].get("Parameters", {})
+    if "Release" in parameters:
+        before = deployed["Resources"].get(name, {}).get("Properties", {}).get("Parameters", {})
+        parameters["Release"] = new_release() if changed else before.get("Release", parameters["Release"])
+
+
+def _deployed(root: Mapping[str, Any], resource: str, s3: Any, bucket: str) -> Any:
+    """The packaged template of a nested stack as it is deployed; nothing for one that is new."""
+    address = root["Resources"].get(resource, {}).get("Properties", {}).get("Location")
+    if not isinstance(address, str):
+        return {}
+    return _document(s3.get_object(Bucket=bucket, Key=address.rsplit("/", 1)[1])["Body"].read().decode())
+
+
+def _document(body: Any) -> Any:
+    return load(body) if isinstance(body, str) else body
+
+
+def _current(cloudformation: Any, parameter: str) -> str:
+    parameters = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
+    return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == parameter)
+
+
+def _wait(cloudformation: Any, progress: Progress) -> str:
+    """The final status of the root stack; ``progress`` gets the name of each nested stack as it is updated."""
+    shown: set[str] = set()
+    while True:
+        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        if not status.endswith("IN_PROGRESS"):
+            return str(status)
+        for each in cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]:
+            key = f"{each['LogicalResourceId']} {each.get('Timestamp')}"
+            if each["ResourceStatus"].endswith("IN_PROGRESS") and key not in shown:
+                shown.add(key)
+                progress(each["LogicalResourceId"])
+        time.sleep(0.05)
+
+
+def deployable(cloudformation: Any) -> bool:
+    """Is there a whole shop that an update can start from?"""
+    try:
+        return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] in COMPLETE
+    except ClientError:
+        return False
+
+
+def shown(files: set[Path]) -> str:
+    """A few of ``files``, for people."""
+    names = sorted(str(file.relative_to(ROOT)) for file in files)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

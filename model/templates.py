@@ -1,0 +1,183 @@
+"""What the templates declare, as CloudFormation would deploy it: snippets included, SAM expanded, intrinsics resolved.
+
+For checks that need no cloud. A reference becomes a placeholder that still names what it refers to: the logical id, an ARN that
+ends in it, or for a parameter its default or name; ``name_of`` finds that again.
+"""
+
+import copy
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import intrinsics_multi_constructor
+
+from apigw_executor import document
+from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
+
+_KNOWN = {
+    "Stage": STAGE,
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::NoValue": None,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackName": "stack",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+# What `sam package` uploads, by resource type: SAM expands no local path.
+_PACKAGED = {
+    "AWS::Serverless::Application": "Location",
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+
+
+class _Loader(yaml.CSafeLoader):
+    """Reads intrinsics in their short form, as SAM's own loader does, which is not libyaml's and ten times slower."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+_REFERENCE = re.compile(r"\$\{([^!}]+)\}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One template: ``source`` as written, with intrinsics in long form, and what becomes of it."""
+
+    service: str
+    source: Mapping[str, Any]
+
+    @cached_property
+    def _template(self) -> dict[str, Any]:
+        return self.expanded({})
+
+    def expanded(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """The template as SAM expands it when its parameters have these values; intrinsics stay."""
+        packaged = _included(copy.deepcopy(self.source))
+        for resource in packaged["Resources"].values():
+            location = _PACKAGED.get(resource["Type"])
+            if location:
+                resource["Properties"][location] = "s3://packaged/artifact"
+        os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM asks boto3 for the partition
+        template: dict[str, Any] = transform(packaged, parameters, SimpleNamespace(load=dict))
+        return template
+
+    @cached_property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Every resource by logical id, resolved: {"Type", "Properties", ...}."""
+        found = {name: self.resolve(resource) for name, resource in self._template["Resources"].items()}
+        return {name: {"Properties": {}, **resource} for name, resource in found.items()}
+
+    def of_type(self, *types: str) -> dict[str, dict[str, Any]]:
+        """The properties of the resources of these types, by logical id."""
+        return {name: resource["Properties"] for name, resource in self.resources.items() if resource["Type"] in types}
+
+    @cached_property
+    def apis(self) -> dict[str, document.Document]:
+        """Every REST API's document as the gateway reads it, by logical id."""
+        return {name: document.read(api["Body"]) for name, api in self.of_type("AWS::ApiGateway::RestApi").items()}
+
+    @cached_property
+    def handlers(self) -> dict[str, Path]:
+        """The file of each function's handler, by logical id."""
+        found = {}
+        for name, function in self.of_type("AWS::Lambda::Function").items():
+            code = ROOT / "templates" / self.source["Resources"][name]["Properties"]["CodeUri"]
+            module, _, _ = function["Handler"].rpartition(".")
+            found[name] = (code / module.replace(".", "/")).resolve().with_suffix(".py")
+        return found
+
+    def resolve(self, value: Any) -> Any:
+        """``value`` with placeholders for its intrinsics; of an ``Fn::If`` the first branch."""
+        match value:
+            case {"Ref": str(name), **rest} if not rest:
+                return self._stand_in(name)
+            case {"Fn::GetAtt": attribute, **rest} if not rest:
+                name, _, field = (attribute if isinstance(attribute, str) else ".".join(attribute)).partition(".")
+                return self._arn(name) if field == "Arn" else name
+            case {"Fn::Sub": str(text), **rest} if not rest:
+                return self._substituted(text, {})
+            case {"Fn::Sub": [str(text), dict(values)], **rest} if not rest:
+                return self._substituted(text, values)
+            case {"Fn::If": [_, chosen, _], **rest} if not rest:
+                return self.resolve(chosen)
+            case {"Fn::Join": [str(between), list(parts)], **rest} if not rest:
+                return between.join(str(self.resolve(part)) for part in parts)
+            case dict():
+                resolved = {key: self.resolve(inner) for key, inner in value.items()}
+                return {key: inner for key, inner in resolved.items() if inner is not None or value[key] is None}
+            case list():
+                return [inner for inner in map(self.resolve, value) if inner is not None]
+            case _:
+                return value
+
+    def _substituted(self, text: str, values: Mapping[str, Any]) -> str:
+        def one(match: re.Match[str]) -> str:
+            name, _, field = match[1].partition(".")
+            if name in values:
+                return str(self.resolve(values[name]))
+            return self._arn(name) if field == "Arn" else name if field else str(self._stand_in(name))
+
+        return _REFERENCE.sub(one, text).replace("${!", "${")
+
+    def _stand_in(self, name: str) -> Any:
+        if name in _KNOWN:
+            return _KNOWN[name]
+        return self.source.get("Parameters", {}).get(name, {}).get("Default") or name
+
+    def _arn(self, name: str) -> str:
+        kind = self._template["Resources"].get(name, {}).get("Type", "AWS::Unknown::Thing") if name else ""
+        return f"arn:aws:{kind.split('::')[1].lower()}:{REGION}:{ACCOUNT_ID}:{name}"
+
+
+def name_of(placeholder: Any) -> str:
+    """The logical id or parameter that a placeholder stands for."""
+    return re.split(r"[:/]", placeholder)[-1] if isinstance(placeholder, str) else ""
+
+
+@cache
+def pieces() -> dict[str, Piece]:
+    """Every template, by the name of its service."""
+    sources = (yaml.load(path.read_text(), _Loader) for path in sorted((ROOT / "templates").glob("*.yaml")))
+    return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source) for source in sources}
+
+
+def iter_resources(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
+    """(piece, logical id, properties) of every resource of these types in all templates."""
+    for piece in pieces().values():
+        for name, properties in piece.of_type(*types).items():
+            yield piece, name, properties
+
+
+def definition(piece: Piece, name: str) -> dict[str, Any]:
+    """The Amazon States Language of a state machine, as its file has it."""
+    properties = piece.source["Resources"][name]["Properties"]
+    return json.loads((ROOT / "templates" / properties["DefinitionUri"]).read_text())
+
+
+def _service(source: Mapping[str, Any]) -> str:
+    return source["Metadata"]["SetPiece"]["Service"]
+
+
+def _included(value: Any) -> Any:
+    """``value`` with every ``AWS::Include`` of a local file replaced by what the file holds."""
+    if isinstance(value, list):
+        return [_included(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _included(item) for key, item in value.items() if key != "Fn::Transform"}
+    if "Fn::Transform" in value:
+        location = value["Fn::Transform"]["Parameters"]["Location"]
+        inner |= yaml.load((ROOT / "templates" / location).read_text(), _Loader)
+    return inner

@@ -1,0 +1,88 @@
+"""What the gateway asks of the world outside, as protocols: `backends` answers with the real thing, tests with
+fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from apigw_executor.messages import Pairs, Request
+from apigw_executor.services import ServiceRequest
+
+
+class BackendTimeout(Exception):
+    """No answer within the integration's timeout."""
+
+
+class BackendUnreachable(Exception):
+    """No connection, or one that broke before an answer."""
+
+
+class RoleUnusable(Exception):
+    """API Gateway may not assume the role: it is not there, or does not trust apigateway.amazonaws.com."""
+
+
+class EmulatorDown(Exception):
+    """The emulated AWS does not answer at all."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer of a backend."""
+
+    status: int
+    headers: Pairs
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The outcome of a Lambda invocation. `function_error` is X-Amz-Function-Error, None for success; `status` is
+    HTTP's."""
+
+    status: int
+    payload: bytes
+    function_error: str | None = None
+
+
+@dataclass(frozen=True)
+class IamDecision:
+    """Who signed the request and whether IAM lets them."""
+
+    allowed: bool
+    code: str = ""
+    message: str = ""
+    principal_arn: str | None = None
+    account_id: str | None = None
+    access_key: str | None = None
+
+
+class Cloud(Protocol):
+    """The AWS services behind the gateway. A `role` of None is the gateway itself. Timeouts are in seconds."""
+
+    def invoke(
+        self, function_arn: str, payload: bytes, *, role: str | None, asynchronous: bool, timeout: float
+    ) -> Invocation:
+        """Invokes a function. Raises BackendTimeout, BackendUnreachable, RoleUnusable."""
+        ...
+
+    def call(self, request: ServiceRequest, *, role: str, timeout: float) -> Answer:
+        """Sends a signed request to a service. Raises BackendTimeout, BackendUnreachable, RoleUnusable."""
+        ...
+
+    def function_policy(self, function_arn: str) -> Mapping[str, Any] | None:
+        """The function's resource policy, None if it has none."""
+        ...
+
+    def authorize(self, request: Request, resource: str) -> IamDecision:
+        """Verifies the request's signature and asks IAM for execute-api:Invoke at `resource`."""
+        ...
+
+
+class Web(Protocol):
+    """Any HTTP endpoint."""
+
+    def send(self, method: str, url: str, headers: Pairs, body: bytes, *, timeout: float) -> Answer:
+        """Sends a request. Raises BackendTimeout, BackendUnreachable."""
+        ...

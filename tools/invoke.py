@@ -1,0 +1,42 @@
+"""``make invoke FN=basket-add-item EVENT=events/basket/add_item.json``: run one deployed function with a sample event."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tools.client import Shop
+from tools.deployed_functions import physical_name
+from tools.failures import requires_shop
+from tools.logs import lines
+from tools.options import JsonFile
+
+console = Console(highlight=False)
+problems = Console(highlight=False, stderr=True)
+
+
+@click.command(epilog="make invoke FN=basket-add-item EVENT=events/basket/add_item.json")
+@click.option("--function", "-f", envvar="FN", required=True, help="Name, with or without the prefix setpieces-local-.")
+@click.option("--event", "-e", envvar="EVENT", type=JsonFile(), required=True, help="JSON file with the event.")
+@requires_shop
+def invoke(function: str, event: tuple[Path, Any]) -> None:
+    """Invoke a deployed function and print its response; if it failed, print the end of its log and exit with 1."""
+    shop = Shop.from_environment()
+    answer = shop.aws("lambda").invoke(
+        FunctionName=physical_name(shop, function), Payload=json.dumps(event[1]).encode(), LogType="Tail"
+    )
+    payload = answer["Payload"].read().decode()
+    try:
+        console.print_json(payload)
+    except json.JSONDecodeError:
+        console.print(payload, markup=False)
+    if "FunctionError" not in answer:
+        return
+    problems.print(f"{function} failed ({answer['FunctionError']}). The end of its log:", style="red")
+    for message in base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").splitlines():
+        for line in lines(message):
+            problems.print(line, soft_wrap=True)
+    raise SystemExit(1)

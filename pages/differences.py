@@ -375,7 +375,7 @@ DIFFERENCES = (
         where="tools/dead_letters.py:redrive",
         tests=(
             f"{PROBE}redrive",
-            "tests/unit/local/test_local_dead_letters.py::test_a_redrive_moves_the_selected_messages",
+            "tests/unit/tools/test_dead_letters.py::test_a_redrive_moves_the_selected_messages",
         ),
     ),
     Difference(
@@ -658,7 +658,7 @@ DIFFERENCES = (
         where="tools/mail.py:outbox",
         tests=(
             "tests/integration/test_vouchers.py::test_one_mail_brings_the_link_and_no_code",
-            "tests/unit/local/test_local_mail.py::test_mails_of_all_accounts_come_oldest_first",
+            "tests/unit/tools/test_mail.py::test_mails_of_all_accounts_come_oldest_first",
         ),
         on_aws="create a batch in a dev stage with your own address as `notify`",
     ),

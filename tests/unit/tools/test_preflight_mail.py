@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from model.settings import REGION
-from tests.unit.local.preflight_account import SETTINGS, Answer, levels, look
+from tests.unit.tools.preflight_account import SETTINGS, Answer, levels, look
 from tools import preflight
 from tools.preflight import LATER, MISSING, OK, UNKNOWN
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, ZONE, Stub, levels, look
+from tests.unit.tools.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, ZONE, Stub, levels, look
 from tools import preflight
 from tools.failures import CommandFailed
 from tools.preflight import LATER, MISSING, OK, UNKNOWN, Account

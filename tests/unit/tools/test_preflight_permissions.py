@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from model.grants import allows, as_list, role_documents, statements
 from model.settings import ACCOUNT_ID, REGION
 from model.templates import iter_resources, pieces
-from tests.unit.local.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, SETTINGS, ZONE, Stub, levels, look
+from tests.unit.tools.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, SETTINGS, ZONE, Stub, levels, look
 from tools import preflight
 from tools.preflight import MISSING, OK, UNKNOWN, Account
 

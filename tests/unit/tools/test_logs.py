@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click import BadParameter
 
-from tests.unit.local.log_events import MS, NOW, Events, event, text
+from tests.unit.tools.log_events import MS, NOW, Events, event, text
 from tools.logs import PAGE, Log, Since, is_shown, read_events
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.local.log_events import MS, NOW, Events, event
+from tests.unit.tools.log_events import MS, NOW, Events, event
 from tools import trace
 from tools.logs import PAGE
 

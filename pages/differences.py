@@ -18,6 +18,7 @@ AREAS = (
 )
 
 GATEWAY = "tests/unit/gateway/test_gateway_"
+FRONT_DOOR_TESTS = "tests/unit/front_door/test_front_door.py"
 PROBE = "tests/integration/test_parity.py::test_"
 NEEDED = "tests/templates/test_needed_permissions.py::test_"
 DELIVERY = "tests/templates/test_delivery_roles.py::test_"
@@ -60,7 +61,7 @@ DIFFERENCES = (
         local="that host does not resolve; published URLs are rewritten to the front door after each deployment",
         reason="one origin on loopback, with the paths of the custom domain; no TLS",
         where="local/cloud/publish.py:local_addresses",
-        tests=("tests/unit/local/test_local_publish.py::test_only_execute_api_addresses_change_and_their_paths_stay",),
+        tests=("tests/unit/cloud/test_publish.py::test_only_execute_api_addresses_change_and_their_paths_stay",),
         on_aws="certificate and DNS of the custom domain: `curl -v https://<domain>/catalog/v1/products`",
     ),
     Difference(
@@ -162,7 +163,7 @@ DIFFERENCES = (
         local="names have the form `Idempotency-Key`, regardless of the client's case",
         reason="ASGI servers fold names; functions look up headers case-insensitively",
         where="local/front_door/server.py:_cased",
-        tests=(f"{GATEWAY}front_door.py::test_paths_reach_the_api_as_they_came",),
+        tests=(f"{FRONT_DOOR_TESTS}::test_paths_reach_the_api_as_they_came",),
     ),
     Difference(
         "validation-texts",
@@ -220,7 +221,7 @@ DIFFERENCES = (
         reason="all programs and web pages on this machine can reach the port; only the CDN is public",
         where="local/request_guard.py:check",
         tests=(
-            "tests/unit/local/test_local_request_guard.py::test_only_requests_for_known_hosts_are_served",
+            "tests/unit/local/test_request_guard.py::test_only_requests_for_known_hosts_are_served",
             "tests/integration/test_closed_to_others.py::test_the_requests_of_a_foreign_page_are_refused",
             "tests/browser/test_foreign_pages.py::test_a_foreign_page_reads_nothing_and_creates_nothing",
         ),
@@ -331,7 +332,7 @@ DIFFERENCES = (
         where="local/cloud/processes.py:_clean",
         tests=(
             f"{PROBE}environment",
-            "tests/unit/local/test_local_processes.py::test_functions_do_not_inherit_the_developers_environment",
+            "tests/unit/cloud/test_processes.py::test_functions_do_not_inherit_the_developers_environment",
         ),
     ),
     # --- events and queues ---
@@ -439,7 +440,7 @@ DIFFERENCES = (
         local="the front door derives from the code which headers get the viewer's address, and sets them",
         reason="the local cloud does not run JavaScript",
         where="local/front_door/cdn.py:viewer_headers",
-        tests=(f"{GATEWAY}front_door.py::test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients",),
+        tests=(f"{FRONT_DOOR_TESTS}::test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients",),
         on_aws="`aws cloudfront test-function` with a forged `x-viewer-address`",
     ),
     *(
@@ -512,7 +513,7 @@ DIFFERENCES = (
         local="the front door accepts plain HTTP and calls the CDN by its name",
         reason="loopback has no certificate that browsers trust",
         where="local/front_door/cdn.py:fetch",
-        tests=(f"{GATEWAY}front_door.py::test_a_path_of_no_service_goes_to_the_cdn",),
+        tests=(f"{FRONT_DOOR_TESTS}::test_a_path_of_no_service_goes_to_the_cdn",),
         on_aws="`curl -sI http://<site>/` redirects to https",
     ),
     Difference(

@@ -329,7 +329,7 @@ DIFFERENCES = (
         aws="a function sees its own variables and those of the runtime",
         local="it also inherits the emulator's, whose environment therefore excludes the developer's variables",
         reason="a function must not depend on a developer's variables",
-        where="local/cloud/processes.py:_clean",
+        where="local/cloud/processes.py:_base_environment",
         tests=(
             f"{PROBE}environment",
             "tests/unit/cloud/test_processes.py::test_functions_do_not_inherit_the_developers_environment",
@@ -492,7 +492,7 @@ DIFFERENCES = (
         aws="ECS runs the image of the task definition, and registers it with the load balancer",
         local="the container is a process on loopback, with the environment of the task definition; `make start` registers it",
         reason="the local cloud does not need Docker",
-        where="local/cloud/storefront.py:environment",
+        where="local/storefront/container.py:environment",
         tests=("tests/integration/test_storefront.py::test_two_processes_share_sessions",),
         on_aws="`aws ecs describe-services --cluster setpieces-<stage> --services setpieces-<stage>-storefront`",
     ),
@@ -522,7 +522,7 @@ DIFFERENCES = (
         aws="the storefront's cookies are `Secure` and begin with `__Host-`",
         local="they are neither",
         reason="browsers accept such cookies only over https",
-        where="local/cloud/storefront.py:environment",
+        where="local/storefront/container.py:environment",
         tests=(
             "tests/unit/storefront/test_storefront_sessions.py::test_secure_cookie_has_the_host_prefix",
             "tests/unit/storefront/test_storefront_guards.py::test_basket_cookie_is_host_only",

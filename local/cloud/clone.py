@@ -18,9 +18,9 @@ from pathlib import Path
 
 import click
 
-from local.cloud import storefront
 from local.cloud.processes import ALL
 from local.settings import HOST, SCRATCH, STATE
+from local.storefront import container
 from tools.client import Shop, eventually
 
 PORTS = ("SETPIECES_AWS_PORT", "SETPIECES_FRONT_DOOR_PORT", "SETPIECES_STOREFRONT_PORT", "SETPIECES_SESSIONS_PORT")
@@ -128,8 +128,8 @@ def start(source: Path) -> None:
         process.start(seconds=120)
     shop = Shop.from_environment()
     # In this order: the emulator deregisters every target of the machine, whatever its port.
-    storefront.deregister(shop.aws("elbv2"), original.ports["SETPIECES_STOREFRONT_PORT"])
-    storefront.register(shop.aws("elbv2"))
+    container.deregister(shop.aws("elbv2"), original.ports["SETPIECES_STOREFRONT_PORT"])
+    container.register(shop.aws("elbv2"))
     # Its functions and those of the simulators behind it have been started once then.
     eventually(lambda: shop.call("GET", "/catalog/v1/products").is_success, timeout=120)
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local.cloud import checks, lint, publish, storefront, update
+from local.cloud import checks, lint, publish, update
 from local.cloud.findings import Finding, Rejected
 from local.cloud.layer import refresh_layers, restore_layers
 from local.cloud.package import NeedsBuild
 from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
 from local.cloud.update import Plan, Progress
 from local.settings import FRONT_DOOR, STOREFRONT_FOLDER
+from local.storefront import container
 from model import sources
 from model.settings import ROOT
 from model.sources import below
@@ -120,7 +121,7 @@ def restart_changed() -> list[str]:
     if SESSIONS.name in started or EMULATOR.name in started:
         STOREFRONT.stop()
     if STOREFRONT.start():
-        storefront.register(update.client("elbv2"))
+        container.register(update.client("elbv2"))
         started.append(STOREFRONT.name)
     return started
 

@@ -1,4 +1,4 @@
-"""The local cloud's processes: started in the background, found again by their recorded id, stopped by it."""
+"""The background processes of the local cloud. A file for each records its id, by which later commands stop it."""
 
 import hashlib
 import os
@@ -32,20 +32,21 @@ from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 
 
 class CannotStart(Exception):
-    """A process of the local cloud did not start; the message says why and what to do."""
+    """A process of the local cloud did not start. The message has the reason and a remedy."""
 
 
-# Whose port goes by another name than the process.
+# Processes whose port has another name in environment variables.
 PORT_NAMES = {"emulator": "aws"}
+# The lowest rooms, which every process imports.
+BASE = ("local/*.py", "model/*.py", "requirements-dev.txt")
 
 
 @dataclass(frozen=True)
 class Process:
-    """One background process: ``python -m <module> <arguments>``, healthy when ``ready`` says so.
+    """One background process: ``python -m <module> <arguments>``, healthy if ``ready()`` is true.
 
-    Its code is the files of ``patterns`` below the repository: its own folder and the rooms below it. A process of another
-    version is replaced, for example after a pull, and so is one of another ``configuration``. ``scratch`` is a folder that
-    is empty when it starts.
+    Its code is in ``folders`` and in the rooms of ``BASE``. ``start`` replaces a process that runs other code, for example
+    after a pull, or another ``configuration``. It empties the folder ``scratch`` first.
     """
 
     name: str
@@ -54,13 +55,13 @@ class Process:
     port: int
     ready: Callable[[], bool]
     environment: Callable[[], dict[str, str]]
-    patterns: tuple[str, ...]
+    folders: tuple[str, ...]
     scratch: Path | None = None
     configuration: Callable[[], str] = str
 
     @property
     def variable(self) -> str:
-        """The environment variable that says another port."""
+        """The environment variable that overrides the port."""
         return f"SETPIECES_{PORT_NAMES.get(self.name, self.name).replace('-', '_').upper()}_PORT"
 
     @property
@@ -76,22 +77,23 @@ class Process:
         return STATE / f"{self.name}.log"
 
     def version(self) -> str:
-        """A digest of the command, the configuration and the code as they are now."""
+        """A digest of the command, the configuration and the code."""
         digest = hashlib.sha256("\n".join([*self.arguments, self.configuration()]).encode())
         for file in self.code():
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
     def code(self) -> list[Path]:
-        """The files that it runs, sorted."""
-        return sorted({file for pattern in self.patterns for file in ROOT.glob(pattern)})
+        """Its Python and requirement files, sorted."""
+        patterns = [*BASE, *(f"{folder}/{name}" for folder in self.folders for name in ("**/*.py", "requirements.txt"))]
+        return sorted({file for pattern in patterns for file in ROOT.glob(pattern)})
 
     def current(self) -> bool:
-        """Does the running process have the code and the configuration as they are now?"""
+        """True if the process was started with the current code and configuration."""
         return self.version_file.exists() and self.version_file.read_text() == self.version()
 
     def running(self) -> psutil.Process | None:
-        """The running process; a recorded id that now belongs to another program does not count."""
+        """The running process; None if it ended, even if another program has its id now."""
         try:
             process = psutil.Process(int(self.pid_file.read_text()))
             return process if self.module in process.cmdline() else None
@@ -106,13 +108,13 @@ class Process:
         return self.ready()
 
     def start(self, seconds: float = 30) -> bool:
-        """Start unless it runs the current code; True when it was started. Raises ``CannotStart``."""
+        """Start the process unless it runs the current version. True if it was started. Raises ``CannotStart``."""
         if self.pid() and self.current() and self.healthy():
             return False
         self.stop()
         if listening(self.port):
             raise CannotStart(
-                f"Port {self.port} is taken by another program. Stop it, or set {self.variable} to a free port."
+                f"Port {self.port} is in use by another program. Stop it, or set {self.variable} to a free port."
             )
         if self.scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
@@ -137,10 +139,13 @@ class Process:
                 return True
             time.sleep(0.1)
         self.stop()
-        raise CannotStart(f"The {self.name} did not start. Last lines of {self.log_file}:\n{self.tail()}")
+        raise CannotStart(f"The process {self.name} did not start. Last lines of {self.log_file}:\n{self.tail()}")
 
     def stop(self, seconds: float = 120) -> bool:
-        """Ask it to end and wait; True when it ran. The emulator writes its state then: killing it would lose that."""
+        """Terminate the process, and kill it after ``seconds``. True if it was running.
+
+        The emulator saves its state before it ends.
+        """
         process = self.running()
         if process:
             process.terminate()
@@ -158,10 +163,10 @@ class Process:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _clean() -> dict[str, str]:
-    """Functions inherit the emulator's environment, so it gets none of the developer's."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
+def _base_environment() -> dict[str, str]:
+    """Without the developer's variables, because functions inherit the emulator's environment."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return inherited | {
         "TMPDIR": str(SCRATCH),
         "SETPIECES_STATE": str(STATE),
         "SETPIECES_AWS_PORT": str(AWS_PORT),
@@ -170,7 +175,7 @@ def _clean() -> dict[str, str]:
 
 
 def _emulator_environment() -> dict[str, str]:
-    return _clean() | {
+    return _base_environment() | {
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(AWS_PORT),
         "MINISTACK_REGION": REGION,
@@ -184,38 +189,36 @@ def _emulator_environment() -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "LAMBDA_WARM_TTL_SECONDS": "120",
         "LOG_LEVEL": "WARNING",
-        # Functions inherit the line above too, and would log less than on AWS.
+        # Functions inherit LOG_LEVEL too, and would log less than on AWS.
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "AWS_XRAY_DAEMON_ADDRESS": f"{HOST}:{AWS_PORT}",
     }
 
 
 def _front_door_environment() -> dict[str, str]:
-    return _clean() | aws()
+    return _base_environment() | aws()
 
 
 def _storefront_environment() -> dict[str, str]:
-    """As its task definition says, and nothing of AWS's: it needs none."""
-    import boto3  # not to stop or look at processes: it takes a while
+    """The environment of its task definition, without AWS credentials: it calls no service of AWS."""
+    import boto3  # here because the import is slow, and commands such as `make stop` do not need it
 
-    from local.cloud import storefront
+    from local.storefront import container
 
     root = aws()
     session = boto3.Session(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
-    return _clean() | storefront.environment(session, AWS_ENDPOINT)
+    return _base_environment() | container.environment(session, AWS_ENDPOINT)
 
 
 def _sessions_token() -> str:
-    """The store's password, which the storefront's task definition names. Another one after a deployment to an empty cloud."""
+    """The password of the session store, from the storefront's task definition. A new stack has a new one."""
     return _storefront_environment()["SESSIONS_TOKEN"]
 
 
 def _sessions_environment() -> dict[str, str]:
-    return _clean() | {"SESSIONS_TOKEN": _sessions_token()}
+    return _base_environment() | {"SESSIONS_TOKEN": _sessions_token()}
 
 
-# What every process of the local cloud runs.
-BASE = ("local/*.py", "model/*.py", "requirements-dev.txt")
 EMULATOR = Process(
     "emulator",
     "local.emulator.server",
@@ -223,7 +226,7 @@ EMULATOR = Process(
     AWS_PORT,
     partial(answering, f"{AWS_ENDPOINT}/_ministack/health"),
     _emulator_environment,
-    (*BASE, "local/emulator/**/*.py"),
+    ("local/emulator",),
     scratch=SCRATCH,
 )
 FRONT_DOOR_PROCESS = Process(
@@ -233,16 +236,16 @@ FRONT_DOOR_PROCESS = Process(
     FRONT_DOOR_PORT,
     partial(answering, f"{FRONT_DOOR}/healthz"),
     _front_door_environment,
-    (*BASE, "local/front_door/*.py", "packages/apigw-executor/src/**/*.py"),
+    ("local/front_door", "packages/apigw-executor/src"),
 )
 SESSIONS = Process(
     "sessions",
-    "local.cloud.storefront",
+    "local.storefront.session_store",
     (str(SESSIONS_PORT),),
     SESSIONS_PORT,
     partial(listening, SESSIONS_PORT),
     _sessions_environment,
-    (*BASE, "local/cloud/storefront.py"),
+    ("local/storefront",),
     configuration=_sessions_token,
 )
 STOREFRONT = Process(
@@ -256,24 +259,24 @@ STOREFRONT = Process(
     STOREFRONT_PORT,
     partial(answering, f"http://{HOST}:{STOREFRONT_PORT}/healthz"),
     _storefront_environment,
-    # Templates and static files are read for each page.
-    (*BASE, "local/cloud/storefront.py", "storefront/app/**/*.py", "storefront/requirements.txt"),
+    # It reads page templates and static files for each page.
+    ("storefront", "local/storefront"),
 )
 ALL = (EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT)
 
 
 def workers() -> Iterator[tuple[psutil.Process, str]]:
-    """Every process in which a function runs, of our own emulator only, with the function's name."""
+    """(process, function name) of each process in which our emulator runs a function."""
     emulator = EMULATOR.running()
     running = {child.pid: child for child in emulator.children(recursive=True)} if emulator else {}
     for file in SCRATCH.glob("ministack-lambda-*/worker.pid"):
-        with suppress(FileNotFoundError, ValueError):  # it ended, or starts, in between
+        with suppress(FileNotFoundError, ValueError):  # the worker has just ended or is starting
             if child := running.get(int(file.read_text())):
                 yield child, file.parent.name.removeprefix("ministack-lambda-").rpartition("-")[0]
 
 
 def kill_workers() -> int:
-    """Kill every process in which a function runs, and wait until they are gone; how many there were."""
+    """Kill all processes of functions and wait until they have ended. Returns their number."""
     killed = []
     for worker, _ in workers():
         with suppress(psutil.NoSuchProcess):

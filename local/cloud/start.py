@@ -11,12 +11,13 @@ import boto3
 import httpx
 import yaml
 
-from local.cloud import checks, edits, publish, storefront, update
+from local.cloud import checks, edits, publish, update
 from local.cloud.findings import Rejected
 from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStart
 from local.cloud.update import client
 from local.credentials import private_folder
 from local.settings import FRONT_DOOR, LAMBDA_PYTHON, STATE, aws_environment
+from local.storefront import container
 from model.settings import REGION, ROOT, STAGE
 from tools import feeds, redirects, seed, sitemaps
 from tools.client import Shop, samples_file
@@ -70,7 +71,7 @@ def _start() -> None:
         if fresh:
             STOREFRONT.stop()  # what it calls may have moved
         edits.restart_changed()
-        storefront.register(client("elbv2"))
+        container.register(client("elbv2"))
 
 
 def _start_emulator() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud.storefront import target_group
+from local.storefront.container import target_group
 from model.settings import ROOT
 from tests.integration.checkouts import body, ended, fill_basket, submit
 from tests.integration.other_cloud import Other, other_cloud

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from hishel.httpx import CacheClient
 
-from local.cloud import storefront
 from local.cloud.processes import STOREFRONT
 from local.cloud.start import session as cloud_session
 from local.ports import answering
 from local.settings import AWS_ENDPOINT, HOST
+from local.storefront import container
 from model.settings import ROOT
 from tests.integration.browsers import browser, page_text, sign_in
 from tools.accounts import newest_token
@@ -202,7 +202,7 @@ def another_process(sessions_url: str = "") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    variables = storefront.environment(cloud_session(), AWS_ENDPOINT)
+    variables = container.environment(cloud_session(), AWS_ENDPOINT)
     variables["SESSIONS_URL"] = sessions_url or variables["SESSIONS_URL"]
     command = [sys.executable, "-m", "uvicorn", *STOREFRONT.arguments[:3], str(ROOT / "storefront")]
     with subprocess.Popen(

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local.cloud import storefront
 from local.cloud.start import session as cloud_session
 from local.settings import AWS_ENDPOINT, FRONT_DOOR
+from local.storefront import container
 
 pytestmark = pytest.mark.local_only("it lowers the limits of the front door")
 
@@ -68,7 +68,7 @@ def test_forged_address_headers_do_not_avoid_the_limit():
 @pytest.mark.usefixtures("shop", "counted")
 def test_the_calls_of_the_storefront_are_not_counted():
     """The web ACL knows the secret that the storefront's container receives."""
-    token = storefront.environment(cloud_session(), AWS_ENDPOINT)["STOREFRONT_TOKEN"]
+    token = container.environment(cloud_session(), AWS_ENDPOINT)["STOREFRONT_TOKEN"]
     with client("127.0.0.26") as http:
         answers = [http.get("/catalog/v1/products", headers={"X-Storefront-Token": token}) for _ in range(20)]
     assert not any("from your address" in answer.text for answer in answers)

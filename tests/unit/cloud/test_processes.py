@@ -1,15 +1,22 @@
-"""Background processes: found again, not confused with strangers, stopped completely."""
+"""Background processes of the local cloud: start, replacement, stop, and the code that they run."""
 
+import ast
+import importlib.util
 import os
 import socket
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import grimp
 import pytest
 
 from local.cloud import processes
-from local.cloud.processes import CannotStart, Process
+from local.cloud.processes import ALL, STOREFRONT, CannotStart, Process
 from local.ports import answering
+from model.settings import ROOT
+
+PACKAGES = ("local", "model", "pages", "tools", "bench", "apigw_executor", "setpieces")
 
 
 @pytest.fixture
@@ -43,20 +50,20 @@ def test_a_second_start_is_harmless_and_stop_ends_every_process(state, port):
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_taken_port_is_named_with_the_way_out(state):
+def test_a_port_in_use_is_reported_with_the_variable_that_changes_it(state):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        with pytest.raises(CannotStart, match=r"taken.*SETPIECES_FRONT_DOOR_PORT"):
+        with pytest.raises(CannotStart, match=r"in use.*SETPIECES_FRONT_DOOR_PORT"):
             server(listener.getsockname()[1]).start()
 
 
-def test_a_process_that_dies_shows_its_last_lines(state, port):
+def test_the_last_log_lines_of_a_failed_process_are_reported(state, port):
     with pytest.raises(CannotStart, match="No module named"):
         server(port, "no_such_module").start()
 
 
-def test_a_recorded_id_of_another_program_is_not_ours(state, port):
+def test_a_recorded_id_of_another_program_is_ignored(state, port):
     process = server(port)
     process.pid_file.write_text(str(os.getpid()))
     assert process.pid() is None
@@ -64,7 +71,7 @@ def test_a_recorded_id_of_another_program_is_not_ours(state, port):
 
 
 def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
-    process = replace(server(port), patterns=("LICENSE",))
+    process = replace(server(port), folders=("local/storefront",))
     assert process.start() is True
     assert process.start() is False
     first = process.pid()
@@ -84,8 +91,38 @@ def test_another_configuration_replaces_the_process(state, port):
         process.stop()
 
 
+@pytest.mark.parametrize(
+    "process", [process for process in ALL if process is not STOREFRONT], ids=lambda each: each.name
+)
+def test_a_process_imports_only_its_folders(process):
+    """``make start`` compares the files of these folders: an edit of any other file would leave the old process running."""
+    graph = grimp.build_graph(*PACKAGES)
+    imported = {process.module, *graph.find_upstream_modules(process.module)}
+    files = {module: source_of(module) for module in imported}
+    assert {module: file for module, file in files.items() if file not in process.code()} == {}
+
+
+def source_of(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    assert spec
+    assert spec.origin
+    return Path(spec.origin)
+
+
+def test_the_storefront_imports_no_package_of_this_repository():
+    imported = set()
+    for file in (ROOT / "storefront").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert "app" in imported
+    assert imported & set(PACKAGES) == set()
+
+
 def test_functions_do_not_inherit_the_developers_environment(monkeypatch):
-    """They inherit what the emulator gets."""
+    """Functions inherit the emulator's environment."""
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "ORDERS_TABLE"):
         monkeypatch.setenv(name, "a developer's")
     assert "a developer's" not in processes.EMULATOR.environment().values()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from local.cloud.storefront import session_store, sessions_url
 from local.settings import HOST
+from local.storefront.session_store import session_store, sessions_url
 
 TOKEN = "a token/with:what@URLs?need%escaped"
 

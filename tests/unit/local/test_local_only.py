@@ -21,7 +21,7 @@ MODULES = {
         "local.cloud.processes",
         "local.cloud.publish",
         "local.cloud.start",
-        "local.cloud.storefront",
+        "local.storefront.container",
     ),
     *("ministack", "tests.integration.other_cloud", "tests.integration.two_emulators"),
 }

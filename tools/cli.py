@@ -46,7 +46,7 @@ COMMANDS = {
     "seed": "tools.seed:main",
     "build": "tools.artifacts:build",
     "image": "tools.artifacts:image",
-    "preflight": "tools.preflight:main",
+    "preflight": "tools.preflight.command:main",
     "deploy": "tools.deploy:main",
     "smoke": "tools.smoke:main",
     "destroy": "tools.destroy:main",

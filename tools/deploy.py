@@ -368,9 +368,9 @@ def main(stage: str, piece: str, repository: str | None, oidc_provider: str | No
         found = deployed_stack(stack_of(stage, piece), session)
         if not found or found["StackStatus"] == FAILED_CREATION:
             # Only now: it reads this module.
-            from tools import preflight
+            from tools.preflight.command import require
 
-            preflight.require(stage, piece, session, oidc_provider)
+            require(stage, piece, session, oidc_provider)
     own = {"Repository": repository, "OidcProviderArn": oidc_provider} if piece == DELIVERY else {}
     with step(f"building and deploying {piece} to {stage} with SAM CLI"):
         deploy(stage, piece, environment, {name: value for name, value in own.items() if value})

@@ -8,8 +8,10 @@ from typing import Any
 import boto3
 from botocore import xform_name
 
-from tools import preflight
-from tools.preflight import Account
+from tools.preflight.account import Account
+from tools.preflight.command import run_checks
+from tools.preflight.findings import Finding
+from tools.preflight.permissions import GITHUB
 
 DEV = "111122223333"
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any] | str]
@@ -23,7 +25,7 @@ READY: dict[str, Answer] = {
     "HeadBucket": {},
     "GetPolicy": {"Policy": {}},
     "ListOpenIDConnectProviders": {
-        "OpenIDConnectProviderList": [{"Arn": f"arn:aws:iam::{DEV}:oidc-provider/{preflight.GITHUB}"}]
+        "OpenIDConnectProviderList": [{"Arn": f"arn:aws:iam::{DEV}:oidc-provider/{GITHUB}"}]
     },
     "GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
     "GetServiceQuota": {"Quota": {"Value": 100.0}},
@@ -62,10 +64,10 @@ def look(
     settings: dict[str, str] | None = None,
     stage: str = "dev",
     piece: str = "shop",
-) -> list[preflight.Finding]:
+) -> list[Finding]:
     account = Account(Stub({**READY, **(answers or {})}).session, stage, piece)
-    account.settings |= SETTINGS | (settings or {})
-    findings = list(check(account)) if check else preflight.findings(account)
+    account.parameters |= SETTINGS | (settings or {})
+    findings = list(check(account)) if check else run_checks(account)
     for finding in findings:
         if finding.remedy.startswith("aws "):
             check_command(finding.remedy.partition(";")[0])
@@ -83,7 +85,7 @@ def check_command(command: str) -> None:
     assert {xform_name(member, "-") for member in shape.required_members} <= options, command
 
 
-def levels(findings: list[preflight.Finding], level: str) -> list[str]:
+def levels(findings: list[Finding], level: str) -> list[str]:
     return [finding.what for finding in findings if finding.level == level]
 
 

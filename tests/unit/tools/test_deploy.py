@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from model.settings import ROOT
-from tools import artifacts, deploy, preflight, seed
+from tools import artifacts, deploy, seed
+from tools.preflight import command
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STAGES = ("local", "dev", "test", "prod")
@@ -317,7 +318,7 @@ def test_the_account_is_looked_at_before_a_stack_is_created(
         looks.append(arguments)
         raise deploy.DeployFailed("not ready")
 
-    monkeypatch.setattr(preflight, "require", not_ready)
+    monkeypatch.setattr(command, "require", not_ready)
     monkeypatch.setattr(deploy, "session_for", lambda stage: session)
     monkeypatch.setattr(deploy, "check_account", lambda *_: None)
     monkeypatch.setattr(deploy, "deployed_stack", lambda *_: {"StackStatus": status} if status else None)

@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.unit.tools.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, ZONE, Stub, levels, look
-from tools import preflight
 from tools.failures import CommandFailed
-from tools.preflight import LATER, MISSING, OK, UNKNOWN, Account
+from tools.preflight import command, domain, mail, names, permissions, quotas
+from tools.preflight.account import Account
+from tools.preflight.findings import LATER, MISSING, OK, UNKNOWN
+from tools.preflight.names import UNIQUE_NAMES, UNVERIFIED
+from tools.preflight.permissions import PROVIDER
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,15 +23,20 @@ def test_an_account_that_is_ready_lacks_nothing():
     assert len(levels(findings, OK)) > 20
     # Unknown: the link in the mail to the sender, and whether AWS has verified the account, which no API returns.
     assert len(levels(findings, LATER)) == 1
-    assert levels(findings, UNKNOWN) == list(preflight.NOT_ASKABLE.values())
+    assert levels(findings, UNKNOWN) == list(UNVERIFIED.values())
 
 
 @pytest.mark.parametrize(
     ("check", "answers", "level", "says"),
     [
-        (preflight.caller_permissions, {"GetCallerIdentity": {"Arn": f"arn:aws:iam::{DEV}:root"}}, LATER, "root user"),
         (
-            preflight.caller_permissions,
+            permissions.caller_permissions,
+            {"GetCallerIdentity": {"Arn": f"arn:aws:iam::{DEV}:root"}},
+            LATER,
+            "root user",
+        ),
+        (
+            permissions.caller_permissions,
             {
                 "SimulatePrincipalPolicy": lambda call: {
                     "EvaluationResults": [
@@ -40,42 +48,47 @@ def test_an_account_that_is_ready_lacks_nothing():
             "may not call cloudformation:CreateChangeSet",
         ),
         (
-            preflight.bootstrap,
+            permissions.bootstrap,
             {"HeadBucket": "404"},
             MISSING,
             "bucket setpieces-dev-artifacts-111122223333 does not exist",
         ),
-        (preflight.bootstrap, {"GetRole": "NoSuchEntity"}, MISSING, "role setpieces-dev-cloudformation does not exist"),
-        (preflight.bootstrap, {"GetPolicy": "NoSuchEntity"}, MISSING, "setpieces-dev-boundary"),
         (
-            preflight.identity_provider,
+            permissions.bootstrap,
+            {"GetRole": "NoSuchEntity"},
+            MISSING,
+            "role setpieces-dev-cloudformation does not exist",
+        ),
+        (permissions.bootstrap, {"GetPolicy": "NoSuchEntity"}, MISSING, "setpieces-dev-boundary"),
+        (
+            permissions.identity_provider,
             {"ListOpenIDConnectProviders": {"OpenIDConnectProviderList": []}},
             LATER,
             "cannot sign in",
         ),
         (
-            preflight.quotas,
+            quotas.resource_quotas,
             {"GetServiceQuota": {"Quota": {"Value": 1.0}}, "DescribeVpcs": {"Vpcs": [{"VpcId": "vpc-1"}]}},
             MISSING,
             "VPCs: 1 of 1",
         ),
-        (preflight.quotas, {"GetServiceQuota": {"Quota": {"Value": 6.0}}}, LATER, "Fargate: 6 vCPUs"),
+        (quotas.fargate, {"GetServiceQuota": {"Quota": {"Value": 6.0}}}, LATER, "Fargate: 6 vCPUs"),
         (
-            preflight.quotas,
+            quotas.resource_quotas,
             {"ListTrails": {"Trails": [{"Name": f"t{n}"} for n in range(5)]}},
             MISSING,
             "trails: 5 of 5",
         ),
         (
-            preflight.quotas,
+            quotas.iam_roles,
             {"GetAccountSummary": {"SummaryMap": {"Roles": 950, "RolesQuota": 1000}}},
             MISSING,
             "IAM roles: 950",
         ),
-        (preflight.mail, {"GetAccount": {"SendingEnabled": False, "ProductionAccessEnabled": True}}, LATER, "paused"),
-        (preflight.service_roles, {"GetRole": "NoSuchEntity"}, LATER, "AWSServiceRoleForECS"),
+        (mail.mail, {"GetAccount": {"SendingEnabled": False, "ProductionAccessEnabled": True}}, LATER, "paused"),
+        (permissions.service_roles, {"GetRole": "NoSuchEntity"}, LATER, "AWSServiceRoleForECS"),
         (
-            preflight.existing_names,
+            names.existing_names,
             {
                 "ListQueues": {
                     "QueueUrls": [f"https://sqs.eu-central-1.amazonaws.com/{DEV}/setpieces-dev-shipping-completed"]
@@ -85,7 +98,7 @@ def test_an_account_that_is_ready_lacks_nothing():
             "AWS::SQS::Queue setpieces-dev-shipping-completed already exists",
         ),
         (
-            preflight.existing_names,
+            names.existing_names,
             {"ListSecrets": {"SecretList": [{"Name": "setpieces-dev/storefront/sessions-token", "DeletedDate": NOW}]}},
             MISSING,
             "sessions-token already exists",
@@ -100,7 +113,7 @@ def test_a_missing_prerequisite_is_reported_with_its_remedy(check, answers, leve
 
 def test_queues_that_use_all_of_the_concurrency_are_reported():
     answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10}}}
-    (finding,) = look(preflight.concurrency, answers, piece="orders")
+    (finding,) = look(quotas.concurrency, answers, piece="orders")
     assert finding.level == LATER
     assert "10 concurrent executions: busy queues alone use" in finding.what
     assert "L-B99A9384" in finding.remedy
@@ -108,15 +121,15 @@ def test_queues_that_use_all_of_the_concurrency_are_reported():
 
 def test_a_reservation_that_leaves_too_little_is_missing():
     answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 100}}}
-    (finding,) = look(preflight.concurrency, answers, {"ProvisionedConcurrency": "1"})
+    (finding,) = look(quotas.concurrency, answers, {"ProvisionedConcurrency": "1"})
     assert finding.level == MISSING
     assert "L-B99A9384" in finding.remedy
 
 
 def test_a_quota_that_the_account_has_no_value_of_is_the_default():
-    findings = look(preflight.quotas, {"GetServiceQuota": "NoSuchResourceException"})
-    assert "VPCs: 0 of 5 in use, 1 more needed" in levels(findings, OK)
-    (containers,) = levels(findings, LATER)
+    unchanged = {"GetServiceQuota": "NoSuchResourceException"}
+    assert "VPCs: 0 of 5 in use, 1 more needed" in levels(look(quotas.resource_quotas, unchanged), OK)
+    (containers,) = levels(look(quotas.fargate, unchanged), LATER)
     assert containers.startswith("Fargate: 6 vCPUs")
 
 
@@ -144,38 +157,38 @@ def test_a_quota_that_the_account_has_no_value_of_is_the_default():
 )
 def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
     findings = look(
-        preflight.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
+        domain.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
     )
     missing = levels(findings, MISSING)
     assert (len(missing) == 1 and says in missing[0]) if says else missing == []
 
 
 def test_without_a_name_of_its_own_the_shop_needs_neither():
-    assert [finding.level for finding in look(preflight.domain)] == [OK]
+    assert [finding.level for finding in look(domain.domain)] == [OK]
 
 
 def test_prod_needs_the_addresses_of_the_real_systems():
     findings = look(
-        preflight.partner_addresses,
+        names.external_system_urls,
         {"DescribeParameters": {"Parameters": [{"Name": "/setpieces/prod/partners/tax-url"}]}},
         stage="prod",
     )
     assert levels(findings, OK) == ["/setpieces/prod/partners/tax-url is set"]
     assert "/setpieces/prod/partners/payments-url is not set" in levels(findings, MISSING)
-    assert look(preflight.partner_addresses) == []
+    assert look(names.external_system_urls) == []
 
 
 def test_before_the_bootstrap_only_its_own_resources_are_checked():
-    (finding,) = look(preflight.identity_provider, piece="delivery")
+    (finding,) = look(permissions.identity_provider, piece="delivery")
     assert finding.level == MISSING
     assert "OIDC_PROVIDER=arn:aws:iam::" in finding.remedy
-    named = {preflight.PROVIDER: finding.what.split()[-1]}
-    assert [each.level for each in look(preflight.identity_provider, settings=named, piece="delivery")] == [OK]
+    provider = {PROVIDER: finding.what.split()[-1]}
+    assert [each.level for each in look(permissions.identity_provider, settings=provider, piece="delivery")] == [OK]
     findings = look(
-        preflight.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
+        names.existing_names, {"ListRoles": {"Roles": [{"RoleName": "setpieces-dev-deploy"}]}}, piece="delivery"
     )
     assert levels(findings, MISSING) == ["AWS::IAM::Role setpieces-dev-deploy already exists"]
-    assert look(preflight.bootstrap, piece="delivery") == look(preflight.mail, piece="delivery") == []
+    assert look(permissions.bootstrap, piece="delivery") == look(mail.mail, piece="delivery") == []
 
 
 def test_a_deployment_stops_if_something_is_missing(
@@ -183,7 +196,7 @@ def test_a_deployment_stops_if_something_is_missing(
 ):
     stub = Stub(READY | {"HeadBucket": "404"})
     with pytest.raises(CommandFailed, match="1 missing"):
-        preflight.require("dev", "sequences", stub.session)
+        command.require("dev", "sequences", stub.session)
     assert "make bootstrap ENV=dev" in capsys.readouterr().out
 
 
@@ -208,18 +221,18 @@ def test_every_type_with_a_name_of_ours_is_looked_for():
             for key, value in properties.items()
         )
     }
-    assert named - set(preflight.LISTERS) == set(accepted)
+    assert named - set(UNIQUE_NAMES) == set(accepted)
 
 
 def test_the_local_stage_has_no_account_to_look_at():
-    result = CliRunner().invoke(preflight.main, ["--env", "local"])
+    result = CliRunner().invoke(command.main, ["--env", "local"])
     assert result.exit_code == 1
     assert "Set ENV=dev, test or prod" in result.output
 
 
 def test_the_command_says_that_the_account_is_ready(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(preflight, "session_for", lambda stage: Stub(READY).session)
-    monkeypatch.setattr(preflight, "check_account", lambda stage, session: None)
-    result = CliRunner().invoke(preflight.main, ["--env", "dev", "--piece", "sequences"])
+    monkeypatch.setattr(command, "session_for", lambda stage: Stub(READY).session)
+    monkeypatch.setattr(command, "check_account", lambda stage, session: None)
+    result = CliRunner().invoke(command.main, ["--env", "dev", "--piece", "sequences"])
     assert result.exit_code == 0, result.output
     assert "The account of dev is ready for sequences." in result.output

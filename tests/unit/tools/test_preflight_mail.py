@@ -5,15 +5,13 @@ import pytest
 
 from model.settings import REGION
 from tests.unit.tools.preflight_account import SETTINGS, Answer, levels, look
-from tools import preflight
-from tools.preflight import LATER, MISSING, OK, UNKNOWN
+from tools.preflight import mail
+from tools.preflight.findings import LATER, MISSING, OK, UNKNOWN
 
 
 @pytest.mark.parametrize("sender", ["", "vouchers@example.com"])
 def test_a_sender_of_mails_has_to_be_set(sender: str):
-    assert levels(look(preflight.mail, settings={"MailFrom": sender}), MISSING) == [
-        "the sender of voucher mails is not set"
-    ]
+    assert levels(look(mail.mail, settings={"MailFrom": sender}), MISSING) == ["the sender of voucher mails is not set"]
 
 
 SENDER = SETTINGS["MailFrom"]
@@ -40,12 +38,12 @@ def ses(**states: str) -> dict[str, Answer]:
         ({"domain": "FAILED", "above": "SUCCESS"}, OK, "its domain example.org is confirmed"),
         *(
             ({"address": status}, MISSING, f"{SENDER} already exists in SES and {state}: the stack cannot create it")
-            for status, state in preflight.CONFIRMATION.items()
+            for status, state in mail.CONFIRMATION.items()
         ),
     ],
 )
 def test_the_state_of_the_sender_is_reported(states: dict[str, str], level: str, says: str):
-    (finding,) = [finding for finding in look(preflight.mail, ses(**states)) if SENDER in finding.what]
+    (finding,) = [finding for finding in look(mail.mail, ses(**states)) if SENDER in finding.what]
     assert finding.level == level
     assert says in finding.what
     assert level == OK or SENDER in finding.remedy
@@ -60,7 +58,7 @@ def test_the_state_of_the_sender_is_reported(states: dict[str, str], level: str,
 )
 def test_a_sender_that_ses_knows_is_deleted_first_or_another_one_is_set(states: dict[str, str], says: str):
     """CloudFormation imports a resource into a stack that exists only, so not into the first creation."""
-    (finding,) = [finding for finding in look(preflight.mail, ses(**states)) if finding.level == MISSING]
+    (finding,) = [finding for finding in look(mail.mail, ses(**states)) if finding.level == MISSING]
     assert finding.remedy.startswith(f"aws sesv2 delete-email-identity --email-identity {SENDER};")
     assert says in finding.remedy
     assert "another MailFrom" in finding.remedy
@@ -68,7 +66,7 @@ def test_a_sender_that_ses_knows_is_deleted_first_or_another_one_is_set(states: 
 
 def test_every_state_that_ses_has_is_known():
     model = boto3.client("sesv2", region_name=REGION).meta.service_model
-    assert set(preflight.CONFIRMATION) == set(model.shape_for("VerificationStatus").enum)
+    assert set(mail.CONFIRMATION) == set(model.shape_for("VerificationStatus").enum)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +80,14 @@ def test_every_state_that_ses_has_is_known():
 )
 def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, remedy: str):
     account = {"SendingEnabled": True, "ProductionAccessEnabled": False, "Details": {"ReviewDetails": review}}
-    (finding,) = [finding for finding in look(preflight.mail, {"GetAccount": account}) if "sandbox" in finding.what]
+    (finding,) = [finding for finding in look(mail.mail, {"GetAccount": account}) if "sandbox" in finding.what]
     assert finding.level == LATER
     assert says in finding.what
     assert remedy in finding.remedy
 
 
 def test_an_account_outside_the_sandbox_is_reported():
-    assert levels(look(preflight.mail), OK) == ["SES is out of its sandbox: it sends to all recipients"]
+    assert levels(look(mail.mail), OK) == ["SES is out of its sandbox: it sends to all recipients"]
 
 
 def test_a_missing_permission_to_read_the_sender_is_reported():

@@ -10,11 +10,13 @@ from model.grants import allows, as_list, role_documents, statements
 from model.settings import ACCOUNT_ID, REGION
 from model.templates import iter_resources, pieces
 from tests.unit.tools.preflight_account import DEV, DOMAIN, ISSUED, READY, RECORD, SETTINGS, ZONE, Stub, levels, look
-from tools import preflight
-from tools.preflight import MISSING, OK, UNKNOWN, Account
+from tools.preflight import permissions
+from tools.preflight.account import Account, for_stage
+from tools.preflight.command import NOT_ALLOWED, run_checks
+from tools.preflight.findings import MISSING, OK, UNKNOWN
 
 
-@pytest.mark.parametrize("code", sorted(preflight.NOT_ALLOWED))
+@pytest.mark.parametrize("code", sorted(NOT_ALLOWED))
 def test_a_missing_permission_to_read_the_account_is_reported(code: str):
     findings = look(answers={"GetAccount": code})
     assert levels(findings, MISSING) == []
@@ -36,8 +38,8 @@ def test_the_role_of_the_pipeline_may_look_at_everything():
     """``make deploy`` runs the checks with the role's credentials: what it may not call would stay unknown."""
     stub = Stub(READY | ISSUED | ZONE | {"ListResourceRecordSets": RECORD})
     account = Account(stub.session, "prod")
-    account.settings |= SETTINGS | DOMAIN
-    preflight.findings(account)
+    account.parameters |= SETTINGS | DOMAIN
+    run_checks(account)
     role = next(
         role
         for piece, name, role in iter_resources("AWS::IAM::Role")
@@ -63,7 +65,7 @@ def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: s
         f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:CloudFormationRole": f"arn:aws:iam::{DEV}:role/setpieces-dev-cloudformation",
     }.items():
         written = written.replace(made_up, arn)
-    documents = preflight._renamed(json.loads(written), "dev", DEV)
+    documents = for_stage(json.loads(written), "dev", DEV)
 
     def simulate(call: dict[str, Any]) -> dict[str, Any]:
         action, resource = call["ActionNames"][0], call["ResourceArns"][0]
@@ -71,7 +73,7 @@ def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: s
         decision = "allowed" if allows(documents, action, resource, context) else "implicitDeny"
         return {"EvaluationResults": [{"EvalActionName": action, "EvalDecision": decision}]}
 
-    findings = look(preflight.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
+    findings = look(permissions.caller_permissions, {"SimulatePrincipalPolicy": simulate}, piece=piece)
     assert [finding.level for finding in findings] == [OK if allowed else MISSING], findings
 
 

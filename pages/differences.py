@@ -204,7 +204,7 @@ DIFFERENCES = (
         aws="API Gateway calls a function only if its policy or the integration's role allows this API",
         local="the emulator's gateway calls any function; the front door evaluates the policy or assumes the role",
         reason="a missing AWS::Lambda::Permission would fail only on AWS",
-        where="packages/apigw-executor/src/apigw_executor/backends.py:Emulator",
+        where="packages/apigw-executor/src/apigw_executor/backends.py:AwsEndpoint",
         tests=(
             f"{GATEWAY}integrations.py::test_a_function_must_allow_this_api",
             f"{GATEWAY}backends.py::test_a_role_must_trust_api_gateway",

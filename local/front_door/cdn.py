@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from apigw_executor.deployment import Deployment
 from apigw_executor.messages import Pairs, Request, Response
-from apigw_executor.ports import Answer, EmulatorDown
+from apigw_executor.ports import Answer, EndpointDown
 from apigw_executor.web_acl import Firewall
 from local.credentials import TOKEN_HEADER
 
@@ -66,7 +66,7 @@ def refuse(deployment: Deployment, firewall: Firewall, request: Request) -> Resp
 
 
 def fetch(endpoint: str, token: str, domain: str, method: str, target: str, headers: Pairs, body: bytes) -> Answer:
-    """The CDN's answer; `target` goes over the wire as it came, dot segments and escapes included. Raises EmulatorDown.
+    """The CDN's answer; `target` goes over the wire as it came, dot segments and escapes included. Raises EndpointDown.
 
     A client's request reaches the CDN over TLS, which ends here. The emulator serves its name to who has the ``token`` only.
     """
@@ -89,6 +89,6 @@ def fetch(endpoint: str, token: str, domain: str, method: str, target: str, head
         kept = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP | OWN]
         return Answer(response.status, tuple(kept), response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise EmulatorDown(f"{domain}: {error}") from None
+        raise EndpointDown(f"{domain}: {error}") from None
     finally:
         connection.close()

@@ -41,16 +41,17 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from swagger_ui import api_doc
 
-from apigw_executor.backends import Emulator, HttpPool
+from apigw_executor.backends import HttpPool
 from apigw_executor.deployment import Deployment, assemble
 from apigw_executor.executor import Executor
 from apigw_executor.messages import Request, Response
 from apigw_executor.models import MAX_BODY
-from apigw_executor.ports import Answer, EmulatorDown
+from apigw_executor.ports import Answer, EndpointDown
 from apigw_executor.telemetry import CloudWatch
 from local import emulator_client, request_guard
 from local.credentials import TOKEN_HEADER, token
 from local.front_door import cdn
+from local.front_door.emulator import Emulator
 from local.front_door.http_protocol import IDLE, Wire
 from local.settings import aws_environment
 from model.settings import ROOT
@@ -69,7 +70,7 @@ RELOAD_INTERVAL = 1.0  # seconds between reloads that an unknown service causes
 
 
 class Catalog:
-    """What is deployed, read again on demand. `read` may raise EmulatorDown and is never called twice at once."""
+    """What is deployed, read again on demand. `read` may raise EndpointDown and is never called twice at once."""
 
     def __init__(self, read: Callable[[], Deployment], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
@@ -98,7 +99,7 @@ class Catalog:
 
 
 def read_deployment(emulator: Emulator, stage: str) -> Deployment:
-    """What is deployed in `emulator` for `stage`. EmulatorDown if it does not answer."""
+    """What is deployed in `emulator` for `stage`. EndpointDown if it does not answer."""
     resources = emulator.resources()
     account = _account(resources)
     values: dict[str, str] = {}
@@ -189,7 +190,7 @@ class FrontDoor:
         """GET /_front_door/apis"""
         try:
             deployment = await self._threaded(self._catalog.find, "")
-        except EmulatorDown as error:
+        except EndpointDown as error:
             return _down(error)
         base = str(request.base_url).rstrip("/")
         apis = [
@@ -215,7 +216,7 @@ class FrontDoor:
         """POST /_front_door/reload"""
         try:
             deployment = await self._threaded(self._catalog.reload)
-        except EmulatorDown as error:
+        except EndpointDown as error:
             return _down(error)
         self._executor.forget()
         self._forget()
@@ -255,7 +256,7 @@ class FrontDoor:
                 return problem(400, "INVALID_ADDRESS", "Invalid address", "Percent-encode it as RFC 3986 says.")
             request = await _request(http, public_path, "/" + rest)
             response = await self._threaded(self._executor.handle, deployment, api, request)
-        except EmulatorDown as error:
+        except EndpointDown as error:
             return _down(error)
         return _http(response)
 
@@ -280,7 +281,7 @@ class FrontDoor:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _down(error: EmulatorDown) -> HttpResponse:
+def _down(error: EndpointDown) -> HttpResponse:
     LOG.warning("the local cloud does not answer: %s", error)
     answer = problem(503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again.")
     answer.headers["Retry-After"] = "1"

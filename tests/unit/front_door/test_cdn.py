@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from apigw_executor.ports import EmulatorDown
+from apigw_executor.ports import EndpointDown
 from local.credentials import TOKEN_HEADER
 from local.front_door import cdn
 
@@ -74,7 +74,7 @@ def test_the_cdn_is_called_by_its_name_as_over_tls(endpoint: str):
 
 
 def test_an_unreachable_cloud_is_reported():
-    with pytest.raises(EmulatorDown):
+    with pytest.raises(EndpointDown):
         cdn.fetch("http://127.0.0.1:1", "token", "d1.cloudfront.net", "GET", "/", (), b"")
 
 

@@ -13,7 +13,7 @@ import pytest
 from apigw_executor.deployment import Api, Deployment, Stage
 from apigw_executor.document import read
 from apigw_executor.messages import Request, Response
-from apigw_executor.ports import Answer, EmulatorDown
+from apigw_executor.ports import Answer, EndpointDown
 from apigw_executor.routes import Routes
 from apigw_executor.web_acl import Firewall, WebAcl
 from local.front_door.server import Catalog, FrontDoor, application
@@ -190,7 +190,7 @@ def test_services_come_before_the_cdn(world: World) -> None:
 def test_an_unresponsive_cdn_is_reported(world: World) -> None:
     world.deployed = Deployment({}, cdn="d1.cloudfront.net")
     world.catalog.reload()
-    world.from_cdn = EmulatorDown("refused")
+    world.from_cdn = EndpointDown("refused")
     status, _, body = world.send("GET", "/old")
     assert (status, json.loads(body)["code"]) == (503, "LOCAL_CLOUD_DOWN")
 
@@ -226,7 +226,7 @@ def test_pages_of_other_origins_change_nothing(world: World, headers: dict[str, 
 
 
 def test_the_local_cloud_is_down(world: World) -> None:
-    world.deployed = EmulatorDown("refused")
+    world.deployed = EndpointDown("refused")
     for method, path in (("GET", "/"), ("GET", "/shop/v1/x"), ("POST", "/_front_door/reload")):
         status, headers, body = world.send(method, path)
         world.now += 2
@@ -234,7 +234,7 @@ def test_the_local_cloud_is_down(world: World) -> None:
         assert "make start" in json.loads(body)["detail"]
         assert dict(headers)["retry-after"] == "1"
     world.deployed = Deployment({"shop": API})
-    world.executor.fault = EmulatorDown("refused")
+    world.executor.fault = EndpointDown("refused")
     assert world.send("GET", "/shop/v1/x")[0] == 503
     assert world.send("GET", "/healthz")[0] == 200
 

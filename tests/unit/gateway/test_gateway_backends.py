@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from apigw_executor.backends import Emulator
 from apigw_executor.messages import Pairs, Request
-from apigw_executor.ports import Answer, BackendTimeout, BackendUnreachable, EmulatorDown, RoleUnusable
+from apigw_executor.ports import Answer, BackendTimeout, BackendUnreachable, EndpointDown, RoleUnusable
 from apigw_executor.services import ServiceRequest
 from apigw_executor.telemetry import CloudWatch
+from local.front_door.emulator import Emulator
 
 ROLE = "arn:aws:iam::1:role/path/integration"
 TRUST = {
@@ -175,9 +175,9 @@ def test_authorize_forwards_the_signed_request() -> None:
 def test_not_found_and_timeout_differ() -> None:
     world = World()
     world.http.fault = BackendUnreachable("refused")
-    with pytest.raises(EmulatorDown):
+    with pytest.raises(EndpointDown):
         world.emulator.invoke("f", b"", role=None, asynchronous=False, timeout=1)
-    with pytest.raises(EmulatorDown):
+    with pytest.raises(EndpointDown):
         world.emulator.resources()
     world.http.fault = BackendTimeout("slow")
     with pytest.raises(BackendTimeout):

@@ -11,7 +11,7 @@ import pytest
 
 from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
 from apigw_executor.messages import Pairs
-from apigw_executor.ports import EmulatorDown
+from apigw_executor.ports import EndpointDown
 from apigw_executor.throttles import Limits
 from apigw_executor.web_acl import WebAcl
 from tests.unit.gateway.world import (
@@ -108,8 +108,8 @@ def test_only_the_emulators_absence_leaves_the_executor() -> None:
     world = World({"/x": {"get": proxy()}})
     world.cloud.results[FUNCTION] = ZeroDivisionError("a fault of ours")
     assert world.send("GET", "/x").status == 500
-    world.cloud.results[FUNCTION] = EmulatorDown("gone")
-    with pytest.raises(EmulatorDown):
+    world.cloud.results[FUNCTION] = EndpointDown("gone")
+    with pytest.raises(EndpointDown):
         world.send("GET", "/x")
 
 

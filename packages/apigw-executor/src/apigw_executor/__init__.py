@@ -1,17 +1,25 @@
-"""A faithful executor of deployed API Gateway REST APIs (v1).
+"""A faithful executor of Amazon API Gateway REST APIs (v1).
 
-The package runs the OpenAPI document that CloudFormation deployed: routes, authorizers, API keys, throttles,
-validators, mapping templates, integrations and gateway responses. It knows nothing of any service of this repository;
-all it reads is what was deployed.
+The package runs the OpenAPI document of a deployed API: routes, authorizers, API keys, throttles, validators, mapping
+templates, integrations and gateway responses.
 
-    deployment   the deployed resources, read once per deploy, as `Api` values
-    document     one OpenAPI or Swagger document, as typed values
-    routes       request path to operation
-    executor     the order of checks of API Gateway, from a `Request` to a `Response`
-    messages, ports                                requests and responses; what is asked of the world outside
+    gateway, server   one document in front of one endpoint, and over HTTP; `Gateway` is the public interface
+    deployment        several APIs from deployed CloudFormation resources, as `Api` values
+    document          one OpenAPI or Swagger document, as typed values
+    routes            request path to operation
+    executor          the order of checks of API Gateway, from a `Request` to a `Response`
+    messages, ports                                requests and responses; the interfaces of backends
     authorizers, policy, throttles, models         the checks
     integrations, services, parameters             the backends and what is mapped to and from them
     velocity, java, mapping, jsonpaths, json_text  mapping templates
     responses                                      gateway responses (errors made by the gateway itself)
     backends, telemetry                            all that does I/O; the rest is pure and takes these injected
 """
+
+from apigw_executor.document import BadDocument
+from apigw_executor.gateway import Gateway
+from apigw_executor.messages import Request, Response
+from apigw_executor.ports import EndpointDown
+from apigw_executor.server import Server
+
+__all__ = ["BadDocument", "EndpointDown", "Gateway", "Request", "Response", "Server"]

@@ -1,4 +1,4 @@
-"""The emulated AWS and the web, over pooled connections.
+"""One endpoint with the APIs of AWS, and the web, over pooled connections.
 
 Every call is a signed HTTP request on one urllib3 pool: no client of boto3 is made for a request, and nothing is
 retried, as API Gateway retries nothing. Roles are assumed through STS and their credentials kept until shortly before
@@ -7,7 +7,6 @@ they expire.
 
 from __future__ import annotations
 
-import base64
 import datetime
 import logging
 import threading
@@ -29,7 +28,7 @@ from apigw_executor.ports import (
     Answer,
     BackendTimeout,
     BackendUnreachable,
-    EmulatorDown,
+    EndpointDown,
     IamDecision,
     Invocation,
     RoleUnusable,
@@ -43,6 +42,7 @@ CONTROL_TIMEOUT = 20.0  # seconds, for calls that are none of the client's integ
 POLICY_TTL = 30.0  # seconds that a function's policy is believed
 REFUSED_TTL = 1.0  # seconds that the lack of one is
 RENEWAL = 120.0  # seconds before their end that credentials are renewed
+OPEN_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 UNKNOWN_KEY = (b"InvalidClientTokenId", b"UnrecognizedClientException")
 
 
@@ -68,8 +68,12 @@ class HttpPool:
         return Answer(response.status, tuple(response.headers.items()), response.data)
 
 
-class Emulator:
-    """The AWS APIs at one endpoint, as API Gateway uses them: `ports.Cloud`."""
+class AwsEndpoint:
+    """The AWS APIs at one endpoint, as API Gateway uses them: `ports.Cloud`.
+
+    With `enforce_permissions`, roles are assumed if they trust API Gateway, and the policies of functions are read.
+    Otherwise `credentials` sign all requests, and every function may be invoked.
+    """
 
     def __init__(
         self,
@@ -78,12 +82,13 @@ class Emulator:
         credentials: Credentials,
         http: HttpPool,
         clock: Callable[[], float] = time.time,
-        admin_headers: Pairs = (),
+        *,
+        enforce_permissions: bool = True,
     ) -> None:
-        self._admin_headers = tuple(admin_headers)
         self.endpoint, self.region = endpoint.rstrip("/"), region
         self._own = credentials
-        self._http = http
+        self.http = http
+        self._enforces_permissions = enforce_permissions
         self._clock = clock
         self._roles: dict[str, tuple[float, Credentials]] = {}
         self._policies: dict[str, tuple[float, Mapping[str, Any] | None]] = {}
@@ -124,6 +129,8 @@ class Emulator:
 
     def function_policy(self, function_arn: str) -> Mapping[str, Any] | None:
         """Lambda's GetPolicy, believed for POLICY_TTL seconds."""
+        if not self._enforces_permissions:
+            return OPEN_POLICY
         now = self._clock()
         found = self._policies.get(function_arn)
         if found is not None and now < found[0]:
@@ -131,7 +138,7 @@ class Emulator:
         request = ServiceRequest(
             "lambda", self.region, "GET", f"/2015-03-31/functions/{quote(function_arn, safe='')}/policy", (), {}, b""
         )
-        answer = self._send(request, self._own, CONTROL_TIMEOUT)
+        answer = self.send(request, CONTROL_TIMEOUT)
         document: Mapping[str, Any] | None = None
         if answer.status == 200:
             try:
@@ -142,59 +149,15 @@ class Emulator:
         return document
 
     def authorize(self, request: Request, resource: str) -> IamDecision:
-        """The launcher's verification of a signed request."""
-        answer = self._admin(
-            "POST",
-            "/_setpieces/authorize",
-            {
-                "method": request.method,
-                "raw_path": request.public_path,
-                "query": [list(pair) for pair in request.query],
-                "headers": [list(pair) for pair in request.headers],
-                "body_base64": base64.b64encode(request.body).decode(),
-                "action": "execute-api:Invoke",
-                "resource": resource,
-            },
-        )
-        return IamDecision(
-            allowed=answer.get("allowed") is True,
-            code=str(answer.get("code") or ""),
-            message=str(answer.get("message") or ""),
-            principal_arn=answer.get("principal_arn"),
-            account_id=answer.get("account_id"),
-            access_key=answer.get("access_key"),
-        )
-
-    # --- what the front door reads ---
-
-    def resources(self) -> list[dict[str, Any]]:
-        """Every deployed CloudFormation resource, as the launcher lists it."""
-        found = self._admin("GET", "/_setpieces/resources", None)
-        return found if isinstance(found, list) else []
-
-    def get_json(self, service: str, path: str, query: Mapping[str, str]) -> Any:
-        """A GET of a REST service's control plane; None if it is refused."""
-        request = ServiceRequest(
-            service, self.region, "GET", path, tuple(query.items()), {"Accept": "application/json"}, b""
-        )
-        answer = self._send(request, self._own, CONTROL_TIMEOUT)
-        return json_text.parse(answer.body) if answer.status == 200 else None
-
-    def _admin(self, method: str, path: str, body: Any) -> Any:
-        payload = json_text.encode(json_text.dump(body)) if body is not None else b""
-        headers = (("Content-Type", "application/json"), *self._admin_headers)
-        try:
-            answer = self._http.send(method, self.endpoint + path, headers, payload, timeout=CONTROL_TIMEOUT)
-        except (BackendTimeout, BackendUnreachable) as error:
-            raise EmulatorDown(str(error)) from None
-        if answer.status != 200:
-            raise EmulatorDown(f"{path} answered {answer.status}")
-        try:
-            return json_text.parse(answer.body)
-        except json_text.MalformedJson as error:
-            raise EmulatorDown(f"{path}: {error}") from None
+        """Refuses every signed request: no API of AWS verifies another program's signature. A subclass may know how."""
+        LOG.warning("%s: signatures are not verified, so operations with AWS_IAM refuse all requests", resource)
+        return IamDecision(False, "AccessDenied")
 
     # --- signing and roles ---
+
+    def send(self, request: ServiceRequest, timeout: float) -> Answer:
+        """Sends a request with the endpoint's own credentials. Raises BackendTimeout, EndpointDown."""
+        return self._send(request, self._own, timeout)
 
     def _send(self, request: ServiceRequest, credentials: Credentials, timeout: float) -> Answer:
         url = f"{self.endpoint}{request.path}" + (
@@ -205,20 +168,20 @@ class Emulator:
         signer(credentials, request.signing_name, request.region).add_auth(signed)
         headers = tuple((name, str(value)) for name, value in signed.headers.items())
         try:
-            return self._http.send(request.method, url, headers, request.body, timeout=timeout)
+            return self.http.send(request.method, url, headers, request.body, timeout=timeout)
         except BackendUnreachable as error:
-            raise EmulatorDown(str(error)) from None
+            raise EndpointDown(str(error)) from None
 
     def _send_as(self, role: str | None, request: ServiceRequest, timeout: float) -> Answer:
         answer = self._send(request, self._credentials(role), timeout)
         if role is not None and answer.status in (400, 403) and any(code in answer.body for code in UNKNOWN_KEY):
-            # An emulator that was restarted knows no session of before, which AWS would.
+            # An emulator that was restarted no longer knows its sessions.
             self._roles.pop(role, None)
             return self._send(request, self._credentials(role), timeout)
         return answer
 
     def _credentials(self, role: str | None) -> Credentials:
-        if role is None:
+        if role is None or not self._enforces_permissions:
             return self._own
         found = self._roles.get(role)
         if found is not None and self._clock() < found[0] - RENEWAL:
@@ -238,7 +201,7 @@ class Emulator:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         # IAM has one endpoint, signed for us-east-1.
         region = "us-east-1" if service == "iam" else self.region
-        return self._send(ServiceRequest(service, region, "POST", "/", (), form, body), self._own, CONTROL_TIMEOUT)
+        return self.send(ServiceRequest(service, region, "POST", "/", (), form, body), CONTROL_TIMEOUT)
 
     def _check_trust(self, role: str) -> None:
         """The role's trust policy must name API Gateway: STS is asked by this program, not by the service."""

@@ -4,7 +4,7 @@
     integration
 
 Whatever ends the way early is a GatewayError and becomes the document's gateway response for it. Nothing but
-EmulatorDown ever leaves `handle`.
+EndpointDown ever leaves `handle`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from apigw_executor.document import Operation
 from apigw_executor.integrations import Integrator, proxy_event, request_event
 from apigw_executor.messages import Request, Response, matches_media_type
 from apigw_executor.parameters import Sources
-from apigw_executor.ports import Cloud, EmulatorDown, Invocation, Web
+from apigw_executor.ports import Cloud, EndpointDown, Invocation, Web
 from apigw_executor.responses import GatewayError
 from apigw_executor.routes import Match
 from apigw_executor.throttles import Buckets, Quotas
@@ -46,6 +46,16 @@ class Telemetry(Protocol):
     def request(self, api: str, stage: str, status: int, latency: float, integration_latency: float | None) -> None:
         """Counts one request; latencies in milliseconds."""
         ...
+
+
+class NoTelemetry:
+    """Records nothing."""
+
+    def access(self, destination: str, line: str) -> None:
+        """Drops the line."""
+
+    def request(self, api: str, stage: str, status: int, latency: float, integration_latency: float | None) -> None:
+        """Drops the measurements."""
 
 
 @dataclass(frozen=True)
@@ -154,13 +164,13 @@ class Executor:
         self.firewall.scale(share)
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
-        """The response to `request`, always one; EmulatorDown if there is no emulated AWS to ask."""
+        """The response to `request`, always one; EndpointDown if there is no emulated AWS to ask."""
         exchange = _Exchange(api, request, self._clock)
         try:
             response = self._answer(deployment, exchange)
         except GatewayError as error:
             response = self._refusal(exchange, error)
-        except EmulatorDown:
+        except EndpointDown:
             raise
         except Exception:
             # A fault of this program: the client sees a 500 as of any fault inside API Gateway, the log the

@@ -23,8 +23,8 @@ class RoleUnusable(Exception):
     """API Gateway may not assume the role: it is not there, or does not trust apigateway.amazonaws.com."""
 
 
-class EmulatorDown(Exception):
-    """The emulated AWS does not answer at all."""
+class EndpointDown(Exception):
+    """The endpoint of the AWS services does not answer at all."""
 
 
 @dataclass(frozen=True)

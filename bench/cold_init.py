@@ -16,6 +16,7 @@ import yaml
 from bench.report import Verdict, report
 from local.settings import LAMBDA_PYTHON, STATE
 from model.settings import REGION, ROOT
+from model.sources import single_resources
 
 RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25
@@ -47,7 +48,7 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
             continue
         document = yaml.load(path.read_text(), _Template)
         shared = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
-        for logical_id, resource in document["Resources"].items():
+        for logical_id, resource in single_resources(document):
             properties = resource.get("Properties", {})
             if resource["Type"] != "AWS::Serverless::Function":
                 continue

@@ -6,18 +6,18 @@ events of ``events/bus``. Producers are what templates declare under ``Metadata.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
 from ministack.services.eventbridge import _matches_pattern
 
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
+from model.templates import pieces
 
 PAGE = ROOT / "docs" / "events.md"
-TEMPLATES, SCHEMAS, SAMPLES = ROOT / "templates", ROOT / "schemas" / "events", ROOT / "events" / "bus"
+SCHEMAS, SAMPLES = ROOT / "schemas" / "events", ROOT / "events" / "bus"
 BEGIN, END = "<!-- routing table: begin -->", "<!-- routing table: end -->"
 COLUMNS = ("event", "producers", "consumer", "rule", "queue", "schema")
 
@@ -38,30 +38,10 @@ class Route:
     over: str
 
 
-class _Loader(yaml.CSafeLoader):
-    """Reads short-form intrinsics as their long form: ``!Ref Stage`` -> {"Ref": "Stage"}."""
-
-
-def _intrinsic(loader: yaml.Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    match node:
-        case yaml.ScalarNode():
-            return {suffix: loader.construct_scalar(node)}
-        case yaml.SequenceNode():
-            return {suffix: loader.construct_sequence(node, deep=True)}
-        case yaml.MappingNode():
-            return {suffix: loader.construct_mapping(node, deep=True)}
-        case _:
-            raise ValueError(f"!{suffix} of {node}")
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
 @cache
-def templates() -> dict[str, dict[str, Any]]:
-    """Every set piece's template by service, with intrinsics in long form (``{"Ref": ..}``, ``{"GetAtt": ".."}``)."""
-    documents = (yaml.load(path.read_text(), _Loader) for path in sorted(TEMPLATES.glob("*.yaml")))
-    return {document["Metadata"]["SetPiece"]["Service"]: document for document in documents}
+def templates() -> dict[str, Mapping[str, Any]]:
+    """Every set piece's template by service, with intrinsics in long form."""
+    return {service: piece.source for service, piece in pieces().items()}
 
 
 def resources(service: str, resource_type: str) -> dict[str, dict[str, Any]]:
@@ -75,7 +55,7 @@ def plain(value: Any) -> Any:
     match value:
         case {"Ref": str(name)} if name in VALUES:
             return VALUES[name]
-        case {"Sub": str(text)}:
+        case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{([\w:]+)\}", lambda match: VALUES.get(match[1], match[0]), text)
         case dict():
             return {name: plain(inner) for name, inner in value.items()}
@@ -86,10 +66,10 @@ def plain(value: Any) -> Any:
 
 
 def logical_id(reference: Any) -> str:
-    """The logical id in ``{"GetAtt": "Queue.Arn"}`` or ``{"Ref": "Queue"}``; empty for anything else."""
+    """The logical id in ``{"Fn::GetAtt": ["Queue", "Arn"]}`` or ``{"Ref": "Queue"}``; empty for anything else."""
     match reference:
-        case {"GetAtt": str(text)}:
-            return text.partition(".")[0]
+        case {"Fn::GetAtt": [str(name), _]}:
+            return name
         case {"Ref": str(name)}:
             return name
         case _:

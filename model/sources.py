@@ -30,6 +30,7 @@ PACKAGED = {
 LAYER = "AWS::Serverless::LayerVersion"
 APPLICATION = "AWS::Serverless::Application"
 INCLUDE = "AWS::Include"
+LOOP = "Fn::ForEach::"
 _COPIED = re.compile(r'^\s*cp -R (?P<source>\S+) "\$\(ARTIFACTS_DIR\)/(?P<target>[^"]*)"', re.M)
 # Editors' backup and swap files, caches and hidden folders are not sources.
 _is_source = DefaultFilter()
@@ -86,10 +87,9 @@ class Template:
     def functions(self) -> dict[str, dict[str, Any]]:
         """The properties of its functions by logical id, with those of ``Globals``."""
         common = self.document.get("Globals", {}).get("Function", {})
-        resources = self.document["Resources"].items()
         return {
             name: merged(common, resource["Properties"])
-            for name, resource in resources
+            for name, resource in single_resources(self.document)
             if resource["Type"] == "AWS::Serverless::Function"
         }
 
@@ -106,12 +106,19 @@ def _read(path: Path, text: str) -> Template:
 
 def references(path: Path, document: dict[str, Any]) -> Iterator[Reference]:
     """The local paths in the template at ``path``."""
-    for name, resource in document["Resources"].items():
+    for name, resource in single_resources(document):
         key, properties = PACKAGED.get(resource["Type"]), resource.get("Properties", {})
         if key and isinstance(properties.get(key), str) and "://" not in properties[key]:
             yield Reference(name, resource["Type"], properties, key, (path.parent / properties[key]).resolve())
         for holder in _includes(resource):
             yield Reference(name, INCLUDE, holder, "Location", (path.parent / holder["Location"]).resolve())
+
+
+def single_resources(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(logical id, resource) of what the template declares outside of loops; no loop has local paths."""
+    for name, resource in document["Resources"].items():
+        if not name.startswith(LOOP):
+            yield name, resource
 
 
 def _includes(value: Any) -> Iterator[dict[str, Any]]:

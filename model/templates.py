@@ -1,4 +1,4 @@
-"""What the templates declare, as CloudFormation would deploy it: snippets included, SAM expanded, intrinsics resolved.
+"""What the templates declare, as CloudFormation would deploy it: loops and SAM expanded, includes and intrinsics resolved.
 
 For checks that need no cloud. A reference becomes a placeholder that still names what it refers to: the logical id, an ARN that
 ends in it, or for a parameter its default or name; ``name_of`` finds that again.
@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
+from ministack.services.cloudformation import language_extensions
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import intrinsics_multi_constructor
 
@@ -48,15 +49,20 @@ class _Loader(yaml.CSafeLoader):
 
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+_TEMPLATES = ROOT / "templates"
 _REFERENCE = re.compile(r"\$\{([^!}]+)\}")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One template: ``source`` as written, with intrinsics in long form, and what becomes of it."""
+    """One template: ``source`` as written, with loops expanded and intrinsics in long form, and its resources.
+
+    ``folder`` is the one that paths in it are relative to.
+    """
 
     service: str
     source: Mapping[str, Any]
+    folder: Path = _TEMPLATES
 
     @cached_property
     def _template(self) -> dict[str, Any]:
@@ -64,7 +70,7 @@ class Piece:
 
     def expanded(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """The template as SAM expands it when its parameters have these values; intrinsics stay."""
-        packaged = _included(copy.deepcopy(self.source))
+        packaged = _included(copy.deepcopy(self.source), self.folder)
         for resource in packaged["Resources"].values():
             location = _PACKAGED.get(resource["Type"])
             if location:
@@ -93,7 +99,7 @@ class Piece:
         """The file of each function's handler, by logical id."""
         found = {}
         for name, function in self.of_type("AWS::Lambda::Function").items():
-            code = ROOT / "templates" / self.source["Resources"][name]["Properties"]["CodeUri"]
+            code = self.folder / self.source["Resources"][name]["Properties"]["CodeUri"]
             module, _, _ = function["Handler"].rpartition(".")
             found[name] = (code / module.replace(".", "/")).resolve().with_suffix(".py")
         return found
@@ -149,8 +155,13 @@ def name_of(placeholder: Any) -> str:
 @cache
 def pieces() -> dict[str, Piece]:
     """Every template, by the name of its service."""
-    sources = (yaml.load(path.read_text(), _Loader) for path in sorted((ROOT / "templates").glob("*.yaml")))
-    return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source) for source in sources}
+    return read_templates(_TEMPLATES)
+
+
+def read_templates(folder: Path) -> dict[str, Piece]:
+    """The templates in ``folder``, by the names of their services."""
+    sources = (_without_loops(yaml.load(path.read_text(), _Loader)) for path in sorted(folder.glob("*.yaml")))
+    return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source, folder) for source in sources}
 
 
 def iter_resources(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
@@ -163,21 +174,30 @@ def iter_resources(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
 def definition(piece: Piece, name: str) -> dict[str, Any]:
     """The Amazon States Language of a state machine, as its file has it."""
     properties = piece.source["Resources"][name]["Properties"]
-    return json.loads((ROOT / "templates" / properties["DefinitionUri"]).read_text())
+    return json.loads((piece.folder / properties["DefinitionUri"]).read_text())
 
 
 def _service(source: Mapping[str, Any]) -> str:
     return source["Metadata"]["SetPiece"]["Service"]
 
 
-def _included(value: Any) -> Any:
-    """``value`` with every ``AWS::Include`` of a local file replaced by what the file holds."""
+def _without_loops(source: dict[str, Any]) -> dict[str, Any]:
+    """``source`` after the transform ``AWS::LanguageExtensions``, which comes before SAM's, if it declares it."""
+    if language_extensions.TRANSFORM not in source.get("Transform", ()):
+        return source
+    expanded: dict[str, Any] = language_extensions.apply(source, {})
+    others = [name for name in source["Transform"] if name != language_extensions.TRANSFORM]
+    return {**expanded, "Transform": others}
+
+
+def _included(value: Any, folder: Path) -> Any:
+    """``value`` with every ``AWS::Include`` of a local file replaced by the content of the file."""
     if isinstance(value, list):
-        return [_included(inner) for inner in value]
+        return [_included(inner, folder) for inner in value]
     if not isinstance(value, dict):
         return value
-    inner = {key: _included(item) for key, item in value.items() if key != "Fn::Transform"}
+    inner = {key: _included(item, folder) for key, item in value.items() if key != "Fn::Transform"}
     if "Fn::Transform" in value:
         location = value["Fn::Transform"]["Parameters"]["Location"]
-        inner |= yaml.load((ROOT / "templates" / location).read_text(), _Loader)
+        inner |= yaml.load((folder / location).read_text(), _Loader)
     return inner

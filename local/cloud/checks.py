@@ -32,7 +32,7 @@ from local.cloud import handlers, lint
 from local.cloud.findings import Finding, Rejected, line_of
 from local.settings import LINTED
 from model.settings import ROOT
-from model.sources import INCLUDE, Template, below, load
+from model.sources import INCLUDE, Template, below, load, single_resources
 
 _TEMPLATES = ROOT / "storefront" / "templates"
 _SUBSTITUTED = re.compile(r"\$\{(\w+)\}")
@@ -144,7 +144,7 @@ def references(template: Template) -> Iterator[Finding]:
 
 
 def _machines(template: Template, changed: set[Path]) -> Iterator[Finding]:
-    for name, resource in template.document["Resources"].items():
+    for name, resource in single_resources(template.document):
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
             file = (template.path.parent / properties["DefinitionUri"]).resolve()

@@ -103,7 +103,7 @@ def undo() -> None:
 
 
 def _runs_container(template: sources.Template) -> bool:
-    return any(each["Type"] == "AWS::ECS::TaskDefinition" for each in template.document["Resources"].values())
+    return any(each["Type"] == "AWS::ECS::TaskDefinition" for _, each in sources.single_resources(template.document))
 
 
 def restart_changed() -> list[str]:

@@ -226,7 +226,7 @@ EDITS = (
     ),
     Edit(
         "front door",
-        "local/front_door/server.py",
+        "local/front_door/application.py",
         replaced('{"status": "ok"', '{"edit": "{mark}", "status": "ok"'),
         get("/healthz"),
     ),

@@ -162,7 +162,7 @@ DIFFERENCES = (
         aws="a REST API preserves the case of header names",
         local="names have the form `Idempotency-Key`, regardless of the client's case",
         reason="ASGI servers fold names; functions look up headers case-insensitively",
-        where="local/front_door/server.py:_cased",
+        where="local/front_door/messages.py:_canonical_name",
         tests=(f"{FRONT_DOOR_TESTS}::test_paths_reach_the_api_as_they_came",),
     ),
     Difference(

@@ -96,7 +96,7 @@ def test_another_configuration_replaces_the_process(state, port):
 )
 def test_a_process_imports_only_its_folders(process):
     """``make start`` compares the files of these folders: an edit of any other file would leave the old process running."""
-    graph = grimp.build_graph(*PACKAGES)
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     imported = {process.module, *graph.find_upstream_modules(process.module)}
     files = {module: source_of(module) for module in imported}
     assert {module: file for module, file in files.items() if file not in process.code()} == {}

@@ -16,7 +16,8 @@ from apigw_executor.messages import Request, Response
 from apigw_executor.ports import Answer, EndpointDown
 from apigw_executor.routes import Routes
 from apigw_executor.web_acl import Firewall, WebAcl
-from local.front_door.server import Catalog, FrontDoor, application
+from local.front_door.application import FrontDoor, application
+from local.front_door.catalog import Catalog
 
 DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
 API = Api("shop", "api1", "setpieces-local-shop", "eu", "1", DOCUMENT, Routes(DOCUMENT.resources), Stage("local"))

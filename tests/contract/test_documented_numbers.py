@@ -15,18 +15,20 @@ import yaml
 
 from model.settings import ROOT
 from model.templates import Piece, definition, iter_resources, pieces
-from tests.contract.documented import content, customers, descriptions, platform, runbooks, selling, vouchers
+from tests.contract.documented import content, cost, customers, descriptions, platform, runbooks, selling, vouchers
 from tests.contract.documented.sources import About, Facts, Value
 from tests.contract.pages import PAGES
 from tests.contract.quantities import MENTION, QUANTITY, values
 
 FACTS: Facts = {
     page: sentences
-    for module in (content, customers, descriptions, platform, runbooks, selling, vouchers)
+    for module in (content, cost, customers, descriptions, platform, runbooks, selling, vouchers)
     for page, sentences in module.FACTS.items()
 }
-# Written by a command, whose result another test compares.
+# Written by a command; another test compares the result.
 GENERATED_PAGES = {"docs/bench.md", "docs/capacity-and-cost.md", "docs/api/problems.md"}
+# What these pages are made of.
+GENERATORS = (ROOT / "bench" / "capacity-and-cost.md.in", ROOT / "bench" / "limits.py")
 GENERATED_PART = re.compile(
     r"<!-- (?:generated|routing table: begin|differences: begin).*?<!-- (?:end of|routing table: end|differences: end)",
     re.S,
@@ -60,13 +62,15 @@ def described(value: Any) -> Iterator[str]:
 
 @cache
 def texts() -> dict[str, str]:
-    """What people read, by file: pages without their generated parts, descriptions, and the texts of the storefront."""
+    """What people read, by file: pages without generated parts and their generators, descriptions, texts of the storefront."""
     pages = {path: path.read_text() for path in PAGES if str(path.relative_to(ROOT)) not in GENERATED_PAGES}
     written = {path: GENERATED_PART.sub("", text) for path, text in pages.items()}
     for path in (ROOT / "schemas" / "api").glob("*.yaml"):
         written[path] = "\n".join(described(yaml.safe_load(path.read_text())))
     for service, piece in pieces().items():
         written[ROOT / "templates" / f"{service}.yaml"] = "\n".join(described(piece.source))
+    for path in GENERATORS:
+        written[path] = path.read_text()
     for path in (ROOT / "storefront" / "templates").glob("*.html"):
         written[path] = MARKUP.sub(" ", path.read_text())
     return {str(path.relative_to(ROOT)): re.sub(r"\s+", " ", text) for path, text in written.items()}

@@ -1,0 +1,60 @@
+"""Names in the documentation exist: published parameters, resources of a stage, and metrics."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from model.settings import ROOT, STAGE
+from model.templates import iter_resources, pieces
+from tests.contract.pages import PAGES
+
+PUBLISHED = {
+    str(parameter["Name"]).removeprefix(f"/setpieces/{STAGE}/")
+    for _, _, parameter in iter_resources("AWS::SSM::Parameter")
+}
+NAMES = {
+    value.removeprefix(f"setpieces-{STAGE}-")
+    for piece in pieces().values()
+    for resource in piece.resources.values()
+    for key, value in resource["Properties"].items()
+    if key.endswith("Name") and isinstance(value, str) and value.startswith(f"setpieces-{STAGE}-")
+}
+# `catalog/api-url`, `/setpieces/<stage>/catalog/api-url`
+PARAMETER = re.compile(rf"`(?:/setpieces/[<>\w-]+/)?((?:{'|'.join(pieces())})/[a-z0-9-]+)`")
+# setpieces-<stage>-orders-stuck, and not the beginning of a name: setpieces-<stage>-orders-*
+RESOURCE = re.compile(r"setpieces-<stage>-([a-z0-9-]+[a-z0-9](?:\.fifo)?)(?![\w-]*(?:[<{*]|\.\.))")
+# Not a resource of the templates: the page has the command that creates it.
+BY_HAND = {"cdn"}
+# A name that the code composes, as "Payment" with the outcome.
+COMPOSED = re.compile(r'name=f"([A-Z]\w+)\{')
+METRIC = re.compile(r'(?:\bcount\(|name=|single_metric\(\s*)"([A-Z]\w+)"')
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_parameters_are_published(page: Path):
+    assert set(PARAMETER.findall(page.read_text())) <= PUBLISHED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_resources_exist(page: Path):
+    assert set(RESOURCE.findall(page.read_text())) <= NAMES | BY_HAND
+
+
+def test_names_are_found_in_pages():
+    pages = {page.stem: page.read_text() for page in PAGES}
+    assert "catalog/api-url" in PARAMETER.findall(pages["catalog"])
+    assert "orders-rejected" in RESOURCE.findall(pages["redrive-orders"])
+
+
+def test_the_table_of_metrics_is_complete():
+    code = "\n".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
+    section = (
+        (ROOT / "docs" / "set-pieces" / "foundation.md").read_text().partition("## Metrics")[2].partition("\n## ")[0]
+    )
+    documented = set(re.findall(r"`([A-Z]\w+)`", section)) - {"SetPieces"}
+    composed = tuple(COMPOSED.findall(code))
+    names = set(METRIC.findall(code))
+    assert names <= documented
+    assert all(any(name.startswith(prefix) for name in documented) for prefix in composed)
+    assert all(name in code or name.startswith(composed) for name in documented)

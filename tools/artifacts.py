@@ -10,10 +10,10 @@ import click
 
 from local.settings import SAM
 from model.settings import ROOT
-from tools.deploy import check_account, session_for
 from tools.failures import CommandFailed
 from tools.options import PIECE, STAGE
 from tools.progress import step
+from tools.stacks import check_account, session_for
 
 
 @click.command(epilog="make build PIECE=basket")

@@ -26,8 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from local import emulator_client
 from local.settings import FRONT_DOOR, SESSION, STATE, aws_environment
 from model.settings import REGION, ROOT
-from tools.deploy import stage_settings
-from tools.stages import current_stage
+from tools.stages import current_stage, stage_settings
 
 T = TypeVar("T")
 

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from samtranslator.yaml_helper import yaml_parse
 
-from tools.deploy import DELIVERY, WHOLE_SHOP, DeployFailed, check_account, failed_resources, session_for, stack_of
 from tools.failures import CommandFailed, check_running
 from tools.options import PIECE, STAGE
 from tools.progress import step
+from tools.stacks import DeployFailed, check_account, failed_resources, session_for
+from tools.stages import DELIVERY, WHOLE_SHOP, stack_of
 
 RETAINED = ("Retain", "RetainExceptOnCreate")
 NESTED = "AWS::CloudFormation::Stack"

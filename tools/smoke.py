@@ -20,8 +20,8 @@ from rich.console import Console
 from tools.accounts import mailed_token
 from tools.client import Shop, patiently, unique
 from tools.demo import Journey, money, place_order
-from tools.deploy import stage_parameters
 from tools.failures import CommandFailed, requires_shop
+from tools.stages import stage_parameters
 
 console = Console(highlight=False)
 PRODUCTION = "prod"

@@ -22,9 +22,11 @@ from model.settings import REGION, ROOT, STAGE
 from tools import feeds, redirects, seed, sitemaps
 from tools.client import Shop, samples_file
 from tools.counters import raise_sequences
-from tools.deploy import DeployFailed, deploy, stage_settings
+from tools.deploy import deploy
 from tools.progress import step
 from tools.seed import SeedFailed
+from tools.stacks import DeployFailed
+from tools.stages import stage_settings
 
 FAILURES = (CannotStart, Rejected, DeployFailed, SeedFailed, yaml.YAMLError)
 
@@ -107,7 +109,7 @@ def _deploy_checked_beside(changes: update.Plan) -> None:
             sources.result()
             checks.check_handlers(changes.templates)
 
-        deploy(STAGE, environment=_environment(), built=built)
+        deploy(STAGE, environment=_environment(), after_build=built)
 
 
 def _seed() -> None:

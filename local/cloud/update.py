@@ -20,14 +20,9 @@ from local.cloud.package import artifact, package, uploader
 from local.settings import AWS_ENDPOINT, STACK, STATE
 from model.settings import ROOT, STAGE
 from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests, load
-from tools.deploy import (
-    DeployFailed,
-    failed_resources,
-    new_release,
-    session_for,
-    stage_parameters,
-    stage_settings,
-)
+from tools.stack_parameters import new_release
+from tools.stacks import DeployFailed, failed_resources, session_for
+from tools.stages import stage_parameters, stage_settings
 
 RECORD = STATE / "deployed.json"
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

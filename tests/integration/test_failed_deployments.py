@@ -10,7 +10,7 @@ import pytest
 from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
-from tools import deploy
+from tools import stack_parameters, stacks
 from tools.client import eventually, unique
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
@@ -64,7 +64,7 @@ def test_the_same_deploys_again_after_a_rollback(cloud: Cloud):
 
 def released(cloud: Cloud, stack: str, **parameters: str) -> str:
     """``Release`` as make deploy has it for the next attempt."""
-    return deploy.release(parameters, deploy.deployed_stack(stack, Sessions(cloud)))
+    return stack_parameters.release(parameters, stacks.deployed_stack(stack, Sessions(cloud)))
 
 
 def setting(cloud: Cloud, name: str) -> str:
@@ -86,7 +86,7 @@ def test_the_pipeline_reads_why_a_nested_resource_failed(cloud: Cloud):
     eventually(
         lambda: cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
     )
-    reasons = deploy.failed_resources(stack, Sessions(cloud, cloud.session(*deploy_role())), started)
+    reasons = stacks.failed_resources(stack, Sessions(cloud, cloud.session(*deploy_role())), started)
     assert any("/ Broken (AWS::SQS::Queue): " in reason and "MaximumMessageSize" in reason for reason in reasons), (
         reasons
     )
@@ -97,11 +97,11 @@ def test_the_pipeline_deploys_again_after_a_first_creation_failed(cloud: Cloud):
     stack, cloudformation = unique("setpieces-local"), cloud.aws("cloudformation")
     pipeline = Sessions(cloud, cloud.session(*deploy_role()))
     for resource, status in ((REFUSED, "ROLLBACK_COMPLETE"), ({"Type": "AWS::SQS::Queue"}, "CREATE_COMPLETE")):
-        deploy.remove_failed_creation(stack, pipeline)
+        stacks.remove_failed_creation(stack, pipeline)
         cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Queue": resource}}))
         eventually(lambda: status_of(cloud, stack).endswith("_COMPLETE"))
         assert status_of(cloud, stack) == status
-    deploy.remove_failed_creation(stack, pipeline)
+    stacks.remove_failed_creation(stack, pipeline)
     assert status_of(cloud, stack) == "CREATE_COMPLETE"
 
 

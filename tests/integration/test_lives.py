@@ -25,7 +25,7 @@ from model.sources import APPLICATION, LAYER, Reference, read
 from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import CORRECTED, Cloud, running
-from tools import deploy
+from tools import stack_parameters, stacks, stages
 from tools.client import eventually, unique
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
@@ -47,14 +47,14 @@ UNNAMED = {
 
 def needs(piece: str) -> set[str]:
     """The pieces whose addresses ``piece`` is deployed with."""
-    return {address.split("/")[0] for address in deploy.set_piece(piece)["Parameters"].values()}
+    return {address.split("/")[0] for address in stack_parameters.set_piece(piece)["Parameters"].values()}
 
 
 # Each after those that it needs.
 PIECES = [
     piece
     for piece in TopologicalSorter({piece: needs(piece) for piece in sorted(pieces())}).static_order()
-    if piece != deploy.WHOLE_SHOP
+    if piece != stages.WHOLE_SHOP
 ]
 
 
@@ -77,15 +77,15 @@ class Account:
                 return f"s3://{self.bucket}/{self.upload('', zipped([('stub', b'')]))}"
             return artifact(reference, self.bucket, self.upload)
 
-        return package(read(deploy.template(piece)), {}, {ROOT}, location)
+        return package(read(stack_parameters.template(piece)), {}, {ROOT}, location)
 
     def template(self, document: Mapping[str, Any]) -> str:
         """The address of a template."""
         return f"{self.cloud.endpoint}/{self.bucket}/{self.upload('.template', json.dumps(document).encode())}"
 
     def parameters(self, piece: str) -> dict[str, str]:
-        chosen = deploy.overrides(STAGE, piece, Sessions(self.cloud))
-        return chosen | (TRUSTED if piece == deploy.DELIVERY else {})
+        chosen = stack_parameters.overrides(STAGE, piece, Sessions(self.cloud))
+        return chosen | (TRUSTED if piece == stages.DELIVERY else {})
 
     def created(self, name: str, document: Mapping[str, Any], parameters: Mapping[str, str]) -> "Stack":
         """A new stack, complete or rolled back."""
@@ -100,7 +100,7 @@ class Account:
         """Deploy those pieces that no test has deployed yet, each after what it needs."""
         for piece in (each for each in PIECES if each in pieces - self.deployed):
             self.deploy(needs(piece))
-            self.created(deploy.stack_of(STAGE, piece), self.packaged(piece), self.parameters(piece)).succeeds()
+            self.created(stages.stack_of(STAGE, piece), self.packaged(piece), self.parameters(piece)).succeeds()
             self.deployed.add(piece)
 
 
@@ -114,7 +114,7 @@ class Stack:
         return eventually(lambda: "" if (now := status_of(self.cloud, self.arn)).endswith("IN_PROGRESS") else now)
 
     def reasons(self) -> list[str]:
-        return deploy.failed_resources(self.arn, Sessions(self.cloud), self.started)
+        return stacks.failed_resources(self.arn, Sessions(self.cloud), self.started)
 
     def succeeds(self) -> None:
         assert self.ended() == "CREATE_COMPLETE", "\n".join(self.reasons())
@@ -159,7 +159,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 def live(account: Account, piece: str) -> None:
-    name, document, parameters = deploy.stack_of(STAGE, piece), account.packaged(piece), account.parameters(piece)
+    name, document, parameters = stages.stack_of(STAGE, piece), account.packaged(piece), account.parameters(piece)
     first = account.created(name, document, parameters)
     first.succeeds()
     expanded = first.expanded()
@@ -177,7 +177,7 @@ def test_a_piece_is_created_again_after_its_end(account: Account, piece: str):
 
 def test_the_shop_is_created_again_after_its_end(tmp_path: Path):
     with empty_account(tmp_path) as account:
-        live(account, deploy.WHOLE_SHOP)
+        live(account, stages.WHOLE_SHOP)
 
 
 def test_no_named_resource_is_created_twice(account: Account):

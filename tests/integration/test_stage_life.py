@@ -24,7 +24,7 @@ from model.sources import APPLICATION, SHOP, read
 from tests.integration.deployments import Sessions
 from tests.integration.two_emulators import CORRECTED, Cloud, running
 from tests.present import present
-from tools import deploy, destroy
+from tools import deploy, destroy, stack_parameters, stacks, stages
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
 
@@ -62,7 +62,7 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     # As in an account that has it already: the emulator's CloudFormation knows no identity providers.
     provider = cloud.aws("iam").create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
     trusted = (f"Repository={REPOSITORY}", f"OidcProviderArn={provider['OpenIDConnectProviderArn']}")
-    template = ("--template-file", str(deploy.template(deploy.DELIVERY)))
+    template = ("--template-file", str(stack_parameters.template(stages.DELIVERY)))
     bootstrap = ("--config-env", deploy.BOOTSTRAP, "--region", REGION, "--stack-name", f"{STACK}-delivery", *template)
     parameters = ("--parameter-overrides", f"Stage={STAGE}", f"StageAccountId={ACCOUNT_ID}", *trusted)
     succeeds(sam(keys(cloud, cloud.root), "deploy", *bootstrap, *parameters))
@@ -78,7 +78,7 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
     cloud.aws("iam").put_role_policy(PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": policy}), **role)
     started = datetime.now(UTC)
     assert deployed(cloud, built, LogRetentionDays="30").returncode != 0
-    reasons = deploy.failed_resources(STACK, Sessions(cloud, pipeline(cloud)), started)
+    reasons = stacks.failed_resources(STACK, Sessions(cloud, pipeline(cloud)), started)
     caller = f"assumed-role/setpieces-{STAGE}-cloudformation/AWSCloudFormation"
     denial = f"{caller} is not authorized to perform: lambda:UpdateAlias"
     assert any("AWS::Lambda::Alias" in reason and denial in reason for reason in reasons), reasons
@@ -98,8 +98,8 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
 def deployed(cloud: Cloud, built: Path, **parameters: str) -> subprocess.CompletedProcess[str]:
     """``sam deploy`` as the pipeline does it, whose stages name the bucket and CloudFormation's role in samconfig.toml."""
     session = pipeline(cloud)
-    chosen = deploy.stage_parameters(STAGE) | parameters
-    chosen["Release"] = deploy.release(chosen, deploy.deployed_stack(STACK, Sessions(cloud, session)))
+    chosen = stages.stage_parameters(STAGE) | parameters
+    chosen["Release"] = stack_parameters.release(chosen, stacks.deployed_stack(STACK, Sessions(cloud, session)))
     bucket = f"setpieces-{STAGE}-artifacts-{ACCOUNT_ID}"
     arguments = (
         "--config-env",
@@ -147,7 +147,7 @@ def keys(cloud: Cloud, session: boto3.Session) -> dict[str, str]:
 
 
 def sam(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*deploy.SAM_COMMAND, *arguments, "--config-file", str(deploy.CONFIG)]
+    command = [*deploy.SAM_COMMAND, *arguments, "--config-file", str(stages.CONFIG)]
     environment = dict(os.environ) | {"SAM_CLI_TELEMETRY": "0"} | environment
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from model.sources import APPLICATION
 from model.templates import pieces
-from tools import deploy
 
 SHOP = pieces()["shop"].source
 
 
-NESTED = {name: resource for name, resource in SHOP["Resources"].items() if resource["Type"] == deploy.APPLICATION}
+NESTED = {name: resource for name, resource in SHOP["Resources"].items() if resource["Type"] == APPLICATION}
 
 
 def service(resource: str) -> str:

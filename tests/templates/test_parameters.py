@@ -10,7 +10,7 @@ from model.settings import ROOT
 from model.templates import pieces
 from tests.contract.pages import PAGES
 from tests.templates.parameters import NESTED, SHOP, references, service
-from tools import deploy
+from tools import stack_parameters, stages
 
 LIMITS = ("Default", "MinValue", "MaxValue", "AllowedValues", "AllowedPattern")
 # Parameters that two templates have, each for itself.
@@ -97,7 +97,7 @@ def settings() -> set[str]:
 
 
 def test_pages_name_parameters_as_samconfig_has_them():
-    known = deploy.parameter_names("shop").keys()
+    known = stack_parameters.parameter_names("shop").keys()
     assert len(settings()) > 40
     wrong = {name: sorted(documented()[name]) for name in settings() - known}
     assert not wrong, f"pages name what samconfig.toml cannot set: {wrong}"
@@ -105,20 +105,20 @@ def test_pages_name_parameters_as_samconfig_has_them():
     assert NOT_SET.keys() <= documented().keys()
 
 
-@pytest.mark.parametrize("name", sorted(deploy.parameter_names("shop")))
+@pytest.mark.parametrize("name", sorted(stack_parameters.parameter_names("shop")))
 def test_a_parameter_of_samconfig_reaches_the_stack(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The whole shop and each piece alone get the value, and the piece's resources depend on it."""
     config = tmp_path / "samconfig.toml"
     config.write_text(f"[dev.deploy.parameters]\nparameter_overrides = ['{name}=another value']\n")
-    monkeypatch.setattr(deploy, "CONFIG", config)
-    monkeypatch.setattr(deploy, "deployed_stack", lambda *_: None)
-    deploy.check_parameters("dev", "shop")
-    assert deploy.overrides("dev", "shop", FakeSession())[name] == "another value"
+    monkeypatch.setattr(stages, "CONFIG", config)
+    monkeypatch.setattr(stack_parameters, "deployed_stack", lambda *_: None)
+    stack_parameters.check_parameters("dev", "shop")
+    assert stack_parameters.overrides("dev", "shop", FakeSession())[name] == "another value"
     reached = 0
     for resource in NESTED:
         for own, value in passed(resource).items():
             if value == {"Ref": name}:
-                assert deploy.overrides("dev", service(resource), FakeSession())[own] == "another value"
+                assert stack_parameters.overrides("dev", service(resource), FakeSession())[own] == "another value"
                 assert own in used(service(resource))
                 reached += 1
     assert reached or name in references([SHOP["Conditions"], SHOP["Rules"]])

@@ -6,8 +6,7 @@ import pytest
 
 from apigw_executor.document import Document, Operation
 from model.templates import pieces
-from tools.deploy import stage_parameters
-from tools.stages import STAGES
+from tools.stages import STAGES, stage_parameters
 
 # Parameter: the service that has it, what is deployed, what stage local has instead. Timers are in seconds.
 TIMERS = {

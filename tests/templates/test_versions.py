@@ -9,7 +9,7 @@ from samtranslator.translator.logical_id_generator import LogicalIdGenerator
 
 from model.templates import Piece, pieces
 from tests.templates.parameters import references
-from tools import deploy
+from tools import stack_parameters
 
 BEFORE = {"Stage": "dev", "SnapStart": "None", "LogRetentionDays": "14"}
 
@@ -70,26 +70,30 @@ def test_three_pieces_have_aliases():
 def test_the_next_deployment_publishes_versions_that_no_stack_had(service: str, since: str):
     """SAM uses only the first characters of Release."""
     parameters, status = next_attempts()[since]
-    release = deploy.release(BEFORE, None)
-    again = deploy.release(parameters, stack(status, release))
+    release = stack_parameters.release(BEFORE, None)
+    again = stack_parameters.release(parameters, stack(status, release))
     assert not versions(service, release) & versions(service, again)
     assert len(versions(service, again)) == len(ALIASED[service])
 
 
 @pytest.mark.parametrize("service", ALIASED)
 def test_two_attempts_at_a_first_deployment_publish_different_versions(service: str):
-    assert not versions(service, deploy.release(BEFORE, None)) & versions(service, deploy.release(BEFORE, None))
+    assert not versions(service, stack_parameters.release(BEFORE, None)) & versions(
+        service, stack_parameters.release(BEFORE, None)
+    )
 
 
 @pytest.mark.parametrize("service", ALIASED)
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE"])
 def test_an_unchanged_deployment_publishes_no_version(service: str, status: str):
-    release = deploy.release(BEFORE, None)
-    assert versions(service, release) == versions(service, deploy.release(dict(BEFORE), stack(status, release)))
+    release = stack_parameters.release(BEFORE, None)
+    assert versions(service, release) == versions(
+        service, stack_parameters.release(dict(BEFORE), stack(status, release))
+    )
 
 
 def test_sam_names_versions_by_as_many_characters_as_an_attempt_has():
-    assert LogicalIdGenerator.HASH_LENGTH == deploy.VERSION_CHARACTERS == len(deploy.new_release())
+    assert LogicalIdGenerator.HASH_LENGTH == stack_parameters.VERSION_CHARACTERS == len(stack_parameters.new_release())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import jmespath
 from model.settings import ACCOUNT_ID
 from model.settings import STAGE as LOCAL
 from model.templates import Piece, pieces
-from tools.deploy import WHOLE_SHOP, stage_parameters, stage_settings
+from tools.stages import WHOLE_SHOP, stage_parameters, stage_settings
 
 PARTNERS = "partners"
 

@@ -7,7 +7,6 @@ import click
 from botocore.exceptions import ClientError
 
 from model.settings import STAGE as LOCAL
-from tools.deploy import WHOLE_SHOP, check_account, session_for
 from tools.failures import CREDENTIALS, CommandFailed
 from tools.options import PIECE, STAGE
 from tools.preflight.account import Account
@@ -18,6 +17,8 @@ from tools.preflight.names import existing_names, external_system_urls, unverifi
 from tools.preflight.permissions import PROVIDER, bootstrap, caller_permissions, identity_provider, service_roles
 from tools.preflight.quotas import concurrency, fargate, iam_roles, resource_quotas
 from tools.progress import step
+from tools.stacks import check_account, session_for
+from tools.stages import WHOLE_SHOP
 
 CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     caller_permissions,

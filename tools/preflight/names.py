@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import jmespath
 
-from tools.deploy import DELIVERY
 from tools.preflight.account import PARTNERS, Account, Lister
 from tools.preflight.findings import MISSING, OK, UNKNOWN, Finding
+from tools.stages import DELIVERY
 
 PARAMETERS = Lister("ssm", "describe_parameters", "Parameters[].Name")
 

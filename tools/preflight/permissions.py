@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from functools import partial
 
-from tools.deploy import DELIVERY
 from tools.preflight.account import Account
 from tools.preflight.findings import LATER, MISSING, OK, Finding, existence
+from tools.stages import DELIVERY
 
 GITHUB = "token.actions.githubusercontent.com"
 PROVIDER = "OidcProviderArn"

@@ -17,8 +17,7 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from model.settings import ROOT
-from tools import artifacts, deploy, seed
-from tools.preflight import command
+from tools import artifacts, deploy, seed, stack_parameters, stacks, stages
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STAGES = ("local", "dev", "test", "prod")
@@ -34,19 +33,19 @@ def session(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_stage_has_an_account_of_its_own():
-    accounts = [deploy.stage_parameters(stage)["StageAccountId"] for stage in STAGES]
+    accounts = [stages.stage_parameters(stage)["StageAccountId"] for stage in STAGES]
     assert len(set(accounts)) == len(STAGES)
-    assert set(tomllib.loads(deploy.CONFIG.read_text())) >= set(STAGES)
+    assert set(tomllib.loads(stages.CONFIG.read_text())) >= set(STAGES)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_another_account_is_refused(session, stage):
     account = session.client("sts").get_caller_identity()["Account"]
-    if account == deploy.stage_parameters(stage)["StageAccountId"]:
-        deploy.check_account(stage, session)
+    if account == stages.stage_parameters(stage)["StageAccountId"]:
+        stacks.check_account(stage, session)
         return
-    with pytest.raises(deploy.DeployFailed, match="Nothing was deployed"):
-        deploy.check_account(stage, session)
+    with pytest.raises(stacks.DeployFailed, match="Nothing was deployed"):
+        stacks.check_account(stage, session)
 
 
 def test_the_template_refuses_another_account_too():
@@ -70,11 +69,11 @@ def test_the_template_refuses_another_account_too():
 def test_a_piece_gets_its_parameters_from_published_addresses(session):
     ssm = session.client("ssm")
     ssm.put_parameter(Name="/setpieces/dev/foundation/kms-key-arn", Value="arn:key", Type="String")
-    with pytest.raises(deploy.DeployFailed, match="deploy foundation first"):
-        deploy.overrides("dev", "sequences", session)
+    with pytest.raises(stacks.DeployFailed, match="deploy foundation first"):
+        stack_parameters.overrides("dev", "sequences", session)
     ssm.put_parameter(Name="/setpieces/dev/foundation/alarm-topic-arn", Value="arn:topic", Type="String")
     ssm.put_parameter(Name="/setpieces/dev/foundation/internal-web-acl-arn", Value="arn:acl", Type="String")
-    assert deploy.overrides("dev", "sequences", session) == {
+    assert stack_parameters.overrides("dev", "sequences", session) == {
         "Stage": "dev",
         "LogRetentionDays": "14",
         "KmsKeyArn": "arn:key",
@@ -85,27 +84,27 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
 
 def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Versions behind an alias keep their layer, and SAM sees no change in a function whose layer is a parameter."""
-    monkeypatch.setattr(deploy, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_parameters, "ROOT", tmp_path)
     layer = tmp_path / "functions" / "common" / "setpieces" / "rest_api.py"
     layer.parent.mkdir(parents=True)
     layer.write_text("first")
-    first = deploy.digest({})
+    first = stack_parameters.digest({})
     (layer.parent / "__pycache__").mkdir()
     (layer.parent / "__pycache__" / "rest_api.pyc").write_text("compiled")
-    assert deploy.digest({}) == first
-    assert deploy.digest({"SnapStart": "PublishedVersions"}) != first
+    assert stack_parameters.digest({}) == first
+    assert stack_parameters.digest({"SnapStart": "PublishedVersions"}) != first
     layer.write_text("second")
-    assert deploy.digest({}) != first
+    assert stack_parameters.digest({}) != first
 
 
 @pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
 def test_every_template_with_aliases_gets_the_release(session, piece: str):
     """All of it: sources, settings and addresses."""
-    for address in deploy.set_piece(piece)["Parameters"].values():
+    for address in stack_parameters.set_piece(piece)["Parameters"].values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
-    parameters = deploy.overrides("dev", piece, session)
+    parameters = stack_parameters.overrides("dev", piece, session)
     release = parameters.pop("Release")
-    assert release.endswith(f"-{deploy.digest(parameters)}")
+    assert release.endswith(f"-{stack_parameters.digest(parameters)}")
 
 
 @pytest.fixture
@@ -115,7 +114,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def write(*overrides: str) -> None:
         config = tmp_path / "samconfig.toml"
         config.write_text(f"[dev.deploy.parameters]\nparameter_overrides = {json.dumps(overrides)}\n")
-        monkeypatch.setattr(deploy, "CONFIG", config)
+        monkeypatch.setattr(stages, "CONFIG", config)
 
     return write
 
@@ -140,31 +139,31 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_parameter_that_no_template_has_is_refused_by_name(settings, piece: str, name: str, hint: str):
     settings("Stage=dev", f"{name}=1")
     with pytest.raises(
-        deploy.DeployFailed, match=rf"sets {name} for stage dev.*{re.escape(hint)}.*Nothing was deployed"
+        stacks.DeployFailed, match=rf"sets {name} for stage dev.*{re.escape(hint)}.*Nothing was deployed"
     ):
-        deploy.check_parameters("dev", piece)
+        stack_parameters.check_parameters("dev", piece)
 
 
 @pytest.mark.parametrize("check", ["check_account", "check_parameters", "check_alone"])
 def test_nothing_is_built_before_every_check(monkeypatch: pytest.MonkeyPatch, check: str):
     def refuse(*_: Any) -> None:
-        raise deploy.DeployFailed("refused")
+        raise stacks.DeployFailed("refused")
 
     for each in ("check_account", "check_parameters", "check_alone"):
         monkeypatch.setattr(deploy, each, refuse if each == check else lambda *_: None)
     monkeypatch.setattr(deploy, "build", lambda *_: pytest.fail("it was built"))
-    with pytest.raises(deploy.DeployFailed, match="refused"):
+    with pytest.raises(stacks.DeployFailed, match="refused"):
         deploy.deploy("dev", "basket", {})
 
 
 def test_a_piece_takes_its_own_parameters_of_a_stage(session, settings):
     """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
-    deploy.check_parameters("dev", "feed-pipeline")
-    for address in deploy.set_piece("vouchers")["Parameters"].values():
+    stack_parameters.check_parameters("dev", "feed-pipeline")
+    for address in stack_parameters.set_piece("vouchers")["Parameters"].values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
-    assert deploy.overrides("dev", "vouchers", session)["FileDays"] == "30"
-    assert "Tasks" not in deploy.overrides("dev", "vouchers", session)
+    assert stack_parameters.overrides("dev", "vouchers", session)["FileDays"] == "30"
+    assert "Tasks" not in stack_parameters.overrides("dev", "vouchers", session)
 
 
 def test_sam_gets_each_value_as_it_is_written(settings):
@@ -177,7 +176,7 @@ def test_sam_gets_each_value_as_it_is_written(settings):
         "F": "",
     }
     settings(*(f"{name}={value}" for name, value in values.items()), 'G="in quotes, as SAM CLI wants it"')
-    parameters = deploy.stage_parameters("dev")
+    parameters = stages.stage_parameters("dev")
     code = (
         "import json, sys; from samcli.cli.types import CfnParameterOverridesType as Overrides;"
         "print(json.dumps(Overrides().convert(tuple(sys.argv[1:]), None, None)))"
@@ -188,24 +187,24 @@ def test_sam_gets_each_value_as_it_is_written(settings):
 
 
 def test_a_piece_is_refused_beside_the_whole_shop(session):
-    deploy.check_alone("dev", "basket", session)
+    stacks.check_alone("dev", "basket", session)
     stack = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     session.client("cloudformation").create_stack(StackName="setpieces-dev", TemplateBody=json.dumps(stack))
-    with pytest.raises(deploy.DeployFailed, match=r"make deploy ENV=dev.*Nothing was deployed"):
-        deploy.check_alone("dev", "basket", session)
+    with pytest.raises(stacks.DeployFailed, match=r"make deploy ENV=dev.*Nothing was deployed"):
+        stacks.check_alone("dev", "basket", session)
     for piece in ("shop", "delivery"):
-        deploy.check_alone("dev", piece, session)
+        stacks.check_alone("dev", piece, session)
 
 
 def test_an_unknown_piece_is_named_with_those_there_are():
-    with pytest.raises(deploy.DeployFailed, match=r"Unknown set piece 'nope'.*sequences"):
-        deploy.template("nope")
+    with pytest.raises(stacks.DeployFailed, match=r"Unknown set piece 'nope'.*sequences"):
+        stack_parameters.template("nope")
 
 
 def test_a_failed_step_shows_its_output(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "STATE", tmp_path)
     monkeypatch.setattr(deploy, "SAM_COMMAND", ("/bin/false",))
-    with pytest.raises(deploy.DeployFailed, match="sam build failed"):
+    with pytest.raises(stacks.DeployFailed, match="sam build failed"):
         deploy.build("dev", "sequences", {})
 
 
@@ -272,7 +271,7 @@ def test_reasons_of_nested_stacks_are_found_by_their_arn_on_every_page():
             ],
         }
     )
-    assert deploy.failed_resources("setpieces-dev", cloud, START + timedelta(seconds=1)) == [
+    assert stacks.failed_resources("setpieces-dev", cloud, START + timedelta(seconds=1)) == [
         "  setpieces-dev-Basket-1 / Q (T): bad policy",
         "  setpieces-dev / Basket (AWS::CloudFormation::Stack): Embedded stack was not created",
     ]
@@ -288,7 +287,7 @@ def test_a_stack_that_may_not_be_described_hides_no_other_reason():
 
     nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": NESTED_STACK}
     cloud = Denied({"setpieces-dev": [event(ROOT_STACK, 2, "CREATE_FAILED", "not created", **nested)]})
-    assert deploy.failed_resources("setpieces-dev", cloud, START) == [
+    assert stacks.failed_resources("setpieces-dev", cloud, START) == [
         "  setpieces-dev / Q (AWS::CloudFormation::Stack): not created"
     ]
 
@@ -297,7 +296,7 @@ def test_a_stack_that_may_not_be_described_hides_no_other_reason():
 def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.MonkeyPatch, piece: str):
     """Also what make bootstrap makes, whose section of samconfig.toml all stages share: a stage can begin in another region."""
     commands: list[list[str]] = []
-    settings = deploy.stage_settings("dev") | {"region": "eu-west-1"}
+    settings = stages.stage_settings("dev") | {"region": "eu-west-1"}
     monkeypatch.setattr(deploy, "stage_settings", lambda stage: settings)
     monkeypatch.setattr(deploy, "check_account", lambda *_: None)
     monkeypatch.setattr(deploy, "_sam", lambda arguments, *_: commands.append(arguments))
@@ -316,9 +315,9 @@ def test_the_account_is_looked_at_before_a_stack_is_created(
 
     def not_ready(*arguments: Any) -> None:
         looks.append(arguments)
-        raise deploy.DeployFailed("not ready")
+        raise stacks.DeployFailed("not ready")
 
-    monkeypatch.setattr(command, "require", not_ready)
+    monkeypatch.setattr(deploy, "require", not_ready)
     monkeypatch.setattr(deploy, "session_for", lambda stage: session)
     monkeypatch.setattr(deploy, "check_account", lambda *_: None)
     monkeypatch.setattr(deploy, "deployed_stack", lambda *_: {"StackStatus": status} if status else None)
@@ -352,8 +351,8 @@ def test_a_creation_that_failed_is_deleted_and_no_other_stack(session):
     cloudformation.create_stack(
         StackName="setpieces-dev", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'
     )
-    deploy.remove_failed_creation("setpieces-dev", session)
-    deploy.remove_failed_creation("setpieces-dev-basket", session)
+    stacks.remove_failed_creation("setpieces-dev", session)
+    stacks.remove_failed_creation("setpieces-dev-basket", session)
     assert [stack["StackStatus"] for stack in cloudformation.describe_stacks()["Stacks"]] == ["CREATE_COMPLETE"]
 
 

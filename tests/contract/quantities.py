@@ -28,12 +28,15 @@ _ARTICLE = rf"\b(?:{'|'.join(_ONE)})"
 # "a minute" is a quantity in "for a minute" and none in "ten a minute".
 _AFTER = r"(?<=\bfor )|(?<=\bof )|(?<=\bwithin )|(?<=\bafter )|(?<=\bthan )|(?<=\bmost )|(?<=\buntil )|(?<=\bto )|(?<=\babout )"
 _NOUN = r"(?:[a-z]+(?:-[a-z]+)* )?(?!(?:is|has|was|as|its|this|does|plus|loses|fifths)\b)[A-Za-z]{2,}(?:-[a-z]+)*s\b"
+# A call of an AWS service, such as GetItem.
+_OPERATION = r"`?(?-i:[A-Z][a-z0-9]+[A-Z])"
 
 QUANTITY = rf"(?:{_ARTICLE} {_SCALE}\b|{_ARTICLE} {_LONG_TIME}|{_COUNT}(?: {_SCALE}\b)?(?:[ -]?{_UNIT})?)"
 # What a page must account for: a number with a unit, or with a noun in the plural. "Two things" is rarely a fact.
 MENTION = re.compile(
     rf"(?<![\w.:/#=-])(?:(?:{_AFTER}){_ARTICLE} (?:{_SCALE}\b|{_LONG_TIME})|(?:one|half an?) {_LONG_TIME}"
-    rf"|{_COUNT}(?: {_SCALE}\b)?[ -]?{_UNIT}|(?!two\b){_COUNT}(?: {_SCALE}\b)?(?= {_NOUN}))",
+    rf"|{_COUNT}(?: {_SCALE}\b)?[ -]?{_UNIT}|{_COUNT}(?= {_OPERATION})"
+    rf"|(?!two\b){_COUNT}(?: {_SCALE}\b)?(?= {_NOUN}))",
     re.IGNORECASE,
 )
 _PARTS = re.compile(rf"(.*?)(?: ({_SCALE}))?(?:[ -]?({_UNIT}))?", re.IGNORECASE)

@@ -18,6 +18,7 @@ from tests.contract.documented.sources import (
     Facts,
     evaluated,
     in_file,
+    nested,
     parameter,
     queue,
     resource,
@@ -25,6 +26,8 @@ from tests.contract.documented.sources import (
     state_machine,
     threshold,
     timeout,
+    web_acls,
+    writes,
 )
 from tests.contract.quantities import DAY
 
@@ -49,7 +52,7 @@ FACTS: Facts = {
         "to EventBridge up to {} after its configuration": "AWS: delay of a bucket's first notifications",
     },
     "docs/set-pieces/feed-pipeline.md": {
-        "The template is nested {} times": "the three resources of templates/shop.yaml",
+        "The template is nested {} times": len(nested("feed-pipeline")),
         "or is larger than {};": reader.MAX_RECORD_BYTES,
         "more than {} without a record": reader.MAX_BYTES_BETWEEN_RECORDS,
         "more than {} rejected records": segments.MAX_REJECTED,
@@ -68,7 +71,10 @@ FACTS: Facts = {
         "a number of more than {} digits": "a limit of Python's int(), which the C library meets",
         "**Calls per batch of {}:**": records_queue.MAX_ENTRIES,
         "spans two chunks of {})": record_outcomes.CHUNK,
-        "one `GetObject` for each {}": uploads.PART_BYTES,
+        "one `GetObject` for each {}, {} `UpdateItem` for each invocation": (
+            uploads.PART_BYTES,
+            writes("bring feed records", "feed-pipeline", "feeds/FeedsTable"),
+        ),
         "`records-<type>-age` ({})": threshold("feed-pipeline-records-product-age"),
         "{} × the {} invocations that Lambda allows": (timeout("feed-pipeline-transform-feed-product"), LOOP),
         "A message has at most {}, a record {}": (
@@ -164,6 +170,9 @@ FACTS: Facts = {
         "priority below {}": parameter("redirects", "ListenerPriority"),
         "| `EdgeRequestsPerFiveMinutes` | {} |": parameter("edge", "RequestsPerFiveMinutes"),
         "about {} US dollars a month": "an estimate with the prices of docs/capacity-and-cost.md",
-        "by request and gigabyte, {} web ACLs ({} of them the APIs')": ("the web ACLs of edge and foundation",) * 2,
+        "by request and gigabyte, {} web ACLs ({} of them the APIs')": (
+            len(web_acls("edge")) + len(web_acls("foundation")),
+            len(web_acls("foundation")),
+        ),
     },
 }

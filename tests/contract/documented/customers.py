@@ -36,6 +36,9 @@ from tests.contract.documented.sources import (
 from tests.contract.quantities import DAY, MINUTE
 
 CACHED = parameter("customers", "AuthorizerCacheSeconds")
+AUTHORIZER_READS = calls("look at a profile", "customers", "dynamodb:GetItem")
+# The measured sign-up has two deliveries.
+MIGRATION_WRITES = calls("sign up", "customer-migration", "dynamodb:UpdateItem") / 2
 GUESSES_AN_HOUR = parameter("login", "FailuresPerAddress") * 3600 / sign_ins.WINDOW_SECONDS
 FIFO_WINDOW = "AWS: SQS drops a repeated message of a FIFO queue within five minutes"
 PROBABILITY = "a calculation from one failure in five calls"
@@ -44,6 +47,8 @@ MOST = backoff_seconds(20)
 
 FACTS: Facts = {
     "docs/set-pieces/login.md": {
+        "authorize-guest / authorize-admin ── {} GetItem": AUTHORIZER_READS,
+        "sign-out {} GetItem and DeleteItem; an authorizer {} GetItem": (AUTHORIZER_READS, AUTHORIZER_READS),
         "create-session ── {} at most": login_clients.CALL_SECONDS,
         "after {} failures of one client with one address in {}, or {} of all clients": (
             parameter("login", "FailuresPerClient"),
@@ -62,6 +67,11 @@ FACTS: Facts = {
         ),
     },
     "docs/set-pieces/customers.md": {
+        "authorize-customer ── {} GetItem": AUTHORIZER_READS,
+        "authorisation | {} GetItem, rarely": AUTHORIZER_READS,
+        "another customer's path | {} GetItem": AUTHORIZER_READS,
+        "with a mismatch | {} GetItem": AUTHORIZER_READS,
+        "sign-up | {} UpdateItem, SendEmail": calls("sign up", "customers", "dynamodb:UpdateItem") - 1,
         "at the same time, {} for both": platforms.LOOK_UP_SECONDS,
         "## The {} checks": "the rows of the table below it",
         "reads: {} |": CACHED,
@@ -119,6 +129,7 @@ FACTS: Facts = {
             at_once("customer-migration-migrate-customer"),
             consumer("customer-migration-migrate-customer")["BatchSize"],
         ),
+        "2 GET and 1 PUT, {} `UpdateItem`; a repeat: 2 GET, {} `UpdateItem`": (MIGRATION_WRITES, MIGRATION_WRITES),
         "each message up to {} times, in random order, and {} errors": ("the test", "the test"),
         "age over {}": threshold("customer-migration-migrations-age"),
     },

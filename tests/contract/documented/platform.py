@@ -1,7 +1,8 @@
 """Numbers of README, CONTRIBUTING, the decisions and the pages of what all services share."""
 
+from bench.edit_loop import EDITS
 from data_sync import domain as sync_domain
-from model.templates import pieces
+from model.settings import ROOT
 from operations import repository as operations_repository
 from partners.domain import faults, pages, schemas
 from partners.simulators import ledger
@@ -16,9 +17,12 @@ from tests.contract.documented.sources import (
     consumer,
     external_systems,
     in_file,
+    independent_apis,
+    nested,
     parameter,
     resource,
     rules,
+    web_acls,
 )
 from tests.contract.quantities import DAY, MINUTE
 from tools.samples import PRODUCTS
@@ -26,6 +30,7 @@ from vouchers import requests
 
 WAITS = (backoff_seconds(1), backoff_seconds(2), backoff_seconds(20))
 EXAMPLE = "an example"
+FUZZ = "tests/abuse/test_fuzz.py"
 CAMPAIGN = "tests/resilience/test_delivery_campaign.py"
 CLOCK_SKEW = in_file(CAMPAIGN, '"clock_skew_seconds": {}}')
 
@@ -48,8 +53,8 @@ FACTS: Facts = {
     },
     "docs/set-pieces/foundation.md": {
         "{} web ACLs with {} rules": (
-            len(pieces()["foundation"].of_type("AWS::WAFv2::WebACL")),
-            rules("foundation", "WebAcl", "InternalWebAcl"),
+            len(web_acls("foundation")),
+            rules("foundation"),
         ),
     },
     "docs/set-pieces/operations.md": {
@@ -80,20 +85,20 @@ FACTS: Facts = {
             "AWS: API Gateway's control plane",
             "AWS: API Gateway's control plane",
         ),
-        "at most {} of the APIs start at once": "the other templates wait for parameters of login",
+        "at most {} of the APIs start at once": independent_apis("login"),
     },
     "README.md": {
         "Hub-and-spoke event bus | {} spokes": len(sync_domain.SPOKES),
         "identity lookup | {} checks": "the rows of a table of the page of customers",
-        "one template nested {} times": "the resources of templates/shop.yaml",
+        "one template nested {} times": len(nested("feed-pipeline")),
         "a Black Friday: {} times the customers": in_file("Makefile", "## Black Friday: {} times the customers"),
         "at {}, {} and {} times the load": (1, 100, 10_000),
         "ok basket {}": EXAMPLE,
         "{} codes, unique by construction": requests.MAX_COUNT,
     },
     "CONTRIBUTING.md": {
-        "measures {} edits": "a measurement of bench/edit_loop.py",
-        "beside one of the {} shared sets": "the files below schemas/api that hold gateway responses",
+        "measures {} edits": len(EDITS),
+        "beside one of the {} shared sets": len(list((ROOT / "schemas" / "api").glob("gateway-responses*.yaml"))),
         "visibility of at least {} times the function's timeout": "tests/templates/test_resources.py checks it",
         "with {} for an instance that has read no address": parameters.FIRST_TRIES * parameters.WAIT_SECONDS,
         "interleaves two or {} functions": "tests/interleavings",
@@ -102,7 +107,8 @@ FACTS: Facts = {
     },
     "docs/abuse.md": {
         "part of make test, about {}": "a measurement",
-        "SETPIECES_TORTURE=1 # {} times as many": "a count of examples in tests/abuse",
+        "SETPIECES_TORTURE=1 # {} times as many": in_file(FUZZ, "EXAMPLES = {} if LONG")
+        / in_file(FUZZ, "if LONG else {}"),
     },
     "docs/decisions/0004-shipping-goes-through-two-queues.md": {
         "same order within {}": "AWS: SQS drops a repeated message of a FIFO queue within five minutes",

@@ -119,9 +119,9 @@ FACTS: Facts = {
         "with {} keys by the last digit of the number: an order writes to it {} times and a key allows {} writes a second, "
         "which is sufficient for {} new orders": (
             "digits of the decimal system",
-            writes("place an order", "orders", "Table/in-progress"),
+            writes("place an order", "orders", "orders/Table/in-progress"),
             PARTITION,
-            10 * 1000 / writes("place an order", "orders", "Table/in-progress"),
+            10 * 1000 / writes("place an order", "orders", "orders/Table/in-progress"),
         ),
         "after {} receives, {}, an order that is still being validated": (
             receives("orders-submit"),

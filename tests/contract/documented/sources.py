@@ -106,9 +106,14 @@ def resource(service: str, logical_id: str, *path: str | int) -> Any:
     return value
 
 
-def rules(service: str, *web_acls: str) -> float:
-    """How many rules web ACLs have together."""
-    return float(sum(len(resource(service, name, "Rules")) for name in web_acls))
+def web_acls(service: str) -> dict[str, Any]:
+    """The web ACLs of a service by logical id."""
+    return pieces()[service].of_type("AWS::WAFv2::WebACL")
+
+
+def rules(service: str) -> float:
+    """How many rules the web ACLs of a service have together."""
+    return float(sum(len(web_acl["Rules"]) for web_acl in web_acls(service).values()))
 
 
 def calls(operation: str, service: str, *names: str) -> float:
@@ -118,9 +123,9 @@ def calls(operation: str, service: str, *names: str) -> float:
 
 
 def writes(operation: str, service: str, table: str) -> float:
-    """The write units of an operation for a table or an index, e.g. ``Table/in-progress``."""
+    """The write units of an operation for a table or an index, e.g. ``orders/Table/in-progress``."""
     usage = json.loads((ROOT / "bench" / "operations.json").read_text())["operations"][operation]["pieces"][service]
-    return float(usage["units"][f"write {service}/{table}"])
+    return float(usage["units"][f"write {table}"])
 
 
 def functions(service: str) -> dict[str, Any]:
@@ -182,6 +187,19 @@ def roles_that_use(service: str, logical_id: str) -> float:
     """How many roles of a service have a grant on one of its resources."""
     roles = pieces()[service].of_type("AWS::IAM::Role").values()
     return float(sum(f":{logical_id}'" in str(role.get("Policies")) for role in roles))
+
+
+def nested(service: str) -> list[dict[str, Any]]:
+    """The resources of the shop's template that nest a service's template."""
+    resources = pieces()["shop"].source["Resources"].values()
+    return [nested for nested in resources if str(nested["Properties"].get("Location", "")) == f"{service}.yaml"]
+
+
+def independent_apis(service: str) -> float:
+    """How many services with an API take no parameter from the stack of ``service``, which is one of them."""
+    services = (name for name, piece in pieces().items() if piece.of_type("AWS::ApiGateway::RestApi"))
+    references = (str(nested(name)) for name in services if name != service)
+    return 1.0 + sum(f"['{service.title()}', 'Outputs." not in reference for reference in references)
 
 
 def in_file(path: str, sentence: str) -> float:

@@ -21,7 +21,7 @@ import click
 import bench
 from bench.report import RESULTS, console
 from bench.summary import RUNS
-from local.cloud.commands import start
+from local.cloud.start import start
 from model.settings import ROOT
 from tools.failures import did_you_mean
 

@@ -18,7 +18,7 @@ import httpx
 
 from bench.report import Verdict, report
 from local import emulator_client
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from tools import feeds, sitemaps
 from tools.client import Shop, eventually, new_basket_id, unique
 from tools.drivers.vouchers import batch_request, create_batch, download_file, wait_for_batch

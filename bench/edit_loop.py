@@ -18,8 +18,8 @@ import psutil
 from bench.report import Verdict, console, report
 from local.cloud.checkout import Checkout, Watch
 from local.cloud.processes import ALL, FRONT_DOOR_PROCESS, STOREFRONT
-from local.cloud.start import start
-from local.cloud.update import client
+from local.cloud.start import start_shop
+from local.deployment.update import client
 from local.settings import FRONT_DOOR, HOST, STATE, STOREFRONT_PORT
 from model.settings import STAGE
 from tools.client import Shop
@@ -288,7 +288,7 @@ def main() -> None:
             watch.stop()
             for process in (STOREFRONT, FRONT_DOOR_PROCESS):  # from the repository again
                 process.stop()
-            start()
+            start_shop()
     times = [each["seconds"] for each in results]
     p50 = median(times)
     measured = f"p50 {p50:.2f} s, worst {max(times):.2f} s"

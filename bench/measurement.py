@@ -27,7 +27,7 @@ from typing import Any
 
 from bench.operations import OPERATIONS, Operation, World
 from local import emulator_client
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from local.settings import STACK
 from model import routing
 from model.settings import ROOT, STAGE

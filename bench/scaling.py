@@ -23,7 +23,7 @@ import httpx
 from bench.report import Verdict, report
 from local import emulator_client
 from local.cloud.memory import Memory
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from model.settings import ROOT
 from tools import feed_samples, feeds
 from tools.client import Shop, new_basket_id, unique

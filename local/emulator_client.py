@@ -26,6 +26,11 @@ def request(
     return httpx.request(method, f"{endpoint}{path}", headers=headers, timeout=timeout, verify=tls(), **content)
 
 
+def resources() -> list[dict[str, Any]]:
+    """Each deployed resource with its stack and properties, see ``local.emulator.server``."""
+    return request("GET", "/_setpieces/resources").raise_for_status().json()
+
+
 @click.command()
 @click.argument("method")
 @click.argument("path")

@@ -60,8 +60,10 @@ DIFFERENCES = (
         aws="an API answers at its execute-api host and at its base path of the custom domain",
         local="that host does not resolve; published URLs are rewritten to the front door after each deployment",
         reason="one origin on loopback, with the paths of the custom domain; no TLS",
-        where="local/cloud/publish.py:local_addresses",
-        tests=("tests/unit/cloud/test_publish.py::test_only_execute_api_addresses_change_and_their_paths_stay",),
+        where="local/cloud/published_addresses.py:point_to_front_door",
+        tests=(
+            "tests/unit/cloud/test_published_addresses.py::test_only_execute_api_addresses_change_and_their_paths_stay",
+        ),
         on_aws="certificate and DNS of the custom domain: `curl -v https://<domain>/catalog/v1/products`",
     ),
     Difference(

@@ -17,8 +17,8 @@ from tools.stages import STAGES, current_stage
 NUMBERS = ("SETPIECES_SEED", "SETPIECES_LOAD_SEED")
 COMMANDS = {
     "watch": "local.cloud.watch:main",
-    "start": "local.cloud.commands:start",
-    "addresses": "local.cloud.commands:addresses",
+    "start": "local.cloud.start:start",
+    "addresses": "local.cloud.addresses:addresses",
     "stop": "local.cloud.stop:stop",
     "reset": "local.cloud.stop:reset",
     "status": "local.cloud.status:status",

@@ -20,11 +20,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from local import emulator_client
 from local.campaigns import iam_report
-from local.cloud import publish
-from local.cloud.commands import start
 from local.cloud.integration_role import SERVICE as DELIVERY
 from local.cloud.processes import kill_workers
+from local.cloud.start import start
 from local.emulator import iam_usage
 from model.grants import as_list
 from model.settings import ROOT
@@ -50,7 +50,7 @@ Statement = tuple[str, str, int]
 
 def statements() -> list[tuple[str, Statement]]:
     """(service, statement) of every statement that let a call through."""
-    roles = {one["physical_id"]: one for one in publish.resources() if one["type"] == "AWS::IAM::Role"}
+    roles = {one["physical_id"]: one for one in emulator_client.resources() if one["type"] == "AWS::IAM::Role"}
     services = dict(iam_report.roles_by_service(list(roles.values())))
     used = {(role, policy, number) for role, policy, number, _, _ in iam_usage.read() if role in roles}
     return sorted((services[role], (role, policy, number)) for role, policy, number in used if role in services)
@@ -109,7 +109,7 @@ def main(ctx: click.Context, sample: int, seed: int) -> None:
     # The role of the integration tests has no service to test: each of its grants is a call of a test itself.
     found = [one for one in statements() if one[0] in pieces() and one[0] != DELIVERY]
     survived = 0
-    logical = {one["physical_id"]: one["logical_id"] for one in publish.resources()}
+    logical = {one["physical_id"]: one["logical_id"] for one in emulator_client.resources()}
     chosen = random.Random(seed).sample(found, min(sample, len(found)))
     for number, (service, statement) in enumerate(chosen, start=1):
         began = time.monotonic()

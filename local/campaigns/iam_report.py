@@ -24,7 +24,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from local.cloud import publish
+from local import emulator_client
 from local.cloud.integration_role import SERVICE as DELIVERY
 from local.cloud.integration_role import TESTS_STACK, integration_roles
 from local.emulator import iam_usage
@@ -359,7 +359,7 @@ def explained(seen: set[tuple[str, str, tuple[str, int, int, int]]]) -> dict[Gra
 def main(everything: bool, usage: tuple[Path, ...]) -> None:
     """List the grants of roles with the calls and resources that explain them."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    report = explained(used(publish.resources(), usage))
+    report = explained(used(emulator_client.resources(), usage))
     unexplained = [one for one, why in report.items() if not why]
     shown = sorted(report if everything else unexplained)
     if shown:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from local.cloud.commands import start
+from local.cloud.start import start
 from model.settings import ROOT
 from tools.progress import step
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import httpx
 import yaml
 
-from local.cloud import checks, lint, publish, update
-from local.cloud.findings import Finding, Rejected
-from local.cloud.layer import refresh_layers, restore_layers
-from local.cloud.package import NeedsBuild
+from local import emulator_client
+from local.cloud import published_addresses
 from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS, SESSIONS, STOREFRONT, Process, kill_workers
-from local.cloud.update import Plan, Progress
+from local.deployment import checks, lint, update
+from local.deployment.findings import Finding, Rejected
+from local.deployment.layer import refresh_layers, restore_layers
+from local.deployment.package import NeedsBuild
+from local.deployment.update import Plan, Progress
 from local.settings import FRONT_DOOR, STOREFRONT_FOLDER
 from local.storefront import container
 from model import sources
@@ -81,13 +83,14 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     checks.check(plan.templates, plan.stacks, plan.changed)
     if plan.changes_layer():
         refresh_layers(plan)
+        kill_workers()
         progress("updating all functions with the layer's new files, before its new version is deployed")
     try:
         update.update(plan, progress)
     except BaseException:
         undo()
         raise
-    publish.local_addresses(update.client("ssm"), publish.resources())
+    published_addresses.point_to_front_door(update.client("ssm"), emulator_client.resources())
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     update.record(plan.now)
     restore_layers()

@@ -1,4 +1,7 @@
-"""Start the local cloud: the functions' interpreter, the emulator, the front door, the stacks, samples, the storefront."""
+"""``make start``: run the shop on this machine.
+
+Starts the emulator and the front door, deploys what changed, seeds a new shop, and starts the storefront.
+"""
 
 import os
 import shutil
@@ -8,14 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import boto3
+import click
 import httpx
 import yaml
+from rich.console import Console
 
-from local.cloud import checks, edits, publish, update
-from local.cloud.findings import Rejected
+from local import emulator_client
+from local.cloud import edits, published_addresses
+from local.cloud.addresses import print_addresses
 from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStart
-from local.cloud.update import client
 from local.credentials import private_folder
+from local.deployment import checks, update
+from local.deployment.findings import Rejected
+from local.deployment.update import client
 from local.settings import FRONT_DOOR, LAMBDA_PYTHON, STATE, aws_environment
 from local.storefront import container
 from model.settings import REGION, ROOT, STAGE
@@ -31,29 +39,44 @@ from tools.stages import stage_settings
 FAILURES = (CannotStart, Rejected, DeployFailed, SeedFailed, yaml.YAMLError)
 
 
+console = Console(highlight=False)
+
+
+@click.command()
+def start() -> None:
+    """Start the shop, deploy changes, seed it and print its URLs. May be repeated."""
+    try:
+        start_shop()
+    except FAILURES as failure:
+        console.print("make start failed.", style="red")
+        console.print(str(failure), markup=False, soft_wrap=True)
+        raise SystemExit(1) from failure
+    print_addresses()
+
+
 def session() -> boto3.Session:
-    """A session of the local account's root."""
+    """A session of root in the local account."""
     environment = aws_environment()
     return boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
 
-def start() -> None:
-    """Start, bring in what changed, and seed. Harmless when it already runs; what it started ends again if it fails.
+def start_shop() -> None:
+    """Start all processes, deploy what changed, and seed a new shop. Idempotent.
 
-    Raises ``FAILURES``.
+    Raises ``FAILURES``, after it has stopped the processes that it started.
     """
     private_folder(STATE)
-    ran = edits.running()
+    running_before = edits.running()
     try:
-        _start()
+        _start_shop()
     except BaseException:
         for process in reversed(edits.running()):
-            if process not in ran:
+            if process not in running_before:
                 process.stop()
         raise
 
 
-def _start() -> None:
+def _start_shop() -> None:
     with step("installing the runtime of functions"):
         install_lambda_runtime()
     with step("starting the emulated AWS and the front door"):
@@ -71,7 +94,7 @@ def _start() -> None:
             _seed()
     with step("starting the storefront"):
         if fresh:
-            STOREFRONT.stop()  # what it calls may have moved
+            STOREFRONT.stop()  # the addresses in its environment may have changed
         edits.restart_changed()
         container.register(client("elbv2"))
 
@@ -80,28 +103,28 @@ def _start_emulator() -> bool:
     """Start the emulator and the front door unless they run their current code; True if the emulator was started."""
     for process in (EMULATOR, FRONT_DOOR_PROCESS):
         if process.pid() and not process.current():
-            checks.importable(process.module)  # a version that cannot run replaces none
+            checks.importable(process.module)  # replaced only by a version that can run
     fresh = EMULATOR.start(seconds=60)
     if fresh:
-        FRONT_DOOR_PROCESS.stop()  # the credentials it holds were issued by the emulator that is gone
+        FRONT_DOOR_PROCESS.stop()  # its credentials are those of the previous emulator
     FRONT_DOOR_PROCESS.start()
     return fresh
 
 
 def _deploy(changes: update.Plan) -> None:
-    """Everything, by SAM CLI."""
+    """Build and deploy the whole shop with SAM CLI."""
     with step("building and deploying templates/shop.yaml with SAM CLI"):
         make_artifacts_bucket()
         if update.recorded() is None:
-            _deploy_checked_beside(changes)
+            _check_and_deploy(changes)
         else:
             checks.check(changes.templates, changes.stacks, changes.changed)
             deploy(STAGE, environment=_environment())
     update.record(changes.now)
 
 
-def _deploy_checked_beside(changes: update.Plan) -> None:
-    """A first deployment: files are checked while SAM builds; then handlers, which need the layer that it builds."""
+def _check_and_deploy(changes: update.Plan) -> None:
+    """The first deployment: check files while SAM CLI builds, then the handlers, which need the built layer."""
     with ThreadPoolExecutor() as pool:
         sources = pool.submit(checks.check_sources, changes.templates, changes.changed)
 
@@ -113,31 +136,31 @@ def _deploy_checked_beside(changes: update.Plan) -> None:
 
 
 def _seed() -> None:
-    publish.local_addresses(client("ssm"), publish.resources())
+    published_addresses.point_to_front_door(client("ssm"), emulator_client.resources())
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     raise_sequences(client("stepfunctions"), client("ssm"), STAGE)
     shop = Shop.from_environment()
     seed.seed(shop, samples_file(STAGE))
     redirects.publish_samples(shop)
-    # Nobody waits for it: the shop sells without sitemaps.
+    # Not awaited: the shop sells without sitemaps.
     sitemaps.start(shop, feeds.admin(shop))
 
 
 def install_lambda_runtime() -> None:
-    """An interpreter with what the Lambda runtime has: Python and boto3, and nothing else."""
+    """Create an interpreter with the packages of the Lambda runtime: Python and boto3. Raises ``CannotStart``."""
     if LAMBDA_PYTHON.exists():
         return
-    # Constraints: their versions and hashes hold for what is asked for and for all that it needs.
+    # Constraints pin the versions and hashes of boto3 and of its dependencies.
     pins = ["--constraint", str(ROOT / "requirements-dev.txt"), "boto3"]
     home = LAMBDA_PYTHON.parent.parent
     for command in (
         [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(home)],
         [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(LAMBDA_PYTHON), *pins],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
             shutil.rmtree(home, ignore_errors=True)
-            raise CannotStart(f"The functions' interpreter could not be made: {done.stderr.strip()}")
+            raise CannotStart(f"The interpreter of functions was not installed: {process.stderr.strip()}")
 
 
 def make_artifacts_bucket() -> None:

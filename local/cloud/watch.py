@@ -17,11 +17,12 @@ import click
 from rich.console import Console
 from watchfiles import DefaultFilter, watch
 
-from local.cloud import edits, handlers, lint
-from local.cloud.findings import Rejected
-from local.cloud.package import NeedsBuild
-from local.cloud.start import FAILURES, start
-from local.cloud.update import shown
+from local.cloud import edits
+from local.cloud.start import FAILURES, start_shop
+from local.deployment import handlers, lint
+from local.deployment.findings import Rejected
+from local.deployment.package import NeedsBuild
+from local.deployment.update import shown
 from model import sources
 from model.settings import ROOT
 
@@ -42,7 +43,7 @@ def main(once: bool) -> None:
     """Deploy each saved edit into the running shop; start the shop if it does not run."""
     before = edits.snapshot()
     try:
-        start()
+        start_shop()
     except FAILURES as failure:
         console.print(str(failure), style="red", markup=False, soft_wrap=True)
         raise SystemExit(1) from failure
@@ -99,7 +100,7 @@ def _affected(changed: set[Path]) -> list[str]:
         return edits.bring_in(changed, lambda stack: console.print(f"  [dim]updating {stack}[/]"))
     except NeedsBuild as reason:
         console.print(f"  [dim]{reason}[/]", soft_wrap=True)
-        start()
+        start_shop()
         handlers.forget()
         return ["the shop"]
 

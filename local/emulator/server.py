@@ -15,7 +15,7 @@
 
 These routes need the token of ``local.credentials``. What is served at all, ``local.request_guard`` says.
 
-Run as ``python -m local.emulator.server``; settings come from the environment that ``local.cloud.commands`` prepares.
+Run as ``python -m local.emulator.server``; settings come from the environment that ``local.cloud.start`` prepares.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud.package import Upload, artifact, package, uploader, zipped
+from local.deployment.package import Upload, artifact, package, uploader, zipped
 from local.emulator.names import NAMED, given
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.sources import APPLICATION, LAYER, Reference, read

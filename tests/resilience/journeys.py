@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from tools import feed_samples
 from tools.accounts import mailed_token
 from tools.client import Shop, new_basket_id, unique

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from tools.client import Shop
 
 

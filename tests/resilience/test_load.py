@@ -12,7 +12,7 @@ import pytest
 
 from bench import black_friday
 from bench.black_friday import Load
-from local.cloud.publish import resources
+from local.emulator_client import resources
 from tools.client import Shop, new_basket_id
 from tools.drivers.invariants import SETTLE_SECONDS, every_event_on_the_bus_is_valid, hold
 from tools.drivers.promises import Order, Promises

@@ -12,7 +12,18 @@ SHARED = {
     "functions": {"common"},
     "events": {"bus"},
     "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
-    "tests/unit": {"bench", "cloud", "common", "conftest", "front_door", "gateway", "local", "storefront", "tools"}
+    "tests/unit": {
+        "bench",
+        "cloud",
+        "common",
+        "conftest",
+        "deployment",
+        "front_door",
+        "gateway",
+        "local",
+        "storefront",
+        "tools",
+    }
     | {"quick_dynamodb", "storefront_app"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]

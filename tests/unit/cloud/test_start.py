@@ -3,7 +3,7 @@
 import pytest
 
 from local.cloud import edits, start
-from local.cloud.findings import Finding, Rejected
+from local.deployment.findings import Finding, Rejected
 from model.settings import ROOT
 
 
@@ -39,7 +39,7 @@ def test_only_earlier_processes_run_after_a_failed_start(monkeypatch, tmp_path, 
     monkeypatch.setattr(edits, "LOCAL", (emulator, front_door))
     monkeypatch.setattr(edits, "STOREFRONT", storefront)
     monkeypatch.setattr(start, "STATE", tmp_path)
-    monkeypatch.setattr(start, "_start", fails)
+    monkeypatch.setattr(start, "_start_shop", fails)
     with pytest.raises(type(failure)):
-        start.start()
+        start.start_shop()
     assert edits.running() == [emulator]

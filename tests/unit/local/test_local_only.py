@@ -19,7 +19,7 @@ MODULES = {
         "local.cloud.clone",
         "local.emulator_client",
         "local.cloud.processes",
-        "local.cloud.publish",
+        "local.cloud.published_addresses",
         "local.cloud.start",
         "local.storefront.container",
     ),

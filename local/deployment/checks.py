@@ -28,8 +28,8 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from apigw_executor.velocity import Template as MappingTemplate
 from apigw_executor.velocity import TemplateFault
-from local.cloud import handlers, lint
-from local.cloud.findings import Finding, Rejected, line_of
+from local.deployment import handlers, lint
+from local.deployment.findings import Finding, Rejected, line_of
 from local.settings import LINTED
 from model.settings import ROOT
 from model.sources import INCLUDE, Template, below, load, single_resources

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.cloud.package import artifact, package, uploader
+from local.deployment.package import artifact, package, uploader
 from local.settings import AWS_ENDPOINT, STACK, STATE
 from model.settings import ROOT, STAGE
 from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests, load

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.cloud.findings import Finding, line_of
+from local.deployment.findings import Finding, line_of
 from local.emulator.function_workers.fork_server_main import LIBRARIES
 from local.settings import LAMBDA_PYTHON, STATE
 from model.sources import LAYER, Template, below, copied

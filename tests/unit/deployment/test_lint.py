@@ -8,7 +8,7 @@ from model.settings import ROOT
 TWO_THREADS = """
 import threading
 from pathlib import Path
-from local.cloud import lint
+from local.deployment import lint
 
 template, found, ready = Path("templates/foundation.yaml"), {}, threading.Barrier(2)
 

@@ -1,7 +1,7 @@
-"""New files of a layer at once in the folder that all functions have it from, before it is deployed as a new version.
+"""Copies new files of a layer into its unpacked folder, before CloudFormation deploys a new version of the layer.
 
-A new version of the layer changes every function of the shop, which takes CloudFormation seconds. Until then functions see the
-new files as soon as their processes have ended, which start again by themselves.
+A new version changes every function of the shop, which takes CloudFormation seconds. With the copied files, functions run
+the new code as soon as their processes have been replaced.
 """
 
 import base64
@@ -11,26 +11,24 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.cloud.processes import kill_workers
-from local.cloud.update import Plan, client
+from local.deployment.update import Plan, client
 from local.settings import SCRATCH, UNPACKED
 from model.sources import LAYER, Reference, below, copied
 
-# The folders whose files are not those of their digest; unpacked again once the update has ended, successful or not.
+# The list of folders whose content differs from their digest. They are unpacked again after the update, successful or not.
 REFRESHED = SCRATCH / "refreshed.json"
 
 
 def refresh_layers(plan: Plan) -> None:
-    """Replace what the Makefiles of changed layers copy in their unpacked newest versions, then end functions' processes."""
+    """Copy the files of changed layers into their unpacked newest versions. Processes of functions keep the old code."""
     layers = list(_unpacked(plan))
     REFRESHED.write_text(json.dumps([str(folder) for folder, _ in layers]))
     for folder, reference in layers:
         _replace(folder, reference)
-    kill_workers()
 
 
 def restore_layers() -> bool:
-    """Have refreshed layers unpacked again when they are used next; False if there are none."""
+    """Delete refreshed folders, which the emulator then unpacks again. False if there are none."""
     if not REFRESHED.exists():
         return False
     for folder in json.loads(REFRESHED.read_text()):
@@ -40,7 +38,7 @@ def restore_layers() -> bool:
 
 
 def _unpacked(plan: Plan) -> Iterator[tuple[Path, Reference]]:
-    """Each layer of the changed templates with the folders of the newest versions; none if no function has used one."""
+    """(unpacked folder of the newest version, layer) of the changed templates; empty if no function has used a layer."""
     lambdas = client("lambda")
     contents = [
         lambdas.get_layer_version(LayerName=each["LayerName"], VersionNumber=each["LatestMatchingVersion"]["Version"])[
@@ -65,8 +63,8 @@ def _replace(folder: Path, reference: Reference) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Rename the folder away, then delete it: no reader meets a part of it."""
+    """Rename the folder, then delete it, so that no reader sees a part of it."""
     if path.exists():
-        gone = tempfile.mkdtemp(dir=SCRATCH)
-        path.rename(Path(gone) / path.name)
-        shutil.rmtree(gone)
+        trash = tempfile.mkdtemp(dir=SCRATCH)
+        path.rename(Path(trash) / path.name)
+        shutil.rmtree(trash)

@@ -1,7 +1,8 @@
 """New files in the unpacked folder of a layer are gone when the folder is unpacked again, also after a killed update."""
 
-from local.cloud import edits, layer
-from local.cloud.update import Plan
+from local.cloud import edits
+from local.deployment import layer
+from local.deployment.update import Plan
 from model.sources import LAYER, Reference
 
 
@@ -19,7 +20,6 @@ def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, m
     monkeypatch.setattr(layer, "SCRATCH", tmp_path)
     monkeypatch.setattr(layer, "REFRESHED", tmp_path / "refreshed.json")
     monkeypatch.setattr(layer, "_unpacked", lambda plan: [(folder, Reference("Layer", LAYER, {}, "", source))])
-    monkeypatch.setattr(layer, "kill_workers", lambda: killed.append("refresh"))
     monkeypatch.setattr(edits, "kill_workers", lambda: killed.append("undo"))
 
     layer.refresh_layers(Plan({}, {}, set()))
@@ -28,4 +28,4 @@ def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, m
     edits.undo()
     assert not folder.exists()
     edits.undo()
-    assert killed == ["refresh", "undo"]
+    assert killed == ["undo"]

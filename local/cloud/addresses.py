@@ -1,4 +1,4 @@
-"""``make start``: run the shop on this machine, and print its addresses."""
+"""``make addresses``: the URLs of the running shop."""
 
 import json
 
@@ -7,8 +7,6 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from local.cloud.start import FAILURES
-from local.cloud.start import start as start_shop
 from local.settings import AWS_ENDPOINT, FRONT_DOOR, STATE
 from model.settings import REGION, ROOT
 from tools.failures import requires_shop
@@ -17,25 +15,13 @@ console = Console(highlight=False)
 
 
 @click.command()
-def start() -> None:
-    """Start the shop, deploy changes, seed it and print its URLs. May be repeated."""
-    try:
-        start_shop()
-    except FAILURES as failure:
-        console.print("make start failed.", style="red")
-        console.print(str(failure), markup=False, soft_wrap=True)
-        raise SystemExit(1) from failure
-    _print_addresses()
-
-
-@click.command()
 @requires_shop
 def addresses() -> None:
     """Print the URLs of the running shop."""
-    _print_addresses()
+    print_addresses()
 
 
-def _print_addresses() -> None:
+def print_addresses() -> None:
     table = Table("what", "where", title="Set Pieces is running", title_justify="left")
     table.add_row("[bold]shop[/]", f"[bold]{FRONT_DOOR}/[/]  (in a browser)")
     table.add_row("admin pages", f"{FRONT_DOOR}/admin")
@@ -52,9 +38,3 @@ def _print_addresses() -> None:
     console.print(
         f"Try: curl {FRONT_DOOR}/catalog/v1/products      Then: make demo, make status, make stop", soft_wrap=True
     )
-
-
-if __name__ == "__main__":
-    from tools.cli import cli
-
-    cli(prog_name="python -m tools.cli")

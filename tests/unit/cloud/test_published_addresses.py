@@ -4,7 +4,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.cloud.publish import local_addresses
+from local.cloud.published_addresses import point_to_front_door
 from local.settings import FRONT_DOOR
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/local"
@@ -33,6 +33,6 @@ def test_only_execute_api_addresses_change_and_their_paths_stay(ssm):
         parameter("/c", "arn:aws:execute-api:eu-central-1:000000000000:abc123/local"),
         parameter("/d", "table"),
     ]
-    changed = local_addresses(ssm, deployed)
+    changed = point_to_front_door(ssm, deployed)
     assert changed == {"/a": f"{FRONT_DOOR}/partners", "/b": f"{FRONT_DOOR}/partners/v1/commerce"}
     assert ssm.get_parameter(Name="/b")["Parameter"]["Value"] == changed["/b"]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local.cloud.findings import Finding
+from local.deployment.findings import Finding
 
 # For imports, too: cfn-lint's modules import each other in circles, so two threads that begin at two of them both fail.
 _one_at_a_time = threading.Lock()

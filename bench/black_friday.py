@@ -31,7 +31,7 @@ from bench.report import Verdict, console, report
 from local.settings import FRONT_DOOR, STATE
 from model.settings import ROOT
 from tools.client import Shop, eventually
-from tools.drivers import invariants
+from tools.drivers.invariants import orders, runner, traces
 from tools.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
@@ -43,15 +43,15 @@ THINK_SECONDS = 1.0
 SHED = (429, 503)
 # Served as before: this often is looked, at so many seconds, with at most so many times the p95 of before.
 WINDOW_SECONDS, RECOVERED, SHED_SHARE = 5.0, 1.5, 0.02
-SETTLE_SECONDS = 300
+RECOVERY_SECONDS = 300
 # Whoever leaves when the spike is over finishes what they do, unless it takes longer.
 LEAVE_SECONDS = 3
 HOLDS = (
-    invariants.no_order_is_lost,
-    invariants.statuses_never_regress,
-    invariants.orders_are_charged_at_most_once,
-    invariants.orders_are_shipped_once,
-    invariants.queues_are_drained,
+    orders.no_order_is_lost,
+    orders.statuses_never_regress,
+    orders.orders_are_charged_at_most_once,
+    orders.orders_are_shipped_once,
+    traces.queues_are_drained,
 )
 
 
@@ -213,8 +213,8 @@ def wait_for_recovery(shop: Shop, promises: Promises, day: Day) -> tuple[float, 
     promises.orders += [Order(number, "tok_ok") for number in day.orders]
     began = time.monotonic()
     while True:
-        violations = invariants.violations(shop, promises, HOLDS)
-        if not violations or time.monotonic() - began > SETTLE_SECONDS:
+        violations = runner.violations(shop, promises, HOLDS)
+        if not violations or time.monotonic() - began > RECOVERY_SECONDS:
             return time.monotonic() - began, violations
         time.sleep(1)
 
@@ -251,7 +251,7 @@ def run() -> None:
     with REPORT.open("w") as file:
         for out in (console, Console(file=file, width=140, highlight=False)):
             _print(out, title, rows if out.file is file else [], day, outcome, broken)
-    assert not broken, invariants.readable(broken)
+    assert not broken, runner.format_violations(broken)
 
 
 def count_unsuccessful(day: Day) -> dict[str, int]:
@@ -380,7 +380,7 @@ def _print(
     for error in day.errors()[:10]:
         out.print(f"error: {error['name']} {error['status']} {error['problem']}", soft_wrap=True)
     if broken:
-        out.print(invariants.readable(broken), soft_wrap=True)
+        out.print(runner.format_violations(broken), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ READING = """## How to read this
   load; API Gateway's part of the front door answers 429 before a function is invoked, and functions answer 503 when a
   dependency does not respond in time. Both send Retry-After, which the customers observe. Latencies are those of
   served requests. Accepted orders are followed to their end: complete, charged once, shipped once
-  (`tools/drivers/invariants.py`).
+  (`tools/drivers/invariants`).
 * Missed targets** are in the table with the reason. They are neither omitted nor measured again until they are met.
 
 """

@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.resilience.journeys import Client, request_status
 from tools.client import Shop, eventually
-from tools.drivers.invariants import LOGGED_BUS, SETTLE_SECONDS, logged
+from tools.drivers.invariants.runner import RECOVERY_SECONDS
+from tools.drivers.invariants.traces import BUS_LOG_GROUP, log_messages
 from tools.drivers.promises import Promises
 from tools.drivers.queues import depths, is_dead
 
@@ -49,7 +50,7 @@ def without_consumer(shop: Shop, queue: str) -> Iterator[None]:
 def repeat_events(shop: Shop, promises: Promises, chance: random.Random) -> int:
     """Publish every event about the run's orders again, in random order. Returns the number of events."""
     numbers = {order.number for order in promises.orders}
-    events = [json.loads(message) for message in logged(shop, LOGGED_BUS, promises.started)]
+    events = [json.loads(message) for message in log_messages(shop, BUS_LOG_GROUP, promises.started)]
     events = [event for event in events if event["detail"]["event"]["data"].get("order_number") in numbers]
     chance.shuffle(events)
     for event in events:
@@ -65,7 +66,7 @@ def repeat_events(shop: Shop, promises: Promises, chance: random.Random) -> int:
 
 def non_empty_queues(shop: Shop, promises: Promises, *queues: str) -> dict[str, int]:
     """Depths of the queues that hold messages of this run; ``queues`` are suffixes that restrict the result."""
-    depth_by_queue = {queue: depth - promises.left_before.get(queue, 0) for queue, depth in depths(shop).items()}
+    depth_by_queue = {queue: depth - promises.initial_depths.get(queue, 0) for queue, depth in depths(shop).items()}
     return {
         queue: depth
         for queue, depth in depth_by_queue.items()
@@ -73,7 +74,7 @@ def non_empty_queues(shop: Shop, promises: Promises, *queues: str) -> dict[str, 
     }
 
 
-def wait_until_idle(shop: Shop, promises: Promises, *queues: str, timeout: float = SETTLE_SECONDS) -> None:
+def wait_until_idle(shop: Shop, promises: Promises, *queues: str, timeout: float = RECOVERY_SECONDS) -> None:
     """Wait until all queues, or these, are empty; meanwhile clients request the status of their orders."""
     client = Client(shop, promises, "wait_until_idle")
 

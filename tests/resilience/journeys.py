@@ -65,24 +65,24 @@ class Client:
         try:
             answer = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
         except httpx.HTTPError:
-            self.promises.answered(path, 0)
+            self.promises.count_response(path, 0)
             return 0, None
         is_problem = answer.headers.get("content-type") == "application/problem+json"
-        self.promises.answered(path, answer.status_code, answer.json().get("code", "") if is_problem else "")
+        self.promises.count_response(path, answer.status_code, answer.json().get("code", "") if is_problem else "")
         return answer.status_code, answer
 
     def secret(self, prefix: str) -> str:
         """Create a text that no log may contain."""
         text = unique(prefix)
-        self.promises.keep_private(text)
+        self.promises.add_secrets(text)
         return text
 
     def sign_in(self, email: str, password: str) -> dict[str, str]:
         """Sign in. Returns the headers of the session."""
-        self.promises.keep_private(email, password)
+        self.promises.add_secrets(email, password)
         answer = self.call("POST", "/login/v1/sessions", 201, json={"email": email, "password": password})
         token = answer.json()["session_token"]
-        self.promises.keep_private(token)
+        self.promises.add_secrets(token)
         return {"Authorization": f"Bearer {token}"}
 
     def admin(self) -> dict[str, str]:
@@ -138,7 +138,7 @@ def place_order(
     number = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers).json()["order_number"]
     order = Order(number, payment_token, session)
     client.promises.orders.append(order)
-    client.promises.keep_private(payment_token)
+    client.promises.add_secrets(payment_token)
     request_status(client, order)
     again = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
     if again and again.json()["order_number"] != number:
@@ -150,15 +150,15 @@ def request_status(client: Client, order: Order) -> None:
     """Request and record the status of an order once."""
     answer = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
     if answer.status_code == 404:
-        order.unknown = True
+        order.lost = True
     else:
-        order.shown.append(answer.json()["status"])
+        order.statuses.append(answer.json()["status"])
 
 
 def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
     """Poll the status until the order ends or ``seconds`` elapse."""
     deadline = time.monotonic() + seconds
-    while not order.ended and not order.unknown and time.monotonic() < deadline:
+    while not order.ended and not order.lost and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS / 4)
         request_status(client, order)
 
@@ -227,7 +227,7 @@ def sign_out(client: Client, session: dict[str, str]) -> None:
 def redeem_vouchers(client: Client) -> None:
     """Redeem vouchers of existing batches, each for one order and then, unsuccessfully, for another."""
     admin = client.admin()
-    for batch_id in sorted(client.promises.batches.keys() - client.promises.once):
+    for batch_id in sorted(client.promises.batches.keys() - client.promises.one_time):
         path = f"{vouchers.PATH}/{batch_id}"
         batch = client.call("GET", path, 200, headers=admin).json()
         if batch["status"] != "COMPLETE":
@@ -238,9 +238,9 @@ def redeem_vouchers(client: Client) -> None:
 
 def download_codes(client: Client, batch: dict[str, Any]) -> list[str]:
     """Download the vouchers of a complete batch."""
-    client.promises.keep_link_private(batch["download"]["url"])
+    client.promises.add_signed_link(batch["download"]["url"])
     voucher_codes = vouchers.download_file(batch).decode().split()
-    client.promises.keep_private(*voucher_codes)
+    client.promises.add_secrets(*voucher_codes)
     return voucher_codes
 
 
@@ -282,7 +282,7 @@ def issue_vouchers(client: Client) -> None:
             client.promises.cancelled.add(batch_id)
             continue
         client.promises.batches[batch_id] = body["count"]
-        client.promises.once |= {batch_id} if kind == "one_time" else set()
+        client.promises.one_time |= {batch_id} if kind == "one_time" else set()
         batch = poll(client, path, admin)
         if batch["status"] != "COMPLETE":
             continue
@@ -307,10 +307,10 @@ def follow_single_use_link(client: Client, path: str, admin: dict[str, str]) -> 
     while True:
         link = client.call("GET", path, 200, headers=admin).json()["download"]["url"]
         url = httpx.URL(link)
-        client.promises.keep_private(url.path.rpartition("/")[2])
+        client.promises.add_secrets(url.path.rpartition("/")[2])
         answer = client.call("GET", url.raw_path.decode(), 303, 404)
         if answer.status_code == 303:
-            client.promises.keep_link_private(answer.headers["location"])
+            client.promises.add_signed_link(answer.headers["location"])
             return
 
 
@@ -324,12 +324,12 @@ def upload_feeds(client: Client) -> None:
         if feed_type != "product":
             records = [record for number, record in enumerate(records) if number not in odd]
         lines = [feed_line(record, number in malformed, number in refused) for number, record in enumerate(records)]
-        good = len(records) - len(malformed) - len(refused)
-        client.promises.explained.update(records[number]["sku"] for number in refused)
+        valid = len(records) - len(malformed) - len(refused)
+        client.promises.expected_dead_letters.update(records[number]["sku"] for number in refused)
         answer = client.call("POST", f"/feeds/v1/feeds/{feed_type}", 202, headers=admin).json()
-        client.promises.keep_link_private(answer["upload"]["url"])
+        client.promises.add_signed_link(answer["upload"]["url"])
         upload(answer["upload"], b"\n".join(lines))
-        client.promises.feeds.append(Feed(feed_type, answer["feed_id"], good, len(malformed), len(refused)))
+        client.promises.feeds.append(Feed(feed_type, answer["feed_id"], valid, len(malformed), len(refused)))
         client.call("GET", f"/feeds/v1/feeds/{feed_type}/{answer['feed_id']}", 200, headers=admin)
 
 
@@ -350,7 +350,7 @@ def produce(client: Client) -> None:
     """Send a single event and a batch; retries events that the stream rejects."""
     name = unique("campaign")
     key = {"x-api-key": client.shop.samples["ingest_api_key"]}
-    client.promises.keep_private(key["x-api-key"])
+    client.promises.add_secrets(key["x-api-key"])
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     events: list[dict[str, Any]] = [
         {"event_id": f"{name}-{n}", "type": name, "occurred_at": now, "data": {"number": n}} for n in range(EVENTS)
@@ -449,7 +449,7 @@ JOURNEYS: tuple[Journey, ...] = (
 def walk(
     shop: Shop, promises: Promises, seed: int, times: int = 1, clients: int = 8, journeys: Iterable[Journey] = JOURNEYS
 ) -> None:
-    """Run every journey ``times`` times, concurrently, in the seed's order. Failures are added to ``promises.complaints``."""
+    """Run every journey ``times`` times, concurrently, in the seed's order. Failures are added to ``promises.failures``."""
     turns = [(journey, number) for journey in journeys for number in range(times)]
     random.Random(seed).shuffle(turns)
 
@@ -458,7 +458,7 @@ def walk(
         try:
             journey(Client(shop, promises, f"{seed}/{journey.__name__}/{number}"))
         except Exception as error:
-            promises.complaints.append(f"{journey.__name__} {number}: {type(error).__name__}: {error}"[:600])
+            promises.failures.append(f"{journey.__name__} {number}: {type(error).__name__}: {error}"[:600])
 
     with ThreadPoolExecutor(clients) as people:
         list(people.map(go, turns))

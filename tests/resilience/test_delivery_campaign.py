@@ -34,7 +34,8 @@ from tests.resilience.journeys import (
 from tests.resilience.seed import SEED, TORTURE
 from tools import dead_letters
 from tools.client import Shop, eventually, unique
-from tools.drivers.invariants import SETTLE_SECONDS, Violations, left, readable
+from tools.drivers.invariants.runner import RECOVERY_SECONDS, format_violations, remaining_violations
+from tools.drivers.invariants.violations import Violations
 from tools.drivers.promises import Promises
 from tools.drivers.queues import depths, is_dead
 
@@ -119,7 +120,7 @@ def archive_bus(shop: Shop) -> Iterator[str]:
 def send_invalid_messages(shop: Shop, promises: Promises) -> int:
     """Send an invalid message to every consumer's queue. Returns the number of messages."""
     sqs, nonsense = shop.aws("sqs"), unique("no json")
-    promises.explained.add(nonsense)
+    promises.expected_dead_letters.add(nonsense)
     queues = sorted({consumer.values[0] for consumer in consumers()})
     for queue in queues:
         ordered = {"MessageGroupId": nonsense, "MessageDeduplicationId": nonsense} if queue.endswith(".fifo") else {}
@@ -140,7 +141,9 @@ def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
     for url in dead_letters.queues(shop):
         queue = dead_letters.name(url)
         with dead_letters.looking(shop, url) as letters:
-            ours = [one for one in letters if any(text in one.message["Body"] for text in promises.explained)]
+            ours = [
+                one for one in letters if any(text in one.message["Body"] for text in promises.expected_dead_letters)
+            ]
         if ours and len(ours) == len(letters):
             moved[queue] = dead_letters.redrive(shop, url)
     return moved
@@ -167,7 +170,7 @@ def delete_dead_letters(shop: Shop, promises: Promises) -> None:
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         with dead_letters.looking(shop, url) as letters:
             for letter in letters:
-                if any(text in letter.message["Body"] for text in promises.explained):
+                if any(text in letter.message["Body"] for text in promises.expected_dead_letters):
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
 
 
@@ -196,7 +199,7 @@ def test_promises_hold_under_duplicate_late_and_lost_deliveries(shop: Shop):
 
             report.add(f"redriven: {redrive(shop, promises)}")
             report.add(f"replayed: {replay(shop, archive, begin)} events")
-            wait_until_idle(shop, promises, timeout=SETTLE_SECONDS)
+            wait_until_idle(shop, promises, timeout=RECOVERY_SECONDS)
             check_promises(shop, promises, report, "settled after redrive and replay")
             assert configure_deliveries(shop, "GET")["done"]["doubled"]
     finally:
@@ -208,7 +211,9 @@ def test_promises_hold_under_duplicate_late_and_lost_deliveries(shop: Shop):
 
 def check_promises(shop: Shop, promises: Promises, report: Report, when: str) -> None:
     """Fail the test if an invariant is violated."""
-    violations_by_invariant: dict[str, Violations] = left(shop, promises, SETTLE_SECONDS)
-    report.add(f"{when}: {readable(violations_by_invariant) if violations_by_invariant else 'every promise is kept'}")
+    violations_by_invariant: dict[str, Violations] = remaining_violations(shop, promises, RECOVERY_SECONDS)
+    report.add(
+        f"{when}: {format_violations(violations_by_invariant) if violations_by_invariant else 'every promise is kept'}"
+    )
     if violations_by_invariant:
-        pytest.fail(f"seed {SEED}, {when}: {readable(violations_by_invariant)}", pytrace=False)
+        pytest.fail(f"seed {SEED}, {when}: {format_violations(violations_by_invariant)}", pytrace=False)

@@ -19,7 +19,8 @@ from local.settings import STATE
 from tests.resilience.journeys import walk
 from tests.resilience.seed import SEED, TORTURE
 from tools.client import Shop
-from tools.drivers.invariants import INVARIANTS, SETTLE_SECONDS, Violations, left, readable
+from tools.drivers.invariants.runner import INVARIANTS, RECOVERY_SECONDS, format_violations, remaining_violations
+from tools.drivers.invariants.violations import Violations
 from tools.drivers.promises import Promises
 
 # (seed, kinds of faults): in a round, each call fails in one of its ways.
@@ -80,10 +81,10 @@ class Report:
         yield f"Faults: {len(each.injected)} within {each.seconds:.0f} s; everything settled {each.settled:.0f} s later."
         yield f"Not failed: {len(each.missed)}. Violations: {sum(map(len, each.violations.values())) or 'none'}."
         if each.violations:
-            yield f"\n    {readable(each.violations)}".replace("\n", "\n    ")
+            yield f"\n    {format_violations(each.violations)}".replace("\n", "\n    ")
         yield "\n| clients of | were answered |\n|---|---|"
-        for service in sorted({service for service, _, _ in each.promises.answers}):
-            seen = sorted((key[1:], count) for key, count in each.promises.answers.items() if key[0] == service)
+        for service in sorted({service for service, _, _ in each.promises.responses}):
+            seen = sorted((key[1:], count) for key, count in each.promises.responses.items() if key[0] == service)
             counts = (f"{count} x {status or 'nothing'} {code}".strip() for (status, code), count in seen)
             yield f"| {service} | {', '.join(counts)} |"
 
@@ -113,7 +114,7 @@ def report(shop: Shop) -> Iterator[Report]:
         walk(shop, promises, SEED)
     finally:
         seen = faults("DELETE")["seen"]
-    assert not promises.complaints, readable({"a shop without faults": promises.complaints})
+    assert not promises.failures, format_violations({"a shop without faults": promises.failures})
     written = Report({(caller, operation) for caller, operation in seen})
     yield written
     print(REPORT.read_text())
@@ -139,11 +140,11 @@ def test_promises_hold_if_every_aws_call_fails_once(shop: Shop, report: Report, 
         done.missed = report.usual - done.hit
     lifted = time.monotonic()
     done.seconds = lifted - started
-    done.violations = left(shop, done.promises, SETTLE_SECONDS)
+    done.violations = remaining_violations(shop, done.promises, RECOVERY_SECONDS)
     done.settled = time.monotonic() - lifted
     report.write()
     if done.violations:
-        pytest.fail(f"seed {seed}, {', '.join(kinds)}: {readable(done.violations)}", pytrace=False)
+        pytest.fail(f"seed {seed}, {', '.join(kinds)}: {format_violations(done.violations)}", pytrace=False)
     missed = "\n".join(" ".join(pair) for pair in sorted(done.missed))
     assert len(done.hit & report.usual) >= SHARE * len(report.usual), f"calls that did not fail:\n{missed}"
     assert {each["kind"] for each in done.injected} == set(kinds)

@@ -5,7 +5,7 @@ import json
 from local.cloud.processes import kill_workers
 from tests.integration.event_requests import MANY, ONE, made, send
 from tools.client import Shop, eventually, unique
-from tools.drivers.invariants import hold
+from tools.drivers.invariants.runner import assert_invariants
 from tools.drivers.promises import Promises
 
 ROUNDS = 6
@@ -22,7 +22,7 @@ def test_no_event_is_lost_when_workers_die(shop: Shop):
         eventually(kill_workers)
 
     # Records whose transformation failed on every attempt are also accounted for.
-    hold(shop, promises, timeout=300)
+    assert_invariants(shop, promises, timeout=300)
 
 
 def post_events(shop: Shop, key: dict[str, str], name: str, number: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the shop has accepted from its clients, and what it has shown them since: what a campaign holds it to afterwards."""
+"""What the shop has accepted from its clients in a campaign, and the responses since: the input of the invariants."""
 
 import threading
 import time
@@ -10,118 +10,118 @@ from urllib.parse import parse_qs, urlsplit
 from tools.client import Shop
 from tools.drivers.queues import depths
 
-# What of a signed link may be nobody else's.
+# The secret parameters of a signed link.
 SIGNED = ("X-Amz-Signature", "X-Amz-Security-Token")
 
 
 @dataclass
 class Order:
-    """An order that was accepted, who may see it, and every status that they were shown."""
+    """An accepted order, the session that may read it, and all statuses that the client received."""
 
     number: str
     payment_token: str
     session: dict[str, str] = field(default_factory=dict)
-    shown: list[str] = field(default_factory=list)
-    # The order was accepted, and later nobody knew of it.
-    unknown: bool = False
+    statuses: list[str] = field(default_factory=list)
+    # A later request did not find the order.
+    lost: bool = False
 
     @property
     def outcome(self) -> str:
-        """How it has to end."""
+        """The expected final status."""
         return "Failed" if self.payment_token == "tok_declined" else "Complete"
 
     @property
     def ended(self) -> bool:
-        return bool(self.shown) and self.shown[-1] != "Processing"
+        return bool(self.statuses) and self.statuses[-1] != "Processing"
 
 
 @dataclass
 class Customer:
-    """Somebody who signed up, what the legacy platform knew of them, and what they have to find on the new one."""
+    """A customer who has signed up, with the fields on the legacy platform and the fields that they have set."""
 
     customer_id: str
     legacy: dict[str, Any]
     own: dict[str, Any]
-    # How often they changed it since.
+    # Number of changes of the profile.
     changes: int = 0
 
 
 @dataclass
 class Feed:
-    """A feed that was put: its records by what has to become of them."""
+    """An uploaded feed: the number of its records by their expected outcome."""
 
     feed_type: str
     feed_id: str
-    good: int
+    valid: int
     rejected: int = 0
     failed: int = 0
 
     @property
     def received(self) -> int:
-        return self.good + self.rejected + self.failed
+        return self.valid + self.rejected + self.failed
 
 
 @dataclass
 class Promises:
-    """Everything of one run. Clients of many threads write here."""
+    """The promises of one run. Clients of many threads write here."""
 
     started: float = field(default_factory=time.time)
-    # Queues that were not empty before: whatever lies there is not of this run.
-    left_before: dict[str, int] = field(default_factory=dict)
+    # Messages in each queue before the run.
+    initial_depths: dict[str, int] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
-    # Basket to SKU to quantity, as the last answer said.
+    # Basket to SKU to quantity, from the last response.
     baskets: dict[str, dict[str, int]] = field(default_factory=dict)
     customers: list[Customer] = field(default_factory=list)
-    # Batch to the number of vouchers; those that were cancelled are not among them.
+    # Batch to the number of vouchers, without cancelled batches.
     batches: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     # Batches whose link works once.
-    once: set[str] = field(default_factory=set)
-    # Voucher to the one order that it was accepted for.
+    one_time: set[str] = field(default_factory=set)
+    # Voucher to the order that it was redeemed for.
     redemptions: dict[str, str] = field(default_factory=dict)
     feeds: list[Feed] = field(default_factory=list)
-    # Type of the run's events to the ids of those accepted.
+    # Event type to the ids of accepted events.
     events: dict[str, set[str]] = field(default_factory=dict)
-    # Customer to order, of updates that the commerce platform sent.
+    # Customer to order, of updates by the commerce platform.
     updates: dict[str, str] = field(default_factory=dict)
     sitemaps: list[str] = field(default_factory=list)
-    # Dead letters are explained if they hold one of these texts.
-    explained: set[str] = field(default_factory=set)
-    # Texts that no log may hold.
-    private: set[str] = field(default_factory=set)
-    # What clients were told that they should not have been, and what they gave up.
-    complaints: list[str] = field(default_factory=list)
-    # (service, status, code of a problem) to how often a client was answered so; status 0 is no answer.
-    answers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    # A dead letter is expected if it contains one of these texts.
+    expected_dead_letters: set[str] = field(default_factory=set)
+    # Texts that no log may contain.
+    secrets: set[str] = field(default_factory=set)
+    # Unexpected responses, and timeouts of clients.
+    failures: list[str] = field(default_factory=list)
+    # Number of responses by (service, status, code of a problem); status 0 is no response.
+    responses: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, shop: Shop) -> "Promises":
-        """None yet; what others have left on the queues is noted."""
-        return cls(left_before=depths(shop))
+        """No promises yet, with the messages that are in the queues now."""
+        return cls(initial_depths=depths(shop))
 
-    def answered(self, path: str, status: int, code: str = "") -> None:
+    def count_response(self, path: str, status: int, code: str = "") -> None:
         with self._lock:
-            self.answers[path.split("/")[1].partition("?")[0] or "storefront", status, code] += 1
+            self.responses[path.split("/")[1].partition("?")[0] or "storefront", status, code] += 1
 
-    def keep_private(self, *texts: str) -> None:
-        self.private.update(texts)
+    def add_secrets(self, *texts: str) -> None:
+        self.secrets.update(texts)
 
-    def keep_link_private(self, url: str) -> None:
-        """A signed link: who has its signature has the file."""
+    def add_signed_link(self, url: str) -> None:
+        """Add the signature of ``url`` to the secrets: it gives access to the file."""
         query = parse_qs(urlsplit(url).query)
-        self.private.update(query[name][0] for name in SIGNED if name in query)
+        self.secrets.update(query[name][0] for name in SIGNED if name in query)
 
     def summary(self) -> dict[str, int]:
-        """How much was promised, for a report."""
+        """Number of promises by kind, for a report."""
         return {
             "orders": len(self.orders),
             "baskets": len(self.baskets),
             "customers": len(self.customers),
             "voucher batches": len(self.batches) + len(self.cancelled),
             "redemptions": len(self.redemptions),
-            "records of feeds": sum(feed.received for feed in self.feeds),
+            "feed records": sum(feed.received for feed in self.feeds),
             "events": sum(map(len, self.events.values())),
-            "updates of the platform": len(self.updates),
+            "platform updates": len(self.updates),
             "sitemap runs": len(self.sitemaps),
         }

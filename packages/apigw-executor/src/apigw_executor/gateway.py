@@ -15,6 +15,7 @@ from apigw_executor.document import BadDocument, read
 from apigw_executor.executor import Executor, NoTelemetry, Telemetry
 from apigw_executor.messages import Request, Response
 from apigw_executor.routes import Routes
+from apigw_executor.throttles import Limits, Quota
 
 _PLAN = "gateway"
 
@@ -38,13 +39,16 @@ class Gateway:
         stage: str = "prod",
         stage_variables: Mapping[str, str] | None = None,
         api_keys: Iterable[str] = (),
+        limits: Limits | None = None,
+        quota: Quota | None = None,
         enforce_permissions: bool = False,
         telemetry: Telemetry | None = None,
     ) -> Gateway:
         """The API of `document`: OpenAPI 3.0 or Swagger 2.0 as text (YAML or JSON) or as a mapping, without intrinsics.
 
         `endpoint` is the URL that takes the requests of all AWS services. `credentials` sign them; None takes those of the
-        environment, as the AWS SDK does. `api_keys` are the values that an operation with an API key accepts.
+        environment, as the AWS SDK does. `api_keys` are the values that an operation with an API key accepts; `limits` and
+        `quota` are the throttle and the quota of each key.
 
         With `enforce_permissions`, integrations run with the role that they name, if it trusts API Gateway, and functions
         are invoked if their policies allow it, as in AWS. Otherwise every request is signed with `credentials`.
@@ -66,7 +70,7 @@ class Gateway:
             routes=Routes(parsed.resources),
             stage=Stage(stage, dict(stage_variables or {})),
         )
-        plan = UsagePlan(_PLAN, {(api_id, stage): {}}, limits=None, quota=None)
+        plan = UsagePlan(_PLAN, {(api_id, stage): {}}, limits, quota)
         keys = {value: ApiKey(f"key{number}", True, (_PLAN,)) for number, value in enumerate(api_keys, 1)}
         aws = AwsEndpoint(endpoint, region, credentials, HttpPool(), enforce_permissions=enforce_permissions)
         executor = Executor(aws, HttpPool(), telemetry or NoTelemetry())

@@ -146,10 +146,10 @@ image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS
 	@$(RUN) tools.cli image --env "$(ENV)"
 
 ##@ Maintain
-.PHONY: install reference lock
+.PHONY: install generate lock
 install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
-reference: $(VENV) ## Write all generated documents: docs/api, diagrams, tables
-	@$(RUN) tools.cli reference
+generate: $(VENV) ## Write all generated documents: docs/api, diagrams, tables, data of the live map
+	@$(RUN) tools.cli generate
 lock: ## Pin the requirements again, with the hashes of their files
 	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done
 	@# What is deployed runs on the Python of Lambda and of the container.

@@ -1,7 +1,7 @@
-"""``make cost``: what the shop costs and what it bears, from measured calls. Writes docs/capacity-and-cost.md.
+"""``make cost``: what the shop costs and what it bears, from measured calls.
 
 make cost             from bench/operations.json; nothing has to run
-make cost MEASURE=1   measures the operations of the running shop first
+make cost MEASURE=1   measures the operations of the running shop first, and writes docs/capacity-and-cost.md
 """
 
 import click
@@ -24,7 +24,7 @@ console = Console(highlight=False)
 @click.command(epilog="make cost MEASURE=1")
 @click.option("--measure", is_flag=True, envvar="MEASURE", help="Measure the operations of the running shop first.")
 def main(measure: bool) -> None:
-    """Compute, print the summary, write the page."""
+    """Print the summary; with a new measurement, write the page, too."""
     if measure:
         if current_stage() == "local":
             check_running()
@@ -48,5 +48,6 @@ def main(measure: bool) -> None:
         row = {"load": f"{multiple:,}×", "use": use, "standing": standing, "all": use + standing}
         rows.append(row | {"first limit": limit.name, "used": f"{used:.0%}"})
     report("cost_month", "A month in US dollars, and the limit that is met first at the peak", rows)
-    PAGE.write_text(page(model))
+    if measure:
+        PAGE.write_text(page(model))
     console.print(f"All of it, with the arithmetic: {PAGE.relative_to(ROOT)}")

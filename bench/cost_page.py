@@ -39,6 +39,11 @@ FAR = 100_000
 SOON = 0.5
 
 
+def files() -> dict[Path, str]:
+    """The page, from the recorded measurement."""
+    return {PAGE: page(Model.checked_in())}
+
+
 def page(model: Model) -> str:
     parts = {**_facts(model), **_money_tables(model), **_limit_tables(model), **_simulations(model), **_sources()}
     return Template(WORDS.read_text()).substitute(parts)

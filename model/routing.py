@@ -1,7 +1,7 @@
-"""Who tells whom: the routing table of the bus, read from the templates. ``make reference`` rewrites docs/events.md.
+"""The routes of events, from the templates: producers, rules and subscriptions, queues.
 
-Consumers are the rules of the bus and the subscriptions of topics, with what they match tried on the sample
-events of ``events/bus``. Producers are what templates declare under ``Metadata.SetPiece.Publishes``.
+Producers are declared in ``Metadata.SetPiece.Publishes``. Consumers are the rules of the bus and the subscriptions of topics
+whose patterns match the sample events in ``events/bus``.
 """
 
 import json
@@ -16,10 +16,7 @@ from ministack.services.eventbridge import _matches_pattern
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.templates import pieces
 
-PAGE = ROOT / "docs" / "events.md"
 SCHEMAS, SAMPLES = ROOT / "schemas" / "events", ROOT / "events" / "bus"
-BEGIN, END = "<!-- routing table: begin -->", "<!-- routing table: end -->"
-COLUMNS = ("event", "producers", "consumer", "rule", "queue", "schema")
 
 _WORDS = re.compile("[A-Z][a-z]+")
 
@@ -155,31 +152,3 @@ def _framed(route: Route, kind: str, source: str) -> dict[str, Any]:
         "Account": ACCOUNT_ID,
         "Region": REGION,
     }
-
-
-def rows() -> Iterator[tuple[str, ...]]:
-    """The routing table: one row for each queue that an event goes into."""
-    for kind in samples():
-        schema = f"{kind.replace('/', '.').lower()}.json"
-        told_by = ", ".join(source for _, source in producers().get(kind, []))
-        for route in consumers(kind):
-            rule = _short(route.rule) if route.over == "bus" else f"{route.over} → {route.rule}"
-            link = f"[schema](../schemas/events/{schema})"
-            yield kind, told_by, route.service, rule, _short(route.queue), link
-
-
-def table() -> str:
-    """The routing table in Markdown."""
-    lines = [COLUMNS, tuple("---" for _ in COLUMNS), *rows()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def page() -> str:
-    """docs/events.md as it should be: its prose as it stands, its table made anew."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
-def _short(name: str) -> str:
-    return f"`{name.removeprefix(f'setpieces-{STAGE}-')}`"

@@ -1,33 +1,57 @@
-"""``make reference``: write every document that is made from the templates and the code, and say which have changed."""
+"""``make generate``: write each generated file, and each generated block of a page.
 
-from collections.abc import Iterator
+A new generator is registered in ``FILES`` or ``BLOCKS``. ``tests/contract/test_generated.py`` fails if a file is out of date.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from model import routing
+from bench import cost_page
 from model.settings import ROOT
-from pages import api_reference, diagrams, live_map, parity
+from pages import blocks, diagrams, live_map, openapi, parity, postman, problems, routing_table
 from tools.progress import step
 
+# {path: content} of files without handwritten parts.
+FILES: tuple[Callable[[], dict[Path, str]], ...] = (
+    openapi.files,
+    postman.files,
+    live_map.files,
+    cost_page.files,
+)
+BLOCKS: tuple[Callable[[], Iterator[blocks.Block]], ...] = (
+    diagrams.blocks,
+    problems.blocks,
+    routing_table.blocks,
+    parity.blocks,
+)
 
-def documents() -> Iterator[tuple[Path, str]]:
-    """(path, content) of every document that is made, as it should be."""
-    yield from api_reference.documents().items()
-    yield from diagrams.documents().items()
-    for made in (routing, live_map, parity):
-        yield made.PAGE, made.page()
+
+def documents() -> dict[Path, str]:
+    """The current content of each generated file and of each page with a generated block."""
+    contents = {path: content for files in FILES for path, content in files().items()}
+    for generator in BLOCKS:
+        for block in generator():
+            text = contents[block.page] if block.page in contents else block.page.read_text()
+            contents[block.page] = blocks.fill(text, block)
+    return contents
+
+
+def stale(contents: dict[Path, str]) -> list[Path]:
+    """The files that differ from their content, or do not exist."""
+    return [path for path, content in contents.items() if not path.exists() or path.read_text() != content]
 
 
 @click.command()
 def main() -> None:
-    """Generate docs/api, the diagrams, and the tables of docs/events.md, docs/parity.md and the live map."""
+    """Write all generated documents: docs/api, diagrams, tables, data of the live map."""
     with step("generating the documents"):
-        contents = dict(documents())
-    changed = [path for path, content in contents.items() if not path.exists() or path.read_text() != content]
+        contents = documents()
+    changed = stale(contents)
     for path in changed:
         path.parent.mkdir(exist_ok=True)
         path.write_text(contents[path])
         click.echo(f"Written: {path.relative_to(ROOT)}")
     if not changed:
-        click.echo(f"All {len(contents)} documents were up to date.")
+        click.echo(f"All {len(contents)} documents are up to date.")

@@ -1,68 +1,89 @@
-"""``make parity``: the differences between the local cloud and AWS, with reasons and tests.
+"""``make parity``: the differences between the local cloud and AWS, with reasons and tests. docs/parity.md has the same list.
 
-``make reference`` writes docs/parity.md.
-
-The list is the corrections of ``local.emulator.corrections``, each with the test of its name, and ``pages.differences``.
+The list consists of ``parity.yaml`` and of the patches of the emulator.
 """
 
 from collections.abc import Iterator
-from itertools import groupby
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import click
+import yaml
 from rich.console import Console
 from rich.text import Text
 
 from local.emulator.corrections import CORRECTIONS, Correction
 from model.settings import ROOT
-from pages.differences import AREAS, PROBE, Difference
-from pages.differences import DIFFERENCES as OTHERS
+from pages.blocks import Block, table
 
 PAGE = ROOT / "docs" / "parity.md"
-BEGIN, END = "<!-- differences: begin -->", "<!-- differences: end -->"
+DATA = Path(__file__).with_name("parity.yaml")
+# Each patch has a test with its name in this module.
+PATCH_TESTS = "tests/integration/test_parity.py"
 MARGIN = " " * 10
 COLUMNS = ("difference", "AWS", "local", "reason", "where", "tests")
 
 
-def _of(correction: Correction) -> Difference:
+@dataclass(frozen=True)
+class Difference:
+    """An entry of ``parity.yaml``, which describes the members, or a patch."""
+
+    name: str
+    aws: str
+    local: str
+    reason: str
+    where: str = ""
+    tests: tuple[str, ...] = ()
+    on_aws: str = ""
+
+
+@cache
+def areas() -> dict[str, list[Difference]]:
+    """The differences by area: for each, patches first."""
+    data: dict[str, list[dict[str, Any]]] = yaml.safe_load(DATA.read_text())
+    return {
+        area: [
+            *(_patch(correction) for correction in CORRECTIONS if correction.area == area),
+            *(Difference(**entry | {"tests": tuple(entry.get("tests", ()))}) for entry in entries),
+        ]
+        for area, entries in data.items()
+    }
+
+
+def differences() -> list[Difference]:
+    return [difference for area in areas().values() for difference in area]
+
+
+def _patch(correction: Correction) -> Difference:
     return Difference(
         correction.name,
-        correction.area,
         correction.aws,
         f"without the correction: {correction.emulator}",
         correction.reason,
         f"local/emulator/corrections.py:{correction.apply.__name__}",
-        (PROBE + correction.name.replace("-", "_"), *correction.tests),
+        (f"{PATCH_TESTS}::test_{correction.name.replace('-', '_')}", *correction.tests),
     )
 
 
-def differences() -> list[Difference]:
-    """Every difference, by area."""
-    return sorted((*map(_of, CORRECTIONS), *OTHERS), key=lambda difference: AREAS.index(difference.area))
-
-
-def areas() -> Iterator[tuple[str, list[Difference]]]:
-    for area, found in groupby(differences(), lambda difference: difference.area):
-        yield area, list(found)
-
-
-def printed(console: Console) -> None:
-    """All of it, an area after the other. Test ids stay whole, to be copied."""
-    for area, found in areas():
-        console.rule(f"[bold]{area}[/] ({len(found)})", align="left")
-        for difference in found:
+def print_differences(console: Console) -> None:
+    """Print all differences by area. Test ids are not wrapped, so that they can be copied."""
+    for area, entries in areas().items():
+        console.rule(f"[bold]{area}[/] ({len(entries)})", align="left")
+        for difference in entries:
             console.print(Text(f"\n{MARGIN}{difference.name}", "bold"))
-            for label, text in _lines(difference):
+            for label, text in _members(difference):
                 lines = wrap(text, console.width - len(MARGIN), break_long_words=False, break_on_hyphens=False)
-                shown = f"\n{MARGIN}".join(lines)
-                console.print(Text.assemble((f"{label:>8}  ", "dim"), shown), soft_wrap=True)
+                console.print(Text.assemble((f"{label:>8}  ", "dim"), f"\n{MARGIN}".join(lines)), soft_wrap=True)
         console.print()
     total, aws_only = len(differences()), sum(not difference.tests for difference in differences())
     console.print(f"{total} differences; {aws_only} of them can be tested only on AWS. The same list: docs/parity.md")
 
 
-def _lines(difference: Difference) -> Iterator[tuple[str, str]]:
-    """(label, text) of what there is to say."""
+def _members(difference: Difference) -> Iterator[tuple[str, str]]:
+    """(label, text) of each member that is not empty."""
     yield "AWS", difference.aws
     yield "here", difference.local
     yield "reason", difference.reason
@@ -73,36 +94,25 @@ def _lines(difference: Difference) -> Iterator[tuple[str, str]]:
         yield "AWS only", difference.on_aws
 
 
-def tables() -> str:
-    """All of it in Markdown."""
-    sections = []
-    for area, found in areas():
-        lines = [COLUMNS, tuple("---" for _ in COLUMNS), *map(_row, found)]
-        sections.append(f"## {area}\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
-    return "\n\n".join(sections)
+def blocks() -> Iterator[Block]:
+    sections = (f"## {area}\n{table(COLUMNS, map(_row, entries))}" for area, entries in areas().items())
+    yield Block(PAGE, "differences", "\n\n".join(sections))
 
 
 def _row(difference: Difference) -> tuple[str, ...]:
-    where = _link(*difference.where.partition(":")[::2]) if difference.where else ""
-    shown = [_link(*test.split("::")) for test in difference.tests]
-    if difference.on_aws:
-        shown.append(f"AWS only: {difference.on_aws}")
     name = f"<a id='{difference.name}'></a>{difference.name}"
-    return name, difference.aws, difference.local, difference.reason, where, "<br>".join(shown)
+    where = _link(*difference.where.partition(":")[::2]) if difference.where else ""
+    tests = [_link(*test.split("::")) for test in difference.tests]
+    if difference.on_aws:
+        tests.append(f"AWS only: {difference.on_aws}")
+    return name, difference.aws, difference.local, difference.reason, where, "<br>".join(tests)
 
 
 def _link(path: str, name: str) -> str:
     return f"[`{name or path.rpartition('/')[2]}`](../{path})"
 
 
-def page() -> str:
-    """docs/parity.md as it should be: its prose as it stands, its tables made anew."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
-
-
 @click.command()
 def main() -> None:
     """List the differences between the local cloud and AWS with their reasons and tests."""
-    printed(Console(highlight=False))
+    print_differences(Console(highlight=False))

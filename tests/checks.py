@@ -61,6 +61,12 @@ CHECKS = (
         (".venv-policy/bin/check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
         (POLICY,),
     ),
+    Check(
+        "parity-schema",
+        "lint",
+        (".venv-policy/bin/check-jsonschema", "--schemafile", "pages/parity.schema.json", "pages/parity.yaml"),
+        (POLICY,),
+    ),
     # Tests of the command line run make, and one of linters runs SAM's.
     pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
     pytest("interleavings", "--numprocesses", "auto", "tests/interleavings"),

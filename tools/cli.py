@@ -34,7 +34,7 @@ COMMANDS = {
     "sitemaps": "tools.sitemaps:main",
     "dead-letters": "tools.dead_letters:main",
     "parity": "pages.parity:main",
-    "reference": "pages.generate:main",
+    "generate": "pages.generate:main",
     "iam-report": "local.campaigns.iam_report:main",
     "iam-mutation": "local.campaigns.iam_mutation:main",
     "condition-mutation": "local.campaigns.condition_mutation:main",

@@ -25,7 +25,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 
 from model.settings import REGION
-from pages.api_reference import bundle
+from pages.openapi import bundle
 from tests.abuse.seed import LONG, SEED
 from tests.integration.routes import BEHIND_PROXY, OPTIONAL, TRY_AGAIN, Route, newcomer, ready, routes, signed_in
 from tests.present import present

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pages.api_reference import COLLECTION, OPENAPI
+from pages import openapi, postman
 from tools.client import Shop
 from tools.drivers.customers import sign_in
 
-FOLDERS = json.loads(COLLECTION.read_text())["item"]
+FOLDERS = json.loads(postman.FILE.read_text())["item"]
 REQUESTS = [
     pytest.param(folder["name"], item, id=f"{folder['name']}-{item['name']}")
     for folder in FOLDERS
@@ -67,7 +67,7 @@ def test_a_request_of_the_collection_is_answered_as_documented(
         sign=request["auth"]["type"] == "awsv4",
     )
     template = re.sub(r":(\w+)", r"{\1}", request["url"]["raw"].partition("}}")[2].partition("?")[0])
-    documented = json.loads(OPENAPI.read_text())["paths"][f"/{service}{template}"][request["method"].lower()][
+    documented = json.loads(openapi.FILE.read_text())["paths"][f"/{service}{template}"][request["method"].lower()][
         "responses"
     ]
     assert str(answer.status_code) in documented or "default" in documented, answer.text
@@ -85,7 +85,7 @@ def test_every_operation_is_in_the_document_and_in_the_collection(shop: Shop):
         for route in one["routes"]
         if not route.startswith(("OPTIONS", "ANY"))
     }
-    paths = json.loads(OPENAPI.read_text())["paths"]
+    paths = json.loads(openapi.FILE.read_text())["paths"]
     documented = {
         f"{path.split('/')[1]} {method.upper()} /{path.split('/', 2)[2]}"
         for path, item in paths.items()
@@ -101,6 +101,6 @@ def test_the_page_shows_the_document(shop: Shop):
     page = httpx.get(shop.url("/_front_door/reference"))
     assert page.status_code == 200
     (config,) = set(re.findall(r'url: "([^"]+)"', page.text))
-    assert httpx.get(shop.url(config)).json()["paths"] == json.loads(OPENAPI.read_text())["paths"]
+    assert httpx.get(shop.url(config)).json()["paths"] == json.loads(openapi.FILE.read_text())["paths"]
     for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         assert httpx.get(shop.url(asset)).status_code == 200, asset

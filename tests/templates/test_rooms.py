@@ -21,6 +21,7 @@ SHARED = {
         "front_door",
         "gateway",
         "local",
+        "pages",
         "storefront",
         "tools",
     }

@@ -10,7 +10,7 @@ import pytest
 
 from model.settings import ROOT
 from model.templates import Piece, iter_resources, name_of, pieces
-from pages.differences import DIFFERENCES
+from pages.parity import differences
 
 ACLS = [pytest.param(acl, id=f"{piece.service} {name}") for piece, name, acl in iter_resources("AWS::WAFv2::WebACL")]
 API_STAGES = [pytest.param(piece, id=piece.service) for piece, _, _ in iter_resources("AWS::ApiGateway::Stage")]
@@ -98,7 +98,7 @@ def test_every_managed_group_is_named_as_a_difference():
         for _, _, acl in iter_resources("AWS::WAFv2::WebACL")
         for group in statements(acl, "ManagedRuleGroupStatement")
     }
-    assert used == {each.name for each in DIFFERENCES if each.name.startswith("AWSManagedRules")}
+    assert used == {each.name for each in differences() if each.name.startswith("AWSManagedRules")}
 
 
 @pytest.mark.parametrize("acl", ACLS)

@@ -1,4 +1,4 @@
-"""Builds the responses of the API. ``architecture.json`` is made from the templates by ``make reference``."""
+"""Builds the responses of the API. ``make generate`` writes ``architecture.json`` from the templates."""
 
 import json
 from collections.abc import Iterable
@@ -27,5 +27,5 @@ def _queue_view(queue: Queue) -> dict[str, Any]:
 
 @cache
 def _services() -> list[dict[str, Any]]:
-    services: list[dict[str, Any]] = json.loads(Path(__file__).with_name("architecture.json").read_text())
+    services: list[dict[str, Any]] = json.loads(Path(__file__).with_name("architecture.json").read_text())["services"]
     return services

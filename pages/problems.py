@@ -1,0 +1,102 @@
+"""docs/api/problems.md: each code of a problem with its statuses, services and details, from the code and the API documents."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from model.settings import ROOT
+from pages.blocks import Block, table
+
+PAGE = ROOT / "docs" / "api" / "problems.md"
+FUNCTIONS = ROOT / "functions"
+# Services in the table for codes of the layer and of gateway responses.
+ANY_SERVICE = "any"
+
+# Positions of code and detail among the arguments of each error.
+_ERRORS = {"Refused": (0, 1), "RetryLater": (2, 1), "HttpRefusal": (1, 2)}
+_MAPPING_TEMPLATE = re.compile(
+    r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z_]+)"|"code"\s*:\s*"([A-Z_]+)"', re.DOTALL
+)
+
+
+@dataclass
+class Occurrences:
+    """Where a code occurs."""
+
+    statuses: set[int] = field(default_factory=set)
+    services: set[str] = field(default_factory=set)
+    details: set[str] = field(default_factory=set)
+
+    def add(self, service: str, status: int, detail: str = "") -> None:
+        """``status`` 0 and an empty detail are unknown ones."""
+        self.services.add(service)
+        self.statuses |= {status} - {0}
+        self.details |= {detail} - {""}
+
+
+def blocks() -> Iterator[Block]:
+    rows = (
+        (
+            f"`{code}`",
+            ", ".join(map(str, sorted(occurrences.statuses))) or "4xx",
+            ", ".join(sorted(occurrences.services)),
+            "; ".join(sorted(occurrences.details)).replace("|", "\\|"),
+        )
+        for code, occurrences in sorted(problems().items())
+    )
+    yield Block(PAGE, "problems", table(("code", "status", "services", "detail"), rows))
+
+
+def problems() -> dict[str, Occurrences]:
+    """Occurrences by code."""
+    occurrences: dict[str, Occurrences] = defaultdict(Occurrences)
+    for file in sorted(FUNCTIONS.rglob("*.py")):
+        service = file.relative_to(FUNCTIONS).parts[0]
+        for code, status, detail in _errors(ast.parse(file.read_text())):
+            occurrences[code].add(ANY_SERVICE if service == "common" else service, status, detail)
+    for file in sorted((ROOT / "schemas" / "api").glob("*.yaml")):
+        service = ANY_SERVICE if file.stem.startswith("gateway-responses") else file.stem
+        for status, code, code_alone in _MAPPING_TEMPLATE.findall(file.read_text().replace('\\"', '"')):
+            occurrences[code or code_alone].add(service, int(status or 0))
+    return dict(occurrences)
+
+
+@cache
+def statuses() -> dict[str, int]:
+    """The HTTP status of each code: the table ``STATUS`` of ``setpieces.rest_api``."""
+    module = ast.parse((FUNCTIONS / "common" / "setpieces" / "rest_api.py").read_text())
+    tables = (
+        node.value for node in module.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STATUS"
+    )
+    status_table: dict[str, int] = ast.literal_eval(next(tables))
+    return status_table
+
+
+def _errors(module: ast.Module) -> Iterator[tuple[str, int, str]]:
+    """(code, status, detail) of each error that a module creates; 0 and "" if they are no constants."""
+    for call in ast.walk(module):
+        if not isinstance(call, ast.Call):
+            continue
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        arguments = [argument.value if isinstance(argument, ast.Constant) else None for argument in call.args]
+        keywords = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
+        if name in ("invalid", "JsonBody"):
+            yield str(keywords.get("code", "INVALID_REQUEST")), int(str(keywords.get("status", 400))), ""
+        elif name in _ERRORS:
+            code, detail = (_text(arguments, position) for position in _ERRORS[name])
+            if code:
+                yield code, _status(name, arguments, code), detail
+
+
+def _text(arguments: Sequence[object], position: int) -> str:
+    argument = arguments[position] if position < len(arguments) else ""
+    return argument if isinstance(argument, str) else ""
+
+
+def _status(error: str, arguments: Sequence[object], code: str) -> int:
+    if error == "HttpRefusal":
+        return arguments[0] if isinstance(arguments[0], int) else 0
+    return 503 if error == "RetryLater" else statuses().get(code, 0)

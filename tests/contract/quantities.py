@@ -15,7 +15,7 @@ _WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "fifteen": 15, "sixteen": 16, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60,
 }  # fmt: skip
-_ONE = {"half a": 0.5, "half an": 0.5, "one": 1, "an": 1, "a": 1}
+_ONE = {"half an": 0.5, "half a": 0.5, "once an": 1, "once a": 1, "every": 1, "each": 1, "one": 1, "an": 1, "a": 1}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -34,7 +34,7 @@ _OPERATION = r"`?(?-i:[A-Z][a-z0-9]+[A-Z])"
 QUANTITY = rf"(?:{_ARTICLE} {_SCALE}\b|{_ARTICLE} {_LONG_TIME}|{_COUNT}(?: {_SCALE}\b)?(?:[ -]?{_UNIT})?)"
 # What a page must account for: a number with a unit, or with a noun in the plural. "Two things" is rarely a fact.
 MENTION = re.compile(
-    rf"(?<![\w.:/#=-])(?:(?:{_AFTER}){_ARTICLE} (?:{_SCALE}\b|{_LONG_TIME})|(?:one|half an?) {_LONG_TIME}"
+    rf"(?<![\w.:/#=-])(?:(?:{_AFTER}){_ARTICLE} (?:{_SCALE}\b|{_LONG_TIME})|(?:one|half an?|every|each|once an?) {_LONG_TIME}"
     rf"|{_COUNT}(?: {_SCALE}\b)?[ -]?{_UNIT}|{_COUNT}(?= {_OPERATION})"
     rf"|(?!two\b){_COUNT}(?: {_SCALE}\b)?(?= {_NOUN}))",
     re.IGNORECASE,

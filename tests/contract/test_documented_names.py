@@ -1,6 +1,7 @@
-"""Names in the documentation exist: published parameters, resources of a stage, and metrics."""
+"""Names in the documentation exist: published parameters, resources of a stage, metrics, ports and versions of Python."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_names_are_found_in_pages():
     pages = {page.stem: page.read_text() for page in PAGES}
     assert "catalog/api-url" in PARAMETER.findall(pages["catalog"])
     assert "orders-rejected" in RESOURCE.findall(pages["redrive-orders"])
+
+
+def test_python_versions_are_those_of_the_functions_and_of_the_tools():
+    runtimes = {function["Runtime"] for _, _, function in iter_resources("AWS::Lambda::Function")}
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    versions = {runtime.removeprefix("python") for runtime in runtimes} | {tools}
+    for page in PAGES:
+        # A measurement names the version with which it was made, the upgrade guide the next one.
+        if page.stem not in ("bench", "python-upgrade"):
+            assert set(re.findall(r"[Pp]ython ?(3\.\d+)", page.read_text())) <= versions, page
+
+
+def test_local_urls_have_the_default_port():
+    (port,) = re.findall(r'"SETPIECES_FRONT_DOOR_PORT", "(\d+)"', (ROOT / "local" / "settings.py").read_text())
+    for page in PAGES:
+        assert set(re.findall(r"127\.0\.0\.1:(\d+)", page.read_text())) <= {port}, page
 
 
 def test_the_table_of_metrics_is_complete():

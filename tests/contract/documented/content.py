@@ -7,6 +7,7 @@ from feeds.handlers import transform_feed, update_platform
 from feeds.repository import record_outcomes
 from feeds.workflow import conclusion, segments
 from ingestion.repository import counts
+from local.emulator import firehose
 from redirects import workflow as redirects_workflow
 from redirects.domain import compiler
 from setpieces import batches
@@ -23,6 +24,7 @@ from tests.contract.documented.sources import (
     queue,
     resource,
     retries,
+    schedule,
     state_machine,
     threshold,
     timeout,
@@ -35,12 +37,16 @@ FIREHOSE = "AWS: quotas of a stream, https://docs.aws.amazon.com/firehose/latest
 FIREHOSE_PRICE = "AWS: Firehose rounds each record up to 5 KB"
 LOOP = "AWS: Lambda ends a recursive loop after 16 invocations"
 PROTOCOL = "https://www.sitemaps.org/protocol.html"
+PROBE_SECONDS = schedule("feed-pipeline", "ProbePlatformFunctionEveryMinute")
 UNKNOWN_SECONDS = int(redirects_workflow.CACHE_UNKNOWN.rpartition("=")[2])
 FIRST_WAITS = (backoff_seconds(1), backoff_seconds(2))
 MOST = backoff_seconds(20)
 
 FACTS: Facts = {
     "docs/set-pieces/feeds.md": {
+        "{} ──> conclude-feeds": schedule("feeds", "ConcludeFeedsFunctionEveryMinute"),
+        "counts open feeds {} and stores": schedule("feeds", "ConcludeFeedsFunctionEveryMinute"),
+        "the manifest is rewritten {}": conclusion.RECOUNT_AFTER.total_seconds(),
         "is valid for {}. Clients": links.UPLOAD_SECONDS,
         "has an item for each {} records of a run": record_outcomes.CHUNK,
         "a feed of {} records takes {} `BatchGetItem`": (
@@ -53,6 +59,8 @@ FACTS: Facts = {
     },
     "docs/set-pieces/feed-pipeline.md": {
         "The template is nested {} times": len(nested("feed-pipeline")),
+        "probe-platform, {}, while": PROBE_SECONDS,
+        "{} `probe-platform` sends one message": PROBE_SECONDS,
         "or is larger than {};": reader.MAX_RECORD_BYTES,
         "more than {} without a record": reader.MAX_BYTES_BETWEEN_RECORDS,
         "more than {} rejected records": segments.MAX_REJECTED,
@@ -103,6 +111,7 @@ FACTS: Facts = {
         "billed as at least {}": FIREHOSE_PRICE,
         "response must stay below {}": "AWS: Lambda's response; ingestion.domain.records keeps below it",
         "per event or batch of up to {}": FIREHOSE,
+        "the stream delivers {} (": firehose.SECONDS,
         "in steps of {} per record": FIREHOSE_PRICE,
     },
     "docs/set-pieces/redirects.md": {
@@ -161,6 +170,7 @@ FACTS: Facts = {
             parameter("storefront", "Tasks"),
             resource("storefront", "Scaling", "MaxCapacity"),
         ),
+        "each container at most {} per product": product_names.CACHE_SECONDS,
         "feeds of up to {} through the page": admin_pages.MAX_FEED_BYTES,
         "of the orders service ({})": DAY * parameter("orders", "OrderDays"),
         "**Cost:** {} tasks of a quarter CPU": parameter("storefront", "Tasks"),

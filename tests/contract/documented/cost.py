@@ -15,6 +15,7 @@ from tests.contract.documented.sources import (
     queue,
     receives,
     resource,
+    schedule,
     schema,
     threshold,
     timeout,
@@ -65,7 +66,10 @@ FACTS: Facts = {
     },
     "bench/limits.py": {
         "stands a cache of {} (setpieces.parameters), and of {} before": (max(MAX_AGE_SECONDS), FRESH_SECONDS),
-        "it works {} of every minute": timeout("event-relay-relay-events") - BATCH_SECONDS,
+        "it works {} of {}.": (
+            timeout("event-relay-relay-events") - BATCH_SECONDS,
+            schedule("event-relay", "Schedule"),
+        ),
         "one write for {} numbers": schema("sequences", "Lease")["properties"]["count"]["maximum"],
         "callers that lease {}, and drop the rest when they end, would raise the limit to {} orders": (
             "an example",

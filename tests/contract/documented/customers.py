@@ -28,6 +28,7 @@ from tests.contract.documented.sources import (
     queue,
     receives,
     resource,
+    schedule,
     threshold,
     throttle,
     timeout,
@@ -87,7 +88,7 @@ FACTS: Facts = {
         "accepts its link at most {} times: the mails of {} allow {} guesses, as many as the sign-in": (
             sign_ups.MAX_LINK_USES,
             3600,
-            GUESSES_AN_HOUR,
+            sign_ups.MAILS_PER_HOUR * sign_ups.MAX_LINK_USES,
         ),
         "at least {} characters here": customers_requests.MIN_PASSWORD_LENGTH,
         "an id into a policy only if it is {} to {} of": (
@@ -176,6 +177,11 @@ FACTS: Facts = {
             receives("event-relay-updates.fifo"),
         ),
         "{} FIFO requests per batch of {} updates": ("receive and delete", relay_clients.BATCH_SIZE),
-        "is {} invocations a month": About(30.4 * DAY / MINUTE),
+        "FIFO queue ──({})──> relay-events": schedule("event-relay", "Schedule"),
+        "invokes `relay-events` {};": schedule("event-relay", "Schedule"),
+        "one more per minute, and the events; a schedule {} is {} invocations a month": (
+            schedule("event-relay", "Schedule"),
+            About(30.4 * DAY / schedule("event-relay", "Schedule")),
+        ),
     },
 }

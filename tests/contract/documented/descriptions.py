@@ -7,7 +7,7 @@ from feeds.clients import links as feed_links
 from login.repository import sign_ins
 from operations.repository import MAX_EVENTS
 from orders.clients.sequences import LAST_NUMBER
-from tests.contract.documented.sources import Facts
+from tests.contract.documented.sources import Facts, schedule
 from vouchers import requests as vouchers_requests
 from vouchers.domain import chunks, links
 
@@ -33,11 +33,17 @@ FACTS: Facts = {
     },
     "storefront/templates/sign_up_confirm.html": {"at least {} characters": customers_requests.MIN_PASSWORD_LENGTH},
     "storefront/templates/sign_up_mailed.html": {"Open it within {} and": sign_ups.LINK_SECONDS},
+    "templates/event-relay.yaml": {
+        "drains the queue {},": schedule("event-relay", "Schedule"),
+        "Invokes the relay {}.": schedule("event-relay", "Schedule"),
+    },
+    "templates/tax.yaml": {"the cached rates {}.": schedule("tax", "RefreshSchedule")},
     "templates/login.yaml": {"one e-mail address in {}": sign_ins.WINDOW_SECONDS},
     "templates/sitemaps.yaml": {"not between two and {} where": NIGHT},
     "templates/shop.yaml": {
         "not between two and {} where": NIGHT,
         "in {}.": RATE_WINDOW,
+        "drains the relay's queue {},": schedule("event-relay", "Schedule"),
         "one e-mail address in {}": sign_ins.WINDOW_SECONDS,
         "at most {}, the lifetime": links.MAX_LINK_SECONDS,
     },

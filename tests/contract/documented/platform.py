@@ -22,6 +22,7 @@ from tests.contract.documented.sources import (
     parameter,
     resource,
     rules,
+    schedule,
     web_acls,
 )
 from tests.contract.quantities import DAY, MINUTE
@@ -91,6 +92,7 @@ FACTS: Facts = {
         "Hub-and-spoke event bus | {} spokes": len(sync_domain.SPOKES),
         "identity lookup | {} checks": "the rows of a table of the page of customers",
         "one template nested {} times": len(nested("feed-pipeline")),
+        "on the bus, {} or at once": schedule("event-relay", "Schedule"),
         "a Black Friday: {} times the customers": in_file("Makefile", "## Black Friday: {} times the customers"),
         "at {}, {} and {} times the load": (1, 100, 10_000),
         "ok basket {}": EXAMPLE,

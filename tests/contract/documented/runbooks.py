@@ -4,7 +4,9 @@ import inspect
 
 from feeds.domain import outcomes
 from login.repository import sign_ins
+from model.templates import iter_resources
 from orders.clients.sequences import LAST_NUMBER
+from orders.domain import sweep_schedule
 from tests.contract.documented.sources import (
     About,
     Facts,
@@ -94,6 +96,7 @@ FACTS: Facts = {
     },
     "docs/runbooks/teardown.md": {
         "one API in {}": "AWS: API Gateway's control plane",
+        "the deletion of the {} keys": len(list(iter_resources("AWS::KMS::Key"))),
         "({} to {})": ("AWS: the waiting period of KMS", "AWS: the waiting period of KMS"),
     },
     "docs/runbooks/undelivered-events.md": {
@@ -105,8 +108,9 @@ FACTS: Facts = {
             queue("feed-pipeline-records-product")["MessageRetentionPeriod"],
         ),
         "received more than {} times": "AWS: ApproximateAgeOfOldestMessage",
-        "after {}, {}, {} ... minutes, then every hour": tuple(
-            parameter("orders", "StuckMinutes") * factor for factor in (1, 2, 4)
+        "after {}, {}, {} ... minutes, then {}": (
+            *(parameter("orders", "StuckMinutes") * factor for factor in (1, 2, 4)),
+            sweep_schedule.MAX_SECONDS,
         ),
     },
 }

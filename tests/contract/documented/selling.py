@@ -36,6 +36,7 @@ from tests.contract.documented.sources import (
     queue,
     receives,
     resource,
+    schedule,
     schema,
     threshold,
     throttle,
@@ -110,6 +111,7 @@ FACTS: Facts = {
             in_file(POLLING, "#if($age >= {})"),
             in_file(POLLING, '#if($age >= 60) #set($wait = "{}")'),
         ),
+        "**Sweeper** ({}): queues": schedule("orders", "SweepSchedule"),
         "at most {} at a time; after that in {}, {}, {} ... minutes, at most {},": (
             retry_stuck_orders.LIMIT,
             *(parameter("orders", "StuckMinutes") * factor for factor in (1, 2, 4)),
@@ -182,7 +184,11 @@ FACTS: Facts = {
         "half-open | {}, `open_until` in the past": circuit.THRESHOLD,
         "The {} are a total deadline": tax_clients.QUOTE_SECONDS,
         "GetItem at most every {} per instance": CIRCUIT_SECONDS,
-        "every hour, {} retries": resource("tax", "RefreshSchedule", "Target", "RetryPolicy", "MaximumRetryAttempts"),
+        "{} ──> refresh-rates": schedule("tax", "RefreshSchedule"),
+        "`setpieces-<stage>-tax-refresh-rates` | {}, {} retries": (
+            schedule("tax", "RefreshSchedule"),
+            resource("tax", "RefreshSchedule", "Target", "RetryPolicy", "MaximumRetryAttempts"),
+        ),
         "quotations from cached rates for {}": evaluated("tax-fallback"),
         "not been refreshed for {}": evaluated("tax-refresh-rates"),
         "a read of the circuit every {} per instance": CIRCUIT_SECONDS,

@@ -133,6 +133,12 @@ def functions(service: str) -> dict[str, Any]:
     return pieces()[service].of_type("AWS::Lambda::Function")
 
 
+def schedule(service: str, logical_id: str) -> float:
+    """The seconds between two runs of a schedule with a rate."""
+    (interval,) = values(resource(service, logical_id, "ScheduleExpression").removeprefix("rate(").removesuffix(")"))
+    return interval
+
+
 def throttle(service: str, path: str = "/*", method: str = "*") -> float:
     """The requests a second that an API's stage allows."""
     for stage in pieces()[service].of_type("AWS::ApiGateway::Stage").values():

@@ -79,6 +79,7 @@ FACTS: Facts = {
         "no progress for {}, {} times": (sweep.IN_PROGRESS_MINUTES * MINUTE, sweep.MAX_ATTEMPTS),
     },
     "docs/runbooks/voucher-key-rotation.md": {
+        "## {}": "advice",
         "there are {} versions": codes.KEY_VERSIONS,
     },
 }

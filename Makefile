@@ -41,7 +41,7 @@ start: $(VENV) ## Run the shop on this machine
 watch: $(VENV) ## Deploy each saved edit into the running shop, within seconds
 	@$(RUN) tools.cli watch
 stop: ## Stop the shop; the state is kept
-	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli stop; else echo "Nothing was running."; fi
+	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli stop; else echo "No process was running."; fi
 reset: ## Stop the shop and delete its state
 	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli reset; else rm -rf .local; fi
 env: $(VENV) ## Print the settings of the AWS CLI for this shop ## eval "$$(make env)"

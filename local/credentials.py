@@ -1,4 +1,4 @@
-"""The secrets of one local cloud: random, made once for each state folder, readable by their owner only.
+"""The secrets of one local cloud: random, created once in each state folder, readable by their owner only.
 
 ``credentials.json`` holds the secret access key of the account's root. The token with which the local cloud's own tools
 use its administrative routes is derived from it. The emulator reads the file: functions inherit its environment, so no
@@ -13,7 +13,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-# MiniStack takes an account's id for the access key id of its root, and works in that account.
+# MiniStack treats an account id as the access key id of the root of that account.
 ROOT_ACCESS_KEY_ID = "000000000000"
 TOKEN_HEADER = "x-setpieces-token"
 FILE = "credentials.json"
@@ -29,7 +29,7 @@ def private_folder(folder: Path) -> Path:
 def root_secret(folder: Path) -> str:
     """The secret access key of the local cloud whose state is in ``folder``; created if it is absent.
 
-    Processes that create it at the same time all read the same one.
+    Processes that create it at the same time all return the same secret.
     """
     file = folder / FILE
     if not file.exists():
@@ -38,7 +38,7 @@ def root_secret(folder: Path) -> str:
 
 
 def _create(file: Path) -> None:
-    """Write the file in full under another name (mode 600), then link it unless another process was first."""
+    """Write a temporary file (mode 600), then link it under the name of ``file`` unless another process has done so."""
     descriptor, partial = tempfile.mkstemp(dir=private_folder(file.parent), prefix=f".{file.name}.")
     try:
         with open(descriptor, "w") as content:
@@ -51,10 +51,10 @@ def _create(file: Path) -> None:
 
 
 def token(secret: str) -> str:
-    """The value of ``TOKEN_HEADER`` in requests of the local cloud's own tools."""
+    """The value of ``TOKEN_HEADER`` in requests to administrative routes."""
     return derived(secret, "administration")
 
 
 def derived(secret: str, purpose: str) -> str:
-    """A secret for one purpose, from which the others cannot be computed (HMAC-SHA256, hexadecimal)."""
+    """A secret for one purpose (HMAC-SHA256, hexadecimal). It does not reveal ``secret`` or those for other purposes."""
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,8 @@
-"""Which requests the local cloud serves: those of its own tools and of clients that sign, and none of other web pages.
+"""Refuses requests to the local cloud that come from web pages of other sites or from other users of the machine.
 
-A browser sends requests of any page to loopback, and the host of a page may be made to resolve to it (DNS rebinding). Such
-requests have a foreign ``Host`` or ``Origin``, or say ``Sec-Fetch-Site: cross-site``
-(https://www.w3.org/TR/fetch-metadata/). Programs of other users of the machine have neither a signing key nor the token.
+A browser sends requests of any page to loopback, and DNS rebinding makes the host of a page resolve to loopback. Such
+requests have a foreign ``Host`` or ``Origin``, or ``Sec-Fetch-Site: cross-site``
+(https://www.w3.org/TR/fetch-metadata/). Programs of other users have neither a signing key nor the token.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from local.credentials import TOKEN_HEADER
 Headers = Iterable[tuple[bytes, bytes]]
 
 LOOPBACK_HOST = re.compile(rb"(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.I)
-# Paths at which MiniStack or we answer without looking at a signature.
+# Paths that MiniStack or our own routes serve without verifying a signature.
 ADMINISTRATIVE = re.compile(r"/(_|health$)")
 HEALTH = "/_ministack/health"
-# MiniStack leaves the signature of a presigned S3 URL to S3's objects and buckets; S3 Control would not look at it.
+# MiniStack verifies presigned URLs in the handlers of S3 objects and buckets only, not in S3 Control.
 NOT_PRESIGNED = ("/v20180820", "/iceberg")
 _HEADER_SIGNATURE = b"AWS4-HMAC-SHA256 "
 _QUERY_SIGNATURE = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
@@ -29,7 +29,7 @@ _QUERY_SIGNATURE = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
 
 @dataclass(frozen=True)
 class Refusal:
-    """How a request is refused."""
+    """The error response to a refused request."""
 
     status: int
     code: str
@@ -43,10 +43,10 @@ _NOT_FOUND = Refusal(404, "NotFound", "this route is not served at this host")
 
 
 def check(method: str, path: str, query: bytes, headers: Headers, token: str) -> Refusal | None:
-    """None if the emulator may serve the request.
+    """The refusal of a request, or None if the emulator may serve it.
 
-    With the token any host is served, as the front door requests the CDN by its name, but administrative routes are served
-    at loopback only: the front door passes on paths of its clients.
+    A request with the token may have any host, because the front door requests the CDN by its domain name. Administrative
+    routes are served at loopback only, because the front door forwards paths that its clients choose.
     """
     headers = list(headers)
     local = is_loopback(_values(headers, b"host"))
@@ -64,7 +64,7 @@ def check(method: str, path: str, query: bytes, headers: Headers, token: str) ->
 
 
 def is_loopback(hosts: list[bytes]) -> bool:
-    """True for exactly one ``Host``, which names this machine."""
+    """True if there is exactly one ``Host``, a name or address of this machine."""
     return len(hosts) == 1 and LOOPBACK_HOST.fullmatch(hosts[0]) is not None
 
 
@@ -77,7 +77,7 @@ def has_token(headers: Headers, token: str) -> bool:
 def foreign_page(headers: Headers) -> Refusal | None:
     """The refusal of a request that a browser sends for a page of another site, None for any other request.
 
-    A page of the same site, such as another port of this machine, may link to us; any other request of it has an ``Origin``.
+    A page of the same site, such as another port of this machine, may link to the shop: links have no ``Origin``.
     """
     headers = list(headers)
     if b"cross-site" in _values(headers, b"sec-fetch-site"):
@@ -91,7 +91,7 @@ def foreign_page(headers: Headers) -> Refusal | None:
 def is_signed(path: str, query: bytes, headers: Headers) -> bool:
     """True if the request is signed in the one form, by header or by query, in which MiniStack verifies signatures.
 
-    Other forms (Signature Version 2 and 4A, incomplete or in both places) are left out: nothing of ours uses them.
+    The shop uses no other form: Signature Version 2 and 4A, or a signature that is incomplete or in both places.
     """
     names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
     in_query = sorted(name for name in names if name.lower() in _CREDENTIALS)
@@ -109,10 +109,10 @@ def _values(headers: Headers, name: bytes) -> list[bytes]:
 
 
 def without_token(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """The headers as MiniStack, and an origin behind its CDN, gets them."""
+    """The headers that MiniStack and the origins of its CDN receive."""
     return [(name, value) for name, value in headers if name.lower() != TOKEN_HEADER.encode()]
 
 
 def without_cors(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """The headers of a response without MiniStack's permission for every page; no bucket of ours has one of its own."""
+    """The headers of a response without MiniStack's CORS permission for all origins. No bucket of the shop has a CORS rule."""
     return [(name, value) for name, value in headers if not name.lower().startswith(b"access-control-")]

@@ -248,7 +248,7 @@ def start_shops(runner: Runner, number: int) -> list[Instance]:
     runner.print("deploying a shop")
     for step in (
         shop_tool("deploy", original, "tools.cli", "start", needs=(SAM,)),
-        shop_tool("settle", original, "local.cloud.clone", "settle"),
+        shop_tool("stop-idle", original, "local.cloud.clone", "stop-idle"),
     ):
         if not succeeds(runner, step):
             return []

@@ -1,4 +1,4 @@
-"""``eval $(make env)``: the AWS CLI and SDKs of a shell talk to the local cloud, as root of its account."""
+"""``eval $(make env)``: let the AWS CLI and SDKs in a shell use the local cloud as root of its account."""
 
 import shlex
 
@@ -9,7 +9,7 @@ from local.settings import aws_environment
 
 @click.command()
 def main() -> None:
-    """Print the environment as export lines, and nothing else."""
+    """Print the environment as export lines."""
     for name, value in aws_environment().items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

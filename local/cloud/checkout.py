@@ -1,6 +1,6 @@
-"""A copy of the repository whose edits ``make watch`` brings into a running shop, for tests and benchmarks of that.
+"""A copy of the repository, in which tests and benchmarks of ``make watch`` edit files.
 
-The developer's files are never changed. ``restore`` takes every edit back, in the copy and by that in the shop.
+The developer's files do not change. ``restore`` reverts all edits, and the watch brings the originals into the shop.
 """
 
 import os
@@ -24,7 +24,7 @@ OUTCOME = re.compile(r"^  (ok|not deployed)\b")
 
 
 class Checkout:
-    """A copy of the repository's files as they are, in ``folder``."""
+    """A copy of the repository's files, edits included, in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
@@ -41,13 +41,13 @@ class Checkout:
         self._originals: dict[Path, bytes | None] = {}
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
-        """Replace the text of a file by what ``change`` makes of it; of a new file, of nothing."""
+        """Replace the text of a file by ``change(text)``. The text of a new file is empty."""
         path = self.root / name
         self._originals.setdefault(path, path.read_bytes() if path.exists() else None)
         path.write_text(change(path.read_text() if path.exists() else ""))
 
     def restore(self) -> None:
-        """Every edited file as it was."""
+        """Revert all edits."""
         for path, content in self._originals.items():
             if content is None:
                 path.unlink(missing_ok=True)
@@ -57,9 +57,9 @@ class Checkout:
 
 
 class Watch:
-    """``python -m local.cloud.watch`` in a checkout, for the shop of ``environment``, and what it prints.
+    """``python -m local.cloud.watch`` in a checkout, for the shop of ``environment``, with its output.
 
-    Processes that it starts again run from the checkout, the storefront from the beginning.
+    The processes that it restarts run from the checkout; the storefront does from the start.
     """
 
     def __init__(self, checkout: Checkout, environment: Mapping[str, str]) -> None:
@@ -82,7 +82,7 @@ class Watch:
         self._lines.put(ENDED)
 
     def lines_until(self, pattern: re.Pattern[str], seconds: float) -> list[str]:
-        """What is printed up to a line with ``pattern``. Raises ``TimeoutError`` with what was printed instead."""
+        """The output up to a line with ``pattern``. Raises ``TimeoutError`` with the output so far."""
         lines: list[str] = []
         deadline = time.monotonic() + seconds
         while not (lines and pattern.search(lines[-1])):
@@ -95,19 +95,19 @@ class Watch:
         return lines
 
     def outcome(self, seconds: float = 120) -> str:
-        """All that is printed for an edit."""
+        """The output for one edit."""
         return "\n".join(self.lines_until(OUTCOME, seconds))
 
     @property
     def process(self) -> psutil.Process:
-        """For its resources."""
+        """The process, to measure its resources."""
         return psutil.Process(self._process.pid)
 
     def running(self) -> bool:
-        """Does it go on?"""
+        """True if the watch has not ended."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End it; the shop goes on."""
+        """End the watch; the shop keeps running."""
         self._process.terminate()
         self._process.wait(30)

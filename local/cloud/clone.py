@@ -1,10 +1,10 @@
 """Copies of a deployed shop, each with a state folder and ports of its own, without building and deploying again.
 
-    python -m local.cloud.clone settle           stop the shop of this environment once no state machine runs in it
-    python -m local.cloud.clone start SOURCE     copy the stopped shop of folder SOURCE to this environment's; start the copy
+    python -m local.cloud.clone stop-idle        wait until no state machine runs in the shop of this environment; stop it
+    python -m local.cloud.clone start SOURCE     copy the stopped shop of folder SOURCE to this environment; start the copy
 
-What is deployed knows the ports of the shop it was deployed to: queue URLs, addresses in Parameter Store and environment
-variables of functions. A copy has its own ports there (``copy``).
+A deployed shop contains its ports: in queue URLs, in addresses in Parameter Store and in environment variables of functions.
+``copy`` replaces them by the ports of the copy.
 """
 
 import json
@@ -25,12 +25,11 @@ from tools.client import Shop, eventually
 
 PORTS = ("SETPIECES_AWS_PORT", "SETPIECES_FRONT_DOOR_PORT", "SETPIECES_STOREFRONT_PORT", "SETPIECES_SESSIONS_PORT")
 INSTANCE_FILE = "instance.json"
-# Below the range from which systems choose the ports of outgoing connections: one of those could take the port of a process
-# that is being restarted.
+# Below the range of ephemeral ports: an outgoing connection could take the port of a process during its restart.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
-# Only read, and large.
+# Large folders that no process writes.
 SHARED = ("lambda-runtime", "build")
-# What belongs to the processes and the history of the shop that is copied.
+# Files of the source's processes and of its history.
 NOT_COPIED = ("*.pid", "*.version", "*.log", "tmp", "iam-usage.jsonl", "reports", "screenshots", "shops", "checks")
 
 
@@ -43,14 +42,14 @@ class Instance:
 
     @classmethod
     def create(cls, state: Path) -> "Instance":
-        """A new one with free ports, recorded in its folder."""
+        """A new instance with free ports, recorded in its folder."""
         instance = cls(state, dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
         instance.save()
         return instance
 
     @classmethod
     def load(cls, state: Path) -> "Instance":
-        """The one recorded in a folder."""
+        """The instance recorded in a folder."""
         return cls(state, json.loads((state / INSTANCE_FILE).read_text()))
 
     def save(self) -> None:
@@ -59,12 +58,12 @@ class Instance:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables with which all our tools work with this shop, see ``local.settings``."""
+        """The environment variables that select this shop for all tools, see ``local.settings``."""
         return {name: str(port) for name, port in self.ports.items()} | {"SETPIECES_STATE": str(self.state)}
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on which nothing listens, by TCP and by UDP: the emulator has the X-Ray daemon's on the port of the APIs."""
+    """Ports that are free for TCP and UDP: the emulator uses its API's port number for the X-Ray daemon, too."""
     ports: list[int] = []
     with ExitStack() as sockets:
         for port in random.SystemRandom().sample(range(FIRST_PORT, LAST_PORT), 1000):
@@ -76,11 +75,11 @@ def free_ports(count: int) -> list[int]:
             except OSError:
                 continue
             ports.append(port)
-    raise OSError(f"There are no {count} free ports between {FIRST_PORT} and {LAST_PORT}.")
+    raise OSError(f"There are fewer than {count} free ports between {FIRST_PORT} and {LAST_PORT}.")
 
 
 def copy(source: Instance, target: Instance) -> None:
-    """Copy the state of a stopped shop; the addresses in it become those of ``target``."""
+    """Copy the state of a stopped shop, with the ports of ``target`` in its addresses."""
     ignored = shutil.ignore_patterns(*NOT_COPIED, *SHARED, INSTANCE_FILE)
     shutil.copytree(source.state, target.state, ignore=ignored, dirs_exist_ok=True)
     for shared in SHARED:
@@ -98,11 +97,11 @@ def _with_ports(content: bytes, old: dict[str, int], new: dict[str, int]) -> byt
 
 @click.group()
 def main() -> None:
-    """Copies of a deployed shop."""
+    """Copy a deployed shop."""
 
 
-@main.command()
-def settle() -> None:
+@main.command("stop-idle")
+def stop_idle() -> None:
     """Stop the shop of this environment after its running state machines have ended."""
     eventually(_no_execution_runs, timeout=300, every=0.5)
     for process in reversed(ALL):
@@ -127,10 +126,10 @@ def start(source: Path) -> None:
     for process in ALL:
         process.start(seconds=120)
     shop = Shop.from_environment()
-    # In this order: the emulator deregisters every target of the machine, whatever its port.
+    # In this order, because the emulator deregisters all targets of the host, whatever their port.
     container.deregister(shop.aws("elbv2"), original.ports["SETPIECES_STOREFRONT_PORT"])
     container.register(shop.aws("elbv2"))
-    # Its functions and those of the simulators behind it have been started once then.
+    # This request starts the catalog's functions and those of the simulators behind it.
     eventually(lambda: shop.call("GET", "/catalog/v1/products").is_success, timeout=120)
 
 

@@ -1,8 +1,8 @@
-"""Runs one handler of the open file in this process, against the running local cloud: for breakpoints without Docker.
+"""Runs a handler in this process against the running local cloud, for breakpoints without Docker.
 
     python -m tools.cli debug functions/basket/basket/handlers/add_item.py [events/basket/add_item.json]
 
-The environment is that of the deployed function; the rights are those of the account's root, not of the function's role.
+The handler has the environment of the deployed function, and the permissions of root instead of those of its role.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Brings edited files into the running shop: what is deployed, and the processes of this machine that run them."""
+"""Brings edited files into the running shop: deploys the changed stacks, and restarts the processes with changed code."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,18 +27,18 @@ FILES = ("samconfig.toml", "requirements-dev.txt")
 
 
 def snapshot() -> dict[Path, str]:
-    """A digest of every file that may be edited."""
+    """{file: digest} of all files whose edits have an effect."""
     files = [file for name in (*FOLDERS, *FILES) for file in below(ROOT / name)]
     return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()}
 
 
 def changed(before: dict[Path, str], now: dict[Path, str]) -> set[Path]:
-    """The files that are new, changed or gone."""
+    """The files that are new, changed or deleted."""
     return {file for file in before.keys() | now.keys() if before.get(file) != now.get(file)}
 
 
 def pending() -> Plan:
-    """What differs from what is deployed. Raises ``Rejected`` for a template that cannot be read."""
+    """The changes since the last deployment. Raises ``Rejected`` if a template cannot be read."""
     try:
         return update.plan(sources.templates(), update.recorded() or {})
     except _UNREADABLE:
@@ -48,7 +48,7 @@ def pending() -> Plan:
         raise Rejected(findings) from None
 
 
-# What is raised for a file that is no YAML, a nested template that does not exist, and one that has no resources of a type.
+# Raised for invalid YAML, a nested template that does not exist, and resources without a type.
 _UNREADABLE = (yaml.YAMLError, OSError, LookupError, TypeError, AttributeError)
 
 
@@ -63,10 +63,10 @@ def _broken_templates() -> Iterator[Finding]:
 
 
 def bring_in(changed: set[Path], progress: Progress) -> list[str]:
-    """Check and deploy what is not deployed, restart what runs ``changed`` files; the names of both.
+    """Check and deploy the pending changes, and restart the processes that run ``changed`` files.
 
-    Raises ``Rejected``, ``DeployFailed`` and ``CannotStart``; what was deployed and ran before still is and does.
-    Raises ``NeedsBuild`` if only ``make start`` can.
+    Returns the names of the deployed templates and restarted processes. Raises ``Rejected``, ``DeployFailed`` and
+    ``CannotStart``; the shop then runs its previous version. Raises ``NeedsBuild`` if the changes need ``sam build``.
     """
     plan = pending()
     if update.needs_build(plan):
@@ -77,7 +77,7 @@ def bring_in(changed: set[Path], progress: Progress) -> list[str]:
 
 
 def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
-    """Check and deploy ``plan``; the names of the templates. Raises ``Rejected`` and ``DeployFailed``."""
+    """Check and deploy ``plan``. Returns the names of the templates. Raises ``Rejected`` and ``DeployFailed``."""
     if not plan.changed:
         return []
     checks.check(plan.templates, plan.stacks, plan.changed)
@@ -95,12 +95,12 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     update.record(plan.now)
     restore_layers()
     if any(_runs_container(template) for template in plan.stacks):
-        STOREFRONT.stop()  # its environment is what its task definition says
+        STOREFRONT.stop()  # its environment comes from its task definition
     return plan.names
 
 
 def undo() -> None:
-    """Take back what an update left that did not end."""
+    """Remove the refreshed layers of an update that failed or was killed."""
     if restore_layers():
         kill_workers()
 
@@ -110,7 +110,7 @@ def _runs_container(template: sources.Template) -> bool:
 
 
 def restart_changed() -> list[str]:
-    """Start again the processes whose code has changed; their names. Raises ``Rejected`` and ``CannotStart``."""
+    """Restart the processes whose code has changed. Returns their names. Raises ``Rejected`` and ``CannotStart``."""
     replaced = [process for process in LOCAL if not process.current()]
     for process in replaced:
         checks.importable(process.module)
@@ -119,7 +119,7 @@ def restart_changed() -> list[str]:
         checks.importable("app.main", ROOT / "storefront")
     _copy_storefront()
     if EMULATOR in replaced:
-        FRONT_DOOR_PROCESS.stop()  # the credentials it holds are the old emulator's
+        FRONT_DOOR_PROCESS.stop()  # its credentials are those of the previous emulator
     started = [process.name for process in LOCAL if process.start(seconds=60)]
     if SESSIONS.name in started or EMULATOR.name in started:
         STOREFRONT.stop()
@@ -130,7 +130,7 @@ def restart_changed() -> list[str]:
 
 
 def _copy_storefront() -> None:
-    """The running storefront reads its pages when they are requested: from a copy of those that were checked."""
+    """Copy the checked files for the running storefront, which reads templates of pages for each request."""
     source = ROOT / "storefront"
     files = {file.relative_to(source): file.read_bytes() for file in below(source)}
     for file in below(STOREFRONT_FOLDER):
@@ -144,5 +144,5 @@ def _copy_storefront() -> None:
 
 
 def running() -> list[Process]:
-    """The processes of the local cloud that run."""
+    """The running processes of the local cloud."""
     return [process for process in (*LOCAL, STOREFRONT) if process.pid()]

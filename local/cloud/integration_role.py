@@ -1,6 +1,6 @@
-"""The role of the integration tests in the local cloud: deployed from ``templates/delivery.yaml`` and assumed as on AWS.
+"""The role of the integration tests in the local cloud, deployed from ``templates/delivery.yaml`` and assumed as on AWS.
 
-The other resources of the template are for administrators and the pipeline: the local cloud has neither.
+The other resources of the template are for administrators and the pipeline, which the local cloud lacks.
 """
 
 import base64
@@ -22,7 +22,7 @@ from tools.client import Shop, credentials, eventually
 
 SERVICE = "delivery"
 TESTS_STACK = f"{STACK}-{SERVICE}"
-# On AWS the pipeline assumes the role with a token of the repository's environment that is named after the stage.
+# On AWS the pipeline assumes the role with a token for the repository's environment of the same name as the stage.
 REPOSITORY, ISSUER = "owner/name", "token.actions.githubusercontent.com"
 PARAMETERS = {
     "Stage": STAGE,
@@ -36,7 +36,7 @@ CLAIMS = {"iss": f"https://{ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:
 
 
 def integration_roles() -> Piece:
-    """The delivery template with the resources that only stages with tests have."""
+    """The delivery template reduced to the resources that only stages with tests have."""
     source = pieces()[SERVICE].source
     resources = {name: one for name, one in source["Resources"].items() if one.get("Condition") == "IsTested"}
     sections = {name: section for name, section in source.items() if name not in ("Transform", "Outputs")}
@@ -44,7 +44,7 @@ def integration_roles() -> Piece:
 
 
 def session(root: Shop) -> boto3.Session:
-    """A session of the role, which is created or updated before. ``root`` is the shop with root's credentials."""
+    """A session of the role, after its stack was created or updated. ``root`` is the shop with root's credentials."""
     _deploy(root.aws("cloudformation"))
     parts = (b"{}", json.dumps(CLAIMS).encode(), b"unsigned")
     parameters = {
@@ -55,11 +55,11 @@ def session(root: Shop) -> boto3.Session:
         "DurationSeconds": str(SECONDS),
         "WebIdentityToken": ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts),
     }
-    # The emulator wants a signature, which AWS does not. It evaluates the role's trust policy with the claims of the token.
+    # The emulator requires a signature, unlike AWS. It evaluates the role's trust policy with the claims of the token.
     request = AWSRequest("POST", root.endpoint, data=urlencode(parameters), headers={"Content-Type": FORM})
     SigV4Auth(credentials(root.session), "sts", REGION).add_auth(request)
-    answer = httpx.post(str(root.endpoint), content=request.body, headers=dict(request.headers)).raise_for_status()
-    keys = {element.tag.rpartition("}")[2]: element.text for element in ElementTree.fromstring(answer.text).iter()}
+    response = httpx.post(str(root.endpoint), content=request.body, headers=dict(request.headers)).raise_for_status()
+    keys = {element.tag.rpartition("}")[2]: element.text for element in ElementTree.fromstring(response.text).iter()}
     return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
 
 

@@ -1,4 +1,4 @@
-"""How much memory functions of the local cloud take."""
+"""Measures the memory of functions in the local cloud."""
 
 import threading
 from contextlib import suppress
@@ -10,13 +10,13 @@ from local.cloud.processes import workers
 
 
 class Memory:
-    """The most that processes of each function ever had in memory, in MB, looked at while the block runs."""
+    """Peak resident memory of the processes of each function, in MB, sampled while the block runs."""
 
     def __init__(self, functions: tuple[str, ...]) -> None:
-        """``functions`` as ``<service>-<function>``."""
+        """``functions`` are names of the form ``<service>-<function>``."""
         self._functions = functions
         self.peak: dict[str, int] = {}
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
 
     def __enter__(self) -> "Memory":
@@ -24,11 +24,11 @@ class Memory:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._watcher.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.5):
+        while not self._stopped.wait(0.5):
             for process, name in workers():
                 with suppress(psutil.Error, OSError, StopIteration):
                     function = next(each for each in self._functions if name.endswith(f"-{each}"))

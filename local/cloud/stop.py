@@ -1,4 +1,4 @@
-"""``make stop`` and ``make reset``: end the local cloud's processes, and keep or delete its state."""
+"""``make stop`` and ``make reset``: stop the processes of the local cloud, and keep or delete its state."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ from local.settings import SCRATCH, STATE
 from model.settings import ROOT
 from tools.progress import step
 
-# The emulator writes its state when it ends, and with a large shop on a busy machine that takes its time.
-WRITES_SECONDS = 120
-# The others keep nothing; requests in flight get this long.
+# The emulator saves its state when it ends, which takes long for a large shop on a busy machine.
+SAVE_SECONDS = 120
+# The other processes save nothing: time for requests in flight.
 GRACE_SECONDS = 2
 KILL_SECONDS = 10
 
@@ -31,17 +31,17 @@ def stop() -> None:
     running = [process for process in ALL if process.running()]
     if not running:
         end((), 0)
-        console.print(f"Nothing was running.{_kept()}", soft_wrap=True)
+        console.print(f"No process was running.{_kept_state()}", soft_wrap=True)
         return
     front = [process for process in running if process is not EMULATOR]
     if front:
         with step(f"stopping {_names(front)}"):
             end(front, GRACE_SECONDS)
     if EMULATOR in running:
-        with step(f"stopping {_names([EMULATOR])}, which writes its state"):
-            end([EMULATOR], WRITES_SECONDS)
+        with step(f"stopping {_names([EMULATOR])}, which saves its state"):
+            end([EMULATOR], SAVE_SECONDS)
     shutil.rmtree(SCRATCH, ignore_errors=True)
-    console.print(f"Stopped.{_kept()}", soft_wrap=True)
+    console.print(f"Stopped.{_kept_state()}", soft_wrap=True)
 
 
 @click.command()
@@ -53,40 +53,43 @@ def reset() -> None:
             end(running, 0)
     end((), 0)
     if not STATE.exists():
-        console.print(f"No state to delete ({_shown(STATE)}).", soft_wrap=True)
+        console.print(f"No state to delete ({_relative(STATE)}).", soft_wrap=True)
         return
     count, size = _size(STATE)
-    with step(f"deleting {_shown(STATE)}: {count:,} files, {size / 1e6:,.0f} MB"):
+    with step(f"deleting {_relative(STATE)}: {count:,} files, {size / 1e6:,.0f} MB"):
         shutil.rmtree(STATE)
     console.print("The local cloud is empty. Start it with: make start")
 
 
 def end(processes: Iterable[Process], seconds: float) -> None:
-    """Ask processes to end, all at once; those that have not within ``seconds`` are killed, with what they started."""
-    running = {process: found for process in processes if (found := process.running())}
-    family = [child for parent in running.values() for child in _children(parent)]
+    """Terminate processes at the same time, and kill those that run after ``seconds``, with their children.
+
+    With 0 seconds all are killed at once.
+    """
+    running = {process: system for process in processes if (system := process.running())}
+    children = [child for parent in running.values() for child in _children(parent)]
     for each in running.values() if seconds else ():
         with suppress(psutil.NoSuchProcess):
             each.terminate()
     wait(running.values(), seconds)
-    rest = [*running.values(), *family, *orphans()]
-    for each in rest:
+    remaining = [*running.values(), *children, *orphans()]
+    for each in remaining:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    wait(rest, KILL_SECONDS)
+    wait(remaining, KILL_SECONDS)
     for process in running:
         process.pid_file.unlink(missing_ok=True)
 
 
 def wait(processes: Iterable[psutil.Process], seconds: float) -> None:
-    """Wait until processes have ended, at most so long. One that only its parent has not noticed yet has ended, too."""
+    """Wait until processes have ended, at most ``seconds``."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(map(lives, processes)):
+    while time.monotonic() < deadline and any(map(is_running, processes)):
         time.sleep(0.02)
 
 
 def orphans() -> list[psutil.Process]:
-    """Processes of functions that an emulator which was killed has left behind: they run from the folder of scratch files."""
+    """Processes of functions that a killed emulator left behind. They run files below ``SCRATCH``."""
     return [
         process
         for process in psutil.process_iter(["cmdline"])
@@ -94,8 +97,8 @@ def orphans() -> list[psutil.Process]:
     ]
 
 
-def lives(process: psutil.Process) -> bool:
-    """Does it run? One that has ended and that its parent has not noticed yet does not."""
+def is_running(process: psutil.Process) -> bool:
+    """True if the process runs. A zombie, which its parent has not waited for, does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -112,12 +115,12 @@ def _names(processes: Iterable[Process]) -> str:
     return ", ".join(f"{process.name} ({process.pid()})" for process in processes)
 
 
-def _kept() -> str:
+def _kept_state() -> str:
     count, size = _size(STATE)
-    return f" The state is kept in {_shown(STATE)} ({size / 1e6:,.0f} MB); make reset deletes it." if count else ""
+    return f" The state is kept in {_relative(STATE)} ({size / 1e6:,.0f} MB); make reset deletes it." if count else ""
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
@@ -128,7 +131,7 @@ def _size(folder: Path) -> tuple[int, int]:
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file below a folder; those that go away meanwhile are left out."""
+    """The files below a folder, without those deleted in the meantime."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

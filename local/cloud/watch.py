@@ -1,8 +1,8 @@
-"""Every saved edit in the running shop within seconds: ``python -m local.cloud.watch``.
+"""``make watch``: deploys each saved edit into the running shop within seconds.
 
-Starts the shop if it does not run, then waits for changes of files. What a change affects is derived from the templates and
-from the imports of the local processes. Files are checked first; an error is printed with file, line and reason, and the shop
-keeps its last good version. Ctrl-C ends the watch; the shop goes on.
+Starts the shop if it does not run, then waits for changes of files. The effects of a change are derived from the templates
+and from the folders of the local processes. Files are checked first: an error is printed with file, line and reason, and the
+shop keeps its last good version. Ctrl-C ends the watch; the shop keeps running.
 """
 
 import os
@@ -27,11 +27,11 @@ from model import sources
 from model.settings import ROOT
 
 WATCHED = (*edits.FOLDERS, *edits.FILES)
-# The folders of code that this process runs itself.
+# The folders whose code this process runs.
 OWN = [ROOT / folder for folder in ("local", "model", "packages", "tools")]
-# Milliseconds without another change until a change counts as complete: an editor writes a file in several steps.
+# Milliseconds without a further change after which an edit is complete: editors write a file in several steps.
 QUIET = 60
-# Milliseconds after which files are looked at even if the system reported no change: one may be from before it began to.
+# Milliseconds between comparisons without a reported change: an edit may precede the start of the notifications.
 UNREPORTED = 2_000
 
 console = Console(highlight=False)
@@ -56,7 +56,7 @@ def main(once: bool) -> None:
 
 
 def _preload() -> None:
-    """What checks need and what takes them longest."""
+    """Load the libraries of the checks, which takes seconds."""
     handlers.importer(sources.templates())
     lint.preload()
 
@@ -74,7 +74,7 @@ def _changes() -> Iterator[object]:
 
 
 def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
-    """Deploy what differs from ``before``; the snapshot to compare with next, also after an error."""
+    """Deploy the differences to ``before``. Returns the next snapshot to compare with, also after an error."""
     started = time.monotonic()
     now = edits.snapshot()
     changed = edits.changed(before, now)
@@ -82,20 +82,20 @@ def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
         return before
     console.print(f"{time.strftime('%H:%M:%S')} {shown(changed)}", markup=False, soft_wrap=True)
     try:
-        what = ", ".join(_affected(changed)) or "nothing that runs"
-        console.print(f"  [green]ok[/] {what} [dim]{time.monotonic() - started:.1f} s[/]", soft_wrap=True)
+        names = ", ".join(_affected(changed)) or "no stack or process changed"
+        console.print(f"  [green]ok[/] {names} [dim]{time.monotonic() - started:.1f} s[/]", soft_wrap=True)
     except FAILURES as failure:
         console.print(str(failure), style="red", markup=False, soft_wrap=True)
         console.print("  [red]not deployed[/]: the shop keeps its last good version.")
     with suppress(Rejected):  # printed already
         if any(file.is_relative_to(room) for room in OWN for file in changed):
-            console.print("  [dim]starting the watch again: its own code has changed[/]")
+            console.print("  [dim]restarting the watch: its own code has changed[/]")
             os.execv(sys.executable, [sys.executable, "-m", "local.cloud.watch"])
     return now
 
 
 def _affected(changed: set[Path]) -> list[str]:
-    """Bring in ``changed`` files; the names of what they affect."""
+    """Deploy ``changed`` files. Returns the names of the affected stacks and processes."""
     try:
         return edits.bring_in(changed, lambda stack: console.print(f"  [dim]updating {stack}[/]"))
     except NeedsBuild as reason:

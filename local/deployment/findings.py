@@ -1,4 +1,4 @@
-"""What is wrong with edited files, by file and line."""
+"""Errors in edited files, by file and line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from model.settings import ROOT
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What is wrong at ``line`` of ``file``; line 0 if it is about all of the file."""
+    """An error at ``line`` of ``file``; line 0 if it concerns the whole file."""
 
     file: Path
     line: int
@@ -24,7 +24,7 @@ class Finding:
 
 
 class Rejected(Exception):
-    """Edited files have errors; the message lists them, one a line."""
+    """Edited files have errors. The message lists them, one per line."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = sorted(set(findings))
@@ -32,16 +32,16 @@ class Rejected(Exception):
 
 
 def line_of(file: Path, path: Iterable[Any]) -> int:
-    """The line of what is at ``path`` in a JSON or YAML file; of the nearest that can be found."""
+    """The line of the value at ``path`` in a JSON or YAML file; of its nearest existing ancestor if there is no such value."""
     node, line = yaml.compose(file.read_text(), yaml.CSafeLoader), 1
     for step in path:
         if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(step)]
+            entries = [(key, value) for key, value in node.value if key.value == str(step)]
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            found = [(node.value[step], node.value[step])]
+            entries = [(node.value[step], node.value[step])]
         else:
-            found = []
-        if not found:
+            entries = []
+        if not entries:
             break
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
+        line, node = entries[0][0].start_mark.line + 1, entries[0][1]
     return line

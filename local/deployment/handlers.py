@@ -1,5 +1,4 @@
-"""Whether the handlers of functions can be imported, by the functions' own interpreter, with the layer and the environment
-that their template gives them."""
+"""Checks that handlers can be imported by the interpreter of functions, with the layer and environment of their template."""
 
 import ast
 import json
@@ -19,12 +18,12 @@ from model.templates import Piece
 
 _IMPORTER = Path(__file__).with_name("import_handlers.py")
 _LIBRARIES = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
-# What Powertools imports when a handler makes its tracer.
+# Powertools imports these when a handler creates its tracer.
 _TRACING = ("aws_xray_sdk.core",)
 
 
 class Importer:
-    """A process of ``import_handlers``. It is ready after the first answer, and ends with this process."""
+    """A process of ``import_handlers``. It is ready after its first response, and ends with this process."""
 
     def __init__(self, paths: list[str]) -> None:
         self._lock = threading.Lock()
@@ -44,17 +43,17 @@ class Importer:
         )
 
     def findings(self, functions: list[dict[str, Any]], uses: list[dict[str, Any]]) -> Iterator[Finding]:
-        """What cannot be imported. Raises ``RuntimeError`` if the process ended."""
+        """Handlers and names that cannot be imported. Raises ``RuntimeError`` if the process ended."""
         assert self._process.stdin
         assert self._process.stdout
         with self._lock:
             print(json.dumps({"functions": functions, "uses": uses}), file=self._process.stdin, flush=True)
-            answer = self._process.stdout.readline()
-        if not answer:
+            response = self._process.stdout.readline()
+        if not response:
             self._errors.seek(0)
             raise RuntimeError(self._errors.read())
-        for found in json.loads(answer):
-            yield Finding(Path(found["file"]), found["line"], found["reason"])
+        for error in json.loads(response):
+            yield Finding(Path(error["file"]), error["line"], error["reason"])
 
     def close(self) -> None:
         self._process.kill()
@@ -67,7 +66,7 @@ _importers_lock = threading.Lock()
 
 
 def forget() -> None:
-    """Import libraries anew when they are needed next: layers were built."""
+    """End the importers, so that the next check imports the libraries of newly built layers."""
     with _importers_lock:
         for each in _importers.values():
             each.close()
@@ -75,12 +74,12 @@ def forget() -> None:
 
 
 def layers(templates: Mapping[Path, Template]) -> list[Path]:
-    """The folders that layers are built of."""
+    """The source folders of layers."""
     return [each.path for template in templates.values() for each in template.references if each.kind == LAYER]
 
 
 def importer(templates: Mapping[Path, Template]) -> Importer:
-    """The importer for the shop's layers; it begins to import libraries now if it did not before."""
+    """The importer for the shop's layers. A new one starts to import libraries now."""
     sources = [source for layer in layers(templates) for source, _ in copied(layer)]
     paths = tuple(str(source.parent) for source in sources if (source / "__init__.py").exists())
     with _importers_lock:
@@ -92,24 +91,24 @@ def importer(templates: Mapping[Path, Template]) -> Importer:
 def check(
     templates: Mapping[Path, Template], changed: Iterable[Template], shared: Iterable[Path] = ()
 ) -> Iterator[Finding]:
-    """Import the handlers of ``changed`` templates; look for what functions import from ``shared`` files of layers."""
+    """Import the handlers of ``changed`` templates and what functions import from ``shared`` files of layers."""
     functions = [
-        {"file": str(template.path), "line": line_of(template.path, ["Resources", name]), "name": name, **found}
+        {"file": str(template.path), "line": line_of(template.path, ["Resources", name]), "name": name, **function}
         for template in changed
-        for name, found in _functions(template)
+        for name, function in _functions(template)
     ]
     yield from importer(templates).findings(functions, _uses(templates, shared))
 
 
 def _uses(templates: Mapping[Path, Template], shared: Iterable[Path]) -> list[dict[str, Any]]:
-    """What handlers import from the ``shared`` modules of a layer: [{"file", "line", "module", "names", "environment"}]."""
+    """Imports from the ``shared`` modules of a layer: [{"file", "line", "module", "names", "environment"}]."""
     modules = {_module(file): file for file in shared if file.exists()}
     if not modules:
         return []
     environment: dict[str, str] = {}
     for template in templates.values():
-        for _, found in _functions(template):
-            environment |= found["environment"]
+        for _, function in _functions(template):
+            environment |= function["environment"]
     uses = [{"file": str(file), "line": 0, "module": name, "names": []} for name, file in modules.items()]
     code = {each.path for template in templates.values() for each in template.references if each.path.is_dir()}
     for file in (file for folder in code for file in below(folder) if file.suffix == ".py" and file not in shared):
@@ -129,7 +128,7 @@ def _imported(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _module(file: Path) -> str:
-    """The dotted name of a file within packages."""
+    """The dotted name of a module."""
     parts = [] if file.stem == "__init__" else [file.stem]
     folder = file.parent
     while (folder / "__init__.py").exists():
@@ -138,7 +137,7 @@ def _module(file: Path) -> str:
 
 
 def resolved(template: Template) -> Piece:
-    """Resolves intrinsics in the template; its resources as written are enough for that."""
+    """A reader that resolves intrinsics in the template as written, without the transform."""
     piece = Piece(template.path.stem, template.document)
     piece.__dict__["_template"] = template.document
     return piece

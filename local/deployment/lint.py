@@ -1,6 +1,6 @@
-"""Errors that cfn-lint finds, in this process: loading its rules takes longer than applying them, so they are kept.
+"""Runs cfn-lint in this process and keeps its rules, because loading them takes longer than applying them.
 
-Only rules whose findings are errors run; ``make lint`` runs all.
+Only rules for errors run; ``make lint`` runs all.
 """
 
 import threading
@@ -11,26 +11,26 @@ from typing import Any
 
 from local.deployment.findings import Finding
 
-# For imports, too: cfn-lint's modules import each other in circles, so two threads that begin at two of them both fail.
+# Also held for imports: cfn-lint's modules have import cycles, so two threads that import different modules both fail.
 _one_at_a_time = threading.Lock()
 
 
 @cache
 def _runner() -> Any:
-    from cfnlint.config import ConfigMixIn  # late, as it takes a second
+    from cfnlint.config import ConfigMixIn  # here because the import takes a second
     from cfnlint.runner import Runner
 
     return Runner(ConfigMixIn(regions=["eu-central-1"], ignore_checks=["W", "I"]))
 
 
 def preload() -> None:
-    """Load the rules, if they are not."""
+    """Load the rules unless they are loaded."""
     with _one_at_a_time:
         _runner()
 
 
 def errors(template: str) -> list[Any]:
-    """What is wrong with the text of a template: cfn-lint's matches."""
+    """cfn-lint's matches for the text of a template."""
     with _one_at_a_time:
         from cfnlint.decode.decode import decode_str
 
@@ -39,7 +39,7 @@ def errors(template: str) -> list[Any]:
 
 
 def template(file: Path) -> Iterator[Finding]:
-    """What is wrong with the template in ``file``."""
+    """Errors in the template ``file``."""
     with _one_at_a_time:
         from cfnlint.runner.template.runner import run_template_by_file_path
 

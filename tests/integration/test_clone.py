@@ -27,7 +27,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with other_cloud(tmp_path_factory.mktemp("deployed")) as cloud:
         cloud.save()
         cloud.run(ROOT, "tools.cli", "start")
-        cloud.run(ROOT, "local.cloud.clone", "settle")
+        cloud.run(ROOT, "local.cloud.clone", "stop-idle")
         yield cloud.state
 
 

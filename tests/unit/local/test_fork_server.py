@@ -14,7 +14,7 @@ import psutil
 import pytest
 from ministack.core import lambda_runtime
 
-from local.cloud.stop import lives
+from local.cloud.stop import is_running
 from local.emulator.function_workers.fork_server import ForkServer, WorkerStarter
 from model.settings import ROOT
 from tools.client import eventually
@@ -49,7 +49,7 @@ def script(tmp_path: Path) -> Path:
 
 def ended(pid: int) -> bool:
     try:
-        return not lives(psutil.Process(pid))
+        return not is_running(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return True
 

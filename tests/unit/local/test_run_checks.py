@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.cloud.stop import lives
+from local.cloud.stop import is_running
 from tests import checks, run
 from tests.checks import Check
 from tests.run import Interrupted, Result, Runner, summarise
@@ -100,7 +100,7 @@ def test_stopping_ends_what_runs_with_its_children(logs: Path):
     runner.stop()
     thread.join(30)
     assert raised
-    eventually(lambda: not lives(child))
+    eventually(lambda: not is_running(child))
     with pytest.raises(Interrupted):
         runner.check(shell("late", "true"))
 

@@ -41,7 +41,7 @@ ROWS: dict[str, Row] = {
     "help": Row(why="prints the Makefile"),
     "start": Row("start", SEED, None, STARTS_IT),
     "watch": Row("watch", SEED, None, STARTS_IT),
-    "stop": Row("stop", SEED, ({}, 0, "Nothing was running")),
+    "stop": Row("stop", SEED, ({}, 0, "No process was running")),
     "reset": Row("reset", SEED, ({}, 0, "No state to delete")),
     "env": Row(why="prints settings, whether the shop runs or not"),
     "demo": Row("demo", SEED, ({}, 1, START)),

@@ -181,13 +181,13 @@ EDITS = (
     Edit(
         "template: function",
         "templates/basket.yaml",
-        replaced("Description: The whole basket.", "Description: The whole basket, {mark}."),
+        replaced("Description: Returns a basket.", "Description: Returns a basket, {mark}."),
         api("lambda", "get_function_configuration", FunctionName=FUNCTION),
     ),
     Edit(
         "template: environment",
         "templates/partners.yaml",
-        replaced("STAGE: !Ref Stage", 'STAGE: !Ref Stage\n        EDITED: "{mark}"'),
+        replaced("STAGE: !Ref Stage", 'STAGE: !Ref Stage, EDITED: "{mark}"'),
         api("lambda", "list_functions"),
     ),
     Edit(

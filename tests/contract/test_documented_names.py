@@ -60,7 +60,8 @@ def test_python_versions_are_those_of_the_functions_and_of_the_tools():
 
 def test_local_urls_have_the_default_port():
     (port,) = re.findall(r'"SETPIECES_FRONT_DOOR_PORT", "(\d+)"', (ROOT / "local" / "settings.py").read_text())
-    for page in PAGES:
+    # The gateway package runs against any endpoint.
+    for page in set(PAGES) - set((ROOT / "packages").rglob("*.md")):
         assert set(re.findall(r"127\.0\.0\.1:(\d+)", page.read_text())) <= {port}, page
 
 

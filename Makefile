@@ -146,8 +146,11 @@ image: $(VENV) ## Build the storefront's image and push it; needs Docker and AWS
 	@$(RUN) tools.cli image --env "$(ENV)"
 
 ##@ Maintain
-.PHONY: install generate lock
+.PHONY: install piece generate lock
 install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
+piece: $(VENV) ## Make a new service: template, API, code, tests, page ## NAME=coupons [ITEM=coupon]
+	@$(RUN) tools.cli piece
+	@$(RUN) tools.cli generate
 generate: $(VENV) ## Write all generated documents: docs/api, diagrams, tables, data of the live map
 	@$(RUN) tools.cli generate
 lock: ## Pin the requirements again, with the hashes of their files

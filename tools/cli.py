@@ -49,6 +49,7 @@ COMMANDS = {
     "preflight": "tools.preflight.command:main",
     "deploy": "tools.deploy:main",
     "smoke": "tools.smoke:main",
+    "piece": "tools.piece.command:main",
     "destroy": "tools.destroy:main",
 }
 

@@ -83,11 +83,9 @@ def _link(text: str, names: Names) -> str:
 def _add_outages(text: str, names: Names) -> str:
     """The alarms of the API, in the two outages of APIs: errors and latency."""
     for alarm in ("5xx", "latency"):
-        rows = re.compile(
-            rf"(?m)(^      (?:#.*|\w+ Api: \[.*\])\n)*^      Basket Api: \[basket-{alarm}\]\n(^      (?:#.*|\w+ Api: .*)\n)*"
-        )
-        last = f"      {names['Service']} Api: [{names['service']}-{alarm}]\n"
-        text = rows.sub(lambda match, last=last: match[0] + last, text)
+        row = f"      {names['Service']} Api: [{names['service']}-{alarm}]\n"
+        anchor = f"      Basket Api: [basket-{alarm}]\n"
+        text = text.replace(anchor, anchor + row)
     return text
 
 

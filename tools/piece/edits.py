@@ -105,9 +105,8 @@ def _add_condition(text: str, names: Names) -> str:
 
 
 def _add_newer_version_test(text: str, names: Names) -> str:
-    """The unit test that reads an item of a newer version."""
-    entry = (
-        f'    "{names["service"]}/test_{names["package"]}_functions.py": '
-        '["test_members_of_a_newer_version_are_not_shown"],\n'
-    )
+    """The unit tests that read items of a newer version."""
+    tests = ("test_a_repeated_request_returns_what_the_first_created", "test_members_of_a_newer_version_are_not_shown")
+    lines = "".join(f'        "{test}",\n' for test in tests)
+    entry = f'    "{names["service"]}/test_{names["package"]}_functions.py": [\n{lines}    ],\n'
     return re.sub(r"(?m)^TESTS: dict\[str, list\[str\]\] = \{\n", lambda start: start[0] + entry, text)

@@ -74,7 +74,9 @@ def check_name(service: str, item: str) -> None:
                 f"at most {MAX_NAME_LENGTH} characters. For example: make piece NAME=gift-cards"
             )
     package = service.replace("-", "_")
-    if service in pieces() or keyword.iskeyword(package) or find_spec(package):
+    module = find_spec(package)
+    # A folder without code, such as the caches of a service that was removed, has no origin.
+    if service in pieces() or keyword.iskeyword(package) or (module and module.origin):
         raise CommandFailed(f"{service!r} is the name of a service or of a Python module. Choose another one.")
 
 

@@ -67,7 +67,7 @@ def _render(text: str, names: dict[str, str]) -> str:
 
 def check_name(service: str, item: str) -> None:
     """Raises ``CommandFailed`` for a name that no new service can have."""
-    for name in filter(None, (service, item)):
+    for name in (service, *([item] if item else [])):
         if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
             raise CommandFailed(
                 f"{name!r} is no name of a service: use lower-case words with - between them, "

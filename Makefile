@@ -75,7 +75,7 @@ parity: $(VENV) ## List the differences between the local cloud and AWS
 	@$(RUN) tools.cli parity
 
 ##@ Check
-.PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-integration test-abuse test-deployed test-browser test-resilience chromium
+.PHONY: iam-report iam-mutation condition-mutation torture test lint format test-unit test-interleavings test-templates test-contract test-second-opinion test-packages test-integration test-abuse test-deployed test-browser test-resilience chromium
 # Passes PYTEST to the runner in the environment, to keep its quotes.
 test: .venv/.installed ## Run all checks, on separate shops ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
@@ -93,6 +93,8 @@ test-contract: $(VENV) ## OpenAPI documents and event schemas
 	@$(RUN) pytest tests/contract
 test-second-opinion: $(VENV) ## Comparison with independent implementations; needs Java 17 and Node.js
 	@$(RUN) pytest tests/second_opinion
+test-packages: $(VENV) ## The packages as a stranger installs them, in clean environments; needs PyPI
+	@$(RUN) pytest tests/packages
 test-integration: start ## All flows over HTTP against the running shop
 	@$(RUN) pytest tests/integration
 test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]

@@ -74,6 +74,8 @@ CHECKS = (
     pytest("contract", "tests/contract", needs=(SAM,)),
     # Needs Java 17 and Node.js; what it installs is below .local.
     pytest("second-opinion", "tests/second_opinion"),
+    # Installs from PyPI.
+    pytest("packages", "tests/packages"),
 )
 SHOP_KINDS = ("integration", "abuse", "browser", "resilience")
 IAM_REPORT = "iam-report"

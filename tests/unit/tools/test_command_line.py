@@ -68,6 +68,7 @@ ROWS: dict[str, Row] = {
     "test-templates": Row(why=TOOL),
     "test-contract": Row(why=TOOL),
     "test-second-opinion": Row(why=TOOL),
+    "test-packages": Row(why=TOOL),
     "test-integration": Row("start", SEED, None, STARTS_IT),
     "test-abuse": Row("start", SEED, None, STARTS_IT),
     "test-browser": Row("start", SEED, None, STARTS_IT),

@@ -70,7 +70,7 @@ def bring_in(changed: set[Path], progress: Progress) -> list[str]:
     """
     plan = pending()
     if update.needs_build(plan):
-        raise NeedsBuild(f"built anew: {update.shown(plan.changed)}")
+        raise NeedsBuild(f"built anew: {update.summary(plan.changed)}")
     deployed = {ROOT / name for name in plan.now} | plan.changed
     names = deploy_pending(plan, progress)
     return names + restart_changed() if changed - deployed or not STOREFRONT.pid() else names

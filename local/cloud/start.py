@@ -87,7 +87,7 @@ def _start_shop() -> None:
         _deploy(changes)
         fresh = True
     elif changes.changed:
-        with step(f"updating {', '.join(changes.names)}: {update.shown(changes.changed)}"):
+        with step(f"updating {', '.join(changes.names)}: {update.summary(changes.changed)}"):
             edits.deploy_pending(changes, lambda _: None)
     if fresh:
         with step("publishing URLs, seeding counters, products, customers and redirects"):

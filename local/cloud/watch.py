@@ -22,7 +22,7 @@ from local.cloud.start import FAILURES, start_shop
 from local.deployment import handlers, lint
 from local.deployment.findings import Rejected
 from local.deployment.package import NeedsBuild
-from local.deployment.update import shown
+from local.deployment.update import summary
 from model import sources
 from model.settings import ROOT
 
@@ -80,7 +80,7 @@ def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
     changed = edits.changed(before, now)
     if not changed:
         return before
-    console.print(f"{time.strftime('%H:%M:%S')} {shown(changed)}", markup=False, soft_wrap=True)
+    console.print(f"{time.strftime('%H:%M:%S')} {summary(changed)}", markup=False, soft_wrap=True)
     try:
         names = ", ".join(_affected(changed)) or "no stack or process changed"
         console.print(f"  [green]ok[/] {names} [dim]{time.monotonic() - started:.1f} s[/]", soft_wrap=True)

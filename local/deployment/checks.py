@@ -1,12 +1,12 @@
-"""Checks of edited files before they are deployed: each finding says file, line and reason.
+"""Checks edited files before they are deployed. Each finding has a file, a line and a reason.
 
-handlers        imported by the functions' own interpreter, with their folder, the layer and the template's environment
+handlers        import by the interpreter of functions, with their folder, the layer and the template's environment
 templates       cfn-lint: unknown resource types and properties, references, policies
 API documents   YAML, OpenAPI, JSON schemas, mapping templates by the gateway's parser
 state machines  JSON and the Amazon States Language schema of cfn-lint
-schemas         JSON and the JSON Schema that they name
-storefront      imported; Jinja templates parsed
-local           imported
+schemas         JSON and their JSON Schema dialect
+storefront      import; Jinja templates parse
+local           import
 """
 
 import json
@@ -71,7 +71,7 @@ def _sources(stacks: Iterable[Template], changed: set[Path]) -> list[Callable[[]
 
 def _run(checks: Iterable[Callable[[], Iterable[Finding]]]) -> None:
     with ThreadPoolExecutor(max_workers=2) as pool:
-        findings = [finding for found in pool.map(lambda each: list(each()), checks) for finding in found]
+        findings = [finding for results in pool.map(lambda each: list(each()), checks) for finding in results]
     if findings:
         raise Rejected(findings)
 
@@ -81,7 +81,7 @@ def _is_code_of(file: Path, folder: Path) -> bool:
 
 
 def check_file(file: Path) -> Iterator[Finding]:
-    """What one file shows by itself, by its kind."""
+    """Errors in one file by itself, by its kind."""
     if file.suffix == ".py":
         yield from _python(file)
     elif file.suffix == ".json":
@@ -136,10 +136,10 @@ def _schema(file: Path, document: Any) -> Iterator[Finding]:
 
 
 def references(template: Template) -> Iterator[Finding]:
-    """Files and folders that the template names and that do not exist."""
+    """References of the template to files and folders that do not exist."""
     for each in template.references:
         if not each.path.exists():
-            reason = f"{each.resource}: there is no {each.holder[each.key]}"
+            reason = f"{each.resource}: {each.holder[each.key]} does not exist"
             yield Finding(template.path, line_of(template.path, ["Resources", each.resource]), reason)
 
 
@@ -153,7 +153,7 @@ def _machines(template: Template, changed: set[Path]) -> Iterator[Finding]:
 
 
 def _state_machine(file: Path, name: str, template: Template) -> Iterator[Finding]:
-    """By cfn-lint, as the definition of a state machine in a template of its own."""
+    """Lint the definition with cfn-lint, in a template of its own."""
     substitutions = template.document["Resources"][name]["Properties"].get("DefinitionSubstitutions", {})
     text = file.read_text()
     for unknown in sorted(set(_SUBSTITUTED.findall(text)) - substitutions.keys()):
@@ -172,7 +172,7 @@ def _state_machine(file: Path, name: str, template: Template) -> Iterator[Findin
 
 
 def _transitions(file: Path, machine: Any, path: list[Any]) -> Iterator[Finding]:
-    """States that are named and do not exist, also within ``Map`` and ``Parallel``."""
+    """Transitions to states that do not exist, also within ``Map`` and ``Parallel``."""
     states = machine.get("States", {}) if isinstance(machine, dict) else {}
     for at, target in _targets(machine, path):
         if target not in states:
@@ -191,8 +191,8 @@ def _targets(machine: Any, path: list[Any]) -> Iterator[tuple[list[Any], str]]:
             here = [*path, "States", name]
             yield from (([*here, key], state[key]) for key in ("Next", "Default") if key in state)
             for key in ("Catch", "Choices"):
-                found = enumerate(state.get(key, []))
-                yield from (([*here, key, number], each["Next"]) for number, each in found if "Next" in each)
+                rules = enumerate(state.get(key, []))
+                yield from (([*here, key, number], rule["Next"]) for number, rule in rules if "Next" in rule)
 
 
 def _api(file: Path) -> Iterator[Finding]:
@@ -245,16 +245,16 @@ def _jinja(file: Path) -> Iterator[Finding]:
 
 
 def importable(module: str, folder: Path = ROOT) -> None:
-    """Import ``module`` as a process of its own would. Raises ``Rejected`` with the line that failed."""
+    """Import ``module`` in a new process. Raises ``Rejected`` with the failing line."""
     program = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module}"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, env=dict(os.environ)
     )
-    if done.returncode:
-        frames = re.findall(r'File "([^"]+)", line (\d+)', done.stderr)
+    if process.returncode:
+        frames = re.findall(r'File "([^"]+)", line (\d+)', process.stderr)
         ours = [(Path(file), int(line)) for file, line in frames if file.startswith(str(ROOT)) and ".venv" not in file]
         file, line = ours[-1] if ours else (folder / module.replace(".", "/"), 0)
-        raise Rejected([Finding(file, line, done.stderr.strip().splitlines()[-1])])
+        raise Rejected([Finding(file, line, process.stderr.strip().splitlines()[-1])])
 
 
 def pages() -> None:

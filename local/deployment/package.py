@@ -1,8 +1,8 @@
-"""Packages templates as ``sam build`` and ``sam package`` do, only those that changed, in this process.
+"""Packages changed templates as ``sam build`` and ``sam package`` do, in this process.
 
-What a template refers to is uploaded under the digest of its content. Templates become JSON: CloudFormation takes both.
-Layers are not installed again: what the layer's Makefile copies replaces what it copied when ``sam build`` made it; a layer
-whose requirements changed needs ``sam build``.
+Files that a template refers to are uploaded under the digest of their content. Templates become JSON, which CloudFormation
+accepts, too. The requirements of a layer are not installed again: the files that its Makefile copies replace those in the
+layer that ``sam build`` built. Changed requirements need ``sam build``.
 """
 
 import copy
@@ -17,7 +17,7 @@ from typing import Any
 from local.settings import STATE
 from model.sources import INCLUDE, LAYER, Reference, Template, below, copied, load, references
 
-# The layer as ``sam build`` left it.
+# The output folder of ``sam build``.
 BUILT = STATE / "build" / "shop"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -25,11 +25,11 @@ Upload = Callable[[str, bytes], str]
 
 
 class NeedsBuild(Exception):
-    """Only ``sam build`` can make what changed."""
+    """The changes need ``sam build``."""
 
 
 def uploader(s3: Any, bucket: str) -> Upload:
-    """Stores content under its digest, once; returns the name in the bucket."""
+    """A function that stores content under its digest, once, and returns the key in the bucket."""
     known: set[str] = set()
 
     def upload(suffix: str, content: bytes) -> str:
@@ -45,7 +45,7 @@ def uploader(s3: Any, bucket: str) -> Upload:
 def package(
     template: Template, deployed: Mapping[str, Any], changed: set[Path], location: Callable[[Reference], str]
 ) -> dict[str, Any]:
-    """``template`` with every local path replaced: by ``location``, or as ``deployed`` has it if its files did not change."""
+    """``template`` with each local path replaced by ``location``, or by the deployed value if its files did not change."""
     document = copy.deepcopy(template.document)
     before = _values(template, deployed)
     for each in references(template.path, document):
@@ -64,18 +64,18 @@ def _identity(reference: Reference) -> tuple[str, str, str]:
 
 
 def _values(template: Template, deployed: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
-    """What ``deployed``, a packaged template, has for the references of ``template``; it has them at the same places."""
-    found = {}
+    """The values that ``deployed``, a packaged template, has in place of the references of ``template``."""
+    values = {}
     for each in template.references:
         if each.kind != INCLUDE:
             properties = deployed.get("Resources", {}).get(each.resource, {}).get("Properties", {})
             if isinstance(properties.get(each.key), str):
-                found[_identity(each)] = properties[each.key]
-    return found
+                values[_identity(each)] = properties[each.key]
+    return values
 
 
 def artifact(reference: Reference, bucket: str, upload: Upload) -> str:
-    """Uploads what ``reference`` names; its address. Raises ``NeedsBuild``."""
+    """Upload the file or folder of ``reference``. Returns its S3 URI. Raises ``NeedsBuild``."""
     match reference.kind:
         case kind if kind == LAYER:
             content = layer(reference)
@@ -91,10 +91,10 @@ def artifact(reference: Reference, bucket: str, upload: Upload) -> str:
 
 
 def layer(reference: Reference) -> bytes:
-    """The layer that was built last, with what its Makefile copies as it is now."""
+    """The archive of the last build of a layer, with the current files that its Makefile copies."""
     built = BUILT / "Foundation" / reference.resource
     if not built.is_dir():
-        raise NeedsBuild(f"{reference.resource} was never built")
+        raise NeedsBuild(f"{reference.resource} has not been built")
     sources = copied(reference.path)
     fresh = {str(Path(target) / file.relative_to(source)): file for source, target in sources for file in below(source)}
     names = {str(file.relative_to(built)): file for file in built.rglob("*") if file.is_file()}
@@ -103,7 +103,7 @@ def layer(reference: Reference) -> bytes:
 
 
 def zipped(files: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """An archive that is the same for the same content."""
+    """A zip archive; equal content gives equal bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compression, compresslevel=1) as archive:
         for name, data in files:

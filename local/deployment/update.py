@@ -1,8 +1,8 @@
-"""Bring edits into the running shop: only the stacks that changed files belong to, by one CloudFormation update.
+"""Updates the stacks of changed files in the running shop with one CloudFormation update.
 
-What is deployed is recorded file by file in ``deployed.json``. The root stack is updated as ``sam deploy`` would: templates
-that changed are packaged again, the others stay what the deployed root template names. A failed update is rolled back by
-CloudFormation and leaves the record as it was.
+``deployed.json`` records the digest of each deployed file. The root stack is updated as ``sam deploy`` does: changed
+templates are packaged again, the deployed root template names the others. CloudFormation rolls back a failed update, and the
+record stays.
 """
 
 import json
@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be deployed: ``changed`` files and the ``stacks`` (templates) they belong to; ``now`` is recorded after."""
+    """The ``changed`` files to deploy and their ``stacks`` (templates). ``now`` is the record after the deployment."""
 
     templates: Mapping[Path, Template]
     now: dict[str, str]
@@ -45,7 +45,7 @@ class Plan:
         return [template.path.stem for template in self.stacks]
 
     def changes_layer(self) -> bool:
-        """Does every function get another layer?"""
+        """True if all functions get a new version of a layer."""
         layers = [each for template in self.stacks for each in template.references if each.kind == LAYER]
         return any(
             file in set(each.files()) or file.is_relative_to(each.path) for each in layers for file in self.changed
@@ -54,29 +54,29 @@ class Plan:
 
 @cache
 def client(service: str) -> Any:
-    """An SDK client for the local cloud; making one takes longer than using it."""
+    """An SDK client for the local cloud. Cached because creating one takes longer than a call."""
     return session_for(STAGE).client(service)
 
 
 def recorded() -> dict[str, str] | None:
-    """The digests of what is deployed; None if nothing is."""
+    """{file: digest} of the deployed files; None if nothing is deployed."""
     return json.loads(RECORD.read_text()) if RECORD.exists() else None
 
 
 def record(now: dict[str, str]) -> None:
-    """Keep ``now`` as what is deployed."""
+    """Record ``now`` as deployed."""
     RECORD.write_text(json.dumps(now, indent=1))
 
 
 def plan(templates: Mapping[Path, Template], before: Mapping[str, str]) -> Plan:
-    """What the files say that ``before`` does not."""
+    """The changes of the files since ``before``."""
     now = digests(templates)
     changed = differences(before, now)
     return Plan(templates, now, changed, affected(templates, changed))
 
 
 def needs_build(changes: Plan) -> bool:
-    """Is it for ``sam build``? A layer's requirements are, and what is to be deployed with."""
+    """True if the changes need ``sam build``: a layer's requirements or Makefile, or ``samconfig.toml``."""
     layers = [
         each.path for template in changes.templates.values() for each in template.references if each.kind == LAYER
     ]
@@ -85,7 +85,7 @@ def needs_build(changes: Plan) -> bool:
 
 
 def update(changes: Plan, progress: Progress = lambda _: None) -> None:
-    """Deploy ``changes``. Raises ``DeployFailed``, ``NeedsBuild`` and ``yaml.YAMLError``; the shop then stays as it was."""
+    """Deploy ``changes``. Raises ``DeployFailed``, ``NeedsBuild`` and ``yaml.YAMLError``; the shop then keeps its version."""
     session, settings = session_for(STAGE), stage_settings(STAGE)
     cloudformation, s3, bucket = client("cloudformation"), client("s3"), settings["s3_bucket"]
     upload = uploader(s3, bucket)
@@ -111,7 +111,7 @@ def update(changes: Plan, progress: Progress = lambda _: None) -> None:
 
 
 def _packaged(changes: Plan, cloudformation: Any, s3: Any, bucket: str, upload: Callable[[str, bytes], str]) -> Any:
-    """The root template, with the templates that changed packaged and uploaded."""
+    """The root template, after the changed templates were packaged and uploaded."""
     root = _document(cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"])
     touched = {template.path for template in changes.stacks}
 
@@ -130,7 +130,7 @@ def _packaged(changes: Plan, cloudformation: Any, s3: Any, bucket: str, upload: 
 
 
 def _publish(name: str, document: Any, deployed: Any, changed: bool) -> None:
-    """Functions behind aliases get a new version for another ``Release``: only those of stacks that changed."""
+    """Set a new ``Release`` for a changed stack: it publishes new versions of functions with aliases."""
     parameters = document["Resources"][name]["Properties"].get("Parameters", {})
     if "Release" in parameters:
         before = deployed["Resources"].get(name, {}).get("Properties", {}).get("Parameters", {})
@@ -138,7 +138,7 @@ def _publish(name: str, document: Any, deployed: Any, changed: bool) -> None:
 
 
 def _deployed(root: Mapping[str, Any], resource: str, s3: Any, bucket: str) -> Any:
-    """The packaged template of a nested stack as it is deployed; nothing for one that is new."""
+    """The deployed packaged template of a nested stack; empty for a new stack."""
     address = root["Resources"].get(resource, {}).get("Properties", {}).get("Location")
     if not isinstance(address, str):
         return {}
@@ -155,29 +155,29 @@ def _current(cloudformation: Any, parameter: str) -> str:
 
 
 def _wait(cloudformation: Any, progress: Progress) -> str:
-    """The final status of the root stack; ``progress`` gets the name of each nested stack as it is updated."""
-    shown: set[str] = set()
+    """The final status of the root stack. ``progress`` is called with the name of each nested stack whose update begins."""
+    reported: set[str] = set()
     while True:
         status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
         if not status.endswith("IN_PROGRESS"):
             return str(status)
         for each in cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]:
             key = f"{each['LogicalResourceId']} {each.get('Timestamp')}"
-            if each["ResourceStatus"].endswith("IN_PROGRESS") and key not in shown:
-                shown.add(key)
+            if each["ResourceStatus"].endswith("IN_PROGRESS") and key not in reported:
+                reported.add(key)
                 progress(each["LogicalResourceId"])
         time.sleep(0.05)
 
 
 def deployable(cloudformation: Any) -> bool:
-    """Is there a whole shop that an update can start from?"""
+    """True if a complete shop is deployed, which an update can start from."""
     try:
         return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] in COMPLETE
     except ClientError:
         return False
 
 
-def shown(files: set[Path]) -> str:
-    """A few of ``files``, for people."""
+def summary(files: set[Path]) -> str:
+    """The first three of ``files`` and the number of the others, for output."""
     names = sorted(str(file.relative_to(ROOT)) for file in files)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

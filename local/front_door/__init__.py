@@ -1,1 +1,1 @@
-"""Every deployed API under one address on loopback, with the paths of the custom domain."""
+"""All deployed APIs at one address on loopback, with the paths of the custom domain."""

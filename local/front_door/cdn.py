@@ -1,4 +1,4 @@
-"""What no API of the front door answers goes to the CDN, as on the web: `https://<site>/...`."""
+"""Forwards requests for pages to the deployed CDN, which on AWS serves ``https://<site>/...``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from apigw_executor.ports import Answer, EndpointDown
 from apigw_executor.web_acl import Firewall
 from local.credentials import TOKEN_HEADER
 
-# Of one connection, and not of the message: RFC 9110, section 7.6.1.
+# Headers of a connection, not of the message: RFC 9110, section 7.6.1.
 HOP_BY_HOP = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"),
     "upgrade",
 }
-# Said anew for the message as the front door sends it.
+# Headers that the front door sets itself.
 OWN = {"content-length", "date", "server"}
-TIMEOUT = 35.0  # seconds; CloudFront gives up an origin after 30
+TIMEOUT = 35.0  # seconds; CloudFront's timeout for an origin is 30
 
 
 def distribution(resources: Iterable[Mapping[str, Any]], stage: str) -> str:
@@ -34,19 +34,19 @@ def distribution(resources: Iterable[Mapping[str, Any]], stage: str) -> str:
 
 
 def file_patterns(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The path patterns that the deployed CDN reads from its bucket, and not from the load balancer."""
-    found: list[str] = []
+    """The path patterns whose origin is a bucket of the deployed CDN, not the load balancer."""
+    patterns: list[str] = []
     for resource in resources:
         if resource.get("type") == "AWS::CloudFront::Distribution":
             config = resource["properties"]["DistributionConfig"]
             buckets = {origin["Id"] for origin in config["Origins"] if "S3OriginConfig" in origin}
             behaviors = config.get("CacheBehaviors") or ()
-            found += [each["PathPattern"] for each in behaviors if each["TargetOriginId"] in buckets]
-    return tuple(found)
+            patterns += [each["PathPattern"] for each in behaviors if each["TargetOriginId"] in buckets]
+    return tuple(patterns)
 
 
 def viewer_headers(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The headers that deployed functions of the CDN set to the viewer's address, read in their code: nothing runs it here."""
+    """The headers that deployed CloudFront functions set to the viewer's address, found in their code."""
     functions = (each["properties"] for each in resources if each.get("type") == "AWS::CloudFront::Function")
     return tuple(name for each in functions for name in _VIEWER_ADDRESS.findall(str(each["FunctionCode"])))
 
@@ -55,7 +55,7 @@ _VIEWER_ADDRESS = re.compile(r"request\.headers\['([a-z-]+)'\] = \{value: event\
 
 
 def refuse(deployment: Deployment, firewall: Firewall, request: Request) -> Response | None:
-    """The refusal of the web ACL of the load balancer, None if it lets the request through."""
+    """The response of the load balancer's web ACL to a blocked request; None if the request is allowed."""
     acl, path = deployment.balancer_acl, request.public_path
     if acl is None or any(fnmatchcase(path, pattern) for pattern in deployment.cdn_files):
         return None
@@ -66,9 +66,10 @@ def refuse(deployment: Deployment, firewall: Firewall, request: Request) -> Resp
 
 
 def fetch(endpoint: str, token: str, domain: str, method: str, target: str, headers: Pairs, body: bytes) -> Answer:
-    """The CDN's answer; `target` goes over the wire as it came, dot segments and escapes included. Raises EndpointDown.
+    """The response of the CDN. Raises ``EndpointDown``.
 
-    A client's request reaches the CDN over TLS, which ends here. The emulator serves its name to who has the ``token`` only.
+    ``target`` is sent unchanged, including dot segments and escapes. ``X-Forwarded-Proto`` is ``https``, because on AWS the
+    client uses TLS. The emulator serves the domain name only with the ``token``.
     """
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT)
@@ -86,8 +87,8 @@ def fetch(endpoint: str, token: str, domain: str, method: str, target: str, head
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body or None)
         response = connection.getresponse()
-        kept = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP | OWN]
-        return Answer(response.status, tuple(kept), response.read())
+        end_to_end = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP | OWN]
+        return Answer(response.status, tuple(end_to_end), response.read())
     except (OSError, http.client.HTTPException) as error:
         raise EndpointDown(f"{domain}: {error}") from None
     finally:

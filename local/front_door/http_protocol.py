@@ -1,7 +1,7 @@
-"""HTTP on the wire, as the front door takes it: bounded in size and time, and with one meaning only.
+"""The HTTP protocol of the front door: limits of size and time, and no ambiguous requests.
 
-What API Gateway, and the CDN before it, refuse before any API sees it is refused here; llhttp beneath has refused already what
-is not HTTP. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+Refuses what API Gateway and CloudFront refuse before a request reaches an API. The parser, llhttp, refuses invalid HTTP.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from local.request_guard import LOOPBACK_HOST
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: the request line and all header values.
 MAX_HEAD = 10_240  # bytes
-IDLE = 75  # seconds; longer than clients keep an idle connection, so that it is never closed under a request on its way
-# How long each part may take from its first byte on, in seconds; for a body of 10 MB that is still a slow line.
+IDLE = 75  # seconds; longer than clients keep idle connections, so that no request meets a closed one
+# Seconds for each part from its first byte on. A body of 10 MB in 20 seconds is a slow line.
 _SECONDS = {"nothing yet": IDLE, "idle": 10, "head": 10, "body": 20}
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.I)
 
 
 class Refused(Exception):
-    """The request is answered with this status, and the connection ends."""
+    """The response to the request is ``status``, and the connection closes."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
@@ -33,12 +33,12 @@ class Refused(Exception):
 
 
 class Wire(HttpToolsProtocol):
-    """One connection. `_part` is the part of a request that is being read, "" between requests."""
+    """One connection. ``_part`` is the part of a request that is being read, "" between requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._part = ""
-        self._size = 0  # of the head, as far as it has come
+        self._size = 0  # bytes of the head received so far
         self._refused: Refused | None = None
         self._awaited = "nothing yet"
         self._timer = self.loop.call_later(_SECONDS[self._awaited], self._late)
@@ -58,14 +58,14 @@ class Wire(HttpToolsProtocol):
                 self._refused = _too_large()
                 self.send_400_response("")
                 return
-        # A request that is complete at once, as almost every one is, needs no timer: uvicorn's takes over after the answer.
+        # A request that arrives in one piece, as most do, needs no timer: uvicorn's starts after the response.
         self._await(self._part or ("" if self._busy() else "idle"))
 
     def _busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     def _await(self, part: str) -> None:
-        """Gives what is awaited its time, once: more bytes of the same do not make it longer."""
+        """Start the timer of a part. Further bytes of the same part do not extend it."""
         if part != self._awaited:
             self._awaited = part
             self._timer.cancel()
@@ -73,11 +73,11 @@ class Wire(HttpToolsProtocol):
                 self._timer = self.loop.call_later(_SECONDS[part], self._late)
 
     def _late(self) -> None:
-        """What is awaited has not come."""
+        """The awaited part did not arrive in time."""
         if self.transport.is_closing():
             return
         if self.pipeline:
-            # It was not read because the answer before it takes its time, which is not the client's fault.
+            # The request was not read because the previous response is not complete, which the client did not cause.
             self._timer = self.loop.call_later(_SECONDS[self._awaited], self._late)
         elif self._part:
             self._refused = Refused(HTTPStatus.REQUEST_TIMEOUT, f"the {self._part} of the request did not arrive")
@@ -85,20 +85,20 @@ class Wire(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    # --- what the parser has found ---
+    # --- callbacks of the parser ---
 
     def on_message_begin(self) -> None:
         self._part, self._size = "head", 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What follows a body in chunks is no header: a session there would be one that nothing on the way has seen.
+        # Trailers after a chunked body are dropped: no proxy has checked a cookie there.
         if self._part == "head":
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         try:
-            self._judge()
+            self._check_head()
         except Refused as refused:
             self._refused = refused
             raise
@@ -109,8 +109,8 @@ class Wire(HttpToolsProtocol):
         self._part = ""
         super().on_message_complete()
 
-    def _judge(self) -> None:
-        """Refuses what API Gateway and the CDN refuse, and what two readers might read in two ways."""
+    def _check_head(self) -> None:
+        """Raise ``Refused`` for requests that API Gateway or CloudFront refuse, and for ambiguous ones."""
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
             raise _too_large()
         version = self.parser.get_http_version()
@@ -126,13 +126,13 @@ class Wire(HttpToolsProtocol):
         if codings and (codings != [b"chunked"] or version == "1.0"):
             raise Refused(HTTPStatus.BAD_REQUEST, "the only Transfer-Encoding is chunked, in HTTP/1.1")
 
-    # --- what it is answered with ---
+    # --- error responses ---
 
     def send_400_response(self, msg: str) -> None:
-        """The problem instead of an answer; only the end of the connection if an answer has begun, or one before is due."""
+        """Send the problem and close the connection; only close it if a response has begun or an earlier one is pending."""
         refused = self._refused or Refused(HTTPStatus.BAD_REQUEST, "this is not HTTP")
-        begun = self.cycle.response_started if self._part == "body" else self._busy()
-        if self.pipeline or begun:
+        response_begun = self.cycle.response_started if self._part == "body" else self._busy()
+        if self.pipeline or response_begun:
             self.transport.close()
             return
         problem: dict[str, Any] = {

@@ -33,7 +33,7 @@ def test_addresses_in_the_state_become_those_of_the_copy(source: Instance, targe
     assert (source.state / "state" / "sqs.json").read_text() == urls
 
 
-def test_secrets_stay_private_and_objects_as_they_are(source: Instance, target: Instance):
+def test_secrets_stay_private_and_objects_unchanged(source: Instance, target: Instance):
     secret, item = source.state / "samples.json", source.state / "s3" / "bucket" / "key"
     secret.write_text('{"endpoint": "http://127.0.0.1:20400"}')
     secret.chmod(0o600)
@@ -55,7 +55,7 @@ def test_process_files_and_temporary_files_are_not_copied(source: Instance, targ
     assert Instance.load(target.state) == target
 
 
-def test_ports_that_are_taken_are_not_free(monkeypatch: pytest.MonkeyPatch):
+def test_ports_in_use_are_not_free(monkeypatch: pytest.MonkeyPatch):
     (port,) = free_ports(1)
     monkeypatch.setattr("local.cloud.clone.FIRST_PORT", port)
     monkeypatch.setattr("local.cloud.clone.LAST_PORT", port + 1000)

@@ -12,7 +12,7 @@ import grimp
 import pytest
 
 from local.cloud import processes
-from local.cloud.processes import ALL, STOREFRONT, CannotStart, Process
+from local.cloud.processes import ALL, EMULATOR, FRONT_DOOR_PROCESS, STOREFRONT, CannotStart, Process
 from local.ports import answering
 from model.settings import ROOT
 
@@ -38,7 +38,7 @@ def server(port: int, module: str = "http.server") -> Process:
     return Process("front-door", module, arguments, port, ready, lambda: {"PATH": os.environ["PATH"]}, ())
 
 
-def test_a_second_start_is_harmless_and_stop_ends_every_process(state, port):
+def test_start_and_stop_are_idempotent(state, port):
     process = server(port)
     assert process.start() is True
     first = process.pid()
@@ -70,7 +70,7 @@ def test_a_recorded_id_of_another_program_is_ignored(state, port):
     assert process.stop() is False
 
 
-def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
+def test_start_replaces_a_process_of_another_version(state, port, monkeypatch):
     process = replace(server(port), folders=("local/storefront",))
     assert process.start() is True
     assert process.start() is False
@@ -81,7 +81,7 @@ def test_a_process_of_another_version_is_replaced(state, port, monkeypatch):
     assert process.stop() is True
 
 
-def test_another_configuration_replaces_the_process(state, port):
+def test_start_replaces_a_process_of_another_configuration(state, port):
     process = server(port)
     assert process.start() is True
     try:
@@ -89,6 +89,24 @@ def test_another_configuration_replaces_the_process(state, port):
         assert replace(process, configuration=lambda: "another token").start() is True
     finally:
         process.stop()
+
+
+def test_the_code_of_a_process_is_its_folder_and_the_rooms_below():
+    emulator = {str(file.relative_to(ROOT)) for file in EMULATOR.code()}
+    assert {
+        "local/emulator/server.py",
+        "local/emulator/firehose.py",
+        "local/emulator/function_workers/pool.py",
+        "local/settings.py",
+        "model/settings.py",
+    } <= emulator
+    front_door = {str(file.relative_to(ROOT)) for file in FRONT_DOOR_PROCESS.code()}
+    assert {
+        "local/front_door/cdn.py",
+        "local/front_door/http_protocol.py",
+        "packages/apigw-executor/src/apigw_executor/__init__.py",
+    } <= front_door
+    assert not any(name.startswith("local/emulator/") for name in front_door)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Published addresses lead to the front door."""
+"""Published addresses become those of the front door."""
 
 import boto3
 import pytest

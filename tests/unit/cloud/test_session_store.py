@@ -1,4 +1,4 @@
-"""The session store of the local cloud: as on AWS, only who has the token may use it."""
+"""The session store of the local cloud requires the token, as on AWS."""
 
 import socket
 import threading

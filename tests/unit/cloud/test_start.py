@@ -1,4 +1,4 @@
-"""A start that fails ends what it started, and nothing that ran before."""
+"""Failures of ``make start``."""
 
 import pytest
 
@@ -24,7 +24,7 @@ class FakeProcess:
 @pytest.mark.parametrize(
     "failure", [Rejected([Finding(ROOT / "templates" / "basket.yaml", 1, "why")]), KeyboardInterrupt()]
 )
-def test_only_earlier_processes_run_after_a_failed_start(monkeypatch, tmp_path, failure):
+def test_a_failed_start_stops_the_processes_that_it_started(monkeypatch, tmp_path, failure):
     emulator, front_door, storefront = (
         FakeProcess("emulator", 1),
         FakeProcess("front-door", None),

@@ -1,4 +1,4 @@
-"""New files in the unpacked folder of a layer are gone when the folder is unpacked again, also after a killed update."""
+"""Refreshed folders of layers, also those of a killed update."""
 
 from local.cloud import edits
 from local.deployment import layer
@@ -6,7 +6,7 @@ from local.deployment.update import Plan
 from model.sources import LAYER, Reference
 
 
-def test_a_refreshed_folder_is_unpacked_again_also_by_the_next_start(tmp_path, monkeypatch):
+def test_an_undone_update_removes_refreshed_folders(tmp_path, monkeypatch):
     source, folder = tmp_path / "common", tmp_path / "unpacked"
     for path, text in (
         (source / "setpieces" / "rest_api.py", "new"),

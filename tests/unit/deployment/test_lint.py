@@ -1,4 +1,4 @@
-"""cfn-lint in this process: errors with their lines, whichever thread asks first."""
+"""cfn-lint in this process, used by several threads."""
 
 import subprocess
 import sys
@@ -10,25 +10,25 @@ import threading
 from pathlib import Path
 from local.deployment import lint
 
-template, found, ready = Path("templates/foundation.yaml"), {}, threading.Barrier(2)
+template, results, ready = Path("templates/foundation.yaml"), {}, threading.Barrier(2)
 
-def ask(name, question):
+def check(name, linter):
     ready.wait()
-    found[name] = question()
+    results[name] = linter()
 
 threads = [
-    threading.Thread(target=ask, args=("text", lambda: lint.errors('{"Resources": {"A": {"Type": "AWS::None::None"}}}'))),
-    threading.Thread(target=ask, args=("file", lambda: list(lint.template(template)))),
+    threading.Thread(target=check, args=("text", lambda: lint.errors('{"Resources": {"A": {"Type": "AWS::None::None"}}}'))),
+    threading.Thread(target=check, args=("file", lambda: list(lint.template(template)))),
 ]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print([match.rule.id for match in found["text"]], found["file"])
+print([match.rule.id for match in results["text"]], results["file"])
 """
 
 
-def test_two_threads_may_load_the_linter_at_once():
-    """Seen in `make start` of a changed template and a changed state machine: the modules of cfn-lint were half imported."""
+def test_two_threads_load_the_linter_at_the_same_time():
+    """Without the lock, one thread sees modules of cfn-lint that the other has imported in part."""
     process = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.stdout == "['E3006'] []\n", process.stderr

@@ -1,4 +1,4 @@
-"""What an edited file affects, how it is packaged, and what is said of one that is broken."""
+"""The stacks of an edited file, the packages of changed templates, and the findings of a broken file."""
 
 import io
 import json
@@ -6,7 +6,6 @@ import zipfile
 
 import pytest
 
-from local.cloud.processes import EMULATOR, FRONT_DOOR_PROCESS
 from local.deployment import checks, package, update
 from model import sources
 from model.settings import ROOT
@@ -34,25 +33,7 @@ def test_a_file_belongs_to_the_templates_that_refer_to_it(templates, file, stack
     assert {each.path.stem for each in sources.affected(templates, {ROOT / file})} == stacks
 
 
-def test_the_code_of_a_process_is_its_folder_and_the_rooms_below():
-    emulator = {str(file.relative_to(ROOT)) for file in EMULATOR.code()}
-    assert {
-        "local/emulator/server.py",
-        "local/emulator/firehose.py",
-        "local/emulator/function_workers/pool.py",
-        "local/settings.py",
-        "model/settings.py",
-    } <= emulator
-    front_door = {str(file.relative_to(ROOT)) for file in FRONT_DOOR_PROCESS.code()}
-    assert {
-        "local/front_door/cdn.py",
-        "local/front_door/http_protocol.py",
-        "packages/apigw-executor/src/apigw_executor/velocity.py",
-    } <= front_door
-    assert not any(name.startswith("local/emulator/") for name in front_door)
-
-
-def test_new_changed_and_gone_files_are_differences():
+def test_new_changed_and_deleted_files_are_differences():
     assert sources.differences({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == {
         ROOT / name for name in "bcd"
     }
@@ -69,7 +50,7 @@ def test_a_layers_new_requirements_need_a_build(templates):
     assert not update.plan(templates, now | {"templates/foundation.yaml": "before"}).changes_layer()
 
 
-def test_only_what_changed_is_packaged_again(templates):
+def test_only_changed_references_are_packaged_again(templates):
     basket = templates[ROOT / "templates" / "basket.yaml"]
     before = package.package(basket, {}, set(), lambda reference: f"s3://before/{reference.path.name}")
     changed = {ROOT / "functions" / "basket" / "basket.domain.py"}
@@ -81,7 +62,7 @@ def test_only_what_changed_is_packaged_again(templates):
     assert json.dumps(after)
 
 
-def test_archives_are_the_same_for_the_same_content():
+def test_equal_content_gives_equal_archives():
     first, second = package.zipped([("a.py", b"1")]), package.zipped([("a.py", b"1")])
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).read("a.py") == b"1"
@@ -96,7 +77,7 @@ def test_archives_are_the_same_for_the_same_content():
         ("basket.yaml", "a: 1\nb: [\n", 3, "not YAML"),
     ],
 )  # fmt: skip
-def test_a_fault_in_a_file_has_its_line(tmp_path, name, text, line, reason):
+def test_an_error_in_a_file_has_its_line(tmp_path, name, text, line, reason):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)

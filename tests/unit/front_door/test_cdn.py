@@ -1,4 +1,4 @@
-"""What reaches the CDN of a request, and what of its answer comes back."""
+"""Requests to the CDN and its responses."""
 
 import threading
 from collections.abc import Iterator
@@ -48,13 +48,13 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("target", ["/", "/a/../b//c", "/%2f%2E%2e/x?a=%41&a=b%20c&&d", "/a%zz", "/caf\u00e9"])
-def test_a_path_goes_over_the_wire_as_it_came(endpoint: str, target: str):
+def test_a_path_is_sent_unchanged(endpoint: str, target: str):
     cdn.fetch(endpoint, "token", "d1.cloudfront.net", "GET", target, (), b"")
     [(line, _, _)] = Cdn.requests
     assert line == f"GET {target.replace(chr(233), '%E9')} HTTP/1.1"
 
 
-def test_the_cdn_is_called_by_its_name_as_over_tls(endpoint: str):
+def test_the_cdn_receives_its_domain_name_and_the_protocol_https(endpoint: str):
     request_headers = (
         *(("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html")),
         (TOKEN_HEADER.title(), "a client's"),

@@ -1,4 +1,4 @@
-"""The front door's own behaviour: listing, reload, unknown services, the emulator's absence, paths left as they came."""
+"""The front door's own behaviour: listing, reload, unknown services, an unreachable emulator, unchanged paths."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def world() -> World:
         ("/shop/v1/%zz%", "/v1/%zz%"),
     ],
 )
-def test_paths_reach_the_api_as_they_came(world: World, raw: str, path: str) -> None:
+def test_paths_reach_the_api_unchanged(world: World, raw: str, path: str) -> None:
     status, headers, body = world.send("PATCH", raw + "?a=1&a=&b=%2F", b"in", {"idempotency-key": "k"})
     assert (status, body) == (201, b"body")
     assert [value for name, value in headers if name == "set-cookie"] == ["a", "b"]
@@ -139,7 +139,7 @@ def test_any_method_reaches_the_api(world: World) -> None:
         assert world.send(method, "/shop/v1/x")[0] == 201
 
 
-def test_no_content(world: World) -> None:
+def test_a_response_without_content_has_no_body(world: World) -> None:
     world.executor.response = Response(204, [("Content-Type", "application/json")], b"ignored")
     status, headers, body = world.send("DELETE", "/shop/v1/x")
     assert (status, body, "content-length" in dict(headers)) == (204, b"", False)
@@ -153,7 +153,7 @@ def test_listing_and_health(world: World) -> None:
     assert json.loads(world.send("GET", "/healthz")[2]) == {"status": "ok", "apis": 1}
 
 
-def test_unknown_service_looks_again_once_a_second(world: World) -> None:
+def test_an_unknown_service_reloads_the_deployment_once_a_second(world: World) -> None:
     status, headers, body = world.send("GET", "/nope/v1")
     assert (status, json.loads(body)["code"]) == (404, "UNKNOWN_SERVICE")
     assert dict(headers)["content-type"] == "application/problem+json"
@@ -180,7 +180,7 @@ def test_a_path_of_no_service_goes_to_the_cdn(world: World, target: str) -> None
     assert world.read == 1
 
 
-def test_services_come_before_the_cdn(world: World) -> None:
+def test_services_take_precedence_over_the_cdn(world: World) -> None:
     world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
     world.catalog.reload()
     assert world.send("GET", "/shop/v1/x")[0] == 201
@@ -196,12 +196,12 @@ def test_an_unresponsive_cdn_is_reported(world: World) -> None:
     assert (status, json.loads(body)["code"]) == (503, "LOCAL_CLOUD_DOWN")
 
 
-def test_reload(world: World) -> None:
+def test_a_reload_reads_the_deployment_and_clears_caches(world: World) -> None:
     assert json.loads(world.send("POST", "/_front_door/reload")[2]) == {"apis": ["shop"]}
     assert (world.read, world.executor.forgot, world.forgot) == (1, 1, [True])
 
 
-def test_a_share_of_throttles(world: World) -> None:
+def test_throttles_are_scaled_by_a_share(world: World) -> None:
     statuses = [world.send("PUT", "/_front_door/throttles", json.dumps({"share": s}).encode())[0] for s in (0.01, 1)]
     assert (statuses, world.executor.shares) == ([200, 200], [0.01, 1])
     for body in (b"", b"[]", b'{"share": 0}', b'{"share": 1.1}', b'{"share": "x"}', b'{"share": NaN}'):
@@ -226,7 +226,7 @@ def test_pages_of_other_origins_change_nothing(world: World, headers: dict[str, 
     assert (world.read, world.executor.shares) == ((1, [0.5]) if status == 200 else (0, []))
 
 
-def test_the_local_cloud_is_down(world: World) -> None:
+def test_an_unreachable_emulator_is_503_with_a_remedy(world: World) -> None:
     world.deployed = EndpointDown("refused")
     for method, path in (("GET", "/"), ("GET", "/shop/v1/x"), ("POST", "/_front_door/reload")):
         status, headers, body = world.send(method, path)
@@ -289,7 +289,7 @@ def test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients(wor
     assert viewer_addresses == ["127.0.0.1"]
 
 
-def test_an_upload_of_a_page_reaches_the_cdn_whole(world: World) -> None:
+def test_an_upload_of_a_page_reaches_the_cdn_complete(world: World) -> None:
     world.deployed = Deployment(cdn="d1.cloudfront.net")
     world.catalog.reload()
     world.send("POST", "/admin/feeds", b"0" * 21 * 1024**2)

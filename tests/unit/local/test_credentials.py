@@ -1,4 +1,4 @@
-"""The secrets of a local cloud: one for each state folder, private, and the same for all who create it at once."""
+"""The secrets of a local cloud: one for each state folder, private, and the same for concurrent processes."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_secret_is_made_once_for_each_folder_and_is_private(tmp_path: Path):
+def test_a_folder_has_one_private_secret(tmp_path: Path):
     state = tmp_path / "state"
     secret = root_secret(state)
     assert root_secret(state) == secret
@@ -25,13 +25,13 @@ def test_a_secret_is_made_once_for_each_folder_and_is_private(tmp_path: Path):
     assert [file.name for file in state.iterdir()] == [FILE]
 
 
-def test_a_folder_that_others_could_read_is_closed(tmp_path: Path):
+def test_the_folder_becomes_private(tmp_path: Path):
     tmp_path.chmod(0o755)
     root_secret(tmp_path)
     assert mode(tmp_path) == 0o700
 
 
-def test_all_who_create_it_at_once_have_the_same(tmp_path: Path):
+def test_concurrent_processes_create_one_secret(tmp_path: Path):
     with ThreadPoolExecutor(16) as threads:
         assert len(set(threads.map(root_secret, [tmp_path / "state"] * 64))) == 1
 

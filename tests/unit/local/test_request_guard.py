@@ -147,7 +147,7 @@ def test_preflight_requests_are_refused():
     assert status(*preflight[1:], method="OPTIONS") == 403
 
 
-def test_the_token_goes_no_further():
+def test_the_token_is_not_forwarded():
     assert without_token([(TOKEN_HEADER.encode(), b"t"), (b"accept", b"*/*")]) == [(b"accept", b"*/*")]
 
 

@@ -5,6 +5,7 @@ metric filters: what a function puts has its service, and what any module of it 
 """
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -261,10 +262,19 @@ def nested() -> Iterator[tuple[str, Piece, dict[str, Any]]]:
         yield name, by_file[properties["Location"]], properties.get("Parameters", {})
 
 
+def written_name(piece: Piece, alarm: str) -> str:
+    """An alarm's name with its parameters; those of a loop have their values."""
+    match piece.source["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]:
+        case [str(text), dict(values)]:
+            return functools.reduce(lambda name, value: name.replace(f"${{{value}}}", values[value]), values, text)
+        case text:
+            return str(text)
+
+
 def alarms_of_the_shop() -> set[str]:
     """The names of its alarms, without the stage's prefix."""
     return {
-        piece.source["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]
+        written_name(piece, alarm)
         .removeprefix("setpieces-${Stage}-")
         .replace("${FeedType}", str(parameters.get("FeedType")))
         for _, piece, parameters in nested()

@@ -153,7 +153,7 @@ install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
 piece: $(VENV) ## Make a new service: template, API, code, tests, page ## NAME=coupons [ITEM=coupon]
 	@$(RUN) tools.cli piece
 	@$(RUN) tools.cli generate
-generate: $(VENV) ## Write all generated documents: docs/api, diagrams, tables, data of the live map
+generate: $(VENV) ## Write all generated documents: docs/api, diagrams, tables, live map
 	@$(RUN) tools.cli generate
 lock: ## Pin the requirements again, with the hashes of their files
 	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done

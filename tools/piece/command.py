@@ -12,7 +12,6 @@ from jinja2 import Environment, StrictUndefined
 
 from model.settings import ROOT
 from model.templates import pieces
-from tools.failures import CommandFailed
 from tools.piece.edits import edits
 
 FILES = Path(__file__).with_name("files")
@@ -66,10 +65,10 @@ def _render(text: str, names: dict[str, str]) -> str:
 
 
 def check_name(service: str, item: str) -> None:
-    """Raises ``CommandFailed`` for a name that no new service can have."""
+    """Raises ``click.UsageError`` for a name that no new service can have."""
     for name in (service, *([item] if item else [])):
         if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
-            raise CommandFailed(
+            raise click.UsageError(
                 f"{name!r} is no name of a service: use lower-case words with - between them, "
                 f"at most {MAX_NAME_LENGTH} characters. For example: make piece NAME=gift-cards"
             )
@@ -77,7 +76,7 @@ def check_name(service: str, item: str) -> None:
     module = find_spec(package)
     # A folder without code, such as the caches of a service that was removed, has no origin.
     if service in pieces() or keyword.iskeyword(package) or (module and module.origin):
-        raise CommandFailed(f"{service!r} is the name of a service or of a Python module. Choose another one.")
+        raise click.UsageError(f"{service!r} is the name of a service or of a Python module. Choose another one.")
 
 
 @click.command(epilog="make piece NAME=coupons")

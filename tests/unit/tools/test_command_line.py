@@ -97,6 +97,7 @@ ROWS: dict[str, Row] = {
     "destroy": Row("destroy", ({"ENV": "dev", "PIECE": "baskt"}, "Did you mean basket?"), ({"ENV": "local"}, 1, START)),
     "build": Row("build", ({"PIECE": "baskt"}, "Did you mean basket?"), None, "needs no shop"),
     "image": Row("image", ({"ENV": "dve"}, "Did you mean dev?"), None, "needs no shop"),
+    "piece": Row("piece", ({"NAME": "Coupons"}, "make piece NAME=gift-cards"), None, "needs no shop"),
     "generate": Row("generate", SEED, None, "needs no shop"),
     "install": Row(why="installs what the others need"),
     "lock": Row(why=TOOL),

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from model.settings import ROOT
-from tools.failures import CommandFailed
 from tools.piece import command
 from tools.piece.command import changed_files, check_name, names_of, new_files
 
@@ -76,7 +76,7 @@ def test_every_list_of_services_names_the_new_one():
     "name", ["", "Coupons", "1st", "gift_cards", "-x", "a" * 21, "gift--cards", "basket", "json", "class", "setpieces"]
 )
 def test_a_name_that_no_new_service_can_have_is_refused(name: str):
-    with pytest.raises(CommandFailed):
+    with pytest.raises(click.UsageError):
         check_name(name, "")
 
 

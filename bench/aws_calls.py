@@ -271,7 +271,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
         lambda: call("POST", "/ingestion/v1/events/batch", json={"events": [_event() for _ in range(20)]}, headers=key),
     )
 
-    admin = feeds.admin(shop)
+    admin = feeds.admin_session(shop)
     yield from _of_admins(shop, admin, number)
 
 
@@ -313,7 +313,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
         FEW,
     )
     run_path = sitemaps.start(shop, admin, dry_run=True)
-    sitemaps.ended(shop, admin, run_path)
+    sitemaps.wait_for_run(shop, admin, run_path)
     yield Case(
         "GET sitemap run (that has ended)",
         ("sitemaps/ShowRun", ADMIN),

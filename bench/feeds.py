@@ -18,10 +18,12 @@ SINGLE = 200
 
 def run() -> None:
     shop = Shop.from_environment()
-    admin = feeds.admin(shop)
-    feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(20)))
+    admin = feeds.admin_session(shop)
+    feeds.complete_manifest(shop, admin, "product", feeds.upload(shop, admin, "product", _feed(20)))
     started = time.perf_counter()
-    feed = feeds.accounted(shop, admin, "product", feeds.put(shop, admin, "product", _feed(RECORDS)), timeout=600)
+    feed = feeds.complete_manifest(
+        shop, admin, "product", feeds.upload(shop, admin, "product", _feed(RECORDS)), timeout=600
+    )
     pipeline = RECORDS / (time.perf_counter() - started)
     single = _one_at_a_time(shop)
     rows: list[dict[str, Any]] = [

@@ -38,7 +38,7 @@ class World:
         items = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
         sku = next(item["sku"] for item in items if item["available"])
         basket = new_basket_id("cost")
-        world = cls(shop, feeds.admin(shop), {}, sku, basket)
+        world = cls(shop, feeds.admin_session(shop), {}, sku, basket)
         world.call("POST", f"/basket/v1/baskets/{basket}/items", 201, json={"sku": sku, "quantity": 1})
         world.customer = world.session(shop.samples["customer"])
         return world
@@ -114,7 +114,7 @@ def _relay(world: World) -> None:
 
 def _feed(world: World) -> None:
     records = feed_samples.records("product", RECORDS, version=int(time.time()))
-    feeds.put(world.shop, world.admin, "product", feed_samples.as_json(records))
+    feeds.upload(world.shop, world.admin, "product", feed_samples.as_json(records))
 
 
 def _event(number: int = 0) -> dict[str, Any]:

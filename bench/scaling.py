@@ -65,7 +65,7 @@ class World:
     shop: Shop = field(default_factory=Shop.from_environment)
 
     def __post_init__(self) -> None:
-        self.admin = feeds.admin(self.shop)
+        self.admin = feeds.admin_session(self.shop)
         person = self.shop.samples["customer"]
         self.customer, self.session = person["customer_id"], session_headers(self.shop, person)
         items = self.shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
@@ -121,8 +121,8 @@ def _feeds(world: World, count: int) -> Point:
         Memory(functions) as memory,
         world.cost(count, "ProductFeed", "Feeds", watchers=("ShowFeedFunctionRole",)) as point,
     ):
-        feeds.accounted(
-            world.shop, world.admin, "product", feeds.put(world.shop, world.admin, "product", content), timeout=900
+        feeds.complete_manifest(
+            world.shop, world.admin, "product", feeds.upload(world.shop, world.admin, "product", content), timeout=900
         )
     point.megabytes = max(memory.peak.values(), default=0) or None
     return point

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tools import samples
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 from tools.mail import outbox
 
 # An address is sent five mails an hour.
@@ -24,11 +24,11 @@ def sign_up(shop: Shop, email: str, password: str, name: str) -> str:
 
     def ask(headers: dict[str, str]) -> None:
         new = {"email": email, "name": name}
-        answer = patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
+        answer = with_retries(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
         assert answer.status_code == 202, answer.text
 
     sent = {"token": mailed_token(shop, email, ask), "password": password}
-    answer = patiently(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=sent))
+    answer = with_retries(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=sent))
     assert answer.status_code == 201, answer.text
     customer_id: str = answer.json()["customer_id"]
     return customer_id
@@ -61,7 +61,7 @@ def _tokens(shop: Shop, email: str) -> list[str]:
 
 def create(shop: Shop, email: str, password: str, name: str) -> str:
     """The id of a new customer whom the simulators know."""
-    taken = patiently(lambda: shop.call("POST", "/sequences/v1/sequences/customer/next", sign=True))
+    taken = with_retries(lambda: shop.call("POST", "/sequences/v1/sequences/customer/next", sign=True))
     customer_id: str = taken.json()["formatted"]
     credentials = {"email": email, "password": password, "customer_id": customer_id}
     identity_id = _put(shop, "POST", "identity/identities", credentials)["identity_id"]
@@ -74,7 +74,7 @@ def create(shop: Shop, email: str, password: str, name: str) -> str:
 
 
 def _put(shop: Shop, method: str, path: str, body: Any, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = patiently(lambda: shop.call(method, f"/partners/v1/{path}", json=body, headers=headers))
+    answer = with_retries(lambda: shop.call(method, f"/partners/v1/{path}", json=body, headers=headers))
     # 412: the answer to the first attempt was lost.
     assert answer.status_code in (200, 201, 412), answer.text
     stored: dict[str, Any] = answer.json()

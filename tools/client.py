@@ -1,4 +1,4 @@
-"""A handle on a running shop, for tests, the demo and benchmarks."""
+"""A client of a running shop, for tests, the demo and benchmarks."""
 
 import json
 import os
@@ -30,59 +30,59 @@ from tools.stages import current_stage, stage_settings
 
 T = TypeVar("T")
 
-# How long a whole flow may take: here on a busy machine; on AWS with Firehose's buffers, retries after minutes and cold
-# starts. A poll ends as soon as its condition holds.
+# Time limit of a whole flow: on a busy machine, or on AWS with Firehose's buffers, cold starts and retries after minutes.
 FLOW_SECONDS = 120 if current_stage() == "local" else 600
-# How long one answer may take: longer than any gateway or function waits before it gives up by itself.
-ANSWER_SECONDS = 60
+# Time limit of one response: longer than the time-outs of gateways and functions.
+RESPONSE_SECONDS = 60
 # Seconds between the calls of a poll.
 _PAUSES = (0.1, 0.1, 0.15, 0.2, 0.3, 0.5)
-# Answers that decide nothing; 500 is also what API Gateway says of an authorizer that took too long.
-_UNDECIDED = (429, 500, 502, 503, 504)
-# What a check may fail with because the flow is not there yet.
+# Retried statuses. API Gateway returns 500 also for an authorizer that timed out.
+_RETRIED = (429, 500, 502, 503, 504)
+# Failures of a check while the flow is still in progress.
 _NOT_YET = (AssertionError, LookupError, httpx.HTTPError, BotoCoreError, ClientError, json.JSONDecodeError)
 
 
 def eventually(
     check: Callable[[], T | Literal[False] | None], timeout: float = FLOW_SECONDS, every: float | None = None
 ) -> T:
-    """The first truthy answer of ``check``; its last failure, or an AssertionError, once ``timeout`` seconds are over.
+    """Poll ``check`` and return its first truthy result.
 
-    ``check`` is called after pauses of ``every`` seconds; without it they grow, as each call takes time from what it waits for.
+    Raises its last failure, or ``AssertionError``, after ``timeout`` seconds. Pauses are ``every`` seconds long; by default
+    they grow from 0.1 to 0.5 s, because each call slows down the flow that it waits for.
     """
     deadline = time.monotonic() + timeout
     pauses = repeat(every) if every else chain(_PAUSES, repeat(_PAUSES[-1]))
     while True:
         failure: Exception | None = None
         try:
-            answer = check()
-            if answer:
-                return answer
+            result = check()
+            if result:
+                return result
         except _NOT_YET as error:
             failure = error
         if time.monotonic() > deadline:
-            raise failure or AssertionError(f"{check} gave nothing within {timeout} s")
+            raise failure or AssertionError(f"{check} returned no result within {timeout} s")
         time.sleep(next(pauses))
 
 
-def patiently(send: Callable[[], httpx.Response], timeout: float = FLOW_SECONDS) -> httpx.Response:
-    """The first answer that decides something; until then the request, which must bear repetition, is sent again.
+def with_retries(send: Callable[[], httpx.Response], timeout: float = FLOW_SECONDS) -> httpx.Response:
+    """The response of an idempotent request, retried after 429, 500, 502, 503, 504 and failed connections.
 
-    As a client does that is asked for patience: throttled, or met by a function or system that is too slow on a busy machine.
+    Raises the last failure after ``timeout`` seconds.
     """
 
-    def decided() -> httpx.Response:
-        answer = send()
-        assert answer.status_code not in _UNDECIDED, f"{answer.status_code} {answer.text[:300]}"
-        return answer
+    def final_response() -> httpx.Response:
+        response = send()
+        assert response.status_code not in _RETRIED, f"{response.status_code} {response.text[:300]}"
+        return response
 
-    # Not all at once: many clients that ask again at the same moment keep a busy machine busy.
-    return eventually(decided, timeout, every=random.uniform(0.5, 2))
+    # Random, so that many clients do not retry at the same moment.
+    return eventually(final_response, timeout, every=random.uniform(0.5, 2))
 
 
 def fetch(url: str) -> httpx.Response:
-    """The answer behind a link, e.g. a presigned one; redirects are not followed."""
-    return _http().get(url, timeout=ANSWER_SECONDS)
+    """GET a URL, e.g. a presigned one, without following redirects."""
+    return _http().get(url, timeout=RESPONSE_SECONDS)
 
 
 def unique(prefix: str) -> str:
@@ -97,7 +97,7 @@ def new_basket_id(prefix: str) -> str:
 
 @dataclass(frozen=True)
 class Shop:
-    """``stage`` and, for APIs, either the front door of the local cloud or the published execute-api URLs."""
+    """The shop of a stage. ``endpoint`` (AWS) and ``front_door`` (APIs and pages) are set for the local cloud only."""
 
     stage: str
     session: boto3.Session
@@ -108,7 +108,7 @@ class Shop:
     def from_environment(cls) -> "Shop":
         """The shop of ``SETPIECES_STAGE`` (default local); the local one with root's credentials unless ``SESSION`` is set.
 
-        A stage on AWS is looked for in its own region, whichever the credentials' profile names.
+        A stage on AWS has its own region, regardless of the profile of the credentials.
         """
         stage = current_stage()
         if stage != "local":
@@ -138,11 +138,11 @@ class Shop:
 
     def address(self, service: str, name: str) -> str:
         """The value published as ``/setpieces/<stage>/<service>/<name>``."""
-        answer = self.aws("ssm").get_parameter(Name=f"/setpieces/{self.stage}/{service}/{name}")
-        return answer["Parameter"]["Value"]
+        response = self.aws("ssm").get_parameter(Name=f"/setpieces/{self.stage}/{service}/{name}")
+        return response["Parameter"]["Value"]
 
     def url(self, path: str) -> str:
-        """The URL of ``/<service>/v1/...`` or of a page; the path is taken as it is, dot segments and escapes included."""
+        """The URL of ``/<service>/v1/...`` or of a page; dot segments and escapes of the path are kept."""
         if self.front_door:
             return self.front_door + path
         service, _, rest = path.lstrip("/").partition("/")
@@ -160,41 +160,41 @@ class Shop:
         headers: dict[str, str] | None = None,
         sign: bool | None = None,
         session: boto3.Session | None = None,
-        timeout: float = ANSWER_SECONDS,
+        timeout: float = RESPONSE_SECONDS,
     ) -> httpx.Response:
         """Call an API, signed for IAM as ``session`` (default: the shop's) if ``sign``; by default for simulators only."""
-        sent = dict(headers or {})
+        request_headers = dict(headers or {})
         if json is not None:
             content = _dumps(json)
-            sent.setdefault("Content-Type", "application/json")
+            request_headers.setdefault("Content-Type", "application/json")
         url = self.url(path)
         if sign or (sign is None and path.startswith("/partners/")):
-            sent["Host"] = urlsplit(url).netloc
-            request = AWSRequest(method=method, url=url, data=content, headers=sent)
+            request_headers["Host"] = urlsplit(url).netloc
+            request = AWSRequest(method=method, url=url, data=content, headers=request_headers)
             caller = session or self.session
             SigV4Auth(credentials(caller), "execute-api", caller.region_name).add_auth(request)
-            sent = dict(request.headers)
-        return _http().request(method, url, content=content, headers=sent, timeout=timeout)
+            request_headers = dict(request.headers)
+        return _http().request(method, url, content=content, headers=request_headers, timeout=timeout)
 
     @contextmanager
     def faults(self, system: str, **fault: Any) -> Iterator[None]:
-        """An external system slowed or broken for the duration of the block."""
+        """Slow down or break an external system during the block."""
         path = f"/partners/v1/faults/{system}"
         body = {"latency_ms": 0, "error_rate": 0, "outage": False, **fault}
         try:
-            assert patiently(lambda: self.call("PUT", path, json=body)).status_code == 200
+            assert with_retries(lambda: self.call("PUT", path, json=body)).status_code == 200
             yield
         finally:
-            # Also if the PUT got no response: the next test must not meet the fault.
-            assert patiently(lambda: self.call("DELETE", path)).status_code == 204
+            # Also if the PUT had no response: the fault must not affect the next test.
+            assert with_retries(lambda: self.call("DELETE", path)).status_code == 204
 
     def ledger(self, name: str, key: str) -> list[dict[str, Any]]:
-        """What an external system really did, oldest first."""
+        """The entries of an external system's ledger for ``key``, oldest first."""
         entries: list[dict[str, Any]] = []
         query = f"key={key}"
         while True:
             path = f"/partners/v1/ledger/{name}?{query}"
-            page = patiently(partial(self.call, "GET", path)).json()
+            page = with_retries(partial(self.call, "GET", path)).json()
             entries += page["entries"]
             if "next_page_token" not in page:
                 return entries
@@ -207,20 +207,20 @@ class Shop:
 
 def credentials(session: boto3.Session) -> Credentials:
     """The credentials of a session. Raises ``NoCredentialsError``."""
-    found = session.get_credentials()
-    if found is None:
+    keys = session.get_credentials()
+    if keys is None:
         raise NoCredentialsError
-    return found
+    return keys
 
 
 def samples_file(stage: str) -> Path:
-    """Where ``tools.seed`` writes the sample customer, admin and API key of a stage."""
+    """The file in which ``tools.seed`` writes the sample customer, admin and API key of a stage."""
     return STATE / ("samples.json" if stage == "local" else f"samples-{stage}.json")
 
 
 @cache
 def _published(shop: Shop, service: str, name: str) -> str:
-    """Read once: Parameter Store's default quota is 40 calls a second."""
+    """A published value, read once: Parameter Store's default quota is 40 calls a second."""
     return shop.address(service, name)
 
 
@@ -232,10 +232,10 @@ _of_thread = threading.local()
 
 
 def _http() -> httpx.Client:
-    """This thread's client.
+    """The HTTP client of this thread.
 
-    Shared by threads, httpcore's pool may close a connection that another thread has just begun to use: it can be read,
-    which is how the pool knows an idle one that the server has closed.
+    httpcore's pool takes an idle connection that can be read for one that the server has closed. Shared by threads, it may
+    close a connection that another thread has just begun to use.
     """
     if not hasattr(_of_thread, "http"):
         _of_thread.http = httpx.Client(verify=emulator_client.tls())

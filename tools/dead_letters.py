@@ -1,10 +1,10 @@
-"""Dead letters of every service: what lies there, about whom, and why; and back to work with it.
+"""Dead letters of all services: lists them with their reasons, and redrives them.
 
-    python -m tools.cli dead-letters                                    all of them
+    python -m tools.cli dead-letters                                    all queues
     python -m tools.cli dead-letters --queue payments                   queues whose name contains this
     python -m tools.cli dead-letters --queue payments-submitted --redrive [--about T100000001] [--rate 50]
 
-Works on AWS as well (``SETPIECES_STAGE=dev``). Of a body only the references in it are printed. docs/runbooks/dead-letters.md
+Works on AWS as well (``SETPIECES_STAGE=dev``). Prints the references in a body, but not the body. docs/runbooks/dead-letters.md
 """
 
 import json
@@ -21,9 +21,9 @@ from rich.console import Console
 from tools.client import Shop
 from tools.failures import CommandFailed, did_you_mean, requires_shop
 
-# How long a message is out of sight while it is looked at, and how many are looked at in one queue.
-LOOK_SECONDS = 60
-# Dead letters of x are in x-dlq, or, where a function deals with those first, in x-parked.
+# Messages are invisible for this time while they are read, and at most so many are read from one queue.
+VISIBILITY_SECONDS = 60
+# Dead letters of queue x are in x-dlq, or in x-parked if a function consumes x-dlq.
 DEAD = ("-dlq", "-parked")
 MAX_MESSAGES = 1000
 
@@ -32,14 +32,14 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message of a dead-letter queue with its references, which are empty if the message has none."""
+    """A message of a dead-letter queue. References that it does not have are empty."""
 
     queue: str
     message: dict[str, Any]
 
     @property
     def reason(self) -> str:
-        """Why a function rejected it, EventBridge did not deliver it or Lambda gave up; otherwise it used up its receives."""
+        """The reason of the function, EventBridge or Lambda; by default it was received too often."""
         return self._attribute("reason", "ERROR_CODE") or self._find("condition") or "RECEIVES_USED_UP"
 
     @property
@@ -48,7 +48,7 @@ class DeadLetter:
 
     @property
     def call(self) -> tuple[str, str] | None:
-        """(function, payload) if this is a call that Lambda or EventBridge could not make, and no message of a queue.
+        """(function, payload) if it is a failed invocation of Lambda or EventBridge; None if it is a message of a queue.
 
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
         """
@@ -66,7 +66,7 @@ class DeadLetter:
 
     @property
     def event(self) -> str:
-        """The kind of event in it, e.g. ``CHECKOUT/ORDER/SUBMIT``."""
+        """The event's type, subtype and status, e.g. ``CHECKOUT/ORDER/SUBMIT``."""
         return "/".join(filter(None, (self._find(name) for name in ("type", "subtype", "status"))))
 
     @property
@@ -75,9 +75,9 @@ class DeadLetter:
 
     @property
     def sent(self) -> str:
-        """When it was put on its first queue, or by a function on this one (UTC)."""
-        sent = int(self.message["Attributes"]["SentTimestamp"]) / 1000
-        return datetime.fromtimestamp(sent, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        """The time (UTC) at which it was sent to its first queue, or by a function to this one."""
+        milliseconds = int(self.message["Attributes"]["SentTimestamp"])
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     def __str__(self) -> str:
         first = f"{self.about:10}  {self.event:23}  {self.reason:22}  {self.sent}  {self.correlation_id}"
@@ -95,7 +95,7 @@ class DeadLetter:
 
 
 def _find(value: Any, name: str) -> str:
-    """Return the string member ``name`` at any depth, also within messages that a topic has wrapped."""
+    """The string member ``name`` at any depth, also within JSON strings, as topics wrap messages; "" if there is none."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return _find(json.loads(value), name)
@@ -123,70 +123,70 @@ def _is_dead(queue: str) -> bool:
 
 
 def source(queue: str) -> str:
-    """The queue that a dead-letter queue belongs to, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
+    """The source queue of a dead-letter queue, by the naming rule: ``x-dlq.fifo`` -> ``x.fifo``."""
     stem, dot, suffix = queue.partition(".")
     return f"{stem.rpartition('-')[0]}{dot}{suffix}"
 
 
 @contextmanager
-def looking(shop: Shop, url: str) -> Iterator[list[DeadLetter]]:
-    """Yield the messages of a queue. They are invisible during the block; afterwards undeleted messages are visible again."""
+def messages_of(shop: Shop, url: str) -> Iterator[list[DeadLetter]]:
+    """The messages of a queue. They are invisible during the block; messages that it did not delete become visible again."""
     sqs = shop.aws("sqs")
-    found: list[DeadLetter] = []
-    while len(found) < MAX_MESSAGES:
+    letters: list[DeadLetter] = []
+    while len(letters) < MAX_MESSAGES:
         messages = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=LOOK_SECONDS,
+            VisibilityTimeout=VISIBILITY_SECONDS,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
         ).get("Messages", [])
         if not messages:
             break
-        found += [DeadLetter(name(url), message) for message in messages]
+        letters += [DeadLetter(name(url), message) for message in messages]
     try:
-        yield found
+        yield letters
     finally:
-        for letter in found:
-            _give_back(sqs, url, letter)
+        for letter in letters:
+            _make_visible(sqs, url, letter)
 
 
-def _give_back(sqs: Any, url: str, letter: DeadLetter) -> None:
+def _make_visible(sqs: Any, url: str, letter: DeadLetter) -> None:
     try:
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"], VisibilityTimeout=0)
     except sqs.exceptions.ClientError:
-        # It was deleted, or LOOK_SECONDS are over and it is back already.
+        # It was deleted, or is visible again after VISIBILITY_SECONDS.
         return
 
 
 def redrive(shop: Shop, url: str, about: str = "", rate: float = 50) -> int:
     """Redrive messages (of one order or customer), at most ``rate`` a second, and return their number.
 
-    A message goes to the queue it came from; a call that could not be made is made again, asynchronously. Only then it is
-    deleted: a crash in between makes a duplicate, which consumers can bear, and loses nothing.
+    A message is sent to its source queue; a failed invocation is repeated, asynchronously. Then it is deleted: a crash in
+    between makes a duplicate, which consumers tolerate, and loses nothing.
     """
     moved, started = 0, time.monotonic()
-    with looking(shop, url) as letters:
+    with messages_of(shop, url) as letters:
         for letter in letters:
             if about and letter.about != about:
                 continue
             time.sleep(max(0.0, started + moved / rate - time.monotonic()))
-            _put_back(shop, url, letter)
+            _redrive_one(shop, url, letter)
             shop.aws("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])
             moved += 1
     return moved
 
 
-def _put_back(shop: Shop, url: str, letter: DeadLetter) -> None:
+def _redrive_one(shop: Shop, url: str, letter: DeadLetter) -> None:
     if letter.call:
         function, payload = letter.call
         shop.aws("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=payload.encode())
         return
     sqs = shop.aws("sqs")
-    to = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
-    message: dict[str, Any] = {"QueueUrl": to, "MessageBody": letter.message["Body"]}
+    source_url = sqs.get_queue_url(QueueName=source(name(url)))["QueueUrl"]
+    message: dict[str, Any] = {"QueueUrl": source_url, "MessageBody": letter.message["Body"]}
     if group := letter.message["Attributes"].get("MessageGroupId"):
-        # A new deduplication id: the first delivery was minutes ago, but a redrive can be repeated at once.
+        # A new deduplication id: with the old one, SQS drops a second redrive within five minutes.
         message |= {"MessageGroupId": group, "MessageDeduplicationId": letter.message["MessageId"]}
     sqs.send_message(**message)
 
@@ -194,23 +194,23 @@ def _put_back(shop: Shop, url: str, letter: DeadLetter) -> None:
 @click.command(epilog="python -m tools.cli dead-letters --queue payments")
 @click.option("--queue", default="", help="Only dead-letter queues whose name contains this.")
 @click.option("--about", default="", help="Redrive only messages of this order number or customer id.")
-@click.option("--redrive", "back", is_flag=True, help="Send messages back to their source queue; needs --queue.")
+@click.option("--redrive", "redrives", is_flag=True, help="Send messages back to their source queue; needs --queue.")
 @click.option("--rate", type=click.FloatRange(min=0.1), default=50, help="Messages per second.")
 @requires_shop
-def main(queue: str, about: str, back: bool, rate: float) -> None:
+def main(queue: str, about: str, redrives: bool, rate: float) -> None:
     """List dead letters, or redrive them."""
     shop = Shop.from_environment()
-    if back:
+    if redrives:
         if not queue:
             raise click.UsageError(
-                "--redrive needs --queue: list the dead letters first, then redrive those of one queue."
+                "--redrive needs --queue. List the dead letters first, then redrive those of one queue."
             )
         for url in _queues(shop, queue):
-            console.print(f"{redrive(shop, url, about, rate)} messages of {name(url)} sent back")
+            console.print(f"Redrove {redrive(shop, url, about, rate)} messages of {name(url)}.")
         return
     total = 0
     for url in _queues(shop, queue):
-        with looking(shop, url) as letters:
+        with messages_of(shop, url) as letters:
             total += len(letters)
             if letters:
                 console.print(f"[bold]{name(url)}[/]: {len(letters)}")
@@ -221,12 +221,12 @@ def main(queue: str, about: str, back: bool, rate: float) -> None:
 
 
 def _queues(shop: Shop, part: str) -> list[str]:
-    """As ``queues``. Raises ``CommandFailed`` if there is none of that name."""
-    found = queues(shop, part)
-    if part and not found:
+    """As ``queues``. Raises ``CommandFailed`` if no name contains ``part``."""
+    urls = queues(shop, part)
+    if part and not urls:
         names = [name(url).removeprefix(f"setpieces-{shop.stage}-") for url in queues(shop)]
         raise CommandFailed(
-            f"There is no dead-letter queue named {part}.{did_you_mean(part, names)} "
-            "Without --queue all dead-letter queues are listed."
+            f"No dead-letter queue has a name with {part}.{did_you_mean(part, names)} "
+            "Without --queue, all dead-letter queues are listed."
         )
-    return found
+    return urls

@@ -1,13 +1,14 @@
-"""``make destroy``: delete a stage's shop or one of its pieces, after saying what goes and what is retained.
+"""``make destroy``: delete the shop of a stage or one set piece, after listing the resources that are retained.
 
-make destroy ENV=dev                            what would go and what would stay, then asks for the stack's name
-make destroy ENV=dev CONFIRM=setpieces-dev
+make destroy ENV=dev                            lists the resources, then prompts for the stack's name
+make destroy ENV=dev CONFIRM=setpieces-dev      deletes without a prompt
 """
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import click
@@ -24,12 +25,12 @@ from tools.stages import DELIVERY, WHOLE_SHOP, stack_of
 
 RETAINED = ("Retain", "RetainExceptOnCreate")
 NESTED = "AWS::CloudFormation::Stack"
-# What is retained is retained for these reasons.
-WHY = {
+# Why resources are retained.
+REASONS = {
     "AWS::DynamoDB::Table": "data; import it into a new stack, or delete it",
     "AWS::S3::Bucket": "files; empty it with all versions before it can be deleted",
-    "AWS::KMS::Key": "what is encrypted with it, backups too, cannot be read without it",
-    "AWS::Logs::LogGroup": "who did what",
+    "AWS::KMS::Key": "encrypted data, backups included, cannot be read without it",
+    "AWS::Logs::LogGroup": "audit log",
     "AWS::Lambda::LayerVersion": "functions of other stacks may use it",
 }
 
@@ -43,20 +44,18 @@ class Resource:
     retained: bool
 
 
-def resources(client, stack: str) -> Iterator[Resource]:  # type: ignore[no-untyped-def]
-    """Every resource of a stack and of those nested in it, with what its template says becomes of it."""
+def resources(client: Any, stack: str) -> Iterator[Resource]:
+    """All resources of a stack and of the stacks nested in it, with their deletion policies."""
     body = client.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
     template = yaml_parse(body) if isinstance(body, str) else body
     for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
-        for one in page["StackResourceSummaries"]:
-            if one["ResourceType"] == NESTED:
-                yield from resources(client, one["PhysicalResourceId"])
+        for summary in page["StackResourceSummaries"]:
+            if summary["ResourceType"] == NESTED:
+                yield from resources(client, summary["PhysicalResourceId"])
                 continue
-            policy = template["Resources"].get(one["LogicalResourceId"], {}).get("DeletionPolicy")
-            physical = one.get("PhysicalResourceId", "")
-            yield Resource(
-                stack_name(stack), one["LogicalResourceId"], one["ResourceType"], physical, policy in RETAINED
-            )
+            name, physical = summary["LogicalResourceId"], summary.get("PhysicalResourceId", "")
+            policy = template["Resources"].get(name, {}).get("DeletionPolicy")
+            yield Resource(stack_name(stack), name, summary["ResourceType"], physical, policy in RETAINED)
 
 
 def stack_name(stack: str) -> str:
@@ -64,42 +63,43 @@ def stack_name(stack: str) -> str:
     return stack.split("/")[1] if stack.startswith("arn:") else stack
 
 
-def explain(found: list[Resource]) -> Table:
-    """What stays, one row each, and how much goes."""
+def summary_of(resources: list[Resource]) -> Table:
+    """The retained resources, and the number of those that are deleted."""
     table = Table("stack", "retained", "type", "name", "why")
-    for one in sorted((one for one in found if one.retained), key=lambda one: (one.stack, one.name)):
-        table.add_row(one.stack, one.name, one.kind, one.physical, WHY.get(one.kind, "the template says so"))
-    table.caption = f"{sum(not one.retained for one in found)} other resources go. See docs/runbooks/teardown.md."
+    retained = sorted((each for each in resources if each.retained), key=lambda each: (each.stack, each.name))
+    for each in retained:
+        table.add_row(each.stack, each.name, each.kind, each.physical, REASONS.get(each.kind, "its deletion policy"))
+    table.caption = f"{len(resources) - len(retained)} other resources are deleted. See docs/runbooks/teardown.md."
     return table
 
 
-def check_nothing_needs(stack: str, stage: str, session: boto3.Session) -> None:
-    """Refuse to take away what every other stack of the stage is deleted with: CloudFormation's role, the boundary."""
+def check_last(stack: str, stage: str, session: boto3.Session) -> None:
+    """Raises ``CommandFailed`` if the stage has other stacks, which CloudFormation deletes with the role of ``stack``."""
     pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
     names = [each["StackName"] for page in pages for each in page["Stacks"] if "ParentId" not in each]
     shop = stack_of(stage, WHOLE_SHOP)
-    left = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
-    if left:
+    others = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
+    if others:
         raise CommandFailed(
-            f"{stack} must be deleted last, because its role deletes the other stacks. First destroy {', '.join(left)}."
+            f"{stack} must be deleted last, because its role deletes the other stacks. First destroy {', '.join(others)}."
         )
 
 
 def empty(buckets: Iterator[str], session: boto3.Session) -> None:
-    """Delete every object of ``buckets`` with all versions: S3 deletes no bucket that holds any."""
+    """Delete all versions of all objects of ``buckets``: S3 deletes only empty buckets."""
     for bucket in buckets:
         session.resource("s3").Bucket(bucket).object_versions.delete()
 
 
 def destroy(stack: str, session: boto3.Session) -> None:
-    """Delete a stack and wait. Raises ``DeployFailed`` with what CloudFormation could not delete."""
+    """Delete a stack and wait until it is deleted. Raises ``DeployFailed`` with CloudFormation's reasons."""
     client, started = session.client("cloudformation"), datetime.now(UTC)
     client.delete_stack(StackName=stack)
     try:
         client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 2, "MaxAttempts": 1800})
     except WaiterError as error:
         reasons = failed_resources(stack, session, started)
-        raise DeployFailed("\n".join([f"{stack} is not gone:", *(reasons or [str(error)])])) from error
+        raise DeployFailed("\n".join([f"{stack} was not deleted:", *(reasons or [str(error)])])) from error
 
 
 @click.command(epilog="make destroy ENV=dev PIECE=basket CONFIRM=setpieces-dev-basket")
@@ -118,18 +118,18 @@ def main(stage: str, piece: str, confirm: str | None) -> None:
     client = session.client("cloudformation")
     try:
         with step(f"reading the resources of {stack}"):
-            found = list(resources(client, stack))
+            existing = list(resources(client, stack))
     except client.exceptions.ClientError as error:
-        raise DeployFailed(f"There is no stack {stack}: {error.response['Error']['Message']}") from error
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(explain(found))
+        raise DeployFailed(f"Stack {stack} does not exist: {error.response['Error']['Message']}") from error
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(summary_of(existing))
     if confirm is None and sys.stdin.isatty():
         confirm = click.prompt(f"Type {stack} to delete it", default="", show_default=False)
     if confirm != stack:
         raise CommandFailed(f"Nothing was deleted. To confirm, set the name of the stack: CONFIRM={stack}")
     if piece == DELIVERY:
-        check_nothing_needs(stack, stage, session)
+        check_last(stack, stage, session)
         with step("emptying the bucket of artifacts"):
-            empty((one.physical for one in found if one.kind == "AWS::S3::Bucket" and not one.retained), session)
+            empty((each.physical for each in existing if each.kind == "AWS::S3::Bucket" and not each.retained), session)
     with step(f"deleting {stack}"):
         destroy(stack, session)
     click.echo(f"Deleted {stack}.")

@@ -1,7 +1,6 @@
-"""``make events``: what happens on the bus, live, one line per event, coloured by checkout (correlation id).
+"""``make events``: the events of the bus, live, one line each, coloured by checkout (correlation id).
 
-A queue and a rule of its own listen to the bus while it runs, and are removed when it ends. Works on AWS as well:
-``SETPIECES_STAGE=dev make events``.
+Creates a rule and a queue, and deletes them at the end. Works on AWS as well: ``SETPIECES_STAGE=dev make events``.
 """
 
 import json
@@ -23,15 +22,15 @@ from tools.client import Shop, unique
 from tools.failures import requires_shop
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red", "bright_cyan", "bright_magenta")
-# How many checkouts are remembered, for the time since their first event and for the summary.
-REMEMBERED = 500
+# Number of checkouts that are remembered for the time since their first event and for the summary.
+MAX_CHECKOUTS = 500
 
 console = Console(highlight=False)
 
 
 @contextmanager
 def listening(shop: Shop) -> Iterator[str]:
-    """The URL of a queue that receives every event of the bus for the duration of the block."""
+    """The URL of a queue that receives all events of the bus during the block."""
     sqs, bus = shop.aws("sqs"), shop.aws("events")
     name, bus_name = unique(f"setpieces-{shop.stage}-tail"), shop.address("event-bus", "bus-name")
     url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "3600"})["QueueUrl"]
@@ -51,24 +50,24 @@ def listening(shop: Shop) -> Iterator[str]:
         bus.put_targets(Rule=name, EventBusName=bus_name, Targets=[{"Id": "tail", "Arn": arn}])
         yield url
     finally:
-        for remove in (
+        for delete in (
             lambda: bus.remove_targets(Rule=name, EventBusName=bus_name, Ids=["tail"]),
             lambda: bus.delete_rule(Name=name, EventBusName=bus_name),
             lambda: sqs.delete_queue(QueueUrl=url),
         ):
-            _though_it_may_be_gone(remove)
+            _delete(delete)
 
 
-def _though_it_may_be_gone(remove: Any) -> None:
-    """Removing goes on when one part was never made, or when the cloud stopped before the tail did."""
+def _delete(delete: Any) -> None:
+    """Delete one part, and continue if it was not created or the local cloud has stopped."""
     try:
-        remove()
+        delete()
     except Exception as error:
-        console.print(f"not removed: {error}", style="dim")
+        console.print(f"Not deleted: {error}", style="dim")
 
 
-def received(shop: Shop, url: str, wait_seconds: int = 5) -> list[dict[str, Any]]:
-    """The next events of the queue, each as EventBridge delivered it, oldest first; empty if none came in time."""
+def receive_events(shop: Shop, url: str, wait_seconds: int = 5) -> list[dict[str, Any]]:
+    """The next events of the queue as EventBridge delivered them, oldest first; empty after ``wait_seconds`` without any."""
     sqs = shop.aws("sqs")
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds).get(
         "Messages", []
@@ -79,7 +78,7 @@ def received(shop: Shop, url: str, wait_seconds: int = 5) -> list[dict[str, Any]
 
 
 def _meta_data(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(when it occurred, the event's meta data); of what is no event of ours, when the bus got it and nothing."""
+    """(time, meta data) of an event; of an event without our envelope, (time on the bus, {})."""
     detail = event.get("detail")
     envelope = detail.get("event") if isinstance(detail, dict) else None
     meta_data = envelope.get("meta_data") if isinstance(envelope, dict) else None
@@ -90,26 +89,26 @@ def _meta_data(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 @dataclass
 class Checkout:
-    """What was seen of one correlation id; ``steps`` are (event id, type/subtype/status, seconds since the first)."""
+    """The events of one correlation id; ``steps`` are (event id, type/subtype/status, seconds since the first)."""
 
     started: datetime
     steps: list[tuple[str, str, float]] = field(default_factory=list)
 
 
 class Tail:
-    """Turns events into lines for the eye, and remembers what belongs together."""
+    """Formats events, and groups them by checkout."""
 
     def __init__(self) -> None:
         self._checkouts: dict[str, Checkout] = {}
 
     def line(self, event: dict[str, Any]) -> Text:
-        """Time, correlation id, seconds since its first event, producer, event, about what, and who consumes it."""
+        """Time, correlation id, seconds since its first event, producer, event, data, and consumers."""
         occurred_at, meta_data = _meta_data(event)
         if not meta_data:
             return Text(f"{occurred_at[11:19]:12}  {event.get('source')} {event.get('detail-type')}", style="dim")
         kind = "/".join(meta_data[name] for name in ("type", "subtype", "status"))
         checkout = self._checkout(meta_data)
-        again = any(event_id == meta_data["event_id"] for event_id, _, _ in checkout.steps)
+        duplicate = any(event_id == meta_data["event_id"] for event_id, _, _ in checkout.steps)
         since = (datetime.fromisoformat(occurred_at) - checkout.started).total_seconds()
         checkout.steps.append((meta_data["event_id"], kind, since))
         colour = _colour(meta_data["correlation_id"])
@@ -120,12 +119,12 @@ class Tail:
         text.append(f"{kind:27}  ", style=f"bold {colour}")
         text.append(" ".join(f"{name}={value}" for name, value in event["detail"]["event"]["data"].items()))
         text.append(f"  → {_consumers(kind)}", style="dim")
-        text.append("  again" if again else "", style="bold red")
+        text.append("  duplicate" if duplicate else "", style="bold red")
         text.append("  replayed" if "replay-name" in event else "", style="bold red")
         return text
 
     def summary(self) -> Iterator[Text]:
-        """One line for each checkout that had more than one event: its way through the spokes."""
+        """One line with the events of each checkout that had more than one."""
         for correlation_id, checkout in self._checkouts.items():
             if len(checkout.steps) > 1:
                 text = Text(f"{correlation_id[:13]:13}  ", style=_colour(correlation_id))
@@ -133,13 +132,13 @@ class Tail:
                 yield text
 
     def _checkout(self, meta_data: dict[str, Any]) -> Checkout:
-        found = self._checkouts.get(meta_data["correlation_id"])
-        if found is None:
-            found = Checkout(datetime.fromisoformat(meta_data["occurred_at"]))
-            self._checkouts[meta_data["correlation_id"]] = found
-            if len(self._checkouts) > REMEMBERED:
+        checkout = self._checkouts.get(meta_data["correlation_id"])
+        if checkout is None:
+            checkout = Checkout(datetime.fromisoformat(meta_data["occurred_at"]))
+            self._checkouts[meta_data["correlation_id"]] = checkout
+            if len(self._checkouts) > MAX_CHECKOUTS:
                 self._checkouts.pop(next(iter(self._checkouts)))
-        return found
+        return checkout
 
 
 def _colour(correlation_id: str) -> str:
@@ -165,14 +164,14 @@ def main(correlation_id: str, seconds: float) -> None:
     """Print the events of the bus live."""
     shop, tail = Shop.from_environment(), Tail()
     deadline = time.monotonic() + seconds if seconds else float("inf")
-    # A tail that is told to end, for example by its terminal closing, cleans up as well.
+    # Cleans up also when its terminal is closed.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:
         with listening(shop) as url:
-            console.print("Listening to the bus; Ctrl-C to stop. Try `make demo` in another terminal.", style="dim")
+            console.print("Listening to the bus; Ctrl-C to stop. Try make demo in another terminal.", style="dim")
             while time.monotonic() < deadline:
-                for event in received(shop, url, wait_seconds=1 if seconds else 5):
+                for event in receive_events(shop, url, wait_seconds=1 if seconds else 5):
                     if _meta_data(event)[1].get("correlation_id", "").startswith(correlation_id):
                         console.print(tail.line(event), soft_wrap=True)
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
-"""Put a feed and watch its records on their way: ``make feed TYPE=product FILE=feed.json``.
+"""Upload a feed and wait until its records are processed: ``make feed TYPE=product FILE=feed.json``.
 
-``TYPE`` is product, pricing or sku; without ``FILE`` a thousand samples are put. Works on AWS as well (SETPIECES_STAGE=dev,
-ADMIN_EMAIL and ADMIN_PASSWORD of an admin).
+``TYPE`` is product, pricing or sku; without ``FILE``, a thousand samples are uploaded. Works on AWS as well:
+SETPIECES_STAGE=dev, and ADMIN_EMAIL and ADMIN_PASSWORD of an admin.
 """
 
 import os
@@ -17,12 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from tools import feed_samples
-from tools.client import FLOW_SECONDS, Shop, eventually, patiently, samples_file
+from tools.client import FLOW_SECONDS, Shop, eventually, samples_file, with_retries
 from tools.failures import CommandFailed, requires_shop
 from tools.options import ExistingFile, OneOf
 
 SAMPLES = 1000
-# A feed of any size; what is not through by then is stuck.
+# For a feed of any size.
 TIMEOUT_SECONDS = 3600
 TYPES = ("product", "pricing", "sku")
 COUNTS = ("received", "transformed", "rejected", "updated", "unchanged", "stale", "failed", "pending")
@@ -30,61 +30,63 @@ COUNTS = ("received", "transformed", "rejected", "updated", "unchanged", "stale"
 console = Console(highlight=False)
 
 
-def admin(shop: Shop) -> dict[str, str]:
+def admin_session(shop: Shop) -> dict[str, str]:
     """The headers of an admin's session."""
     email, password = os.environ.get("ADMIN_EMAIL"), os.environ.get("ADMIN_PASSWORD")
-    # The samples of a deployed stage are there if `tools.seed` has made them, as make test-deployed does.
+    # A deployed stage has samples if ``tools.seed`` has created them, as make test-deployed does.
     if not (email and password) and (shop.stage == "local" or samples_file(shop.stage).exists()):
-        known = shop.samples["admin"]
-        email, password = known["email"], known["password"]
+        admin = shop.samples["admin"]
+        email, password = admin["email"], admin["password"]
     if not (email and password):
         raise CommandFailed(f"Set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin of stage {shop.stage}.")
-    answer = patiently(lambda: shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password}))
-    return {"Authorization": f"Bearer {answer.raise_for_status().json()['session_token']}"}
+    response = with_retries(
+        lambda: shop.call("POST", "/login/v1/sessions", json={"email": email, "password": password})
+    )
+    return {"Authorization": f"Bearer {response.raise_for_status().json()['session_token']}"}
 
 
-def put(shop: Shop, session: dict[str, str], feed_type: str, content: bytes) -> str:
-    """Ask for a place for a feed and put it there; its id."""
-    answer = patiently(lambda: shop.call("POST", f"/feeds/v1/feeds/{feed_type}", headers=session))
-    expected = answer.raise_for_status().json()
-    upload = expected["upload"]
+def upload(shop: Shop, session: dict[str, str], feed_type: str, content: bytes) -> str:
+    """Request an upload URL, upload the feed, and return its id."""
+    response = with_retries(lambda: shop.call("POST", f"/feeds/v1/feeds/{feed_type}", headers=session))
+    feed = response.raise_for_status().json()
+    target = feed["upload"]
     httpx.request(
-        upload["method"], upload["url"], content=content, headers=upload["headers"], timeout=300
+        target["method"], target["url"], content=content, headers=target["headers"], timeout=300
     ).raise_for_status()
-    return str(expected["feed_id"])
+    return str(feed["feed_id"])
 
 
 def manifest(shop: Shop, session: dict[str, str], feed_type: str, feed_id: str) -> dict[str, Any]:
-    answer = patiently(lambda: shop.call("GET", f"/feeds/v1/feeds/{feed_type}/{feed_id}", headers=session))
-    return answer.raise_for_status().json()
+    response = with_retries(lambda: shop.call("GET", f"/feeds/v1/feeds/{feed_type}/{feed_id}", headers=session))
+    return response.raise_for_status().json()
 
 
-def accounted(
+def complete_manifest(
     shop: Shop,
     session: dict[str, str],
     feed_type: str,
     feed_id: str,
     timeout: float = FLOW_SECONDS,
-    progress: Callable[[int, int], Any] = lambda done, of: None,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """The manifest once every record of the feed is accounted for."""
+    """The manifest when no record of the feed is pending. Raises ``AssertionError`` after ``timeout`` seconds."""
 
-    def through() -> dict[str, Any]:
-        shown = manifest(shop, session, feed_type, feed_id)
-        if shown["status"] in ("AWAITING_UPLOAD", "TRANSFORMING"):
+    def complete() -> dict[str, Any]:
+        current = manifest(shop, session, feed_type, feed_id)
+        if current["status"] in ("AWAITING_UPLOAD", "TRANSFORMING"):
             return {}
-        progress(shown["received"] - shown["pending"], shown["received"])
-        return {} if shown["pending"] else shown
+        progress(current["received"] - current["pending"], current["received"])
+        return {} if current["pending"] else current
 
-    return eventually(through, timeout=timeout, every=0.3)
+    return eventually(complete, timeout=timeout, every=0.3)
 
 
-def table(shown: dict[str, Any]) -> Table:
-    """A manifest as a reader of the terminal sees it."""
-    rows = Table("record", "count", title=f"{shown['feed_id']}: {shown['status']}", title_justify="left")
+def table(manifest: dict[str, Any]) -> Table:
+    """The counts of a manifest for the terminal."""
+    rows = Table("record", "count", title=f"{manifest['feed_id']}: {manifest['status']}", title_justify="left")
     for name in COUNTS:
-        rows.add_row(name, f"{shown[name]:,}")
-    for reason, count in sorted(shown["reasons"].items()):
+        rows.add_row(name, f"{manifest[name]:,}")
+    for reason, count in sorted(manifest["reasons"].items()):
         rows.add_row(f"  {reason}", f"{count:,}")
     return rows
 
@@ -99,30 +101,30 @@ def main(feed_type: str, path: Path | None) -> None:
     samples = feed_samples.records(feed_type, SAMPLES, version=int(time.time()))
     content = path.read_bytes() if path else feed_samples.as_json(samples)
     shop = Shop.from_environment()
-    session = admin(shop)
-    feed_id = put(shop, session, feed_type, content)
+    session = admin_session(shop)
+    feed_id = upload(shop, session, feed_type, content)
     console.print(
-        f"{feed_id} is uploaded: {len(content):,} bytes. Waiting for the outcome of all records ...", soft_wrap=True
+        f"Uploaded {feed_id}: {len(content):,} bytes. Waiting until all records are processed.", soft_wrap=True
     )
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(feed_id, total=None)
         try:
-            shown = accounted(
+            completed = complete_manifest(
                 shop,
                 session,
                 feed_type,
                 feed_id,
                 timeout=TIMEOUT_SECONDS,
-                progress=lambda done, of: bar.update(task, completed=done, total=of),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except AssertionError as error:
             raise CommandFailed(
                 f"{feed_id} is not complete after {TIMEOUT_SECONDS} s. Dead letters: python -m tools.cli dead-letters"
             ) from error
-    console.print(table(shown))
+    console.print(table(completed))
     for file in manifest(shop, session, feed_type, feed_id)["errors"]:
         console.print(f"Rejected records: {file['url']}", soft_wrap=True)
-    if shown.get("unreadable"):
-        raise CommandFailed(f"The feed could not be read to its end: {shown['unreadable']}")
+    if completed.get("unreadable"):
+        raise CommandFailed(f"The feed could not be read completely: {completed['unreadable']}")
     console.print(f"Done in {time.monotonic() - started:.1f} s.")

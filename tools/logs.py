@@ -23,23 +23,23 @@ from tools.client import Shop
 from tools.deployed_functions import names, physical_name, prefix
 from tools.failures import CommandFailed, requires_shop
 
-# How far back the last lines of a log are looked for, one after the other until there are enough.
+# The last events of a log are searched in these windows, one after the other until there are enough.
 WINDOWS = (timedelta(minutes=10), timedelta(hours=6), timedelta(days=14), timedelta(days=3650))
-# AWS gives a token for more than this many events; the emulator answers with the oldest of them, and without a token.
+# AWS returns at most this many events and a token; the emulator returns the oldest of them without a token.
 PAGE = 10_000
-# What arrives later than what is newer is still printed while the log is followed.
+# While a log is followed, events that arrive this late are still printed.
 LATE = timedelta(seconds=10)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STYLES = {"DEBUG": "dim", "INFO": "green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 REPORT = re.compile(r"Duration: (?P<duration>[\d.]+ ms).*Max Memory Used: (?P<memory>\d+ MB)", re.DOTALL)
 PLATFORM = re.compile(r"(START|END|INIT_START|EXTENSION|XRAY) ")
-# What an event of an invocation that failed contains: the runtime's, and Lambda's of a timeout and of a process that ended.
+# Texts of failed invocations: of the runtime, and of Lambda for a timeout and for a process that ended.
 FAILURES = ("ERROR", "Task timed out", "Runtime exited")
-# Its prefix, which the time and the level replace.
+# The prefix of a failure, which the time and the level replace.
 FAILURE = re.compile(r"\[ERROR\]\s|\S+ \S+ (?=Task timed out)|RequestId: \S+ Error: (?=Runtime exited)")
-# Python's own words for what a function did not catch.
+# Python's output for an exception that a function did not catch.
 PROBLEM = re.compile(r"\[ERROR\]|Traceback|\w+(Error|Exception)\b")
-# Fields that every event has, or that say more about Lambda than about the order.
+# Fields that every event has, or that are about Lambda.
 COMMON_FIELDS = {
     "cold_start",
     "correlation_id",
@@ -91,11 +91,11 @@ def logs(function: str | None, follow: bool, tail: int, since: timedelta | None,
         return
     log = Log(shop.aws("logs"), f"/aws/lambda/{physical_name(shop, function)}")
     events = (
-        log.since(datetime.now(UTC) - since) if since else log.last(tail, (lambda message: True) if raw else is_shown)
+        log.since(datetime.now(UTC) - since) if since else log.last(tail, (lambda message: True) if raw else is_printed)
     )
     if not events and not follow:
         raise CommandFailed(
-            f"The log of {function} has no event{' of that time' if since else ': it has not run yet'}."
+            f"The log of {function} has no event{' of that time' if since else ': the function has not run yet'}."
         )
     _print(events, raw)
     if follow:
@@ -106,7 +106,7 @@ def logs(function: str | None, follow: bool, tail: int, since: timedelta | None,
 
 
 def overview(shop: Shop) -> Table:
-    """Every function with the time of its last event and what it logged as errors within a day."""
+    """All functions with the time of the last event and the number of errors of a day."""
     functions = names(shop)
     with ThreadPoolExecutor(8) as calls:
         rows = list(calls.map(lambda name: _last_run(shop, name), functions))
@@ -117,7 +117,7 @@ def overview(shop: Shop) -> Table:
 
 
 def _last_run(shop: Shop, name: str) -> tuple[str, int]:
-    """(time of the last event, "-" if there is none; number of errors of a day, also of those that Lambda logs)."""
+    """(time of the last event or "-", number of errors of a day, those that Lambda logs included)."""
     api, group = shop.aws("logs"), f"/aws/lambda/{prefix(shop)}{name}"
     try:
         streams = api.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=1)
@@ -132,24 +132,24 @@ def _last_run(shop: Shop, name: str) -> tuple[str, int]:
 
 
 class Log:
-    """A log group, read in the order of time and without losing events of the same millisecond."""
+    """A log group, read in order of time without losing events of the same millisecond."""
 
     def __init__(self, api: Any, group: str) -> None:
         self._api, self._group = api, group
         self._seen: Counter[tuple[Any, ...]] = Counter()
         self._newest = 0
 
-    def last(self, count: int, counted: Callable[[str], bool] = lambda message: True) -> list[dict[str, Any]]:
-        """The last ``count`` events of those whose message is to be ``counted``."""
+    def last(self, count: int, matches: Callable[[str], bool] = lambda message: True) -> list[dict[str, Any]]:
+        """The last ``count`` events whose message ``matches``."""
         events: list[dict[str, Any]] = []
-        matches: list[dict[str, Any]] = []
+        matching: list[dict[str, Any]] = []
         for window in WINDOWS:
             events = self._read(int((datetime.now(UTC) - window).timestamp() * 1000))
-            matches = [event for event in events if counted(event["message"])]
-            if len(matches) >= count:
+            matching = [event for event in events if matches(event["message"])]
+            if len(matching) >= count:
                 break
         self._remember(events)
-        return matches[-count:] if count else []
+        return matching[-count:] if count else []
 
     def since(self, start: datetime) -> list[dict[str, Any]]:
         events = self._read(int(start.timestamp() * 1000))
@@ -157,7 +157,7 @@ class Log:
         return events
 
     def new(self) -> list[dict[str, Any]]:
-        """What has come since the last call of ``last``, ``since`` or ``new``, also if it is a little older than that."""
+        """The events that have arrived since the last call of ``last``, ``since`` or ``new``, late ones included."""
         start = max(0, self._newest - int(LATE.total_seconds() * 1000))
         events = self._read(start)
         new = _without(events, self._seen)
@@ -169,7 +169,7 @@ class Log:
         self._seen = Counter(map(_key, events))
 
     def _read(self, start: int) -> list[dict[str, Any]]:
-        """Every event since ``start`` (epoch milliseconds). Raises ``CommandFailed`` if there is no such log."""
+        """All events since ``start`` (epoch milliseconds). Raises ``CommandFailed`` if the log does not exist."""
         try:
             return read_events(self._api, self._group, start)
         except self._api.exceptions.ResourceNotFoundException as error:
@@ -177,9 +177,9 @@ class Log:
 
 
 def read_events(api: Any, group: str, start: int, text: str = "") -> list[dict[str, Any]]:
-    """Every event of a log group since ``start`` (epoch milliseconds) that contains ``text``, by time.
+    """All events of a log group since ``start`` (epoch milliseconds) that contain ``text``, in order of time.
 
-    Raises ``ResourceNotFoundException`` of ``api`` (CloudWatch Logs) if there is no such group.
+    Raises ``ResourceNotFoundException`` of ``api`` (CloudWatch Logs) if the group does not exist.
     """
     pattern = {"filterPattern": f'"{text}"'} if text else {}
     events: list[dict[str, Any]] = []
@@ -193,11 +193,11 @@ def read_events(api: Any, group: str, start: int, text: str = "") -> list[dict[s
 
 
 def _without(events: list[dict[str, Any]], seen: Counter[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The events that are not among those seen; of equal ones as many as there are more."""
-    left, new = Counter(seen), []
+    """The events that are not in ``seen``, which counts equal events."""
+    remaining, new = Counter(seen), []
     for event in events:
-        if left[_key(event)]:
-            left[_key(event)] -= 1
+        if remaining[_key(event)]:
+            remaining[_key(event)] -= 1
         else:
             new.append(event)
     return new
@@ -226,13 +226,13 @@ def _raw(message: str) -> Iterator[Text]:
     yield Text(json.dumps(record, indent=2, ensure_ascii=False) if record else message.rstrip())
 
 
-def is_shown(message: str) -> bool:
-    """Is it an event of the function, and no start or end that Lambda writes?"""
+def is_printed(message: str) -> bool:
+    """True if it is an event of the function, and not a start or end that Lambda writes."""
     return not PLATFORM.match(message)
 
 
 def lines(message: str, timestamp: int | None = None) -> Iterator[Text]:
-    """An event for the eye: time, level, message and fields, then its traceback; of Lambda's own lines only the report."""
+    """An event as lines: time, level, message and fields, then its traceback; of Lambda's own lines only the report."""
     record = _record(message)
     at = _time(record, timestamp)
     if record and "_aws" in record:
@@ -240,11 +240,11 @@ def lines(message: str, timestamp: int | None = None) -> Iterator[Text]:
     elif record and "message" in record:
         yield from _structured(record, at)
     elif report := message.startswith("REPORT ") and REPORT.search(message):
-        yield _line(at, "", f"ended after {report['duration']}, {report['memory']} of memory", "dim")
+        yield _line(at, "", f"ended after {report['duration']}, used {report['memory']}", "dim")
     elif failure := FAILURE.match(message):
         text = message[failure.end() :].rstrip().removesuffix("\nTraceback (most recent call last):")
         yield _line(at, "ERROR", text, "red")
-    elif is_shown(message):
+    elif is_printed(message):
         yield _line(at, "", message.rstrip(), "red" if PROBLEM.search(message) else "")
 
 
@@ -253,7 +253,7 @@ def _structured(record: dict[str, Any], at: str) -> Iterator[Text]:
     fields = {name: value for name, value in record.items() if name not in COMMON_FIELDS and value is not None}
     fields |= {name: record[name] for name in ("correlation_id", "exception_name") if record.get(name)}
     line = _line(at, level, str(record["message"]), STYLES.get(level, "") if level not in ("INFO", "DEBUG") else "")
-    line.append("".join(f"  {name}={_shown(value)}" for name, value in fields.items()), style="cyan")
+    line.append("".join(f"  {name}={_as_text(value)}" for name, value in fields.items()), style="cyan")
     yield line
     for trace in str(record.get("exception") or "").splitlines():
         yield Text(f"{'':14}{'':9}{trace}", style="red")
@@ -273,7 +273,7 @@ def _record(message: str) -> dict[str, Any] | None:
 
 
 def _time(record: dict[str, Any] | None, timestamp: int | None) -> str:
-    """Of the record itself, where it has one: Lambda's time is that of the delivery. UTC."""
+    """The time (UTC) of the record, or else that of its delivery by Lambda."""
     try:
         moment = datetime.fromisoformat((record or {})["timestamp"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError):
@@ -287,8 +287,8 @@ def _metrics(record: dict[str, Any]) -> str:
     metrics = (
         metric["Name"] for group in record["_aws"].get("CloudWatchMetrics", []) for metric in group.get("Metrics", [])
     )
-    return " ".join(f"{name}={_shown(record.get(name))}" for name in metrics)
+    return " ".join(f"{name}={_as_text(record.get(name))}" for name in metrics)
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,10 +1,10 @@
-"""``make smoke``: whether customers' main paths work on a deployed stage. A minute, after each deployment of the pipeline.
+"""``make smoke``: a test of the customers' main paths on a deployed stage, of a minute, after each deployment.
 
     make smoke ENV=prod     SETPIECES_STAGE=prod python -m tools.cli smoke
 
-Each step is a function that does its part over HTTP, checks the answers, and returns one line. Where the external systems are
-simulators a new customer buys something. In prod the steps sign up no customer and place no order: they call the same services
-with requests that must be refused. The steps need no more than the right to read the stage's addresses.
+A step is a function that sends requests, checks the responses and returns a line. Stages with simulators get a sign-up and an
+order. In prod the steps create neither: they call the same services with requests that must be refused. The only permission
+needed is to read the stage's addresses.
 """
 
 import time
@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from tools.accounts import mailed_token
-from tools.client import Shop, patiently, unique
-from tools.demo import Journey, money, place_order
+from tools.client import Shop, unique, with_retries
+from tools.drivers.journey import Journey, bearer, money, place_order
 from tools.failures import CommandFailed, requires_shop
 from tools.stages import stage_parameters
 
@@ -27,30 +27,27 @@ console = Console(highlight=False)
 PRODUCTION = "prod"
 NO_IMAGE = "none"
 CONFIRMATIONS = "/customers/v1/customers/confirmations"
-# How long one request may be refused as too early: cold starts, and what a deployment has just replaced.
-PATIENCE_SECONDS = 20.0
+# Time for retries of one request: functions start cold after a deployment.
+RETRY_SECONDS = 20.0
 
 
 class StepFailed(Exception):
-    """The message says which answer was not the expected one."""
+    """A response was not the expected one; the message names both."""
 
 
 def expect(journey: Journey, method: str, path: str, status: int, **options: Any) -> Any:
-    """The decoded body of an answer with this status. Raises ``StepFailed``.
-
-    Repeated while the answer is 429 or 5xx, as a client would: functions start cold after a deployment.
-    """
-    answer = patiently(lambda: journey.shop.call(method, path, **options), PATIENCE_SECONDS)
-    if answer.status_code != status:
-        raise StepFailed(f"{method} {path} returned {answer.status_code} instead of {status}: {answer.text[:300]}")
-    return answer.json() if answer.content else {}
+    """The decoded body of a response with this status; retries 429 and 5xx. Raises ``StepFailed`` for another status."""
+    response = with_retries(lambda: journey.shop.call(method, path, **options), RETRY_SECONDS)
+    if response.status_code != status:
+        raise StepFailed(f"{method} {path} returned {response.status_code} instead of {status}: {response.text[:300]}")
+    return response.json() if response.content else {}
 
 
 def browse(journey: Journey) -> str:
     products = expect(journey, "GET", "/catalog/v1/products", 200)["items"]
     available = [product for product in products if product["available"]]
     if not available:
-        raise StepFailed("the catalogue has no product that can be bought")
+        raise StepFailed("the catalogue has no available product")
     journey.product = expect(journey, "GET", f"/catalog/v1/products/{available[0]['sku']}", 200)
     return f"{len(products)} products; {journey.product['name']} costs {money(journey.product)}"
 
@@ -63,10 +60,10 @@ def fill_basket(journey: Journey) -> str:
     basket = expect(journey, "GET", path, 200)
     if basket["totals"]["quantity"] != 2:
         raise StepFailed(f"the basket should hold two items: {basket}")
-    return f"holds {basket['totals']['quantity']}"
+    return f"holds {basket['totals']['quantity']} items"
 
 
-def refuse_strangers(journey: Journey) -> str:
+def require_session(journey: Journey) -> str:
     credentials = {"email": f"{journey.basket}@example.com", "password": unique("wrong")}
     expect(journey, "POST", "/login/v1/sessions", 401, json=credentials)
     for path in ("/orders/v1/orders", "/customers/v1/customers/C000000001/profile"):
@@ -75,69 +72,68 @@ def refuse_strangers(journey: Journey) -> str:
 
 
 def request_sign_up(journey: Journey) -> str:
-    """The mail with the link cannot be read here, so the sign-up is not confirmed, and the order that follows is a guest's."""
-    refuse_made_up_confirmation(journey)
-    ask_for_account(journey, f"{journey.basket}@example.com", {})
-    return "a sign-up is accepted, an invented confirmation is refused"
+    """Request a sign-up. Its mail cannot be read here, so it is not confirmed, and the order that follows is a guest's."""
+    refuse_invalid_confirmation(journey)
+    request_account(journey, f"{journey.basket}@example.com", {})
+    return "a sign-up is accepted, an invalid confirmation is refused"
 
 
 def sign_up(journey: Journey) -> str:
-    """A sign-up that is confirmed by its mail, which the local cloud keeps."""
+    """Sign up and confirm by the mail, which the local cloud keeps."""
     email, password = f"{journey.basket}@example.com", unique("smoke")
-    refuse_made_up_confirmation(journey)
-    token = mailed_token(journey.shop, email, partial(ask_for_account, journey, email))
+    refuse_invalid_confirmation(journey)
+    token = mailed_token(journey.shop, email, partial(request_account, journey, email))
     confirmed = expect(journey, "POST", CONFIRMATIONS, 201, json={"token": token, "password": password})
     credentials = {"email": email, "password": password}
     journey.session = expect(journey, "POST", "/login/v1/sessions", 201, json=credentials)
-    session = {"Authorization": f"Bearer {journey.session['session_token']}"}
     path = f"/customers/v1/customers/{confirmed['customer_id']}/profile"
-    expect(journey, "GET", path, 200, headers=session)
+    expect(journey, "GET", path, 200, headers=bearer(journey.session))
     return f"customer {confirmed['customer_id']} has a session and a profile"
 
 
-def refuse_made_up_confirmation(journey: Journey) -> None:
-    made_up = {"token": f"{'0' * 32}.{'A' * 43}", "password": unique("smoke")}
-    expect(journey, "POST", CONFIRMATIONS, 404, json=made_up)
+def refuse_invalid_confirmation(journey: Journey) -> None:
+    confirmation = {"token": f"{'0' * 32}.{'A' * 43}", "password": unique("smoke")}
+    expect(journey, "POST", CONFIRMATIONS, 404, json=confirmation)
 
 
-def ask_for_account(journey: Journey, email: str, headers: dict[str, str]) -> None:
-    new = {"email": email, "name": "Ada Sample"}
-    expect(journey, "POST", "/customers/v1/customers", 202, json=new, headers=headers)
+def request_account(journey: Journey, email: str, headers: dict[str, str]) -> None:
+    account = {"email": email, "name": "Ada Sample"}
+    expect(journey, "POST", "/customers/v1/customers", 202, json=account, headers=headers)
 
 
 def order(journey: Journey) -> str:
-    number, shown = place_order(journey, "tok_ok")
-    if shown["status"] != "Complete":
-        raise StepFailed(f"order {number} ended as {shown}")
+    number, status = place_order(journey, "tok_ok")
+    if status["status"] != "Complete":
+        raise StepFailed(f"order {number} ended with {status}")
     return f"{number} is Complete"
 
 
 def empty_basket(journey: Journey) -> str:
     path, sku = f"/basket/v1/baskets/{journey.basket}", journey.product["sku"]
     expect(journey, "DELETE", f"{path}/items/{sku}", 204)
-    return "the line is removed"
+    return "the item is removed"
 
 
-def see_pages(journey: Journey) -> str:
-    """The start page and the page of the product, through the CDN."""
+def fetch_pages(journey: Journey) -> str:
+    """Fetch the start page and the product page through the CDN."""
     site = journey.shop.front_door
     if site is None:
         if stage_parameters(journey.shop.stage).get("StorefrontImageTag", NO_IMAGE) == NO_IMAGE:
             return "skipped: the stage has no image of the storefront yet (make image)"
         site = f"https://{journey.shop.address('edge', 'site-host')}"
     for path in ("/", f"/products/{journey.product['sku']}"):
-        answer = patiently(partial(httpx.get, f"{site}{path}", timeout=30), PATIENCE_SECONDS)
-        if answer.status_code != 200 or "text/html" not in answer.headers["content-type"]:
-            raise StepFailed(f"GET {site}{path} returned {answer.status_code}")
-    return "the start page and the page of the product"
+        response = with_retries(partial(httpx.get, f"{site}{path}", timeout=30), RETRY_SECONDS)
+        if response.status_code != 200 or "text/html" not in response.headers["content-type"]:
+            raise StepFailed(f"GET {site}{path} returned {response.status_code}")
+    return "the start page and the product page"
 
 
 Step = tuple[str, Callable[[Journey], str]]
 EVERYWHERE: tuple[Step, ...] = (
     ("Catalog", browse),
-    ("Pages", see_pages),
+    ("Pages", fetch_pages),
     ("Basket", fill_basket),
-    ("Strangers", refuse_strangers),
+    ("Refusals", require_session),
 )
 LOCALLY: tuple[Step, ...] = (*EVERYWHERE, ("Sign-up, login", sign_up), ("Order", order))
 WITH_SIMULATORS: tuple[Step, ...] = (*EVERYWHERE, ("Sign-up", request_sign_up), ("Order", order))
@@ -146,7 +142,7 @@ BY_STAGE = {"local": LOCALLY, PRODUCTION: IN_PRODUCTION}
 
 
 def alarms(shop: Shop) -> list[str]:
-    """The alarms of the stage that are in ALARM, each with CloudWatch's reason; none if the credentials may not look."""
+    """The alarms of the stage in state ALARM, with CloudWatch's reasons; none without the permission to read them."""
     try:
         pages = shop.aws("cloudwatch").get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=f"setpieces-{shop.stage}-", StateValue="ALARM"
@@ -163,9 +159,9 @@ def main() -> None:
     shop, started = Shop.from_environment(), time.monotonic()
     journey = Journey(shop)
     steps = BY_STAGE.get(shop.stage, WITH_SIMULATORS)
-    for title, walk in steps:
+    for title, run in steps:
         try:
-            line = walk(journey)
+            line = run(journey)
         except (StepFailed, AssertionError, LookupError, httpx.HTTPError) as failure:
             reasons = [f"{title}: {failure or type(failure).__name__}", *(f"  alarm {alarm}" for alarm in alarms(shop))]
             raise CommandFailed("\n".join([f"Stage {shop.stage} does not work.", *reasons])) from failure

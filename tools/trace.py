@@ -1,7 +1,6 @@
-"""``make trace ORDER=T123456789``: one order's way through the system, from the logs of every function and of the bus.
+"""``make trace ORDER=T123456789``: all log lines and events of an order, in order of time.
 
-Every line of a log carries the correlation id of its request, and so does every event; so one search finds them all, in order,
-here as on AWS (``SETPIECES_STAGE=dev make trace ORDER=T123456789``).
+They share the correlation id of the order's request. Works on AWS as well: ``SETPIECES_STAGE=dev make trace ORDER=...``.
 """
 
 import json
@@ -23,7 +22,7 @@ from tools.options import OrderNumber
 
 @dataclass(frozen=True, order=True)
 class Step:
-    """Something that happened: ``at`` (ISO 8601), ``where`` (a function or the bus), ``what``, and ``level``."""
+    """A log line or an event: ``at`` (ISO 8601), ``where`` (a function or the bus), ``what``, and ``level``."""
 
     at: str
     where: str
@@ -32,7 +31,7 @@ class Step:
 
 
 def correlation_of(shop: Shop, order_number: str) -> str:
-    """The correlation id of an order. Raises ``LookupError`` if there is no such order, or it has expired."""
+    """The correlation id of an order. Raises ``LookupError`` if the order does not exist or has expired."""
     table = shop.address("orders", "table-name")
     key = {"order_number": {"S": order_number}}
     item = shop.aws("dynamodb").get_item(TableName=table, Key=key).get("Item")
@@ -42,7 +41,7 @@ def correlation_of(shop: Shop, order_number: str) -> str:
 
 
 def recent_orders(shop: Shop) -> list[str]:
-    """Some order numbers to suggest; none on AWS, where reading a table costs."""
+    """Order numbers for suggestions; empty on AWS, where a scan has a cost."""
     if shop.stage != "local":
         return []
     table = shop.address("orders", "table-name")
@@ -51,7 +50,7 @@ def recent_orders(shop: Shop) -> list[str]:
 
 
 def step_of_function(group: str, stage: str, message: str) -> Step | None:
-    """A line of a function's log; none for what is not JSON, such as Lambda's own lines, and for metrics."""
+    """A line of a function's log; None for metrics and for lines that are not JSON, such as Lambda's own."""
     record = _json(message)
     if not record or "_aws" in record or "message" not in record:
         return None
@@ -65,7 +64,7 @@ def step_of_function(group: str, stage: str, message: str) -> Step | None:
 
 
 def step_of_bus(message: str) -> Step | None:
-    """A line of the bus's catch-all log: an event."""
+    """An event of the bus's catch-all log; None for an event without our envelope."""
     event = _json(message)
     envelope = (event or {}).get("detail", {}).get("event")
     if not event or not envelope:
@@ -77,7 +76,7 @@ def step_of_bus(message: str) -> Step | None:
 
 
 def steps(shop: Shop, correlation_id: str, since: datetime) -> list[Step]:
-    """All that the logs of a stage say of ``correlation_id``, in order."""
+    """The log lines and events with ``correlation_id``, in order of time."""
     logs, start = shop.aws("logs"), int(since.timestamp() * 1000)
     pages = logs.get_paginator("describe_log_groups").paginate(
         logGroupNamePrefix=f"/aws/lambda/setpieces-{shop.stage}-"
@@ -85,20 +84,20 @@ def steps(shop: Shop, correlation_id: str, since: datetime) -> list[Step]:
     groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
     bus = shop.address("event-bus", "catch-all-log-name")
 
-    def found(group: str) -> list[Step]:
+    def steps_of(group: str) -> list[Step]:
         lines = _lines(logs, group, correlation_id, start)
         if group == bus:
             return [step for line in lines if (step := step_of_bus(line))]
         return [step for line in lines if (step := step_of_function(group, shop.stage, line))]
 
-    with ThreadPoolExecutor(8) as searches:
-        return sorted({step for some in searches.map(found, [*groups, bus]) for step in some})
+    with ThreadPoolExecutor(8) as threads:
+        return sorted({step for group_steps in threads.map(steps_of, [*groups, bus]) for step in group_steps})
 
 
 def _lines(logs: Any, group: str, text: str, start: int) -> list[str]:
     try:
         return [event["message"] for event in read_events(logs, group, start, text)]
-    except logs.exceptions.ResourceNotFoundException:  # a function that has not run yet
+    except logs.exceptions.ResourceNotFoundException:  # the function has not run yet
         return []
 
 
@@ -114,11 +113,11 @@ def _utc(timestamp: str) -> str:
     return datetime.fromisoformat(timestamp).astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def printed(found: list[Step]) -> Iterator[Text]:
+def format_steps(steps: list[Step]) -> Iterator[Text]:
     """A line for each step, with the seconds since the first."""
-    first = datetime.fromisoformat(found[0].at)
+    first = datetime.fromisoformat(steps[0].at)
     styles = {"EVENT": "bold green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
-    for step in found:
+    for step in steps:
         since = (datetime.fromisoformat(step.at) - first).total_seconds()
         yield Text.assemble(
             (f"{step.at[11:23]}  {since:+8.3f} s  ", "dim"),
@@ -138,9 +137,9 @@ def main(order: str, hours: int) -> None:
         correlation_id = correlation_of(shop, order)
     except LookupError as error:
         raise CommandFailed(f"{error}{did_you_mean(order, recent_orders(shop))}") from error
-    found = steps(shop, correlation_id, datetime.now(UTC) - timedelta(hours=hours))
-    console.print(f"{order}: correlation id {correlation_id}, {len(found)} steps", style="bold")
-    if not found:
+    trace = steps(shop, correlation_id, datetime.now(UTC) - timedelta(hours=hours))
+    console.print(f"{order}: correlation id {correlation_id}, {len(trace)} steps", style="bold")
+    if not trace:
         raise CommandFailed(f"No log of the last {hours} hours contains {order}; --hours searches further back.")
-    for line in printed(found):
+    for line in format_steps(trace):
         console.print(line, soft_wrap=True)

@@ -143,7 +143,7 @@ def _seed() -> None:
     seed.seed(shop, samples_file(STAGE))
     redirects.publish_samples(shop)
     # Not awaited: the shop sells without sitemaps.
-    sitemaps.start(shop, feeds.admin(shop))
+    sitemaps.start(shop, feeds.admin_session(shop))
 
 
 def install_lambda_runtime() -> None:

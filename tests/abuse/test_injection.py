@@ -72,7 +72,7 @@ def member(shop: Shop) -> Member:
 
 @pytest.fixture(scope="module")
 def admin(shop: Shop) -> dict[str, str]:
-    return feeds.admin(shop)
+    return feeds.admin_session(shop)
 
 
 def patch_profile(shop: Shop, member: Member, change: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +157,8 @@ def test_a_campaign_name_that_is_a_formula_is_refused(shop: Shop, admin: dict[st
 def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict[str, str]):
     """The records contain line breaks and quotation marks."""
     poison = [{"sku": text, "name": text, text: text} for text in (*LINES, *FORMULAS, *MARKUP)]
-    feed = feeds.put(shop, admin, "product", json.dumps(poison).encode())
-    feed_view = feeds.accounted(shop, admin, "product", feed)
+    feed = feeds.upload(shop, admin, "product", json.dumps(poison).encode())
+    feed_view = feeds.complete_manifest(shop, admin, "product", feed)
     assert feed_view["rejected"] == len(poison)
     errors = feeds.manifest(shop, admin, "product", feed)["errors"]
     content = b"".join(gzip.decompress(fetch(error["url"]).content) for error in errors)

@@ -4,13 +4,13 @@ import re
 
 import httpx
 
-from tools.client import ANSWER_SECONDS, Shop
+from tools.client import RESPONSE_SECONDS, Shop
 
 
 def browser(base: str) -> httpx.Client:
     """Keeps cookies and follows redirects, as a browser does."""
     return httpx.Client(
-        base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=ANSWER_SECONDS
+        base_url=base, follow_redirects=True, headers={"Sec-Fetch-Site": "same-origin"}, timeout=RESPONSE_SECONDS
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tools.client import Shop, eventually, new_basket_id, patiently, unique
+from tools.client import Shop, eventually, new_basket_id, unique, with_retries
 from tools.drivers.customers import sign_in
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
@@ -14,7 +14,7 @@ def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
     basket = new_basket_id("b")
     path, line = f"/basket/v1/baskets/{basket}/items", {"sku": product["sku"], "quantity": quantity}
     once = {"Idempotency-Key": unique("add")}
-    assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
+    assert with_retries(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
     return basket
 
 
@@ -25,12 +25,12 @@ def body(basket: str, **changes: Any) -> dict[str, Any]:
 def submit(shop: Shop, payload: Any, session: str | None = None, **headers: str) -> httpx.Response:
     if session:
         headers["Authorization"] = f"Bearer {session}"
-    return patiently(lambda: shop.call("POST", "/orders/v1/orders", json=payload, headers=headers))
+    return with_retries(lambda: shop.call("POST", "/orders/v1/orders", json=payload, headers=headers))
 
 
 def status(shop: Shop, number: str, session: str | None = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {session}"} if session else {}
-    return patiently(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers))
+    return with_retries(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers))
 
 
 def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]
 
 def inside(shop: Shop, number: str) -> dict[str, Any]:
     """The order as the internal API returns it to other services."""
-    return patiently(lambda: shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)).json()
+    return with_retries(lambda: shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)).json()
 
 
 def session_of(shop: Shop, person: str) -> str:

@@ -1,6 +1,6 @@
 """Products that a test puts into the commerce platform."""
 
-from tools.client import Shop, patiently, unique
+from tools.client import Shop, unique, with_retries
 
 
 def put_product(shop: Shop, **changes) -> dict:
@@ -16,6 +16,6 @@ def put_product(shop: Shop, **changes) -> dict:
         "stock": 0,
         "version": 1,
     } | changes
-    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
+    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
     assert answer.status_code in (200, 201), answer.text
     return product

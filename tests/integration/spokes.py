@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from setpieces.events import DETAIL_TYPE, Event
-from tools.client import Shop, eventually, patiently, unique
-from tools.dead_letters import DeadLetter, looking
+from tools.client import Shop, eventually, unique, with_retries
+from tools.dead_letters import DeadLetter, messages_of
 
 
 def put(shop: Shop, *events: Event, source: str) -> None:
@@ -39,7 +39,7 @@ def customer_id(shop: Shop) -> str:
 
 
 def next_order_number(shop: Shop) -> str:
-    return patiently(lambda: shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)).json()["formatted"]
+    return with_retries(lambda: shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)).json()["formatted"]
 
 
 def place(shop: Shop, number: str) -> None:
@@ -52,7 +52,7 @@ def place(shop: Shop, number: str) -> None:
         "ship_to": {"country": "DE", "postal_code": "50667"},
         "status": "Complete",
     }
-    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order))
+    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order))
     assert answer.status_code in (200, 201), answer.text
 
 
@@ -67,7 +67,7 @@ def dead_letters(shop: Shop, queue: str, about: str) -> list[DeadLetter]:
     """The messages about an order or customer in ``setpieces-<stage>-<queue>``, taken out; others stay."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-{queue}")["QueueUrl"]
-    with looking(shop, url) as letters:
+    with messages_of(shop, url) as letters:
         matching = [letter for letter in letters if letter.about == about]
         for letter in matching:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])

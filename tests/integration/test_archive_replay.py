@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.spokes import about, drained, placed, put
 from tools.client import Shop, eventually, unique
-from tools.events import listening, received
+from tools.events import listening, receive_events
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 
@@ -48,5 +48,5 @@ def test_a_replayed_order_is_not_shipped_again(shop: Shop):
 
 def replayed(shop: Shop, url: str, replay: str) -> list[str]:
     """Order numbers of the next events on the bus that the replay brought back."""
-    events = received(shop, url, wait_seconds=1)
+    events = receive_events(shop, url, wait_seconds=1)
     return [event["detail"]["event"]["data"]["order_number"] for event in events if event.get("replay-name") == replay]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tools.client import Shop, new_basket_id, patiently, unique
+from tools.client import Shop, new_basket_id, unique, with_retries
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def sku(products: list[dict]) -> str:
 def add(shop: Shop, basket: str, sku: str, quantity: int = 1, **headers: str) -> httpx.Response:
     """The final response to a client that retries with the same idempotency key."""
     once = {"Idempotency-Key": unique("add")} | headers
-    return patiently(lambda: add_now(shop, basket, sku, quantity, **once))
+    return with_retries(lambda: add_now(shop, basket, sku, quantity, **once))
 
 
 def add_now(shop: Shop, basket: str, sku: str, quantity: int = 1, **headers: str) -> httpx.Response:
@@ -48,7 +48,7 @@ def put_product(shop: Shop, **changes) -> str:
         "price_version": 1,
         "version": 1,
     } | changes
-    answer = patiently(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=product))
+    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=product))
     assert answer.status_code in (200, 201), answer.text
     return sku
 
@@ -72,7 +72,7 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
         "currency": first["currency"],
     }
     line = f"{basket}/items/{first['sku']}"
-    stale = patiently(lambda: change(shop, basket, first["sku"], 1, **{"If-Match": answer.headers["etag"]}))
+    stale = with_retries(lambda: change(shop, basket, first["sku"], 1, **{"If-Match": answer.headers["etag"]}))
     assert stale.status_code == 412
     changed = change(shop, basket, first["sku"], 1, **{"If-Match": response.headers["etag"]})
     assert changed.status_code == 200
@@ -117,7 +117,7 @@ def test_limits(shop: Shop, basket: str):
     ):
         answer = add(shop, basket, sku, quantity)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
-    patched = patiently(lambda: change(shop, basket, scarce, 4))
+    patched = with_retries(lambda: change(shop, basket, scarce, 4))
     assert (patched.status_code, patched.json()["code"]) == (409, "INSUFFICIENT_STOCK")
     assert shop.call("GET", basket).json()["version"] == first.json()["version"]
 
@@ -126,7 +126,7 @@ def test_limits(shop: Shop, basket: str):
 def test_a_slow_or_failing_platform_is_a_503_in_time_and_no_change(shop: Shop, basket: str, sku: str, fault: dict):
     """Of the functions themselves, before they are ended: API Gateway's own answer would be another. Both are warm."""
     add(shop, basket, sku)
-    assert patiently(lambda: change(shop, basket, sku, 2)).status_code == 200
+    assert with_retries(lambda: change(shop, basket, sku, 2)).status_code == 200
     before = shop.call("GET", basket).text
     with shop.faults("commerce", **fault):
         answers = [add_now(shop, basket, sku), change(shop, basket, sku, 3)]

@@ -8,7 +8,7 @@ import pytest
 
 from local.cloud.processes import kill_workers, workers
 from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
-from tools.client import Shop, patiently
+from tools.client import Shop, with_retries
 
 pytestmark = pytest.mark.local_only("it ends processes of functions, and has an emulator of its own")
 
@@ -42,7 +42,7 @@ def test_every_client_of_a_cold_function_is_answered(shop: Shop):
     kill_workers()
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(
-            clients.map(lambda _: patiently(lambda: shop.call("GET", "/catalog/v1/products")), range(CLIENTS))
+            clients.map(lambda _: with_retries(lambda: shop.call("GET", "/catalog/v1/products")), range(CLIENTS))
         )
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     started = [name for _, name in workers() if name.endswith("catalog-list-products")]

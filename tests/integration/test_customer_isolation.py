@@ -12,7 +12,7 @@ import pytest
 
 from apigw_executor import policy
 from tests.integration.customer_attempts import METHODS, Attempt, attempts
-from tools.client import ANSWER_SECONDS, Shop, eventually
+from tools.client import RESPONSE_SECONDS, Shop, eventually
 from tools.drivers.customers import Member, platform_record, sign_in, sign_up
 
 CLIENTS = 2
@@ -55,7 +55,7 @@ def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
     """Send the path as it stands: HTTP libraries tidy dot segments and escapes up before they send."""
     url = urlsplit(shop.url("/customers"))
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.netloc, timeout=ANSWER_SECONDS)
+    connection = kind(url.netloc, timeout=RESPONSE_SECONDS)
     try:
         headers = {"Content-Type": "application/json"} | attempt.headers | session
         body = attempt.body or ('{"name": "Taken"}' if attempt.method in ("PATCH", "PUT", "POST") else None)

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tools.accounts import newest_token
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 from tools.drivers.customers import Member, platform_record, sign_in, sign_up
-from tools.events import listening, received
+from tools.events import listening, receive_events
 from tools.mail import outbox
 
 READS_MAIL = pytest.mark.local_only("only the local cloud keeps the mails that it sends")
@@ -55,12 +55,12 @@ def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
 
 def request_sign_up(shop: Shop, email: str, **headers: str) -> httpx.Response:
     new = {"email": email, "name": "Ada"}
-    return patiently(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
+    return with_retries(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
 
 
 def confirm(shop: Shop, token: str, password: str) -> httpx.Response:
     payload = {"token": token, "password": password}
-    return patiently(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=payload))
+    return with_retries(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=payload))
 
 
 @READS_MAIL
@@ -157,7 +157,7 @@ def test_a_profile_is_changed_from_the_version_that_was_read(shop: Shop, ada: Me
 def test_changes_without_a_version_all_get_in(shop: Shop, ada: Member):
     changes: list[dict[str, Any]] = [{"name": unique("Ada")}, {"phone": "+49 30 1234"}, {"marketing_opt_in": True}]
     with ThreadPoolExecutor(len(changes)) as clients:
-        answers = list(clients.map(lambda change: patiently(lambda: patch(shop, ada, change, None)), changes))
+        answers = list(clients.map(lambda change: with_retries(lambda: patch(shop, ada, change, None)), changes))
     assert [answer.status_code for answer in answers] == [200] * len(changes), [answer.text for answer in answers]
     profile = get(shop, ada).json()
     assert all(profile.items() >= change.items() for change in changes)
@@ -173,7 +173,7 @@ def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
 
     before = len(changes())
     with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda name: patiently(lambda: patch(shop, ada, {"name": name}, tag)), names))
+        answers = list(clients.map(lambda name: with_retries(lambda: patch(shop, ada, {"name": name}, tag)), names))
     outcomes = sorted(answer.status_code for answer in answers)
     # 412 four times: the answer to the one that won was lost, and its repetition came too late.
     assert outcomes in ([200, 412, 412, 412], [412] * 4), [answer.text for answer in answers]
@@ -248,7 +248,7 @@ def test_mismatched_identities_are_refused_counted_and_published(shop: Shop, mix
             answer = eventually(partial(settled_resource, shop, mixed_up, resource))
             assert refusal(answer) == (403, "IDENTITY_MISMATCH")
         assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
-        (event, *_) = eventually(lambda: mismatches(received(shop, url), mixed_up.customer_id))
+        (event, *_) = eventually(lambda: mismatches(receive_events(shop, url), mixed_up.customer_id))
     assert event["meta_data"]["status"] == "MISMATCH"
     assert event["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
@@ -294,7 +294,7 @@ def test_a_change_is_published_with_its_version(shop: Shop, ada: Member):
         version = int(changed.headers["etag"].strip('"'))
 
         def published() -> bool:
-            events = [event["detail"]["event"] for event in received(shop, url)]
+            events = [event["detail"]["event"] for event in receive_events(shop, url)]
             return any(
                 event["meta_data"]["status"] == "UPDATED"
                 and event["data"] == {"customer_id": ada.customer_id, "version": version}

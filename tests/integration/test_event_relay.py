@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.schedules import fired_now
 from tools.client import Shop, eventually, unique
-from tools.events import listening, received
+from tools.events import listening, receive_events
 
 AT = "2026-01-01T12:00:00+00:00"
 RELAY = "event-relay-relay-events"
@@ -37,7 +37,7 @@ def collect_events(
     shop: Shop, url: str, received_events: list[dict[str, Any]], customers: set[str]
 ) -> list[dict[str, Any]]:
     """Collects the events of ``customers`` so far, in the order in which the bus delivered them."""
-    received_events += [event["detail"]["event"] for event in received(shop, url, wait_seconds=1)]
+    received_events += [event["detail"]["event"] for event in receive_events(shop, url, wait_seconds=1)]
     return [event for event in received_events if event["data"]["customer_id"] in customers]
 
 

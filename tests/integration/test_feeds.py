@@ -11,14 +11,14 @@ import pytest
 
 from tools import feed_samples, feeds
 from tools.client import Shop, eventually, fetch, new_basket_id, unique
-from tools.dead_letters import looking, queues, redrive
+from tools.dead_letters import messages_of, queues, redrive
 
 TYPES = ("product", "pricing", "sku")
 
 
 @pytest.fixture(scope="module")
 def admin(shop: Shop) -> dict[str, str]:
-    return feeds.admin(shop)
+    return feeds.admin_session(shop)
 
 
 def series() -> str:
@@ -28,8 +28,8 @@ def series() -> str:
 
 def run(shop: Shop, admin: dict[str, str], feed_type: str, content: bytes) -> dict[str, Any]:
     """The manifest of a feed, once all of it is accounted for."""
-    feed_id = feeds.put(shop, admin, feed_type, content)
-    view = feeds.accounted(shop, admin, feed_type, feed_id)
+    feed_id = feeds.upload(shop, admin, feed_type, content)
+    view = feeds.complete_manifest(shop, admin, feed_type, feed_id)
     assert view["received"] == view["transformed"] + view["rejected"]
     assert view["transformed"] == sum(view[name] for name in ("updated", "unchanged", "stale", "failed", "pending"))
     return view
@@ -85,10 +85,10 @@ def test_the_same_feed_again_and_an_older_one_change_nothing(shop: Shop, admin: 
 
 def test_a_price_waits_for_its_product(shop: Shop, admin: dict[str, str]):
     name = series()
-    feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name)))
+    feed_id = feeds.upload(shop, admin, "pricing", as_array(sample("pricing", name)))
     eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == 3)
     run(shop, admin, "product", as_array(sample("product", name)))
-    feed = feeds.accounted(shop, admin, "pricing", feed_id)
+    feed = feeds.complete_manifest(shop, admin, "pricing", feed_id)
     assert (feed["updated"], feed["failed"]) == (3, 0)
 
 
@@ -100,7 +100,7 @@ def test_dead_records_that_were_put_right_can_be_redriven(shop: Shop, admin: dic
     assert (view["failed"], view["updated"]) == (1, 0)
     [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
     sqs = shop.aws("sqs")
-    with looking(shop, queue) as letters:
+    with messages_of(shop, queue) as letters:
         [letter] = [letter for letter in letters if name in letter.message["Body"]]
         sqs.send_message(QueueUrl=queue, MessageBody=letter.message["Body"].replace("XAU", "EUR"))
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter.message["ReceiptHandle"])
@@ -128,7 +128,7 @@ def blocked(shop: Shop, admin: dict[str, str]) -> Blocked:
     run(shop, admin, "product", as_array(sample("product", name, count)))
     mapping = shop.address("feed-pipeline", "pricing-mapping-id")
     with shop.faults("commerce", outage=True, operations=["update_pricing"]):
-        feed_id = feeds.put(shop, admin, "pricing", as_array(sample("pricing", name, count)))
+        feed_id = feeds.upload(shop, admin, "pricing", as_array(sample("pricing", name, count)))
         eventually(lambda: feeds.manifest(shop, admin, "pricing", feed_id).get("pending") == count)
         through = [
             run(shop, admin, feed_type, as_array(sample(feed_type, name, count, version=2)))
@@ -167,7 +167,7 @@ def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop
     assert [(line["record"], line["reason"]) for line in manifest] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
     assert manifest[1]["pointer"] == "/name"
     [queue] = queues(shop, "feed-pipeline-records-product-dlq")
-    with looking(shop, queue) as letters:
+    with messages_of(shop, queue) as letters:
         [letter] = [letter for letter in letters if f"{name}-000004" in letter.message["Body"]]
         assert letter.reason == "INVALID_REQUEST"
 
@@ -283,6 +283,6 @@ def test_feeds_are_an_admins(shop: Shop):
 
 def test_a_blocked_feed_catches_up_by_itself(shop: Shop, admin: dict[str, str], blocked: Blocked):
     """Last, because the probe has had the time of the tests before."""
-    feed = feeds.accounted(shop, admin, "pricing", blocked.feed_id)
+    feed = feeds.complete_manifest(shop, admin, "pricing", blocked.feed_id)
     assert (feed["updated"], feed["failed"]) == (blocked.count, 0)
     eventually(lambda: state(shop, blocked.mapping) == "Enabled")

@@ -15,8 +15,8 @@ import pytest
 from model.templates import pieces
 from tests.hostile import BROKEN, mutations
 from tests.integration.event_requests import MANY, ONE, made, send
-from tools.client import FLOW_SECONDS, Shop, eventually, patiently, unique
-from tools.dead_letters import looking, queues, redrive
+from tools.client import FLOW_SECONDS, Shop, eventually, unique, with_retries
+from tools.dead_letters import messages_of, queues, redrive
 from tools.drivers.ingestion import delivered_lines, event_count, failed_records, objects
 
 EVENTS = int(os.environ.get("SETPIECES_EVENTS", "500"))
@@ -52,7 +52,7 @@ def test_every_accepted_event_is_stored_unchanged(shop: Shop, key: dict[str, str
     name = unique("kept")
     requests = list(traffic(name))
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda request: patiently(lambda: send(shop, key, *request)), requests))
+        answers = list(clients.map(lambda request: with_retries(lambda: send(shop, key, *request)), requests))
     expected: dict[str, Any] = {}
     seen = Counter(answer.status_code for answer in answers)
     for (path, body), answer in zip(requests, answers, strict=True):
@@ -303,7 +303,7 @@ def test_an_object_that_a_function_cannot_process_is_a_dead_letter_that_can_be_r
     [queue] = queues(shop, "ingestion-errors")
 
     def letter() -> dict[str, Any]:
-        with looking(shop, queue) as letters:
+        with messages_of(shop, queue) as letters:
             return next((dead_letter.message for dead_letter in letters if name in dead_letter.message["Body"]), {})
 
     body = eventually(letter, timeout=2 * FLOW_SECONDS)["Body"]
@@ -312,7 +312,7 @@ def test_an_object_that_a_function_cannot_process_is_a_dead_letter_that_can_be_r
     path = put(shop, bucket, line(made(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
     sqs = shop.aws("sqs")
-    with looking(shop, queue) as letters:
+    with messages_of(shop, queue) as letters:
         [dead_letter] = [dead_letter for dead_letter in letters if name in dead_letter.message["Body"]]
         assert dead_letter.call
         sqs.send_message(QueueUrl=queue, MessageBody=body.replace(f"elsewhere/{name}", path))

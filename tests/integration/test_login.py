@@ -7,7 +7,7 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 from tools.drivers.customers import platform_record, sign_up
 
 
@@ -114,7 +114,7 @@ def test_a_session_that_is_used_lives_on(shop: Shop, person: str, path: str):
     token = sign_in(shop, shop.samples[person]).json()["session_token"]
     soon = expires(shop, token, 60)
     method = "DELETE" if person == "admin" else "GET"
-    answer = patiently(lambda: shop.call(method, path, headers={"Authorization": f"Bearer {token}"}))
+    answer = with_retries(lambda: shop.call(method, path, headers={"Authorization": f"Bearer {token}"}))
     assert answer.is_success, answer.text
     assert expires(shop, token) > soon + 60
 

@@ -9,14 +9,14 @@ import pytest
 from tests.integration.browsers import browser, page_text, sign_in
 from tests.integration.checkouts import body, ended, fill_basket, session_of, submit
 from tools.client import Shop, eventually, unique
-from tools.feeds import admin
+from tools.feeds import admin_session
 
 ARCHITECTURE, EVENTS = "/operations/v1/architecture", "/operations/v1/events"
 
 
 @pytest.fixture(scope="module")
 def session(shop: Shop) -> dict[str, str]:
-    return admin(shop)
+    return admin_session(shop)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.integration.checkouts import ADDRESS, body, ended, fill_basket, insid
 from tests.integration.spokes import drained
 from tests.integration.strangers import stranger
 from tools import trace
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 from tools.drivers.customers import sign_up
 
 
@@ -242,7 +242,7 @@ def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: 
 
 def history(shop: Shop, session: str | None, query: str = "") -> httpx.Response:
     headers = {"Authorization": f"Bearer {session}"} if session else {}
-    return patiently(lambda: shop.call("GET", f"/orders/v1/orders{query}", headers=headers))
+    return with_retries(lambda: shop.call("GET", f"/orders/v1/orders{query}", headers=headers))
 
 
 def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: dict):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.strangers import stranger
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 
 SYSTEMS = ("commerce", "identity", "rewards", "tax", "payments", "sap", "content")
 CLIENTS = 16
@@ -29,7 +29,7 @@ def at(shop: Shop, method: str, path: str, body=None, **options) -> httpx.Respon
 
 def at_last(shop: Shop, method: str, path: str, body=None, **options) -> httpx.Response:
     """The first answer that decides something. An effect whose answer was lost is met as a repetition."""
-    return patiently(lambda: at(shop, method, path, body, **options))
+    return with_retries(lambda: at(shop, method, path, body, **options))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -8,8 +8,8 @@ import pytest
 
 from setpieces.events import derived_id
 from tests.integration.spokes import about, customer_id, dead_letters, drained, next_order_number, put, waiting
-from tools.client import Shop, eventually, new_basket_id, patiently, unique
-from tools.events import listening, received
+from tools.client import Shop, eventually, new_basket_id, unique, with_retries
+from tools.events import listening, receive_events
 
 SUBMIT = ("CHECKOUT", "ORDER", "SUBMIT")
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
@@ -23,7 +23,7 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
         basket = new_basket_id("pay")
         line = {"sku": products[0]["sku"], "quantity": 1}
         path, once = f"/basket/v1/baskets/{basket}/items", {"Idempotency-Key": unique("add")}
-        assert patiently(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
+        assert with_retries(lambda: shop.call("POST", path, json=line, headers=once)).status_code == 201
         order = {
             "basket_id": basket,
             "customer_id": customer_id(shop),
@@ -31,7 +31,7 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
             "ship_to": ADDRESS,
         }
         headers = {"Idempotency-Key": unique("order")} | headers
-        answer = patiently(lambda: shop.call("POST", "/orders/v1/orders", json=order, headers=headers))
+        answer = with_retries(lambda: shop.call("POST", "/orders/v1/orders", json=order, headers=headers))
         assert answer.status_code == 202, answer.text
         return answer.json()["order_number"]
 
@@ -40,7 +40,7 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
 
 def status(shop: Shop, number: str) -> str:
     """What the customer sees."""
-    answer = patiently(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"))
+    answer = with_retries(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"))
     assert answer.status_code == 200, answer.text
     return answer.json()["status"]
 
@@ -61,7 +61,7 @@ def on_the_bus(shop: Shop) -> Iterator[Any]:
 
         def event(number: str, status: str) -> dict[str, Any]:
             def receive() -> dict[str, Any] | None:
-                seen.extend(event["detail"]["event"] for event in received(shop, url, wait_seconds=1))
+                seen.extend(event["detail"]["event"] for event in receive_events(shop, url, wait_seconds=1))
                 return next(filter(lambda event: is_it(event, number, status), seen), None)
 
             return eventually(receive)

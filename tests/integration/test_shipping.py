@@ -18,7 +18,7 @@ from tests.integration.spokes import (
     waiting,
 )
 from tools.client import Shop, eventually
-from tools.dead_letters import DeadLetter, looking, queues, redrive
+from tools.dead_letters import DeadLetter, messages_of, queues, redrive
 
 COMPLETE = ("CHECKOUT", "ORDER", "COMPLETE")
 QUEUE, DEAD = "shipping-shipments.fifo", "shipping-shipments-dlq.fifo"
@@ -76,7 +76,7 @@ def test_the_platform_may_learn_of_an_order_after_its_event(shop: Shop):
 
 
 def parked(shop: Shop, url: str, number: str) -> DeadLetter | None:
-    with looking(shop, url) as letters:
+    with messages_of(shop, url) as letters:
         return next((letter for letter in letters if letter.about == number), None)
 
 

@@ -17,16 +17,16 @@ from tests.integration.checkouts import session_of
 from tests.integration.crawler import PATIENCE, crawl, get
 from tests.integration.products import put_product
 from tests.integration.schedules import fired_now
-from tools.client import Shop, eventually, patiently, unique
-from tools.feeds import admin
-from tools.sitemaps import PATH, ended, start
+from tools.client import Shop, eventually, unique, with_retries
+from tools.feeds import admin_session
+from tools.sitemaps import PATH, start, wait_for_run
 
 CRAWLERS = 4
 
 
 @pytest.fixture(scope="module")
 def session(shop: Shop) -> dict[str, str]:
-    return admin(shop)
+    return admin_session(shop)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def bucket(shop: Shop) -> str:
 
 
 def run(shop: Shop, session: dict[str, str], **options: bool) -> dict[str, Any]:
-    return ended(shop, session, start(shop, session, **options), PATIENCE)
+    return wait_for_run(shop, session, start(shop, session, **options), PATIENCE)
 
 
 def dates(shop: Shop, url: str) -> str:
@@ -67,7 +67,7 @@ def test_every_page_is_released_and_reachable(shop: Shop, session: dict[str, str
     assert f"{origin}/products/{retired['sku']}" not in urls
     assert dates(shop, f"{origin}/products/{product['sku']}") == today()
     with ThreadPoolExecutor(CRAWLERS) as crawlers:
-        answers = list(crawlers.map(lambda url: patiently(lambda: shop.call("GET", urlsplit(url).path)), urls))
+        answers = list(crawlers.map(lambda url: with_retries(lambda: shop.call("GET", urlsplit(url).path)), urls))
     assert [answer.url for answer in answers if answer.status_code != 200] == []
 
 
@@ -124,7 +124,7 @@ def test_an_outage_of_the_platform_leaves_the_release_unchanged(shop: Shop, sess
         eventually(lambda: retried(shop, path), timeout=PATIENCE)
         assert get(shop, "/sitemap.xml").content == before
     # It recovers in time for one of the retries.
-    assert ended(shop, session, path, PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    assert wait_for_run(shop, session, path, PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     crawl(shop, origin)
 
 
@@ -139,7 +139,7 @@ def retried(shop: Shop, path: str) -> bool:
 def test_two_runs_at_once_release_one_after_the_other(shop: Shop, session: dict[str, str], origin: str):
     products = [put_product(shop) for _ in range(2)]
     paths = [start(shop, session) for _ in products]
-    statuses = [ended(shop, session, path, PATIENCE)["status"] for path in paths]
+    statuses = [wait_for_run(shop, session, path, PATIENCE)["status"] for path in paths]
     assert set(statuses) <= {"RELEASED", "UNCHANGED"}
     assert "RELEASED" in statuses
     assert {f"{origin}/products/{product['sku']}" for product in products} <= set(crawl(shop, origin))
@@ -184,7 +184,7 @@ def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
     assert first.headers["location"] == again.headers["location"]
     other = shop.call("POST", PATH, json={}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    assert ended(shop, session, first.headers["location"], PATIENCE)["status"] == "CHECKED"
+    assert wait_for_run(shop, session, first.headers["location"], PATIENCE)["status"] == "CHECKED"
 
 
 @pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"what": True}, [], "x", None])

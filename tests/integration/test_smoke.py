@@ -5,7 +5,7 @@ from click.testing import CliRunner, Result
 
 from tools import smoke
 from tools.client import Shop, eventually
-from tools.demo import Journey
+from tools.drivers.journey import Journey
 
 ALARM = "setpieces-{stage}-smoke-test"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.quotations import PATH, REQUEST, TAX_IN_GERMANY
 from tests.integration.strangers import stranger
-from tools.client import Shop, eventually, patiently
+from tools.client import Shop, eventually, with_retries
 
 
 def request_quotation(shop: Shop, **changes: Any) -> httpx.Response:
@@ -55,7 +55,7 @@ def test_cached_rates_give_the_same_tax_and_are_marked(shop: Shop, fault: dict):
 def test_a_failing_tax_system_opens_the_circuit_until_it_recovers(shop: Shop):
     """While the circuit is open no request waits for a slow system; it closes after the system recovers."""
     with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: patiently(lambda: request_quotation(shop)), range(16)))
+        answers = list(clients.map(lambda _: with_retries(lambda: request_quotation(shop)), range(16)))
         assert {answer.status_code for answer in answers} == {200}
         opened = shop.aws("dynamodb").get_item(TableName=table(shop), Key={"id": {"S": "circuit"}}, ConsistentRead=True)
         assert int(opened["Item"]["failures"]["N"]) >= 5

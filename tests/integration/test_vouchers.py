@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model.settings import REGION
-from tools.client import Shop, eventually, fetch, patiently, unique
+from tools.client import Shop, eventually, fetch, unique, with_retries
 from tools.drivers.customers import session_headers
 from tools.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
 from tools.mail import outbox
@@ -177,7 +177,7 @@ def test_one_of_many_simultaneous_redemptions_succeeds(shop: Shop, codes: list[s
     path = f"/vouchers/v1/vouchers/{codes[0]}/redemptions"
 
     def redeem(n: int) -> int:
-        return patiently(lambda: shop.call("POST", path, json={"order_number": f"T{n:09}"})).status_code
+        return with_retries(lambda: shop.call("POST", path, json={"order_number": f"T{n:09}"})).status_code
 
     with ThreadPoolExecutor(64) as clients:
         answers = Counter(clients.map(redeem, range(64)))
@@ -199,13 +199,13 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
 def test_an_admin_releases_a_voucher_that_paid_for_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
     path = f"/vouchers/v1/vouchers/{codes[-1]}/redemptions"
     redemption = {"order_number": "T900000001"}
-    assert patiently(lambda: shop.call("POST", path, json=redemption)).status_code in (200, 201)
+    assert with_retries(lambda: shop.call("POST", path, json=redemption)).status_code in (200, 201)
     response = shop.call("DELETE", path, headers=admin)
     assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_REDEEMED")
     released = f"{path}?order_number=T900000001"
     assert shop.call("DELETE", released).status_code == 401
-    assert [patiently(lambda: shop.call("DELETE", released, headers=admin)).status_code for _ in "ab"] == [204, 204]
-    assert patiently(lambda: shop.call("POST", path, json={"order_number": "T900000002"})).status_code == 201
+    assert [with_retries(lambda: shop.call("DELETE", released, headers=admin)).status_code for _ in "ab"] == [204, 204]
+    assert with_retries(lambda: shop.call("POST", path, json={"order_number": "T900000002"})).status_code == 201
 
 
 def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str]):

@@ -19,10 +19,10 @@ import pytest
 
 from local.cloud.processes import kill_workers
 from tests.resilience.journeys import PATIENCE_SECONDS, Client, place_order, request_status
-from tools.client import Shop, eventually, new_basket_id, patiently, unique
+from tools.client import Shop, eventually, new_basket_id, unique, with_retries
 from tools.drivers.invariants.runner import RECOVERY_SECONDS, assert_invariants
 from tools.drivers.promises import Promises
-from tools.events import listening, received
+from tools.events import listening, receive_events
 
 ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
@@ -43,7 +43,7 @@ class Chaos:
         known: set[str] = set()
         waiting: list[dict[str, Any]] = []
         while not self.stopped.is_set():
-            arrived = received(self.shop, self.queue, wait_seconds=1)
+            arrived = receive_events(self.shop, self.queue, wait_seconds=1)
             # Events are identified by their own id, so that repeats are not repeated again.
             new = {event["detail"]["event"]["meta_data"]["event_id"]: event for event in arrived}
             waiting += [event for key, event in new.items() if key not in known and self.random.random() < 0.2]
@@ -114,7 +114,7 @@ def test_no_order_is_lost_charged_twice_or_shipped_twice(shop: Shop, products: l
     for basket, product in zip(baskets, products, strict=False):
         path = f"/basket/v1/baskets/{basket}/items"
         line, once = {"sku": product["sku"], "quantity": 1}, {"Idempotency-Key": unique("add")}
-        assert patiently(partial(shop.call, "POST", path, json=line, headers=once)).status_code == 201
+        assert with_retries(partial(shop.call, "POST", path, json=line, headers=once)).status_code == 201
 
     def submit(number: int) -> None:
         token = "tok_declined" if number % 20 == 0 else "tok_ok"

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tools.client import Shop, eventually, patiently, unique
+from tools.client import Shop, eventually, unique, with_retries
 from tools.drivers.invariants.runner import assert_invariants
 from tools.drivers.promises import Customer, Promises
 from tools.drivers.queues import depths, is_dead
@@ -37,11 +37,11 @@ def customer(n: int) -> dict[str, Any]:
 
 def sign_up(shop: Shop, name: str, n: int) -> None:
     commerce = "/partners/v1/commerce"
-    legacy = patiently(lambda: shop.call("PUT", f"{commerce}/legacy/customers/{name}", json=customer(n)))
+    legacy = with_retries(lambda: shop.call("PUT", f"{commerce}/legacy/customers/{name}", json=customer(n)))
     assert legacy.status_code in (200, 201)
     new = expected_profile(name, n)[1] | {"origin": "shop"}
     headers = {"If-None-Match": "*"}
-    created = patiently(lambda: shop.call("PUT", f"{commerce}/customers/{name}", json=new, headers=headers))
+    created = with_retries(lambda: shop.call("PUT", f"{commerce}/customers/{name}", json=new, headers=headers))
     # Also if the answer was lost and the request repeated: no other request has this name.
     assert created.status_code in (201, 412)
 

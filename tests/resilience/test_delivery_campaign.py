@@ -140,7 +140,7 @@ def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
     moved = {}
     for url in dead_letters.queues(shop):
         queue = dead_letters.name(url)
-        with dead_letters.looking(shop, url) as letters:
+        with dead_letters.messages_of(shop, url) as letters:
             ours = [
                 one for one in letters if any(text in one.message["Body"] for text in promises.expected_dead_letters)
             ]
@@ -168,7 +168,7 @@ def delete_dead_letters(shop: Shop, promises: Promises) -> None:
     sqs = shop.aws("sqs")
     for queue in filter(is_dead, depths(shop)):
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        with dead_letters.looking(shop, url) as letters:
+        with dead_letters.messages_of(shop, url) as letters:
             for letter in letters:
                 if any(text in letter.message["Body"] for text in promises.expected_dead_letters):
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.message["ReceiptHandle"])

@@ -27,7 +27,7 @@ VERSION = 2
 
 @pytest.mark.timeout(TIMEOUT * 4)
 def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
-    admin, series, chance = feeds.admin(shop), unique("C").upper(), random.Random(SEED)
+    admin, series, chance = feeds.admin_session(shop), unique("C").upper(), random.Random(SEED)
     records = list(feed_samples.records("product", RECORDS, version=VERSION, series=series))
     malformed = set(chance.sample(range(RECORDS), RECORDS // 100))
     refused = set(chance.sample(sorted(set(range(RECORDS)) - malformed), RECORDS // 100))
@@ -42,11 +42,11 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
     good = [record for number, record in enumerate(records) if number not in malformed | refused]
 
     with shop.faults("commerce", error_rate=0.05, operations=["update_product"]):
-        feed_id = feeds.put(shop, admin, "product", b"\n".join(lines))
+        feed_id = feeds.upload(shop, admin, "product", b"\n".join(lines))
         eventually(lambda: feeds.manifest(shop, admin, "product", feed_id).get("updated"), timeout=TIMEOUT)
         doubled = double_messages(shop, chance)
         assert kill_workers()
-        feed = feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
+        feed = feeds.complete_manifest(shop, admin, "product", feed_id, timeout=TIMEOUT)
     # A worker that is killed between update and account finds its record unchanged when it is delivered again.
     again = feed.pop("unchanged")
     assert {name: feed[name] for name in expected} == expected | {"updated": expected["updated"] - again}
@@ -64,8 +64,8 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
 
 
 def upload_feed(shop: Shop, admin: dict[str, str], lines: list[bytes]) -> dict[str, Any]:
-    feed_id = feeds.put(shop, admin, "product", b"\n".join(lines))
-    return feeds.accounted(shop, admin, "product", feed_id, timeout=TIMEOUT)
+    feed_id = feeds.upload(shop, admin, "product", b"\n".join(lines))
+    return feeds.complete_manifest(shop, admin, "product", feed_id, timeout=TIMEOUT)
 
 
 def double_messages(shop: Shop, chance: random.Random) -> int:

@@ -24,7 +24,7 @@ TRANSFORM = "feed-pipeline-transform-feed-product"
 
 @pytest.mark.timeout(300 + 4 * MEGABYTES)
 def test_a_large_feed_needs_no_more_memory_than_a_small_one(shop: Shop, tmp_path: Path):
-    admin, series = feeds.admin(shop), unique("L").upper()
+    admin, series = feeds.admin_session(shop), unique("L").upper()
     text = "".join(random.Random(1).choices(string.ascii_letters, k=SPECIFICATION))
     with tempfile.TemporaryFile(dir=tmp_path) as file:
         file.write(b"[\n")
@@ -39,6 +39,6 @@ def test_a_large_feed_needs_no_more_memory_than_a_small_one(shop: Shop, tmp_path
             httpx.put(
                 expected["upload"]["url"], content=file, headers={"Content-Length": str(size)}, timeout=300
             ).raise_for_status()
-            feed = feeds.accounted(shop, admin, "product", expected["feed_id"], timeout=240 + 3 * MEGABYTES)
+            feed = feeds.complete_manifest(shop, admin, "product", expected["feed_id"], timeout=240 + 3 * MEGABYTES)
     assert (feed["updated"], feed["rejected"], feed["failed"]) == (RECORDS, 0, 0)
     assert 0 < memory.peak[TRANSFORM] < PEAK_MB

@@ -131,7 +131,7 @@ def outage(system: str, function: str) -> Campaign:
 
 def redeem_voucher(client: Client) -> None:
     """A voucher of a new batch, redeemed for one order and then for another."""
-    admin = feeds.admin(client.shop)
+    admin = feeds.admin_session(client.shop)
     batch = vouchers.wait_for_batch(client.shop, admin, vouchers.create_batch(client.shop, admin, count=1))
     redeem(client, vouchers.download_file(batch).decode().split()[0])
 

@@ -11,8 +11,8 @@ from model.settings import ROOT
 from tests.integration.crawler import PATIENCE, crawl
 from tests.integration.products import put_product
 from tools.client import Shop, eventually, unique
-from tools.feeds import admin
-from tools.sitemaps import ended, start
+from tools.feeds import admin_session
+from tools.sitemaps import start, wait_for_run
 
 # States of a run that publishes a release, in order.
 BEFORE_THE_INDEX = ["Plan", "Generate", "Check", "CopyFiles", "CopyRobots", "Release"]
@@ -57,9 +57,9 @@ def last_entered(shop: Shop, arn: str) -> str:
 
 @pytest.mark.parametrize("state", BEFORE_THE_INDEX + AFTER_THE_INDEX)
 def test_a_run_stopped_in_any_state_leaves_a_complete_release(shop: Shop, state: str):
-    session, steps = admin(shop), shop.aws("stepfunctions")
+    session, steps = admin_session(shop), shop.aws("stepfunctions")
     origin = f"https://{shop.address('edge', 'site-host')}"
-    assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    assert wait_for_run(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     before = set(crawl(shop, origin))
     after = before | {f"{origin}/products/{put_product(shop, sku=unique('KILLED'))['sku']}"}
 
@@ -70,10 +70,10 @@ def test_a_run_stopped_in_any_state_leaves_a_complete_release(shop: Shop, state:
         eventually(lambda: last_entered(shop, arn) == HELD, timeout=PATIENCE)
         steps.stop_execution(executionArn=arn)
     assert set(crawl(shop, origin)) == (before if state in BEFORE_THE_INDEX else after)
-    run = ended(shop, session, path, PATIENCE)
+    run = wait_for_run(shop, session, path, PATIENCE)
     assert (run["status"], run.get("reason")) == (("RELEASED", None) if state == "CleanUp" else ("FAILED", "ABORTED"))
 
-    assert ended(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
+    assert wait_for_run(shop, session, start(shop, session), PATIENCE)["status"] in ("RELEASED", "UNCHANGED")
     assert set(crawl(shop, origin)) == after
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools import accounts
-from tools.client import Shop, patiently, unique
+from tools.client import Shop, unique, with_retries
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Member:
 def sign_in(shop: Shop, email: str, password: str) -> str:
     """The token of a new session."""
     credentials = {"email": email, "password": password}
-    response = patiently(lambda: shop.call("POST", "/login/v1/sessions", json=credentials))
+    response = with_retries(lambda: shop.call("POST", "/login/v1/sessions", json=credentials))
     assert response.status_code == 201, response.text
     return response.json()["session_token"]
 
@@ -51,7 +51,7 @@ def sign_up(shop: Shop) -> Member:
         headers={"If-Match": str(customer["version"])},
     )
     assert updated.status_code == 200, updated.text
-    promoted = patiently(
+    promoted = with_retries(
         lambda: shop.call("PUT", f"/partners/v1/rewards/members/{customer_id}", json=member | {"tier": tier})
     )
     assert promoted.status_code == 200, promoted.text
@@ -61,6 +61,6 @@ def sign_up(shop: Shop) -> Member:
 
 def platform_record(shop: Shop, path: str) -> Any:
     """What an external system stores at ``path``, e.g. ``commerce/customers/C000000001``."""
-    response = patiently(lambda: shop.call("GET", f"/partners/v1/{path}"))
+    response = with_retries(lambda: shop.call("GET", f"/partners/v1/{path}"))
     assert response.status_code == 200, response.text
     return response.json()

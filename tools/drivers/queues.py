@@ -1,7 +1,7 @@
 """Depths and messages of the shop's queues."""
 
 from tools.client import Shop
-from tools.dead_letters import DEAD, LOOK_SECONDS
+from tools.dead_letters import DEAD, VISIBILITY_SECONDS
 
 COUNTS = (
     "ApproximateNumberOfMessages",
@@ -34,9 +34,9 @@ def bodies(shop: Shop, queue: str) -> list[str]:
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     texts, receipts = [], []
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=LOOK_SECONDS).get(
-        "Messages", []
-    ):
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY_SECONDS
+    ).get("Messages", []):
         texts += [message["Body"] for message in messages]
         receipts += [message["ReceiptHandle"] for message in messages]
     for receipt in receipts:

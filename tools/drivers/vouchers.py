@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.client import FLOW_SECONDS, Shop, eventually, fetch, patiently, unique
+from tools.client import FLOW_SECONDS, Shop, eventually, fetch, unique, with_retries
 
 PATH = "/vouchers/v1/voucher-batches"
 ENDED = ("COMPLETE", "FAILED", "CANCELLED")
@@ -26,7 +26,7 @@ def batch_request(**changes: Any) -> dict[str, Any]:
 def create_batch(shop: Shop, admin: dict[str, str], **changes: Any) -> str:
     """The path of a new batch."""
     headers = admin | {"Idempotency-Key": unique("batch")}
-    response = patiently(lambda: shop.call("POST", PATH, json=batch_request(**changes), headers=headers))
+    response = with_retries(lambda: shop.call("POST", PATH, json=batch_request(**changes), headers=headers))
     assert response.status_code == 202, response.text
     assert response.json()["status"] == "PENDING"
     return response.headers["location"]

@@ -24,7 +24,7 @@ from tests.contract.documented.sources import (
     waits,
 )
 from tests.contract.quantities import DAY, MINUTE
-from tools.dead_letters import LOOK_SECONDS, redrive
+from tools.dead_letters import VISIBILITY_SECONDS, redrive
 
 ARCHIVE = "AWS: the delay of an archive"
 VERSIONS = DAY * resource(
@@ -41,7 +41,7 @@ FACTS: Facts = {
     },
     "docs/runbooks/dead-letters.md": {
         "in `<queue>-dlq` for {}": queue("payments-submitted-dlq")["MessageRetentionPeriod"],
-        "hides them for up to {}": LOOK_SECONDS,
+        "hides them for up to {}": VISIBILITY_SECONDS,
         "did not accept the record for {}": About(waits(outcomes.MAX_RECEIVES)),
         "sends back at most {} messages a second": inspect.signature(redrive).parameters["rate"].default,
     },

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tools.dead_letters import DeadLetter, looking, queues, redrive, source
+from tools.dead_letters import DeadLetter, messages_of, queues, redrive, source
 
 SUBMIT = {"detail": {"event": {"meta_data": {"type": "CHECKOUT", "subtype": "ORDER", "status": "SUBMIT"}}}}
 SUBMIT["detail"]["event"]["meta_data"]["correlation_id"] = "c-1"
@@ -98,6 +98,6 @@ def test_a_redrive_moves_the_selected_messages(shop, dead, alive, more):
     )["Messages"]
     assert json.loads(moved["Body"]) == {"order_number": "T1"}
     assert moved["Attributes"].get("MessageGroupId") == more.get("MessageGroupId")
-    with looking(shop, url) as letters:
+    with messages_of(shop, url) as letters:
         assert [letter.about for letter in letters] == ["T2"]
     assert redrive(shop, url) == 1

@@ -45,12 +45,12 @@ def stacks(session: boto3.Session) -> list[str]:
     return [stack["StackName"] for stack in session.client("cloudformation").describe_stacks()["Stacks"]]
 
 
-def test_without_a_confirmation_it_says_what_stays_and_deletes_nothing(session):
+def test_without_a_confirmation_it_lists_retained_resources_and_deletes_nothing(session):
     result = run()
     assert result.exit_code == 1
     assert "Table" in result.output
     assert "data; import it" in result.output
-    assert "1 other resources go" in result.output
+    assert "1 other resources are deleted" in result.output
     assert f"CONFIRM={STACK}" in result.output
     assert stacks(session) == [STACK]
 
@@ -66,10 +66,10 @@ def test_confirmed_the_stack_goes(session):
     assert stacks(session) == []
 
 
-def test_a_stack_that_is_not_there_is_named(session):
+def test_a_stack_that_does_not_exist_is_reported(session):
     result = CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "tax"])
     assert result.exit_code == 1
-    assert "There is no stack setpieces-dev-tax" in result.output
+    assert "Stack setpieces-dev-tax does not exist" in result.output
 
 
 def test_an_unknown_piece_is_refused(session):

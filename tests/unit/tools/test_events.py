@@ -41,8 +41,8 @@ def test_one_checkout_has_one_colour_and_its_time_runs():
 
 def test_a_repeated_event_is_marked():
     tail, event = Tail(), delivered()
-    assert "again" not in tail.line(event).plain
-    assert tail.line(event).plain.endswith("again")
+    assert "duplicate" not in tail.line(event).plain
+    assert tail.line(event).plain.endswith("duplicate")
 
 
 def test_the_summary_follows_each_checkout_of_more_than_one_event():

@@ -7,7 +7,7 @@ import pytest
 from click import BadParameter
 
 from tests.unit.tools.log_events import MS, NOW, Events, event, text
-from tools.logs import PAGE, Log, Since, is_shown, read_events
+from tools.logs import PAGE, Log, Since, is_printed, read_events
 
 
 def test_an_event_of_the_same_millisecond_is_not_lost():
@@ -56,7 +56,7 @@ def test_starts_and_ends_do_not_count_as_last_events():
     recent = int(datetime.now(UTC).timestamp() * 1000) - 60_000
     messages = ("START RequestId: 1", "first", "END RequestId: 1", "second", "END RequestId: 2")
     log = Log(Events(*(event(recent, message) for message in messages)), "group")
-    assert [one["message"] for one in log.last(2, is_shown)] == ["first", "second"]
+    assert [one["message"] for one in log.last(2, is_printed)] == ["first", "second"]
 
 
 def test_the_last_events_are_found_however_old_they_are():
@@ -91,7 +91,7 @@ def test_a_structured_event_is_one_line_with_its_fields_and_its_traceback():
         ("END RequestId: 1", []),
         (
             "REPORT RequestId: 1\tDuration: 12 ms\tBilled Duration: 12 ms\tMemory Size: 256 MB\tMax Memory Used: 61 MB",
-            ["03:04:05.678           ended after 12 ms, 61 MB of memory"],
+            ["03:04:05.678           ended after 12 ms, used 61 MB"],
         ),
         ("plain words", ["03:04:05.678           plain words"]),
         ('"only text"', ['03:04:05.678           "only text"']),

@@ -72,7 +72,9 @@ def test_an_event_is_a_step_of_the_bus():
 
 
 def test_steps_are_printed_with_the_time_since_the_first():
-    first, second = (line.plain for line in trace.printed([step for step in (function_step(), bus_step()) if step]))
+    first, second = (
+        line.plain for line in trace.format_steps([step for step in (function_step(), bus_step()) if step])
+    )
     assert first.startswith("12:00:00.250    +0.000 s")
     assert second.startswith("12:00:01.000    +0.750 s")
 

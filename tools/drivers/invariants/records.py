@@ -14,7 +14,7 @@ def every_record_of_a_feed_is_accounted_for(shop: Shop, promises: Promises) -> V
     """The counts of the manifest add up to the records of the uploaded feed."""
     if not promises.feeds:
         return []
-    admin = feeds.admin(shop)
+    admin = feeds.admin_session(shop)
 
     def check(feed: Feed) -> Iterator[str]:
         manifest = feeds.manifest(shop, admin, feed.feed_type, feed.feed_id)
@@ -55,11 +55,11 @@ def sitemaps_are_released(shop: Shop, promises: Promises) -> Violations:
     """Every requested run succeeds."""
     if not promises.sitemaps:
         return []
-    admin = feeds.admin(shop)
+    admin = feeds.admin_session(shop)
 
     def check(path: str) -> Iterator[str]:
         run = shop.call("GET", path, headers=admin).raise_for_status().json()
-        if run["status"] not in sitemaps.GOOD:
+        if run["status"] not in sitemaps.SUCCEEDED:
             yield f"sitemap run {run['run_id']} is {run['status']} ({run.get('reason')})"
 
     return for_each(promises.sitemaps, check)

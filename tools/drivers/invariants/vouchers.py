@@ -14,7 +14,7 @@ from tools.drivers.promises import Promises
 
 def voucher_batches_are_complete_and_unique(shop: Shop, promises: Promises) -> Violations:
     """Each batch becomes COMPLETE, its file has the requested number of codes, and no code is in two batches."""
-    admin = feeds.admin(shop)
+    admin = feeds.admin_session(shop)
 
     def batch_of(batch_id: str) -> dict[str, Any]:
         return shop.call("GET", f"{vouchers.PATH}/{batch_id}", headers=admin).raise_for_status().json()

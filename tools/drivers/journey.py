@@ -1,0 +1,69 @@
+"""A customer's journey through the shop, for the demo and the smoke test."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tools.client import Shop, new_basket_id, unique
+
+ORDER_SECONDS = 120
+
+
+class Journey:
+    """State of a customer: their basket, the product they have chosen, their session."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.basket = new_basket_id("demo")
+        self.product: dict[str, Any] = {}
+        self.session: dict[str, Any] = {}
+        self.profile = ""
+        self.progress: Callable[[int, int], None] = lambda done, total: None
+
+    def call(self, method: str, path: str, status: int, **options: Any) -> Any:
+        """The decoded body of a response with this status. Raises ``AssertionError`` for another status."""
+        response = self.shop.call(method, path, **options)
+        if response.status_code != status:
+            raise AssertionError(
+                f"{method} {path} returned {response.status_code} instead of {status}: {response.text[:500]}"
+            )
+        return response.json() if response.content else None
+
+
+def sign_in(journey: Journey, person: dict[str, str]) -> dict[str, Any]:
+    """A new session of a person with ``email`` and ``password``."""
+    credentials = {name: person[name] for name in ("email", "password")}
+    session: dict[str, Any] = journey.call("POST", "/login/v1/sessions", 201, json=credentials)
+    return session
+
+
+def bearer(session: dict[str, Any]) -> dict[str, str]:
+    """The headers of requests with a session."""
+    return {"Authorization": f"Bearer {session['session_token']}"}
+
+
+def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
+    """(order number, final status); polls as ``Retry-After`` advises. Raises ``AssertionError`` after two minutes."""
+    headers = bearer(journey.session) if journey.session else {}
+    order = {
+        "basket_id": journey.basket,
+        "customer_id": journey.session.get("customer_id", "guest"),
+        "payment_token": payment_token,
+        "ship_to": {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"},
+    }
+    key = {"Idempotency-Key": unique("order")}
+    number = journey.call("POST", "/orders/v1/orders", 202, json=order, headers=headers | key)["order_number"]
+    deadline = time.monotonic() + ORDER_SECONDS
+    while time.monotonic() < deadline:
+        response = journey.shop.call("GET", f"/orders/v1/orders/{number}/status", headers=headers)
+        if response.status_code != 200:
+            raise AssertionError(f"the status of {number} returned {response.status_code}: {response.text[:300]}")
+        if "retry-after" not in response.headers:
+            return number, response.json()
+        time.sleep(int(response.headers["retry-after"]))
+    raise AssertionError(f"order {number} is still in progress after {ORDER_SECONDS} s")
+
+
+def money(priced: dict[str, Any]) -> str:
+    """``unit_price`` and ``currency`` as text: ``12.99 EUR``."""
+    return f"{priced['unit_price'] / 100:.2f} {priced['currency']}"

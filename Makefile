@@ -44,7 +44,7 @@ stop: ## Stop the shop; the state is kept
 	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli stop; else echo "No process was running."; fi
 reset: ## Stop the shop and delete its state
 	@if [ -x .venv/bin/python ]; then $(RUN) tools.cli reset; else rm -rf .local; fi
-env: $(VENV) ## Print the settings of the AWS CLI for this shop ## eval "$$(make env)"
+env: $(VENV) ## Print the settings of the AWS CLI for this shop
 	@$(RUN) local.cloud.aws_env
 demo: $(VENV) ## Run a customer's journey through all set pieces
 	@$(RUN) tools.cli demo
@@ -63,7 +63,7 @@ addresses: $(VENV) ## Print the URLs of the running shop
 	@$(RUN) tools.cli addresses
 logs: $(VENV) ## Print the log of a function; without FN, list the functions ## FN=basket-add-item [TAIL=50] [SINCE=10m] [FOLLOW=1] [RAW=1]
 	@$(RUN) tools.cli logs
-invoke: $(VENV) ## Invoke a function ## FN=basket-add-item EVENT=events/basket/add_item.json
+invoke: $(VENV) ## Invoke a function with an event; print the end of its log if it fails ## FN=basket-add-item EVENT=events/basket/add_item.json
 	@$(RUN) tools.cli invoke
 events: $(VENV) ## Show the events of the bus live, coloured by checkout
 	@$(RUN) tools.cli events
@@ -79,38 +79,38 @@ parity: $(VENV) ## List the differences between the local cloud and AWS
 # Passes PYTEST to the runner in the environment, to keep its quotes.
 test: .venv/.installed ## Run all checks, on separate shops ## [ONLY="lint unit"] [SHOPS=4] [PYTEST="-k basket"]
 	@$(RUN) tests.run $(ONLY) $(if $(SHOPS),--shops $(SHOPS)) $(if $(DURATIONS),--save-durations)
-lint: .venv/.installed ## Linters: ruff, mypy, import-linter, cfn-lint, checkov, check-jsonschema
+lint: .venv/.installed ## Run ruff, mypy, import-linter, cfn-lint, checkov, check-jsonschema
 	@$(RUN) tests.run lint
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
-test-unit: $(VENV) ## Business rules and single AWS calls (moto)
+test-unit: $(VENV) ## Test business rules and single AWS calls (moto)
 	@$(RUN) pytest --numprocesses auto tests/unit
-test-interleavings: $(VENV) ## Races between functions, in all orders of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
+test-interleavings: $(VENV) ## Test races between functions, in all orders of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
 	@$(RUN) pytest --numprocesses auto tests/interleavings
-test-templates: $(VENV) ## Mapping templates, state machines, policies
+test-templates: $(VENV) ## Test mapping templates, state machines and policies
 	@$(RUN) pytest tests/templates
-test-contract: $(VENV) ## OpenAPI documents and event schemas
+test-contract: $(VENV) ## Test OpenAPI documents, event schemas, imports and documentation
 	@$(RUN) pytest tests/contract
-test-second-opinion: $(VENV) ## Comparison with independent implementations; needs Java 17 and Node.js
+test-second-opinion: $(VENV) ## Compare with other implementations; needs Java 17, Node.js
 	@$(RUN) pytest tests/second_opinion
-test-packages: $(VENV) ## The packages as a stranger installs them, in clean environments; needs PyPI
+test-packages: $(VENV) ## Install the packages into clean environments; needs PyPI
 	@$(RUN) pytest tests/packages
-test-integration: start ## All flows over HTTP against the running shop
+test-integration: start ## Test all flows over HTTP against the running shop
 	@$(RUN) pytest tests/integration
-test-abuse: start ## Fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
+test-abuse: start ## Attack the running shop: fuzzing, authorisation, malformed HTTP, injection ## [SETPIECES_SEED=1] [SETPIECES_TORTURE=1]
 	@$(RUN) pytest tests/abuse
-test-deployed: $(VENV) ## Integration tests on a deployed stage, with the tests' role ## ENV=dev
+test-deployed: $(VENV) ## Run the integration tests on a deployed stage, with the tests' role ## ENV=dev
 	@SETPIECES_STAGE=$(ENV) $(RUN) tools.cli seed
 	@SETPIECES_STAGE=$(ENV) $(RUN) pytest -m "not local_only" --timeout 3600 tests/integration
-test-browser: start chromium ## Customers' journeys in a real browser; screenshots in .local/screenshots
+test-browser: start chromium ## Test customers' journeys in a browser; screenshots in .local
 	@$(RUN) pytest tests/browser
 chromium: .venv/.installed
 	@command -v chromium chromium-browser google-chrome >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 	  || $(RUN) playwright install chromium
-test-resilience: start ## Fault injection campaigns
+test-resilience: start ## Inject faults into the running shop
 	@$(RUN) pytest tests/resilience
-torture: $(VENV) ## The long campaigns of test-resilience and test-abuse; takes hours ## [SEED=1]
+torture: $(VENV) ## Run the long campaigns of test-resilience and test-abuse; takes hours ## [SEED=1]
 	@$(RUN) tools.cli torture
 iam-report: start ## List grants of roles that no test used and no template needs ## [ALL=1]
 	@$(RUN) tools.cli iam-report
@@ -125,9 +125,9 @@ bench: $(VENV) ## Measure against the targets; JSON in bench/results ## [BENCH="
 	@$(RUN) tools.cli bench
 bench-docs: $(VENV) ## Write docs/bench.md and its plots from the last measurements
 	@$(RUN) tools.cli bench-docs
-load: $(VENV) ## Black Friday: ten times the customers for a while ## [SEED=1] [MINUTES=3]
+load: $(VENV) ## Simulate a Black Friday: ten times the customers for a while ## [SEED=1] [MINUTES=3]
 	@$(RUN) tools.cli load
-cost: $(VENV) ## Costs on AWS, and the first limit reached ## [MEASURE=1]
+cost: $(VENV) ## Compute costs on AWS, and the first limit reached ## [MEASURE=1]
 	@$(RUN) tools.cli cost
 
 ##@ Deploy
@@ -153,7 +153,7 @@ install: $(VENV) ## Install dependencies into .venv, .venv-sam and .venv-policy
 piece: $(VENV) ## Make a new service: template, API, code, tests, page ## NAME=coupons [ITEM=coupon]
 	@$(RUN) tools.cli piece
 	@$(RUN) tools.cli generate
-generate: $(VENV) ## Write all generated documents: docs/api, diagrams, tables, live map
+generate: $(VENV) ## Write all generated files, diagrams and tables
 	@$(RUN) tools.cli generate
 lock: ## Pin the requirements again, with the hashes of their files
 	@for each in $(basename $(wildcard requirements-*.in)); do $(COMPILE) --python-version 3.11 $$each.in --output-file $$each.txt || exit 1; done

@@ -10,7 +10,7 @@ import click
 
 from bench import cost_page
 from model.settings import ROOT
-from pages import blocks, diagrams, live_map, openapi, parity, postman, problems, routing_table
+from pages import blocks, commands, diagrams, live_map, openapi, parity, postman, problems, routing_table
 from tools.progress import step
 
 # {path: content} of files without handwritten parts.
@@ -22,6 +22,7 @@ FILES: tuple[Callable[[], dict[Path, str]], ...] = (
 )
 BLOCKS: tuple[Callable[[], Iterator[blocks.Block]], ...] = (
     diagrams.blocks,
+    commands.blocks,
     problems.blocks,
     routing_table.blocks,
     parity.blocks,

@@ -93,7 +93,6 @@ FACTS: Facts = {
         "identity lookup | {} checks": "the rows of a table of the page of customers",
         "one template nested {} times": len(nested("feed-pipeline")),
         "on the bus, {} or at once": schedule("event-relay", "Schedule"),
-        "a Black Friday: {} times the customers": in_file("Makefile", "## Black Friday: {} times the customers"),
         "at {}, {} and {} times the load": (1, 100, 10_000),
         "ok basket {}": EXAMPLE,
         "{} codes, unique by construction": requests.MAX_COUNT,

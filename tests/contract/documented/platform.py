@@ -99,6 +99,7 @@ FACTS: Facts = {
     },
     "CONTRIBUTING.md": {
         "From nothing to a request in {}:": "a measurement",
+        "lines of up to {} columns": "a convention",
         "measures {} edits": len(EDITS),
         "beside one of the {} shared sets": len(list((ROOT / "schemas" / "api").glob("gateway-responses*.yaml"))),
         "visibility of at least {} times the function's timeout": "tests/templates/test_resources.py checks it",

@@ -11,32 +11,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bench.report import Verdict, report
 from local.settings import LAMBDA_PYTHON, STATE
 from model.settings import REGION, ROOT
-from model.sources import single_resources
+from model.sources import read
 
 RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25
 # The simulators are no part of the shop.
 NOT_THE_SHOP = {"partners"}
 LAYER = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
-
-
-class _Template(yaml.CSafeLoader):
-    """Intrinsics as their plain arguments: only literals matter here."""
-
-
-def _argument(loader: yaml.CSafeLoader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    construct = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping
-    return construct(node)  # type: ignore[arg-type]
-
-
-_Template.add_multi_constructor("!", _argument)
 
 
 def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
@@ -46,18 +30,13 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
     for path in sorted((ROOT / "templates").glob("*.yaml")):
         if path.stem in NOT_THE_SHOP:
             continue
-        document = yaml.load(path.read_text(), _Template)
-        shared = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
-        for logical_id, resource in single_resources(document):
-            properties = resource.get("Properties", {})
-            if resource["Type"] != "AWS::Serverless::Function":
-                continue
+        for logical_id, properties in read(path).functions().items():
             module = properties["Handler"].rpartition(".")[0]
             code = (path.parent / properties["CodeUri"]).resolve()
             behind_api = any(event["Type"] == "Api" for event in properties.get("Events", {}).values())
             if not behind_api and "@authorizer_handler" not in (code / f"{module.replace('.', '/')}.py").read_text():
                 continue
-            names = [*shared, *properties.get("Environment", {}).get("Variables", {})]
+            names = list(properties.get("Environment", {}).get("Variables", {}))
             functions.append((f"{path.stem}/{logical_id}", code, module, _service(properties), names))
     return functions
 

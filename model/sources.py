@@ -12,21 +12,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from samtranslator.yaml_helper import intrinsics_multi_constructor
 from watchfiles import Change, DefaultFilter
 
 from model.settings import ROOT
+from model.templates import PACKAGED, load
 
 SHOP = ROOT / "templates" / "shop.yaml"
 CONFIG = ROOT / "samconfig.toml"
-# The property with a local path that ``sam package`` uploads, by resource type.
-PACKAGED = {
-    "AWS::Serverless::Application": "Location",
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
-}
 LAYER = "AWS::Serverless::LayerVersion"
 APPLICATION = "AWS::Serverless::Application"
 INCLUDE = "AWS::Include"
@@ -34,18 +26,6 @@ LOOP = "Fn::ForEach::"
 _COPIED = re.compile(r'^\s*cp -R (?P<source>\S+) "\$\(ARTIFACTS_DIR\)/(?P<target>[^"]*)"', re.M)
 # Editors' backup and swap files, caches and hidden folders are not sources.
 _is_source = DefaultFilter()
-
-
-class _Loader(yaml.CSafeLoader):
-    """Reads CloudFormation's short-form intrinsics as their long form."""
-
-
-_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
-
-
-def load(text: str) -> Any:
-    """The YAML in ``text`` with intrinsics in long form. Raises ``yaml.YAMLError``."""
-    return yaml.load(text, _Loader)
 
 
 @dataclass(frozen=True)

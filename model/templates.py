@@ -17,8 +17,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from ministack.services.cloudformation import language_extensions
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from apigw_executor import document
@@ -35,8 +33,8 @@ _KNOWN = {
     "AWS::StackName": "stack",
     "AWS::URLSuffix": "amazonaws.com",
 }
-# What `sam package` uploads, by resource type: SAM expands no local path.
-_PACKAGED = {
+# The property with a local path that ``sam package`` uploads, by resource type.
+PACKAGED = {
     "AWS::Serverless::Application": "Location",
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -45,12 +43,17 @@ _PACKAGED = {
 
 
 class _Loader(yaml.CSafeLoader):
-    """Reads intrinsics in their short form, as SAM's own loader does, which is not libyaml's and ten times slower."""
+    """Reads short-form intrinsics as their long form. libyaml is ten times faster than the loader of SAM."""
 
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 _TEMPLATES = ROOT / "templates"
 _REFERENCE = re.compile(r"\$\{([^!}]+)\}")
+
+
+def load(text: str) -> Any:
+    """The YAML in ``text`` with intrinsics in long form. Raises ``yaml.YAMLError``."""
+    return yaml.load(text, _Loader)
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,11 @@ class Piece:
 
     def expanded(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """The template as SAM expands it when its parameters have these values; intrinsics stay."""
+        from samtranslator.translator.transform import transform  # only now: importing it takes a second
+
         packaged = _included(copy.deepcopy(self.source), self.folder)
         for resource in packaged["Resources"].values():
-            location = _PACKAGED.get(resource["Type"])
+            location = PACKAGED.get(resource["Type"])
             if location:
                 resource["Properties"][location] = "s3://packaged/artifact"
         os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM asks boto3 for the partition
@@ -160,7 +165,7 @@ def pieces() -> dict[str, Piece]:
 
 def read_templates(folder: Path) -> dict[str, Piece]:
     """The templates in ``folder``, by the names of their services."""
-    sources = (_without_loops(yaml.load(path.read_text(), _Loader)) for path in sorted(folder.glob("*.yaml")))
+    sources = (_without_loops(load(path.read_text())) for path in sorted(folder.glob("*.yaml")))
     return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source, folder) for source in sources}
 
 
@@ -183,6 +188,8 @@ def _service(source: Mapping[str, Any]) -> str:
 
 def _without_loops(source: dict[str, Any]) -> dict[str, Any]:
     """``source`` after the transform ``AWS::LanguageExtensions``, which comes before SAM's, if it declares it."""
+    from ministack.services.cloudformation import language_extensions  # only now: importing it takes a second
+
     if language_extensions.TRANSFORM not in source.get("Transform", ()):
         return source
     expanded: dict[str, Any] = language_extensions.apply(source, {})
@@ -199,5 +206,5 @@ def _included(value: Any, folder: Path) -> Any:
     inner = {key: _included(item, folder) for key, item in value.items() if key != "Fn::Transform"}
     if "Fn::Transform" in value:
         location = value["Fn::Transform"]["Parameters"]["Location"]
-        inner |= yaml.load((folder / location).read_text(), _Loader)
+        inner |= load((folder / location).read_text())
     return inner

@@ -15,8 +15,8 @@ import click
 from botocore.exceptions import WaiterError
 from rich.console import Console
 from rich.table import Table
-from samtranslator.yaml_helper import yaml_parse
 
+from model.templates import load
 from tools.failures import CommandFailed, check_running
 from tools.options import PIECE, STAGE
 from tools.progress import step
@@ -47,7 +47,7 @@ class Resource:
 def resources(client: Any, stack: str) -> Iterator[Resource]:
     """All resources of a stack and of the stacks nested in it, with their deletion policies."""
     body = client.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
-    template = yaml_parse(body) if isinstance(body, str) else body
+    template = load(body) if isinstance(body, str) else body
     for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
         for summary in page["StackResourceSummaries"]:
             if summary["ResourceType"] == NESTED:

@@ -32,7 +32,8 @@ from local.deployment import handlers, lint
 from local.deployment.findings import Finding, Rejected, line_of
 from local.settings import LINTED
 from model.settings import ROOT
-from model.sources import INCLUDE, Template, below, load, single_resources
+from model.sources import INCLUDE, Template, below, single_resources
+from model.templates import load
 
 _TEMPLATES = ROOT / "storefront" / "templates"
 _SUBSTITUTED = re.compile(r"\$\{(\w+)\}")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from local.settings import STATE
-from model.sources import INCLUDE, LAYER, Reference, Template, below, copied, load, references
+from model.sources import INCLUDE, LAYER, Reference, Template, below, copied, references
+from model.templates import load
 
 # The output folder of ``sam build``.
 BUILT = STATE / "build" / "shop"

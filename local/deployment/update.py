@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from local.deployment.package import artifact, package, uploader
 from local.settings import AWS_ENDPOINT, STACK, STATE
 from model.settings import ROOT, STAGE
-from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests, load
+from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests
+from model.templates import load
 from tools.stack_parameters import new_release
 from tools.stacks import DeployFailed, failed_resources, session_for
 from tools.stages import stage_parameters, stage_settings

@@ -8,7 +8,7 @@ from model.settings import ROOT
 
 ROOMS = ("bench", "local", "model", "pages", "tests", "tools")
 READER = ROOT / "model" / "templates.py"
-# With these, a module would parse short-form intrinsics itself: ``yaml.safe_load`` refuses them. cfn-lint decodes what it lints.
+# Names of parsers of short-form intrinsics, which ``yaml.safe_load`` refuses. cfn-lint decodes what it lints itself.
 PARSERS = {
     "add_constructor",
     "add_multi_constructor",

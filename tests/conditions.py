@@ -1,8 +1,9 @@
-"""The conditions of writes that tests send to DynamoDB: each clause has to be in ``tests/interleavings/conditions.json``.
+"""Compares the conditions of writes that tests send to DynamoDB with ``tests/interleavings/conditions.json``.
 
-A condition that ``setpieces.dynamodb`` sends is that of the function that calls it.
+A condition that ``setpieces.dynamodb`` sends belongs to the function that calls it.
 
-With SETPIECES_CONDITIONS, a file, they are noted there and not compared, for ``make condition-mutation``, which makes the list.
+``make condition-mutation``, which writes the list, sets SETPIECES_CONDITIONS to a file: then the clauses are recorded there
+instead.
 """
 
 import json
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from local.campaigns.condition_mutation import CONDITION, KNOWN, LAYER, NOTES, built_apart, clauses, general, sites
+from local.campaigns.condition_mutation import KNOWN, NOTES
+from local.campaigns.conditions import CONDITION, LAYER, clauses, general, request_builders, sites
 from model.settings import ROOT
 from setpieces import dynamodb
 
@@ -29,8 +31,8 @@ Frame = tuple[str, str]
 def listed_conditions(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, quick_dynamodb: None
 ) -> Iterator[None]:
-    """A test fails if it sends a clause that is not listed."""
-    sent = note_clauses(monkeypatch)
+    """Fail a test that sends an unlisted clause."""
+    sent = record_clauses(monkeypatch)
     yield
     if NOTES in os.environ:
         with open(os.environ[NOTES], "a") as notes:
@@ -41,33 +43,33 @@ def listed_conditions(
         pytest.fail(f"not in {KNOWN.relative_to(ROOT)}, which make condition-mutation writes: {sorted(new)}")
 
 
-def note_clauses(monkeypatch: pytest.MonkeyPatch) -> set[Key]:
-    """(file, function, clause) of what is sent from now on; without a file if no function of the repository wrote it."""
+def record_clauses(monkeypatch: pytest.MonkeyPatch) -> set[Key]:
+    """The set of (file, function, clause), filled from now on. The file is "" if no function of the repository wrote it."""
     sent: set[Key] = set()
     call, build = vars(BaseClient)["_make_api_call"], dynamodb._Expressions.conditional
 
-    def noting_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        found = [*_conditions(parameters)]
-        frames = _frames() if found else []
+    def recording_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        conditions = [*_conditions(parameters)]
+        frames = _frames() if conditions else []
         if LAYER not in (file for file, _ in frames):
-            sent.update((*_place(frames), clause) for clause in found)
+            sent.update((*_place(frames), clause) for clause in conditions)
         return call(client, operation, parameters)
 
-    def noting_write(expressions: Any, **members: Any) -> dict[str, Any]:
+    def recording_write(expressions: Any, **members: Any) -> dict[str, Any]:
         write = build(expressions, **members)
-        found = [*_conditions(write)]
-        frames = [frame for frame in _frames() if frame[0] != LAYER] if found else []
-        sent.update((*_caller(frames), clause) for clause in found)
+        conditions = [*_conditions(write)]
+        frames = [frame for frame in _frames() if frame[0] != LAYER] if conditions else []
+        sent.update((*_caller(frames), clause) for clause in conditions)
         return write
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", noting_call)
+    monkeypatch.setattr(BaseClient, "_make_api_call", recording_call)
     # A member of a transaction may be sent by another function than the one that builds it.
-    monkeypatch.setattr(dynamodb._Expressions, "conditional", noting_write)
+    monkeypatch.setattr(dynamodb._Expressions, "conditional", recording_write)
     return sent
 
 
 def _conditions(parameters: dict[str, Any]) -> Iterator[str]:
-    """The clauses of what is sent."""
+    """The clauses of a request."""
     if CONDITION in parameters:
         yield from _clauses(parameters[CONDITION])
     for item in parameters.get("TransactItems", ()):
@@ -81,7 +83,7 @@ def _clauses(condition: str) -> tuple[str, ...]:
 
 
 def _frames() -> list[Frame]:
-    """(file, function) of the calls of the repository's functions that are under way, innermost first."""
+    """(file, function) of the repository's functions on the call stack, innermost first."""
     frames, frame = [], sys._getframe(1)
     while frame:
         file = frame.f_code.co_filename.removeprefix(f"{ROOT}/")
@@ -110,20 +112,20 @@ def _place(frames: list[Frame]) -> Frame:
     if caller[1] in _functions()[file]:
         return caller
     # Written by one function and sent by another.
-    return file, (_built_apart(file) or _functions()[file])[0]
+    return file, (_request_builders(file) or _functions()[file])[0]
 
 
-_built_apart = cache(built_apart)
+_request_builders = cache(request_builders)
 
 
 @cache
 def _functions() -> dict[str, list[str]]:
     """The functions of a file that write conditions."""
-    found: dict[str, list[str]] = defaultdict(list)
+    functions: dict[str, list[str]] = defaultdict(list)
     for site in sorted(sites()):
         if site.file.endswith(".py"):
-            found[site.file].append(site.function)
-    return dict(found)
+            functions[site.file].append(site.function)
+    return dict(functions)
 
 
 @cache

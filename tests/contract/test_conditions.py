@@ -1,4 +1,4 @@
-"""Every condition of a write to DynamoDB has a test that notices when it is weakened: ``make condition-mutation`` found it."""
+"""Each condition of a write to DynamoDB has a test that fails if it is weakened, recorded by ``make condition-mutation``."""
 
 import json
 import re
@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from local.campaigns import condition_mutation
-from local.campaigns.condition_mutation import (
-    KNOWN,
+from local.campaigns.condition_mutation import KNOWN, mutate
+from local.campaigns.conditions import (
     LAYER,
     WRITES,
     Clause,
     Site,
     clauses,
+    clauses_outside_python,
     general,
-    mutate,
     sites,
     weakened,
 )
@@ -31,19 +30,19 @@ ROWS = [Clause(**row) for row in json.loads(KNOWN.read_text())]
 
 def test_every_condition_is_listed():
     listed = {(row.file, row.function) for row in ROWS}
-    assert {(site.file, site.function) for site in condition_mutation.sites()} == listed, "make condition-mutation"
+    assert {(site.file, site.function) for site in sites()} == listed, "make condition-mutation"
 
 
 def test_every_clause_outside_of_python_is_listed():
-    """Those of Python are compared in each race and unit test that sends them (tests/conditions.py)."""
+    """The clauses in Python are compared in each race and unit test that sends them (tests/conditions.py)."""
     listed = {(row.file, row.function, row.text) for row in ROWS if not row.file.endswith(".py")}
-    assert {(each.file, each.function, each.text) for each in condition_mutation.written()} == listed
+    assert {(each.file, each.function, each.text) for each in clauses_outside_python()} == listed
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file} {row.function} {row.text}")
 def test_every_clause_has_a_test_that_fails_without_it(row: Clause):
-    file, _, test = row.noticed_by.partition("::")
-    assert (ROOT / file).is_file(), "nothing notices"
+    file, _, test = row.detected_by.partition("::")
+    assert (ROOT / file).is_file(), "no test detects it"
     scenario = re.fullmatch(r"test_invariants_hold_in_every_order\[(.*)\]", test)
     if scenario:
         assert scenario[1] in {str(each) for each in SCENARIOS}
@@ -194,13 +193,13 @@ def test_a_weakened_condition_is_sent(repository: Path, requests, call, function
     assert [request["ConditionExpression"] for request in requests] == after
 
 
-def test_a_clause_is_noted_with_the_function_that_calls_the_layer(repository: Path, requests, monkeypatch):
+def test_a_clause_is_recorded_with_the_function_that_calls_the_layer(repository: Path, requests, monkeypatch):
     functions = [site.function for site in sites(repository)]
     monkeypatch.setattr(conditions, "_functions", lambda: {REPOSITORY: functions})
-    noted = conditions.note_clauses(monkeypatch)
+    recorded = conditions.record_clauses(monkeypatch)
     for call in CALLS:
         run(repository, call)
-    assert noted == {
+    assert recorded == {
         (REPOSITORY, "create", "attribute_not_exists(id)"),
         (REPOSITORY, "close", "#status IN (:statuses)"),
         (REPOSITORY, "close", "version = :version"),

@@ -80,7 +80,7 @@ BROKEN = {
     "front door": (
         "local/front_door/cdn.py",
         lambda text: text + "\nimport nowhere\n",
-        r"edge\.py:\d+: ModuleNotFoundError",
+        r"cdn\.py:\d+: ModuleNotFoundError",
     ),
 }
 # Found before anything else is looked at, or by a step after the deployment: one at a time. All others are named together.

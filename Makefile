@@ -84,7 +84,7 @@ lint: .venv/.installed ## Run ruff, mypy, import-linter, cfn-lint, checkov, chec
 format: $(VENV) ## Format the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 test-unit: $(VENV) ## Test business rules and single AWS calls (moto)
-	@$(RUN) pytest --numprocesses auto tests/unit
+	@$(RUN) pytest --numprocesses auto tests/unit packages/apigw-executor/tests
 test-interleavings: $(VENV) ## Test races between functions, in all orders of their calls ## [SETPIECES_TORTURE=1 [SETPIECES_SEED=1]]
 	@$(RUN) pytest --numprocesses auto tests/interleavings
 test-templates: $(VENV) ## Test mapping templates, state machines and policies

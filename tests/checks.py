@@ -68,7 +68,7 @@ CHECKS = (
         (POLICY,),
     ),
     # Tests of the command line run make, and one of linters runs SAM's.
-    pytest("unit", "--numprocesses", "auto", "tests/unit", needs=(POLICY, SAM)),
+    pytest("unit", "--numprocesses", "auto", "tests/unit", "packages/apigw-executor/tests", needs=(POLICY, SAM)),
     pytest("interleavings", "--numprocesses", "auto", "tests/interleavings"),
     pytest("templates", "tests/templates"),
     pytest("contract", "tests/contract", needs=(SAM,)),

@@ -21,7 +21,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from swagger_ui import api_doc
 
-from apigw_executor.deployment import Deployment
 from apigw_executor.executor import Executor
 from apigw_executor.messages import Response
 from apigw_executor.ports import Answer, EndpointDown
@@ -29,6 +28,7 @@ from apigw_executor.telemetry import CloudWatch
 from local import request_guard
 from local.front_door import cdn
 from local.front_door.catalog import Catalog
+from local.front_door.cdn import Site
 from local.front_door.messages import http_response, read_request
 from model.settings import ROOT
 
@@ -103,15 +103,15 @@ class FrontDoor:
         base = str(request.base_url).rstrip("/")
         apis = [
             {
-                "service": api.service,
-                "url": f"{base}/{api.service}",
+                "service": api.base_path,
+                "url": f"{base}/{api.base_path}",
                 "api_id": api.api_id,
                 "stage": api.stage.name,
                 "routes": sorted(
                     f"{method} {path}" for path, methods in api.document.resources.items() for method in methods
                 ),
             }
-            for api in sorted(deployment.apis.values(), key=lambda api: api.service)
+            for api in sorted(deployment.apis.values(), key=lambda api: api.base_path)
         ]
         return JSONResponse({"apis": apis})
 
@@ -150,10 +150,10 @@ class FrontDoor:
         try:
             deployment = self._catalog.deployment
             for_an_api = rest == "v1" or rest.startswith("v1/")
-            if service not in deployment.apis and (for_an_api or not deployment.cdn):
+            if service not in deployment.apis and (for_an_api or not deployment.domain):
                 deployment = await self._threaded(self._catalog.find, service)
             api = deployment.apis.get(service)
-            if deployment.cdn and not for_an_api:
+            if deployment.domain and not for_an_api:
                 return await self._cdn(http, deployment, public_path)
             if api is None:
                 known = ", ".join(sorted(deployment.apis)) or "none"
@@ -168,7 +168,7 @@ class FrontDoor:
             return _emulator_down(error)
         return http_response(response)
 
-    async def _cdn(self, http: HttpRequest, deployment: Deployment, public_path: str) -> HttpResponse:
+    async def _cdn(self, http: HttpRequest, deployment: Site, public_path: str) -> HttpResponse:
         request = await read_request(http, public_path, public_path, MAX_UPLOAD)
         # The CDN overwrites these headers of the client.
         viewer = tuple((name, request.source_ip) for name in deployment.viewer_headers)
@@ -180,7 +180,7 @@ class FrontDoor:
         query = http.scope.get("query_string", b"").decode("latin-1")
         target = public_path + (f"?{query}" if query else "")
         answer = await self._threaded(
-            self._fetch, deployment.cdn, request.method, target, request.headers, request.body
+            self._fetch, deployment.domain, request.method, target, request.headers, request.body
         )
         return http_response(Response(answer.status, list(answer.headers), answer.body))
 

@@ -6,11 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from apigw_executor.deployment import Deployment, assemble
+from apigw_executor.deployment import assemble
 from local.front_door import cdn
+from local.front_door.cdn import Site
 from local.front_door.emulator import Emulator
 
 RELOAD_INTERVAL = 1.0  # seconds between reloads caused by unknown services
@@ -19,24 +19,24 @@ RELOAD_INTERVAL = 1.0  # seconds between reloads caused by unknown services
 class Catalog:
     """The deployment, read again on demand. ``read`` may raise ``EndpointDown``; it never runs twice at the same time."""
 
-    def __init__(self, read: Callable[[], Deployment], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, read: Callable[[], Site], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
         self._last = float("-inf")
-        self.deployment = Deployment()
+        self.deployment = Site()
 
-    def reload(self) -> Deployment:
+    def reload(self) -> Site:
         """Read the deployment again."""
         with self._lock:
             return self._load()
 
-    def _load(self) -> Deployment:
+    def _load(self) -> Site:
         self._last = self._clock()
         self.deployment = self._read()
         return self.deployment
 
-    def find(self, service: str) -> Deployment:
+    def find(self, service: str) -> Site:
         """The deployment; read again if it lacks ``service`` and the last read is at least ``RELOAD_INTERVAL`` ago."""
         if service not in self.deployment.apis:
             with self._lock:
@@ -45,7 +45,7 @@ class Catalog:
         return self.deployment
 
 
-def read_deployment(emulator: Emulator, stage: str) -> Deployment:
+def read_deployment(emulator: Emulator, stage: str) -> Site:
     """The APIs, usage plans and CDN that ``emulator`` has for ``stage``. Raises ``EndpointDown``."""
     resources = emulator.resources()
     values: dict[str, str] = {}
@@ -66,10 +66,10 @@ def read_deployment(emulator: Emulator, stage: str) -> Deployment:
         region=emulator.region,
         account=_account(resources),
     )
-    return replace(
-        deployment,
-        cdn=cdn.distribution(resources, stage),
-        cdn_files=cdn.file_patterns(resources),
+    return Site(
+        **vars(deployment),
+        domain=cdn.distribution(resources, stage),
+        files=cdn.file_patterns(resources),
         viewer_headers=cdn.viewer_headers(resources),
     )
 

@@ -6,6 +6,7 @@ import http.client
 import re
 import string
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from apigw_executor.deployment import Deployment
 from apigw_executor.messages import Pairs, Request, Response
 from apigw_executor.ports import Answer, EndpointDown
-from apigw_executor.web_acl import Firewall
+from apigw_executor.web_acl import Firewall, WebAcl
 from local.credentials import TOKEN_HEADER
 
 # Headers of a connection, not of the message: RFC 9110, section 7.6.1.
@@ -24,6 +25,25 @@ HOP_BY_HOP = {
 # Headers that the front door sets itself.
 OWN = {"content-length", "date", "server"}
 TIMEOUT = 35.0  # seconds; CloudFront's timeout for an origin is 30
+
+
+@dataclass(frozen=True)
+class Site(Deployment):
+    """A deployment and the CDN before it, `domain`, empty if there is none.
+
+    The CDN reads `files`, path patterns, from its bucket, and all else from a load balancer. It sets `viewer_headers` to
+    the address of the viewer.
+    """
+
+    domain: str = ""
+    files: tuple[str, ...] = ()
+    viewer_headers: tuple[str, ...] = ()
+
+    @property
+    def balancer_acl(self) -> WebAcl | None:
+        """The web ACL of the load balancer."""
+        acls = (acl for arn, acl in self.web_acls.items() if arn.split(":")[2:3] == ["elasticloadbalancing"])
+        return next(acls, None)
 
 
 def distribution(resources: Iterable[Mapping[str, Any]], stage: str) -> str:
@@ -54,10 +74,10 @@ def viewer_headers(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 _VIEWER_ADDRESS = re.compile(r"request\.headers\['([a-z-]+)'\] = \{value: event\.viewer\.ip\}")
 
 
-def refuse(deployment: Deployment, firewall: Firewall, request: Request) -> Response | None:
+def refuse(site: Site, firewall: Firewall, request: Request) -> Response | None:
     """The response of the load balancer's web ACL to a blocked request; None if the request is allowed."""
-    acl, path = deployment.balancer_acl, request.public_path
-    if acl is None or any(fnmatchcase(path, pattern) for pattern in deployment.cdn_files):
+    acl, path = site.balancer_acl, request.public_path
+    if acl is None or any(fnmatchcase(path, pattern) for pattern in site.files):
         return None
     verdict = firewall.evaluate(acl, request)
     if verdict.action == "Allow":

@@ -19,7 +19,6 @@ SHARED = {
         "conftest",
         "deployment",
         "front_door",
-        "gateway",
         "local",
         "pages",
         "storefront",

@@ -18,6 +18,7 @@ from apigw_executor.routes import Routes
 from apigw_executor.web_acl import Firewall, WebAcl
 from local.front_door.application import FrontDoor, application
 from local.front_door.catalog import Catalog
+from local.front_door.cdn import Site
 
 DOCUMENT = read({"paths": {"/v1/{p+}": {"x-amazon-apigateway-any-method": {}}}})
 API = Api("shop", "api1", "setpieces-local-shop", "eu", "1", DOCUMENT, Routes(DOCUMENT.resources), Stage("local"))
@@ -48,10 +49,10 @@ class FakeExecutor:
 class World:
     def __init__(self) -> None:
         self.executor, self.now, self.read = FakeExecutor(), 0.0, 0
-        self.deployed: Deployment | Exception = Deployment({"shop": API})
+        self.deployed: Site | Exception = Site({"shop": API})
         self.forgot: list[bool] = []
 
-        def source() -> Deployment:
+        def source() -> Site:
             self.read += 1
             if isinstance(self.deployed, Exception):
                 raise self.deployed
@@ -160,7 +161,7 @@ def test_an_unknown_service_reloads_the_deployment_once_a_second(world: World) -
     world.send("GET", "/nope/v1")
     assert world.read == 1
     world.now += 1.5
-    world.deployed = Deployment({"shop": API, "nope": API})
+    world.deployed = Site({"shop": API, "nope": API})
     assert world.send("GET", "/nope/v1")[0] == 201
     assert world.read == 2
 
@@ -169,7 +170,7 @@ def test_an_unknown_service_reloads_the_deployment_once_a_second(world: World) -
     "target", ["/old/page?a=%2F&a=b", "/%2e%2e//x", "/shop.html", "/nope/v2/x", "/v1/", "/", "/shop", "/shop/1"]
 )
 def test_a_path_of_no_service_goes_to_the_cdn(world: World, target: str) -> None:
-    world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
+    world.deployed = Site({"shop": API}, domain="d1.cloudfront.net")
     world.catalog.reload()
     status, headers, body = world.send("GET", target, headers={"Accept-Language": "de"})
     assert (status, dict(headers)["location"], body) == (301, "/new", b"")
@@ -181,7 +182,7 @@ def test_a_path_of_no_service_goes_to_the_cdn(world: World, target: str) -> None
 
 
 def test_services_take_precedence_over_the_cdn(world: World) -> None:
-    world.deployed = Deployment({"shop": API}, cdn="d1.cloudfront.net")
+    world.deployed = Site({"shop": API}, domain="d1.cloudfront.net")
     world.catalog.reload()
     assert world.send("GET", "/shop/v1/x")[0] == 201
     assert world.send("GET", "/nope/v1/x")[0] == 404
@@ -189,7 +190,7 @@ def test_services_take_precedence_over_the_cdn(world: World) -> None:
 
 
 def test_an_unresponsive_cdn_is_reported(world: World) -> None:
-    world.deployed = Deployment({}, cdn="d1.cloudfront.net")
+    world.deployed = Site({}, domain="d1.cloudfront.net")
     world.catalog.reload()
     world.from_cdn = EndpointDown("refused")
     status, _, body = world.send("GET", "/old")
@@ -234,7 +235,7 @@ def test_an_unreachable_emulator_is_503_with_a_remedy(world: World) -> None:
         assert (status, dict(headers)["content-type"]) == (503, "application/problem+json")
         assert "make start" in json.loads(body)["detail"]
         assert dict(headers)["retry-after"] == "1"
-    world.deployed = Deployment({"shop": API})
+    world.deployed = Site({"shop": API})
     world.executor.fault = EndpointDown("refused")
     assert world.send("GET", "/shop/v1/x")[0] == 503
     assert world.send("GET", "/healthz")[0] == 200
@@ -277,8 +278,11 @@ LIMITED = WebAcl(
 
 
 def test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients(world: World) -> None:
-    world.deployed = Deployment(
-        cdn="d1.cloudfront.net", balancer_acl=LIMITED, cdn_files=("/sitemaps/*",), viewer_headers=("x-viewer-address",)
+    world.deployed = Site(
+        web_acls={"arn:aws:elasticloadbalancing:eu:1:loadbalancer/app/b/1": LIMITED},
+        domain="d1.cloudfront.net",
+        files=("/sitemaps/*",),
+        viewer_headers=("x-viewer-address",),
     )
     world.catalog.reload()
     answers = [world.send("GET", "/", headers={"X-Viewer-Address": f"192.0.2.{n}"}) for n in range(11)]
@@ -290,7 +294,7 @@ def test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients(wor
 
 
 def test_an_upload_of_a_page_reaches_the_cdn_complete(world: World) -> None:
-    world.deployed = Deployment(cdn="d1.cloudfront.net")
+    world.deployed = Site(domain="d1.cloudfront.net")
     world.catalog.reload()
     world.send("POST", "/admin/feeds", b"0" * 21 * 1024**2)
     assert len(world.fetched[0][4]) == 21 * 1024**2

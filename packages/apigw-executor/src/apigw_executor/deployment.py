@@ -1,7 +1,7 @@
 """What is deployed: APIs, stages, usage plans and API keys, read from the deployed CloudFormation resources.
 
-Input is the list of `/_setpieces/resources`, `{"stack", "logical_id", "type", "physical_id", "properties"}` each with
-its intrinsics resolved, and the API keys of the control plane. Nothing here does I/O.
+Input is a list of resources, `{"type", "physical_id", "properties"}` each with its intrinsics resolved, and the API keys
+of the control plane. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Api:
-    """A deployed API. `service` is its first path segment on the front door."""
+    """A deployed API. `base_path` is the first path segment of its address on a custom domain."""
 
-    service: str
+    base_path: str
     api_id: str
     name: str
     region: str
@@ -91,19 +91,12 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Deployment:
-    """All that is deployed: service to API, key value to key, plan id to plan, and the CDN's domain name, if there is one.
-
-    `balancer_acl` is the web ACL of the load balancer behind the CDN, which `cdn_files`, path patterns, do not reach;
-    `viewer_headers` are those that the CDN sets to the address of the viewer.
-    """
+    """All that is deployed: base path to API, key value to key, plan id to plan, protected ARN to web ACL."""
 
     apis: Mapping[str, Api] = field(default_factory=dict)
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     plans: Mapping[str, UsagePlan] = field(default_factory=dict)
-    cdn: str = ""
-    balancer_acl: WebAcl | None = None
-    cdn_files: tuple[str, ...] = ()
-    viewer_headers: tuple[str, ...] = ()
+    web_acls: Mapping[str, WebAcl] = field(default_factory=dict)
 
 
 def assemble(
@@ -119,7 +112,8 @@ def assemble(
     """The deployment in `resources`. `key_values` is key id to value, `memberships` are (plan id, key id) of the
     control plane.
 
-    An API counts if its Name starts with `prefix`. One whose document cannot be read is left out and logged.
+    An API counts if its Name starts with `prefix`; the rest of the name is its base path. One whose document cannot be
+    read is left out and logged.
     """
     by_type: dict[str, list[Mapping[str, Any]]] = {}
     for resource in resources:
@@ -134,7 +128,7 @@ def assemble(
         if api is not None:
             protected = f"/restapis/{api.api_id}/stages/{api.stage.name}"
             acl = next((acl for arn, acl in acls.items() if arn.endswith(protected)), None)
-            apis[api.service] = replace(api, web_acl=acl)
+            apis[api.base_path] = replace(api, web_acl=acl)
     plans = {str(item["physical_id"]): _plan(item) for item in by_type.get("AWS::ApiGateway::UsagePlan", [])}
     joined = set(memberships)
     for resource in by_type.get("AWS::ApiGateway::UsagePlanKey", []):
@@ -147,8 +141,7 @@ def assemble(
             # CloudFormation's own default is a disabled key; SAM writes Enabled.
             enabled = str(declared.get(key_id, {}).get("Enabled", True)).lower() == "true"
             keys[str(value)] = ApiKey(key_id, enabled, tuple(sorted(plan for plan, key in joined if key == key_id)))
-    balancer_acl = next((acl for arn, acl in acls.items() if arn.split(":")[2:3] == ["elasticloadbalancing"]), None)
-    return Deployment(apis, keys, plans, balancer_acl=balancer_acl)
+    return Deployment(apis, keys, plans, acls)
 
 
 def _web_acls(by_type: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, WebAcl]:
@@ -194,7 +187,7 @@ def _api(
     candidates = stages.get(api_id, [])
     chosen = next((item for item in candidates if item.get("StageName") == stage), candidates[0] if candidates else {})
     return Api(
-        service=name.removeprefix(prefix),
+        base_path=name.removeprefix(prefix),
         api_id=api_id,
         name=name,
         region=region,

@@ -164,7 +164,7 @@ class Executor:
         self.firewall.scale(share)
 
     def handle(self, deployment: Deployment, api: Api, request: Request) -> Response:
-        """The response to `request`, always one; EndpointDown if there is no emulated AWS to ask."""
+        """The response to `request`, always one; EndpointDown if the endpoint does not answer."""
         exchange = _Exchange(api, request, self._clock)
         try:
             response = self._answer(deployment, exchange)

@@ -61,7 +61,7 @@ class Gateway:
             raise ValueError("no credentials are given, and the environment has none")
         parsed = read(raw)
         api = Api(
-            service="",
+            base_path="",
             api_id=api_id,
             name=parsed.title,
             region=region,

@@ -32,7 +32,8 @@ def media_type(value: str | None) -> str:
 class Request:
     """One HTTP request to an API. `path` and `public_path` are percent-encoded as they arrived; `query` is decoded.
 
-    `public_path` is what the client asked the front door for, and signed; `path` is what the API sees of it.
+    `public_path` is the path that the client requested and signed, with the base path of a custom domain; `path` is the
+    part of it that the API sees.
     """
 
     method: str

@@ -102,7 +102,7 @@ class CloudWatch:
                 # 0 or 1 for each request: the average is the share of requests that failed.
                 _datum("4XXError", "Count", [400 <= status < 500 for status in statuses]),
                 _datum("5XXError", "Count", [status >= 500 for status in statuses]),
-                # In whole milliseconds: each other value would be a point of its own, which the emulator keeps for two weeks.
+                # In whole milliseconds: each other value would be a point of its own, which CloudWatch keeps for two weeks.
                 _datum("Latency", "Milliseconds", [round(latency) for _, latency, _ in requests]),
                 _datum(
                     "IntegrationLatency", "Milliseconds", [round(time) for _, _, time in requests if time is not None]

@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 import pytest
+from gateway_fakes import FUNCTION, World, body_of, direct, lambda_error, lambda_uri, proxy
 
 from apigw_executor.ports import Answer, BackendTimeout, Invocation
-from tests.unit.gateway.world import FUNCTION, World, body_of, direct, lambda_error, lambda_uri, proxy
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
-from apigw_executor.messages import Pairs
-from apigw_executor.ports import EndpointDown
-from apigw_executor.throttles import Limits
-from apigw_executor.web_acl import WebAcl
-from tests.unit.gateway.world import (
+from gateway_fakes import (
     API_KEY_SCHEME,
     AUTHORIZER,
     FUNCTION,
@@ -26,6 +20,12 @@ from tests.unit.gateway.world import (
     proxy,
     secured,
 )
+
+from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
+from apigw_executor.messages import Pairs
+from apigw_executor.ports import EndpointDown
+from apigw_executor.throttles import Limits
+from apigw_executor.web_acl import WebAcl
 
 
 def test_unknown_route_is_the_documents_own_response() -> None:
@@ -94,8 +94,8 @@ def test_access_log_and_metrics() -> None:
     assert world.telemetry.lines[0] == (log.destination, f'{request_id} 200 - "-"')
     assert world.telemetry.lines[1][1].endswith('403 Missing Authentication Token "-"')
     assert [request[:3] for request in world.telemetry.requests] == [
-        ("setpieces-local-shop", "local", 200),
-        ("setpieces-local-shop", "local", 403),
+        ("demo-shop", "local", 200),
+        ("demo-shop", "local", 403),
     ]
 
 
@@ -104,7 +104,7 @@ def test_too_large() -> None:
     assert world.send("POST", "/x", b" " * (10 * 1024 * 1024 + 1)).status == 413
 
 
-def test_only_the_emulators_absence_leaves_the_executor() -> None:
+def test_only_the_absence_of_the_endpoint_leaves_the_executor() -> None:
     world = World({"/x": {"get": proxy()}})
     world.cloud.results[FUNCTION] = ZeroDivisionError("a fault of ours")
     assert world.send("GET", "/x").status == 500

@@ -111,7 +111,7 @@ class World:
         self.api = Api(
             "shop",
             "api1",
-            "setpieces-local-shop",
+            "demo-shop",
             REGION,
             ACCOUNT,
             parsed,

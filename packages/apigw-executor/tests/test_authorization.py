@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from apigw_executor.ports import BackendTimeout, IamDecision, Invocation
-from tests.unit.gateway.world import (
+from gateway_fakes import (
     ACCOUNT,
     AUTHORIZER,
     REGION,
@@ -19,6 +17,8 @@ from tests.unit.gateway.world import (
     proxy,
     secured,
 )
+
+from apigw_executor.ports import BackendTimeout, IamDecision, Invocation
 
 IAM_SCHEME = {
     "sigv4": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}

@@ -1,4 +1,4 @@
-"""The emulated AWS over HTTP: signing, roles, permissions, absence."""
+"""The endpoint of AWS over HTTP: signing, roles, permissions, absence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from apigw_executor.messages import Pairs, Request
+from apigw_executor.backends import AwsEndpoint
+from apigw_executor.messages import Pairs
 from apigw_executor.ports import Answer, BackendTimeout, BackendUnreachable, EndpointDown, RoleUnusable
 from apigw_executor.services import ServiceRequest
 from apigw_executor.telemetry import CloudWatch
-from local.front_door.emulator import Emulator
 
 ROLE = "arn:aws:iam::1:role/path/integration"
 TRUST = {
@@ -22,7 +22,7 @@ REQUEST = ServiceRequest("dynamodb", "eu-central-1", "POST", "/", (), {"X-Amz-Ta
 
 
 class FakeHttp:
-    """An emulator of one role. `fault` is raised instead of an answer."""
+    """An AWS of one role. `fault` is raised instead of an answer."""
 
     def __init__(self, trust: Any = TRUST) -> None:
         self.trust = trust
@@ -54,16 +54,6 @@ class FakeHttp:
             return self.policy
         if url.endswith("/invocations"):
             return Answer(200, (("X-Amz-Function-Error", "Unhandled"),), b"{}")
-        if url.endswith("/_setpieces/authorize"):
-            decision = {
-                "allowed": True,
-                "status": 200,
-                "code": "",
-                "message": "",
-                "principal_arn": "arn:p",
-                "account_id": "1",
-            }
-            return Answer(200, (), json.dumps(decision).encode())
         return Answer(200, (), b"{}")
 
 
@@ -71,20 +61,19 @@ class World:
     def __init__(self, trust: Any = TRUST) -> None:
         self.http, self.now = FakeHttp(trust), 0.0
         own = Credentials("OWN", "secret")
-        self.emulator = Emulator(
+        self.aws = AwsEndpoint(
             "http://127.0.0.1:1/",
             "eu-central-1",
             own,
             self.http,  # type: ignore[arg-type]
             lambda: self.now,
-            admin_headers=(("x-admin", "secret"),),
         )
 
 
 def test_calls_are_signed_with_the_roles_credentials_until_they_expire() -> None:
     world = World()
     for _ in range(3):
-        world.emulator.call(REQUEST, role=ROLE, timeout=1)
+        world.aws.call(REQUEST, role=ROLE, timeout=1)
     assert world.http.assumed == 1
     method, url, headers, body = world.http.sent[-1]
     assert (method, url, body, headers["X-Amz-Target"]) == ("POST", "http://127.0.0.1:1/", b"{}", "T")
@@ -92,21 +81,21 @@ def test_calls_are_signed_with_the_roles_credentials_until_they_expire() -> None
     assert "/eu-central-1/dynamodb/aws4_request" in headers["Authorization"]
     assert headers["X-Amz-Security-Token"] == "t"
     world.now = 3600 - 60
-    world.emulator.call(REQUEST, role=ROLE, timeout=1)
+    world.aws.call(REQUEST, role=ROLE, timeout=1)
     assert world.http.assumed == 2
-    world.emulator.forget()
-    world.emulator.call(REQUEST, role=ROLE, timeout=1)
+    world.aws.forget()
+    world.aws.call(REQUEST, role=ROLE, timeout=1)
     assert world.http.assumed == 3
 
 
-def test_a_restarted_emulator_is_called_for_new_credentials_once() -> None:
+def test_a_restarted_endpoint_is_called_for_new_credentials_once() -> None:
     world = World()
-    world.emulator.call(REQUEST, role=ROLE, timeout=1)
+    world.aws.call(REQUEST, role=ROLE, timeout=1)
     world.http.unknown = {"ROLE1"}
-    assert world.emulator.call(REQUEST, role=ROLE, timeout=1).status == 200
+    assert world.aws.call(REQUEST, role=ROLE, timeout=1).status == 200
     assert world.http.assumed == 2
     world.http.unknown = {"ROLE2", "ROLE3"}
-    assert world.emulator.call(REQUEST, role=ROLE, timeout=1).status == 400
+    assert world.aws.call(REQUEST, role=ROLE, timeout=1).status == 400
     assert world.http.assumed == 3
 
 
@@ -126,13 +115,13 @@ def test_a_restarted_emulator_is_called_for_new_credentials_once() -> None:
 def test_a_role_must_trust_api_gateway(trust: Any) -> None:
     world = World(trust)
     with pytest.raises(RoleUnusable):
-        world.emulator.call(REQUEST, role=ROLE, timeout=1)
+        world.aws.call(REQUEST, role=ROLE, timeout=1)
     assert world.http.assumed == 0
 
 
 def test_invoke() -> None:
     world = World()
-    result = world.emulator.invoke("arn:aws:lambda:eu:1:function:f", b"{}", role=None, asynchronous=True, timeout=1)
+    result = world.aws.invoke("arn:aws:lambda:eu:1:function:f", b"{}", role=None, asynchronous=True, timeout=1)
     assert (result.status, result.function_error) == (200, "Unhandled")
     _, url, headers, _ = world.http.sent[0]
     assert url.endswith("/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu%3A1%3Afunction%3Af/invocations")
@@ -142,46 +131,26 @@ def test_invoke() -> None:
 
 def test_a_function_policy_is_cached() -> None:
     world = World()
-    assert world.emulator.function_policy("f") is None
+    assert world.aws.function_policy("f") is None
     world.http.policy = Answer(200, (), json.dumps({"Policy": json.dumps(TRUST)}).encode())
-    assert world.emulator.function_policy("f") is None
+    assert world.aws.function_policy("f") is None
     world.now += 1.5
-    assert world.emulator.function_policy("f") == TRUST
+    assert world.aws.function_policy("f") == TRUST
     world.http.policy = Answer(404, (), b"")
     world.now += 20
-    assert world.emulator.function_policy("f") == TRUST
+    assert world.aws.function_policy("f") == TRUST
     world.now += 20
-    assert world.emulator.function_policy("f") is None
-
-
-def test_authorize_forwards_the_signed_request() -> None:
-    world = World()
-    request = Request("POST", "/v1/x", (("Authorization", "AWS4"),), (("a", "b"),), b"body", public_path="/shop/v1/x")
-    decision = world.emulator.authorize(request, "arn:resource")
-    assert world.http.sent[-1][2]["x-admin"] == "secret"
-    assert (decision.allowed, decision.principal_arn) == (True, "arn:p")
-    payload = json.loads(world.http.sent[0][3])
-    assert payload == {
-        "method": "POST",
-        "raw_path": "/shop/v1/x",
-        "query": [["a", "b"]],
-        "headers": [["Authorization", "AWS4"]],
-        "body_base64": "Ym9keQ==",
-        "action": "execute-api:Invoke",
-        "resource": "arn:resource",
-    }
+    assert world.aws.function_policy("f") is None
 
 
 def test_not_found_and_timeout_differ() -> None:
     world = World()
     world.http.fault = BackendUnreachable("refused")
     with pytest.raises(EndpointDown):
-        world.emulator.invoke("f", b"", role=None, asynchronous=False, timeout=1)
-    with pytest.raises(EndpointDown):
-        world.emulator.resources()
+        world.aws.invoke("f", b"", role=None, asynchronous=False, timeout=1)
     world.http.fault = BackendTimeout("slow")
     with pytest.raises(BackendTimeout):
-        world.emulator.invoke("f", b"", role=None, asynchronous=False, timeout=1)
+        world.aws.invoke("f", b"", role=None, asynchronous=False, timeout=1)
 
 
 class FakeClient:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from gateway_fakes import ACCOUNT, FUNCTION, REGION, ROLE, World, direct, lambda_uri, proxy
 
 from apigw_executor.deployment import Stage
 from apigw_executor.ports import Invocation
-from tests.unit.gateway.world import ACCOUNT, FUNCTION, REGION, ROLE, World, direct, lambda_uri, proxy
 
 
 def test_lambda_proxy_event_and_response() -> None:

@@ -25,14 +25,14 @@ RESOURCES = [
     resource(
         "RestApi",
         "api1",
-        Name="setpieces-local-pets",
+        Name="demo-pets",
         Body=BODY,
         BinaryMediaTypes=["image/png"],
         ApiKeySourceType="HEADER",
     ),
-    resource("RestApi", "api2", Name="setpieces-dev-pets", Body=BODY),
-    resource("RestApi", "api3", Name="setpieces-local-broken", Body={"paths": {"/x": {"get": {"parameters": [5]}}}}),
-    resource("RestApi", "api4", Name="setpieces-local-bare"),
+    resource("RestApi", "api2", Name="other-pets", Body=BODY),
+    resource("RestApi", "api3", Name="demo-broken", Body={"paths": {"/x": {"get": {"parameters": [5]}}}}),
+    resource("RestApi", "api4", Name="demo-bare"),
     resource(
         "Stage",
         "local",
@@ -73,7 +73,7 @@ def deployment() -> Deployment:
         RESOURCES,
         {"key1": "generated"},
         [("plan1", "key2")],
-        prefix="setpieces-local-",
+        prefix="demo-",
         stage="local",
         region="eu-central-1",
         account="1",
@@ -119,7 +119,7 @@ def test_a_web_acl_protects_its_associated_resources() -> None:
     balancer = "arn:aws:elasticloadbalancing:eu:1:loadbalancer/app/b/1"
 
     def deployed(*resources: dict[str, Any]) -> Deployment:
-        settings = {"prefix": "setpieces-local-", "stage": "local", "region": "eu", "account": "1"}
+        settings = {"prefix": "demo-", "stage": "local", "region": "eu", "account": "1"}
         return assemble(resources, {}, [], **settings)
 
     deployment = deployed(
@@ -137,6 +137,5 @@ def test_a_web_acl_protects_its_associated_resources() -> None:
     )
     assert deployment.apis["pets"].web_acl
     assert deployment.apis["pets"].web_acl.name == "apis"
-    assert deployment.balancer_acl
-    assert deployment.balancer_acl.name == "edge"
+    assert deployment.web_acls[balancer].name == "edge"
     assert deployed(*RESOURCES).apis["pets"].web_acl is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway_fakes import API_KEY_SCHEME, World, proxy, secured
+
 from apigw_executor.deployment import ApiKey, Deployment, Stage, UsagePlan
 from apigw_executor.throttles import Limits, Quota
-from tests.unit.gateway.world import API_KEY_SCHEME, World, proxy, secured
 
 
 def keyed(plan: UsagePlan, enabled: bool = True) -> World:

@@ -55,6 +55,39 @@ def test_query_services(
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("s3:path//", "/"),  # a path override of "/", as the console writes it
+        ("s3:path/{bucket}/{key}", "/files/a%20b"),
+        ("s3:path//{bucket}/{key}", "/files/a%20b"),
+        ("files.s3:path/{key}", "/files/a%20b"),
+        ("files.s3:path//", "/files/"),
+        ("runtime.sagemaker:path/endpoints/{key}/invocations", "/endpoints/a%20b/invocations"),
+    ],
+)
+def test_a_path_override_and_a_bucket_as_subdomain_are_parts_of_the_path(uri: str, path: str) -> None:
+    values = {"bucket": "files", "key": "a b"}
+    assert services.build(services.parse(PREFIX + uri), "GET", values, (), {}, b"").path == path
+
+
+def test_parameters_of_an_action_are_fields_of_the_form() -> None:
+    uri = services.parse(PREFIX + "sns:action/Publish&TopicArn={topic}&Subject=a%20b")
+    request = services.build(uri, "POST", {"topic": "arn:1"}, (("Message", "m"),), {}, b"")
+    fields = parse_qs(request.body.decode())
+    assert [fields[name] for name in ("Action", "TopicArn", "Subject", "Message")] == [
+        ["Publish"],
+        ["arn:1"],
+        ["a b"],
+        ["m"],
+    ]
+
+
+def test_the_method_of_the_integration_is_sent() -> None:
+    for uri in ("dynamodb:action/GetItem", "sns:action/Publish", "s3:path/bucket"):
+        assert services.build(services.parse(PREFIX + uri), "GET", {}, (), {}, b"").method == "GET"
+
+
 def test_paths() -> None:
     sqs = services.build(services.parse(PREFIX + "sqs:path/1/queue"), "POST", {}, (), {}, b"Action=SendMessage")
     assert (sqs.path, sqs.headers["Content-Type"]) == ("/1/queue", "application/x-www-form-urlencoded")

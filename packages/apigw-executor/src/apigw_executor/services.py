@@ -2,7 +2,9 @@
 
 `arn:aws:apigateway:{region}:{subdomain.service|service}:{action|path}/{rest}`
 (https://docs.aws.amazon.com/apigateway/latest/api/API_Integration.html, `uri`). `action/` names an operation, sent by
-the service's own protocol as botocore's service model states it; `path/` is the HTTP path as it is.
+the service's own protocol as botocore's service model states it, and may have parameters (`action/Publish&Subject=Hi`);
+`path/` is the HTTP path as it is, `path//` the root. The subdomain of S3 is a bucket. API Gateway sends the method of the
+integration, which services of `action/` refuse if it is not POST.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ class BadUri(ValueError):
 
 @dataclass(frozen=True)
 class ServiceUri:
-    """A parsed integration URI. `function` is the ARN of a Lambda function, None for any other service."""
+    """A parsed integration URI. `function` is the ARN of a Lambda function, None for any other service.
+
+    `path` is a template, with a query string where the URI has parameters.
+    """
 
     region: str
     service: str
@@ -61,11 +66,14 @@ def parse(uri: str) -> ServiceUri:
     match = _URI.fullmatch(uri)
     if not match:
         raise BadUri(f"not an integration URI: {uri}")
-    service = match["service"].rsplit(".", 1)[-1]
-    action = match["rest"] if match["kind"] == "action" else None
-    path = "/" if action else "/" + match["rest"]
-    function = _FUNCTION.fullmatch(match["rest"]) if service == "lambda" and not action else None
-    return ServiceUri(match["region"], service, action, path, function["arn"] if function else None)
+    subdomain, _, service = match["service"].rpartition(".")
+    if match["kind"] == "action":
+        action, _, parameters = match["rest"].partition("&")
+        return ServiceUri(match["region"], service, action, f"/?{parameters}", None)
+    rest = match["rest"].removeprefix("/")
+    function = _FUNCTION.fullmatch(rest) if service == "lambda" else None
+    path = f"/{subdomain}/{rest}" if service == "s3" and subdomain else f"/{rest}"
+    return ServiceUri(match["region"], service, None, path, function["arn"] if function else None)
 
 
 @lru_cache(maxsize=64)
@@ -98,12 +106,11 @@ def build(
 ) -> ServiceRequest:
     """The request for `uri`. `path_values` fill `{name}` in its path; `headers` win over those of the protocol."""
     scope = signing_name(uri.service)
+    path, _, parameters = expand(uri.path, path_values).partition("?")
+    query = (*parse_qsl(parameters, keep_blank_values=True), *query)
     if uri.action is None:
-        path, _, fixed = expand(uri.path, path_values).partition("?")
         defaults = {"Content-Type": "application/x-www-form-urlencoded"} if uri.service in ("sqs", "sns") else {}
-        return ServiceRequest(
-            scope, uri.region, method, path, (*parse_qsl(fixed, True), *query), merge_headers(defaults, headers), body
-        )
+        return ServiceRequest(scope, uri.region, method, path, query, merge_headers(defaults, headers), body)
     metadata = _metadata(uri.service)
     if uri.action not in metadata["operations"]:
         raise BadUri(f"{uri.service} has no operation {uri.action}")
@@ -114,7 +121,7 @@ def build(
             "X-Amz-Target": f"{metadata['targetPrefix']}.{uri.action}",
             "Content-Type": f"application/x-amz-json-{metadata.get('jsonVersion', '1.0')}",
         }
-        return ServiceRequest(scope, uri.region, "POST", "/", query, merge_headers(target, headers), body)
+        return ServiceRequest(scope, uri.region, method, "/", query, merge_headers(target, headers), body)
     protocols = metadata.get("protocols") or [metadata["protocol"]]
     if not {"query", "ec2"} & {metadata["protocol"], *protocols} and uri.service != "sqs":
         raise BadUri(f"{uri.service} speaks {metadata['protocol']}: it takes path/, not action/")
@@ -122,4 +129,4 @@ def build(
     given = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     fields += [pair for pair in given if pair[0] not in ("Action", "Version")]
     form = merge_headers(headers, {"Content-Type": "application/x-www-form-urlencoded"})
-    return ServiceRequest(scope, uri.region, "POST", "/", (), form, urlencode(fields).encode())
+    return ServiceRequest(scope, uri.region, method, "/", (), form, urlencode(fields).encode())

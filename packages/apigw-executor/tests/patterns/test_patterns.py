@@ -42,13 +42,16 @@ def create_queue(sqs: Any, name: str, sender: str = "") -> str:
     return str(sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
 
 
-def receive(sqs: Any, queue: str) -> list[dict[str, Any]]:
-    """All messages of a queue, with their attributes."""
+def receive(sqs: Any, queue: str, count: int) -> list[dict[str, Any]]:
+    """The messages of a queue, with their attributes, once there are `count` of them."""
     messages: list[dict[str, Any]] = []
-    while received := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]):
-        if not received.get("Messages"):
-            break
-        messages += received["Messages"]
+
+    def received() -> bool:
+        response = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        messages.extend(response.get("Messages", ()))
+        return len(messages) >= count
+
+    eventually(received)
     return messages
 
 
@@ -90,7 +93,7 @@ def test_sqs_send_message(example: Any) -> None:
     queue = create_queue(sqs, "orders")
     example.run()
     messages = {
-        message["Body"]: message["MessageAttributes"]["priority"]["StringValue"] for message in receive(sqs, queue)
+        message["Body"]: message["MessageAttributes"]["priority"]["StringValue"] for message in receive(sqs, queue, 2)
     }
     assert messages == {'{"sku": "a&b=c", "note": "25 % ü"}': "high & fast", '{"sku": "2"}': "normal"}
 
@@ -101,9 +104,7 @@ def test_sns_publish(example: Any) -> None:
     queue = create_queue(sqs, "readers", "sns.amazonaws.com")
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN.format("sqs", "readers"))
     example.run()
-    messages: list[dict[str, Any]] = []
-    eventually(lambda: messages.extend(receive(sqs, queue)) or len(messages) == 2)
-    notifications = [json.loads(message["Body"]) for message in messages]
+    notifications = [json.loads(message["Body"]) for message in receive(sqs, queue, 2)]
     assert {item["Message"]: item.get("Subject") for item in notifications} == {
         "Rain & wind": None,
         '{"text": "a & b"}': "Good news",
@@ -119,7 +120,7 @@ def test_eventbridge_put_events(example: Any) -> None:
         Rule="placed", EventBusName="examples", Targets=[{"Id": "queue", "Arn": ARN.format("sqs", "placed")}]
     )
     example.run()
-    received = [json.loads(message["Body"]) for message in eventually(lambda: receive(sqs, queue))]
+    received = [json.loads(message["Body"]) for message in receive(sqs, queue, 1)]
     assert [(event["source"], event["detail"]) for event in received] == [("shop", {"id": 7, "note": 'it\'s "here"'})]
 
 

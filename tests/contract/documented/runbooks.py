@@ -12,10 +12,10 @@ from tests.contract.documented.sources import (
     Facts,
     alarm,
     evaluated,
+    noncurrent_days,
     parameter,
     queue,
     receives,
-    resource,
     retries,
     roles_that_use,
     state_machine,
@@ -27,9 +27,7 @@ from tests.contract.quantities import DAY, MINUTE
 from tools.dead_letters import VISIBILITY_SECONDS, redrive
 
 ARCHIVE = "AWS: the delay of an archive"
-VERSIONS = DAY * resource(
-    "edge", "Files", "LifecycleConfiguration", "Rules", 0, "NoncurrentVersionExpiration", "NoncurrentDays"
-)
+VERSIONS = DAY * noncurrent_days("versions", "feeds", "events", "release")
 
 FACTS: Facts = {
     "docs/runbooks/archive-replay.md": {

@@ -208,6 +208,17 @@ def independent_apis(service: str) -> float:
     return 1.0 + sum(f"['{service.title()}', 'Outputs." not in reference for reference in references)
 
 
+def noncurrent_days(*rules: str) -> float:
+    """The days for which buckets keep old versions of objects, which must be the same in lifecycle rules with these ids."""
+    (days,) = {
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for piece, _, bucket in iter_resources("AWS::S3::Bucket")
+        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+        if rule["Id"] in rules and piece.service != "redirects"
+    }
+    return float(days)
+
+
 def in_file(path: str, sentence: str) -> float:
     """The number at ``{}`` of a text in a file."""
     text = re.sub(r"\s+", " ", (ROOT / path).read_text())

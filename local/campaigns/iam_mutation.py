@@ -1,10 +1,10 @@
-"""``make iam-mutation``: take statements away from live roles, one at a time, and see that a test notices.
+"""``make iam-mutation``: remove statements from deployed roles, one at a time, and check that a test fails.
 
-    make iam-mutation SAMPLE=20 SEED=1    20 statements that the last test run used; exits 1 if one is not missed
+    make iam-mutation SAMPLE=20 SEED=1    20 statements that the last test run used; exits with 1 if one is not detected
 
-The statement is taken from the role in the running local cloud, the tests of its service run until one fails, and the
-statement is put back. What templates need and the local cloud does not enforce is checked likewise, all of it, by
-tests/templates/test_needed_permissions.py.
+The statement is removed from the role in the running local cloud, the tests of its service run until one fails, and the
+statement is restored. tests/templates/test_needed_permissions.py does so for all permissions that templates need and the
+local cloud does not enforce.
 """
 
 import copy
@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 
 from local import emulator_client
-from local.campaigns import iam_report
+from local.campaigns import iam_needs, iam_report
 from local.cloud.integration_role import SERVICE as DELIVERY
 from local.cloud.processes import kill_workers
 from local.cloud.start import start
@@ -31,7 +31,7 @@ from model.settings import ROOT
 from model.templates import pieces
 from tools.client import Shop
 
-# Where the flows of a service are tested, if not under its own name.
+# The tests of a service's flows, if they have another name.
 TESTS = {
     "feed-pipeline": ("test_feeds",),
     "edge": ("test_redirects", "test_storefront"),
@@ -49,7 +49,7 @@ Statement = tuple[str, str, int]
 
 
 def statements() -> list[tuple[str, Statement]]:
-    """(service, statement) of every statement that let a call through."""
+    """(service, statement) of each statement that allowed a call."""
     roles = {one["physical_id"]: one for one in emulator_client.resources() if one["type"] == "AWS::IAM::Role"}
     services = dict(iam_report.roles_by_service(list(roles.values())))
     used = {(role, policy, number) for role, policy, number, _, _ in iam_usage.read() if role in roles}
@@ -58,32 +58,33 @@ def statements() -> list[tuple[str, Statement]]:
 
 @contextmanager
 def without(iam: Any, statement: Statement) -> Iterator[dict[str, Any]]:
-    """The statement, which its role does not have for the duration of the block."""
+    """Remove the statement from its role during the block. Returns the statement."""
     role, policy, number = statement
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    left = copy.deepcopy(document)
-    taken = left["Statement"].pop(number)
+    remaining = copy.deepcopy(document)
+    removed = remaining["Statement"].pop(number)
     try:
-        if left["Statement"]:
-            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(left))
+        if remaining["Statement"]:
+            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(remaining))
         else:
             iam.delete_role_policy(RoleName=role, PolicyName=policy)
-        kill_workers()  # warm functions remember what they were allowed to read before
-        yield taken
+        kill_workers()  # warm functions have cached what they read
+        yield removed
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
 
 
-def needed(service: str, role: str, taken: dict[str, Any]) -> bool:
-    """Does the template's own check miss the statement?"""
-    granted = list(iam_report.granted(pieces()[service]))
-    actions = as_list(taken["Action"])
-    left = [grant for grant in granted if grant.role != role or grant.action not in actions]
-    return iam_report.unmet(pieces()[service], left) != []
+def needed_by_template(service: str, role: str, statement: dict[str, Any]) -> bool:
+    """True if a resource of the template needs the statement."""
+    actions = as_list(statement["Action"])
+    remaining = [
+        grant for grant in iam_needs.grants(pieces()[service]) if grant.role != role or grant.action not in actions
+    ]
+    return iam_needs.unmet(pieces()[service], remaining) != []
 
 
-def missed_by(service: str) -> str:
-    """The first test of the service that fails now, "" if none does."""
+def failing_test(service: str) -> str:
+    """Run the tests of the service until one fails. Returns its id, "" if all pass."""
     own = f"test_{service.replace('-', '_')}"
     files = [ROOT / "tests" / "integration" / f"{name}.py" for name in TESTS.get(service, (own,))]
     others = [str(POISON), "-k", f"{service}-"], [str(SAMPLES), "-k", f"{service}- and takes_its_sample"]
@@ -107,16 +108,17 @@ def main(ctx: click.Context, sample: int, seed: int) -> None:
     ctx.invoke(start)
     console, iam = Console(width=200, highlight=False), Shop.from_environment().aws("iam")
     # The role of the integration tests has no service to test: each of its grants is a call of a test itself.
-    found = [one for one in statements() if one[0] in pieces() and one[0] != DELIVERY]
+    candidates = [each for each in statements() if each[0] in pieces() and each[0] != DELIVERY]
     survived = 0
     logical = {one["physical_id"]: one["logical_id"] for one in emulator_client.resources()}
-    chosen = random.Random(seed).sample(found, min(sample, len(found)))
+    chosen = random.Random(seed).sample(candidates, min(sample, len(candidates)))
     for number, (service, statement) in enumerate(chosen, start=1):
         began = time.monotonic()
-        with without(iam, statement) as taken:
-            test = NEEDED if needed(service, logical[statement[0]], taken) else missed_by(service)
+        with without(iam, statement) as removed:
+            needed = needed_by_template(service, logical[statement[0]], removed)
+            test = NEEDED if needed else failing_test(service)
         survived += not test
-        actions = taken["Action"] if isinstance(taken["Action"], str) else ", ".join(taken["Action"])
+        actions = removed["Action"] if isinstance(removed["Action"], str) else ", ".join(removed["Action"])
         console.print(
             f"{number:3}/{len(chosen)} {time.monotonic() - began:5.0f} s  "
             f"{service:20} {actions:70} {'detected by ' + test if test else '[red]not detected[/]'}"

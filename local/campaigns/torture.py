@@ -1,4 +1,4 @@
-"""``make torture`` and ``make load``: what takes long and is run on purpose, against the running shop."""
+"""``make torture`` and ``make load``: long campaigns against the running shop."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from local.cloud.start import start
 from model.settings import ROOT
 from tools.progress import step
 
-# The long campaigns: every kind of fault for every call, and large numbers. Hours on two cores.
+# Each kind of fault for each call, and large numbers: hours on two cores.
 SIZES = {
     "SETPIECES_TORTURE": "1",
     "SETPIECES_ORDERS": "500",
@@ -51,8 +51,8 @@ def _seed(name: str, seed: int | None) -> dict[str, str]:
 
 def _run(module: str, *arguments: str, **environment: str) -> None:
     """``python -m module``, on this terminal. Exits with its exit code if that is not 0."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, env=os.environ | environment, check=False
     )
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    if process.returncode:
+        raise SystemExit(process.returncode)

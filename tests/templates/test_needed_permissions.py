@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from local.campaigns import iam_report
+from local.campaigns import iam_needs
 from model.grants import as_list, role_grants, senders, statements, trusted
 from model.templates import Piece, iter_resources, name_of, pieces
 from tests.templates.policies import PIECES
@@ -183,13 +183,13 @@ def delivering() -> set[str]:
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_every_permission_that_resources_need_is_granted(piece: Piece):
-    assert iam_report.unmet(piece, list(iam_report.granted(piece))) == []
+    assert iam_needs.unmet(piece, list(iam_needs.grants(piece))) == []
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_missing_grant_is_reported(piece: Piece):
-    granted = list(iam_report.granted(piece))
-    for need in iam_report.needs(piece):
-        if need.why != iam_report.BY_THE_KEY:
+    granted = list(iam_needs.grants(piece))
+    for need in iam_needs.needs(piece):
+        if need.reason != iam_needs.ENCRYPTED_OBJECTS:
             without = [grant for grant in granted if not need.met_by(grant)]
-            assert need in iam_report.unmet(piece, without)
+            assert need in iam_needs.unmet(piece, without)

@@ -15,16 +15,15 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from local.emulator.corrections import CORRECTIONS, Correction
+from local.emulator.patch import Patch
+from local.emulator.patches import PATCHES
 from model.settings import ROOT
 from pages.blocks import Block, table
 
 PAGE = ROOT / "docs" / "parity.md"
 DATA = Path(__file__).with_name("parity.yaml")
-# Each patch has a test with its name in this module.
-PATCH_TESTS = "tests/integration/test_parity.py"
 MARGIN = " " * 10
-COLUMNS = ("difference", "AWS", "local", "reason", "where", "tests")
+COLUMNS = ("difference", "AWS", "local", "reason", "where", "tests", "MiniStack's issue")
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Difference:
     where: str = ""
     tests: tuple[str, ...] = ()
     on_aws: str = ""
+    upstream: str = ""
 
 
 @cache
@@ -46,7 +46,7 @@ def areas() -> dict[str, list[Difference]]:
     data: dict[str, list[dict[str, Any]]] = yaml.safe_load(DATA.read_text())
     return {
         area: [
-            *(_patch(correction) for correction in CORRECTIONS if correction.area == area),
+            *(_difference(patch) for patch in PATCHES if patch.area == area),
             *(Difference(**entry | {"tests": tuple(entry.get("tests", ()))}) for entry in entries),
         ]
         for area, entries in data.items()
@@ -57,15 +57,9 @@ def differences() -> list[Difference]:
     return [difference for area in areas().values() for difference in area]
 
 
-def _patch(correction: Correction) -> Difference:
-    return Difference(
-        correction.name,
-        correction.aws,
-        f"without the correction: {correction.emulator}",
-        correction.reason,
-        f"local/emulator/corrections.py:{correction.apply.__name__}",
-        (f"{PATCH_TESTS}::test_{correction.name.replace('-', '_')}", *correction.tests),
-    )
+def _difference(patch: Patch) -> Difference:
+    local = f"without the patch: {patch.emulator}"
+    return Difference(patch.name, patch.aws, local, patch.reason, patch.where, patch.node_ids, upstream=patch.upstream)
 
 
 def print_differences(console: Console) -> None:
@@ -92,6 +86,8 @@ def _members(difference: Difference) -> Iterator[tuple[str, str]]:
     yield from (("test", test) for test in difference.tests)
     if difference.on_aws:
         yield "AWS only", difference.on_aws
+    if difference.upstream:
+        yield "upstream", difference.upstream
 
 
 def blocks() -> Iterator[Block]:
@@ -105,7 +101,7 @@ def _row(difference: Difference) -> tuple[str, ...]:
     tests = [_link(*test.split("::")) for test in difference.tests]
     if difference.on_aws:
         tests.append(f"AWS only: {difference.on_aws}")
-    return name, difference.aws, difference.local, difference.reason, where, "<br>".join(tests)
+    return name, difference.aws, difference.local, difference.reason, where, "<br>".join(tests), difference.upstream
 
 
 def _link(path: str, name: str) -> str:

@@ -171,7 +171,7 @@ def install() -> None:
     from ministack.core import lambda_runtime
     from ministack.services import eventbridge, lambda_svc, sqs
 
-    from local.emulator.corrections import _replace_in_function, source_of
+    from local.emulator.patch import replace_in_function, source_of
 
     for caller, text in (
         (lambda_svc._poll_sqs, "_sqs._receive_messages_for_esm(queue_url, batch_size)"),
@@ -205,6 +205,4 @@ def install() -> None:
     sqs._receive_messages_for_esm, sqs._delete_messages_for_esm = received, deleted
     eventbridge._dispatch_to_lambda = invoked
     lambda_runtime._clocked = DELIVERIES.clocked
-    _replace_in_function(
-        lambda_runtime, lambda_runtime.Worker, "_spawn", "f.write(worker_script)", "f.write(_clocked(worker_script))"
-    )
+    replace_in_function(lambda_runtime.Worker, "_spawn", "f.write(worker_script)", "f.write(_clocked(worker_script))")

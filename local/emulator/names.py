@@ -19,7 +19,7 @@ class Named:
     """``properties`` name a resource of a type; where the first has a scope and the template gives none, it is ``default``.
 
     The emulator has it in ``store``, under its name or ARN, or with the name in ``fields``. Of types that it does not make
-    (``local.emulator.corrections.LEFT_OUT``) only the names in its stacks are known.
+    (``local.emulator.patches.cloudformation.UNSUPPORTED``) only the names in its stacks are known.
     """
 
     properties: tuple[str, ...]

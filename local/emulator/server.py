@@ -1,4 +1,4 @@
-"""MiniStack, corrected, in a process of our own, with routes of ours that the front door, tests and benchmarks need.
+"""MiniStack with the local patches in its own process, and with routes that the front door, tests and benchmarks need.
 
     GET  /_setpieces/resources   every deployed CloudFormation resource, intrinsics resolved:
                                  [{"stack", "logical_id", "type", "physical_id", "properties"}]
@@ -36,7 +36,7 @@ import uvloop
 
 from local import request_guard
 from local.credentials import root_secret, token
-from local.emulator import corrections, delivery_chaos, service_metrics, state_files
+from local.emulator import delivery_chaos, patches, service_metrics, state_files
 from local.emulator.faults import Faults, body_of
 from local.emulator.iam_usage import Recorder
 from local.emulator.meter import Meter
@@ -305,8 +305,8 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Correct the emulator, watch its decisions, then serve."""
-    corrections.apply()
+    """Patch the emulator, record its decisions, then serve."""
+    patches.apply()
     state_files.write_in_one_piece()
     delivery_chaos.install()
     Recorder().install()

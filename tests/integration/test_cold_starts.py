@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.cloud.processes import kill_workers, workers
-from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
+from tests.integration.two_emulators import PATCHED, Cloud, allow, running
 from tools.client import Shop, with_retries
 
 pytestmark = pytest.mark.local_only("it ends processes of functions, and has an emulator of its own")
@@ -16,12 +16,12 @@ CLIENTS = 32
 
 
 @pytest.fixture
-def corrected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running(CORRECTED, tmp_path_factory.mktemp("corrected")) as cloud:
+def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(PATCHED, tmp_path_factory.mktemp("patched")) as cloud:
         yield cloud
 
 
-def test_a_function_that_invokes_itself_gets_a_worker_for_each_link(corrected: Cloud):
+def test_a_function_that_invokes_itself_gets_a_worker_for_each_link(patched: Cloud):
     """Each link keeps its worker until the next one answered; several chains at once need more than may start at once."""
     code = (
         "import boto3, json, os\n"
@@ -32,8 +32,8 @@ def test_a_function_that_invokes_itself_gets_a_worker_for_each_link(corrected: C
         "        FunctionName=context.function_name, Payload=json.dumps({'links': links - 1}))\n"
         "    return [os.getpid(), *json.load(answer['Payload'])]"
     )
-    role = corrected.role("lambda", allow("lambda:InvokeFunction"))
-    for chain in corrected.invoke_at_once(corrected.function(code, Timeout=60, Role=role), 2 * (os.cpu_count() or 1)):
+    role = patched.role("lambda", allow("lambda:InvokeFunction"))
+    for chain in patched.invoke_at_once(patched.function(code, Timeout=60, Role=role), 2 * (os.cpu_count() or 1)):
         assert len(set(chain)) == 4
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.two_emulators import CORRECTED, Cloud, allow, running
+from tests.integration.two_emulators import PATCHED, Cloud, allow, running
 from tools.client import eventually
 
 pytestmark = pytest.mark.local_only("it has emulators of its own")
@@ -32,7 +32,7 @@ SKEW = 240
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running(CORRECTED, tmp_path_factory.mktemp("deliveries")) as cloud:
+    with running(PATCHED, tmp_path_factory.mktemp("deliveries")) as cloud:
         yield cloud
 
 

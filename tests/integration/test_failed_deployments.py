@@ -9,7 +9,7 @@ import pytest
 
 from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
-from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tests.integration.two_emulators import PATCHED, Cloud, running
 from tools import stack_parameters, stacks
 from tools.client import eventually, unique
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.local_only("it has emulators of its own")
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running(CORRECTED, tmp_path_factory.mktemp("cloud")) as cloud:
+    with running(PATCHED, tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
 
 

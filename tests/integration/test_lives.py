@@ -24,7 +24,7 @@ from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.sources import APPLICATION, LAYER, Reference, read
 from model.templates import pieces
 from tests.integration.deployments import REFUSED, Sessions, status_of
-from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tests.integration.two_emulators import PATCHED, Cloud, running
 from tools import stack_parameters, stacks, stages
 from tools.client import eventually, unique
 
@@ -146,7 +146,7 @@ def broken(template: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def empty_account(folder: Path) -> Iterator[Account]:
-    with running(CORRECTED, folder) as cloud:
+    with running(PATCHED, folder) as cloud:
         s3, bucket = cloud.aws("s3"), unique("packages")
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield Account(cloud, bucket, uploader(s3, bucket))

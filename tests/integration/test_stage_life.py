@@ -22,7 +22,7 @@ import yaml
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.sources import APPLICATION, SHOP, read
 from tests.integration.deployments import Sessions
-from tests.integration.two_emulators import CORRECTED, Cloud, running
+from tests.integration.two_emulators import PATCHED, Cloud, running
 from tests.present import present
 from tools import deploy, destroy, stack_parameters, stacks, stages
 
@@ -37,7 +37,7 @@ CLOUDFORMATION_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/setpieces-{STAGE}-cloudfo
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running(CORRECTED, tmp_path_factory.mktemp("cloud")) as cloud:
+    with running(PATCHED, tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
 
 

@@ -1,4 +1,4 @@
-"""MiniStack as it comes and MiniStack corrected, each empty and in a process of its own, and what probes make in them."""
+"""MiniStack with and without patches, each empty and in a process of its own, and the resources that probes create in them."""
 
 import io
 import json
@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import httpx
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local import emulator_client
 from local.cloud.clone import free_ports
@@ -26,7 +27,7 @@ from local.settings import HOST, LAMBDA_PYTHON
 from model.settings import ACCOUNT_ID, REGION, ROOT
 from tools.client import FLOW_SECONDS, eventually, unique
 
-PLAIN, CORRECTED = "ministack", "local.emulator.server"
+PLAIN, PATCHED = "ministack", "local.emulator.server"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 ENDED = ("COMPLETE", "FAILED")
 
@@ -118,6 +119,25 @@ class Cloud:
             return name, "REFUSED"
         return name, eventually(lambda: _ended(api, name))
 
+    def deletion_status(self, stack: str) -> str:
+        """The final status of a stack's deletion."""
+
+        def final_status() -> str:
+            try:
+                status = self.aws("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+            except ClientError:
+                return "DELETE_COMPLETE"
+            return status if status in ("DELETE_COMPLETE", "DELETE_FAILED") else ""
+
+        return eventually(final_status)
+
+    def send_event(self, *targets: dict[str, Any]) -> None:
+        """Send an event that a new rule routes to these targets."""
+        bus, source = self.aws("events"), unique("source")
+        bus.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+        bus.put_targets(Rule=source, Targets=[{"Id": str(number), **target} for number, target in enumerate(targets)])
+        bus.put_events(Entries=[{"Source": source, "DetailType": "probe", "Detail": "{}"}])
+
     def nested(self, template: dict[str, Any], **parameters: Any) -> dict[str, Any]:
         """A template with ``template`` as its one nested stack."""
         bucket, s3 = unique("templates"), self.aws("s3")
@@ -130,6 +150,26 @@ class Cloud:
 def allow(action: str, resource: str = "*", **condition: Any) -> dict[str, Any]:
     statement = {"Effect": "Allow", "Action": action, "Resource": resource}
     return statement | ({"Condition": condition} if condition else {})
+
+
+def error_code(call: Any, **arguments: Any) -> str:
+    """The error code of a call of an AWS API; empty if it succeeds."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return ""
+
+
+def printed_numbers(patch: str, code: str) -> tuple[int, int]:
+    """The number that ``code`` prints without and with ``patch``: tests count work and do not measure time."""
+    apply = f"from local.emulator.patches import PATCHES; next(p for p in PATCHES if p.name == '{patch}').apply()"
+
+    def run(source: str) -> int:
+        command = [sys.executable, "-c", source]
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split()[-1])
+
+    return run(code), run(f"{apply}\n{code}")
 
 
 def _policy(*statements: dict[str, Any]) -> str:

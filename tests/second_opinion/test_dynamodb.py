@@ -24,7 +24,7 @@ from moto import mock_aws
 from local.cloud.clone import free_ports
 from local.settings import HOST
 from model.settings import REGION
-from tests.integration.two_emulators import CORRECTED, running
+from tests.integration.two_emulators import PATCHED, running
 from tests.second_opinion.tools import npm
 from tools.client import eventually
 
@@ -50,7 +50,7 @@ Answer = str  # the code of the error, "" of a success
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with running(CORRECTED, tmp_path_factory.mktemp("emulator")) as cloud:
+    with running(PATCHED, tmp_path_factory.mktemp("emulator")) as cloud:
         yield cloud.aws("dynamodb")
 
 

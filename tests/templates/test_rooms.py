@@ -18,6 +18,7 @@ SHARED = {
         "common",
         "conftest",
         "deployment",
+        "emulator",
         "front_door",
         "local",
         "pages",

@@ -2,15 +2,14 @@
 
 import ast
 from functools import cache
-from types import ModuleType
 
 import pytest
 from rich.console import Console
 
-from local.emulator import corrections
+from local.emulator.patches import PATCHES
 from model.settings import ROOT
 from pages import parity
-from pages.parity import PATCH_TESTS, Difference
+from pages.parity import Difference
 
 DIFFERENCES = [pytest.param(difference, id=difference.name) for difference in parity.differences()]
 
@@ -47,16 +46,18 @@ def test_names_are_unique():
     assert len(difference_names) == len(set(difference_names))
 
 
-def test_every_correction_is_listed_with_the_test_of_its_name():
+def test_every_patch_is_listed_with_the_test_of_its_name():
     listed = {difference.name: difference for difference in parity.differences()}
-    for correction in corrections.CORRECTIONS:
-        assert f"{PATCH_TESTS}::test_{correction.name.replace('-', '_')}" in listed[correction.name].tests
+    for patch in PATCHES:
+        assert set(patch.node_ids) <= set(listed[patch.name].tests)
 
 
-def test_every_probe_is_of_a_difference():
-    """A test of a correction that is gone would show nothing."""
-    probes = {f"{PATCH_TESTS}::{name}" for name in names(PATCH_TESTS) if "test_" in name}
-    assert probes <= {test for difference in parity.differences() for test in difference.tests}
+def test_every_parity_test_belongs_to_a_difference():
+    """The test of a removed patch would test nothing."""
+    files = [str(file.relative_to(ROOT)) for file in (ROOT / "tests/integration/parity").glob("test_*.py")]
+    tests = {f"{file}::{name}" for file in files for name in names(file) if name.startswith("test_")}
+    assert tests
+    assert tests <= {test for difference in parity.differences() for test in difference.tests}
 
 
 def test_the_differences_are_printed_unchanged():
@@ -68,17 +69,3 @@ def test_the_differences_are_printed_unchanged():
     for difference in parity.differences():
         for text in (difference.name, difference.aws, difference.local, difference.reason, difference.on_aws):
             assert text in page
-
-
-def test_a_correction_that_no_longer_fits_is_named(monkeypatch):
-    """As when the emulator has changed: the text to replace is not there, and a type that was left out is known."""
-    module = ModuleType("emulator")
-    vars(module)["TEXT"] = "as it was"
-    misfit = corrections.Correction(
-        "misfit", "functions", "", "", "", lambda: corrections._replace_in_text(module, "TEXT", "as it is", "corrected")
-    )
-    monkeypatch.setattr(corrections, "CORRECTIONS", (misfit,))
-    with pytest.raises(
-        corrections.NoLongerNeeded, match=r"correction misfit: emulator\.TEXT does not contain 'as it is'"
-    ):
-        corrections.apply()

@@ -10,9 +10,7 @@ from pages.commands import SECTIONS, sections
 def test_the_tables_have_the_targets_of_make_help():
     output = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = [command for rows in sections().values() for command, _ in rows]
-    assert [re.match(r"`make ([a-z-]+)", command)[1] for command in commands] == re.findall(
-        r"^  make (\S+)", output, re.MULTILINE
-    )
+    assert [command.strip("`").split()[1] for command in commands] == re.findall(r"^  make (\S+)", output, re.MULTILINE)
 
 
 def test_each_section_of_the_readme_is_one_of_the_makefile():

@@ -27,8 +27,6 @@ from model import sources
 from model.settings import ROOT
 
 WATCHED = (*edits.FOLDERS, *edits.FILES)
-# The folders whose code this process runs.
-OWN = [ROOT / folder for folder in ("local", "model", "packages", "tools")]
 # Milliseconds without a further change after which an edit is complete: editors write a file in several steps.
 QUIET = 60
 # Milliseconds between comparisons without a reported change: an edit may precede the start of the notifications.
@@ -88,10 +86,16 @@ def _bring_in(before: dict[Path, str]) -> dict[Path, str]:
         console.print(str(failure), style="red", markup=False, soft_wrap=True)
         console.print("  [red]not deployed[/]: the shop keeps its last good version.")
     with suppress(Rejected):  # printed already
-        if any(file.is_relative_to(room) for room in OWN for file in changed):
+        if changed & _own_code():
             console.print("  [dim]restarting the watch: its own code has changed[/]")
             os.execv(sys.executable, [sys.executable, "-m", "local.cloud.watch"])
     return now
+
+
+def _own_code() -> set[Path]:
+    """The files of the modules that this process has imported."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {Path(file) for file in files if file}
 
 
 def _affected(changed: set[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a process of the local cloud responds at its port."""
+"""Checks the ports of the local cloud's processes."""
 
 import socket
 

@@ -29,10 +29,10 @@ TIMEOUT = 35.0  # seconds; CloudFront's timeout for an origin is 30
 
 @dataclass(frozen=True)
 class Site(Deployment):
-    """A deployment and the CDN before it, `domain`, empty if there is none.
+    """A deployment with its CDN, whose domain name is ``domain``, or empty without a CDN.
 
-    The CDN reads `files`, path patterns, from its bucket, and all else from a load balancer. It sets `viewer_headers` to
-    the address of the viewer.
+    Its origins are a bucket for the path patterns ``files``, and a load balancer for all other paths. It sets
+    ``viewer_headers`` to the address of the viewer.
     """
 
     domain: str = ""

@@ -1,4 +1,4 @@
-"""The emulated AWS, as the front door uses it: what every AWS has, and the routes of the launcher."""
+"""The emulator as a backend of the gateway: the API of AWS, and administrative routes for authorization and resources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apigw_executor.services import ServiceRequest
 
 
 class Emulator(AwsEndpoint):
-    """The emulator at `endpoint`. `admin_headers` open the launcher's routes."""
+    """The emulator at ``endpoint``. ``admin_headers`` give access to its administrative routes."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Emulator(AwsEndpoint):
         self._admin_headers = tuple(admin_headers)
 
     def authorize(self, request: Request, resource: str) -> IamDecision:
-        """The launcher's verification of a signed request."""
+        """The emulator's decision about a signed request."""
         decision = self._admin(
             "POST",
             "/_setpieces/authorize",
@@ -56,12 +56,12 @@ class Emulator(AwsEndpoint):
         )
 
     def resources(self) -> list[dict[str, Any]]:
-        """Every deployed CloudFormation resource, as the launcher lists it."""
+        """Each deployed resource with its stack and properties, see ``local.emulator.server``."""
         resources = self._admin("GET", "/_setpieces/resources", None)
         return resources if isinstance(resources, list) else []
 
     def get_json(self, service: str, path: str, query: Mapping[str, str]) -> Any:
-        """A GET of a REST service's control plane; None if it is refused."""
+        """The response to a GET of a REST service's control plane; None unless the status is 200."""
         request = ServiceRequest(
             service, self.region, "GET", path, tuple(query.items()), {"Accept": "application/json"}, b""
         )

@@ -7,4 +7,3 @@ from model.settings import ROOT
 def test_its_own_code_is_the_code_of_imported_modules():
     own = watch._own_code()
     assert {ROOT / name for name in ("local/cloud/edits.py", "local/deployment/update.py", "model/sources.py")} <= own
-    assert ROOT / "local" / "cloud" / "debug.py" not in own

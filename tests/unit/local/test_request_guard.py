@@ -1,4 +1,4 @@
-"""What the emulator's port serves: loopback, no foreign pages, signed requests or the token."""
+"""The emulator serves requests at loopback that are signed or have the token, and none of foreign pages."""
 
 import asyncio
 from typing import Any

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,6 +17,7 @@ ANY_SERVICE = "any"
 
 # Positions of code and detail among the arguments of each error.
 _ERRORS = {"Refused": (0, 1), "RetryLater": (2, 1), "HttpRefusal": (1, 2)}
+_CODE = re.compile("[A-Z_]+")
 _MAPPING_TEMPLATE = re.compile(
     r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z_]+)"|"code"\s*:\s*"([A-Z_]+)"', re.DOTALL
 )
@@ -76,27 +77,40 @@ def statuses() -> dict[str, int]:
 
 
 def _errors(module: ast.Module) -> Iterator[tuple[str, int, str]]:
-    """(code, status, detail) of each error that a module creates; 0 and "" if they are no constants."""
+    """(code, status, detail) of each error that a module creates; 0 and "" if they are not literals."""
     for call in ast.walk(module):
         if not isinstance(call, ast.Call):
             continue
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-        arguments = [argument.value if isinstance(argument, ast.Constant) else None for argument in call.args]
-        keywords = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
         if name in ("invalid", "JsonBody"):
+            keywords = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
             yield str(keywords.get("code", "INVALID_REQUEST")), int(str(keywords.get("status", 400))), ""
         elif name in _ERRORS:
-            code, detail = (_text(arguments, position) for position in _ERRORS[name])
-            if code:
-                yield code, _status(name, arguments, code), detail
+            arguments = [_text(argument) for argument in call.args] + [""] * 3
+            code, detail = (arguments[position] for position in _ERRORS[name])
+            pointer = arguments[2] if name == "Refused" else ""
+            if _CODE.fullmatch(code):
+                yield code, _status(call, name, code), f"`{pointer}`: {detail}" if pointer and detail else detail
 
 
-def _text(arguments: Sequence[object], position: int) -> str:
-    argument = arguments[position] if position < len(arguments) else ""
-    return argument if isinstance(argument, str) else ""
+def _text(node: ast.expr) -> str:
+    """A literal string; of an f-string with the names of its values: ``{sku}``. Empty for other expressions."""
+    match node:
+        case ast.Constant(str(text)):
+            return text
+        case ast.JoinedStr(parts):
+            return "".join(map(_text, parts))
+        case ast.FormattedValue(ast.Name(name) | ast.Attribute(attr=name)):
+            return f"{{{name.lower()}}}"
+        case ast.FormattedValue():
+            return "…"
+        case _:
+            return ""
 
 
-def _status(error: str, arguments: Sequence[object], code: str) -> int:
-    if error == "HttpRefusal":
-        return arguments[0] if isinstance(arguments[0], int) else 0
-    return 503 if error == "RetryLater" else statuses().get(code, 0)
+def _status(call: ast.Call, name: str, code: str) -> int:
+    match call.args:
+        case [ast.Constant(int(status)), *_] if name == "HttpRefusal":
+            return status
+        case _:
+            return 503 if name == "RetryLater" else statuses().get(code, 0)

@@ -150,13 +150,13 @@ EDITS = (
     ),
     Edit(
         "mapping template",
-        "schemas/api/gateway-responses.yaml",
+        "schemas/api/gateway-responses/unknown-path.yaml",
         replaced('"title": "Not found"', '"title": "{mark}"'),
         get("/catalog/v1/nothing"),
     ),
     Edit(
         "mapping template",
-        "schemas/api/gateway-responses-iam.yaml",
+        "schemas/api/gateway-responses/missing-signature.yaml",
         replaced('"title": "Missing authentication token"', '"title": "{mark}"'),
         get("/tax/v1/nothing"),
     ),

@@ -58,8 +58,8 @@ def problems() -> dict[str, Occurrences]:
         service = file.relative_to(FUNCTIONS).parts[0]
         for code, status, detail in _errors(ast.parse(file.read_text())):
             occurrences[code].add(ANY_SERVICE if service == "common" else service, status, detail)
-    for file in sorted((ROOT / "schemas" / "api").glob("*.yaml")):
-        service = ANY_SERVICE if file.stem.startswith("gateway-responses") else file.stem
+    for file in sorted((ROOT / "schemas" / "api").rglob("*.yaml")):
+        service = ANY_SERVICE if file.parent.name == "gateway-responses" else file.stem
         for status, code, code_alone in _MAPPING_TEMPLATE.findall(file.read_text().replace('\\"', '"')):
             occurrences[code or code_alone].add(service, int(status or 0))
     return dict(occurrences)

@@ -144,7 +144,7 @@ def made_of_text(value: Any, name: str = "") -> Iterator[str]:
             yield from made_of_text(inner, name)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "api").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "api").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_numbers_in_a_document_are_numbers_when_it_is_imported(path: Path):
     """A parameter of type Number is text wherever it is referred to.
 
@@ -174,7 +174,7 @@ def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():
         names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
         returned |= {(str(path.relative_to(ROOT)), name) for name in names}
     assert returned >= REQUEST_HEADERS
-    for path in sorted((ROOT / "schemas" / "api").glob("*.yaml")):
+    for path in sorted((ROOT / "schemas" / "api").rglob("*.yaml")):
         pattern = r"(?:method\.response|responseOverride)\.header\.([\w-]+)"
         returned |= {(str(path.relative_to(ROOT)), name) for name in re.findall(pattern, path.read_text())}
     changed = integrations.REMAPPED | integrations.NOT_RETURNED

@@ -204,7 +204,7 @@ def handler(function):
 
 
 def test_a_mapping_template_that_several_templates_include(edit, other: Other):
-    edit("schemas/api/gateway-responses.yaml", lambda text: text.replace(TITLE, '"title": "Edited"'))
+    edit("schemas/api/gateway-responses/unknown-path.yaml", lambda text: text.replace(TITLE, '"title": "Edited"'))
     assert eventually(lambda: "Edited" in front_door(other, "/catalog/v1/nothing"))
 
 

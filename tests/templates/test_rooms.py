@@ -11,7 +11,7 @@ from model.templates import Piece, pieces
 SHARED = {
     "functions": {"common"},
     "events": {"bus"},
-    "schemas/api": {"gateway-responses", "gateway-responses-iam", "gateway-responses-reason"},
+    "schemas/api": {"gateway-responses"},
     "tests/unit": {
         "bench",
         "cloud",

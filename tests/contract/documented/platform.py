@@ -2,7 +2,6 @@
 
 from bench.edit_loop import EDITS
 from data_sync import domain as sync_domain
-from model.settings import ROOT
 from operations import repository as operations_repository
 from partners.domain import faults, pages, schemas
 from partners.simulators import ledger
@@ -101,7 +100,6 @@ FACTS: Facts = {
         "From nothing to a request in {}:": "a measurement",
         "lines of up to {} columns": "a convention",
         "measures {} edits": len(EDITS),
-        "beside one of the {} shared sets": len(list((ROOT / "schemas" / "api").glob("gateway-responses*.yaml"))),
         "visibility of at least {} times the function's timeout": "tests/templates/test_resources.py checks it",
         "with {} for an instance that has read no address": parameters.FIRST_TRIES * parameters.WAIT_SECONDS,
         "interleaves two or {} functions": "tests/interleavings",

@@ -23,7 +23,7 @@ def templates():
         ("functions/common/setpieces/rest_api.py", {"foundation"}),
         ("schemas/events/voucher.batch.failed.json", {"foundation"}),
         ("schemas/api/tax.yaml", {"tax"}),
-        ("schemas/api/gateway-responses-iam.yaml", {"partners", "sequences", "tax"}),
+        ("schemas/api/gateway-responses/missing-signature.yaml", {"partners", "sequences", "tax"}),
         ("statemachines/raise-sequence.asl.json", {"sequences"}),
         ("templates/edge.yaml", {"edge"}),
         ("templates/delivery.yaml", set()),

@@ -1,9 +1,9 @@
-"""AWS calls of one warm request, against the least that the contract allows. Target: equal, on every path of every API.
+"""AWS calls of one warm request, against the minimum that the contract allows. Target: equal, on every path of every API.
 
-Counted are the calls of the roles that answer: of the function and its authorizer, or of the API itself where there is no
-function, as the emulator tells them. What happens after the answer is not part of the request (``bench/orders.py`` counts a
-whole order), nor is what Lambda, X-Ray and logs cost every function alike. External systems are no AWS calls.
-The live map of operations is left out: it asks every queue and log, and SQS has no call that asks all.
+Counts calls that the emulator records for the roles that answer: of the function and its authorizer, or of the API itself
+without a function. Work after the response is not part of the request (``bench/orders.py`` counts a whole order), nor are
+calls of Lambda, X-Ray and logs, which are the same for every function. Calls of external systems are no AWS calls. The live
+map of operations is left out: it queries every queue and log, because SQS has no call for all queues.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from tools.client import Shop, eventually, new_basket_id, unique
 from tools.drivers.vouchers import batch_request, create_batch, download_file, wait_for_batch
 
 REPEATS = 10
-# These leave work behind for workflows.
+# For requests that start a workflow.
 FEW = 3
 NOT_THE_REQUEST = ("lambda:", "sts:", "logs:", "xray:", "cloudwatch:")
 ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
@@ -33,13 +33,13 @@ BASKET, NUMBER = "basket/ShowBasket", "sequences/Api"
 
 
 def calls() -> Counter[str]:
-    """How often each AWS operation was called since the emulator started."""
+    """Number of calls by AWS operation since the emulator started."""
     return Counter(emulator_client.request("GET", "/_setpieces/calls").raise_for_status().json())
 
 
 @dataclass(frozen=True)
 class Case:
-    """``roles`` are those that answer, as service/logical id; ``least`` is what they have to call, by what for."""
+    """``roles`` (service/logical id) answer the request; ``least`` is the minimum number of their calls, by purpose."""
 
     name: str
     roles: tuple[str, ...]
@@ -83,7 +83,7 @@ def run() -> None:
     rows = [_measure(roles, case) for case in _cases(shop)]
     over = [f"{row['request']} ({row['AWS calls']:g} for {row['least']})" for row in rows if row["equal"] != "yes"]
     verdict = Verdict(
-        f"AWS calls per warm request, {len(rows)} request paths, against the least that the contract allows",
+        f"AWS calls per warm request, {len(rows)} request paths, against the minimum of the contract",
         "equal",
         f"{len(rows) - len(over)} of {len(rows)} equal",
         not over,
@@ -94,12 +94,14 @@ def run() -> None:
 
 def _measure(roles: Roles, case: Case) -> dict[str, Any]:
     for _ in range(2):
-        _answered(case)
+        _request(case)
     before = roles.calls(case.roles)
     for _ in range(case.repeats):
-        _answered(case)
-    made = roles.calls(case.roles) - before
-    each = {name: round(count / case.repeats, 2) for name, count in sorted(made.items()) if count / case.repeats > 0.15}
+        _request(case)
+    counts = roles.calls(case.roles) - before
+    each = {
+        name: round(count / case.repeats, 2) for name, count in sorted(counts.items()) if count / case.repeats > 0.15
+    }
     total, least = sum(each.values()), sum(case.least.values())
     return {
         "request": case.name,
@@ -108,11 +110,11 @@ def _measure(roles: Roles, case: Case) -> dict[str, Any]:
         "equal": "yes" if abs(total - least) < 0.2 else "NO",
         "operations": ", ".join(f"{name.partition(':')[2]} {count:g}" for name, count in each.items()),
         "least is": ", ".join(what if count == 1 else f"{count} x {what}" for what, count in case.least.items())
-        or "kept",
+        or "cached",
     }
 
 
-def _answered(case: Case) -> None:
+def _request(case: Case) -> None:
     answer = case.request()
     assert answer.status_code < 500, (case.name, answer.status_code, answer.text[:300])
 
@@ -129,7 +131,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     one = {"sku": sku, "quantity": 1}
     for line in (one, {"sku": other, "quantity": 1}):
         call("POST", items, json=line).raise_for_status()
-    add, change = {"the basket as it is": 1, "the basket as it becomes": 1}, {"the line, if it is there": 1}
+    add, change = {"the stored basket": 1, "the changed basket": 1}, {"the line, if it exists": 1}
     quantities = itertools.cycle((1, 2))
     yield Case(
         "POST basket item",
@@ -199,14 +201,14 @@ def _cases(shop: Shop) -> Iterator[Case]:
         ("rewards", f"{customer}/rewards", "ShowRewards"),
     ):
         yield Case(
-            f"GET {name} (authorisation kept)",
+            f"GET {name} (authorisation cached)",
             (f"customers/{function}", CUSTOMER),
             {},
             partial(call, "GET", path, headers=session),
         )
     stale = session | {"If-Match": '"0"'}
     yield Case(
-        "PATCH profile (authorised anew, 412)",
+        "PATCH profile (authorisation not cached, 412)",
         ("customers/UpdateProfile", CUSTOMER),
         {"the session": 1, "the generation": 1},
         lambda: call("PATCH", f"{customer}/profile", json={}, headers=stale),
@@ -216,7 +218,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     yield Case(
         "POST order",
         ("orders/SubmitOrder", GUEST, BASKET, NUMBER),
-        # The order is priced from its basket again when it is processed.
+        # Processing the order prices it from its basket again.
         {"the basket": 2, "number": 1, "the order": 1, "its queue": 1},
         lambda: call("POST", "/orders/v1/orders", json=order),
     )
@@ -228,7 +230,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     )
     placed = call("POST", "/orders/v1/orders", json=order).json()["order_number"]
     status = f"/orders/v1/orders/{placed}/status"
-    # Orders that complete are read by others through the same API: theirs are over when the calls below begin.
+    # While an order is processed, other services read it through the same API; so wait until it is complete.
     _complete(shop, status)
     yield Case("GET order status", ("orders/Api", GUEST), {"the order": 1}, lambda: call("GET", status))
     yield Case(
@@ -315,7 +317,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
     run_path = sitemaps.start(shop, admin, dry_run=True)
     sitemaps.wait_for_run(shop, admin, run_path)
     yield Case(
-        "GET sitemap run (that has ended)",
+        "GET sitemap run (ended)",
         ("sitemaps/ShowRun", ADMIN),
         authorization_calls | {"the run": 1},
         lambda: call("GET", run_path, headers=admin),
@@ -340,13 +342,13 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
     yield Case(
         "GET voucher",
         ("vouchers/ShowVoucher", GUEST),
-        {"the voucher": 1, "its batch": 1, "whether it is spent": 1},
+        {"the voucher": 1, "its batch": 1, "its redemption": 1},
         lambda: call("GET", f"/vouchers/v1/vouchers/{code}"),
     )
     yield Case(
         "POST voucher redemption",
         ("vouchers/RedeemVoucher", GUEST),
-        {"the voucher": 1, "its batch": 1, "the voucher, spent": 1},
+        {"the voucher": 1, "its batch": 1, "the new redemption": 1},
         lambda: call("POST", f"/vouchers/v1/vouchers/{next(codes)}/redemptions", json={"order_number": "T000000001"}),
     )
 
@@ -355,9 +357,9 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
 
     links = iter([new_batch(one_time=True)["download"]["url"] for _ in range(FEW + 2)])
     yield Case(
-        "GET voucher download (a link that works once)",
+        "GET voucher download (one-time link)",
         ("vouchers/ExchangeLink",),
-        {"the link, used": 1, "the batch": 1},
+        {"the used link": 1, "the batch": 1},
         lambda: httpx.get(next(links), timeout=35),
         FEW,
     )
@@ -365,7 +367,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str) -> Iterator[Cas
     yield Case(
         "POST voucher batch cancellation",
         ("vouchers/CancelBatch", ADMIN),
-        # Each gate of a batch is closed before the answer, so that no redemption comes after it.
+        # All gates of a batch are closed before the response, so that no redemption follows it.
         authorization_calls | {"the batch": 1, "its gates": 16, "its file and the file's release": 2},
         lambda: call("POST", f"/vouchers/v1/voucher-batches/{next(batches)}/cancellation", headers=admin),
         FEW,

@@ -1,12 +1,12 @@
-"""Black Friday: customers who browse, fill baskets and buy through the front door, and in the middle ten times as many.
+"""Black Friday: customers browse, fill baskets and buy through the front door; in the middle there are ten times as many.
 
     make load [SEED=1] [MINUTES=3]
     python -m bench black_friday
 
-Reported for the time before, during and after the spike: requests, rates, latencies, errors, and load that was shed (429 and
-503, each has to say when to ask again); how long it takes until customers are served as before; and afterwards: queues drain,
-and every order that was accepted is complete, charged once and shipped once. Two cores do about a hundredth of what the
-deployed throttles allow, so a hundredth of them counts while it runs. Customers are locust's (``bench/black_friday_users.py``).
+The report has requests, rates, latencies, errors and shed load (429 and 503, each with ``Retry-After``) before, during and
+after the spike, and the seconds until latencies are as before. Afterwards queues have to drain, and each accepted order has to
+be complete, charged once and shipped once. Two cores handle about a hundredth of the load that the deployed throttles allow,
+so the throttles are reduced to a hundredth during the run. Locust simulates the customers (``bench/black_friday_users.py``).
 
 Sizes: ``SETPIECES_LOAD_SEED`` (1), ``SETPIECES_LOAD_MINUTES`` (3), ``SETPIECES_LOAD_USERS`` (3 before the spike),
 ``SETPIECES_LOAD_THROTTLES`` (0.01). Requests go only to loopback.
@@ -35,18 +35,19 @@ from tools.drivers.invariants import orders, runner, traces
 from tools.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
-MOST_MINUTES, MOST_USERS = 15.0, 20
+MAX_MINUTES, MAX_USERS = 15.0, 20
 SPIKE = 10
-# Shares of the time. Functions start cold: what is measured before the spike is a shop that runs.
+# Shares of the time. The warm-up, with cold starts of functions, is not reported.
 SHARES = {"warm-up": 0.15, "before": 0.25, "spike": 0.25, "after": 0.35}
 THINK_SECONDS = 1.0
 SHED = (429, 503)
-# Served as before: this often is looked, at so many seconds, with at most so many times the p95 of before.
+# Recovered: in a window of this length, the p95 is at most this multiple of the p95 before the spike, and at most this share
+# of the requests is shed.
 WINDOW_SECONDS, RECOVERED, SHED_SHARE = 5.0, 1.5, 0.02
 RECOVERY_SECONDS = 300
-# Whoever leaves when the spike is over finishes what they do, unless it takes longer.
-LEAVE_SECONDS = 3
-HOLDS = (
+# Customers who leave after the spike have this time to finish their request.
+STOP_SECONDS = 3
+CHECKED = (
     orders.no_order_is_lost,
     orders.statuses_never_regress,
     orders.orders_are_charged_at_most_once,
@@ -57,7 +58,7 @@ HOLDS = (
 
 @dataclass(frozen=True)
 class Load:
-    """How many customers for how long."""
+    """Number of customers, and duration."""
 
     seed: int = 1
     minutes: float = 3.0
@@ -69,7 +70,7 @@ class Load:
     check_outs: int = 1
 
     def phases(self) -> list[dict[str, Any]]:
-        users, seconds = min(self.users, MOST_USERS), min(self.minutes, MOST_MINUTES) * 60
+        users, seconds = min(self.users, MAX_USERS), min(self.minutes, MAX_MINUTES) * 60
         return [
             {"name": name, "seconds": seconds * share, "users": users * (SPIKE if name == "spike" else 1)}
             for name, share in SHARES.items()
@@ -90,7 +91,10 @@ class Load:
 
 @dataclass
 class Day:
-    """What happened: answers {name, at, ms, status, good, advised, problem}, times in seconds since the beginning."""
+    """Results: answers {name, at, ms, status, good, advised, problem}; times are in seconds since the beginning.
+
+    ``good`` is an expected status, ``advised`` a response with ``Retry-After``.
+    """
 
     phases: list[dict[str, Any]]
     answers: list[dict[str, Any]] = field(default_factory=list)
@@ -117,15 +121,14 @@ class Day:
         return sum(one["seconds"] for one in self.phases[: names.index(phase)])
 
     def of(self, phase: str) -> list[dict[str, Any]]:
-        """Answers to requests of a phase; the last phase has no end."""
+        """Answers to requests of a phase; the last phase is open-ended."""
         names = [one["name"] for one in self.phases]
         begin = self.begins(phase)
         end = begin + self.phases[names.index(phase)]["seconds"] if phase != names[-1] else float("inf")
         return [answer for answer in self.answers if begin <= answer["at"] < end]
 
     def recovery_seconds(self) -> tuple[float | None, float | None]:
-        """From the end of the spike until the p95 of a window is as before, and until no more load is shed than before; none
-        if that never happens."""
+        """Seconds after the spike until the p95 has recovered, and until no more load is shed than before; None for never."""
         before, end = self.of("before"), self.begins("after")
         slow, shed = RECOVERED * percentile(before, 95), max(SHED_SHARE, _share(self.shed("before"), before))
         windows = [
@@ -133,14 +136,14 @@ class Day:
             for at in range(int(self.phases[-1]["seconds"]))
         ]
         fast = (at for at, window in windows if served(window) and percentile(window, 95) <= slow)
-        open_again = (at for at, window in windows if window and _share(_shed(window), window) <= shed)
-        return next(fast, None), next(open_again, None)
+        accepting = (at for at, window in windows if window and _share(_shed(window), window) <= shed)
+        return next(fast, None), next(accepting, None)
 
     def shed(self, phase: str = "") -> list[dict[str, Any]]:
         return _shed(self.of(phase) if phase else self.answers)
 
     def errors(self, phase: str = "") -> list[dict[str, Any]]:
-        """What is neither good nor shed."""
+        """Answers that are neither good nor shed."""
         answers = self.of(phase) if phase else self.answers
         return [answer for answer in answers if not answer["good"] and answer["status"] not in SHED]
 
@@ -158,14 +161,14 @@ def served(answers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def percentile(answers: Iterable[dict[str, Any]], percent: int) -> float:
-    """Milliseconds within which so many of a hundred good answers came."""
+    """A percentile of the milliseconds of good answers; NaN if there are none."""
     times = sorted(answer["ms"] for answer in served(answers))
     return times[min(len(times) - 1, len(times) * percent // 100)] if times else float("nan")
 
 
-def spend(shop: Shop, load: Load) -> Day:
-    """The day itself: locust, in a process of its own, because it changes how a process waits."""
-    assert shop.front_door == FRONT_DOOR, "load goes to this machine only"
+def generate_load(shop: Shop, load: Load) -> Day:
+    """Run locust, in a process of its own because gevent patches the standard library."""
+    assert shop.front_door == FRONT_DOOR, "the load may go only to this machine"
     journal = STATE / "reports" / "black_friday.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
     items = eventually(lambda: shop.call("GET", "/catalog/v1/products?query=sp-").raise_for_status().json()["items"])
@@ -181,7 +184,7 @@ def spend(shop: Shop, load: Load) -> Day:
     command = [sys.executable, "-m", "locust", "--locustfile", str(users), "--headless", "--host", FRONT_DOOR]
     command += [
         "--stop-timeout",
-        str(LEAVE_SECONDS),
+        str(STOP_SECONDS),
         "--only-summary",
         "--loglevel",
         "WARNING",
@@ -197,7 +200,7 @@ def spend(shop: Shop, load: Load) -> Day:
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=min(load.minutes, MOST_MINUTES) * 60 + 120,
+            timeout=min(load.minutes, MAX_MINUTES) * 60 + 120,
         )
     finally:
         throttle(1)
@@ -213,7 +216,7 @@ def wait_for_recovery(shop: Shop, promises: Promises, day: Day) -> tuple[float, 
     promises.orders += [Order(number, "tok_ok") for number in day.orders]
     began = time.monotonic()
     while True:
-        violations = runner.violations(shop, promises, HOLDS)
+        violations = runner.violations(shop, promises, CHECKED)
         if not violations or time.monotonic() - began > RECOVERY_SECONDS:
             return time.monotonic() - began, violations
         time.sleep(1)
@@ -222,16 +225,16 @@ def wait_for_recovery(shop: Shop, promises: Promises, day: Day) -> tuple[float, 
 def run() -> None:
     shop, load = Shop.from_environment(), Load.from_environment()
     promises = Promises.of(shop)
-    day = spend(shop, load)
+    day = generate_load(shop, load)
     drained, broken = wait_for_recovery(shop, promises, day)
     rows = [_phase(day, phase) for phase in load.phases() if phase["name"] != "warm-up"]
-    recovery, open_again = day.recovery_seconds()
+    recovery, accepting = day.recovery_seconds()
     unadvised = [answer for answer in day.shed() if not answer["advised"]]
     outcome = {
         "orders accepted": len(day.orders),
         "promises broken": sum(map(len, broken.values())),
-        "as fast again after s": "never" if recovery is None else recovery,
-        "sheds nothing more after s": "never" if open_again is None else open_again,
+        "p95 recovered after s": "never" if recovery is None else recovery,
+        "shedding ended after s": "never" if accepting is None else accepting,
         "drained after s": drained,
         "customers who gave up": day.gave_up,
     }
@@ -245,7 +248,7 @@ def run() -> None:
         operations=_operations(day),
         timeline=_timeline(day),
         phases=load.phases(),
-        told=count_unsuccessful(day),
+        unsuccessful=count_unsuccessful(day),
     )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     with REPORT.open("w") as file:
@@ -263,7 +266,7 @@ def count_unsuccessful(day: Day) -> dict[str, int]:
 
 
 def _code(problem: str) -> str:
-    """Of an answer that may be cut off, or a page."""
+    """The code in a problem document, which may be truncated; "" for a page."""
     return problem.partition('"code":')[2].partition('"')[2].partition('"')[0]
 
 
@@ -302,7 +305,7 @@ def _operations(day: Day) -> list[dict[str, Any]]:
 
 
 def _timeline(day: Day, step: float = 2.0) -> list[dict[str, float]]:
-    """For the plot: rates and p95 along the day."""
+    """Rates and p95 by time, for the plot."""
     last = max((answer["at"] for answer in day.answers), default=0.0)
     points = []
     for number in range(int(last / step) + 1):
@@ -332,7 +335,7 @@ def _verdicts(
             not broken and bool(day.orders),
         ),
         Verdict(
-            "10 x spike: load that is shed says when to ask again",
+            "10 x spike: shed requests have Retry-After",
             "all",
             f"{len(day.shed())} x 429 or 503, {len(unadvised)} without Retry-After",
             not unadvised,
@@ -345,11 +348,11 @@ def _verdicts(
             _reason(errors),
         ),
         Verdict(
-            f"10 x spike: p95 back within {RECOVERED} x of before",
-            "before the day ends",
+            f"10 x spike: p95 recovers to {RECOVERED} x of before",
+            "before the end",
             "never" if recovery is None else f"{recovery} s after the spike",
             recovery is not None,
-            "" if recovery is not None else "two cores carry shop, partners, emulator and customers together",
+            "" if recovery is not None else "shop, simulators, emulator and customers share two cores",
         ),
     ]
 
@@ -358,7 +361,7 @@ def _reason(errors: list[dict[str, Any]]) -> str:
     if not errors:
         return ""
     failures = ", ".join(sorted({f"{error['name']} {error['status']}" for error in errors}))
-    return f"{failures}: functions not done in their time, where the cold start of thirty counts on two cores"
+    return f"{failures}: functions timed out, because thirty cold starts share two cores"
 
 
 def _print(

@@ -1,8 +1,8 @@
-"""Customers of a Black Friday, for locust: they look around, fill baskets, buy and wait for their orders.
+"""Customers of a Black Friday, for locust: they browse, fill baskets, buy and wait for their orders.
 
-``bench/black_friday.py`` runs this file and says in ``SETPIECES_LOAD`` how: {seed, phases, skus, journal, think_seconds,
-check_outs}. Every answer and every order that was accepted becomes a line of the journal. What a customer does is drawn from a
-generator of their own, so a seed gives the same customers; how far they get depends on the shop.
+``bench/black_friday.py`` runs this file with the settings in ``SETPIECES_LOAD``: {seed, phases, skus, journal, think_seconds,
+check_outs}. Each response and each accepted order is a line of the journal. Each customer has their own random generator, so a
+seed gives the same actions; how many of them are done in the time depends on the shop.
 """
 
 import json
@@ -19,10 +19,10 @@ from locust import FastHttpUser, LoadTestShape, events, task
 SETTINGS = json.loads(os.environ["SETPIECES_LOAD"])
 PHASES = SETTINGS["phases"]
 ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
-# What asks for patience, with no answer at all among it: a good client sends the same request again.
-AGAIN = (0, 429, 500, 502, 503, 504)
+# Statuses that a client retries with the same request; 0 is no response.
+RETRIED = (0, 429, 500, 502, 503, 504)
 TRIES = 8
-# How long a customer waits at most between two tries, whatever the advice, and looks at an order that is being processed.
+# Maximum pause between two tries, whatever Retry-After says, and maximum number of polls of an order.
 PAUSE_SECONDS = 5.0
 POLLS = 30
 
@@ -35,7 +35,7 @@ def note(kind: str, **facts: Any) -> None:
 
 
 class Phases(LoadTestShape):
-    """As many customers as the phase has; all of them come at once, and go at once."""
+    """The number of customers of the current phase; it changes at once."""
 
     def tick(self) -> tuple[int, float] | None:
         seconds_left = self.get_run_time()
@@ -56,7 +56,7 @@ class Customer(FastHttpUser):
     def wait_time(self) -> float:
         return SETTINGS["think_seconds"] * self.chance.uniform(0.5, 1.5)
 
-    # --- what they do ---
+    # --- tasks ---
 
     @task(6)
     def browse(self) -> None:
@@ -66,7 +66,7 @@ class Customer(FastHttpUser):
         self.request("GET", f"/catalog/v1/products/{sku}", "show product", 200)
 
     @task(2)
-    def look_at_pages(self) -> None:
+    def view_pages(self) -> None:
         page = self.chance.choice(["/", "/products", f"/products/{self.chance.choice(SETTINGS['skus'])}"])
         self.request("GET", page, "page", 200)
 
@@ -94,16 +94,16 @@ class Customer(FastHttpUser):
             gevent.sleep(_advice(answer) or 1)
 
     def add(self, sku: str) -> bool:
-        """Whether the basket has one more of it; that a basket takes no more of it is a good answer."""
+        """Add one item. True if the response was expected; a basket that is full is."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
         path = f"/basket/v1/baskets/{self.basket}/items"
         line = {"sku": sku, "quantity": 1}
         return self.request("POST", path, "add to basket", 200, 201, 409, 422, json=line, headers=key) is not None
 
-    # --- as a good client does it ---
+    # --- requests with retries ---
 
     def request(self, method: str, path: str, name: str, *expected: int, **options: Any) -> Any:
-        """The answer, if it is one of ``expected``; retried while the shop sheds load. None if all retries fail."""
+        """The response if its status is one of ``expected``, else None. Retries while the shop sheds load."""
         for _ in range(TRIES):
             began = time.time()
             with self.client.request(method, path, name=name, catch_response=True, **options) as answer:
@@ -125,7 +125,7 @@ class Customer(FastHttpUser):
             )
             if status in expected:
                 return answer
-            if status not in AGAIN:
+            if status not in RETRIED:
                 return None
             gevent.sleep(min(advice or 0.5, PAUSE_SECONDS) * self.chance.uniform(0.8, 1.2))
         note("gave up", name=name, at=time.time())
@@ -133,7 +133,7 @@ class Customer(FastHttpUser):
 
 
 def _advice(answer: Any) -> float | None:
-    """What Retry-After says."""
+    """The seconds of Retry-After; None without the header."""
     retry_after = (answer.headers or {}).get("Retry-After") or ""
     return float(retry_after) if retry_after.isdigit() else None
 

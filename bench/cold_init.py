@@ -1,8 +1,8 @@
 """Cold init of each request-path function against a bare ``boto3.client`` of the same service. Target: at most 1.25 times.
 
-Both run in a fresh process of the functions' interpreter with the built layer on its path: one imports the handler's module and
-makes the function's client, the other only makes the client. Processor time counts; runs alternate, so that both
-meet the same weather, and medians are compared.
+Both run in a new process of the functions' interpreter with the built layer on its path: one imports the handler's module and
+creates the function's client, the other only creates the client. Compares medians of processor time; runs alternate, so that
+other load affects both.
 """
 
 import os
@@ -18,8 +18,8 @@ from model.sources import read
 
 RUNS = int(os.environ.get("SETPIECES_BENCH_RUNS", "11"))
 TARGET = 1.25
-# The simulators are no part of the shop.
-NOT_THE_SHOP = {"partners"}
+# The simulators are not part of the shop.
+SIMULATORS = {"partners"}
 LAYER = STATE / "build" / "shop" / "Foundation" / "CommonLayer" / "python"
 
 
@@ -28,7 +28,7 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
     authorizers."""
     functions = []
     for path in sorted((ROOT / "templates").glob("*.yaml")):
-        if path.stem in NOT_THE_SHOP:
+        if path.stem in SIMULATORS:
             continue
         for logical_id, properties in read(path).functions().items():
             module = properties["Handler"].rpartition(".")[0]
@@ -42,7 +42,7 @@ def request_path_functions() -> list[tuple[str, Path, str, str, list[str]]]:
 
 
 def _service(properties: dict[str, Any]) -> str:
-    """The AWS service that the function's policies name first, addresses and logs aside."""
+    """The first AWS service in the function's policies, except Parameter Store and logs."""
     statements = [s for policy in properties.get("Policies", []) for s in policy.get("Statement", [])]
     actions = [a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
     services = [action.partition(":")[0] for action in actions]
@@ -51,7 +51,7 @@ def _service(properties: dict[str, Any]) -> str:
 
 
 def _seconds(code: str, environment: dict[str, str]) -> float:
-    """Processor time of a fresh process: others on the machine disturb it less than the clock's."""
+    """Processor time of a new process, which depends less on other load than wall time."""
     before = os.times()
     subprocess.run([str(LAMBDA_PYTHON), "-c", code], env=environment, check=True, capture_output=True)
     after = os.times()

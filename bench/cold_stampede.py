@@ -1,6 +1,6 @@
-"""Clients that all call a function at once that has no process yet: how long they wait, and how many processes start.
+"""Concurrent clients of a function that has no process yet: their latency, and the number of processes that start.
 
-Nothing may fail. Times depend on the machine; the ratio to one client alone, measured in the same run, does not.
+Target: no failed request. Times depend on the machine; the ratio to a single client, measured in the same run, does not.
 """
 
 import os
@@ -21,8 +21,8 @@ def run() -> None:
     shop = Shop.from_environment()
     rows = [_measure(shop, clients) for clients in CLIENTS]
     failed = sum(row["errors"] for row in rows)
-    verdict = Verdict("Failed requests of clients that meet a cold function at once", "0", str(failed), not failed)
-    report("cold_stampede", f"Clients of a cold function, all at once, {ROUNDS} rounds each", rows, [verdict])
+    verdict = Verdict("Failed requests of concurrent clients of a cold function", "0", str(failed), not failed)
+    report("cold_stampede", f"Concurrent clients of a cold function, {ROUNDS} rounds each", rows, [verdict])
 
 
 def _measure(shop: Shop, clients: int) -> dict[str, Any]:

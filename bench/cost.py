@@ -1,6 +1,6 @@
-"""``make cost``: what the shop costs and what it bears, from measured calls.
+"""``make cost``: the cost of the shop and its limits under load, from measured usage.
 
-make cost             from bench/operations.json; nothing has to run
+make cost             from bench/operations.json, without a running shop
 make cost MEASURE=1   measures the operations of the running shop first, and writes docs/capacity-and-cost.md
 """
 
@@ -24,17 +24,17 @@ console = Console(highlight=False)
 @click.command(epilog="make cost MEASURE=1")
 @click.option("--measure", is_flag=True, envvar="MEASURE", help="Measure the operations of the running shop first.")
 def main(measure: bool) -> None:
-    """Print the summary; with a new measurement, write the page, too."""
+    """Print a summary of cost and limits; with MEASURE=1, measure first and write the page."""
     if measure:
         if current_stage() == "local":
             check_running()
-        with step("each operation twice, to warm up and to count, and a minute of schedules; three minutes in all"):
+        with step("measuring each operation, and a minute of schedules; takes three minutes"):
             operations.write(measurement.measure(Shop.from_environment()))
-        console.print(f"measured: {operations.FILE.relative_to(ROOT)}")
+        console.print(f"Wrote {operations.FILE.relative_to(ROOT)}")
     model = Model.checked_in()
     report(
         "cost",
-        f"US dollars for a million, simulators left out; calls of {model.measured['measured']}",
+        f"US dollars for a million, without simulators; measured {model.measured['measured']}",
         [
             {"set piece": service, "operation": operation, "a million": dollars(units)}
             for service, operation, units in model.per_million()
@@ -47,7 +47,7 @@ def main(measure: bool) -> None:
         use = sum(model.a_month(multiple).values())
         row = {"load": f"{multiple:,}×", "use": use, "standing": standing, "all": use + standing}
         rows.append(row | {"first limit": limit.name, "used": f"{used:.0%}"})
-    report("cost_month", "A month in US dollars, and the limit that is met first at the peak", rows)
+    report("cost_month", "US dollars a month, and the first limit at the peak", rows)
     if measure:
         PAGE.write_text(page(model))
-    console.print(f"All of it, with the arithmetic: {PAGE.relative_to(ROOT)}")
+    console.print(f"Details and arithmetic: {PAGE.relative_to(ROOT)}")

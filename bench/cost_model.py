@@ -1,12 +1,12 @@
-"""Load times what an operation calls: what it costs, and which limit it meets first. Pure, but for ``Templates.declared``.
+"""Cost and demand of a load: usage per operation times operations. Pure, except ``Templates.declared``.
 
-    operations.json   what one operation calls, by set piece (bench.measurement)
-    load.json         operations a day at 1x, the peak, how long functions are taken to run
-    prices.json       what AWS charges
-    quotas.json       what AWS allows
+    operations.json   usage of one operation by set piece (bench.measurement)
+    load.json         operations a day at 1x, the peak, assumed durations of functions
+    prices.json       prices of AWS
+    quotas.json       quotas of AWS
 
-Concurrency is Little's law: arrivals a second times seconds each. Utilisation is what the peak second asks of a limit, over the
-limit; what is above one waits where there is a queue and is refused where there is none.
+Concurrency follows Little's law: arrivals a second times seconds each. Utilisation is the demand of the peak second over a
+limit; demand above the limit waits in a queue or, without one, is refused.
 """
 
 import json
@@ -24,13 +24,13 @@ from model.templates import iter_resources, name_of, pieces
 DAY, MONTH_DAYS, MONTH_HOURS = 86_400, 30.4, 730
 MILLION = 1_000_000
 GIGABYTE = 1024**3
-# Lambda asks an idle queue with five long polls of 20 s. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+# Lambda polls an idle queue with five long polls of 20 s. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 IDLE_POLLS_A_MINUTE = 15
-# SQS, SNS and DynamoDB ask KMS for a data key, and to open one, every five minutes at most.
+# SQS, SNS and DynamoDB generate and decrypt a data key at most every five minutes.
 DATA_KEYS_AN_HOUR = 2 * 12
-# Not ours in production.
+# They are not deployed in production.
 SIMULATORS = "partners"
-# How tables show prices, and which entries of the price list belong there.
+# Entries of the price list by column of the tables.
 GROUPS = {
     "API": ("api_gateway_rest_request", "waf_request"),
     "Lambda": ("lambda_request", "lambda_gb_second_arm64"),
@@ -54,10 +54,10 @@ def load() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Templates:
-    """What the model needs of the templates. Functions are ``service/LogicalId``."""
+    """Properties of the templates that the model uses. Functions are ``service/LogicalId``."""
 
     memory_gb: Mapping[str, float]
-    # (at most so many at once, of so many messages) of functions behind a queue.
+    # (maximum concurrency, batch size) of functions behind a queue.
     consumers: Mapping[str, tuple[int, int]]
     fifo: frozenset[str]
     throttles: Mapping[str, float]
@@ -88,14 +88,14 @@ class Templates:
 
 
 def seconds(function: str, templates: Templates) -> float:
-    """How long a function is taken to run."""
+    """The assumed duration of a function."""
     assumed = load()["milliseconds"]
     kind = "consumer" if function in templates.consumers else "request"
     return assumed["functions"].get(function, assumed[kind]) / 1000
 
 
 def units(service: str, used: Mapping[str, Any], templates: Templates) -> Units:
-    """What of the price list a set piece used."""
+    """The usage of a set piece in units of the price list."""
     calls, invocations = used.get("calls", {}), used.get("invocations", {})
     amounts: Units = defaultdict(float)
     amounts["api_gateway_rest_request"] = amounts["waf_request"] = used.get("api", 0)
@@ -108,7 +108,7 @@ def units(service: str, used: Mapping[str, Any], templates: Templates) -> Units:
         consumed += 2 * count if function in templates.consumers else 0
     for kind in ("write", "read"):
         amounts[f"dynamodb_{kind}_unit"] = sum(n for name, n in used.get("units", {}).items() if name.startswith(kind))
-    # A topic's message goes on into one queue; what the bus sends into queues was counted.
+    # A topic sends its message to one queue; messages from the bus are in ``messages``.
     send_requests = sum(count for name, count in calls.items() if name.startswith("sqs:")) + _published(calls)
     kind = "fifo" if service in templates.fifo else "standard"
     amounts[f"sqs_{kind}_request"] = consumed + send_requests
@@ -153,14 +153,14 @@ class Model:
         return cls(operations.table(), Templates.declared())
 
     def each(self) -> Iterator[tuple[str, int, str, Mapping[str, Any]]]:
-        """(operation, of how many, set piece, what it used), without the simulators of external systems."""
+        """(operation, number of items, set piece, usage), without the simulators of external systems."""
         for name, operation in self.measured["operations"].items():
             for service, used in operation["pieces"].items():
                 if service != SIMULATORS:
                     yield name, operation["of"], service, used
 
     def units(self, operation: str, service: str) -> Units:
-        """What one of an operation costs a set piece."""
+        """The units that one item of an operation costs a set piece."""
         measured = self.measured["operations"][operation]
         used = units(service, measured["pieces"][service], self.templates)
         if operation == "ingest events" and service == "ingestion":
@@ -170,7 +170,7 @@ class Model:
     # --- money ---
 
     def per_million(self) -> list[tuple[str, str, Units]]:
-        """(set piece, operation, units of a million), by set piece."""
+        """(set piece, operation, units of a million items), by set piece."""
         rows = [
             (service, name, defaultdict(float, {unit: n * MILLION for unit, n in self.units(name, service).items()}))
             for name, _, service, _ in self.each()
@@ -178,14 +178,14 @@ class Model:
         return sorted(rows, key=lambda row: row[0])
 
     def a_month(self, multiple: float) -> dict[str, float]:
-        """US dollars of use, by set piece."""
+        """US dollars of usage a month, by set piece."""
         bill: dict[str, float] = defaultdict(float)
         for name, _, service, _ in self.each():
             bill[service] += dollars(self.units(name, service)) * a_day(name, multiple) * MONTH_DAYS
         return dict(sorted(bill.items()))
 
     def schedules_a_month(self) -> dict[str, float]:
-        """US dollars of what schedules run every minute, by function."""
+        """US dollars a month of functions that run every minute, by function."""
         costs = {}
         for function, used in self.measured["schedules"].items():
             service, _, name = function.partition("/")
@@ -196,12 +196,12 @@ class Model:
     # --- load ---
 
     def rate(self, operation: str, multiple: float) -> float:
-        """How many a second at the peak."""
+        """Items of an operation a second at the peak."""
         peak = 1 if load()["a_day"].get(operation, {}).get("fixed") else load()["peak_factor"]
         return a_day(operation, multiple) * peak / DAY
 
     def per_second(self, multiple: float, service: str, of: str, name: str = "", only: tuple[str, ...] = ()) -> float:
-        """The peak's ``of`` of a set piece: api, events, ... or ``name`` among its invocations, calls or units."""
+        """Usage ``of`` a set piece a second at the peak: api, events, ... or ``name`` of its invocations, calls or units."""
         total = 0.0
         for operation, many, piece, used in self.each():
             if service in ("", piece) and (not only or operation in only):
@@ -223,7 +223,7 @@ class Model:
         return sorted(name for name in names if name.count("/") == 1)
 
     def concurrency(self, multiple: float, waiting: bool = False) -> float:
-        """How many functions run at once at the peak; those behind queues no more than their maximum unless ``waiting``."""
+        """Concurrent executions at the peak; behind queues at most their maximum, unless ``waiting``."""
         total = 0.0
         for function, invocations in self.invocations(multiple).items():
             at_once = invocations * seconds(function, self.templates)
@@ -232,7 +232,7 @@ class Model:
         return total
 
     def busiest(self, multiple: float) -> tuple[str, float]:
-        """The function that most run of at once at the peak, of those whose callers wait; its concurrency."""
+        """(function, concurrency) with the most concurrent executions at the peak, of functions whose callers wait."""
         concurrency_by_function = {
             name: rate * seconds(name, self.templates)
             for name, rate in self.invocations(multiple).items()
@@ -242,7 +242,7 @@ class Model:
         return name, concurrency_by_function[name]
 
     def invocations(self, multiple: float) -> dict[str, float]:
-        """A second at the peak, by function."""
+        """Invocations a second at the peak, by function."""
         rates: Counter[str] = Counter()
         for operation, many, service, used in self.each():
             for name, count in used.get("invocations", {}).items():
@@ -255,7 +255,7 @@ def a_day(operation: str, multiple: float) -> float:
     return entry["count"] * (1 if entry.get("fixed") else multiple)
 
 
-# --- what is paid by the month ---
+# --- fixed costs ---
 
 
 def fixed() -> dict[str, tuple[float, str]]:
@@ -283,14 +283,14 @@ def fixed() -> dict[str, tuple[float, str]]:
     encrypted += sum(
         table["SSESpecification"]["SSEType"] == "KMS" for _, _, table in iter_resources("AWS::DynamoDB::Table")
     )
-    queues = len(Templates.declared().consumers) + 2  # the feed pipeline is there three times
+    queues = len(Templates.declared().consumers) + 2  # the feed pipeline is deployed three times
     return {
         "alarms": (price("alarm_month", alarms), f"{alarms} metrics of alarms"),
         "dashboards": (price("dashboard_month", boards), f"{boards} dashboards"),
         "keys": (price("kms_key_month", keys), f"{keys} keys"),
         "data keys": (
             price("kms_request", encrypted * DATA_KEYS_AN_HOUR * MONTH_HOURS),
-            f"{encrypted} queues, topics and tables with a key of ours, {DATA_KEYS_AN_HOUR} requests an hour each",
+            f"{encrypted} queues, topics and tables with our own key, {DATA_KEYS_AN_HOUR} requests an hour each",
         ),
         "web ACLs": (
             price("web_acl_month", len(acls)) + price("web_acl_rule_month", rules),

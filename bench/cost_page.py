@@ -1,4 +1,4 @@
-"""docs/capacity-and-cost.md: the words of ``capacity-and-cost.md.in``, the numbers of the model."""
+"""docs/capacity-and-cost.md: the text of ``capacity-and-cost.md.in`` with the numbers of the model."""
 
 import math
 from collections.abc import Iterable, Iterator

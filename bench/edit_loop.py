@@ -1,6 +1,6 @@
-"""The edit loop: seconds from saving a file until the running shop answers differently, for twenty edits of different kinds.
+"""The edit loop: seconds from saving a file until the change is visible in the running shop, for twenty edits.
 
-Edits are made in a copy of the repository that ``make watch`` brings into the running shop, and taken back after.
+Edits are made in a copy of the repository, which ``make watch`` deploys to the running shop, and reverted afterwards.
 """
 
 import tempfile
@@ -59,7 +59,7 @@ def rest_handler(function):
 
 @dataclass(frozen=True)
 class Edit:
-    """``change`` of ``file`` is seen when ``answer`` contains the mark of the edit."""
+    """``change`` of ``file`` is visible when ``answer`` contains the mark of the edit."""
 
     kind: str
     file: str
@@ -74,7 +74,7 @@ def get(path: str, server: str = FRONT_DOOR) -> Callable[[], str]:
     """Status, headers and body of a GET, by default through the front door."""
 
     def answer() -> str:
-        # The simulators answer only what is signed.
+        # The simulators require signed requests.
         signed = path.startswith("/partners/")
         response = Shop.from_environment().call("GET", path) if signed else _http.get(server + path)
         return f"{response.status_code} {dict(response.headers)} {response.text}"
@@ -83,7 +83,7 @@ def get(path: str, server: str = FRONT_DOOR) -> Callable[[], str]:
 
 
 def api(service: str, operation: str, **arguments: Any) -> Callable[[], str]:
-    """What an AWS API says; not the request's own id and time."""
+    """The response of an AWS API, without the metadata of the request."""
     return lambda: str(getattr(client(service), operation)(**arguments) | {"ResponseMetadata": None})
 
 
@@ -234,7 +234,7 @@ EDITS = (
 
 
 def cpu_seconds(watch: Watch) -> float:
-    """CPU seconds of the watch, the shop's processes and all that they started and waited for."""
+    """CPU seconds of the watch and of the shop's processes, with their children."""
     seconds = 0.0
     for root in filter(None, [watch.process, *(process.running() for process in ALL)]):
         for each in (root, *root.children(recursive=True)):
@@ -244,8 +244,8 @@ def cpu_seconds(watch: Watch) -> float:
     return seconds
 
 
-def seconds_until_seen(checkout: Checkout, watch: Watch, edit: Edit, mark: str) -> tuple[float, str]:
-    """Make the edit; (seconds until the shop answers differently, what the watch printed)."""
+def seconds_until_visible(checkout: Checkout, watch: Watch, edit: Edit, mark: str) -> tuple[float, str]:
+    """Make the edit; (seconds until it is visible, output of the watch)."""
     before = edit.answer() if mark not in edit.file else ""
     checkout.edit(edit.file, lambda text: edit.change(text, mark))
     started = time.monotonic()
@@ -255,16 +255,15 @@ def seconds_until_seen(checkout: Checkout, watch: Watch, edit: Edit, mark: str) 
             if mark in answer or (_is_digest(edit) and answer != before):
                 break
         except (httpx.HTTPError, OSError):
-            pass  # a process that is just started again
+            pass  # a process is restarting
         if time.monotonic() - started > LIMIT:
-            raise TimeoutError(f"{edit.kind} {edit.file} was not seen in {LIMIT:.0f} s")
+            raise TimeoutError(f"{edit.kind} {edit.file} was not visible after {LIMIT:.0f} s")
         time.sleep(0.02)
-    seen = time.monotonic() - started
-    return seen, watch.outcome()
+    return time.monotonic() - started, watch.outcome()
 
 
 def _is_digest(edit: Edit) -> bool:
-    """Seen by a value that is another one, not by the mark itself."""
+    """True if the edit is visible as another digest, which does not contain the mark."""
     return edit.kind in ("module of a service", "schema in the layer")
 
 
@@ -276,8 +275,8 @@ def main() -> None:
         try:
             for number, edit in enumerate(EDITS, start=1):
                 before = cpu_seconds(watch)
-                seconds, printed = seconds_until_seen(checkout, watch, edit, f"mark{number:02}")
-                # A process that was replaced takes its share with it.
+                seconds, printed = seconds_until_visible(checkout, watch, edit, f"mark{number:02}")
+                # The CPU time of a replaced process is lost.
                 cpu = max(0.0, cpu_seconds(watch) - before)
                 console.print(f"{seconds:6.2f} s, {cpu:5.2f} s of CPU  {edit.kind:26} {edit.file}", highlight=False)
                 row = {"kind": edit.kind, "file": edit.file, "seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2)}
@@ -294,7 +293,7 @@ def main() -> None:
     measured = f"p50 {p50:.2f} s, worst {max(times):.2f} s"
     verdict = Verdict("an edit in the running shop", f"p50 at most {TARGET:.0f} s", measured, p50 <= TARGET)
     rows = [{key: each[key] for key in ("kind", "file", "seconds", "cpu_seconds")} for each in results]
-    report("edit_loop", "From saving a file until the shop answers differently", rows, [verdict], printed=results)
+    report("edit_loop", "From saving a file until the change is visible", rows, [verdict], printed=results)
 
 
 if __name__ == "__main__":

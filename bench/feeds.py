@@ -1,7 +1,7 @@
 """Feed records through the pipeline with 1 % poison, against one message at a time.
 
-Target: at least 5 times the rate. One at a time is what a consumer without batches does with the same messages and the same
-platform: receive one, send it, delete it. Runs alternate with others' load on the machine; the ratio counts.
+Target: at least 5 times the rate of a consumer without batches, which receives one message, sends it to the platform and
+deletes it.
 """
 
 import json
@@ -28,7 +28,7 @@ def run() -> None:
     single = _one_at_a_time(shop)
     rows: list[dict[str, Any]] = [
         {
-            "way": "pipeline, from PUT to accounted",
+            "way": "pipeline, from PUT to the complete manifest",
             "records": RECORDS,
             "per second": pipeline,
             "ratio": pipeline / single,
@@ -48,14 +48,14 @@ def run() -> None:
 
 
 def _feed(count: int) -> bytes:
-    """Every hundredth record is one that the platform refuses."""
+    """A feed in which the platform refuses every hundredth record."""
     records = feed_samples.records("product", count, series=unique("B").upper())
     poisoned = (record | ({"name": "x" * 150} if number % 100 == 99 else {}) for number, record in enumerate(records))
     return feed_samples.as_json(poisoned)
 
 
 def _one_at_a_time(shop: Shop) -> float:
-    """Records per second of a consumer that takes one message after the other."""
+    """Records per second of a consumer without batches."""
     sqs = shop.aws("sqs")
     url = sqs.create_queue(QueueName=unique("bench"))["QueueUrl"]
     for record in json.loads(_feed(SINGLE)):
@@ -64,8 +64,7 @@ def _one_at_a_time(shop: Shop) -> float:
     while done < SINGLE:
         [message] = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []))
         body = {"updates": [json.loads(message["Body"])]}
-        answer = shop.call("POST", "/partners/v1/commerce/product-updates/product", json=body)
-        answer.raise_for_status()
+        shop.call("POST", "/partners/v1/commerce/product-updates/product", json=body).raise_for_status()
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         done += 1
     seconds = time.perf_counter() - started

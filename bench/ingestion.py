@@ -1,8 +1,8 @@
 """Codeless ingestion against an API whose function puts the event into the same stream: calls, latency, price.
 
-The function that the codeless way is measured against is deployed for the measurement (``bench/ingest_function.yaml``): same
-model, same envelope, same stream. Requests alternate, so that both meet the same weather. Prices are of AWS's list
-(``bench/prices.json``); the duration that Lambda would bill is the one measured here.
+The function is deployed for the measurement (``bench/ingest_function.yaml``), with the same model, envelope and stream.
+Requests alternate, so that other load affects both. Prices are list prices of AWS (``bench/prices.json``); billed durations
+are measured.
 """
 
 import json
@@ -42,14 +42,14 @@ def run() -> None:
             "codeless": lambda: shop.call("POST", "/ingestion/v1/events", json=event(), headers=headers),
             "function": lambda: shop.call("POST", "/bench/v1/events", json=event()),
         }
-        took = _alternate(ways)
+        durations = _alternate(ways)
         counted = {name: _calls(way) for name, way in ways.items()}
         seconds = _billed(shop)
     record = len(json.dumps(event())) + 100
-    least = statistics.median(took["codeless"])
+    least = statistics.median(durations["codeless"])
     rows: list[dict[str, Any]] = []
     costs: list[dict[str, Any]] = []
-    for name, times in took.items():
+    for name, times in durations.items():
         invocations = counted[name].get("lambda", 0.0)
         parts = {
             "API": price("api_gateway_rest_request", MILLION),
@@ -90,26 +90,26 @@ def event() -> dict[str, Any]:
 
 
 def _alternate(ways: dict[str, Callable[[], httpx.Response]]) -> dict[str, list[float]]:
-    took: dict[str, list[float]] = {name: [] for name in ways}
+    durations: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(EVENTS + WARM_UP):
         for name, way in ways.items():
             started = time.perf_counter()
-            answer = way()
-            assert answer.status_code == 202, answer.text
+            response = way()
+            assert response.status_code == 202, response.text
             if turn >= WARM_UP:
-                took[name].append(time.perf_counter() - started)
-    return took
+                durations[name].append(time.perf_counter() - started)
+    return durations
 
 
 def _calls(way: Callable[[], httpx.Response]) -> dict[str, float]:
-    """Calls per event by service; what the stream itself calls comes in batches and is left out by rounding."""
+    """Calls per event by service, rounded: calls of the stream, which are batches, are left out."""
     before = calls()
     for _ in range(COUNTED):
         way()
-    made = calls() - before
+    counts = calls() - before
     counted = {
-        "lambda": made["lambda:POST"] / COUNTED,
-        "firehose": (made["firehose:PutRecord"] + made["firehose:PutRecordBatch"]) / COUNTED,
+        "lambda": counts["lambda:POST"] / COUNTED,
+        "firehose": (counts["firehose:PutRecord"] + counts["firehose:PutRecordBatch"]) / COUNTED,
     }
     return {name: float(round(count)) for name, count in counted.items()}
 

@@ -11,13 +11,13 @@ from bench import quotas
 from bench.cost_model import Model, load, seconds
 from model.templates import pieces
 
-# Between instances and Parameter Store stands a cache of five minutes (setpieces.parameters), and of two seconds before the
-# tax circuit (functions/tax).
+# Instances cache values of Parameter Store for five minutes (setpieces.parameters), and the state of the tax circuit for 2 s
+# (functions/tax).
 ADDRESS_SECONDS, CIRCUIT_SECONDS = 300, 2
-# One pass of relay-events: receive ten, publish, delete; it works 40 s of every minute.
-# A peak takes so long to build up.
+# Time in which the load rises to the peak.
 RAMP_SECONDS = 10
 PARTITIONS_IN_PROGRESS = 10  # functions/orders/orders/repository.py
+# One pass of relay-events: receive ten, publish, delete; it works 40 s of every minute.
 RELAY_BATCH, RELAY_PASS_SECONDS, RELAY_BUSY_SECONDS = 10, 0.06, 40
 
 
@@ -47,18 +47,18 @@ class Limit:
 
 
 def limits(model: Model) -> list[Limit]:
-    """Return all limits of the model."""
+    """All limits of the model."""
     return [*_of_aws(), *_of_tables(model), *_of_apis(model), *_of_queues(model)]
 
 
 def ranked(model: Model, multiple: float) -> list[tuple[Limit, float]]:
-    """Return (limit, utilization), the highest first."""
+    """(limit, utilization), the highest first."""
     shares = [(limit, limit.used(model, multiple)) for limit in limits(model)]
     return sorted(shares, key=lambda share: -share[1])
 
 
 def binds_at(limit: Limit, model: Model) -> float:
-    """Return the multiple of the load that reaches a limit; demand grows with the load, except its fixed part."""
+    """The multiple of the load that reaches a limit; demand grows with the load, except its fixed part."""
     low, high = 0.0, 1.0
     while limit.used(model, high) < 1:
         if high > 1e12:
@@ -71,7 +71,7 @@ def binds_at(limit: Limit, model: Model) -> float:
 
 
 def _new_instances(model: Model, multiple: float) -> float:
-    """Return the instances that start per second while the load rises from the day's average to the peak."""
+    """Instances that start per second while the load rises from the day's average to the peak."""
     return model.concurrency(multiple) * (1 - 1 / load()["peak_factor"]) / RAMP_SECONDS
 
 
@@ -315,6 +315,6 @@ def _of_queues(model: Model) -> Iterator[Limit]:
 
 
 def _copies(service: str) -> int:
-    """Return how often the shop nests a template."""
+    """The number of times that the shop nests a template."""
     nested = pieces()["shop"].source["Resources"].values()
     return sum(resource["Properties"].get("Location") == f"{service}.yaml" for resource in nested)

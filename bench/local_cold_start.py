@@ -1,6 +1,6 @@
-"""What a function's start costs in the local cloud: forked from a server with the libraries, against an own interpreter.
+"""The start of a function in the local cloud: forked from a server that has imported the libraries, against a new interpreter.
 
-Processor time of the worker until its handler is imported, in runs that alternate. Wall time of a busy machine says little.
+Measures processor time of the worker until its handler is imported, in alternating runs; wall time depends on other load.
 """
 
 import json
@@ -54,7 +54,7 @@ def run() -> None:
 
 
 def _milliseconds(process: Any, code: Path, module: str) -> float:
-    """Processor time of a worker until its handler is imported. Raises ``RuntimeError`` with what it wrote if it is not."""
+    """Processor time of a worker until its handler is imported. Raises ``RuntimeError`` with its output if that fails."""
     process.stdin.write(json.dumps({"code_dir": str(code), "module": module, "handler": "handler"}) + "\n")
     process.stdin.flush()
     answer = process.stdout.readline()

@@ -1,17 +1,17 @@
-"""What one operation of each set piece calls on AWS, measured in the running shop: ``make cost MEASURE=1``.
+"""Measures what one operation of each set piece uses of AWS, in the running shop: ``make cost MEASURE=1``.
 
-Operations run one after another, each until nothing moves any more; a first round warms up. What is counted, by set piece:
+Operations run one after the other, each until the shop is idle; a first round warms up. Counted by set piece:
 
     api          requests to its API                      from the access logs
     invocations  of its functions, and their median ms    from the REPORT lines (the milliseconds are of this machine)
     calls        of its roles, by action                  from the emulator (local.emulator.meter)
     units        DynamoDB reads and writes, by table or table/index, as DynamoDB would charge them
     events       it published on the bus                  from the bus's log
-    messages     that its queues were sent by the bus and by topics, from the events and the templates
-    transitions  of its workflows, and what they called   from the histories of executions
+    messages     from the bus and from topics to its queues, from the events and the templates
+    transitions  of its workflows, and their calls        from the histories of executions
     log_bytes    of its logs
 
-Scheduled work is counted separately: its cost does not depend on sales.
+Scheduled functions are counted separately: their cost does not depend on sales.
 """
 
 import json
@@ -34,18 +34,18 @@ from model.settings import ROOT, STAGE
 from model.templates import iter_resources, name_of, pieces
 from tools.client import Shop
 
-# Nothing has moved for so long: an operation is over.
-QUIET_SECONDS = 1.5
+# An operation has ended after this time without calls.
+IDLE_SECONDS = 1.5
 # Most schedules run every minute.
 SCHEDULES_SECONDS = 62
 # The front door sends its access log every three seconds.
-LOGS_ARE_LATE_SECONDS = 4
+ACCESS_LOG_SECONDS = 4
 _NOT_COUNTED = ("lambda:InvokeFunction", "sts:AssumeRole", "logs:", "xray:", "cloudwatch:")
 
 
 @dataclass
 class Usage:
-    """What one set piece used."""
+    """The usage of one set piece."""
 
     api: int = 0
     events: int = 0
@@ -58,7 +58,7 @@ class Usage:
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def document(self) -> dict[str, Any]:
-        """As it is checked in, without what is zero."""
+        """The JSON document, without zeros."""
         plain = {name: getattr(self, name) for name in ("api", "events", "messages", "transitions", "log_bytes")}
         counted = {name: dict(sorted(getattr(self, name).items())) for name in ("invocations", "calls", "units")}
         here = {name: round(statistics.median(times)) for name, times in sorted(self.milliseconds.items())}
@@ -78,10 +78,10 @@ def scheduled() -> set[tuple[str, str]]:
 
 
 class Deployed:
-    """Which set piece what is deployed belongs to."""
+    """The set pieces of deployed resources."""
 
     def __init__(self) -> None:
-        found = resources()
+        deployed = resources()
         nested = pieces()["shop"].source["Resources"]
         templates = {piece.source["Metadata"]["SetPiece"]["Service"]: piece for piece in pieces().values()}
         locations = {
@@ -92,11 +92,11 @@ class Deployed:
         assert set(locations.values()) <= set(templates), "templates are named after their services"
         self.services = {
             one["physical_id"].split("/")[1]: locations[one["logical_id"]]
-            for one in found
+            for one in deployed
             if one["type"] == "AWS::CloudFormation::Stack"
         } | {STACK: "shop"}
         # The integration tests deploy their role beside the shop.
-        self._found = [one for one in found if one["stack"] in self.services]
+        self._resources = [one for one in deployed if one["stack"] in self.services]
         self.functions = {one["physical_id"]: self._owned(one) for one in self._of("AWS::Lambda::Function")}
         self.tables = {one["physical_id"]: "/".join(self._owned(one)) for one in self._of("AWS::DynamoDB::Table")}
         self.roles = {one["physical_id"]: self._owned(one) for one in self._of("AWS::IAM::Role")}
@@ -105,7 +105,7 @@ class Deployed:
         self.queues = [one["physical_id"] for one in self._of("AWS::SQS::Queue")]
 
     def _of(self, kind: str) -> Iterator[dict[str, Any]]:
-        return (one for one in self._found if one["type"] == kind)
+        return (one for one in self._resources if one["type"] == kind)
 
     def _owned(self, one: dict[str, Any]) -> tuple[str, str]:
         return self.services[one["stack"]], one["logical_id"]
@@ -118,7 +118,7 @@ class Deployed:
 
 @dataclass
 class Window:
-    """One operation's time, and what roles called in it."""
+    """The time of one operation, and the calls of roles in it."""
 
     operation: Operation
     begin: float
@@ -128,18 +128,18 @@ class Window:
 
 
 class Measurement:
-    """Runs operations and tells what each used."""
+    """Runs operations and measures their usage."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.deployed, self._scheduled = shop, Deployed(), scheduled()
         self.world = World.of(shop)
 
     def run(self, operations: Iterable[Operation] = OPERATIONS) -> dict[str, dict[str, Usage]]:
-        """Usage by operation and set piece, without what schedules ran meanwhile."""
+        """Usage by operation and set piece, without scheduled functions."""
         read_calls()
-        self._settle()
+        self._wait_until_idle()
         begin, windows = time.time(), [self._window(operation) for operation in operations]
-        time.sleep(LOGS_ARE_LATE_SECONDS)
+        time.sleep(ACCESS_LOG_SECONDS)
         lines = self._lines(begin)
         return {window.operation.name: self._used(window, lines) for window in windows}
 
@@ -147,19 +147,19 @@ class Measurement:
         before, begin = read_calls(), time.time()
         operation.run(self.world)
         if operation.tail:
-            self._settle()
+            self._wait_until_idle()
         after, end = read_calls(), time.time()
         time.sleep(0.02)  # timestamps of logs are in milliseconds
         return Window(operation, begin, end, after[0] - before[0], after[1] - before[1])
 
-    def _settle(self) -> None:
-        """Wait until no role has called for a while, no queue holds a message, and no workflow runs."""
+    def _wait_until_idle(self) -> None:
+        """Wait until roles make no calls, no queue has messages and no workflow runs."""
         seen, since, deadline = Counter[tuple[str, str]](), time.monotonic(), time.monotonic() + 120
-        while time.monotonic() - since < QUIET_SECONDS:
+        while time.monotonic() - since < IDLE_SECONDS:
             now = Counter({key: n for key, n in read_calls()[0].items() if not self._by_schedule(key[0])})
             if now != seen or self._busy():
                 seen, since = now, time.monotonic()
-            assert time.monotonic() < deadline, "the shop does not come to rest"
+            assert time.monotonic() < deadline, "the shop does not become idle"
             time.sleep(0.2)
 
     def _busy(self) -> bool:
@@ -176,7 +176,7 @@ class Measurement:
 
     @property
     def _consumed(self) -> list[str]:
-        """Queues that a function reads; dead letters stay where they are."""
+        """Queues that a function reads, so without dead-letter queues."""
         sources = {
             one["properties"].get("EventSourceArn", "") for one in self.deployed._of("AWS::Lambda::EventSourceMapping")
         }
@@ -184,19 +184,19 @@ class Measurement:
         return [url for url in self.deployed.queues if url.rpartition("/")[2] in names]
 
     def _owner(self, role: str) -> tuple[str, str]:
-        """The function whose role it is."""
+        """(service, function) of a role."""
         service, name = self.deployed.roles.get(role, ("", ""))
         return service, name.removesuffix("Role")
 
     def _by_schedule(self, role: str) -> bool:
         return self._owner(role) in self._scheduled
 
-    def _aside(self, owner: tuple[str, str], operation: Operation) -> bool:
-        """Was it a schedule that ran this meanwhile? Relaying is what one schedule is for."""
+    def _is_scheduled(self, owner: tuple[str, str], operation: Operation) -> bool:
+        """True if a schedule runs this function, which is not part of the operation. The relay runs only by a schedule."""
         return owner in self._scheduled and not owner[0] == operation.service == "event-relay"
 
     def _lines(self, begin: float) -> dict[str, list[tuple[float, str]]]:
-        """(when, what) by log group, since ``begin``."""
+        """(time, message) by log group, since ``begin``."""
         logs, lines_by_group = self.shop.aws("logs"), {}
         for group in self.deployed.logs:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(begin * 1000))
@@ -209,16 +209,20 @@ class Measurement:
         used: dict[str, Usage] = defaultdict(Usage)
         for (role, action), count in window.calls.items():
             service = self.deployed.roles.get(role, ("", ""))[0]
-            if service and not self._aside(self._owner(role), window.operation) and not action.startswith(_NOT_COUNTED):
+            if (
+                service
+                and not self._is_scheduled(self._owner(role), window.operation)
+                and not action.startswith(_NOT_COUNTED)
+            ):
                 used[service].calls[action] += count
         for (role, name), units in window.units.items():
-            if not self._aside(self._owner(role), window.operation):
+            if not self._is_scheduled(self._owner(role), window.operation):
                 kind, _, table = name.partition(" ")
                 service = self.deployed.roles.get(role, ("shop", ""))[0]
                 used[service].units[f"{kind} {self.deployed.table(table)}"] += units
         for group, (service, name) in self.deployed.logs.items():
             owner = (service, name.removesuffix("Log") + "Function")
-            if self._aside(owner, window.operation):
+            if self._is_scheduled(owner, window.operation):
                 continue
             messages = [text for at, text in lines[group] if window.begin <= at <= window.end]
             used[service].log_bytes += sum(len(text.encode()) + 26 for text in messages)
@@ -259,8 +263,8 @@ class Measurement:
                             used[service].messages += 1
 
     def schedules(self) -> dict[str, Usage]:
-        """What each scheduled function used in a minute in which nothing else happened: {"service/Function": usage}."""
-        self._settle()
+        """Usage of each scheduled function in a minute without operations: {"service/Function": usage}."""
+        self._wait_until_idle()
         window = self._window(Operation("wait", "", lambda _: time.sleep(SCHEDULES_SECONDS)))
         lines = self._lines(window.begin)
         used: dict[str, Usage] = defaultdict(Usage)
@@ -293,7 +297,7 @@ def read_calls() -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
 
 
 def measure(shop: Shop) -> dict[str, Any]:
-    """The document that is checked in: a round to warm up, one that counts, and a minute for the schedules."""
+    """The document of operations.json: a round that warms up, one that is counted, and a minute of schedules."""
     measurement = Measurement(shop)
     measurement.run()
     used, scheduled_ones = measurement.run(), measurement.schedules()
@@ -314,9 +318,9 @@ def measure(shop: Shop) -> dict[str, Any]:
 
 
 def main() -> None:
-    """``python -m bench.measurement NAME …``: what each of these operations uses, once, as JSON."""
-    chosen = [operation for operation in OPERATIONS if operation.name in sys.argv[1:]]
-    used = Measurement(Shop.from_environment()).run(chosen)
+    """``python -m bench.measurement NAME …``: print the usage of these operations, run once, as JSON."""
+    selected = [operation for operation in OPERATIONS if operation.name in sys.argv[1:]]
+    used = Measurement(Shop.from_environment()).run(selected)
     documents = {name: {piece: usage.document() for piece, usage in of.items()} for name, of in used.items()}
     print(json.dumps(documents))
 

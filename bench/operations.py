@@ -1,4 +1,4 @@
-"""The operations of each set piece that ``bench.measurement`` runs in the shop, and what they called, as checked in."""
+"""The operations of each set piece that ``bench.measurement`` runs in the shop, and their recorded usage."""
 
 import json
 import time
@@ -23,7 +23,7 @@ _ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "cou
 
 @dataclass
 class World:
-    """What operations work with."""
+    """The shop, sessions and data that operations use."""
 
     shop: Shop
     admin: dict[str, str]
@@ -43,10 +43,10 @@ class World:
         world.customer = world.session(shop.samples["customer"])
         return world
 
-    def call(self, method: str, path: str, expected: int, **options: Any) -> httpx.Response:
-        answer = self.shop.call(method, path, **options)
-        assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
-        return answer
+    def call(self, method: str, path: str, status: int, **options: Any) -> httpx.Response:
+        response = self.shop.call(method, path, **options)
+        assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text[:300]}"
+        return response
 
     def session(self, person: dict[str, str]) -> dict[str, str]:
         credentials = {name: person[name] for name in ("email", "password")}
@@ -54,7 +54,7 @@ class World:
         return {"Authorization": f"Bearer {token}"}
 
     def item(self, service: str, name: str, **key: str) -> dict[str, Any]:
-        """An item as the account's root sees it, whose reads are not counted."""
+        """An item, read by the account's root, whose reads are not counted."""
         table = self.shop.address(service, name)
         item_key = {attribute: {"S": value} for attribute, value in key.items()}
         return self.shop.aws("dynamodb").get_item(TableName=table, Key=item_key).get("Item", {})
@@ -62,7 +62,7 @@ class World:
 
 @dataclass(frozen=True)
 class Operation:
-    """``run`` does it; ``of`` is how many of what ``name`` says that makes. One with a ``tail`` goes on once answered."""
+    """``of`` is the number of items that one ``run`` processes. With a ``tail``, work continues after the response."""
 
     name: str
     service: str
@@ -177,11 +177,9 @@ def _page(world: World) -> None:
 
 OPERATIONS = (
     Operation("list products", "catalog", lambda world: world.call("GET", "/catalog/v1/products?query=sp-", 200)),
-    Operation(
-        "look at a product", "catalog", lambda world: world.call("GET", f"/catalog/v1/products/{world.sku}", 200)
-    ),
-    Operation("look at a page", "storefront", _page),
-    Operation("follow an old address", "redirects", lambda world: world.call("GET", "/p/10001-coral-beacon", 308)),
+    Operation("view a product", "catalog", lambda world: world.call("GET", f"/catalog/v1/products/{world.sku}", 200)),
+    Operation("view a page", "storefront", _page),
+    Operation("follow a redirect", "redirects", lambda world: world.call("GET", "/p/10001-coral-beacon", 308)),
     Operation(
         "add to a basket",
         "basket",
@@ -189,9 +187,9 @@ OPERATIONS = (
             "POST", f"/basket/v1/baskets/{new_basket_id('cost')}/items", 201, json={"sku": world.sku, "quantity": 1}
         ),
     ),
-    Operation("look at a basket", "basket", lambda world: world.call("GET", f"/basket/v1/baskets/{world.basket}", 200)),
+    Operation("view a basket", "basket", lambda world: world.call("GET", f"/basket/v1/baskets/{world.basket}", 200)),
     Operation(
-        "take a number",
+        "issue a number",
         "sequences",
         lambda world: world.call("POST", "/sequences/v1/sequences/order/next", 200, sign=True),
     ),
@@ -202,7 +200,7 @@ OPERATIONS = (
     ),
     Operation("quote tax", "tax", _tax),
     Operation("sign in", "login", lambda world: world.session(world.shop.samples["customer"]), tail=True),
-    Operation("look at a profile", "customers", _profile),
+    Operation("view a profile", "customers", _profile),
     Operation("sign up", "customers", _sign_up, tail=True),
     Operation("place an order", "orders", _place_order, tail=True),
     Operation(
@@ -211,16 +209,16 @@ OPERATIONS = (
         lambda world: world.call("GET", f"/orders/v1/orders/{world.order}/status", 200, headers=world.customer),
     ),
     Operation("relay an update", "event-relay", _relay, tail=True),
-    Operation("bring feed records", "feed-pipeline", _feed, of=RECORDS, tail=True),
+    Operation("process feed records", "feed-pipeline", _feed, of=RECORDS, tail=True),
     Operation("ingest events", "ingestion", _events, of=EVENTS, tail=True),
-    Operation("make vouchers", "vouchers", _vouchers, of=VOUCHERS, tail=True),
+    Operation("generate vouchers", "vouchers", _vouchers, of=VOUCHERS, tail=True),
     Operation(
         "look up a voucher", "vouchers", lambda world: world.call("GET", f"/vouchers/v1/vouchers/{world.voucher}", 200)
     ),
     Operation("redeem a voucher", "vouchers", _redeem),
-    Operation("make the sitemaps", "sitemaps", _sitemaps, tail=True),
+    Operation("generate the sitemaps", "sitemaps", _sitemaps, tail=True),
     Operation(
-        "look at the live map",
+        "view the live map",
         "operations",
         lambda world: world.call("GET", "/operations/v1/architecture", 200, headers=world.admin),
     ),
@@ -232,5 +230,5 @@ def write(document: dict[str, Any]) -> None:
 
 
 def table() -> dict[str, Any]:
-    """What was measured, as checked in."""
+    """The recorded measurement."""
     return json.loads(FILE.read_text())

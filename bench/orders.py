@@ -1,7 +1,7 @@
-"""Orders: how many a second reach their end, what each costs in AWS calls, and a status poll without and with a function.
+"""Orders: completed orders a second, AWS calls of an order, and a status poll without and with a function.
 
-The function that the codeless poll is measured against is deployed for the measurement (``bench/status_function.yaml``): same
-table, same authorizer, same answer. Polls alternate, so that both meet the same weather.
+The poll with a function is deployed for the measurement (``bench/status_function.yaml``), with the same table, authorizer and
+response. Polls alternate, so that other load affects both.
 """
 
 import statistics
@@ -57,7 +57,7 @@ def run() -> None:
 
 
 def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """(how fast, calls by operation, one order's number)"""
+    """(rates, calls by operation, number of one order)"""
     body = {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS}
 
     def place_order(_: int) -> str:
@@ -75,9 +75,9 @@ def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], li
     for number in numbers:
         polls += _wait(shop, number)
     seconds = time.perf_counter() - started
-    made = calls() - before
-    made["dynamodb:GetItem"] -= polls
-    per_order = {name: made[name] / count for name in made if name.startswith(("dynamodb:", "sqs:", "events:"))}
+    counts = calls() - before
+    counts["dynamodb:GetItem"] -= polls
+    per_order = {name: counts[name] / count for name in counts if name.startswith(("dynamodb:", "sqs:", "events:"))}
     rows = [{"operation": name, "per order": each} for name, each in sorted(per_order.items()) if each >= 0.1]
     rows.append({"operation": "all", "per order": sum(per_order.values())})
     rate = {
@@ -90,7 +90,7 @@ def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], li
 
 
 def _wait(shop: Shop, number: str) -> int:
-    """How many polls it took until the order was complete."""
+    """Number of polls until the order is complete."""
     polls = 0
 
     def complete() -> bool:
@@ -109,16 +109,16 @@ def _polls(shop: Shop, number: str) -> list[dict[str, Any]]:
     }
     first = {name: poll().json() for name, poll in ways.items()}
     assert first["codeless"] == first["function"], first
-    took: dict[str, list[float]] = {name: [] for name in ways}
+    durations: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(POLLS + 20):
         for name, poll in ways.items():
             started = time.perf_counter()
             assert poll().status_code == 200
-            # The first ones warm up.
+            # The first 20 turns warm up.
             if turn >= 20:
-                took[name].append(time.perf_counter() - started)
+                durations[name].append(time.perf_counter() - started)
     rates = {name: _rate(poll) for name, poll in ways.items()}
-    least = statistics.median(took["codeless"])
+    least = statistics.median(durations["codeless"])
     return [
         {
             "way": name,
@@ -126,10 +126,10 @@ def _polls(shop: Shop, number: str) -> list[dict[str, Any]]:
             "p95 ms": statistics.quantiles(times, n=20)[-1] * 1000,
             "times codeless": statistics.median(times) / least,
             f"polls/s, {CLIENTS} clients": round(rates[name]),
-            # The guest authorizer runs either way.
+            # Without the guest authorizer, which both have.
             "own Lambda invocations per poll": _invocations(ways[name]) - 1,
         }
-        for name, times in took.items()
+        for name, times in durations.items()
     ]
 
 
@@ -145,5 +145,5 @@ def _invocations(poll: Callable[[], Any]) -> int:
     before = calls()
     for _ in range(20):
         poll()
-    made = calls() - before
-    return round(sum(count for name, count in made.items() if name == "lambda:POST") / 20)
+    counts = calls() - before
+    return round(sum(count for name, count in counts.items() if name == "lambda:POST") / 20)

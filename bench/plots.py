@@ -1,6 +1,6 @@
-"""``make bench-docs``: docs/bench.md and its plots (docs/bench/*.svg) from what ``make bench`` has measured last.
+"""``make bench-docs``: docs/bench.md and its plots (docs/bench/*.svg) from the last results of ``make bench``.
 
-The same figures give the same files, byte for byte. Text in plots stays text: a reader's browser brings the font.
+The same results give identical files. Text in plots is text, not paths.
 """
 
 import re
@@ -59,7 +59,7 @@ Draw = Callable[[dict[str, Any]], "Figure"]
 
 
 def _figure(rows: int = 1, height: float = 3.4) -> "tuple[Figure, Any]":
-    # Imported late: the import takes a second, and the module is also imported by commands that draw nothing.
+    # Imported here: the import takes a second, and other commands import this module, too.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, height), layout="constrained")
@@ -67,12 +67,12 @@ def _figure(rows: int = 1, height: float = 3.4) -> "tuple[Figure, Any]":
 
 
 def _points(rows: Iterable[dict[str, Any]], key: str) -> dict[str, list[tuple[float, float]]]:
-    """(size, value) by curve, without those that have none."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    """(size, value) by curve; rows without a value are left out."""
+    points: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         if isinstance(row[key], int | float):
-            found.setdefault(row["curve"], []).append((row["size"], row[key]))
-    return found
+            points.setdefault(row["curve"], []).append((row["size"], row[key]))
+    return points
 
 
 def _scaling(key: str, label: str) -> Draw:
@@ -114,7 +114,7 @@ def _black_friday(result: dict[str, Any]) -> "Figure":
     at = [point["at"] for point in line]
     rates.fill_between(at, [point["served/s"] for point in line], step="post", alpha=0.5, label="served")
     rates.step(at, [point["shed/s"] for point in line], where="post", color="tab:red", label="shed (429, 503)")
-    latency.step(at, [point["p95 ms"] for point in line], where="post", label="p95 of what was served")
+    latency.step(at, [point["p95 ms"] for point in line], where="post", label="p95 of served requests")
     rates.set(ylabel="requests/s")
     latency.set(ylabel="ms", xlabel="seconds", ylim=(0, None))
     begin = 0.0
@@ -130,7 +130,7 @@ def _black_friday(result: dict[str, Any]) -> "Figure":
     return figure
 
 
-# (result, file, what it shows, how it is drawn)
+# (result, file, caption, function that draws it)
 FIGURES: tuple[tuple[str, str, str, Draw], ...] = (
     ("scaling", "time", "Time per item by number of items", _scaling("ms per item", "ms per item")),
     ("scaling", "calls", "AWS calls per item by number of items", _scaling("calls per item", "AWS calls per item")),
@@ -147,13 +147,13 @@ def _cell(value: Any) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     if not rows:
-        return "Nothing yet.\n\n"
+        return "No results yet.\n\n"
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
 
 
 def _machine(results_by_name: dict[str, dict[str, Any]]) -> str:
-    """When and on what; each result has its own, as they may be of several runs."""
+    """Dates, machines and commits of the results, which may be of several runs."""
     machines = sorted(
         {f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(results_by_name)}
     )
@@ -192,36 +192,33 @@ def page(results_by_name: dict[str, dict[str, Any]]) -> str:
     for name, result in results_by_name.items():
         text += f"### {name}\n\n{result['title']}.\n\n{_table(result['rows'])}"
         if "outcome" in result:
-            labels = [
-                {"what clients were told, other than success": what, "times": n}
-                for what, n in result.get("told", {}).items()
-            ]
+            labels = [{"unsuccessful response": what, "times": n} for what, n in result.get("unsuccessful", {}).items()]
             text += _table([result["outcome"]]) + _table(result["operations"]) + _table(labels)
-    took = [{"benchmark": name, "seconds": run["seconds"]} for name, run in runs().items()]
-    if took:
+    durations = [{"benchmark": name, "seconds": run["seconds"]} for name, run in runs().items()]
+    if durations:
         total = sum(run["seconds"] for run in runs().values())
-        text += f"## How long it takes\n\n{total / 60:.0f} minutes, one after the other.\n\n" + _table(took)
-    # "1.25 x": times.
+        text += f"## Duration\n\n{total / 60:.0f} minutes, one after the other.\n\n" + _table(durations)
+    # "1.25 x" becomes "1.25 ×".
     return re.sub(r"(?<=\d) x\b", " \N{MULTIPLICATION SIGN}", text.rstrip("\n") + "\n")
 
 
 def write() -> None:
-    """Write docs/bench.md and its plots. Raises ``CommandFailed`` if nothing was measured."""
-    found = results()
-    if not found:
-        raise CommandFailed("Nothing has been measured yet: make bench")
+    """Write docs/bench.md and its plots. Raises ``CommandFailed`` without results."""
+    measured = results()
+    if not measured:
+        raise CommandFailed("There are no results yet. Measure first: make bench")
     import matplotlib as mpl
 
     PLOTS.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         for of, file, _, draw in FIGURES:
-            if of in found:
-                draw(found[of]).savefig(PLOTS / f"{file}.svg", metadata={"Date": None, "Creator": None})
-    PAGE.write_text(page(found))
-    console.print(f"docs/bench.md and {len(list(PLOTS.glob('*.svg')))} plots, of {len(found)} results")
+            if of in measured:
+                draw(measured[of]).savefig(PLOTS / f"{file}.svg", metadata={"Date": None, "Creator": None})
+    PAGE.write_text(page(measured))
+    console.print(f"docs/bench.md and {len(list(PLOTS.glob('*.svg')))} plots, of {len(measured)} results")
 
 
 @click.command()
 def main() -> None:
-    """Write docs/bench.md and its plots from what was measured last."""
+    """Write docs/bench.md and its plots from the last results."""
     write()

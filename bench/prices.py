@@ -1,4 +1,4 @@
-"""What AWS charges, from the dated table ``bench/prices.json``."""
+"""Prices of AWS, from the dated table ``bench/prices.json``."""
 
 import json
 from functools import cache
@@ -14,12 +14,12 @@ def table() -> dict[str, Any]:
 
 
 def price(of: str, units: float) -> float:
-    """US dollars for so many units of an entry of the table."""
+    """US dollars for ``units`` of an entry of the table."""
     entry = table()["prices"][of]
     return entry["price"] * units / entry["per"]
 
 
 def firehose_gigabytes(records: int, record_bytes: int) -> float:
-    """What records count for: each is rounded up to 5 KB."""
+    """Charged gigabytes of records: each is rounded up to 5 KB."""
     steps = -(-record_bytes // (_FIREHOSE_STEP_KB * 1024))
     return records * steps * _FIREHOSE_STEP_KB / 1024**2

@@ -1,4 +1,4 @@
-"""AWS's limits, from the dated table ``bench/quotas.json``."""
+"""Quotas of AWS, from the dated table ``bench/quotas.json``."""
 
 import json
 from functools import cache

@@ -1,6 +1,6 @@
-"""Redirects: decisions a second as rules become more, and how much of the traffic a cache before them takes.
+"""Redirects: decisions a second by number of rules, and the share of requests that a cache answers.
 
-Exact rules and prefixes should cost the same however many there are. The cache is a real one (RFC 9111) before the running
+Target: the cost of exact rules and prefixes does not depend on their number. The cache (RFC 9111) is in front of the running
 shop; requests follow a Zipf distribution, like links to a moved site.
 """
 
@@ -43,7 +43,7 @@ def run() -> None:
         f"flat (≤ {FLAT} x)",
         f"{grown:.2f} x",
         grown <= FLAT,
-        "" if grown <= FLAT else "one probe either way; a hundred thousand rules do not fit the processor's cache",
+        "" if grown <= FLAT else "one lookup each; a hundred thousand rules exceed the processor's cache",
     )
     report("redirects", "Decisions a second by number of rules", rows, [verdict])
     report(
@@ -66,11 +66,11 @@ def _rules(match: str, count: int) -> RuleSet:
 
 def _rate(match: str, count: int) -> float:
     rules, chance = _rules(match, count), random.Random(1)
-    chosen = [chance.randrange(count) for _ in range(1_000)]
+    numbers = [chance.randrange(count) for _ in range(1_000)]
     paths = {
-        "exact": [f"/old/section-{number % 97}/page-{number}" for number in chosen],
-        "prefix": [f"/old/section-{number % 97}/shelf-{number}/a/b" for number in chosen],
-        "regex": [f"/old/shelf-{number}/a-b" for number in chosen],
+        "exact": [f"/old/section-{number % 97}/page-{number}" for number in numbers],
+        "prefix": [f"/old/section-{number % 97}/shelf-{number}/a/b" for number in numbers],
+        "regex": [f"/old/shelf-{number}/a-b" for number in numbers],
     }[match]
     assert all(rules.decide(SITE, path, ()) for path in paths)
     started = time.perf_counter()
@@ -85,19 +85,19 @@ def _hits() -> dict[str, Any]:
     shop, chance = Shop.from_environment(), random.Random(1)
     weights = [1 / rank for rank in range(1, PAGES + 1)]
     pages = chance.choices(range(PAGES), weights, k=REQUESTS)
-    took: dict[bool, list[float]] = {True: [], False: []}
+    durations: dict[bool, list[float]] = {True: [], False: []}
     with tempfile.TemporaryDirectory() as folder:
         storage = hishel.SqliteStorage(database_path=Path(folder) / "cache.db")
         with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cdn:
             for page in pages:
                 started = time.perf_counter()
-                answer = cdn.get(shop.url(f"/p/{10_000 + page}"))
-                assert answer.status_code == 308
-                took[bool(answer.extensions["caching"]["from_cache"])].append(time.perf_counter() - started)
+                response = cdn.get(shop.url(f"/p/{10_000 + page}"))
+                assert response.status_code == 308
+                durations[bool(response.extensions["caching"]["from_cache"])].append(time.perf_counter() - started)
     return {
-        "hits": len(took[True]),
-        "hit share": len(took[True]) / REQUESTS,
-        "ms hit": 1000 * sum(took[True]) / len(took[True]),
-        "ms miss": 1000 * sum(took[False]) / len(took[False]),
-        "invocations": len(took[False]),
+        "hits": len(durations[True]),
+        "hit share": len(durations[True]) / REQUESTS,
+        "ms hit": 1000 * sum(durations[True]) / len(durations[True]),
+        "ms miss": 1000 * sum(durations[False]) / len(durations[False]),
+        "invocations": len(durations[False]),
     }

@@ -1,4 +1,4 @@
-"""How benchmarks print and keep their figures."""
+"""Prints and stores the results of benchmarks."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from model.settings import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 
-# Tables have many columns; what is no terminal has room for them.
+# Tables have many columns, which a file has room for.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A measure against its target; ``reason`` is why it was missed, or what the figure does not say."""
+    """A measure against its target; ``reason`` explains a missed target, or is a note."""
 
     measure: str
     target: str
@@ -57,14 +57,14 @@ def report(name: str, title: str, rows: list[dict[str, Any]], verdicts: Iterable
 
 
 def line(verdict: Verdict) -> str:
-    said = f"{verdict.measure}: {verdict.measured}; target {verdict.target}"
-    return f"{'[green]met[/]' if verdict.met else '[red]MISSED[/]'} {said}" + (
+    text = f"{verdict.measure}: {verdict.measured}; target {verdict.target}"
+    return f"{'[green]met[/]' if verdict.met else '[red]MISSED[/]'} {text}" + (
         f" ({verdict.reason})" if verdict.reason else ""
     )
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine, its load and the commit."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )

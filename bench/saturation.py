@@ -1,6 +1,6 @@
-"""What happens at limits that cannot be met here: one hot DynamoDB key, a queue whose readers are limited, Lambda's ramp.
+"""Simulations of limits that this machine cannot reach: a hot DynamoDB key, a queue with limited readers, Lambda's scaling.
 
-Each is repeatable by its seed. The unit tests hold them against what queueing theory says in closed form.
+The same seed gives the same result. Unit tests compare them with closed formulas of queueing theory.
 """
 
 import heapq
@@ -13,17 +13,17 @@ STEP = 0.01
 
 @dataclass(frozen=True)
 class Counter:
-    """How a counter under load did."""
+    """Results of a counter under load."""
 
     writes_a_second: float
     refused: float
 
 
 def counter(rate: float, allowed: float, lease: int = 1, seconds: float = 60, tries: int = 3, seed: int = 1) -> Counter:
-    """``wanted`` numbers a second, each ``lease`` of them one write to one item that takes ``allowed`` writes a second.
+    """``rate`` numbers a second, ``lease`` of them by one write to an item that accepts ``allowed`` writes a second.
 
-    A throttled write is tried again after 50 to 150 ms, then twice as late, and refused after ``tries``; the bucket holds one
-    second's worth. What DynamoDB grants beyond that (unused capacity of up to five minutes) is no promise and left out.
+    A throttled write is retried after 50 to 150 ms, then after twice the time, and refused after ``tries``. The token bucket
+    holds one second of writes; DynamoDB's burst capacity is not guaranteed and left out.
     """
     chance = random.Random(seed)
     tokens, writes, refused, requested = 0.0, 0, 0, 0
@@ -33,7 +33,7 @@ def counter(rate: float, allowed: float, lease: int = 1, seconds: float = 60, tr
     now = 0.0
     while now < seconds:
         tokens = min(allowed, tokens + allowed * STEP)
-        # A retry comes in a later step, so it is not among these.
+        # Retries happen in later steps.
         trying = []
         while due < now + STEP:
             requested += 1
@@ -55,7 +55,7 @@ def counter(rate: float, allowed: float, lease: int = 1, seconds: float = 60, tr
 
 @dataclass(frozen=True)
 class Queue:
-    """``waits`` are (arrived, waited) of each message; ``drained`` is how long after the spike nothing waits any more."""
+    """``waits`` are (arrived, waited) of each message; ``drained`` is the time from the end of the spike to an empty queue."""
 
     waits: tuple[tuple[float, float], ...]
     deepest: int
@@ -66,7 +66,7 @@ class Queue:
         return max((waited for _, waited in self.waits), default=0.0)
 
     def depth(self, at: float) -> int:
-        """How many messages wait at a moment."""
+        """Number of messages that wait at ``at``."""
         return sum(arrived <= at < arrived + waited for arrived, waited in self.waits)
 
 
@@ -98,7 +98,7 @@ def queue(
     for at, change in changes:
         depth += change
         deepest = max(deepest, depth)
-        # After ``end`` nothing arrives any more; a queue that is empty then has not kept up.
+        # There are no arrivals after ``end``: a queue that is empty only then has not recovered.
         if empty < at <= end and depth == 0 and drained is None:
             drained = at - empty
     return Queue(tuple(waits), deepest, drained if drained is not None else float("inf"))
@@ -106,7 +106,7 @@ def queue(
 
 @dataclass(frozen=True)
 class Ramp:
-    """``refused`` is the share of the spike's requests; ``seconds`` until none is refused, infinite at the account's limit."""
+    """``refused`` is a share of the spike's requests; ``seconds`` until none is refused, infinite at the account's limit."""
 
     refused: float
     seconds: float
@@ -115,18 +115,18 @@ class Ramp:
 def ramp(usual: float, spike: float, each: float, a_second: float, account: float, length: float = 60) -> Ramp:
     """A step from ``usual`` to ``spike`` requests a second of ``each`` seconds, while instances grow by ``a_second``.
 
-    A fluid: no request waits. Instances begin at what the usual load needs and end at ``account``.
+    A fluid model: no request waits. Instances start at the number for the usual load and grow to ``account`` at most.
     """
     needed = spike * each
-    running, refused, settled, now = min(account, usual * each), 0.0, float("inf"), 0.0
+    running, refused, recovered, now = min(account, usual * each), 0.0, float("inf"), 0.0
     while now < length:
         served = min(needed, running)
         refused += (needed - served) * STEP
-        if served >= needed and settled == float("inf"):
-            settled = now
+        if served >= needed and recovered == float("inf"):
+            recovered = now
         running = min(account, running + a_second * STEP)
         now += STEP
-    return Ramp(refused / (needed * length) if needed else 0.0, settled)
+    return Ramp(refused / (needed * length) if needed else 0.0, recovered)
 
 
 def erlang_c(rate: float, at_once: int, each: float) -> float:
@@ -150,7 +150,7 @@ def _poisson(rate: float, chance: random.Random) -> Iterator[float]:
 def _spiking(
     usual: float, spike: float, begin: float, length: float, end: float, chance: random.Random
 ) -> Iterator[float]:
-    """Arrivals until ``end``; a gap that crosses a change of the rate is drawn anew from there, as gaps have no memory."""
+    """Arrivals until ``end``. Gaps are memoryless, so one that crosses a change of the rate is drawn again from there."""
     now = 0.0
     for rate, until in ((usual, begin), (spike, begin + length), (usual, end)):
         while True:

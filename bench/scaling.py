@@ -1,8 +1,8 @@
-"""How cost grows with the work: x1, x10, x100 and x1,000 of it. Time, AWS calls and peak memory, whole and per item.
+"""Growth of cost with the amount of work: time, AWS calls and peak memory at x1, x10, x100 and x1,000, in total and per item.
 
-What should hold: the cost of an item does not grow. Where something else grows than the number of items (clients, lines,
-orders), an item is a request that is sent meanwhile. AWS calls are those of the shop's roles, reported by the emulator, without
-those of watchers that poll and of the partners. Pure work runs in a process of its own, so its memory is its own.
+Target: the cost per item does not grow. Where clients, lines or orders grow instead of items, an item is a request. The
+emulator counts the AWS calls of the shop's roles, without functions that the benchmark polls and without simulators. Pure work
+runs in a process of its own, whose memory is measured.
 """
 
 import os
@@ -32,14 +32,14 @@ from tools.drivers.vouchers import create_batch, wait_for_batch
 
 TIMES = (1, 10, 100, 1_000)
 SCALE = float(os.environ.get("SETPIECES_BENCH_SCALE", "1"))
-# Per item, x1,000 may cost so many times what x10 does: x1 is all beginning. Times of a shared machine scatter, calls do not.
+# Allowed ratio of the cost per item at x1,000 to that at x10; x1 is dominated by fixed costs. Times vary on a shared machine.
 FLAT = 1.5
 NOT_COUNTED = ("lambda:", "sts:", "logs:", "xray:", "cloudwatch:")
 
 
 @dataclass
 class Point:
-    """What so many items cost; ``calls``, and the DynamoDB ``units`` charged, are none where no AWS is called."""
+    """The cost of ``items``; ``calls`` and charged DynamoDB ``units`` are None for work that calls no AWS."""
 
     items: int
     seconds: float
@@ -79,24 +79,24 @@ class World:
 
     @contextmanager
     def cost(self, items: int, *stacks: str, watchers: tuple[str, ...] = ()) -> Iterator[Point]:
-        """The cost of the block: time, and calls of roles of these nested stacks but for those of ``watchers``."""
-        calls, units = self._told(stacks, watchers)
+        """The cost of the block: time, and calls of the roles of these nested stacks except ``watchers``."""
+        calls, units = self._counts(stacks, watchers)
         began, point = time.perf_counter(), Point(items, 0)
         yield point
         point.seconds = time.perf_counter() - began
-        calls_after, units_after = self._told(stacks, watchers)
+        calls_after, units_after = self._counts(stacks, watchers)
         point.calls, point.units = calls_after - calls, units_after - units
 
-    def _told(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
+    def _counts(self, stacks: tuple[str, ...], watchers: tuple[str, ...]) -> tuple[float, float]:
         """(calls, DynamoDB units) since the emulator was first queried."""
-        answer = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
-        found: Counter[str] = Counter()
-        for kind, by_role in answer.items():
+        by_kind = emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status().json()
+        total: Counter[str] = Counter()
+        for kind, by_role in by_kind.items():
             for role, counted in by_role.items():
                 stack, name = self._roles.get(role, ("", ""))
-                if any(f"-{wanted}-" in stack for wanted in stacks) and name not in watchers:
-                    found[kind] += sum(count for what, count in counted.items() if not what.startswith(NOT_COUNTED))
-        return found["calls"], found["units"]
+                if any(f"-{nested}-" in stack for nested in stacks) and name not in watchers:
+                    total[kind] += sum(count for what, count in counted.items() if not what.startswith(NOT_COUNTED))
+        return total["calls"], total["units"]
 
 
 # --- through the shop ---
@@ -129,7 +129,7 @@ def _feeds(world: World, count: int) -> Point:
 
 
 def _sequences(world: World, clients: int) -> Point:
-    """Values, taken by so many clients at once; an item is a value."""
+    """Values requested by this number of concurrent clients; an item is a value."""
     values = max(300, 4 * clients)
 
     def request_value(_: int) -> int:
@@ -138,12 +138,12 @@ def _sequences(world: World, clients: int) -> Point:
 
     with ThreadPoolExecutor(clients) as pool, world.cost(values, "Sequences") as point:
         issued = list(pool.map(request_value, range(values)))
-    assert len(set(issued)) == values, "a value was given twice"
+    assert len(set(issued)) == values, "a value was issued twice"
     return point
 
 
 def _basket(world: World, lines: int) -> Point:
-    """Changing one line of a basket that has so many; an item is a change."""
+    """Changes of one line in a basket with this number of lines; an item is a change."""
     basket, changes = new_basket_id("scaling"), 30
     path = f"/basket/v1/baskets/{basket}/items"
     for sku in world.skus[:lines]:
@@ -155,7 +155,7 @@ def _basket(world: World, lines: int) -> Point:
 
 
 def _history(world: World, orders: int) -> Point:
-    """A page of the history of a customer who has so many orders; an item is a page."""
+    """Pages of the history of a customer with this number of orders; an item is a page."""
     table, owner, pages = world.shop.address("orders", "table-name"), world.customer, 20
     dynamodb, number = world.shop.aws("dynamodb"), random.randrange(10**8)
     keys = [{"order_number": {"S": f"T{900_000_000 + (number + n) % 10**8:09}"}} for n in range(orders)]
@@ -182,19 +182,19 @@ def _write(dynamodb: Any, table: str, requests: list[Any]) -> None:
 
 
 def _apart(curve: str) -> Callable[[World, int], Point]:
-    """Measured in a process of its own."""
+    """Measure in a process of its own."""
 
     def measured(_: World, count: int) -> Point:
         command = [sys.executable, "-m", "bench.scaling", curve, str(count)]
-        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        seconds, before, after = map(float, done.stdout.split())
+        process = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        seconds, before, after = map(float, process.stdout.split())
         return Point(count, seconds, None, round(after - before))
 
     return measured
 
 
 def _redirects(count: int) -> float:
-    """Compiling exact rules and asking for each once."""
+    """Compile exact rules, and look up each once."""
     from redirects.domain.compiler import compile_rules
 
     rules = [
@@ -209,7 +209,7 @@ def _redirects(count: int) -> float:
 
 
 def _sitemaps(count: int) -> float:
-    """Writing URLs into files and checking those."""
+    """Write URLs into files, and check the files."""
     from sitemaps.domain.checks import find_problems
     from sitemaps.domain.files import Entry, build_files
 
@@ -221,7 +221,7 @@ def _sitemaps(count: int) -> float:
 
 
 def _peak() -> float:
-    """MB that this process has had at most."""
+    """Peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
 
 
@@ -236,11 +236,11 @@ CURVES = (
         "record of a feed",
         sized(10),
         _feeds,
-        "records travel in batches, to a platform that is asked by few",
+        "records are sent in batches by few workers",
     ),
     Curve(
         "redirect rules",
-        "redirect rule, compiled and asked for once",
+        "redirect rule, compiled and looked up once",
         sized(100),
         _apart("redirects"),
         "a rule takes a kilobyte",
@@ -252,7 +252,7 @@ CURVES = (
         _apart("sitemaps"),
         "a file, and so the memory, ends at 50,000",
     ),
-    Curve("sequence clients", "value, by clients at once", (1, 10, 100), _sequences, "all of them share two cores"),
+    Curve("sequence clients", "value, by concurrent clients", (1, 10, 100), _sequences, "all clients share two cores"),
     Curve(
         "basket lines",
         "change, by lines in the basket",
@@ -272,10 +272,10 @@ def run() -> None:
     emulator_client.request("GET", "/_setpieces/calls?by=role").raise_for_status()
     for curve in curves:
         try:
-            curve.measure(world, curve.sizes[0])  # warms up
+            curve.measure(world, curve.sizes[0])  # warm-up
             points = [curve.measure(world, size) for size in curve.sizes]
         except (httpx.HTTPError, AssertionError, subprocess.CalledProcessError) as error:
-            # The other curves are worth having.
+            # The other curves are still measured.
             verdicts.append(Verdict(f"Cost of a {curve.unit}", f"flat (≤ {FLAT} x)", "failed", False, str(error)[:200]))
             continue
         rows += [_row(curve, size, point) for size, point in zip(curve.sizes, points, strict=True)]
@@ -300,18 +300,18 @@ def _row(curve: Curve, size: int, point: Point) -> dict[str, Any]:
 
 
 def _verdict(curve: Curve, points: list[Point]) -> Verdict:
-    """The last point against the second; the first is all beginning."""
+    """The last point against the second; the first is dominated by fixed costs."""
     (before, calls_before), (after, calls_after) = points[1].each(), points[-1].each()
     time_grown = after / before
     calls_grown = (calls_after / calls_before) if calls_before and calls_after is not None else 1.0
     memory = [point.megabytes for point in points if point.megabytes is not None]
-    said = [f"time {time_grown:.2f} x", "no AWS call" if points[-1].calls is None else f"calls {calls_grown:.2f} x"]
-    said += [f"memory {memory[0]} → {memory[-1]} MB"] if memory else []
+    changes = [f"time {time_grown:.2f} x", "no AWS call" if points[-1].calls is None else f"calls {calls_grown:.2f} x"]
+    changes += [f"memory {memory[0]} → {memory[-1]} MB"] if memory else []
     met = time_grown <= FLAT and calls_grown <= FLAT
     return Verdict(
         f"Cost of a {curve.unit}: {curve.sizes[1]:,} → {curve.sizes[-1]:,}",
         f"flat (≤ {FLAT} x)",
-        ", ".join(said),
+        ", ".join(changes),
         met,
         curve.note,
     )

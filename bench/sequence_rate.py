@@ -45,7 +45,7 @@ def run() -> None:
             "no duplicate, no gap",
             f"{most['duplicates']} duplicates, {most['gaps']} gaps among 1,000",
             not most["duplicates"] and not most["gaps"],
-            "somebody else took values meanwhile" if most["gaps"] and not most["duplicates"] else "",
+            "another client requested values at the same time" if most["gaps"] and not most["duplicates"] else "",
         ),
         Verdict(
             "Leases of 1,000 against the best rate of single values",

@@ -1,4 +1,4 @@
-"""Sitemaps: URLs a second from pages to checked files, against writing the same lines and no more."""
+"""Sitemaps: URLs a second from pages to checked files, against joining and hashing the same lines."""
 
 import hashlib
 import time
@@ -19,9 +19,9 @@ def run() -> None:
 def _rates(urls: int) -> dict[str, Any]:
     paths = [f"/products/SP-{number:07}" for number in range(urls)]
     began = time.perf_counter()
-    made = list(build_files("pages-1", ORIGIN, (Entry(path, DAY) for path in paths)))
+    files = list(build_files("pages-1", ORIGIN, (Entry(path, DAY) for path in paths)))
     written = time.perf_counter()
-    assert not [problem for file in made for problem in find_problems(file.content, ORIGIN)]
+    assert not [problem for file in files for problem in find_problems(file.content, ORIGIN)]
     checked = time.perf_counter()
     for start in range(0, urls, MAX_URLS):
         lines = (f"<url><loc>{ORIGIN}{path}</loc><lastmod>{DAY}</lastmod></url>\n" for path in paths[start:][:MAX_URLS])
@@ -29,7 +29,7 @@ def _rates(urls: int) -> dict[str, Any]:
     bare = time.perf_counter() - checked
     return {
         "URLs": urls,
-        "files": len(made),
+        "files": len(files),
         "written/s": round(urls / (written - began)),
         "checked/s": round(urls / (checked - written)),
         "time against bare": (written - began) / bare,

@@ -1,6 +1,6 @@
-"""From `make start` on an installed machine to ready, with nothing kept. Target: 60 s.
+"""Seconds from ``make start`` on an installed machine, without any state, until the shop is ready. Target: 60 s.
 
-Measured on a second local cloud with ports and state of its own, so the running one is left alone.
+Measured in a second local cloud with ports and state of its own; the running one is not affected.
 """
 
 import os

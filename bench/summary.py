@@ -1,4 +1,4 @@
-"""``python -m bench summary``: every measure against its target, as last measured."""
+"""``make bench BENCH=summary``: the last results against the targets."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bench.report import RESULTS, console
 
-# What was run when, for how long, and what failed; not a result itself.
+# Duration and failure of the last run of each benchmark.
 RUNS = RESULTS / "runs.json"
 # In the order of the table in docs/bench.md; others follow.
 ORDER = (
@@ -28,7 +28,7 @@ ORDER = (
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The figures of every benchmark that has been run, in order."""
+    """The last results by benchmark, in the order of the page."""
     documents = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json")) if path != RUNS}
     return {name: documents[name] for name in sorted(documents, key=lambda name: (_place(name), name))}
 
@@ -38,7 +38,7 @@ def runs() -> dict[str, dict[str, Any]]:
 
 
 def verdicts() -> list[dict[str, Any]]:
-    """{measure, target, measured, met, reason, of} of all that has a target."""
+    """{measure, target, measured, met, reason, of} of all measures with a target."""
     return [verdict | {"of": name} for name, result in results().items() for verdict in result.get("verdicts", [])]
 
 
@@ -54,4 +54,4 @@ def show() -> None:
     console.print(table)
     for name, run in runs().items():
         if run["failure"]:
-            console.print(f"[red]{name}[/] failed when it was last run: {run['failure']}")
+            console.print(f"[red]{name}[/] failed in its last run: {run['failure']}")

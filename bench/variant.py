@@ -1,4 +1,4 @@
-"""A way of doing something that the shop does otherwise, deployed as long as it is measured."""
+"""An alternative implementation that is deployed while it is measured."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ STACK = f"setpieces-{STAGE}-bench"
 
 @contextmanager
 def variant(shop: Shop, template: Path, parameters: dict[str, str]) -> Iterator[None]:
-    """A template with an API, which the front door serves under ``/bench``."""
+    """Deploy a template with an API, which the front door serves under ``/bench``, during the block."""
     cloudformation = shop.aws("cloudformation")
     stack_parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     cloudformation.create_stack(

@@ -1,8 +1,8 @@
-"""Vouchers: codes against random ones, and batches end to end against the speed at which the store takes the same items.
+"""Vouchers: codes against random ones, and batches against bare writes of the same items.
 
-Targets: codes at least 5 times as fast as `secrets`-based random ones with a set to find collisions; a million vouchers in at
-most 1.3 times what a bare `BatchWriteItem` loop of a role takes for the same items at saturation; memory flat.
-``SETPIECES_BENCH_VOUCHERS`` (default 1000,10000,100000,1000000) says which counts.
+Targets: codes at least 5 times as fast as random ones from ``secrets`` with a set against collisions; a million vouchers in at
+most 1.3 times the time of a bare ``BatchWriteItem`` loop of a role for the same items; memory does not grow.
+``SETPIECES_BENCH_VOUCHERS`` (default 1000,10000,100000,1000000) are the sizes.
 """
 
 import json
@@ -23,8 +23,8 @@ from tools.client import Shop, unique
 from tools.drivers.customers import session_headers
 from tools.drivers.vouchers import create_batch, wait_for_batch
 
-# What may make memory grow once; from there on it is flat.
-GROWTH = "the file is stored in parts of 8 MB, and one of less than that is held whole"
+# Memory may grow up to this size, and not beyond.
+GROWTH = "the file is stored in parts of 8 MB; a smaller file is in memory as a whole"
 COUNTS = [int(count) for count in os.environ.get("SETPIECES_BENCH_VOUCHERS", "1000,10000,100000,1000000").split(",")]
 CODES = 200_000
 RUNS = 5
@@ -39,7 +39,7 @@ def run() -> None:
 
 
 def _codes() -> None:
-    """Runs alternate, so that both meet the same weather; the best of each counts."""
+    """Compare the best of alternating runs, so that other load affects both."""
     from vouchers.domain import codes as codes_module
     from vouchers.domain.chunks import CHUNK_SIZE
     from vouchers.domain.permutation import Permutation
@@ -57,12 +57,12 @@ def _codes() -> None:
             seen.add("".join(secrets.choice(codes_module.ALPHABET) for _ in range(codes_module.LENGTH)))
 
     pairs = [(_seconds(ours), _seconds(drawn)) for _ in range(RUNS)]
-    made, random = (min(times) for times in zip(*pairs, strict=True))
+    permuted, random = (min(times) for times in zip(*pairs, strict=True))
     rows: list[dict[str, Any]] = [
-        {"codes": "permuted numbers", "per second": round(CODES / made), "times random": random / made},
+        {"codes": "permuted numbers", "per second": round(CODES / permuted), "times random": random / permuted},
         {"codes": "random, with a set", "per second": round(CODES / random), "times random": 1.0},
     ]
-    ratio = random / made
+    ratio = random / permuted
     verdict = Verdict(
         "Voucher codes, against random ones of `secrets` with a collision set",
         "≥ 5 x faster, unique by construction",
@@ -117,20 +117,20 @@ def _verdicts(rows: list[dict[str, Any]]) -> list[Verdict]:
             f"done, ≤ {TARGET} x the time",
             f"done, {ratio:.2f} x",
             ratio <= TARGET,
-            "" if ratio <= TARGET else "workers, emulator and workflow share the machine's cores with the store",
+            "" if ratio <= TARGET else "workers, emulator and workflow share the machine's cores",
         ),
         Verdict(
             "Memory of the voucher functions at ten times the vouchers",
             f"flat (≤ {FLAT} x)",
             f"{grown:.2f} x at {most['vouchers']:,}, {max(most[name] for name in flat)} MB at most",
             grown <= FLAT,
-            ("" if grown <= FLAT else GROWTH) if seen else "no two counts took long enough for their memory to be seen",
+            ("" if grown <= FLAT else GROWTH) if seen else "too few sizes took long enough to measure memory",
         ),
     ]
 
 
 def _bare(shop: Shop, count: int, batch_id: str) -> float:
-    """Seconds for the same items in a table of their own, written by a role: root's requests are not judged by any policy."""
+    """Seconds to write the same items to a table of their own, by a role: root's requests are not authorized by policies."""
     root = shop.aws("dynamodb")
     table = unique("bench")
     root.create_table(
@@ -161,16 +161,16 @@ def _bare(shop: Shop, count: int, batch_id: str) -> float:
 
 
 def _writer(shop: Shop, name: str, table: str) -> boto3.Session:
-    """A session of a role that may do what the bare loop does, and nothing else."""
+    """A session of a role that may only write to ``table``."""
     account = shop.aws("sts").get_caller_identity()["Account"]
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
-    may = {"Effect": "Allow", "Action": "dynamodb:BatchWriteItem", "Resource": table}
+    grant = {"Effect": "Allow", "Action": "dynamodb:BatchWriteItem", "Resource": table}
     version = {"Version": "2012-10-17"}
     role = shop.aws("iam").create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps(version | {"Statement": [trust]})
     )
     shop.aws("iam").put_role_policy(
-        RoleName=name, PolicyName="write", PolicyDocument=json.dumps(version | {"Statement": [may]})
+        RoleName=name, PolicyName="write", PolicyDocument=json.dumps(version | {"Statement": [grant]})
     )
     keys = shop.aws("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="bench")["Credentials"]
     return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)

@@ -24,7 +24,7 @@ VARIES = (
     "states:DescribeExecution",
 )
 # Their calls depend on earlier requests to the shop: which records, events and pages are new or come together.
-DEPENDS = ("bring feed records", "make the sitemaps", "ingest events")
+DEPENDS = ("process feed records", "generate the sitemaps", "ingest events")
 # A cache miss calls a simulator; a migration polls until the legacy platform has the customer.
 LEFT_OUT = {"partners", "customer-migration"}
 CHECKED = tuple(operation for operation in operations.OPERATIONS if operation.name not in DEPENDS)

@@ -81,7 +81,7 @@ FACTS: Facts = {
         "spans two chunks of {})": record_outcomes.CHUNK,
         "one `GetObject` for each {}, {} `UpdateItem` for each invocation": (
             uploads.PART_BYTES,
-            writes("bring feed records", "feed-pipeline", "feeds/FeedsTable"),
+            writes("process feed records", "feed-pipeline", "feeds/FeedsTable"),
         ),
         "`records-<type>-age` ({})": threshold("feed-pipeline-records-product-age"),
         "{} × the {} invocations that Lambda allows": (timeout("feed-pipeline-transform-feed-product"), LOOP),

@@ -65,7 +65,10 @@ FACTS: Facts = {
         ),
     },
     "bench/limits.py": {
-        "stands a cache of {} (setpieces.parameters), and of {} before": (max(MAX_AGE_SECONDS), FRESH_SECONDS),
+        "values of Parameter Store for {} (setpieces.parameters), and the state of the tax circuit for {}": (
+            max(MAX_AGE_SECONDS),
+            FRESH_SECONDS,
+        ),
         "it works {} of {}.": (
             timeout("event-relay-relay-events") - BATCH_SECONDS,
             schedule("event-relay", "Schedule"),

@@ -37,7 +37,7 @@ from tests.contract.documented.sources import (
 from tests.contract.quantities import DAY, MINUTE
 
 CACHED = parameter("customers", "AuthorizerCacheSeconds")
-AUTHORIZER_READS = calls("look at a profile", "customers", "dynamodb:GetItem")
+AUTHORIZER_READS = calls("view a profile", "customers", "dynamodb:GetItem")
 # The measured sign-up has two deliveries.
 MIGRATION_WRITES = calls("sign up", "customer-migration", "dynamodb:UpdateItem") / 2
 GUESSES_AN_HOUR = parameter("login", "FailuresPerAddress") * 3600 / sign_ins.WINDOW_SECONDS
@@ -99,7 +99,7 @@ FACTS: Facts = {
         "from Parameter Store for up to {}": max(MAX_AGE_SECONDS),
         "may be cached for {}": CACHED,
         "makes its {} look-ups once per session and minute": 2
-        + calls("look at a profile", "customers", "dynamodb:GetItem"),
+        + calls("view a profile", "customers", "dynamodb:GetItem"),
     },
     "docs/set-pieces/customer-migration.md": {
         "{} attempts, {} and {} apart": (migration_workflow.NOT_FOUND_RECEIVES, *FIRST_WAITS[:2]),

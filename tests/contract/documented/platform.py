@@ -66,7 +66,7 @@ FACTS: Facts = {
             operations_repository.MAX_LINES_PER_WINDOW,
         ),
         "some {} SQS requests per view": About(
-            calls("look at the live map", "operations", "sqs:GetQueueAttributes", "sqs:ListQueues")
+            calls("view the live map", "operations", "sqs:GetQueueAttributes", "sqs:ListQueues")
         ),
     },
     "docs/set-pieces/delivery.md": {

@@ -1,1 +1,1 @@
-"""The processes of the local cloud, and the edits of the developer in them."""
+"""Start, stop and status of the local cloud's processes, and the watch that brings edits into them."""

@@ -245,7 +245,7 @@ class Measurement:
             source = event["source"].removeprefix("service-").removesuffix(f"-{STAGE}")
             used[producers[source]].events += 1
             for route in routing.consumers("/".join(meta_data[name] for name in ("type", "subtype", "status"))):
-                used[route.service].messages += route.over == "bus"
+                used[route.service].messages += route.channel == "bus"
 
     def _count_transitions(self, used: dict[str, Usage], window: Window) -> None:
         machines = self.shop.aws("stepfunctions")

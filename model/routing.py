@@ -20,44 +20,50 @@ SCHEMAS, SAMPLES = ROOT / "schemas" / "events", ROOT / "events" / "bus"
 
 _WORDS = re.compile("[A-Z][a-z]+")
 
-# What parameters and pseudo parameters stand for where a pattern or a name uses them.
+# Values of parameters and pseudo parameters in patterns and names.
 VALUES = {"Stage": STAGE, "AWS::AccountId": ACCOUNT_ID, "AWS::Region": REGION, "AWS::Partition": "aws"}
 
 
 @dataclass(frozen=True)
 class Route:
-    """One target of one rule, or one queue of one subscription. ``queue`` is empty for a target that is no queue."""
+    """A target of a rule, or the queue of a subscription.
+
+    ``queue`` is empty if the target is not a queue. ``channel`` is ``bus`` or the name of a topic.
+    """
 
     service: str
     rule: str
     queue: str
     pattern: str
-    over: str
+    channel: str
 
 
 @cache
 def templates() -> dict[str, Mapping[str, Any]]:
-    """Every set piece's template by service, with intrinsics in long form."""
+    """The template of each service, with intrinsics in long form."""
     return {service: piece.source for service, piece in pieces().items()}
 
 
 def resources(service: str, resource_type: str) -> dict[str, dict[str, Any]]:
     """Properties of a template's resources of one type, by logical id."""
-    found = templates()[service]["Resources"].items()
-    return {name: resource["Properties"] for name, resource in found if resource["Type"] == resource_type}
+    return {
+        name: resource["Properties"]
+        for name, resource in templates()[service]["Resources"].items()
+        if resource["Type"] == resource_type
+    }
 
 
-def plain(value: Any) -> Any:
-    """``value`` with references to parameters and substitutions carried out; other references stay as they are."""
+def resolve(value: Any) -> Any:
+    """``value`` with the ``VALUES`` of its references and substitutions; other references are unchanged."""
     match value:
         case {"Ref": str(name)} if name in VALUES:
             return VALUES[name]
         case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{([\w:]+)\}", lambda match: VALUES.get(match[1], match[0]), text)
         case dict():
-            return {name: plain(inner) for name, inner in value.items()}
+            return {name: resolve(inner) for name, inner in value.items()}
         case list():
-            return [plain(inner) for inner in value]
+            return [resolve(inner) for inner in value]
         case _:
             return value
 
@@ -83,63 +89,62 @@ def _rules(service: str) -> Iterator[Route]:
     queues = resources(service, "AWS::SQS::Queue")
     for rule in resources(service, "AWS::Events::Rule").values():
         if "EventPattern" not in rule or "EventBusName" not in rule:
-            # Schedules, and what AWS itself tells on the default bus.
+            # A schedule, or a rule for events of AWS on the default bus.
             continue
         for target in rule["Targets"]:
             queue = queues.get(logical_id(target["Arn"]), {})
-            pattern = json.dumps(plain(rule["EventPattern"]))
-            yield Route(service, plain(rule["Name"]), plain(queue.get("QueueName", "")), pattern, "bus")
+            pattern = json.dumps(resolve(rule["EventPattern"]))
+            yield Route(service, resolve(rule["Name"]), resolve(queue.get("QueueName", "")), pattern, "bus")
 
 
 def _subscriptions(service: str) -> Iterator[Route]:
-    """Queues that listen to a topic. A filter policy is a pattern over the message or its attributes."""
+    """Queues that subscribe to a topic. A filter policy is a pattern for the message or its attributes."""
     queues = resources(service, "AWS::SQS::Queue")
     for name, subscription in resources(service, "AWS::SNS::Subscription").items():
         queue = queues.get(logical_id(subscription["Endpoint"]))
         if queue:
-            pattern = json.dumps({"detail": plain(subscription.get("FilterPolicy", {}))})
+            pattern = json.dumps({"detail": resolve(subscription.get("FilterPolicy", {}))})
             topic = _WORDS.findall(logical_id(subscription["TopicArn"]).removesuffix("Arn"))
-            yield Route(service, name, plain(queue["QueueName"]), pattern, " ".join(topic).lower())
+            yield Route(service, name, resolve(queue["QueueName"]), pattern, " ".join(topic).lower())
 
 
 def producers() -> dict[str, list[tuple[str, str]]]:
-    """(service, source short name) of everyone who says that they publish an event, by ``TYPE/SUBTYPE/STATUS``."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for service, document in templates().items():
-        for source, kinds in document["Metadata"]["SetPiece"].get("Publishes", {}).items():
+    """(service, short name of its source) of each declared producer of an event, by ``TYPE/SUBTYPE/STATUS``."""
+    sources: dict[str, list[tuple[str, str]]] = {}
+    for service, template in templates().items():
+        for source, kinds in template["Metadata"]["SetPiece"].get("Publishes", {}).items():
             for kind in kinds:
-                found.setdefault(kind, []).append((service, source))
-    return found
+                sources.setdefault(kind, []).append((service, source))
+    return sources
 
 
 def samples() -> dict[str, dict[str, Any]]:
-    """The ``detail`` of the sample of every event, by ``TYPE/SUBTYPE/STATUS``."""
+    """The ``detail`` of each sample event, by ``TYPE/SUBTYPE/STATUS``."""
     return {
         path.stem.replace(".", "/").upper(): json.loads(path.read_text()) for path in sorted(SAMPLES.glob("*.json"))
     }
 
 
 def matches(route: Route, kind: str) -> bool:
-    """Does a sample take this route? Tried with the matcher of the local cloud, once for each producer."""
-    return any(takes(route, kind, source) for _, source in producers().get(kind, [("", "nobody")]))
+    """True if the route accepts the sample event from one of its producers."""
+    return any(accepts(route, kind, source) for _, source in producers().get(kind, [("", "unknown")]))
 
 
-def takes(route: Route, kind: str, source: str, stage: str = STAGE) -> bool:
-    """Does a sample take this route when the service of this source short name publishes it?"""
-    return bool(_matches_pattern(route.pattern, _framed(route, kind, f"service-{source}-{stage}")))
+def accepts(route: Route, kind: str, source: str, stage: str = STAGE) -> bool:
+    """True if the emulator's matcher finds that the pattern matches the sample event of this source (a short name)."""
+    return bool(_matches_pattern(route.pattern, _event(route, kind, f"service-{source}-{stage}")))
 
 
 def consumers(kind: str) -> list[Route]:
-    """The routes that an event takes into a queue."""
+    """The routes of an event to queues."""
     return [route for route in routes() if route.queue and matches(route, kind)]
 
 
-def _framed(route: Route, kind: str, source: str) -> dict[str, Any]:
-    """The sample as it arrives: on the bus within EventBridge's frame, from a topic with its message attributes."""
+def _event(route: Route, kind: str, source: str) -> dict[str, Any]:
+    """The sample as an event of EventBridge. For a topic, ``detail`` has the message and its attributes."""
     detail = samples()[kind]
-    if route.over != "bus":
+    if route.channel != "bus":
         meta_data = detail["event"]["meta_data"]
-        # A filter policy is about the one or the other.
         detail |= {name: meta_data[name] for name in ("type", "subtype", "status")} | {"origin": "shop"}
     return {
         "EventId": "00000000-0000-4000-8000-000000000000",

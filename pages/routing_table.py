@@ -20,7 +20,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         producers = ", ".join(source for _, source in routing.producers().get(kind, []))
         schema = f"[schema](../schemas/events/{kind.replace('/', '.').lower()}.json)"
         for route in routing.consumers(kind):
-            rule = _code(route.rule) if route.over == "bus" else f"{route.over} → {route.rule}"
+            rule = _code(route.rule) if route.channel == "bus" else f"{route.channel} → {route.rule}"
             yield kind, producers, route.service, rule, _code(route.queue), schema
 
 

@@ -39,7 +39,7 @@ def test_every_event_has_a_producer(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_event_has_a_consumer_and_a_way_to_get_there(kind):
-    assert {route.over for route in routing.consumers(kind)} == WAYS.get(kind, {"bus"})
+    assert {route.channel for route in routing.consumers(kind)} == WAYS.get(kind, {"bus"})
 
 
 @pytest.mark.parametrize("route", routing.routes(), ids=lambda route: route.rule)

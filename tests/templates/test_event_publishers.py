@@ -1,4 +1,4 @@
-"""A rule takes an event from its publishers only, and a role publishes as its own service only.
+"""A rule accepts an event from its publishers only, and a role publishes as its own service only.
 
 The one is worth nothing without the other. Which service publishes what is in the templates (``Metadata.SetPiece.Publishes``);
 that policies and patterns mean what they say is tried in ``tests/resilience/test_event_sources.py``.
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from model.grants import as_list, role_policies, statements
-from model.routing import Route, producers, routes, samples, takes
+from model.routing import Route, accepts, producers, routes, samples
 from model.settings import STAGE
 from model.templates import iter_resources
 
 # They may speak for every service: tests put events on the bus as its services do. No stage that customers use has them.
 TESTS = {"delivery"}
 ALL = sorted({source for sources in producers().values() for _, source in sources})
-ON_THE_BUS = [route for route in routes() if route.over == "bus" and route.queue]
+ON_THE_BUS = [route for route in routes() if route.channel == "bus" and route.queue]
 
 
 def publishers(kind: str) -> set[str]:
@@ -34,16 +34,16 @@ def test_a_rule_matches_events_of_its_publishers_only(route: Route):
     wrong = [
         (kind, source)
         for kind in samples()
-        if any(takes(route, kind, source) for source in ALL)
+        if any(accepts(route, kind, source) for source in ALL)
         for source in [*ALL, "test", "payments"]
-        if takes(route, kind, source) != (source in publishers(kind))
+        if accepts(route, kind, source) != (source in publishers(kind))
     ]
     assert wrong == []
 
 
 @pytest.mark.parametrize("route", ON_THE_BUS, ids=lambda route: route.rule)
 def test_a_rule_matches_no_event_of_another_stage(route: Route):
-    assert not any(takes(route, kind, source, stage="other") for kind in samples() for source in ALL)
+    assert not any(accepts(route, kind, source, stage="other") for kind in samples() for source in ALL)
 
 
 def puts() -> list[tuple[str, str, dict[str, Any]]]:
@@ -76,7 +76,7 @@ def test_every_publishing_service_has_a_grant_to_publish():
         service
         for kind, event_producers in producers().items()
         for service, source in event_producers
-        if any(takes(route, kind, source) for route in ON_THE_BUS)
+        if any(accepts(route, kind, source) for route in ON_THE_BUS)
     }
     assert {service for service, _, _ in puts()} == heard
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model.routing import logical_id, plain, resources, routes, templates
+from model.routing import logical_id, resolve, resources, routes, templates
 from setpieces.backoff import backoff_seconds
 
 RETENTION_SECONDS = 14 * 24 * 3600
@@ -52,7 +52,7 @@ def dead_letters(service: str, name: str) -> str:
 
 
 def test_every_queue_on_the_bus_is_tested():
-    assert len(spokes()) == len([route for route in routes() if route.queue and route.over == "bus"])
+    assert len(spokes()) == len([route for route in routes() if route.queue and route.channel == "bus"])
 
 
 @pytest.mark.parametrize(("service", "rule", "target"), spokes(), ids=lambda value: str(value)[:40])
@@ -95,7 +95,7 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
 def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, name):
     """The parking queue is named ``x-parked``, has the same retention and raises the alarm."""
     own, parked = queue(service, name), queue(service, dead_letters(service, name))
-    assert plain(parked["QueueName"]) == f"{plain(own['QueueName']).removesuffix('-dlq')}-parked"
+    assert resolve(parked["QueueName"]) == f"{resolve(own['QueueName']).removesuffix('-dlq')}-parked"
     assert logical_id(parked["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
     assert own["MessageRetentionPeriod"] == parked["MessageRetentionPeriod"] == RETENTION_SECONDS
     alarms = resources(service, "AWS::CloudWatch::Alarm").values()
@@ -105,7 +105,7 @@ def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, nam
 
 @pytest.mark.parametrize(("service", "name"), consumed())
 def test_names_follow_the_rule(service, name):
-    own, dead = (plain(queue(service, logical)["QueueName"]) for logical in (name, dead_letters(service, name)))
+    own, dead = (resolve(queue(service, logical)["QueueName"]) for logical in (name, dead_letters(service, name)))
     assert own.startswith(f"setpieces-local-{service}-")
     stem, dot, suffix = own.partition(".")
     assert dead == f"{stem}-dlq{dot}{suffix}"

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft4Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from apigw_executor import integrations
+from apigw_executor.integrations import headers
 from model.settings import ROOT
 from model.templates import iter_resources, pieces
 
@@ -177,7 +177,7 @@ def test_no_integration_returns_a_header_that_api_gateway_renames_or_drops():
     for path in sorted((ROOT / "schemas" / "api").rglob("*.yaml")):
         pattern = r"(?:method\.response|responseOverride)\.header\.([\w-]+)"
         returned |= {(str(path.relative_to(ROOT)), name) for name in re.findall(pattern, path.read_text())}
-    changed = integrations.REMAPPED | integrations.NOT_RETURNED
+    changed = headers.REMAPPED | headers.NOT_RETURNED
     assert {(endpoint, name) for endpoint, name in returned if name.lower() in changed} == REQUEST_HEADERS
 
 

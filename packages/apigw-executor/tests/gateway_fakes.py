@@ -8,9 +8,9 @@ from typing import Any
 
 from apigw_executor.deployment import Api, Deployment, Stage
 from apigw_executor.document import read
-from apigw_executor.executor import Clock, Executor
+from apigw_executor.executor import Executor
 from apigw_executor.messages import Pairs, Request, Response
-from apigw_executor.ports import Answer, IamDecision, Invocation, RoleUnusable
+from apigw_executor.ports import Answer, Clock, IamDecision, Invocation, RoleUnusable
 from apigw_executor.routes import Routes
 from apigw_executor.services import ServiceRequest
 

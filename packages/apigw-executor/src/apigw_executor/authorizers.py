@@ -9,120 +9,72 @@ is evaluated against it for its own method ARN: an Allow for one customer's path
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from apigw_executor import json_text, policy, services
+from apigw_executor import java, json_text, permissions, policy, services
+from apigw_executor.authorizer_cache import Grant
+from apigw_executor.context import RequestContext
 from apigw_executor.document import Authorizer
-from apigw_executor.parameters import Sources
-from apigw_executor.ports import BackendTimeout, BackendUnreachable, Invocation, RoleUnusable
+from apigw_executor.events import request_event
+from apigw_executor.ports import BackendTimeout, BackendUnreachable, RoleUnusable
 from apigw_executor.responses import GatewayError
 
-LOG = logging.getLogger(__name__)
-MAX_CACHED = 10_000  # policies; the oldest make room
 TIMEOUT = 30.0  # seconds; an authorizer's own limit is the function's timeout, capped here
 
 
-@dataclass(frozen=True)
-class Grant:
-    """What an authorizer function returned: who calls, what they may do, what it says of them."""
-
-    principal: str
-    policy: Mapping[str, Any]
-    context: Mapping[str, str | int | float | bool]
-    usage_key: str | None
-
-
-class GrantCache:
-    """Grants by key until their time is over. `clock` is monotonic, in seconds."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._grants: dict[tuple[str, ...], tuple[float, Grant]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, ...]) -> Grant | None:
-        """The grant under `key`, None if there is none or its time is over."""
-        with self._lock:
-            found = self._grants.get(key)
-            if found is None:
-                return None
-            until, grant = found
-            if self._clock() >= until:
-                del self._grants[key]
-                return None
-            return grant
-
-    def put(self, key: tuple[str, ...], grant: Grant, ttl: float) -> None:
-        """Keeps `grant` for `ttl` seconds."""
-        with self._lock:
-            while len(self._grants) >= MAX_CACHED:
-                del self._grants[next(iter(self._grants))]
-            self._grants[key] = (self._clock() + ttl, grant)
-
-    def clear(self) -> None:
-        """Forgets all, as a new deployment of the stage does."""
-        with self._lock:
-            self._grants.clear()
-
-
-Invoke = Callable[[str, bytes, str | None, str], Invocation]
-"""(function ARN, payload, role, authorizer's name) to its outcome; checks the function's own policy where there is no
-role."""
-
-
-def authorize(
-    authorizer: Authorizer,
-    scope: tuple[str, str],
-    method_arn: str,
-    sources: Sources,
-    event: Callable[[], dict[str, Any]],
-    cache: GrantCache,
-    invoke: Invoke,
-    *,
-    allowed: bool = False,
-) -> Grant:
-    """The grant for this request, evaluated for `method_arn`; GatewayError if there is none.
-
-    With `allowed`, the API's resource policy has allowed the request already: only a Deny of the authorizer refuses it.
-
-    `scope` is (API id, stage). `event` makes a REQUEST authorizer's event without `type` and `methodArn`.
-    """
-    values = [sources.text(expression) for expression in authorizer.sources]
-    if any(value is None or value == "" for value in values) and (values or authorizer.kind == "token"):
-        # The function is not called; without caching a REQUEST authorizer needs no sources at all.
-        raise GatewayError("UNAUTHORIZED")
-    identity = tuple(value or "" for value in values)
-    if authorizer.validation and authorizer.kind == "token" and not authorizer.validation.fullmatch(identity[0]):
-        raise GatewayError("UNAUTHORIZED")
-    key = (*scope, authorizer.name, *identity)
-    caching = authorizer.ttl > 0 and bool(identity)
-    grant = cache.get(key) if caching else None
-    if grant is None:
-        payload = (
-            {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": identity[0]}
-            if authorizer.kind == "token"
-            else {"type": "REQUEST", "methodArn": method_arn, **event()}
-        )
-        grant = _ask(authorizer, payload, invoke)
-        decision = _decide(grant, method_arn)
-        if caching:
-            cache.put(key, grant, authorizer.ttl)
-    else:
-        decision = _decide(grant, method_arn)
-    sources.context["authorizer"] = {**grant.context, "principalId": grant.principal}
+def authorize(context: RequestContext) -> None:
+    """Evaluates the policy of the operation's Lambda authorizer, and sets `$context.authorizer` and the usage key."""
+    authorizer = context.operation.authorizer
+    if authorizer is None or context.operation.iam:
+        return
+    grant = _grant(context, authorizer)
+    # Templates, logs and events see each value as text (documentation, "Output from a Lambda authorizer").
+    values = {**grant.context, "principalId": grant.principal}
+    context.variables["authorizer"] = {name: java.text(value) for name, value in values.items()}
+    decision = _decide(grant, context.method_arn)
     if decision == "deny":
         raise GatewayError(
             "ACCESS_DENIED",
             "User is not authorized to access this resource with an explicit deny in an identity-based policy",
         )
-    if decision != "allow" and not allowed:
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html, table A: the
+    # authorizer's policy and the resource policy are evaluated together, an Allow of either is enough.
+    if decision != "allow" and context.policy_decision != "allow":
         raise GatewayError("ACCESS_DENIED")
+    context.usage_key = grant.usage_key
+
+
+def _grant(context: RequestContext, authorizer: Authorizer) -> Grant:
+    """The grant of the authorizer function, or the one that is cached under the values of the identity sources."""
+    identity = _identity(context, authorizer)
+    key = (*context.stage_key, authorizer.name, *identity)
+    caching = authorizer.ttl > 0 and bool(identity)
+    grant = context.runtime.grants.get(key) if caching else None
+    if grant is None:
+        grant = _invoke(context, authorizer, identity)
+        # A policy that cannot be evaluated is not cached.
+        _decide(grant, context.method_arn)
+        if caching:
+            context.runtime.grants.put(key, grant, authorizer.ttl)
     return grant
+
+
+def _identity(context: RequestContext, authorizer: Authorizer) -> tuple[str, ...]:
+    """The values of the identity sources. UNAUTHORIZED if one is missing: the function is not invoked then."""
+    values = [context.sources.text(expression) for expression in authorizer.sources]
+    # Without caching a REQUEST authorizer needs no sources at all.
+    if any(value is None or value == "" for value in values) and (values or authorizer.kind == "token"):
+        raise GatewayError("UNAUTHORIZED")
+    identity = tuple(value or "" for value in values)
+    if authorizer.validation and authorizer.kind == "token" and not authorizer.validation.fullmatch(identity[0]):
+        raise GatewayError("UNAUTHORIZED")
+    return identity
+
+
+def _event(context: RequestContext, authorizer: Authorizer, identity: tuple[str, ...]) -> dict[str, Any]:
+    if authorizer.kind == "token":
+        return {"type": "TOKEN", "methodArn": context.method_arn, "authorizationToken": identity[0]}
+    return {"type": "REQUEST", "methodArn": context.method_arn, **request_event(context)}
 
 
 def _decide(grant: Grant, method_arn: str) -> policy.Decision:
@@ -132,15 +84,20 @@ def _decide(grant: Grant, method_arn: str) -> policy.Decision:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", reason=f"the authorizer's policy: {error}") from None
 
 
-def _ask(authorizer: Authorizer, payload: dict[str, Any], invoke: Invoke) -> Grant:
+def _invoke(context: RequestContext, authorizer: Authorizer, identity: tuple[str, ...]) -> Grant:
+    """The grant that the authorizer function returns for the request."""
+    payload = json_text.encode(json_text.dump(_event(context, authorizer, identity)))
     try:
         function = services.parse(authorizer.uri).function
     except services.BadUri as error:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", reason=str(error)) from None
     if function is None or authorizer.kind not in ("token", "request"):
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", reason=f"{authorizer.kind} at {authorizer.uri}")
+    source_arn = f"{context.api.root_arn}/authorizers/{authorizer.name}"
+    role = authorizer.credentials
     try:
-        outcome = invoke(function, json_text.encode(json_text.dump(payload)), authorizer.credentials, authorizer.name)
+        permissions.check_function(context, function, role, source_arn, "AUTHORIZER_CONFIGURATION_ERROR")
+        outcome = context.runtime.cloud.invoke(function, payload, role=role, asynchronous=False, timeout=TIMEOUT)
     except RoleUnusable as error:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", reason=str(error)) from None
     except (BackendTimeout, BackendUnreachable) as error:
@@ -152,7 +109,7 @@ def _ask(authorizer: Authorizer, payload: dict[str, Any], invoke: Invoke) -> Gra
         raise GatewayError("AUTHORIZER_FAILURE", reason=f"the authorizer function failed: {message}")
     if outcome.status >= 300:
         raise GatewayError("AUTHORIZER_FAILURE", reason=f"invoking the authorizer function answered {outcome.status}")
-    return _grant(outcome.payload)
+    return _parse(outcome.payload)
 
 
 def _error_message(payload: bytes) -> str:
@@ -163,7 +120,7 @@ def _error_message(payload: bytes) -> str:
     return str(value.get("errorMessage", "")) if isinstance(value, dict) else ""
 
 
-def _grant(payload: bytes) -> Grant:
+def _parse(payload: bytes) -> Grant:
     def malformed(what: str) -> GatewayError:
         return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", reason=f"the authorizer's output: {what}")
 

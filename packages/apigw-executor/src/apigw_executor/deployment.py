@@ -63,11 +63,14 @@ class Api:
     stage: Stage
     web_acl: WebAcl | None = None
 
+    @property
+    def root_arn(self) -> str:
+        """The execute-api ARN of the API: `arn:aws:execute-api:{region}:{account}:{api}`."""
+        return f"arn:aws:execute-api:{self.region}:{self.account}:{self.api_id}"
+
     def arn(self, method: str, path: str) -> str:
-        """The execute-api ARN of a request:
-        `arn:aws:execute-api:{region}:{account}:{api}/{stage}/{METHOD}/{path}`."""
-        api = f"arn:aws:execute-api:{self.region}:{self.account}:{self.api_id}"
-        return f"{api}/{self.stage.name}/{method}/{path.removeprefix('/')}"
+        """The execute-api ARN of a request: `{root_arn}/{stage}/{METHOD}/{path}`."""
+        return f"{self.root_arn}/{self.stage.name}/{method}/{path.removeprefix('/')}"
 
 
 @dataclass(frozen=True)

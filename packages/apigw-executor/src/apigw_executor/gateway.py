@@ -12,9 +12,11 @@ from botocore.credentials import Credentials
 from apigw_executor.backends import AwsEndpoint, HttpPool
 from apigw_executor.deployment import Api, ApiKey, Deployment, Stage, UsagePlan
 from apigw_executor.document import BadDocument, read
-from apigw_executor.executor import Executor, NoTelemetry, Telemetry
+from apigw_executor.executor import Executor
 from apigw_executor.messages import Request, Response
+from apigw_executor.ports import Telemetry
 from apigw_executor.routes import Routes
+from apigw_executor.telemetry import NoTelemetry
 from apigw_executor.throttles import Limits, Quota
 
 _PLAN = "gateway"

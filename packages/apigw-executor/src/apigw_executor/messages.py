@@ -7,6 +7,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 Pairs = tuple[tuple[str, str], ...]
+# Headers of the connection to the client, which no proxy passes on (RFC 9110, section 7.6.1), and the length of its body.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+    }
+    | {"upgrade"}
+)
 
 
 def first_by_name(pairs: Iterable[tuple[str, str]], name: str) -> str | None:

@@ -1,9 +1,9 @@
-"""What the gateway asks of the world outside, as protocols: `backends` answers with the real thing, tests with
-fakes."""
+"""The interfaces of what the gateway needs: backends, telemetry, time. `backends` implements them, tests use fakes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,3 +86,23 @@ class Web(Protocol):
     def send(self, method: str, url: str, headers: Pairs, body: bytes, *, timeout: float) -> Answer:
         """Sends a request. Raises BackendTimeout, BackendUnreachable."""
         ...
+
+
+class Telemetry(Protocol):
+    """Where access logs and metrics go. Neither call may block or raise."""
+
+    def access(self, destination: str, line: str) -> None:
+        """Takes one line of an access log for the destination's ARN."""
+        ...
+
+    def request(self, api: str, stage: str, status: int, latency: float, integration_latency: float | None) -> None:
+        """Counts one request; latencies in milliseconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`now` is seconds since the epoch, `monotonic` seconds since anything."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic

@@ -20,8 +20,18 @@ MAX_BATCH = 5_000  # log events a PutLogEvents, of 10,000 allowed
 FLUSH = 3.0  # seconds
 
 
+class NoTelemetry:
+    """Records nothing."""
+
+    def access(self, destination: str, line: str) -> None:
+        """Drops the line."""
+
+    def request(self, api: str, stage: str, status: int, latency: float, integration_latency: float | None) -> None:
+        """Drops the measurements."""
+
+
 class CloudWatch:
-    """Collects, and flushes every FLUSH seconds from one daemon thread: `executor.Telemetry`.
+    """Collects, and flushes every FLUSH seconds from one daemon thread: `ports.Telemetry`.
 
     `logs` is a boto3 client of CloudWatch Logs; `publish` takes a namespace and metric data as PutMetricData has them, which
     itself refuses namespaces of AWS services.

@@ -1,4 +1,4 @@
-"""What policies allow, read from the templates."""
+"""The permissions that policies in the templates grant."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ Policy = tuple[str, dict[str, Any]]
 
 
 def as_list(value: Any) -> list[Any]:
-    """A policy writes one item or a list of them."""
+    """``value`` as a list: policies contain one item or a list of them."""
     return value if isinstance(value, list) else [value]
 
 
@@ -19,7 +19,7 @@ def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def grants(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(action, resource) of everything that a policy allows."""
+    """(action, resource) of all that a policy allows."""
     for statement in statements(document):
         if statement["Effect"] == "Allow":
             for action in as_list(statement.get("Action", [])):
@@ -45,7 +45,7 @@ def role_documents(piece: Piece, role: str) -> list[dict[str, Any]]:
 
 
 def role_grants(piece: Piece, role: str) -> set[tuple[str, str]]:
-    """(action, resource) of everything that a role of this template may do, AWS managed policies aside."""
+    """(action, resource) of all that a role of this template is allowed, without AWS managed policies."""
     return {grant for document in role_documents(piece, role) for grant in grants(document)}
 
 
@@ -58,8 +58,8 @@ def trusted(piece: Piece, role: str) -> set[str]:
 
 
 def senders(piece: Piece, queue: str) -> set[tuple[str, str]]:
-    """(service principal, logical id of the one source) that a queue's policies let send."""
-    found = set()
+    """(service principal, logical id of its source) that a queue's policies allow to send messages."""
+    senders_of_queue = set()
     for policy in piece.of_type("AWS::SQS::QueuePolicy").values():
         if queue not in map(name_of, policy["Queues"]):
             continue
@@ -67,8 +67,8 @@ def senders(piece: Piece, queue: str) -> set[tuple[str, str]]:
             resources = map(name_of, as_list(statement["Resource"]))
             if "sqs:SendMessage" in as_list(statement["Action"]) and queue in resources:
                 for service in as_list(statement["Principal"].get("Service", [])):
-                    found.add((service, _source(statement.get("Condition", {}))))
-    return found
+                    senders_of_queue.add((service, _source(statement.get("Condition", {}))))
+    return senders_of_queue
 
 
 def _source(condition: dict[str, dict[str, Any]]) -> str:
@@ -82,7 +82,7 @@ def allows(
     context: Mapping[str, str] | None = None,
     boundary: dict[str, Any] | None = None,
 ) -> bool:
-    """The emulator's decision on a call of ``action`` on the ARN ``resource``, with condition keys in ``context``."""
+    """True if the policies, as MiniStack evaluates them, allow ``action`` on an ARN; ``context`` has condition keys."""
     from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
     call = EvalContext(

@@ -1,7 +1,7 @@
-"""The files that the shop's deployment is made of, and which template each belongs to, as the templates say.
+"""The source files of the deployed shop, and the templates that they belong to.
 
-A template consists of its own file and of what it refers to: the folder of a function's code, the folder of a layer with what
-the Makefile in it copies, included API documents, state machines and nested templates.
+A template has its own file and the files that it refers to: the folder of a function's code, the folder of a layer with the
+files that its Makefile copies, included API documents, state machines and nested templates.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Reference:
     path: Path
 
     def files(self) -> list[Path]:
-        """Every file that is packaged for it; of a nested template only its own."""
+        """All files that are packaged for it; of a nested template only its own."""
         folders = [self.path, *(source for source, _ in copied(self.path))] if self.kind == LAYER else [self.path]
         return [file for folder in folders for file in below(folder)]
 
@@ -56,7 +56,7 @@ class Template:
         return list(references(self.path, self.document))
 
     def files(self) -> set[Path]:
-        """Its own file and those of what it refers to, without nested templates."""
+        """Its own file and the files that it refers to, without nested templates."""
         packaged = (each.files() for each in self.references if each.kind != APPLICATION)
         return {self.path, *(file for files in packaged for file in files)}
 
@@ -122,10 +122,12 @@ def merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def copied(layer: Path) -> list[tuple[Path, str]]:
-    """What the Makefile of ``layer`` copies: (source, folder or file within the layer)."""
+    """(source, folder or file within the layer) of each file that the Makefile of ``layer`` copies."""
     makefile = layer / "Makefile"
-    found = _COPIED.finditer(makefile.read_text()) if makefile.exists() else ()
-    return [((layer / match["source"]).resolve(), _target(layer, match["source"], match["target"])) for match in found]
+    matches = _COPIED.finditer(makefile.read_text()) if makefile.exists() else ()
+    return [
+        ((layer / match["source"]).resolve(), _target(layer, match["source"], match["target"])) for match in matches
+    ]
 
 
 def _target(layer: Path, source: str, target: str) -> str:
@@ -134,7 +136,7 @@ def _target(layer: Path, source: str, target: str) -> str:
 
 
 def below(path: Path) -> list[Path]:
-    """``path`` if it is a file, or every source file below it, sorted."""
+    """``path`` if it is a file, else all source files below it, sorted."""
     if path.is_file():
         return [path]
     return sorted(file for file in path.rglob("*") if file.is_file() and _is_source(Change.modified, str(file)))
@@ -142,26 +144,26 @@ def below(path: Path) -> list[Path]:
 
 def templates(root: Path = SHOP) -> dict[Path, Template]:
     """The template ``root`` and all nested in it, by file."""
-    found = {root: read(root)}
-    for path in found[root].nested().values():
-        if path not in found:
-            found |= templates(path)
-    return found
+    by_file = {root: read(root)}
+    for path in by_file[root].nested().values():
+        if path not in by_file:
+            by_file |= templates(path)
+    return by_file
 
 
 def digests(deployed: Mapping[Path, Template]) -> dict[str, str]:
-    """The SHA-256 of every file that is deployed, by its path below the repository."""
+    """The SHA-256 of all deployed files, by their path in the repository."""
     files = {CONFIG, *(file for template in deployed.values() for file in template.files())}
     return {str(file.relative_to(ROOT)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> set[Path]:
-    """The files that are new, changed or gone."""
+    """The new, changed and deleted files."""
     return {ROOT / name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
 
 
 def affected(deployed: Mapping[Path, Template], changed: set[Path]) -> list[Template]:
-    """The templates that ``changed`` files belong to; also a folder's that a file has gone from."""
+    """The templates that ``changed`` files belong to, deleted files included."""
     return [template for template in deployed.values() if any(_belongs(file, template) for file in changed)]
 
 

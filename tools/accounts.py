@@ -1,7 +1,7 @@
 """Accounts of customers for the demo, the smoke test, tests and benchmarks.
 
-A sign-up is confirmed by a mail, which can be read in the local cloud only. Tests that run on other stages too put an account
-onto the simulators as a confirmation would put it; no event says so.
+A sign-up is confirmed by a mail, which only the local cloud keeps. Tests that also run on other stages create an account
+directly in the simulators, without the event of a sign-up.
 """
 
 import re
@@ -14,34 +14,34 @@ from tools import samples
 from tools.client import Shop, eventually, unique, with_retries
 from tools.mail import outbox
 
-# An address is sent five mails an hour.
+# The shop sends five mails an hour to an address.
 TRIES, MAIL_SECONDS = 3, 30
 _TOKEN = re.compile(r"/sign-up/confirm#([0-9a-f]{32}\.[A-Za-z0-9_-]{43})")
 
 
 def sign_up(shop: Shop, email: str, password: str, name: str) -> str:
-    """The id of the new customer, who has asked for an account and opened the mailed link."""
+    """Request an account, confirm it by the mailed link, and return the customer's id."""
 
-    def ask(headers: dict[str, str]) -> None:
-        new = {"email": email, "name": name}
-        answer = with_retries(lambda: shop.call("POST", "/customers/v1/customers", json=new, headers=headers))
-        assert answer.status_code == 202, answer.text
+    def request(headers: dict[str, str]) -> None:
+        account = {"email": email, "name": name}
+        response = with_retries(lambda: shop.call("POST", "/customers/v1/customers", json=account, headers=headers))
+        assert response.status_code == 202, response.text
 
-    sent = {"token": mailed_token(shop, email, ask), "password": password}
-    answer = with_retries(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=sent))
-    assert answer.status_code == 201, answer.text
-    customer_id: str = answer.json()["customer_id"]
+    confirmation = {"token": mailed_token(shop, email, request), "password": password}
+    response = with_retries(lambda: shop.call("POST", "/customers/v1/customers/confirmations", json=confirmation))
+    assert response.status_code == 201, response.text
+    customer_id: str = response.json()["customer_id"]
     return customer_id
 
 
-def mailed_token(shop: Shop, email: str, ask: Callable[[dict[str, str]], Any]) -> str:
-    """The token of the link that is mailed to ``email`` after ``ask(headers)`` has asked for an account.
+def mailed_token(shop: Shop, email: str, request: Callable[[dict[str, str]], Any]) -> str:
+    """The token of the link that is mailed to ``email`` after ``request(headers)`` has requested an account.
 
-    A local cloud that was killed meanwhile has forgotten its mails: then an account is asked for again.
+    Requests it again if no mail arrives: a restarted local cloud has lost its mails.
     """
     tries_left = TRIES
     while True:
-        ask({"Idempotency-Key": unique("sign-up")})
+        request({"Idempotency-Key": unique("sign-up")})
         try:
             return newest_token(shop, email)
         except (AssertionError, httpx.HTTPError):
@@ -60,22 +60,22 @@ def _tokens(shop: Shop, email: str) -> list[str]:
 
 
 def create(shop: Shop, email: str, password: str, name: str) -> str:
-    """The id of a new customer whom the simulators know."""
-    taken = with_retries(lambda: shop.call("POST", "/sequences/v1/sequences/customer/next", sign=True))
-    customer_id: str = taken.json()["formatted"]
+    """Create a customer in the simulators and return their id."""
+    response = with_retries(lambda: shop.call("POST", "/sequences/v1/sequences/customer/next", sign=True))
+    customer_id: str = response.json()["formatted"]
     credentials = {"email": email, "password": password, "customer_id": customer_id}
     identity_id = _put(shop, "POST", "identity/identities", credentials)["identity_id"]
-    new = {"If-None-Match": "*"}
+    if_new = {"If-None-Match": "*"}
     customer = samples.customer(customer_id, identity_id, name, email) | {"addresses": [], "origin": "shop"}
-    _put(shop, "PUT", f"commerce/customers/{customer_id}", customer, new)
+    _put(shop, "PUT", f"commerce/customers/{customer_id}", customer, if_new)
     member = samples.member(customer_id, identity_id) | {"points": 0, "tier": "bronze"}
-    _put(shop, "PUT", f"rewards/members/{customer_id}", member, new)
+    _put(shop, "PUT", f"rewards/members/{customer_id}", member, if_new)
     return customer_id
 
 
 def _put(shop: Shop, method: str, path: str, body: Any, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = with_retries(lambda: shop.call(method, f"/partners/v1/{path}", json=body, headers=headers))
-    # 412: the answer to the first attempt was lost.
-    assert answer.status_code in (200, 201, 412), answer.text
-    stored: dict[str, Any] = answer.json()
+    response = with_retries(lambda: shop.call(method, f"/partners/v1/{path}", json=body, headers=headers))
+    # 412: the first attempt succeeded, but its response was lost.
+    assert response.status_code in (200, 201, 412), response.text
+    stored: dict[str, Any] = response.json()
     return stored

@@ -1,4 +1,4 @@
-"""``make build`` and ``make image``: what is deployed, built on this machine without deploying it."""
+"""``make build`` and ``make image``: build the shop and the storefront's image without deploying them."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def image(stage: str) -> None:
     """Build the storefront's image and push it with the commit's id as tag. Needs Docker and the AWS CLI."""
     for program in ("docker", "aws", "git"):
         if not shutil.which(program):
-            raise CommandFailed(f"{program} is not installed, and building an image needs it. Install it first.")
+            raise CommandFailed(f"Building an image needs {program}, which is not installed. Install it first.")
     session = session_for(stage)
     check_account(stage, session)
     name = f"/setpieces/{stage}/storefront/repository-uri"
@@ -52,7 +52,7 @@ def image(stage: str) -> None:
 
 
 def is_pushed(repository: str, tag: str, session: boto3.Session) -> bool:
-    """Whether the repository, given by its URI, has an image of this tag, which cannot be pushed again."""
+    """True if the repository (by its URI) has an image with this tag, which cannot be pushed again."""
     ecr = session.client("ecr")
     try:
         ecr.describe_images(repositoryName=repository.partition("/")[2], imageIds=[{"imageTag": tag}])
@@ -67,7 +67,7 @@ def _run(*command: str, **environment: str) -> None:
 
 
 def _output(*command: str) -> str:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CommandFailed(f"{' '.join(command[:3])} failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise CommandFailed(f"{' '.join(command[:3])} failed: {process.stderr.strip()}")
+    return process.stdout.strip()

@@ -13,7 +13,7 @@ import click
 
 from tools.stages import STAGES, current_stage
 
-# What campaigns read from the environment and cannot work with unless it is a whole number.
+# Variables of campaigns that have to be whole numbers.
 NUMBERS = ("SETPIECES_SEED", "SETPIECES_LOAD_SEED")
 COMMANDS = {
     "watch": "local.cloud.watch:main",
@@ -82,7 +82,7 @@ class CommandLine(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            from tools.failures import explain  # only now: it imports the SDKs whose errors it knows
+            from tools.failures import explain  # imported here, because it imports SDKs
 
             failure = explain(error)
             if failure is None:
@@ -91,7 +91,7 @@ class CommandLine(click.Group):
 
 
 def _usage(error: click.UsageError) -> click.ClickException:
-    """A wrong or missing argument by its name in make and on the command line, with the command's example; exit code 2."""
+    """A usage error with the argument's name in make and on the command line, and the command's example; exit code 2."""
     param = error.param if isinstance(error, click.BadParameter) else None
     if isinstance(error, click.BadParameter) and param and param.envvar:
         option = f" ({param.opts[0]})" if isinstance(param, click.Option) else ""

@@ -1,4 +1,4 @@
-"""Counters of the sequences, raised through the deployed state machine; used after every deployment, on AWS and here."""
+"""Raises the counters of the sequences through the deployed state machine, after each deployment."""
 
 import json
 import time
@@ -9,7 +9,7 @@ FLOORS = {"order": 99_999_999, "customer": 99_999_999, "voucher": 99_999_999}
 
 
 def raise_sequences(stepfunctions: Any, ssm: Any, stage: str, seconds: float = 60) -> None:
-    """Raise every counter to its floor; counters above it stay where they are.
+    """Raise every counter to its floor; higher counters do not change.
 
     Raises RuntimeError if the execution does not succeed within ``seconds``.
     """
@@ -24,4 +24,4 @@ def raise_sequences(stepfunctions: Any, ssm: Any, stage: str, seconds: float = 6
         if state["status"] != "RUNNING":
             raise RuntimeError(f"raising the sequences {state['status']}: {state.get('error')} {state.get('cause')}")
         time.sleep(0.2)
-    raise RuntimeError("raising the sequences did not end in time")
+    raise RuntimeError(f"raising the sequences did not end within {seconds:g} s")

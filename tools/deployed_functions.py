@@ -1,4 +1,4 @@
-"""The functions of a stage by the names that people use: ``basket-add-item`` for ``setpieces-local-basket-add-item``."""
+"""The functions of a stage by their short names: ``basket-add-item`` for ``setpieces-local-basket-add-item``."""
 
 from tools.client import Shop
 from tools.failures import CommandFailed, did_you_mean
@@ -16,11 +16,11 @@ def names(shop: Shop) -> list[str]:
 
 
 def physical_name(shop: Shop, name: str) -> str:
-    """The deployed name of a function, given with or without its prefix. Raises ``CommandFailed`` if there is none."""
+    """The deployed name of a function, given with or without its prefix. Raises ``CommandFailed`` if it does not exist."""
     short = name.removeprefix(prefix(shop))
-    known = names(shop)
-    if not known:
+    deployed = names(shop)
+    if not deployed:
         raise CommandFailed(f"No function is deployed in stage {shop.stage}. Deploy the shop first: make start")
-    if short not in known:
-        raise CommandFailed(f"Unknown function {short}.{did_you_mean(short, known)} List all with: make logs")
+    if short not in deployed:
+        raise CommandFailed(f"Unknown function {short}.{did_you_mean(short, deployed)} List all with: make logs")
     return prefix(shop) + short

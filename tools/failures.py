@@ -1,7 +1,7 @@
 """Expected failures of commands, each as a message with the failure, its reason and the remedy.
 
-Commands raise ``CommandFailed`` for what they know; ``explain`` does it for what libraries raise. Anything else is a bug and
-keeps its traceback.
+Commands raise ``CommandFailed``; ``explain`` translates exceptions of libraries. Any other exception is a bug and keeps its
+traceback.
 """
 
 import errno
@@ -28,7 +28,7 @@ CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-# What is wrong with this machine, not with a command.
+# Errors of files that are caused by the machine, not by a bug.
 MACHINE = (errno.EACCES, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EROFS)
 
 
@@ -61,7 +61,7 @@ def check_running() -> None:
 
 
 def explain(error: Exception) -> ClickException | None:
-    """Return a message for an expected ``error``; None for a bug."""
+    """The failure for an expected ``error``; None for a bug."""
     for kind, explanation in EXPLANATIONS:
         if isinstance(error, kind):
             message = explanation(error)
@@ -69,21 +69,21 @@ def explain(error: Exception) -> ClickException | None:
     return None
 
 
-def _answered(error: httpx.HTTPStatusError) -> str:
-    answer = error.response
-    answer.read()
+def _error_status(error: httpx.HTTPStatusError) -> str:
+    response = error.response
+    response.read()
     return (
-        f"{answer.request.method} {answer.request.url} returned {answer.status_code}: {answer.text[:300]} "
+        f"{response.request.method} {response.request.url} returned {response.status_code}: {response.text[:300]} "
         "Check the shop: make status"
     )
 
 
-def _no_answer(error: httpx.HTTPError) -> str:
+def _no_response(error: httpx.HTTPError) -> str:
     request: httpx.Request | None = getattr(error, "_request", None)
     return _unreachable(str(request.url) if request else "", error)
 
 
-def _no_answer_of_aws(error: aws.HTTPClientError | aws.ConnectionError) -> str:
+def _no_response_of_aws(error: aws.HTTPClientError | aws.ConnectionError) -> str:
     return _unreachable(str(error.kwargs.get("endpoint_url", "")), error)
 
 
@@ -94,7 +94,7 @@ def _unreachable(url: str, error: Exception) -> str:
     address = FRONT_DOOR if url.startswith(FRONT_DOOR) else AWS_ENDPOINT
     if "refused" in str(error) or isinstance(error, aws.EndpointConnectionError):
         return f"The {name} does not respond at {address}: it is not running. {START}"
-    return f"The {name} at {address} gave no response ({error or type(error).__name__}). Check the shop: make status"
+    return f"The {name} at {address} did not respond ({error or type(error).__name__}). Check the shop: make status"
 
 
 def _refused(error: aws.ClientError) -> str:
@@ -113,7 +113,7 @@ def _configuration(error: aws.BotoCoreError) -> str:
 
 def _file(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and error.filename and str(error.filename).startswith(str(STATE)):
-        return f"The shop has not been started here: there is no {error.filename}. {START}"
+        return f"{error.filename} does not exist: the shop has not been started here. {START}"
     if error.errno in MACHINE and error.filename:
         return (
             f"{error.filename}: {error.strerror}. If it is the folder of the state, set SETPIECES_STATE to another one."
@@ -122,10 +122,10 @@ def _file(error: OSError) -> str:
 
 
 EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
-    (httpx.HTTPStatusError, _answered),
-    (httpx.TransportError, _no_answer),
-    (aws.HTTPClientError, _no_answer_of_aws),
-    (aws.ConnectionError, _no_answer_of_aws),
+    (httpx.HTTPStatusError, _error_status),
+    (httpx.TransportError, _no_response),
+    (aws.HTTPClientError, _no_response_of_aws),
+    (aws.ConnectionError, _no_response_of_aws),
     (aws.ClientError, _refused),
     (aws.NoCredentialsError, _configuration),
     (aws.PartialCredentialsError, _configuration),

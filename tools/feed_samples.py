@@ -1,4 +1,4 @@
-"""Sample feeds, the same for the same seed: what products are, what they cost, how many there are. Pure."""
+"""Sample feeds of products, prices and stock, the same for the same seed. Pure."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""``make invoke FN=basket-add-item EVENT=events/basket/add_item.json``: run one deployed function with a sample event."""
+"""``make invoke FN=basket-add-item EVENT=events/basket/add_item.json``: invoke a deployed function with an event."""
 
 import base64
 import json
@@ -23,20 +23,20 @@ problems = Console(highlight=False, stderr=True)
 @click.option("--event", "-e", envvar="EVENT", type=JsonFile(), required=True, help="JSON file with the event.")
 @requires_shop
 def invoke(function: str, event: tuple[Path, Any]) -> None:
-    """Invoke a deployed function and print its response; if it failed, print the end of its log and exit with 1."""
+    """Invoke a deployed function and print its response; after a failure, print the end of its log and exit with 1."""
     shop = Shop.from_environment()
-    answer = shop.aws("lambda").invoke(
+    response = shop.aws("lambda").invoke(
         FunctionName=physical_name(shop, function), Payload=json.dumps(event[1]).encode(), LogType="Tail"
     )
-    payload = answer["Payload"].read().decode()
+    payload = response["Payload"].read().decode()
     try:
         console.print_json(payload)
     except json.JSONDecodeError:
         console.print(payload, markup=False)
-    if "FunctionError" not in answer:
+    if "FunctionError" not in response:
         return
-    problems.print(f"{function} failed ({answer['FunctionError']}). The end of its log:", style="red")
-    for message in base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").splitlines():
+    problems.print(f"{function} failed ({response['FunctionError']}). The end of its log:", style="red")
+    for message in base64.b64decode(response.get("LogResult", "")).decode(errors="replace").splitlines():
         for line in lines(message):
             problems.print(line, soft_wrap=True)
     raise SystemExit(1)

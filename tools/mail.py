@@ -1,4 +1,4 @@
-"""``make mail``: the mails that the shop has sent, which the local cloud keeps instead of sending them."""
+"""``make mail``: print the mails of the shop, which the local cloud keeps instead of sending them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail in plain text, as it was sent."""
+    """A mail in plain text."""
 
     sent_at: datetime
     sender: str
@@ -27,15 +27,14 @@ class Mail:
 
 
 def outbox(shop: Shop, to: str = "") -> list[Mail]:
-    """Mails that the shop has sent, oldest first; those to one address if it is given."""
-    answer = shop.emulator("GET", "/_ministack/ses/messages")
-    found = mails(answer.raise_for_status().json())
-    return [mail for mail in found if not to or to in mail.to]
+    """Mails of the shop, to one address or to all, oldest first."""
+    response = shop.emulator("GET", "/_ministack/ses/messages")
+    return [mail for mail in mails(response.raise_for_status().json()) if not to or to in mail.to]
 
 
-def mails(answer: dict[str, Any]) -> list[Mail]:
-    """What the emulator's list of messages holds: {"messages": {account: [{Source, To, Subject, BodyText, Timestamp}]}}."""
-    found = [
+def mails(document: dict[str, Any]) -> list[Mail]:
+    """The mails in the emulator's list: {"messages": {account: [{Source, To, Subject, BodyText, Timestamp}]}}."""
+    unsorted = [
         Mail(
             datetime.fromtimestamp(message["Timestamp"], UTC),
             message["Source"],
@@ -43,14 +42,14 @@ def mails(answer: dict[str, Any]) -> list[Mail]:
             message["Subject"],
             message["BodyText"],
         )
-        for messages in answer["messages"].values()
+        for messages in document["messages"].values()
         for message in messages
     ]
-    return sorted(found, key=lambda mail: mail.sent_at)
+    return sorted(unsorted, key=lambda mail: mail.sent_at)
 
 
 def show(mail: Mail, console: Console) -> None:
-    """Print a mail. Lines are not wrapped: a link that is copied has to be whole."""
+    """Print a mail without wrapping its lines, so that links can be copied."""
     console.print(Rule(Text(mail.subject), align="left"))
     console.print(Text(f"{mail.sent_at:%Y-%m-%d %H:%M:%S} UTC   from {mail.sender}   to {', '.join(mail.to)}"))
     console.print(Text(f"\n{mail.text.strip()}\n"), soft_wrap=True)
@@ -59,11 +58,11 @@ def show(mail: Mail, console: Console) -> None:
 @click.command()
 @requires_shop
 def main() -> None:
-    """Print the mails that the shop has sent, newest last."""
+    """Print the mails of the shop, newest last."""
     shop = Shop.from_environment()
     if shop.stage != "local":
-        raise CommandFailed(f"Mails of stage {shop.stage} went to their recipients; only the local cloud keeps them.")
-    sent = outbox(shop)
-    for mail in sent:
+        raise CommandFailed(f"Stage {shop.stage} sends its mails to their recipients; only the local cloud keeps them.")
+    all_mails = outbox(shop)
+    for mail in all_mails:
         show(mail, console)
-    console.print(f"Mails: {len(sent)}" if sent else "No mail was sent yet. Try: make demo")
+    console.print(f"Mails: {len(all_mails)}" if all_mails else "The shop has not sent any mail yet. Try: make demo")

@@ -41,7 +41,7 @@ class OrderNumber(click.ParamType):
 
 
 class ExistingFile(click.ParamType):
-    """The path of a file that is there, given from the current folder."""
+    """The path of an existing file, relative to the current folder."""
 
     name = "file"
 

@@ -1,4 +1,4 @@
-"""A long step on the terminal: what runs, and how long it took."""
+"""Progress of a long step on the terminal, and its duration."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ console = Console(highlight=False)
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Show ``what`` while the block runs, then its duration. Where there is no terminal, a line before and one after."""
+    """Show ``what`` during the block, then its duration. Without a terminal, print a line before and after the block."""
     started = time.monotonic()
     if not console.is_terminal:
         console.print(f"  .. {what}", markup=False, soft_wrap=True)

@@ -23,7 +23,7 @@ console = Console(highlight=False)
 
 
 class InvalidRules(Exception):
-    """The rules cannot be published; the message has a problem a line."""
+    """The rules cannot be published; the message has one problem a line."""
 
 
 def check(shop: Shop, document: Any) -> None:
@@ -44,7 +44,7 @@ def publish(shop: Shop, document: Any) -> str:
 
 
 def publish_samples(shop: Shop) -> None:
-    """Publish the samples unless there are rules already."""
+    """Publish the samples if there are no rules yet."""
     objects = shop.aws("s3").list_objects_v2(Bucket=shop.address("redirects", "bucket-name"), Prefix=KEY)
     if not objects["KeyCount"]:
         publish(shop, json.loads(SAMPLES.read_text()))

@@ -1,4 +1,4 @@
-"""Sample products and people, the same on every machine. Pure: nothing is stored or sent, and nothing secret is made here."""
+"""Sample products and people, the same on every machine. Pure, and without secrets."""
 
 import random
 from typing import Any
@@ -25,8 +25,8 @@ def products(seed: int = SEED) -> list[dict[str, Any]]:
     """Products in the form of the commerce platform: in stock, sold out and retired, prices in cents."""
     chance = random.Random(seed)
     sets = [(theme, motif, size) for theme, motifs in _THEMES.items() for motif in motifs for size in _SIZES]
-    chosen = chance.sample(sets, PRODUCTS)
-    return [_product(number, *picked, chance) for number, picked in enumerate(chosen, start=1)]
+    selection = chance.sample(sets, PRODUCTS)
+    return [_product(number, *product, chance) for number, product in enumerate(selection, start=1)]
 
 
 def _product(number: int, theme: str, motif: str, size: tuple[str, int, int], chance: random.Random) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def customer(customer_id: str, identity_id: str, name: str, email: str) -> dict[
 
 
 def member(customer_id: str, identity_id: str) -> dict[str, Any]:
-    """The same person as the rewards platform knows them."""
+    """A customer in the form of the rewards platform."""
     return {
         "customer_id": customer_id,
         "rewards_id": f"R{customer_id[1:]}",

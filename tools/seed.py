@@ -1,8 +1,8 @@
-"""Sample data for the running shop: products, one customer and one admin, through the partners' own API.
+"""Sample data of a shop: products, a customer and an admin, through the APIs of the simulators.
 
     SETPIECES_STAGE=dev python -m tools.cli seed    seeds the simulators of a deployed stage, as make test-deployed does
 
-May be run as often as one likes: what is there stays as it is. Passwords are made on this machine and kept in the samples
+Existing data does not change, so the command can be repeated. Passwords are generated on this machine and stored in the samples
 file, which only its owner can read.
 """
 
@@ -33,7 +33,7 @@ class SeedFailed(CommandFailed):
 
 @dataclass(frozen=True)
 class Person:
-    """A sample person; ``role`` is the name in the samples file. Their numbers lie below those that sequences issue."""
+    """A sample person; ``role`` is the name in the samples file. Customer ids are lower than those that sequences issue."""
 
     role: str
     customer_id: str
@@ -45,19 +45,19 @@ PEOPLE = (Person("customer", "C000000001", "Ada Sample"), Person("admin", "C0000
 
 
 def seed(shop: Shop, samples_file: Path) -> dict[str, Any]:
-    """Seed a running shop and write ``samples_file``; returns what it holds:
+    """Seed a running shop and write ``samples_file``; returns its content:
 
         {"customer": {email, password, customer_id}, "admin": {email, password, customer_id}, "ingest_api_key": "",
          "aws": {endpoint, region, access_key_id, secret_access_key}}
 
-    The key is empty as long as ingestion is not deployed; ``aws`` is the root of a local cloud. Raises ``SeedFailed``.
+    The key is empty while ingestion is not deployed; ``aws`` has the root credentials of a local cloud. Raises ``SeedFailed``.
     """
-    known = json.loads(samples_file.read_text()) if samples_file.exists() else {}
-    contents = {person.role: known.get(person.role) or _credentials(person) for person in PEOPLE}
+    existing = json.loads(samples_file.read_text()) if samples_file.exists() else {}
+    contents = {person.role: existing.get(person.role) or _credentials(person) for person in PEOPLE}
     contents["ingest_api_key"] = ingest_api_key(shop)
     if shop.endpoint:
         contents["aws"] = _root(shop.session, shop.endpoint)
-    # Before anything is created: passwords that were lost could not be had again.
+    # Written before the people are created: a lost password cannot be recovered.
     _write_private(samples_file, contents)
     _put_products(shop)
     for person in PEOPLE:
@@ -102,7 +102,7 @@ def _put_products(shop: Shop) -> None:
 
 
 def _put_product(shop: Shop, product: dict[str, Any]) -> None:
-    # 409: a feed or a test has brought a newer version since.
+    # 409: a feed or a test has stored a newer version.
     _send(shop, "PUT", f"commerce/products/{product['sku']}", product, accept=(409,))
 
 
@@ -110,14 +110,14 @@ def _put_person(shop: Shop, person: Person, credentials: dict[str, str]) -> None
     identity = _send(shop, "POST", "identity/identities", credentials | {"roles": list(person.roles)}).json()
     identity_id = identity["identity_id"]
     path = f"commerce/customers/{person.customer_id}"
-    found = _send(shop, "GET", path, accept=(404,))
-    if found.status_code == 404 or found.json()["identity_id"] != identity_id:
-        precondition = {"If-Match": found.headers["ETag"]} if found.status_code == 200 else {"If-None-Match": "*"}
+    stored = _send(shop, "GET", path, accept=(404,))
+    if stored.status_code == 404 or stored.json()["identity_id"] != identity_id:
+        precondition = {"If-Match": stored.headers["ETag"]} if stored.status_code == 200 else {"If-None-Match": "*"}
         customer = samples.customer(person.customer_id, identity_id, person.name, credentials["email"])
         _send(shop, "PUT", path, customer, headers=precondition)
     path = f"rewards/members/{person.customer_id}"
-    found = _send(shop, "GET", path, accept=(404,))
-    if found.status_code == 404 or found.json()["identity_id"] != identity_id:
+    stored = _send(shop, "GET", path, accept=(404,))
+    if stored.status_code == 404 or stored.json()["identity_id"] != identity_id:
         _send(shop, "PUT", path, samples.member(person.customer_id, identity_id))
 
 
@@ -130,28 +130,28 @@ def _send(
     headers: dict[str, str] | None = None,
     accept: tuple[int, ...] = (),
 ) -> httpx.Response:
-    """The answer, if it is a success or in ``accept``. Raises ``SeedFailed``.
+    """The response if its status is a success or in ``accept``. Raises ``SeedFailed``.
 
-    A busy machine may need longer than the shop allows itself, so what failed is tried again; all of it can be repeated.
+    Retries time-outs and 5xx, which a busy machine causes; all requests can be repeated.
     """
     for tries_left in reversed(range(TRIES)):
         try:
-            answer = shop.call(method, f"/partners/v1/{path}", json=body, headers=headers)
+            response = shop.call(method, f"/partners/v1/{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
             if not tries_left:
                 raise SeedFailed(
                     f"Seeding failed: {method} {path} got no response: {error!r}. Check the shop: make status"
                 ) from error
             continue
-        if not answer.is_server_error:
+        if not response.is_server_error:
             break
-    if not answer.is_success and answer.status_code not in accept:
-        raise SeedFailed(f"Seeding failed: {method} {path} returned {answer.status_code}: {answer.text[:300]}")
-    return answer
+    if not response.is_success and response.status_code not in accept:
+        raise SeedFailed(f"Seeding failed: {method} {path} returned {response.status_code}: {response.text[:300]}")
+    return response
 
 
 def _write_private(path: Path, contents: dict[str, Any]) -> None:
-    """Replace ``path`` in one step by a file that only its owner can read."""
+    """Replace ``path`` atomically by a file that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def sign_up(shop: Shop) -> Member:
 
 
 def platform_record(shop: Shop, path: str) -> Any:
-    """What an external system stores at ``path``, e.g. ``commerce/customers/C000000001``."""
+    """The record of an external system at ``path``, e.g. ``commerce/customers/C000000001``."""
     response = with_retries(lambda: shop.call("GET", f"/partners/v1/{path}"))
     assert response.status_code == 200, response.text
     return response.json()

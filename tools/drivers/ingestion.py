@@ -1,4 +1,4 @@
-"""What the ingestion pipeline has stored of the events of a type."""
+"""What the ingestion pipeline has stored, by event type."""
 
 import base64
 import gzip

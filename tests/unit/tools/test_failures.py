@@ -16,13 +16,13 @@ FOREIGN = aws.ClientError({"Error": {"Code": "InvalidClientTokenId", "Message": 
     ("error", "expected"),
     [
         (httpx.ConnectError("[Errno 111] Connection refused", request=REQUEST), ("front door", "make start")),
-        (httpx.ReadTimeout("timed out", request=REQUEST), ("front door", "gave no response", "make status")),
+        (httpx.ReadTimeout("timed out", request=REQUEST), ("front door", "did not respond", "make status")),
         (
             httpx.HTTPStatusError("503", request=REQUEST, response=httpx.Response(503, text="busy", request=REQUEST)),
             ("GET", "returned 503", "busy", "make status"),
         ),
         (aws.EndpointConnectionError(endpoint_url=AWS_ENDPOINT), ("emulated AWS", AWS_ENDPOINT, "make start")),
-        (aws.ReadTimeoutError(endpoint_url=AWS_ENDPOINT), ("emulated AWS", "gave no response", "make status")),
+        (aws.ReadTimeoutError(endpoint_url=AWS_ENDPOINT), ("emulated AWS", "did not respond", "make status")),
         (REFUSED, ("GetParameter", "ParameterNotFound", "make status")),
         (FOREIGN, ("credentials", "make status")),
         (aws.NoCredentialsError(), ("credentials", "AWS_PROFILE")),

@@ -23,7 +23,7 @@ from pages.blocks import Block, table
 PAGE = ROOT / "docs" / "parity.md"
 DATA = Path(__file__).with_name("parity.yaml")
 MARGIN = " " * 10
-COLUMNS = ("difference", "AWS", "local", "reason", "where", "tests", "MiniStack's issue")
+COLUMNS = ("difference", "AWS", "local", "reason", "code and tests")
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,19 @@ def _members(difference: Difference) -> Iterator[tuple[str, str]]:
 
 
 def blocks() -> Iterator[Block]:
-    sections = (f"## {area}\n{table(COLUMNS, map(_row, entries))}" for area, entries in areas().items())
+    sections = (f"## {area}\n\n{table(COLUMNS, map(_row, entries))}" for area, entries in areas().items())
     yield Block(PAGE, "differences", "\n\n".join(sections))
 
 
 def _row(difference: Difference) -> tuple[str, ...]:
     name = f"<a id='{difference.name}'></a>{difference.name}"
-    where = _link(*difference.where.partition(":")[::2]) if difference.where else ""
-    tests = [_link(*test.split("::")) for test in difference.tests]
+    details = [_link(*difference.where.partition(":")[::2])] if difference.where else []
+    details += [_link(*test.split("::")) for test in difference.tests]
     if difference.on_aws:
-        tests.append(f"AWS only: {difference.on_aws}")
-    return name, difference.aws, difference.local, difference.reason, where, "<br>".join(tests), difference.upstream
+        details.append(f"AWS only: {difference.on_aws}")
+    if difference.upstream:
+        details.append(f"MiniStack: {difference.upstream}")
+    return name, difference.aws, difference.local, difference.reason, "<br>".join(details)
 
 
 def _link(path: str, name: str) -> str:

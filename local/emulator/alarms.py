@@ -1,9 +1,10 @@
-"""The state of a CloudWatch alarm, evaluated as CloudWatch documents it. Pure: the emulator gives points and statistics.
+"""The state of a CloudWatch alarm, evaluated as CloudWatch documents it. Pure: the emulator passes points and statistics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 
-An alarm is PutMetricAlarm's. What no alarm of ours has (metric math, anomaly detection, clock windows) is refused, not ignored.
+An alarm has the parameters of PutMetricAlarm. Features that no alarm of the shop uses (metric math, anomaly detection, clock
+windows) are rejected, not ignored.
 """
 
 import operator
@@ -32,20 +33,20 @@ NOT_EVALUATED = (
     "EvaluationCriteria",
     "EvaluationWindow",
 )
-# CloudWatch retrieves more data points than EvaluationPeriods. It says how many for one example only: five for three periods.
+# CloudWatch retrieves more data points than EvaluationPeriods. Its one documented example: five for three periods.
 EXTRA_PERIODS = 2
 DAY = 86400
 
 
 class Evaluation(NamedTuple):
-    """``state`` is None where the alarm keeps the one it has."""
+    """``state`` is None if the alarm keeps its state."""
 
     state: str | None
     reason: str
 
 
 def problem(alarm: Alarm) -> str | None:
-    """Why CloudWatch refuses this alarm, or why it cannot be evaluated here; None if it can."""
+    """The reason why CloudWatch rejects this alarm, or why it cannot be evaluated locally; None if it can."""
     period, periods = alarm["Period"], alarm["EvaluationPeriods"]
     unknown = [name for name in NOT_EVALUATED if alarm.get(name)]
     if unknown:
@@ -69,7 +70,7 @@ def problem(alarm: Alarm) -> str | None:
 
 
 def windows(alarm: Alarm, now: float) -> list[tuple[float, float]]:
-    """(start, end) of each period to retrieve, oldest first. They slide, by the minute; those of several days by the hour."""
+    """(start, end) of each period to retrieve, oldest first. Periods slide by the minute; those of several days by the hour."""
     period, periods = alarm["Period"], alarm["EvaluationPeriods"]
     step = 3600 if period * periods > DAY else min(period, 60)
     end = now // step * step
@@ -77,7 +78,7 @@ def windows(alarm: Alarm, now: float) -> list[tuple[float, float]]:
 
 
 def state_of(breaching: Sequence[bool | None], periods: int, datapoints: int, treatment: str) -> str | None:
-    """The state for data points, oldest first, that breach, do not, or are missing (None); None keeps the present one."""
+    """The state for data points, oldest first: True if it breaches, None if it is missing. None keeps the present state."""
     real = [point for point in breaching if point is not None][-periods:]
     filled = periods - len(real) if treatment == "breaching" else 0
     if sum(real) + filled >= datapoints:
@@ -88,20 +89,20 @@ def state_of(breaching: Sequence[bool | None], periods: int, datapoints: int, tr
         return None
     if not real:
         return INSUFFICIENT_DATA
-    # Only breaching points, and too few: an alarm once the oldest is as old as DatapointsToAlarm. Documented is only that it is
-    # no alarm before.
+    # Too few points, all breaching: an alarm once the oldest is as old as DatapointsToAlarm. AWS documents only that it is no
+    # alarm before that.
     age = len(breaching) - len([*takewhile(lambda point: point is None, breaching)])
     return ALARM if age >= datapoints else None
 
 
 def evaluate(alarm: Alarm, statistic: Statistic, now: float) -> Evaluation:
-    """The state that the alarm has to have at a time."""
+    """The state of the alarm at the time ``now``."""
     values = [statistic(start, end) for start, end in windows(alarm, now)]
     breaches, threshold = BREACHES[alarm["ComparisonOperator"]], alarm["Threshold"]
     breaching = [None if value is None else breaches(value, threshold) for value in values]
     periods = alarm["EvaluationPeriods"]
     datapoints = alarm.get("DatapointsToAlarm") or periods
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: whatever the alarm says.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: the setting has no effect.
     treatment = "ignore" if alarm["Namespace"] == "AWS/DynamoDB" else alarm["TreatMissingData"]
     state = state_of(breaching, periods, datapoints, treatment)
     points = [value for value in values if value is not None][-periods:]

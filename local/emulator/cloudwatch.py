@@ -20,7 +20,7 @@ _timestamp = itemgetter("Timestamp")
 
 
 class Ordered:
-    """Appends to the points of a metric in order of time, as a point may be sent late."""
+    """Inserts points of a metric in order of time, as a point may arrive late."""
 
     def __init__(self, points: list[Point]) -> None:
         self._points = points
@@ -30,7 +30,7 @@ class Ordered:
 
 
 def by_minute(points: list[Point], before: float) -> list[Point]:
-    """``points`` in order; of those before ``before``, equal values of a minute are one point with their count."""
+    """``points`` in order of time; before the time ``before``, equal values of a minute are one point with their count."""
     merged: dict[Any, Point] = {}
     for number, point in enumerate(points):
         if point["Timestamp"] >= before or "_stat" in point:
@@ -49,7 +49,7 @@ def between(points: list[Point], start: float, end: float) -> list[Point]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Points that are the same each time: ``counts`` of values, at every multiple of ``seconds``, since ever."""
+    """Repeated points: ``counts`` by value, at each multiple of ``seconds``, without a beginning."""
 
     seconds: int
     unit: str

@@ -1,12 +1,12 @@
-"""At-least-once delivery at its worst, for those who ask: messages come twice and out of order, functions' clocks are wrong.
+"""Disturbed deliveries for tests: messages are delivered twice and out of order, and functions' clocks are wrong.
 
     PUT    /_setpieces/deliveries   {"seed", "twice", "late_seconds", "clock_skew_seconds"}, each with a default
-    GET    /_setpieces/deliveries   the same, and how much was done: {..., "done": {"doubled": 12, "redelivered": 3, ...}}
-    DELETE /_setpieces/deliveries   as AWS mostly does it: once, in order, on time
+    GET    /_setpieces/deliveries   the settings and counts: {..., "done": {"doubled": 12, "redelivered": 3, ...}}
+    DELETE /_setpieces/deliveries   ends the disturbance
 
-It runs in the emulator's process (local/emulator/server.py) and does nothing by default. A message is doubled when it is first
-due for a function, so every spoke of the bus and every subscriber of a topic gets its event twice, too: each has a queue.
-Rules whose target is a function have it invoked twice. What tests receive themselves comes as it is.
+The emulator's process (local/emulator/server.py) applies it, and by default nothing is disturbed. A message is doubled when it
+is first due for a function, so each spoke of the bus and each subscriber of a topic receives its event twice, because each has
+a queue. Rules invoke a target function twice. Messages that tests receive themselves are unchanged.
 """
 
 import random
@@ -21,21 +21,21 @@ from uuid import UUID
 
 from local.settings import SCRATCH
 
-# On a message: it has been doubled, or is the double; on one of a FIFO queue: it was done, and comes once more.
+# Marks a message that has been doubled, and its double; in a FIFO queue, a message that is delivered once more.
 _MARK = "setpieces_delivery"
 
 Message = dict[str, Any]
 
 
-class NotHere(Exception):
-    """The emulator does not hand out messages or start functions in the way that is disturbed here."""
+class CodeNotFound(Exception):
+    """The emulator does not contain the code that this module patches."""
 
 
 @dataclass(frozen=True)
 class Disturbance:
-    """``twice`` is the share of messages that come twice, each time up to ``late_seconds`` later than they could.
+    """``twice`` is the share of messages that are delivered twice, each time up to ``late_seconds`` late.
 
-    The clock of every function's process is ``clock_skew_seconds`` fast or slow. AWS refuses signatures from 300 s on.
+    The clock of each function's process is ``clock_skew_seconds`` fast or slow. AWS rejects signatures from 300 s on.
     """
 
     seed: int = 1
@@ -52,17 +52,17 @@ NONE = Disturbance(twice=0, late_seconds=0)
 
 
 class Deliveries:
-    """The rules, over the emulator's queues: {"is_fifo", "messages": [{"id", "visible_at", "receive_count", ...}]}."""
+    """Applies a disturbance to the emulator's queues: {"is_fifo", "messages": [{"id", "visible_at", "receive_count", ...}]}."""
 
     def __init__(self) -> None:
         self.change(NONE)
 
-    def change(self, wanted: Disturbance) -> None:
-        self.wanted, self.chance, self.done = wanted, random.Random(wanted.seed), Counter[str]()
+    def change(self, disturbance: Disturbance) -> None:
+        self.disturbance, self.random, self.done = disturbance, random.Random(disturbance.seed), Counter[str]()
 
     def before_receive(self, queue: dict[str, Any], now: float) -> None:
-        """Double the messages of a standard queue that are due for the first time, and let each come late in its own way."""
-        if self.wanted == NONE or queue["is_fifo"]:
+        """Double the messages of a standard queue that are due for the first time, and delay each by a random time."""
+        if self.disturbance == NONE or queue["is_fifo"]:
             return
         for message in list(queue["messages"]):
             if _MARK in message or message.get("visible_at", 0) > now:
@@ -70,24 +70,24 @@ class Deliveries:
             message[_MARK] = "first"
             message["visible_at"] = now + self._late()
             self.done["late"] += 1
-            if self.chance.random() < self.wanted.twice:
+            if self.random.random() < self.disturbance.twice:
                 queue["messages"].append(self._double(message, now))
                 self.done["doubled"] += 1
-        self.chance.shuffle(queue["messages"])
+        self.random.shuffle(queue["messages"])
 
     def before_delete(self, queue: dict[str, Any], handles: set[str], now: float) -> set[str]:
-        """The handles that are to be deleted: a FIFO queue has a message done once more, before those behind it in its group.
+        """The handles to delete. A message of a FIFO queue is kept and delivered once more, before the next ones of its group.
 
-        It keeps its place and its receipt, so its group stays in order and waits until it is done again.
+        It keeps its position and its receipt handle, so its group stays in order and waits for the second delivery.
         """
-        if self.wanted == NONE or not queue["is_fifo"]:
+        if self.disturbance == NONE or not queue["is_fifo"]:
             return handles
         again = [
             message
             for message in queue["messages"]
             if message.get("receipt_handle") in handles
             and _MARK not in message
-            and self.chance.random() < self.wanted.twice
+            and self.random.random() < self.disturbance.twice
         ]
         for message in again:
             message[_MARK] = "done once"
@@ -96,30 +96,30 @@ class Deliveries:
         return handles - {message["receipt_handle"] for message in again}
 
     def clocked(self, script: str) -> str:
-        """The script of a function's process, with a clock that is wrong."""
-        if not self.wanted.clock_skew_seconds:
+        """The script of a function's process with code that sets a wrong clock."""
+        if not self.disturbance.clock_skew_seconds:
             return script
-        skew = self.chance.choice((-1, 1)) * self.wanted.clock_skew_seconds
+        skew = self.random.choice((-1, 1)) * self.disturbance.clock_skew_seconds
         self.done["slow clocks" if skew < 0 else "fast clocks"] += 1
         return _clock(skew) + script
 
-    def shown(self) -> dict[str, Any]:
-        return asdict(self.wanted) | {"done": dict(self.done)}
+    def report(self) -> dict[str, Any]:
+        return asdict(self.disturbance) | {"done": dict(self.done)}
 
     def _late(self) -> float:
-        return self.chance.uniform(0, self.wanted.late_seconds)
+        return self.random.uniform(0, self.disturbance.late_seconds)
 
     def _double(self, message: Message, now: float) -> Message:
-        """As SQS would deliver it again, with the same id, or as its sender would send it again, with another."""
-        own = {"id": str(UUID(int=self.chance.getrandbits(128), version=4))} if self.chance.random() < 0.5 else {}
+        """A second delivery of the message with its id, or a second message of its sender with another id."""
+        own = {"id": str(UUID(int=self.random.getrandbits(128), version=4))} if self.random.random() < 0.5 else {}
         fresh = {"receipt_handle": None, "receive_count": 0, "first_receive_at": None}
         return message | fresh | own | {_MARK: "double", "visible_at": now + self._late()}
 
 
 def _clock(skew: int) -> str:
-    """Python that sets the clock of its process; not the monotonic one, which is never wrong.
+    """Python that sets the clock of its process, except the monotonic clock.
 
-    time-machine comes from a folder of its own, so that functions see nothing else of what is installed beside the emulator.
+    time-machine is imported from a separate folder, so that functions cannot import the emulator's other packages.
     """
     import _time_machine
     import time_machine
@@ -141,19 +141,19 @@ DELIVERIES = Deliveries()
 
 
 def request(method: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What the route answers. Raises ValueError for settings that are none."""
+    """The response of the route. Raises ValueError for unknown or invalid settings."""
     if method != "GET":
         if unknown := body.keys() - {field.name for field in fields(Disturbance)}:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-        before = DELIVERIES.wanted.clock_skew_seconds
+        before = DELIVERIES.disturbance.clock_skew_seconds
         DELIVERIES.change(Disturbance(**body) if method == "PUT" else NONE)
-        if before != DELIVERIES.wanted.clock_skew_seconds:
+        if before != DELIVERIES.disturbance.clock_skew_seconds:
             _restart_functions()
-    return DELIVERIES.shown()
+    return DELIVERIES.report()
 
 
 def _restart_functions() -> None:
-    """End every function's process once it is done with what it does; the next one has the clock that is wanted now."""
+    """End each function's process after its current invocation, so that the next process has the new clock."""
     from ministack.core import lambda_runtime
 
     def end(worker: Any) -> None:
@@ -167,7 +167,7 @@ def _restart_functions() -> None:
 
 
 def install() -> None:
-    """Put the rules where the emulator hands out messages, deletes them, and starts functions. Raises ``NotHere``."""
+    """Patch the emulator where it delivers and deletes messages and starts functions. Raises ``CodeNotFound``."""
     from ministack.core import lambda_runtime
     from ministack.services import eventbridge, lambda_svc, sqs
 
@@ -179,30 +179,30 @@ def install() -> None:
         (eventbridge._invoke_target, "_dispatch_to_lambda(arn, event_payload)"),
     ):
         if source_of(caller).count(text) != 1:
-            raise NotHere(f"{caller.__name__} does not contain {text!r}")
+            raise CodeNotFound(f"{caller.__name__} does not contain {text!r}")
     receive, delete, invoke = (
         sqs._receive_messages_for_esm,
         sqs._delete_messages_for_esm,
         eventbridge._dispatch_to_lambda,
     )
 
-    def received(url: str, most: int) -> list[Message]:
+    def disturb_and_receive(url: str, maximum: int) -> list[Message]:
         with sqs._queues_lock:
             DELIVERIES.before_receive(sqs._get_q(url), time.time())
-        return receive(url, most)
+        return receive(url, maximum)
 
-    def deleted(url: str, handles: set[str]) -> None:
+    def delete_or_redeliver(url: str, handles: set[str]) -> None:
         with sqs._queues_lock:
             handles = DELIVERIES.before_delete(sqs._get_q(url), handles, time.time())
         delete(url, handles)
 
-    def invoked(arn: str, payload: str) -> None:
+    def invoke_repeatedly(arn: str, payload: str) -> None:
         invoke(arn, payload)
-        if DELIVERIES.chance.random() < DELIVERIES.wanted.twice:
+        if DELIVERIES.random.random() < DELIVERIES.disturbance.twice:
             DELIVERIES.done["invoked twice"] += 1
             invoke(arn, payload)
 
-    sqs._receive_messages_for_esm, sqs._delete_messages_for_esm = received, deleted
-    eventbridge._dispatch_to_lambda = invoked
+    sqs._receive_messages_for_esm, sqs._delete_messages_for_esm = disturb_and_receive, delete_or_redeliver
+    eventbridge._dispatch_to_lambda = invoke_repeatedly
     lambda_runtime._clocked = DELIVERIES.clocked
     replace_in_function(lambda_runtime.Worker, "_spawn", "f.write(worker_script)", "f.write(_clocked(worker_script))")

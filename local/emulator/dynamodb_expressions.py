@@ -1,7 +1,7 @@
-"""DynamoDB's expression grammars, and what AWS refuses before it reads an item.
+"""DynamoDB's expression grammars, and the errors in expressions that AWS finds before it reads an item.
 
-The emulator evaluates an expression as far as it gets; AWS parses all of it first, whether or not an item is there and whether
-or not its condition holds.
+The emulator evaluates an expression until the first error. AWS parses the whole expression first, regardless of the item and of
+its condition.
 
 Sources, below https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/: Expressions.UpdateExpressions.html,
 Expressions.OperatorsAndFunctions.html, Query.KeyConditionExpressions.html, Expressions.Attributes.html, ReservedWords.html.
@@ -20,7 +20,7 @@ NAMES, VALUES = "ExpressionAttributeNames", "ExpressionAttributeValues"
 MORE_THAN_ONE_TYPE = (
     "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
 )
-# Types that an operand may have where it is a value of the request.
+# The types of an operand that is a value of the request, by (operator, position).
 NUMBER, SETS, TEXT = {"N"}, {"SS", "NS", "BS"}, {"S", "B"}
 ORDERED = {"N", "S", "B"}
 OPERANDS: dict[tuple[str, int], set[str]] = {
@@ -35,14 +35,14 @@ OPERANDS: dict[tuple[str, int], set[str]] = {
     ("begins_with", 0): TEXT,
     ("begins_with", 1): TEXT,
     ("attribute_type", 1): {"S"},
-    **{(operator, place): ORDERED for operator in ("<", "<=", ">", ">=") for place in (0, 1)},
-    **{("BETWEEN", place): ORDERED for place in (0, 1, 2)},
+    **{(operator, position): ORDERED for operator in ("<", "<=", ">", ">=") for position in (0, 1)},
+    **{("BETWEEN", position): ORDERED for position in (0, 1, 2)},
 }
 
 
 @dataclass(frozen=True)
 class Path:
-    """A document path: names as written, and list indexes."""
+    """A document path: names, not resolved, and list indexes."""
 
     parts: tuple[str | int, ...]
 
@@ -56,7 +56,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Node:
-    """An operator, function or clause, and what it applies to."""
+    """An operator, function or clause, and its operands."""
 
     kind: str
     operands: tuple[Any, ...]
@@ -67,7 +67,7 @@ def _node(kind: str) -> Callable[[Any], list[Node]]:
 
 
 def _binary(tokens: Any) -> list[Any]:
-    """``a op b`` as a node of the operator; a single operand as it is."""
+    """``a op b`` as a node of the operator; a single operand unchanged."""
     return [Node(tokens[1], (tokens[0], tokens[2]))] if len(tokens) == 3 else list(tokens)
 
 
@@ -165,7 +165,7 @@ def _members(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 @lru_cache(maxsize=4096)
 def parse(kind: str, text: str) -> tuple[Any, ...] | str:
-    """What an expression consists of; a message if it is not of the grammar, or uses a reserved word or a section twice."""
+    """The nodes of an expression, or an error message: a syntax error, a reserved word, or a repeated section."""
     if not text.strip():
         return f"Invalid {kind}: The expression can not be empty;"
     try:
@@ -198,10 +198,11 @@ def _paths(parsed: Any) -> Iterator[Path]:
 
 
 def error(operation: str, request: Mapping[str, Any], key_attributes: frozenset[str] = frozenset()) -> str | None:
-    """The message of the ValidationException for the expressions of a request; ``key_attributes`` are those it is read by."""
+    """The message of the ValidationException for the expressions of a request; ``key_attributes`` are of its index."""
     members = BATCHES[operation](request) if operation in BATCHES else iter((request,))
     return next(
-        (found for member in members if isinstance(member, Mapping) and (found := _error(member, key_attributes))), None
+        (message for member in members if isinstance(member, Mapping) and (message := _error(member, key_attributes))),
+        None,
     )
 
 
@@ -218,14 +219,14 @@ def _error(request: Mapping[str, Any], key_attributes: frozenset[str]) -> str | 
         parsed = parse(kind, request[kind])
         if isinstance(parsed, str):
             return parsed
-        found = (
+        message = (
             _undefined(kind, parsed, names, values)
             or _wrong_operand(kind, parsed, values)
             or _overlap(kind, parsed, names)
             or _key_in_filter(kind, parsed, names, key_attributes)
         )
-        if found:
-            return found
+        if message:
+            return message
     return None
 
 
@@ -243,18 +244,18 @@ def _undefined(kind: str, parsed: Any, names: Mapping[str, str], values: Mapping
 
 def _wrong_operand(kind: str, parsed: Any, values: Mapping[str, Any]) -> str | None:
     for node in _walk(parsed):
-        for place, operand in enumerate(node.operands if isinstance(node, Node) else ()):
-            allowed = OPERANDS.get((node.kind, place))
+        for position, operand in enumerate(node.operands if isinstance(node, Node) else ()):
+            allowed = OPERANDS.get((node.kind, position))
             if allowed and isinstance(operand, Value) and not allowed & set(values[operand.name]):
-                (found,) = values[operand.name]
+                (operand_type,) = values[operand.name]
                 return (
                     f"Invalid {kind}: Incorrect operand type for operator or function; "
-                    f"operator or function: {node.kind}, operand type: {found}"
+                    f"operator or function: {node.kind}, operand type: {operand_type}"
                 )
     return None
 
 
-def _written(kind: str, parsed: Any) -> list[Path]:
+def _separate_paths(kind: str, parsed: Any) -> list[Path]:
     """The paths that an update writes, or a projection reads: no two may overlap."""
     if kind == "ProjectionExpression":
         return list(parsed)
@@ -267,19 +268,19 @@ def _written(kind: str, parsed: Any) -> list[Path]:
 def _overlap(kind: str, parsed: Any, names: Mapping[str, str]) -> str | None:
     resolved = [
         tuple(names.get(part, part) if isinstance(part, str) else part for part in path.parts)
-        for path in _written(kind, parsed)
+        for path in _separate_paths(kind, parsed)
     ]
     for one, other in combinations(resolved, 2):
         shared = min(len(one), len(other))
         if one[:shared] == other[:shared]:
             return (
                 f"Invalid {kind}: Two document paths overlap with each other; "
-                f"must remove or rewrite one of these paths; path one: {_shown(one)}, path two: {_shown(other)}"
+                f"must remove or rewrite one of these paths; path one: {_formatted(one)}, path two: {_formatted(other)}"
             )
     return None
 
 
-def _shown(path: tuple[str | int, ...]) -> str:
+def _formatted(path: tuple[str | int, ...]) -> str:
     return f"[{', '.join(f'[{part}]' if isinstance(part, int) else part for part in path)}]"
 
 

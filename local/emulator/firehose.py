@@ -1,8 +1,8 @@
 """Deliveries of the local Firehose as AWS makes them, from the configuration of the deployed stream.
 
-Records wait for each other, are given to the processor as one batch, and are delivered as one object: compressed, under the
-prefix of the template. What the processor finds fault with, or does not answer for, goes to the error prefix, and every record
-as it was sent to the backup. https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html
+Records are buffered, sent to the processor as one batch, and delivered as one object: compressed, with the prefix of the
+template. Records that the processor rejects, or that its response lacks, get the error prefix; the backup has all records
+unchanged. https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html
 """
 
 import base64
@@ -18,9 +18,9 @@ from typing import Any
 from ministack.core.responses import new_uuid
 from ministack.services import firehose, lambda_svc
 
-# Templates say minutes; nobody waits so long for a test.
+# Templates have minutes, too long for a test.
 SECONDS = 1.0
-# What a processor is given at once (BufferSizeInMBs: 1).
+# The size of a batch for the processor (BufferSizeInMBs: 1).
 BATCH_BYTES = 1024 * 1024
 # https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 MAX_RECORD_BYTES, MAX_REQUEST_BYTES = 1_000 * 1024, 4 * 1024 * 1024
@@ -31,8 +31,8 @@ _delivering = threading.Lock()
 
 
 @dataclass
-class _Waiting:
-    """Records of one stream, and the account and region that they were sent in."""
+class _Buffer:
+    """Buffered records of one stream, and the context with their account and region."""
 
     stream: dict[str, Any]
     config: dict[str, Any]
@@ -40,18 +40,18 @@ class _Waiting:
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
-_waiting: dict[str, _Waiting] = {}
+_buffers: dict[str, _Buffer] = {}
 _started = threading.Event()
 
 
 def buffer(stream: dict[str, Any], destination: dict[str, Any], records: list[Record]) -> None:
     """Keep records until the next delivery."""
     with _lock:
-        known = {name: stream[name] for name in ("arn", "name", "version")}
-        found = _waiting.setdefault(stream["arn"], _Waiting(known, destination["config"]))
-        found.stream, found.config = known, destination["config"]
-        found.records += records
-        # The emulator keeps every record besides, and would write them all into its state.
+        identity = {name: stream[name] for name in ("arn", "name", "version")}
+        buffered = _buffers.setdefault(stream["arn"], _Buffer(identity, destination["config"]))
+        buffered.stream, buffered.config = identity, destination["config"]
+        buffered.records += records
+        # The emulator keeps its own copy of each record, and would write them all into its state.
         destination["records"].clear()
     if not _started.is_set():
         _started.set()
@@ -59,39 +59,39 @@ def buffer(stream: dict[str, Any], destination: dict[str, Any], records: list[Re
 
 
 def too_large(records: list[dict[str, Any]]) -> bool:
-    """Is a batch refused altogether, for one of its records or for all of them?"""
+    """True if a batch is rejected, because one of its records or the batch itself is too large."""
     sizes = [len(record.get("Data", "")) * 3 // 4 for record in records]
     return max(sizes, default=0) > MAX_RECORD_BYTES or sum(sizes) > MAX_REQUEST_BYTES
 
 
 def flush() -> None:
-    """Deliver what waits."""
+    """Deliver all buffered records."""
     with _delivering:
         with _lock:
-            streams = list(_waiting.values())
-            _waiting.clear()
-        for found in streams:
-            found.context.run(_deliver, found.stream, found.config, found.records)
+            streams = list(_buffers.values())
+            _buffers.clear()
+        for buffered in streams:
+            buffered.context.run(_deliver, buffered.stream, buffered.config, buffered.records)
 
 
 def state() -> list[dict[str, Any]]:
-    """What waits, to be written down when the emulator ends."""
+    """The buffered records, which the emulator stores when it ends."""
     with _lock:
         return [
             {
-                "stream": found.stream,
-                "config": found.config,
-                "records": [[name, base64.b64encode(data).decode()] for name, data in found.records],
+                "stream": buffered.stream,
+                "config": buffered.config,
+                "records": [[name, base64.b64encode(data).decode()] for name, data in buffered.records],
             }
-            for found in _waiting.values()
+            for buffered in _buffers.values()
         ]
 
 
-def restore(waiting: list[dict[str, Any]]) -> None:
-    """Go on with what waited when the emulator ended."""
-    for found in waiting:
-        records = [(name, base64.b64decode(data)) for name, data in found["records"]]
-        buffer(found["stream"], {"config": found["config"], "records": []}, records)
+def restore(buffers: list[dict[str, Any]]) -> None:
+    """Buffer the records that ``state`` returned before the emulator ended."""
+    for stored in buffers:
+        records = [(name, base64.b64decode(data)) for name, data in stored["records"]]
+        buffer(stored["stream"], {"config": stored["config"], "records": []}, records)
 
 
 def _deliver_forever() -> None:
@@ -134,7 +134,7 @@ def _batches(records: list[Record]) -> Iterator[list[Record]]:
 
 
 def _processed(stream: dict[str, Any], config: dict[str, Any], batch: list[Record]) -> list[tuple[str, bytes]]:
-    """(result, data) of each record; without a processor all are Ok, without its answer none."""
+    """(result, data) of each record. Without a processor all are Ok; without a response none is."""
     parameters = _processor(config)
     if not parameters:
         return [("Ok", data) for _, data in batch]
@@ -147,35 +147,35 @@ def _processed(stream: dict[str, Any], config: dict[str, Any], batch: list[Recor
         for name, data in batch
     ]
     attempts = 1 + int(parameters.get("NumberOfRetries", 3))
-    answers = next(filter(None, (_invoke(stream, parameters["LambdaArn"], records) for _ in range(attempts))), {})
-    found = []
+    results = next(filter(None, (_invoke(stream, parameters["LambdaArn"], records) for _ in range(attempts))), {})
+    processed = []
     for name, data in batch:
-        answer = answers.get(name, {})
-        result = answer.get("result", "ProcessingFailed")
-        found.append((result, base64.b64decode(answer["data"]) if result == "Ok" else data))
-    return found
+        record = results.get(name, {})
+        result = record.get("result", "ProcessingFailed")
+        processed.append((result, base64.b64decode(record["data"]) if result == "Ok" else data))
+    return processed
 
 
 def _processor(config: dict[str, Any]) -> dict[str, str]:
-    """The parameters of the function that judges records; empty without one."""
+    """The parameters of the function that processes records; empty without one."""
     processing = config.get("ProcessingConfiguration") or {}
     if str(processing.get("Enabled", "")).lower() != "true":
         return {}
     processors = (each for each in processing.get("Processors", []) if each["Type"] == "Lambda")
-    found: dict[str, Any] = next(processors, {"Parameters": []})
-    return {each["ParameterName"]: each["ParameterValue"] for each in found["Parameters"]}
+    processor: dict[str, Any] = next(processors, {"Parameters": []})
+    return {each["ParameterName"]: each["ParameterValue"] for each in processor["Parameters"]}
 
 
 def _invoke(stream: dict[str, Any], arn: str, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The processor's results by record id; none if it fails or answers something else."""
+    """The processor's results by record id; empty if it fails or its response is no object."""
     name, qualifier = lambda_svc._resolve_name_and_qualifier(arn)
     function, _ = lambda_svc._get_func_record_for_qualifier(name, qualifier)
     event = {"invocationId": new_uuid(), "deliveryStreamArn": stream["arn"], "region": stream["arn"].split(":")[3]}
-    answer = lambda_svc._execute_function(function, event | {"records": records})
-    body = answer.get("body")
+    response = lambda_svc._execute_function(function, event | {"records": records})
+    body = response.get("body")
     if isinstance(body, str | bytes):
         body = json.loads(body)
-    if answer.get("error") or not isinstance(body, dict):
+    if response.get("error") or not isinstance(body, dict):
         firehose.logger.warning("the processor failed: %s", body)
         return {}
     return {result["recordId"]: result for result in body.get("records", [])}
@@ -194,12 +194,12 @@ def _failure(record: Record, result: str) -> dict[str, Any]:
 
 
 def _put(stream: dict[str, Any], config: dict[str, Any], content: bytes, error: str = "") -> None:
-    when = firehose._arrival_time(config)
+    arrival = firehose._arrival_time(config)
     if error:
-        prefix = firehose._evaluate_prefix(config["ErrorOutputPrefix"], when, error_type=error)
+        prefix = firehose._evaluate_prefix(config["ErrorOutputPrefix"], arrival, error_type=error)
     else:
-        prefix = firehose._evaluate_prefix(config.get("Prefix", ""), when, None, None)
-    name = f"{stream['name']}-{stream['version']}-{time.strftime('%Y-%m-%d-%H-%M-%S', when)}-{new_uuid()}"
+        prefix = firehose._evaluate_prefix(config.get("Prefix", ""), arrival, None, None)
+    name = f"{stream['name']}-{stream['version']}-{time.strftime('%Y-%m-%d-%H-%M-%S', arrival)}-{new_uuid()}"
     compressed = config.get("CompressionFormat") == "GZIP" and not error
     body = gzip.compress(content) if compressed else content
     firehose._put_s3_object(

@@ -1,4 +1,4 @@
-"""Which grants of which roles let calls through: kept by the emulator while it runs, read by ``local.campaigns.iam_report``.
+"""The grants of roles that allowed calls: recorded by the emulator while it runs, read by ``local.campaigns.iam_report``.
 
 A line of JSON for each grant, written when it first allows a call: [role name, policy name, statement, action, resource], the
 last three as indexes into the deployed policy. The file survives restarts, as the evidence of a whole test run.
@@ -13,20 +13,20 @@ from local.settings import STATE
 
 USAGE = STATE / "iam-usage.jsonl"
 Grant = tuple[str, str, int, int, int]
-# Calls that were looked at already; S3 keys are without end.
-_REMEMBERED = 100_000
+# How many calls are remembered as recorded; the number of S3 keys is unlimited.
+_MAX_CALLS = 100_000
 
 
 def read(file: Path = USAGE) -> set[Grant]:
-    """The grants that were used. Those of roles that are no longer there are among them."""
+    """The grants that were used, including grants of roles that no longer exist."""
     if not file.exists():
         return set()
-    # The last line may be in the writing.
+    # The last line may be incomplete.
     return {tuple(json.loads(line)) for line in file.read_text().splitlines() if line.endswith("]")}
 
 
 class Recorder:
-    """Sees every decision of the emulator's IAM. ``install`` puts it in place, in the emulator's own process."""
+    """Records the grants that the emulator's IAM uses. ``install`` patches the emulator, in its own process."""
 
     def __init__(self, file: Path = USAGE) -> None:
         self._file = file
@@ -39,15 +39,15 @@ class Recorder:
 
         evaluate = iam_evaluator.evaluate
 
-        def recorded(context: Any, policies: Any, *limits: Any) -> Any:
+        def evaluate_and_record(context: Any, policies: Any, *limits: Any) -> Any:
             result = evaluate(context, policies, *limits)
             if result.decision == "Allow" and context.principal_type == "AssumedRole":
-                self._allowed(context)
+                self._record(context)
             return result
 
-        iam_evaluator.evaluate = recorded
+        iam_evaluator.evaluate = evaluate_and_record
 
-    def _allowed(self, context: Any) -> None:
+    def _record(self, context: Any) -> None:
         from ministack.core.iam_evaluator import _role_name_from_assumed_arn
 
         role = _role_name_from_assumed_arn(context.principal_arn)
@@ -55,7 +55,7 @@ class Recorder:
         with self._lock:
             if call in self._calls:
                 return
-            if len(self._calls) >= _REMEMBERED:
+            if len(self._calls) >= _MAX_CALLS:
                 self._calls.clear()
             self._calls.add(call)
             for grant in self._granting(role, context):
@@ -65,7 +65,7 @@ class Recorder:
                         lines.write(json.dumps(grant) + "\n")
 
     def _granting(self, role: str, context: Any) -> list[Grant]:
-        """The actions and resources of the first statement that allows the call: a second one would be one too many."""
+        """The actions and resources of the first statement that allows the call; further statements would not be needed."""
         from ministack.core import iam_evaluator
         from ministack.services import iam
 

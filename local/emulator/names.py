@@ -1,6 +1,6 @@
-"""The names that templates give, and whether the emulator has a resource of such a name.
+"""The names of resources in templates, and a check that no resource has such a name.
 
-CloudFormation creates nothing over a resource that exists: the create handler of a type fails with AlreadyExists
+CloudFormation does not replace an existing resource by a new one: the create handler of a type fails with AlreadyExists
 (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html).
 """
 
@@ -11,15 +11,15 @@ from typing import Any
 
 
 class AlreadyExists(Exception):
-    """A resource of this type has the name already."""
+    """A resource of this type already has the name."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """``properties`` name a resource of a type; where the first has a scope and the template gives none, it is ``default``.
+    """``properties`` are the name of a resource and its scope, which is ``default`` if the template has none.
 
-    The emulator has it in ``store``, under its name or ARN, or with the name in ``fields``. Of types that it does not make
-    (``local.emulator.patches.cloudformation.UNSUPPORTED``) only the names in its stacks are known.
+    The emulator keeps resources in ``store``, by name or ARN, or with the name in ``fields``. Of types that it does not create
+    (``local.emulator.patches.cloudformation.UNSUPPORTED``) it knows only the names in its stacks.
     """
 
     properties: tuple[str, ...]
@@ -27,7 +27,7 @@ class Named:
     fields: tuple[str, ...] = ()
 
 
-# Types that can be named in a template, and whose names AWS gives only once.
+# Types with names in templates that AWS accepts only once.
 NAMED = {
     "AWS::CloudFront::CachePolicy": Named(("CachePolicyConfig.Name",), "cloudfront._cache_policies", ("Config.Name",)),
     "AWS::CloudFront::Function": Named(("Name",), "cloudfront._functions"),
@@ -68,8 +68,8 @@ NAMED = {
 Name = tuple[str, ...]
 
 
-def given(kind: str, properties: Mapping[str, Any]) -> Name | None:
-    """The name that a template gives a resource; None if CloudFormation makes one, or AWS gives names of the type twice."""
+def declared_name(kind: str, properties: Mapping[str, Any]) -> Name | None:
+    """The name of a resource in its template; None if CloudFormation generates it, or if names of the type may repeat."""
     if kind not in NAMED:
         return None
     name, *scopes = (_inner(properties, each) for each in NAMED[kind].properties)
@@ -78,17 +78,17 @@ def given(kind: str, properties: Mapping[str, Any]) -> Name | None:
 
 def check(kind: str, properties: Mapping[str, Any]) -> None:
     """Raise ``AlreadyExists`` if the emulator has a resource of this type and name."""
-    name = given(kind, properties)
-    if name and name in _taken(kind):
+    name = declared_name(kind, properties)
+    if name and name in _existing(kind):
         raise AlreadyExists(f"Resource of type '{kind}' with identifier '{'|'.join(name)}' already exists.")
 
 
-def _taken(kind: str) -> Iterator[Name]:
+def _existing(kind: str) -> Iterator[Name]:
     named = NAMED[kind]
     if named.store:
         module, store = named.store.split(".")
         for key, record in getattr(import_module(f"ministack.services.{module}"), store).items():
-            # Of an ARN the name is last; of the names of these types none has a colon.
+            # The name is the last part of an ARN; names of these types have no colon.
             yield tuple(_inner(record, field) for field in named.fields) or (key.rpartition(":")[2],)
     else:
         yield from _in_stacks(kind)
@@ -99,7 +99,7 @@ def _in_stacks(kind: str) -> Iterator[Name]:
 
     for stack in _stacks.values():
         for resource in stack.get("_resources", {}).values():
-            if resource["ResourceType"] == kind and (name := given(kind, resource["Properties"])):
+            if resource["ResourceType"] == kind and (name := declared_name(kind, resource["Properties"])):
                 yield name
 
 

@@ -1,20 +1,20 @@
-"""What the emulator's CloudFormation does with the resources of a nested stack that could not be created, or is deleted."""
+"""Deletes the resources of a nested stack that was deleted, or whose creation failed."""
 
 from typing import Any
 
-# What outlives the deletion of its stack, and what outlives the creation of it that failed.
+# The deletion policies that retain a resource when its stack is deleted, and when the creation of its stack failed.
 KEPT = frozenset({"Retain", "RetainExceptOnCreate"})
 KEPT_BY_ROLLBACK = frozenset({"Retain"})
 
 
 class NotDeleted(Exception):
-    """The message names the resources that could not be deleted; events of their stack say why."""
+    """The message names the resources that could not be deleted; the events of their stack have the reasons."""
 
 
 def remove(name: str, kept: frozenset[str]) -> None:
-    """Delete the resources of the nested stack ``name``, but for those with a ``DeletionPolicy`` of ``kept``.
+    """Delete the resources of the nested stack ``name``, except those with a ``DeletionPolicy`` of ``kept``.
 
-    Raises ``NotDeleted`` when all that could be deleted are gone.
+    Raises ``NotDeleted`` if a resource could not be deleted, after the deletion of the others.
     """
     from ministack.services.cloudformation import _exports, _stacks
     from ministack.services.cloudformation.engine import _topological_sort
@@ -27,17 +27,17 @@ def remove(name: str, kept: frozenset[str]) -> None:
 
     def policy(logical: str) -> str:
         parameters, mappings = stack["_resolved_params"], template.get("Mappings", {})
-        told = _resource_policy(
+        deletion_policy = _resource_policy(
             declared.get(logical), "DeletionPolicy", resources, parameters, conditions, mappings, name, arn
         )
-        return str(told)
+        return str(deletion_policy)
 
     def event(logical: str, resource: dict[str, Any], status: str, reason: str = "") -> None:
         _add_event(arn, name, logical, resource["ResourceType"], status, reason, resource["PhysicalResourceId"])
 
     order = [logical for logical in _topological_sort(declared, conditions) if logical in resources]
     failed = []
-    # What an update could not delete, the template has no more, and nothing depends on.
+    # Resources that an update could not delete are not in the template, and nothing depends on them.
     for logical in [*(resources.keys() - set(order)), *reversed(order)]:
         resource = resources[logical]
         if policy(logical) in kept:

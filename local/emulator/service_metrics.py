@@ -1,8 +1,8 @@
-"""Metrics that AWS services publish: PutMetricData refuses their namespaces, so they come by an administrative route.
+"""Metrics that AWS services publish: PutMetricData rejects their namespaces, so an administrative route accepts them.
 
-    POST   {"Namespace", "MetricData": [...]}   what a service publishes, each datum as PutMetricData has it
+    POST   {"Namespace", "MetricData": [...]}   publishes metrics in the form of PutMetricData
     PUT    [{"Namespace", "MetricName", "Dimensions": {name: value}, "Unit", "Seconds", "Counts": [[value, count], ...]}]
-           a simulation: until it ends, alarms look at nothing but these series, whose values come again every "Seconds"
+           begins a simulation: alarms evaluate only these series, whose values repeat every "Seconds"
     DELETE ends the simulation
 
 Alarms are evaluated at once when a simulation begins or ends, and once a minute as on AWS.
@@ -19,7 +19,7 @@ _simulated: dict[Key, Repeated] | None = None
 
 
 def points(key: Key, start: float, end: float) -> list[Point]:
-    """What alarms see of a series from ``start`` up to ``end``."""
+    """The points of a series that alarms evaluate, from ``start`` up to ``end``."""
     from ministack.services import cloudwatch
 
     if _simulated is None:
@@ -29,7 +29,7 @@ def points(key: Key, start: float, end: float) -> list[Point]:
 
 
 def request(method: str, content: Any) -> dict[str, Any]:
-    """The answer of the route. Raises LookupError, TypeError or ValueError for content that is not as above."""
+    """The response of the route. Raises LookupError, TypeError or ValueError for content of another form."""
     from ministack.core import responses
     from ministack.services import cloudwatch
 

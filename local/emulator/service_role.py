@@ -1,8 +1,8 @@
-"""What CloudFormation may do with the service role that a stack was given, by the role's policies.
+"""Checks the permissions of a stack's service role.
 
-For a resource it needs what the handler of its type needs of the type's own service (the resource provider schemas that
-cfn-lint packages), and ``iam:PassRole`` for each role that the resource is given. What handlers need of other services is for
-properties that a resource may have or not, and is not asked for.
+A resource needs the permissions of its type's handler in the type's own service (from the resource provider schemas that
+cfn-lint packages), and ``iam:PassRole`` for each role in its properties. Handlers' permissions in other services depend on
+optional properties, and are not checked.
 """
 
 from collections import Counter
@@ -15,10 +15,10 @@ from model.settings import REGION
 NESTED = "AWS::CloudFormation::Stack"
 ROLE = "AWS::IAM::Role"
 CLOUDFORMATION = "cloudformation.amazonaws.com"
-# Services whose principal is not the name that their resource types have.
+# Services whose principal differs from the name in their resource types.
 PRINCIPALS = {"StepFunctions": "states", "ECS": "ecs-tasks", "KinesisFirehose": "firehose"}
-# What of a role is changed by which permission: asked for if the role has it, or it changes.
-OF_A_ROLE = {
+# The property of a role that needs the permission, if the role has the property or the property changes.
+ROLE_PROPERTIES = {
     "iam:AttachRolePolicy": "ManagedPolicyArns",
     "iam:CreateRole": "AssumeRolePolicyDocument",
     "iam:DeleteRole": "AssumeRolePolicyDocument",
@@ -31,47 +31,49 @@ OF_A_ROLE = {
     "iam:UpdateAssumeRolePolicy": "AssumeRolePolicyDocument",
     "iam:UpdateRole": "MaxSessionDuration",
 }
-# Below these a role is named, and not given.
-NAMED_ONLY = ("Environment", "DefinitionSubstitutions", "Parameters")
-Need = tuple[str, str, dict[str, str]]
+# Properties in which a role's ARN does not pass the role to the resource.
+NOT_PASSED_IN = ("Environment", "DefinitionSubstitutions", "Parameters")
+Requirement = tuple[str, str, dict[str, str]]
 
 
-class Refused(Exception):
-    """The service role may not do what a resource needs. The message is IAM's."""
+class AccessDenied(Exception):
+    """The service role lacks a permission for a resource. The message is IAM's."""
 
 
 def check(role: str, operation: str, kind: str, name: str, properties: Mapping[str, Any], changed: set[str]) -> None:
-    """Raise ``Refused`` unless ``role`` may ``operation`` the resource ``name``, of whose ``properties`` some ``changed``."""
-    for action, resource, context in needs(role, operation, kind, name, properties, changed):
-        if message := refusal(
+    """Raise ``AccessDenied`` unless ``role`` may carry out ``operation`` for the ``changed`` properties of a resource."""
+    for action, resource, context in requirements(role, operation, kind, name, properties, changed):
+        if message := denial(
             f"{role.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/AWSCloudFormation",
             action,
             resource,
             context,
         ):
-            raise Refused(message)
+            raise AccessDenied(message)
 
 
-def needs(
+def requirements(
     role: str, operation: str, kind: str, name: str, properties: Mapping[str, Any], changed: set[str]
-) -> Iterator[Need]:
-    """(action, resource, condition keys) of every call. Only IAM's are of one resource, all others of any."""
+) -> Iterator[Requirement]:
+    """(action, resource, condition keys) of each call. Only calls of IAM name a resource; the others have ``*``."""
     if kind == ROLE:
         arn = f"{role.rpartition(':role/')[0]}:role{properties.get('Path', '/')}{name}"
         context = {"iam:PermissionsBoundary": str(properties.get("PermissionsBoundary", ""))}
-        yield from ((each, arn, context) for each in permissions(kind, operation) if OF_A_ROLE.get(each) in changed)
+        yield from (
+            (each, arn, context) for each in permissions(kind, operation) if ROLE_PROPERTIES.get(each) in changed
+        )
         return
     yield from ((each, "*", {}) for each in permissions(kind, operation))
     if operation != "delete":
         service = kind.split("::")[1]
-        given = {role} if kind == NESTED else set(roles_given(properties))
+        passed_roles = {role} if kind == NESTED else set(find_passed_roles(properties))
         principal = f"{PRINCIPALS.get(service, service.lower())}.amazonaws.com"
-        yield from (("iam:PassRole", each, {"iam:PassedToService": principal}) for each in sorted(given))
+        yield from (("iam:PassRole", each, {"iam:PassedToService": principal}) for each in sorted(passed_roles))
 
 
 @lru_cache
 def permissions(kind: str, operation: str) -> tuple[str, ...]:
-    """What the handler of a type needs of the type's own service; none if the registry does not tell."""
+    """The permissions that the handler of a type needs in the type's own service; none if the registry has no schema."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
     try:
@@ -87,21 +89,21 @@ def permissions(kind: str, operation: str) -> tuple[str, ...]:
     return tuple(each for each in handlers.get(operation, {}).get("permissions", ()) if each.split(":")[0] == own)
 
 
-def roles_given(value: Any) -> Iterator[str]:
-    """The ARN of every role in the properties of a resource, which its service will assume."""
+def find_passed_roles(value: Any) -> Iterator[str]:
+    """The ARN of each role in the properties of a resource, which its service assumes."""
     if isinstance(value, list):
         for each in value:
-            yield from roles_given(each)
+            yield from find_passed_roles(each)
     elif isinstance(value, Mapping):
         for name, each in value.items():
             if isinstance(each, str) and ":role/" in each and name.lower().endswith(("role", "rolearn", "credentials")):
                 yield each
-            elif name not in NAMED_ONLY:
-                yield from roles_given(each)
+            elif name not in NOT_PASSED_IN:
+                yield from find_passed_roles(each)
 
 
-def refusal(caller: str, action: str, resource: str, context: Mapping[str, str]) -> str:
-    """IAM's message if the role or user ``caller`` may not; empty if it may."""
+def denial(caller: str, action: str, resource: str, context: Mapping[str, str]) -> str:
+    """IAM's message if the role or user ``caller`` lacks the permission; empty if it has it."""
     from ministack.core import iam_actions, iam_evaluator
 
     account, _, identity = caller.split(":", 4)[4].partition(":")
@@ -128,7 +130,7 @@ def refusal(caller: str, action: str, resource: str, context: Mapping[str, str])
 
 
 def of_stack(name: str) -> str:
-    """The ARN of the service role of a stack, which those nested in it have too; empty if it was given none."""
+    """The ARN of the service role of a stack, which its nested stacks inherit; empty if it has none."""
     from ministack.services.cloudformation import _stacks
 
     stack = _stacks.get(name) or {}

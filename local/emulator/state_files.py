@@ -1,7 +1,7 @@
-"""How the emulator writes its state when it ends.
+"""A faster way to write the emulator's state when it ends.
 
 MiniStack passes each service's state to ``json.dump``, which encodes in Python, piece by piece. ``json.dumps`` encodes the same
-text in C: a shop's state takes a fraction of the CPU time, and ``make stop`` waits for it.
+text in C, in a fraction of the CPU time, for which ``make stop`` waits.
 """
 
 import json
@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, TextIO
 
 
-def write_in_one_piece() -> None:
-    """Have MiniStack's persistence encode with ``json.dumps``."""
+def encode_in_c() -> None:
+    """Let MiniStack's persistence encode with ``json.dumps``."""
     from ministack.core import persistence
 
     persistence.json = SimpleNamespace(**vars(json) | {"dump": dump})
 
 
 def dump(document: Any, file: TextIO, **options: Any) -> None:
-    """As ``json.dump``."""
+    """The same as ``json.dump``."""
     file.write(json.dumps(document, **options))

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from local.deployment.package import Upload, artifact, package, uploader, zipped
-from local.emulator.names import NAMED, given
+from local.emulator.names import NAMED, declared_name
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.sources import APPLICATION, LAYER, Reference, read
 from model.templates import pieces
@@ -186,7 +186,7 @@ def test_no_named_resource_is_created_twice(account: Account):
     named = {
         each["type"]: each["properties"]
         for each in account.cloud.emulator("GET", "/_setpieces/resources").json()
-        if given(each["type"], each["properties"])
+        if declared_name(each["type"], each["properties"])
     }
     assert named.keys() == NAMED.keys() - UNNAMED
     for kind, properties in named.items():

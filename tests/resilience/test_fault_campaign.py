@@ -14,7 +14,7 @@ import pytest
 
 from local import emulator_client
 from local.cloud.processes import kill_workers
-from local.emulator.faults import KINDS
+from local.emulator.fault_plan import KINDS
 from local.settings import STATE
 from tests.resilience.journeys import walk
 from tests.resilience.seed import SEED, TORTURE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from local.emulator.names import NAMED, given
+from local.emulator.names import NAMED, declared_name
 from model.settings import REGION
 from model.templates import pieces
 
@@ -59,7 +59,7 @@ def naming_properties(kind: str) -> set[str]:
 
 def is_named(resource: dict[str, Any]) -> bool:
     kind, properties = resource["Type"], resource["Properties"]
-    return bool(naming_properties(kind) & set(properties) or given(kind, properties))
+    return bool(naming_properties(kind) & set(properties) or declared_name(kind, properties))
 
 
 def named() -> list[Any]:

@@ -1,1 +1,1 @@
-"""How the emulator starts the processes in which functions run, and which invocation gets which of them."""
+"""The processes of functions: how the emulator starts them and assigns them to invocations."""

@@ -1,7 +1,7 @@
 """Starts workers by forking a process that has their libraries imported, instead of by an interpreter that imports them.
 
-A worker is what it would be otherwise: it runs MiniStack's own script in the same environment, folder and path; only
-``sys.modules`` has the libraries already, and workers of one server share their hash seed. Linux only.
+A forked worker runs MiniStack's own script in the same environment, folder and path; the differences are that ``sys.modules``
+has the libraries already, and that workers of one server share their hash seed. Linux only.
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 MAIN = Path(__file__).with_name("fork_server_main.py")
-# Variables that an interpreter reads before it runs anything.
+# Prefixes of the variables that an interpreter reads when it starts.
 _STARTUP = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "TZ")
 _IMPORT_SECONDS = 60.0
 _UNUSED_SECONDS = 300.0
@@ -28,7 +28,7 @@ logger = logging.getLogger("function_workers")
 
 
 class ForkServerFailed(Exception):
-    """The server cannot be started, or ended while it was asked for a worker."""
+    """The server cannot be started, or ended during a request for a worker."""
 
 
 class ForkedProcess:
@@ -49,7 +49,7 @@ class ForkedProcess:
         os.set_blocking(status, False)
 
     def poll(self) -> int | None:
-        """The return code, or None while it runs. Kills a worker whose server ended: its end could not be noticed."""
+        """The return code, or None while it runs. Kills a worker whose server ended, because nothing would report its end."""
         with self._lock:
             while self.returncode is None:
                 if self._code.endswith(b"\n"):
@@ -90,7 +90,7 @@ class ForkedProcess:
 
 
 def _read_until_newline(pipe: IO[bytes]) -> tuple[bytes, bytes, bytes]:
-    """What came until the first newline, the newline, and what came after it; no newline if the pipe ended."""
+    """(line, newline, rest) of the data in a pipe; no newline if the pipe ended."""
     received = b""
     while b"\n" not in received and (part := pipe.read(32)):
         received += part
@@ -105,7 +105,7 @@ class ForkServer:
         self._environment = dict(os.environ)
         self.last_used = time.monotonic()
         with theirs:
-            # Pipes, as workers have: the interpreter decides by them how the standard streams buffer.
+            # Pipes, as workers have: they determine how the interpreter buffers the standard streams.
             self.process = subprocess.Popen(
                 [interpreter, str(MAIN), str(theirs.fileno()), *layers],
                 stdin=subprocess.PIPE,
@@ -126,14 +126,14 @@ class ForkServer:
         self._reads: dict[str, str | None] = json.loads(reads)
 
     def _collect(self) -> None:
-        """Log what the server reports, and keep the socket until it ended: it kills its workers when that closes."""
+        """Log the server's output, and close the socket after its end: the server kills its workers when the socket closes."""
         for line in self.process.stderr or ():
             logger.warning("fork server: %s", line.rstrip())
         self.process.wait()
         self._control.close()
 
     def fits(self, environment: dict[str, str]) -> bool:
-        """Would the interpreter and the libraries read the same from ``environment`` as they did here?"""
+        """True if the interpreter and the libraries would read the same values from ``environment``."""
         names = {name for name in environment | self._environment if name.startswith(_STARTUP)}
         return all(environment.get(name) == value for name, value in self._reads.items()) and all(
             environment.get(name) == self._environment.get(name) for name in names
@@ -166,7 +166,7 @@ class ForkServer:
 
 
 class WorkerStarter:
-    """Starts the processes of workers: those of ``interpreter`` by a fork server for each set of layers, others as they are."""
+    """Starts the processes of workers: those of ``interpreter`` by a fork server for each set of layers, others directly."""
 
     def __init__(self, interpreter: str) -> None:
         self._interpreter = interpreter
@@ -174,7 +174,7 @@ class WorkerStarter:
         self._servers: dict[tuple[str, ...], ForkServer] = {}
 
     def start(self, command: list[str], *, cwd: str, env: dict[str, str], **options: Any) -> Any:
-        """As ``subprocess.Popen``. The process's id is written beside its script, in ``worker.pid``."""
+        """The same as ``subprocess.Popen``. The process's id is written beside its script, in ``worker.pid``."""
         process = self._fork(command, cwd, env) or subprocess.Popen(command, cwd=cwd, env=env, **options)
         with suppress(FileNotFoundError):  # the worker is no longer needed, and its folder is gone
             Path(command[1]).with_name("worker.pid").write_text(str(process.pid))
@@ -185,7 +185,7 @@ class WorkerStarter:
         if command[0] != self._interpreter or not sys.platform.startswith("linux"):
             return None
         layers = tuple(filter(None, env.get("_LAMBDA_LAYERS_DIRS", "").split(os.pathsep)))
-        for _ in range(2):  # a server that ended is noticed when it is used
+        for _ in range(2):  # the first request fails if the server has ended
             try:
                 server = self._server(layers)
                 return server.fork(command[1], cwd, env) if server.fits(env) else None

@@ -29,7 +29,7 @@ from functools import cache
 from typing import Any
 
 # Imported where the functions' layer or interpreter has them. None may start a thread, open a connection or read a variable
-# that differs between functions: a worker is forked only if all that were read have the value here that they have in it.
+# that differs between functions: a worker is forked only if all variables that were read have the same values in it.
 LIBRARIES = (
     "boto3.dynamodb.conditions",
     "boto3.dynamodb.types",
@@ -76,7 +76,7 @@ def add_layers(layers: list[str]) -> None:
 
 
 @contextmanager
-def recorded_reads() -> Iterator[dict[str, str | None]]:
+def record_reads() -> Iterator[dict[str, str | None]]:
     """The environment variables that are read in the block, with their values; ``*`` if all of them are."""
     reads: dict[str, str | None] = {}
     plain: Any = type(os.environ)
@@ -108,7 +108,7 @@ def import_libraries(libraries: tuple[str, ...]) -> None:
 
 
 def read_service_models() -> None:
-    """Parse the SDK's data files once for all workers: making the first client takes 150 ms of CPU, most of it for that.
+    """Parse the SDK's data files once for all workers: creating the first client takes 150 ms of CPU, most of it for parsing.
 
     Workers inherit nothing else of the clients made here: not their session, credentials or connections.
     """
@@ -124,7 +124,7 @@ def read_service_models() -> None:
 
 
 def serve(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Fork workers until there are none to fork; returns only in a worker, with its request and its three descriptors."""
+    """Fork workers until the server is retired. Returns only in a worker, with its request and its three descriptors."""
     statuses: dict[int, int] = {}
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
@@ -170,7 +170,7 @@ def report_ended(statuses: dict[int, int]) -> None:
         if not pid:
             return
         descriptor = statuses.pop(pid)
-        with suppress(BrokenPipeError):  # the worker was given up
+        with suppress(BrokenPipeError):  # the emulator has closed the pipe
             os.write(descriptor, b"%d\n" % os.waitstatus_to_exitcode(status))
         os.close(descriptor)
 
@@ -198,7 +198,7 @@ if __name__ == "__main__":
     interpreter_path = sys.path[1:]
     sys.path[:] = interpreter_path
     add_layers(sys.argv[2:])
-    with recorded_reads() as reads:
+    with record_reads() as reads:
         import_libraries(LIBRARIES)
     read_service_models()
     sys.path[:] = interpreter_path

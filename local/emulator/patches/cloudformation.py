@@ -112,7 +112,7 @@ def reject_existing_names() -> None:
     def update_unless_name_exists(
         kind: str, physical: str, old: dict[str, Any], new: dict[str, Any], stack: str, *rest: Any
     ) -> Any:
-        if names.given(kind, new) != names.given(kind, old):
+        if names.declared_name(kind, new) != names.declared_name(kind, old):
             names.check(kind, new)
         return update(kind, physical, old, new, stack, *rest)
 
@@ -175,8 +175,8 @@ def apply_service_role() -> None:
             role, name = _p(params, "RoleARN"), _p(params, "StackName")
             if role:
                 keys = {"iam:PassedToService": service_role.CLOUDFORMATION}
-                if denial := service_role.refusal(iam_evaluator.caller_arn(), "iam:PassRole", role, keys):
-                    return _error("AccessDenied", denial, 403)
+                if message := service_role.denial(iam_evaluator.caller_arn(), "iam:PassRole", role, keys):
+                    return _error("AccessDenied", message, 403)
             if operation == "ExecuteChangeSet":
                 change_set = changesets._find_change_set(_p(params, "ChangeSetName"), name)[1] or {}
                 role, name = change_set.get("RoleARN", ""), change_set.get("StackName", "")

@@ -121,13 +121,13 @@ def _clocks() -> tuple[float, float]:
     return time.time(), time.monotonic()
 
 
-def test_the_route_changes_shows_and_ends_it(monkeypatch):
+def test_the_route_starts_reports_and_ends_a_disturbance(monkeypatch):
     monkeypatch.setattr(delivery_chaos, "DELIVERIES", Deliveries())
     settings = request("PUT", {"seed": 7, "twice": 0.5})
     assert settings == {"seed": 7, "twice": 0.5, "late_seconds": 2.0, "clock_skew_seconds": 0, "done": {}}
     assert request("GET", {}) == settings
     request("DELETE", {})
-    assert delivery_chaos.DELIVERIES.wanted == NONE
+    assert delivery_chaos.DELIVERIES.disturbance == NONE
 
 
 @pytest.mark.parametrize("wrong", [{"twice": 2}, {"clock_skew_seconds": 300}, {"late_seconds": -1}, {"often": 1}])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.parsers import create_parser
 
-from local.emulator.faults import KINDS, Call, Faults, Plan, _call, _error, callers
+from local.emulator.fault_plan import KINDS, Call, Plan
+from local.emulator.faults import Faults, _call, _error, callers
 
 PAIRS = [(f"function-{n}", operation) for n in range(8) for operation in ("dynamodb:PutItem", "sqs:SendMessage")]
 
@@ -48,12 +49,12 @@ def test_a_plan_without_kinds_only_sees():
 
 
 def test_only_the_pairs_that_are_named_fail():
-    plan = Plan.of({"kinds": ["throttle"], "pairs": [list(PAIRS[1])]})
+    plan = Plan.parse({"kinds": ["throttle"], "pairs": [list(PAIRS[1])]})
     assert [plan.decide(call(pair, f"{pair}")) for pair in PAIRS[:3]] == [None, "throttle", None]
 
 
 def test_a_caller_meets_so_many_faults_in_a_turn():
-    plan = Plan.of({"kinds": ["throttle"], "most": 1})
+    plan = Plan.parse({"kinds": ["throttle"], "most": 1})
     first, second = PAIRS[:2]
     assert (plan.decide(call(first, "1")), plan.decide(call(second, "2"))) == ("throttle", None)
     assert plan.decide(call(PAIRS[2], "3")) == "throttle", "another caller"
@@ -82,7 +83,7 @@ def test_after_lets_some_calls_through_first():
 
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="earthquake"):
-        Plan.of({"kinds": ["earthquake"]})
+        Plan.parse({"kinds": ["earthquake"]})
 
 
 def resource(logical_id: str, kind: str, physical_id: str, **properties: Any) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_a_request_is_recognised_by_its_operation(request_: dict[str, Any], body
 )
 def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation: str, code: str, headers: dict):
     request = call(("function", operation))
-    start, body = _error(request, scope(**headers), *KINDS["throttle"].answer(request.service) or (0, ""))
+    start, body = _error(request, scope(**headers), *KINDS["throttle"].response(request.service) or (0, ""))
     response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
     answer = {"status_code": start["status"], "headers": response_headers, "body": body["body"]}
     parser: Any = create_parser(protocol)
@@ -185,7 +186,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-s
         messages.append(message)
 
     signed_request = scope(x_amz_target="DynamoDB_20120810.PutItem", authorization=signed("dynamodb"))
-    asyncio.run(faults.through(emulator, signed_request, receive, send))
+    asyncio.run(faults.apply(emulator, signed_request, receive, send))
     return (messages[0]["status"] if messages else 0), len(emulator.applied)
 
 

@@ -24,7 +24,7 @@ def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.Monk
     broken = worker("import time; time.sleep(600)")
     answer = {"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}
     failure = failures.init_failed(broken, answer)
-    assert (failure.answer, str(failure)) == (answer, "Runtime.ImportModuleError: no module")
+    assert (failure.response, str(failure)) == (answer, "Runtime.ImportModuleError: no module")
     assert broken._proc.returncode is not None
 
 
@@ -35,7 +35,7 @@ def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.Monk
 def test_a_process_that_ends_without_an_answer(monkeypatch: pytest.MonkeyPatch, end: str, reason: str):
     monkeypatch.setattr(failures, "EXIT_SECONDS", 60.0)
     failure = failures.init_failed(worker(f"import os, signal, sys; print('before', file=sys.stderr); {end}"))
-    assert failure.answer == {
+    assert failure.response == {
         "errorType": "Runtime.ExitError",
         "errorMessage": f"Error: Runtime exited with error: {reason}",
     }

@@ -14,7 +14,7 @@ def meter() -> Meter:
 
 
 def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
-    meter._charged("role", action, answer)
+    meter._charge("role", action, answer)
     return dict(meter.read()["units"].get("role", {}))
 
 
@@ -44,9 +44,9 @@ def test_reading_is_json(meter: Meter):
 
 
 def test_it_counts_only_while_enabled(meter: Meter, monkeypatch: pytest.MonkeyPatch):
-    assert not meter._on
+    assert not meter._counting
     meter.read()
-    assert meter._on
+    assert meter._counting
     later = time.monotonic() + 400
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert not meter._on
+    assert not meter._counting

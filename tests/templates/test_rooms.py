@@ -21,6 +21,7 @@ SHARED = {
         "emulator",
         "front_door",
         "local",
+        "model",
         "pages",
         "storefront",
         "tools",

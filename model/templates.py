@@ -71,11 +71,16 @@ class Piece:
     def _template(self) -> dict[str, Any]:
         return self.expanded({})
 
+    def included(self) -> dict[str, Any]:
+        """A copy of the template with the content of its ``AWS::Include``s in place; SAM's resources are as written."""
+        template: dict[str, Any] = _included(copy.deepcopy(self.source), self.folder)
+        return template
+
     def expanded(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """The template as SAM expands it when its parameters have these values; intrinsics stay."""
         from samtranslator.translator.transform import transform  # only now: importing it takes a second
 
-        packaged = _included(copy.deepcopy(self.source), self.folder)
+        packaged = self.included()
         for resource in packaged["Resources"].values():
             location = PACKAGED.get(resource["Type"])
             if location:

@@ -54,7 +54,7 @@ CHECKS = (
         environment={"PYTHONPATH": SERVICES},
     ),
     Check("cfn-lint", "lint", (".venv/bin/cfn-lint", *TEMPLATES)),
-    Check("checkov", "lint", (".venv-policy/bin/checkov", "--config-file", ".checkov.yaml"), (POLICY,)),
+    Check("checkov", "lint", (*PYTHON, "tests.checkov_templates"), (POLICY,)),
     Check(
         "check-jsonschema",
         "lint",

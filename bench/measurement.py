@@ -154,11 +154,11 @@ class Measurement:
 
     def _wait_until_idle(self) -> None:
         """Wait until roles make no calls, no queue has messages and no workflow runs."""
-        seen, since, deadline = Counter[tuple[str, str]](), time.monotonic(), time.monotonic() + 120
+        last, since, deadline = Counter[tuple[str, str]](), time.monotonic(), time.monotonic() + 120
         while time.monotonic() - since < IDLE_SECONDS:
             now = Counter({key: n for key, n in read_calls()[0].items() if not self._by_schedule(key[0])})
-            if now != seen or self._busy():
-                seen, since = now, time.monotonic()
+            if now != last or self._busy():
+                last, since = now, time.monotonic()
             assert time.monotonic() < deadline, "the shop does not become idle"
             time.sleep(0.2)
 

@@ -153,7 +153,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _machine(results_by_name: dict[str, dict[str, Any]]) -> str:
-    """Dates, machines and commits of the results, which may be of several runs."""
+    """Dates, machines and commits of the results, which may be of different runs."""
     machines = sorted(
         {f"{m['cores']} cores, {m['memory_gb']} GB, {m['system']}, Python {m['python']}" for m in _of(results_by_name)}
     )

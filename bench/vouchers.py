@@ -52,9 +52,9 @@ def _codes() -> None:
             codes_module.make_codes(permutation, 1, first, CHUNK_SIZE, tags)
 
     def drawn() -> None:
-        seen: set[str] = set()
-        while len(seen) < CODES:
-            seen.add("".join(secrets.choice(codes_module.ALPHABET) for _ in range(codes_module.LENGTH)))
+        codes: set[str] = set()
+        while len(codes) < CODES:
+            codes.add("".join(secrets.choice(codes_module.ALPHABET) for _ in range(codes_module.LENGTH)))
 
     pairs = [(_seconds(ours), _seconds(drawn)) for _ in range(RUNS)]
     permuted, random = (min(times) for times in zip(*pairs, strict=True))
@@ -109,8 +109,8 @@ def _batches(shop: Shop) -> None:
 def _verdicts(rows: list[dict[str, Any]]) -> list[Verdict]:
     most, ratio = rows[-1], rows[-1]["ratio"]
     flat = [name for name in most if name.endswith(" MB")]
-    seen = [name for name in flat if len(rows) > 1 and rows[-2][name]]
-    grown = max((most[name] / rows[-2][name] for name in seen), default=float("nan"))
+    measured = [name for name in flat if len(rows) > 1 and rows[-2][name]]
+    grown = max((most[name] / rows[-2][name] for name in measured), default=float("nan"))
     return [
         Verdict(
             f"{most['vouchers']:,} vouchers end to end, against bare BatchWriteItem of the same items",
@@ -124,7 +124,7 @@ def _verdicts(rows: list[dict[str, Any]]) -> list[Verdict]:
             f"flat (≤ {FLAT} x)",
             f"{grown:.2f} x at {most['vouchers']:,}, {max(most[name] for name in flat)} MB at most",
             grown <= FLAT,
-            ("" if grown <= FLAT else GROWTH) if seen else "too few sizes took long enough to measure memory",
+            ("" if grown <= FLAT else GROWTH) if measured else "too few sizes took long enough to measure memory",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""What the repository declares: its templates, the routes of its events, the permissions that it grants.
+"""The declarations of the repository: its templates, the routes of its events, the permissions that it grants.
 
 Imports no other room. On import, it adds the folders of the services and of ``packages/`` to Python's path: tools use
 rules of services, such as those that ``tools.redirects`` checks. mypy and pytest have these folders in pyproject.toml.

@@ -21,7 +21,7 @@ from rich.console import Console
 from tools.client import Shop
 from tools.failures import CommandFailed, did_you_mean, requires_shop
 
-# Messages are invisible for this time while they are read, and at most so many are read from one queue.
+# Messages are invisible for this time while they are read.
 VISIBILITY_SECONDS = 60
 # Dead letters of queue x are in x-dlq, or in x-parked if a function consumes x-dlq.
 DEAD = ("-dlq", "-parked")

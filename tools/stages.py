@@ -1,4 +1,4 @@
-"""Where a shop can be: this machine (local), and an AWS account per stage. samconfig.toml has their settings."""
+"""Stages: local on this machine, the others each in an AWS account. samconfig.toml has their settings."""
 
 import os
 import tomllib

@@ -1,1 +1,1 @@
-"""What clients of a running shop do over HTTP, and what has to hold afterwards: for tests, benchmarks and the demo alike."""
+"""Actions of clients of a running shop, and the invariants afterwards, for tests, benchmarks and the demo."""

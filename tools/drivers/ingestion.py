@@ -1,4 +1,4 @@
-"""What the ingestion pipeline has stored, by event type."""
+"""Reads the events that the ingestion pipeline has stored."""
 
 import base64
 import gzip

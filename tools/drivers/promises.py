@@ -1,4 +1,4 @@
-"""What the shop has accepted from its clients in a campaign, and the responses since: the input of the invariants."""
+"""Requests that the shop has accepted in a campaign, and later responses: the input of the invariants."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What has to exist in IAM and S3, and what the credentials may do."""
+"""The permissions of the credentials, and required resources of IAM and S3."""
 
 from collections.abc import Iterator
 from functools import partial

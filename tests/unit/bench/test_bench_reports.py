@@ -45,7 +45,7 @@ def test_a_response_belongs_to_the_phase_of_its_request():
     assert [len(spent.of(phase["name"])) for phase in PHASES] == [1, 2, 1, 2]
 
 
-def test_shed_is_no_error_and_an_error_is_not_shed():
+def test_shed_requests_are_not_errors():
     spent = day(
         answer(1),
         answer(1, status=429, advised=True),
@@ -61,7 +61,7 @@ def test_shed_is_no_error_and_an_error_is_not_shed():
     ("slow_until", "shed_until", "recovered"),
     [(30, 30, (0, 0)), (38, 30, (8, 0)), (30, 41, (0, 11)), (100, 100, (None, None))],
 )
-def test_recovery_is_as_fast_as_before_and_sheds_no_more_than_before(
+def test_recovery_compares_latency_and_shed_requests_with_those_before(
     slow_until: int, shed_until: int, recovered: tuple
 ):
     before = [answer(at) for at in range(10, 20)]

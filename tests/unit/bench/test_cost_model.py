@@ -60,13 +60,13 @@ def test_units_are_those_of_the_price_list():
     assert used["xray_trace"] == pytest.approx(0.05 * (1 + 2))
 
 
-def test_queues_that_keep_order_cost_more():
+def test_fifo_queues_cost_more():
     used = units("shipping", {"calls": {"sqs:SendMessage": 1}}, TEMPLATES)
     assert used == {"sqs_fifo_request": 1}
     assert dollars(used) > dollars(units("orders", {"calls": {"sqs:SendMessage": 1}}, TEMPLATES))
 
 
-def test_every_unit_is_in_one_group_and_has_a_price():
+def test_every_unit_has_one_group_and_a_price():
     names = [name for group in GROUPS.values() for name in group]
     assert len(names) == len(set(names))
     assert set(names) <= set(prices.table()["prices"])
@@ -84,7 +84,7 @@ def test_simulators_of_external_systems_cost_nothing():
     assert {service for service, _, _ in model().per_million()} == {"orders"}
 
 
-def test_a_month_is_so_many_operations():
+def test_the_cost_of_a_month_is_that_of_its_operations():
     one = dollars(model().units("place an order", "orders"))
     assert model().a_month(100)["orders"] == pytest.approx(one * 86_400 * 100 * cost_model.MONTH_DAYS)
 
@@ -95,7 +95,7 @@ def test_rates_are_those_of_the_peak_except_fixed_ones():
     assert model().rate("count the stock", 100) == pytest.approx(1)
 
 
-def test_concurrency_is_littles_law_and_queues_keep_to_their_maximum():
+def test_concurrency_follows_littles_law_and_the_maximum_of_queues():
     # Ten orders a second: 10 × 0.1 s, and 20 messages × 0.2 s.
     assert model().concurrency(1) == pytest.approx(10 * 0.1 + 20 * 0.2)
     assert model().concurrency(100) == pytest.approx(1000 * 0.1 + 10)
@@ -103,7 +103,7 @@ def test_concurrency_is_littles_law_and_queues_keep_to_their_maximum():
     assert model().busiest(1) == ("orders/SubmitFunction", pytest.approx(1.0))
 
 
-def test_a_limit_binds_where_demand_meets_it():
+def test_a_limit_binds_where_demand_reaches_it():
     limits_by_name = {limit.name: limit for limit in limits.limits(model())}
     workers, throttle = limits_by_name["workers of orders/Process"], limits_by_name["throttle of the orders API"]
     assert workers.allowed == pytest.approx(10 / 0.2)
@@ -115,7 +115,7 @@ def test_a_limit_binds_where_demand_meets_it():
     assert shares == sorted(shares, reverse=True)
 
 
-def test_prices_and_quotas_say_where_and_when_they_are_from():
+def test_prices_and_quotas_have_a_source_and_a_date():
     for table in (prices.table(), quotas.table()):
         assert table["region"]
         assert table["as_of"] >= "2025"
@@ -125,12 +125,12 @@ def test_prices_and_quotas_say_where_and_when_they_are_from():
         assert ("seen" in entry) == entry.get("certain", True), name
 
 
-def test_the_index_of_orders_in_progress_has_as_many_keys_as_the_model_takes_it_to_have():
+def test_the_model_knows_the_number_of_keys_of_the_index_of_orders_in_progress():
     spread = [key for key in repository.PARTITIONS if key.startswith(f"{repository.IN_PROGRESS}-")]
     assert len(spread) == limits.PARTITIONS_IN_PROGRESS
 
 
-def test_every_operation_of_the_load_was_measured(monkeypatch: pytest.MonkeyPatch):
+def test_every_operation_of_the_load_has_a_measurement(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
     measured = operations.table()["operations"]
     assert set(cost_model.load()["a_day"]) <= set(measured)

@@ -31,7 +31,7 @@ def parameter_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_a_stage_on_aws_is_called_where_it_published_its_addresses(parameter_names: list[str]):
+def test_a_stage_on_aws_is_called_at_its_published_addresses(parameter_names: list[str]):
     shop = Shop("dev", boto3.Session(region_name="eu-central-1"), None, None)
     for _ in range(2):
         assert shop.url("/basket/v1/baskets/b%2Fc") == f"{PUBLISHED['/setpieces/dev/basket/api-url']}/v1/baskets/b%2Fc"
@@ -39,7 +39,7 @@ def test_a_stage_on_aws_is_called_where_it_published_its_addresses(parameter_nam
     assert parameter_names == list(PUBLISHED), "Parameter Store takes few calls a second"
 
 
-def test_a_stage_on_aws_is_looked_for_in_its_region(monkeypatch: pytest.MonkeyPatch):
+def test_the_session_of_a_stage_on_aws_has_the_region_of_the_stage(monkeypatch: pytest.MonkeyPatch):
     """Whichever region the caller's profile names."""
     monkeypatch.setenv("SETPIECES_STAGE", "dev")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
@@ -51,7 +51,7 @@ def test_each_stage_has_samples_of_its_own():
     assert len({samples_file(stage) for stage in ("local", "dev", "test")}) == 3
 
 
-def test_the_local_shop_is_worked_with_as_root_or_with_the_session_that_is_given(monkeypatch: pytest.MonkeyPatch):
+def test_the_local_shop_has_the_credentials_of_root_or_of_the_given_session(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("SETPIECES_STAGE", raising=False)
     monkeypatch.setattr(
         shops,

@@ -134,13 +134,13 @@ def run(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_every_target_has_a_row():
+def test_every_target_of_make_has_a_row_in_the_table():
     assert set(ROWS) == set(targets())
     assert [name for name, row in ROWS.items() if not (row.wrong and row.stopped) and not row.why] == []
 
 
 @pytest.mark.parametrize("target", sorted(set(ROWS) - {"lock"}))
-def test_a_row_is_about_the_command_that_its_target_runs(target: str):
+def test_a_row_has_the_command_that_its_target_runs(target: str):
     command = ROWS[target].command
     recipe = (ROOT / "Makefile").read_text() if command == "start" else targets()[target]
     assert f"tools.cli {command}" in recipe or not command
@@ -160,7 +160,7 @@ def test_a_wrong_argument_is_a_usage_error(target: str):
 
 
 @pytest.mark.parametrize("target", sorted(set(STOPPED) - set(OWN_STATE)))
-def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, target: str):
+def test_without_a_running_shop_the_message_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, target: str):
     monkeypatch.setattr(failures, "AWS_PORT", free_ports(1)[0])
     variables, code, expected = STOPPED[target]
     result = invoke(ROWS[target].command, **variables)
@@ -169,7 +169,7 @@ def test_without_a_shop_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, targ
 
 
 @pytest.mark.parametrize("target", OWN_STATE)
-def test_without_a_shop_and_a_state_it_says_so(tmp_path: Path, target: str):
+def test_without_a_shop_and_its_state_the_message_says_so(tmp_path: Path, target: str):
     _, code, expected = STOPPED[target]
     process = run(tmp_path, target)
     assert (process.returncode, "Traceback" in process.stderr) == (code, False), process.stderr
@@ -191,7 +191,7 @@ def test_a_missing_argument_is_shown_in_an_example(command: str):
         (("status",), 1, START),
     ],
 )
-def test_make_passes_its_variables_on(tmp_path: Path, variables: tuple[str, ...], code: int, expected: str):
+def test_make_passes_its_variables_to_the_command(tmp_path: Path, variables: tuple[str, ...], code: int, expected: str):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "SETPIECES_AWS_PORT": str(free_ports(1)[0])}
     process = subprocess.run(

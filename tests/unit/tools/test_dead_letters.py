@@ -23,7 +23,7 @@ def letter(body: object, **attributes: str) -> DeadLetter:
     )
 
 
-def test_an_event_is_named_by_its_order():
+def test_a_dead_letter_is_identified_by_its_order():
     dead = letter(SUBMIT)
     assert (dead.about, dead.event, dead.correlation_id) == ("T100000001", "CHECKOUT/ORDER/SUBMIT", "c-1")
     assert dead.sent == "2026-01-01 12:00:00"
@@ -41,7 +41,7 @@ def test_an_event_is_named_by_its_order():
         ("null", ""),
     ],
 )
-def test_any_message_is_named_if_it_names_anything(body, about):
+def test_any_message_with_a_reference_is_identified(body, about):
     assert letter(body).about == about
 
 
@@ -53,7 +53,7 @@ def test_any_message_is_named_if_it_names_anything(body, about):
         ({}, "RECEIVES_USED_UP", ""),
     ],
 )
-def test_the_reason_is_that_of_the_function_of_the_bus_or_of_the_queue(attributes, reason, detail):
+def test_the_reason_comes_from_the_function_the_bus_or_the_queue(attributes, reason, detail):
     dead = letter(SUBMIT, **attributes)
     assert (dead.reason, dead.detail) == (reason, detail)
     assert reason in str(dead)
@@ -76,7 +76,7 @@ def send(shop: SimpleNamespace, name: str, number: str, **more: str) -> str:
     return url
 
 
-def test_dead_letters_go_back_to_where_they_came_from(shop):
+def test_a_redrive_sends_dead_letters_to_their_source_queue(shop):
     names = [url.rpartition("/")[2] for url in queues(shop)]
     assert [(name, source(name)) for name in names] == [
         ("setpieces-local-orders-submit-parked", "setpieces-local-orders-submit"),

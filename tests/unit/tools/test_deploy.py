@@ -68,7 +68,7 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
     }
 
 
-def test_another_layer_is_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_layer_gives_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Versions behind an alias keep their layer, and SAM sees no change in a function whose layer is a parameter."""
     monkeypatch.setattr(stack_parameters, "ROOT", tmp_path)
     layer = tmp_path / "functions" / "common" / "setpieces" / "rest_api.py"
@@ -122,7 +122,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("vouchers", "KmsKeyArn", "no template has such a parameter"),
     ],
 )
-def test_a_parameter_that_no_template_has_is_refused_by_name(settings, piece: str, name: str, hint: str):
+def test_a_parameter_that_no_template_has_is_refused_and_named(settings, piece: str, name: str, hint: str):
     settings("Stage=dev", f"{name}=1")
     with pytest.raises(
         stacks.DeployFailed, match=rf"sets {name} for stage dev.*{re.escape(hint)}.*Nothing was deployed"
@@ -131,7 +131,7 @@ def test_a_parameter_that_no_template_has_is_refused_by_name(settings, piece: st
 
 
 @pytest.mark.parametrize("check", ["check_account", "check_parameters", "check_alone"])
-def test_nothing_is_built_before_every_check(monkeypatch: pytest.MonkeyPatch, check: str):
+def test_all_checks_run_before_the_build(monkeypatch: pytest.MonkeyPatch, check: str):
     def refuse(*_: Any) -> None:
         raise stacks.DeployFailed("refused")
 
@@ -142,7 +142,7 @@ def test_nothing_is_built_before_every_check(monkeypatch: pytest.MonkeyPatch, ch
         deploy.deploy("dev", "basket", {})
 
 
-def test_a_piece_takes_its_own_parameters_of_a_stage(session, settings):
+def test_a_piece_gets_its_own_parameters_of_a_stage(session, settings):
     """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
     stack_parameters.check_parameters("dev", "feed-pipeline")
@@ -152,7 +152,7 @@ def test_a_piece_takes_its_own_parameters_of_a_stage(session, settings):
     assert "Tasks" not in stack_parameters.overrides("dev", "vouchers", session)
 
 
-def test_sam_gets_each_value_as_it_is_written(settings):
+def test_sam_cli_parses_each_value_as_written(settings):
     values = {
         "A": "cron(0 3 * * ? *)",
         "B": "/,/products",
@@ -182,7 +182,7 @@ def test_a_piece_is_refused_beside_the_whole_shop(session):
         stacks.check_alone("dev", piece, session)
 
 
-def test_an_unknown_piece_is_named_with_those_there_are():
+def test_the_message_for_an_unknown_piece_lists_the_pieces():
     with pytest.raises(stacks.DeployFailed, match=r"Unknown set piece 'nope'.*sequences"):
         stack_parameters.template("nope")
 
@@ -264,7 +264,7 @@ def test_reasons_of_nested_stacks_are_found_by_their_arn_on_every_page():
     assert cloud.stack_names == ["setpieces-dev"] * 3 + [NESTED_STACK]
 
 
-def test_a_stack_that_may_not_be_described_hides_no_other_reason():
+def test_reasons_are_reported_although_one_stack_may_not_be_described():
     class Denied(StackEvents):
         def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:
             if StackName == NESTED_STACK:
@@ -279,7 +279,7 @@ def test_a_stack_that_may_not_be_described_hides_no_other_reason():
 
 
 @pytest.mark.parametrize("piece", ["shop", "delivery"])
-def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.MonkeyPatch, piece: str):
+def test_every_deployment_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.MonkeyPatch, piece: str):
     """Also what make bootstrap makes, whose section of samconfig.toml all stages share: a stage can begin in another region."""
     commands: list[list[str]] = []
     settings = stages.stage_settings("dev") | {"region": "eu-west-1"}
@@ -294,7 +294,7 @@ def test_everything_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("status", "looked"), [(None, 1), ("ROLLBACK_COMPLETE", 1), ("CREATE_COMPLETE", 0), ("UPDATE_ROLLBACK_COMPLETE", 0)]
 )
-def test_the_account_is_looked_at_before_a_stack_is_created(
+def test_the_account_is_checked_before_a_stack_is_created(
     session, monkeypatch: pytest.MonkeyPatch, status: str | None, looked: int
 ):
     looks: list[tuple[Any, ...]] = []
@@ -317,7 +317,7 @@ def test_the_account_is_looked_at_before_a_stack_is_created(
     ("stage", "piece", "stocked"),
     [("dev", "shop", ["dev"]), ("test", "shop", ["test"]), ("prod", "shop", []), ("dev", "basket", [])],
 )
-def test_a_stage_with_simulators_has_something_to_sell_when_it_is_deployed(
+def test_a_deployment_of_a_stage_with_simulators_creates_products(
     session, monkeypatch: pytest.MonkeyPatch, stage: str, piece: str, stocked: list[str]
 ):
     """The pipeline runs smoke next, which buys something, and in test nothing else seeds the simulators."""
@@ -332,7 +332,7 @@ def test_a_stage_with_simulators_has_something_to_sell_when_it_is_deployed(
     assert shops == stocked
 
 
-def test_a_creation_that_failed_is_deleted_and_no_other_stack(session):
+def test_only_a_stack_whose_creation_failed_is_deleted(session):
     cloudformation = session.client("cloudformation")
     cloudformation.create_stack(
         StackName="setpieces-dev", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'

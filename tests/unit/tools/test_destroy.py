@@ -55,12 +55,12 @@ def test_without_a_confirmation_it_lists_retained_resources_and_deletes_nothing(
     assert stacks(session) == [STACK]
 
 
-def test_another_name_is_no_confirmation(session):
+def test_another_name_does_not_confirm(session):
     assert run("--confirm", "setpieces-dev").exit_code == 1
     assert stacks(session) == [STACK]
 
 
-def test_confirmed_the_stack_goes(session):
+def test_a_confirmed_stack_is_deleted(session):
     result = run("--confirm", STACK)
     assert result.exit_code == 0, result.output
     assert stacks(session) == []
@@ -108,14 +108,14 @@ def destroy_delivery() -> Any:
     return CliRunner().invoke(destroy.main, ["--env", "dev", "--piece", "delivery", "--confirm", DELIVERY])
 
 
-def test_the_delivery_piece_is_destroyed_last(bootstrapped):
+def test_delivery_can_be_destroyed_only_last(bootstrapped):
     result = destroy_delivery()
     assert isinstance(result.exception, destroy.CommandFailed) or result.exit_code
     assert f"First destroy {STACK}" in result.output + str(result.exception)
     assert len(bootstrapped.client("s3").list_object_versions(Bucket=ARTIFACTS)["Versions"]) == 2
 
 
-def test_the_artifacts_go_with_all_versions_so_that_the_name_is_free_again(bootstrapped):
+def test_all_versions_of_artifacts_are_deleted_so_that_the_bucket_can_be(bootstrapped):
     run("--confirm", STACK)
     result = destroy_delivery()
     assert result.exit_code == 0, result.output

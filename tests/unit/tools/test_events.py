@@ -30,7 +30,7 @@ def test_a_line_has_time_publisher_event_and_consumers():
         assert part in line
 
 
-def test_one_checkout_has_one_colour_and_its_time_runs():
+def test_a_checkout_has_one_colour_and_the_seconds_since_its_first_event():
     tail = Tail()
     first = tail.line(delivered())
     second = tail.line(delivered("CHECKOUT/PAYMENT/AUTHORIZED", "01.250", "payment"))
@@ -39,7 +39,7 @@ def test_one_checkout_has_one_colour_and_its_time_runs():
     assert "+1.25 s" in second.plain
 
 
-def test_a_repeated_event_is_marked():
+def test_a_duplicate_event_is_marked():
     tail, event = Tail(), delivered()
     assert "duplicate" not in tail.line(event).plain
     assert tail.line(event).plain.endswith("duplicate")
@@ -55,7 +55,7 @@ def test_the_summary_follows_each_checkout_of_more_than_one_event():
 
 
 @pytest.mark.parametrize("detail", [{}, [], "text", None, {"event": None}, {"event": {"meta_data": {"status": "X"}}}])
-def test_a_foreign_event_is_shown_without_error(detail):
+def test_an_event_without_our_envelope_is_printed(detail):
     line = Tail().line(
         {"source": "somebody", "detail-type": "Something", "time": "2026-01-01T12:00:00Z", "detail": detail}
     )
@@ -63,4 +63,4 @@ def test_a_foreign_event_is_shown_without_error(detail):
 
 
 def test_an_event_that_no_template_knows_has_no_consumer():
-    assert Tail().line(delivered("CHECKOUT/ORDER/LOST")).plain.endswith("→ nobody")
+    assert Tail().line(delivered("CHECKOUT/ORDER/LOST")).plain.endswith("→ no consumer")

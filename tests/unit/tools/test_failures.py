@@ -56,7 +56,7 @@ def test_a_bug_is_not_explained(bug: Exception):
     assert explain(bug) is None
 
 
-def test_suggestions():
+def test_similar_names_are_suggested():
     names = ("basket-add-item", "basket-change-item", "tax-quote-tax")
     assert did_you_mean("basket-ad-item", names, count=1) == " Did you mean basket-add-item?"
     assert did_you_mean("something-else", names) == ""

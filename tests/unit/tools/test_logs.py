@@ -19,7 +19,7 @@ def test_an_event_of_the_same_millisecond_is_not_lost():
     assert log.new() == []
 
 
-def test_equal_events_are_printed_as_often_as_there_are():
+def test_equal_events_are_each_printed():
     api = Events(event(MS, "a"))
     log = Log(api, "group")
     log.since(NOW)
@@ -36,7 +36,7 @@ def test_an_event_that_arrives_late_is_printed():
     assert [one["message"] for one in log.new()] == ["late"]
 
 
-def test_more_events_than_an_answer_holds_are_read_to_the_end():
+def test_events_beyond_the_first_page_are_read():
     recent = int(datetime.now(UTC).timestamp() * 1000) - 60_000
     messages = [str(number) for number in range(2 * PAGE + 7)]
     # Three events a millisecond, so that answers end amid one.
@@ -45,7 +45,7 @@ def test_more_events_than_an_answer_holds_are_read_to_the_end():
     assert [one["message"] for one in Log(api, "group").last(2)] == messages[-2:]
 
 
-def test_events_that_contain_a_text_are_read_to_the_end():
+def test_events_beyond_the_first_page_are_filtered_by_text():
     api = Events(*(event(MS + number, f"{'c-1' if number % 2 else 'C-1'} {number}") for number in range(2 * PAGE + 7)))
     assert [one["timestamp"] for one in read_events(api, "group", MS, "c-1")] == list(
         range(MS + 1, MS + 2 * PAGE + 7, 2)
@@ -122,7 +122,7 @@ def test_a_structured_event_is_one_line_with_its_fields_and_its_traceback():
         ),
     ],
 )
-def test_other_events(message: str, expected: list[str]):
+def test_lines_of_lambda_are_printed_as_one_line_each(message: str, expected: list[str]):
     assert text(message) == expected
 
 
@@ -130,7 +130,7 @@ def test_other_events(message: str, expected: list[str]):
     ("value", "duration"),
     [("90s", timedelta(seconds=90)), ("10m", timedelta(minutes=10)), ("2h", timedelta(hours=2))],
 )
-def test_durations(value: str, duration: timedelta):
+def test_durations_are_parsed(value: str, duration: timedelta):
     assert Since().convert(value, None, None) == duration
 
 

@@ -21,7 +21,7 @@ def test_mails_of_all_accounts_come_oldest_first():
     assert [mail.subject for mail in outbox] == ["At 10", "At 15", "At 20"]
 
 
-def test_no_mails_are_an_empty_outbox():
+def test_without_mails_the_outbox_is_empty():
     assert mails({"messages": {}}) == []
 
 

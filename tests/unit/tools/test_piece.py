@@ -34,7 +34,7 @@ GIFT_CARDS = names_of("gift-cards")
         ("categories", "category", {"package": "categories", "item": "category", "slug": "category"}),
     ],
 )
-def test_the_forms_of_a_name(service: str, item: str, expected: dict[str, str]):
+def test_a_name_is_derived_in_all_its_forms(service: str, item: str, expected: dict[str, str]):
     names = names_of(service, item)
     assert {form: names[form] for form in expected} == expected
 

@@ -126,7 +126,7 @@ def test_a_reservation_that_leaves_too_little_is_missing():
     assert "L-B99A9384" in finding.remedy
 
 
-def test_a_quota_that_the_account_has_no_value_of_is_the_default():
+def test_a_quota_without_a_value_in_the_account_has_its_default():
     unchanged = {"GetServiceQuota": "NoSuchResourceException"}
     assert "VPCs: 0 of 5 in use, 1 more needed" in levels(look(quotas.resource_quotas, unchanged), OK)
     (containers,) = levels(look(quotas.fargate, unchanged), LATER)
@@ -155,7 +155,7 @@ def test_a_quota_that_the_account_has_no_value_of_is_the_default():
         ({"ListResourceRecordSets": RECORD}, "already has a record: A"),
     ],
 )
-def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, says):
+def test_a_domain_name_needs_a_certificate_and_no_existing_record(answers, says):
     findings = look(
         domain.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
     )
@@ -163,7 +163,7 @@ def test_the_name_of_the_shop_needs_a_certificate_and_a_free_record(answers, say
     assert (len(missing) == 1 and says in missing[0]) if says else missing == []
 
 
-def test_without_a_name_of_its_own_the_shop_needs_neither():
+def test_without_a_domain_name_the_shop_needs_neither_certificate_nor_zone():
     assert [finding.level for finding in look(domain.domain)] == [OK]
 
 
@@ -191,7 +191,7 @@ def test_before_the_bootstrap_only_its_own_resources_are_checked():
     assert look(permissions.bootstrap, piece="delivery") == look(mail.mail, piece="delivery") == []
 
 
-def test_a_deployment_stops_if_something_is_missing(
+def test_a_missing_prerequisite_stops_the_deployment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stub = Stub(READY | {"HeadBucket": "404"})
@@ -200,7 +200,7 @@ def test_a_deployment_stops_if_something_is_missing(
     assert "make bootstrap ENV=dev" in capsys.readouterr().out
 
 
-def test_every_type_with_a_name_of_ours_is_looked_for():
+def test_every_type_with_a_name_of_the_shop_is_checked_for_existing_names():
     """A fixed name is one that has the stage in it; a type that AWS does not refuse, or that a parent names, is left out."""
     accepted = {
         "AWS::ApiGateway::ApiKey": "names of keys may repeat",
@@ -224,7 +224,7 @@ def test_every_type_with_a_name_of_ours_is_looked_for():
     assert named - set(UNIQUE_NAMES) == set(accepted)
 
 
-def test_the_local_stage_has_no_account_to_look_at():
+def test_the_local_stage_is_refused():
     result = CliRunner().invoke(command.main, ["--env", "local"])
     assert result.exit_code == 1
     assert "Set ENV=dev, test or prod" in result.output

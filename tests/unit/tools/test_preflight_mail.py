@@ -56,7 +56,7 @@ def test_the_state_of_the_sender_is_reported(states: dict[str, str], level: str,
         ({"address": "PENDING", "domain": "SUCCESS"}, "its domain shop.example.org stays confirmed"),
     ],
 )
-def test_a_sender_that_ses_knows_is_deleted_first_or_another_one_is_set(states: dict[str, str], says: str):
+def test_the_remedy_for_an_existing_sender_deletes_it_or_sets_another(states: dict[str, str], says: str):
     """CloudFormation imports a resource into a stack that exists only, so not into the first creation."""
     (finding,) = [finding for finding in look(mail.mail, ses(**states)) if finding.level == MISSING]
     assert finding.remedy.startswith(f"aws sesv2 delete-email-identity --email-identity {SENDER};")
@@ -64,7 +64,7 @@ def test_a_sender_that_ses_knows_is_deleted_first_or_another_one_is_set(states: 
     assert "another MailFrom" in finding.remedy
 
 
-def test_every_state_that_ses_has_is_known():
+def test_every_verification_status_of_ses_has_a_text():
     model = boto3.client("sesv2", region_name=REGION).meta.service_model
     assert set(mail.CONFIRMATION) == set(model.shape_for("VerificationStatus").enum)
 
@@ -78,7 +78,7 @@ def test_every_state_that_ses_has_is_known():
         ({"Status": "DENIED", "CaseId": "17"}, "denied production access", "Reply to AWS in support case 17."),
     ],
 )
-def test_the_sandbox_comes_with_the_way_out(review: dict[str, str], says: str, remedy: str):
+def test_the_finding_about_the_sandbox_has_its_remedy(review: dict[str, str], says: str, remedy: str):
     account = {"SendingEnabled": True, "ProductionAccessEnabled": False, "Details": {"ReviewDetails": review}}
     (finding,) = [finding for finding in look(mail.mail, {"GetAccount": account}) if "sandbox" in finding.what]
     assert finding.level == LATER

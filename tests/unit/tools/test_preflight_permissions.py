@@ -29,12 +29,12 @@ def test_a_bucket_that_refuses_without_an_error_document_is_reported():
     )
 
 
-def test_another_failure_of_aws_is_not_taken_for_an_answer():
+def test_another_error_of_aws_is_raised():
     with pytest.raises(ClientError, match="InternalFailure"):
         look(answers={"GetAccount": "InternalFailure"})
 
 
-def test_the_role_of_the_pipeline_may_look_at_everything():
+def test_the_role_of_the_pipeline_may_make_every_call_of_the_checks():
     """``make deploy`` runs the checks with the role's credentials: what it may not call would stay unknown."""
     stub = Stub(READY | ISSUED | ZONE | {"ListResourceRecordSets": RECORD})
     account = Account(stub.session, "prod")

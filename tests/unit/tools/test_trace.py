@@ -41,7 +41,7 @@ def function_step(**changes: Any) -> trace.Step | None:
     return trace.step_of_function("/aws/lambda/setpieces-dev-orders-process-order", "dev", json.dumps(LINE | changes))
 
 
-def test_a_line_says_when_where_and_what():
+def test_a_log_line_becomes_a_step_with_its_time_and_function():
     assert function_step() == trace.Step(
         "2026-01-01T12:00:00.250+00:00",
         "orders-process-order",
@@ -54,7 +54,7 @@ def test_a_line_says_when_where_and_what():
 
 
 @pytest.mark.parametrize("line", ["START RequestId: 1", "[]", "{}", json.dumps({"_aws": {}, "message": "metrics"})])
-def test_a_foreign_line_is_not_a_step(line):
+def test_a_line_that_is_not_json_is_not_a_step(line):
     assert trace.step_of_function("/aws/lambda/setpieces-dev-x", "dev", line) is None
     assert trace.step_of_bus(line) is None
 
@@ -89,7 +89,7 @@ class Logs(Events):
         return super().get_paginator(operation)
 
 
-def test_every_step_is_read_though_an_answer_holds_fewer():
+def test_steps_beyond_the_first_page_are_read():
     count = PAGE + 5
     logged = [LINE | {"timestamp": datetime.fromtimestamp(number, UTC).isoformat()} for number in range(count)]
     api = Logs(*(event(MS + number, json.dumps(record)) for number, record in enumerate(logged)))

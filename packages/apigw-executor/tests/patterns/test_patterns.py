@@ -255,7 +255,8 @@ class Backend(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        values = {"method": self.command, "target": self.path, "client": self.headers.get("X-Client"), "body": body}
+        headers = {"client": self.headers.get("X-Client"), "via": self.headers.get("X-Via")}
+        values = {"method": self.command, "target": self.path, **headers, "body": body}
         self.send_response(500 if self.path.endswith("fail") else 203 if self.command == "PUT" else 200)
         self.send_header("X-Server", "pets")
         self.end_headers()

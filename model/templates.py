@@ -1,7 +1,7 @@
-"""What the templates declare, as CloudFormation would deploy it: loops and SAM expanded, includes and intrinsics resolved.
+"""The only reader of templates: declarations as CloudFormation deploys them, with loops, SAM, includes and intrinsics resolved.
 
-For checks that need no cloud. A reference becomes a placeholder that still names what it refers to: the logical id, an ARN that
-ends in it, or for a parameter its default or name; ``name_of`` finds that again.
+For checks without a cloud. A reference becomes a placeholder: the logical id, an ARN that ends in it, or the default or name
+of a parameter. ``name_of`` returns the logical id or parameter of a placeholder.
 """
 
 import copy
@@ -92,8 +92,8 @@ class Piece:
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """Every resource by logical id, resolved: {"Type", "Properties", ...}."""
-        found = {name: self.resolve(resource) for name, resource in self._template["Resources"].items()}
-        return {name: {"Properties": {}, **resource} for name, resource in found.items()}
+        resolved = {name: self.resolve(resource) for name, resource in self._template["Resources"].items()}
+        return {name: {"Properties": {}, **resource} for name, resource in resolved.items()}
 
     def of_type(self, *types: str) -> dict[str, dict[str, Any]]:
         """The properties of the resources of these types, by logical id."""
@@ -107,18 +107,18 @@ class Piece:
     @cached_property
     def handlers(self) -> dict[str, Path]:
         """The file of each function's handler, by logical id."""
-        found = {}
+        files = {}
         for name, function in self.of_type("AWS::Lambda::Function").items():
             code = self.folder / self.source["Resources"][name]["Properties"]["CodeUri"]
             module, _, _ = function["Handler"].rpartition(".")
-            found[name] = (code / module.replace(".", "/")).resolve().with_suffix(".py")
-        return found
+            files[name] = (code / module.replace(".", "/")).resolve().with_suffix(".py")
+        return files
 
     def resolve(self, value: Any) -> Any:
         """``value`` with placeholders for its intrinsics; of an ``Fn::If`` the first branch."""
         match value:
             case {"Ref": str(name), **rest} if not rest:
-                return self._stand_in(name)
+                return self._placeholder(name)
             case {"Fn::GetAtt": attribute, **rest} if not rest:
                 name, _, field = (attribute if isinstance(attribute, str) else ".".join(attribute)).partition(".")
                 return self._arn(name) if field == "Arn" else name
@@ -139,15 +139,15 @@ class Piece:
                 return value
 
     def _substituted(self, text: str, values: Mapping[str, Any]) -> str:
-        def one(match: re.Match[str]) -> str:
+        def replacement(match: re.Match[str]) -> str:
             name, _, field = match[1].partition(".")
             if name in values:
                 return str(self.resolve(values[name]))
-            return self._arn(name) if field == "Arn" else name if field else str(self._stand_in(name))
+            return self._arn(name) if field == "Arn" else name if field else str(self._placeholder(name))
 
-        return _REFERENCE.sub(one, text).replace("${!", "${")
+        return _REFERENCE.sub(replacement, text).replace("${!", "${")
 
-    def _stand_in(self, name: str) -> Any:
+    def _placeholder(self, name: str) -> Any:
         if name in _KNOWN:
             return _KNOWN[name]
         return self.source.get("Parameters", {}).get(name, {}).get("Default") or name
@@ -182,7 +182,7 @@ def iter_resources(*types: str) -> Iterator[tuple[Piece, str, dict[str, Any]]]:
 
 
 def definition(piece: Piece, name: str) -> dict[str, Any]:
-    """The Amazon States Language of a state machine, as its file has it."""
+    """The Amazon States Language of a state machine, from its file."""
     properties = piece.source["Resources"][name]["Properties"]
     return json.loads((piece.folder / properties["DefinitionUri"]).read_text())
 

@@ -1,4 +1,4 @@
-"""MiniStack with and without patches, each empty and in a process of its own, and the resources that probes create in them."""
+"""MiniStack with and without patches, each in its own process, and helpers that create resources in them."""
 
 import io
 import json
@@ -51,7 +51,7 @@ class Cloud:
         return emulator_client.request(method, path, endpoint=self.endpoint, secret=self.secret, **content)
 
     def role(self, service: str, *statements: dict[str, Any]) -> str:
-        """The ARN of a new role that ``service`` and root may assume, with these statements as its only policy."""
+        """The ARN of a new role that ``service`` and root may assume, with ``statements`` as its only policy."""
         name = unique("role")
         principals = {"Service": f"{service}.amazonaws.com", "AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}
         trust = {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}
@@ -61,7 +61,7 @@ class Cloud:
         return role["Arn"]
 
     def session(self, *statements: dict[str, Any]) -> boto3.Session:
-        """A session of a role that may do just what ``statements`` say."""
+        """A session of a role whose only policy has these statements."""
         assumed = self.aws("sts").assume_role(RoleArn=self.role("lambda", *statements), RoleSessionName="probe")
         keys = assumed["Credentials"]
         return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
@@ -73,19 +73,19 @@ class Cloud:
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{url.rsplit('/', 1)[-1]}"
 
     def received(self, url: str) -> list[dict[str, Any]]:
-        """What is in a queue now."""
+        """The messages that a queue returns now."""
         return self.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
 
     def function(self, code: str, **settings: Any) -> str:
-        """The name of a new function whose file is ``code``, and whose role may do nothing.
+        """The name of a new function whose file is ``code``, and whose role has no permissions.
 
-        Its timeout is half a minute, as a busy machine may need more than the usual three seconds."""
+        Its timeout is 30 s, as a busy machine may need more than the default of 3 s."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr(zipfile.ZipInfo("app.py"), code)  # without its time: the same code is the same archive
         name = unique("function")
-        usual = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda"), "Timeout": 30}
-        settings = usual | settings
+        defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Role": self.role("lambda"), "Timeout": 30}
+        settings = defaults | settings
         self.aws("lambda").create_function(FunctionName=name, Code={"ZipFile": archive.getvalue()}, **settings)
         return name
 
@@ -93,16 +93,16 @@ class Cloud:
         return json.load(self.aws("lambda").invoke(FunctionName=function, Payload=b"{}")["Payload"])
 
     def invoke_at_once(self, function: str, count: int) -> list[Any]:
-        """The answers of ``count`` invocations of a function at the same time."""
+        """The responses of ``count`` concurrent invocations of a function."""
         with ThreadPoolExecutor(count) as clients:
             return list(clients.map(lambda _: self.invoke(function), range(count)))
 
     def stack(
         self, template: dict[str, Any], name: str = "", role: str | None = None, **parameters: str
     ) -> tuple[str, str]:
-        """(name, final status) of a stack, new or, with the name of one, updated. A refused template is ``REFUSED``.
+        """(name, final status) of a new stack, or of the update of stack ``name``; ``REFUSED`` if the template is rejected.
 
-        CloudFormation works with ``role``, or with the caller's permissions."""
+        CloudFormation uses ``role``, or the caller's permissions."""
         api, new = self.aws("cloudformation"), not name
         name = name or unique("stack")
         stack_parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
@@ -139,7 +139,7 @@ class Cloud:
         bus.put_events(Entries=[{"Source": source, "DetailType": "probe", "Detail": "{}"}])
 
     def nested(self, template: dict[str, Any], **parameters: Any) -> dict[str, Any]:
-        """A template with ``template`` as its one nested stack."""
+        """A template whose only resource is a nested stack with ``template``."""
         bucket, s3 = unique("templates"), self.aws("s3")
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=bucket, Key="child.json", Body=json.dumps(template))
@@ -183,14 +183,24 @@ def _ended(api: Any, name: str) -> str:
 
 @contextmanager
 def running(module: str, home: Path) -> Iterator[Cloud]:
-    """``python -m module`` as an emulator with its state in ``home``, with the settings of the local cloud."""
+    """``python -m module`` as an emulator with its state in ``home`` and the settings of the local cloud."""
     port = str(free_ports(1)[0])
     install_lambda_runtime()
     (home / "lambda-runtime").symlink_to(LAMBDA_PYTHON.parent.parent)
     (home / "tmp").mkdir()
-    own = {"GATEWAY_PORT": port, "SETPIECES_AWS_PORT": port, "SETPIECES_STATE": str(home), "TMPDIR": str(home / "tmp")}
-    own |= {"STATE_DIR": str(home / "state"), "S3_DATA_DIR": str(home / "s3"), "PERSIST_STATE": "0", "S3_PERSIST": "0"}
-    environment = EMULATOR.environment() | own
+    overrides = {
+        "GATEWAY_PORT": port,
+        "SETPIECES_AWS_PORT": port,
+        "SETPIECES_STATE": str(home),
+        "TMPDIR": str(home / "tmp"),
+    }
+    overrides |= {
+        "STATE_DIR": str(home / "state"),
+        "S3_DATA_DIR": str(home / "s3"),
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+    }
+    environment = EMULATOR.environment() | overrides
     with (home / "log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=log, stderr=log)
     endpoint = f"http://{HOST}:{port}"

@@ -15,7 +15,7 @@ QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
 def test_sam_parameters(plain: Cloud, patched: Cloud):
-    """A parameter says which release it is; a new one has to reach the alias's callers."""
+    """A new value of the parameter Release publishes a version to which the alias points."""
     name = unique("aliased")
     function = {
         "FunctionName": name,
@@ -50,7 +50,7 @@ def test_unknown_types(plain: Cloud, patched: Cloud, kind: str):
 
 
 def test_generated_names(plain: Cloud, patched: Cloud):
-    """A stack is made, deleted and made again; its table is retained."""
+    """A stack is created, deleted and created again; its table is retained."""
     table = {
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
@@ -83,7 +83,7 @@ def test_generated_names(plain: Cloud, patched: Cloud):
     ],
 )
 def test_taken_names(plain: Cloud, patched: Cloud, kind: str, named: str):
-    """Of types that CloudFormation makes itself here; test_lives.py asks all types that templates name."""
+    """Types that the emulator's CloudFormation creates itself; test_lives.py covers all types with names in templates."""
     for cloud, status in ((plain, "CREATE_COMPLETE"), (patched, "ROLLBACK_COMPLETE")):
         template = {"Resources": {"Named": {"Type": kind, "Properties": {named: unique("named")}}}}
         assert cloud.stack(template)[1] == "CREATE_COMPLETE"
@@ -117,7 +117,7 @@ def test_nothing_is_renamed_to_a_taken_name(plain: Cloud, patched: Cloud, kind: 
 
 
 def test_service_role(plain: Cloud, patched: Cloud):
-    """A queue in a nested stack: the role needs the queue's permissions, and to be passed on; its giver needs to pass it."""
+    """A queue in a nested stack: the role needs its permissions and iam:PassRole, as does the caller."""
     queues, stacks = allow("sqs:*"), allow("cloudformation:*")
     for cloud, enforced in ((plain, False), (patched, True)):
         expected_status = "ROLLBACK_COMPLETE" if enforced else "CREATE_COMPLETE"

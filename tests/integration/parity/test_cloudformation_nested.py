@@ -29,7 +29,7 @@ def test_nested_events(plain: Cloud, patched: Cloud):
     """A failure in a nested stack is in the nested stack's events."""
     child = {"Resources": {"Broken": {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}}}}
 
-    def failed(cloud: Cloud) -> set[str]:
+    def failed_resources(cloud: Cloud) -> set[str]:
         name, status = cloud.stack(cloud.nested(child))
         assert status == "ROLLBACK_COMPLETE"
         events = cloud.aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
@@ -39,12 +39,12 @@ def test_nested_events(plain: Cloud, patched: Cloud):
             event["LogicalResourceId"] for one in every for event in one if event["ResourceStatus"] == "CREATE_FAILED"
         }
 
-    assert "Broken" not in failed(plain)
-    assert "Broken" in failed(patched)
+    assert "Broken" not in failed_resources(plain)
+    assert "Broken" in failed_resources(patched)
 
 
 def test_nested_updates(plain: Cloud, patched: Cloud):
-    """The parameter changes, the queue whose ARN it holds does not."""
+    """An update changes the parameter, and not the queue whose ARN it contains."""
     value = {"Fn::Join": ["", [{"Ref": "Text"}, {"Fn::GetAtt": ["Queue", "Arn"]}]]}
     parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
     child = {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"Queue": QUEUE, "Parameter": parameter}}
@@ -70,7 +70,7 @@ def test_retained_in_nested_stacks(plain: Cloud, patched: Cloud):
     # A queue that CloudFormation accepts and SQS refuses.
     invalid_queue = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": list(policies)}
     for cloud, enforced in ((plain, False), (patched, True)):
-        for more, deleted, failed in (
+        for more, kept, fails in (
             ({}, ["kept", "made"] if enforced else [], False),
             ({"refused": invalid_queue}, ["kept"] if enforced else list(policies), True),
         ):
@@ -80,7 +80,7 @@ def test_retained_in_nested_stacks(plain: Cloud, patched: Cloud):
                 for name, policy in policies.items()
             }
             stack, status = cloud.stack(cloud.nested({"Resources": resources | more}))
-            assert status == ("ROLLBACK_COMPLETE" if failed else "CREATE_COMPLETE")
+            assert status == ("ROLLBACK_COMPLETE" if fails else "CREATE_COMPLETE")
             cloud.aws("cloudformation").delete_stack(StackName=stack)
             assert cloud.deletion_status(stack) == "DELETE_COMPLETE"
-            assert queues(cloud, prefix) == [f"{prefix}-{name}" for name in deleted]
+            assert queues(cloud, prefix) == [f"{prefix}-{name}" for name in kept]

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_private_origins():
-    """True if a VPC origin is reached over HTTP, whatever the viewer's protocol."""
+    """1 if the CDN connects to a VPC origin over HTTP, for any protocol of the viewer."""
     assert printed_numbers(
         "private-origins",
         """

@@ -17,25 +17,25 @@ def namespaces(cloud: Cloud) -> set[str]:
 
 
 def test_metric_points():
-    """How many points are looked at when one is put, with a thousand of last week and ten alarms."""
+    """The number of points read when one is put, with a thousand of last week and ten alarms."""
     plain, patched = printed_numbers(
         "metric-points",
         """
 import time
 from ministack.services import cloudwatch
 class Point(dict):
-    looked_at = 0
+    reads = 0
     def __getitem__(self, name):
-        Point.looked_at += name == "Timestamp"
+        Point.reads += name == "Timestamp"
         return super().__getitem__(name)
 week_ago = time.time() - 7 * 24 * 3600
 cloudwatch._metrics["Space", "Name", ""] = [Point(Timestamp=week_ago + n, Value=1.0, Unit="None") for n in range(1000)]
 alarm = {"Namespace": "Space", "MetricName": "Name", "StateValue": "OK", "Statistic": "Sum", "Threshold": 0}
 for n in range(10):
     cloudwatch._alarms[f"alarm-{n}"] = alarm | {"AlarmName": f"alarm-{n}", "ComparisonOperator": "GreaterThanThreshold"}
-Point.looked_at = 0
+Point.reads = 0
 cloudwatch._put_metric_data({}, {"Namespace": "Space", "MetricData": [{"MetricName": "Name", "Value": 1}]}, False, True)
-print(Point.looked_at)
+print(Point.reads)
 """,
     )
     assert plain >= 10 * 1000
@@ -43,12 +43,12 @@ print(Point.looked_at)
 
 
 def test_alarm_evaluation(plain: Cloud, patched: Cloud):
-    """Of three hours, only the last is above the threshold, in the series of one queue."""
+    """Only the last of three hours is above the threshold, in the series of one queue."""
     hours_ago = {0.5: 9.0, 1.5: 1.0, 2.5: 1.0}
     series = {"Namespace": "Probe", "MetricName": "Age", "Dimensions": [{"Name": "queue", "Value": "first"}]}
     threshold = {"Threshold": 5, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Maximum", "Period": 3600}
     alarm = series | threshold | {"EvaluationPeriods": 3, "TreatMissingData": "notBreaching"}
-    looks: dict[str, dict[str, Any]] = {
+    alarms: dict[str, dict[str, Any]] = {
         "one of three": {"DatapointsToAlarm": 1},
         "two of three": {"DatapointsToAlarm": 2},
         "another queue": {"DatapointsToAlarm": 1, "Dimensions": [{"Name": "queue", "Value": "second"}]},
@@ -66,10 +66,10 @@ def test_alarm_evaluation(plain: Cloud, patched: Cloud):
             for hours, value in hours_ago.items()
         ]
         cloudwatch.put_metric_data(Namespace="Probe", MetricData=data)
-        for name, look in looks.items():
-            cloudwatch.put_metric_alarm(AlarmName=name, **alarm | look)
+        for name, settings in alarms.items():
+            cloudwatch.put_metric_alarm(AlarmName=name, **alarm | settings)
         current_states = {one["AlarmName"]: one["StateValue"] for one in cloudwatch.describe_alarms()["MetricAlarms"]}
-        states.append([current_states[name] for name in looks])
+        states.append([current_states[name] for name in alarms])
     assert states[0] == ["ALARM"] * 5 + ["INSUFFICIENT_DATA"] * 2
     assert states[1] == ["ALARM"] + ["OK"] * 5 + ["ALARM"]
     maths = {"AlarmName": "maths", "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_long_partitions():
-    """How often a query evaluates its condition that finds three items of a thousand."""
+    """The number of evaluations of a query's condition that matches three items of a thousand."""
     plain, patched = printed_numbers(
         "long-partitions",
         """
@@ -38,7 +38,7 @@ print(len(calls))
 
 
 def test_expression_syntax(plain: Cloud, patched: Cloud):
-    """Faults that AWS finds in the expression itself: there is no item, and the condition does not hold."""
+    """Errors that AWS finds in the expression, although there is no item."""
     table, key = unique("table"), {"id": {"S": "1"}}
     names, values = {"#c": "id"}, {":v": {"S": "1"}}
     faults: dict[str, dict[str, Any]] = {

@@ -8,12 +8,12 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_container_secrets():
-    """How many of a container's secrets can be found."""
+    """The number of secrets that a container definition keeps."""
     assert printed_numbers(
         "container-secrets",
         """
 from ministack.services.cloudformation import provisioners
-(made,) = provisioners._normalize_container_defs([{"Name": "c", "Secrets": [{"Name": "A", "ValueFrom": "/a"}]}])
-print(sum(secret.get("valueFrom") == "/a" for secret in made["secrets"]))
+(container,) = provisioners._normalize_container_defs([{"Name": "c", "Secrets": [{"Name": "A", "ValueFrom": "/a"}]}])
+print(sum(secret.get("valueFrom") == "/a" for secret in container["secrets"]))
 """,
     ) == (0, 1)

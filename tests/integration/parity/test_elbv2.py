@@ -15,7 +15,7 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def load_balancer(cloud: Cloud) -> str:
-    """The path of a new one, with a function behind it that answers with the query as it was handed to it."""
+    """The path of a new load balancer whose target is a function that returns the query of its event."""
     ec2, elb = cloud.aws("ec2"), cloud.aws("elbv2")
     code = (
         "import json\ndef handler(event, context):\n"
@@ -47,14 +47,14 @@ def load_balancer(cloud: Cloud) -> str:
     return f"/_alb/{name[:32]}"
 
 
-def through(cloud: Cloud, path: str) -> httpx.Response:
+def response_of(cloud: Cloud, path: str) -> httpx.Response:
     """The response of a load balancer."""
     return emulator_client.request("GET", path, endpoint=cloud.endpoint, secret=cloud.secret)
 
 
 def test_declared_targets(plain: Cloud, patched: Cloud):
-    assert through(plain, load_balancer(plain) + "/").status_code == 503
-    assert through(patched, load_balancer(patched) + "/").status_code == 200
+    assert response_of(plain, load_balancer(plain) + "/").status_code == 503
+    assert response_of(patched, load_balancer(patched) + "/").status_code == 200
 
 
 def test_target_group_names(plain: Cloud, patched: Cloud):
@@ -71,9 +71,9 @@ def test_target_group_names(plain: Cloud, patched: Cloud):
 
 
 def test_raw_queries(patched: Cloud):
-    """The plain one answers nothing at all (declared-targets): what its code does is looked at."""
-    answer = through(patched, load_balancer(patched) + "/?a=%2541&a=b%20c&d")
-    assert answer.json() == {"a": ["%2541", "b%20c"], "d": [""]}
+    """The unpatched load balancer has no targets (declared-targets), so its code is checked."""
+    response = response_of(patched, load_balancer(patched) + "/?a=%2541&a=b%20c&d")
+    assert response.json() == {"a": ["%2541", "b%20c"], "d": [""]}
     assert (
         "raw_query_string"
         not in inspect.getsource(alb._invoke_lambda_target).partition("multiValueQueryString")[2][:120]

@@ -13,39 +13,39 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_rule_targets(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud) -> tuple[str, str]:
+    def error_codes(cloud: Cloud) -> tuple[str, str]:
         """Error codes for the permitted rule and for another rule."""
         bus, rule, (_, queue), events = unique("bus"), unique("rule"), cloud.queue(), cloud.aws("events")
         events.create_event_bus(Name=bus)
         arn = events.put_rule(Name=rule, EventBusName=bus, EventPattern='{"source": ["probe"]}')["RuleArn"]
         targets = [{"Id": "one", "Arn": queue}]
 
-        def refused_with(allowed_rule: str) -> str:
+        def code_with_permission_for(allowed_rule: str) -> str:
             caller = cloud.aws("events", cloud.session(allow("events:PutTargets", allowed_rule)))
             return error_code(caller.put_targets, Rule=rule, EventBusName=bus, Targets=targets)
 
-        return refused_with(arn), refused_with(f"{arn}-another")
+        return code_with_permission_for(arn), code_with_permission_for(f"{arn}-another")
 
     denied = "AccessDeniedException"
-    assert refused(plain) == (denied, denied)
-    assert refused(patched) == ("", denied)
+    assert error_codes(plain) == (denied, denied)
+    assert error_codes(patched) == ("", denied)
 
 
 def test_event_source(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud, source: str) -> str:
+    def denial_code(cloud: Cloud, source: str) -> str:
         bus = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/default"
         session = cloud.session(allow("events:PutEvents", bus, StringEquals={"events:source": "service-mine"}))
         entry = {"Source": source, "DetailType": "probe", "Detail": "{}"}
         return error_code(cloud.aws("events", session).put_events, Entries=[entry])
 
-    assert refused(plain, "service-mine") == "AccessDeniedException"
-    assert refused(patched, "service-mine") == ""
-    assert refused(patched, "service-anothers") == "AccessDeniedException"
+    assert denial_code(plain, "service-mine") == "AccessDeniedException"
+    assert denial_code(patched, "service-mine") == ""
+    assert denial_code(patched, "service-anothers") == "AccessDeniedException"
 
 
 def test_events_in_logs(plain: Cloud, patched: Cloud):
-    def sent(cloud: Cloud, suffix: str = "") -> tuple[Any, str]:
-        """Asks for the events in the log of a rule that took one, which a queue of the same rule has got."""
+    def log_of_delivered_event(cloud: Cloud, suffix: str = "") -> tuple[Any, str]:
+        """(client, log group) of a rule, once a queue of the same rule has the event."""
         name, logs = unique("log"), cloud.aws("logs")
         logs.create_log_group(logGroupName=name)
         url, arn = cloud.queue()
@@ -53,21 +53,21 @@ def test_events_in_logs(plain: Cloud, patched: Cloud):
         eventually(lambda: cloud.received(url))
         return logs, name
 
-    logs, name = sent(plain)
+    logs, name = log_of_delivered_event(plain)
     assert logs.filter_log_events(logGroupName=name)["events"] == []
-    logs, name = sent(patched)
+    logs, name = log_of_delivered_event(patched)
     [event] = eventually(lambda: logs.filter_log_events(logGroupName=name)["events"])
     assert json.loads(event["message"])["detail-type"] == "probe"
-    logs, name = sent(patched, ":*")
+    logs, name = log_of_delivered_event(patched, ":*")
     assert logs.filter_log_events(logGroupName=name)["events"] == []
 
 
 def test_rule_retries(plain: Cloud, patched: Cloud):
-    """Without the correction a failure reaches no destination, and nothing is retried."""
+    """Without the patch a failed event does not reach the failure destination."""
     code = "def handler(event, context): raise ValueError"
 
-    def failed(cloud: Cloud) -> str:
-        """The failure destination's queue, after a rule invoked a function and it failed."""
+    def failure_queue(cloud: Cloud) -> str:
+        """The URL of the failure destination's queue, after a rule invoked a function that failed."""
         (url, arn), function = cloud.queue(), cloud.function(code)
         lam, logs, group = cloud.aws("lambda"), cloud.aws("logs"), f"/aws/lambda/{function}"
         destination = {"OnFailure": {"Destination": arn}}
@@ -79,9 +79,9 @@ def test_rule_retries(plain: Cloud, patched: Cloud):
         eventually(lambda: "ValueError" in str(logs.filter_log_events(logGroupName=group)["events"]))
         return url
 
-    url = failed(patched)
+    url = failure_queue(patched)
     assert eventually(lambda: patched.received(url))
-    assert plain.received(failed(plain)) == []
+    assert plain.received(failure_queue(plain)) == []
 
 
 def test_event_entries(plain: Cloud, patched: Cloud):
@@ -90,9 +90,9 @@ def test_event_entries(plain: Cloud, patched: Cloud):
     large = right | {"Detail": json.dumps({"text": "x" * 100_000})}
 
     def codes(cloud: Cloud) -> list[str]:
-        answer = cloud.aws("events").put_events(Entries=[right, *wrong, right])
-        assert answer["FailedEntryCount"] == sum("ErrorCode" in entry for entry in answer["Entries"])
-        return [entry.get("ErrorCode", "") for entry in answer["Entries"]]
+        response = cloud.aws("events").put_events(Entries=[right, *wrong, right])
+        assert response["FailedEntryCount"] == sum("ErrorCode" in entry for entry in response["Entries"])
+        return [entry.get("ErrorCode", "") for entry in response["Entries"]]
 
     assert codes(plain) == [""] * 6
     assert codes(patched) == ["", "MalformedDetail", "MalformedDetail", "InvalidArgument", "InvalidArgument", ""]
@@ -103,7 +103,7 @@ def test_event_entries(plain: Cloud, patched: Cloud):
 
 
 def test_schedule_ticks():
-    """Seconds between looks at the schedules, of rules and of the scheduler together."""
+    """The sum of the intervals, in seconds, at which rules and the scheduler check schedules."""
     assert printed_numbers(
         "schedule-ticks",
         """
@@ -114,7 +114,7 @@ print(eventbridge._SCHEDULER_TICK_INTERVAL + scheduler._SCHEDULE_TICK_INTERVAL)
 
 
 def test_dead_letters_of_targets(plain: Cloud):
-    """The good target comes after the bad one: once it has the event, the bad one had its chance."""
+    """The valid target follows the invalid one: once it has the event, the delivery to the invalid one has failed."""
     url, arn = plain.queue()
     dead_url, dead = plain.queue()
     plain.send_event({"Arn": f"{arn}-that-is-not-there", "DeadLetterConfig": {"Arn": dead}}, {"Arn": arn})

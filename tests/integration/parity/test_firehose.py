@@ -20,7 +20,7 @@ def test_firehose_deliveries(plain: Cloud, patched: Cloud):
     )
 
     def delivered_objects(cloud: Cloud, *folders: str) -> tuple[dict[str, list[bytes]], str]:
-        """(objects by folder once the good records and ``folders`` are there, the answer to a batch that is too large)"""
+        """(objects by folder once the valid records and ``folders`` exist, error code of a batch that is too large)"""
         s3, firehose, name = cloud.aws("s3"), cloud.aws("firehose"), unique("stream")
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         to = {"BucketARN": f"arn:aws:s3:::{name}", "RoleARN": cloud.role("firehose"), "CompressionFormat": "GZIP"}
@@ -48,7 +48,7 @@ def test_firehose_deliveries(plain: Cloud, patched: Cloud):
                 content = s3.get_object(Bucket=name, Key=each["Key"])["Body"].read()
                 plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
                 by_folder.setdefault(each["Key"].partition("/")[0], []).append(plain)
-            # Objects of the plain one have names of chance, and so no order.
+            # Objects of the unpatched emulator have random names, and so no order.
             complete = b"".join(sorted(by_folder.get("good", []))) == b"one\ntwo\n" and by_folder.keys() >= set(folders)
             return by_folder if complete else {}
 
@@ -59,7 +59,7 @@ def test_firehose_deliveries(plain: Cloud, patched: Cloud):
     assert sorted(objects) == ["good"]
     assert len(objects["good"]) == 2
     assert refusal == ""
-    # A delivery writes one object after the other.
+    # A delivery writes its objects one by one.
     objects, refusal = delivered_objects(patched, "source", "bad")
     assert objects["good"] == [b"one\ntwo\n"]
     assert objects["source"] == [b"one\nblatwo\n"]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_secure_transport(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud) -> str:
+    def denial_code(cloud: Cloud) -> str:
         name = unique("bucket").lower()
         s3 = cloud.aws("s3")
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -31,12 +31,12 @@ def test_secure_transport(plain: Cloud, patched: Cloud):
         session = cloud.session(allow("s3:PutObject", f"arn:aws:s3:::{name}/*"))
         return error_code(cloud.aws("s3", session).put_object, Bucket=name, Key="probe", Body=b"")
 
-    assert refused(plain) == "AccessDenied"
-    assert refused(patched) == ""
+    assert denial_code(plain) == "AccessDenied"
+    assert denial_code(patched) == ""
 
 
 def test_principal_arn(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud) -> str:
+    def denial_code(cloud: Cloud) -> str:
         name = unique("bucket").lower()
         s3 = cloud.aws("s3")
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -54,12 +54,12 @@ def test_principal_arn(plain: Cloud, patched: Cloud):
         session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
         return error_code(cloud.aws("s3", session).put_object, Bucket=name, Key="probe", Body=b"")
 
-    assert refused(plain) == "AccessDenied"
-    assert refused(patched) == ""
+    assert denial_code(plain) == "AccessDenied"
+    assert denial_code(patched) == ""
 
 
 def test_root_signatures(plain: Cloud, patched: Cloud):
-    """Plain, every key that looks like root's is root's, whatever the secret; patched, one with its secret is."""
+    """Without the patch each key in the form of root's acts as root with any secret; with it, only a key with root's secret."""
     for key in ("test", ROOT_ACCESS_KEY_ID, "123456789012"):
         forged = boto3.Session(key, "not the secret", region_name=REGION)
         assert plain.aws("dynamodb", forged).list_tables()["TableNames"] == []
@@ -71,14 +71,14 @@ def test_root_signatures(plain: Cloud, patched: Cloud):
     forged = boto3.Session(ROOT_ACCESS_KEY_ID, "not the secret", region_name=REGION)
     request = AWSRequest("GET", "http://shop/basket/v1", headers={"Host": "shop"})
     SigV4Auth(present(forged.get_credentials()), "execute-api", REGION).add_auth(request)
-    question = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}
-    question |= {"body_base64": "", "action": "execute-api:Invoke", "resource": "*"}
-    answer = patched.emulator("POST", "/_setpieces/authorize", json=question).json()
-    assert answer["code"] == "SignatureDoesNotMatch"
+    signed_request = {"method": "GET", "raw_path": "/basket/v1", "query": [], "headers": [*request.headers.items()]}
+    signed_request |= {"body_base64": "", "action": "execute-api:Invoke", "resource": "*"}
+    decision = patched.emulator("POST", "/_setpieces/authorize", json=signed_request).json()
+    assert decision["code"] == "SignatureDoesNotMatch"
 
 
 def test_function_keys(plain: Cloud, patched: Cloud):
-    """Plain, a function's secret can be computed from its name and role; patched, it cannot."""
+    """Without the patch a function's secret can be computed from its name and role."""
     for cloud, computed in ((plain, True), (patched, False)):
         function = cloud.function("import os\ndef handler(event, context): return os.environ['AWS_SECRET_ACCESS_KEY']")
         deployed = cloud.aws("lambda").get_function_configuration(FunctionName=function)

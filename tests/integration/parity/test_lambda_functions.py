@@ -17,7 +17,7 @@ RUNTIME_ERROR = "[ERROR] {0}: {1}\nTraceback (most recent call last):"
 
 
 def test_published_versions(plain: Cloud, patched: Cloud):
-    """The version of an update that was rolled back stays, and the same function cannot be published again."""
+    """The version of a rolled-back update remains, and the same function cannot be published again."""
     function = {
         "Type": "AWS::Lambda::Function",
         "Properties": {
@@ -38,7 +38,7 @@ def test_published_versions(plain: Cloud, patched: Cloud):
     def template(**resources: Any) -> dict[str, Any]:
         return {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"Function": function, **resources}}
 
-    def again(cloud: Cloud) -> str:
+    def status_of_unchanged_version(cloud: Cloud) -> str:
         stack, status = cloud.stack(template(First=version), Text="one")
         assert status == "CREATE_COMPLETE"
         assert (
@@ -47,12 +47,12 @@ def test_published_versions(plain: Cloud, patched: Cloud):
         )
         return cloud.stack(template(Second=version), stack, Text="two")[1]
 
-    assert again(plain) == "UPDATE_COMPLETE"
-    assert again(patched) == "UPDATE_ROLLBACK_COMPLETE"
+    assert status_of_unchanged_version(plain) == "UPDATE_COMPLETE"
+    assert status_of_unchanged_version(patched) == "UPDATE_ROLLBACK_COMPLETE"
 
 
 def test_log_groups(plain: Cloud, patched: Cloud):
-    """A role within a boundary, and one without."""
+    """A role with a permissions boundary and one without."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     properties = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": trust}}
     boundary = {"PermissionsBoundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/none"}
@@ -60,12 +60,12 @@ def test_log_groups(plain: Cloud, patched: Cloud):
         for more, makes in (({}, True), (boundary, cloud is plain)):
             role = {"Type": "AWS::IAM::Role", "Properties": properties | more}
             stack, _ = cloud.stack({"Resources": {"Role": role}})
-            (made,) = cloud.aws("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-            arn = cloud.aws("iam").get_role(RoleName=made["PhysicalResourceId"])["Role"]["Arn"]
+            (resource,) = cloud.aws("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+            arn = cloud.aws("iam").get_role(RoleName=resource["PhysicalResourceId"])["Role"]["Arn"]
             function = cloud.function("def handler(event, context): pass", Role=arn)
             other = cloud.function("def handler(event, context): pass")
             cloud.invoke(function)
-            # What is invoked later is logged later.
+            # A later invocation is logged later.
             cloud.invoke(other)
             assert eventually(lambda: groups(cloud, other))  # noqa: B023
             assert bool(groups(cloud, function)) is makes
@@ -131,12 +131,12 @@ def test_error_type(plain: Cloud, patched: Cloud):
     ],
 )
 def test_init_errors(plain: Cloud, patched: Cloud, code: str, error_type: str, message: str, event: str):
-    """What an invocation answers and logs whose function cannot be initialised, or takes too long."""
+    """The response and the log of an invocation whose function cannot be initialised, or times out."""
     event = event.format(error_type, message)
     status = "timeout" if error_type == "Sandbox.Timedout" else f"error\tError Type: {error_type}"
 
-    def failed(cloud: Cloud) -> tuple[dict[str, Any], str, list[str]]:
-        """(answer, end of the log as it is returned, logged events) of a first invocation, without ids and times."""
+    def first_invocation(cloud: Cloud) -> tuple[dict[str, Any], str, list[str]]:
+        """(response, end of the returned log, logged events) of a first invocation, without ids and times."""
         function = cloud.function(code, Timeout=1)
         response = cloud.aws("lambda").invoke(FunctionName=function, LogType="Tail")
         events = cloud.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
@@ -148,7 +148,7 @@ def test_init_errors(plain: Cloud, patched: Cloud, code: str, error_type: str, m
         text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text.replace("\u00a0", " "))
         return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
 
-    answer, tail, (start, *between, end, report) = failed(patched)
+    answer, tail, (start, *between, end, report) = first_invocation(patched)
     assert (answer["errorType"], answer["errorMessage"]) == (error_type, message)
     assert (start, end) == ("START RequestId: ID Version: $LATEST", "END RequestId: ID")
     *printed, failure = between
@@ -157,14 +157,14 @@ def test_init_errors(plain: Cloud, patched: Cloud, code: str, error_type: str, m
     assert report.endswith(f" MB\tStatus: {status}")
     assert tail == "\n".join(between)
 
-    answer, _, events = failed(plain)
+    answer, _, events = first_invocation(plain)
     assert answer["errorMessage"] != message or answer["errorType"] != error_type
     assert failure not in events
     assert not events[-1].endswith(status)
 
 
 def test_payload_sizes(plain: Cloud, patched: Cloud):
-    """The error of an answer just too long and of one that is not, and of payloads just too long."""
+    """The errors of responses and payloads at their limit, and one byte above it."""
     megabyte = 1024 * 1024
 
     def errors(cloud: Cloud) -> list[str]:
@@ -213,8 +213,8 @@ def test_concurrency_by_parameter(plain: Cloud, patched: Cloud):
 
 
 def test_lambda_actions(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud) -> tuple[str, ...]:
-        """Error codes of reading an alias, of reading mappings of the function and of another one, and of changing one."""
+    def error_codes(cloud: Cloud) -> tuple[str, ...]:
+        """Error codes of reading an alias, of reading mappings of the function and of another one, and of updating one."""
         (_, queue), api = cloud.queue(), cloud.aws("lambda")
         role = cloud.role("lambda", allow("sqs:*"))
         function = cloud.function("def handler(event, context): pass", Role=role)
@@ -238,5 +238,5 @@ def test_lambda_actions(plain: Cloud, patched: Cloud):
         )
 
     denied = "AccessDeniedException"
-    assert refused(plain)[:2] == (denied, denied)
-    assert refused(patched) == ("", "", denied, denied, "")
+    assert error_codes(plain)[:2] == (denied, denied)
+    assert error_codes(patched) == ("", "", denied, denied, "")

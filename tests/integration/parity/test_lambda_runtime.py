@@ -17,13 +17,13 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_silent_handlers(monkeypatch: pytest.MonkeyPatch):
-    """How long a worker whose function logs nothing is listened to, on a clock of the test's own."""
+    """The wait for log output of a worker whose function logs nothing, on a simulated clock."""
     worker = next(value for value in vars(lambda_runtime).values() if hasattr(value, "_drain_stderr_bounded"))
     drain = worker._drain_stderr_bounded
     silent = SimpleNamespace(_stderr_queue=lambda_runtime.queue.Queue())
     clock = SimpleNamespace(now=0.0)
 
-    def listened() -> float:
+    def waited() -> float:
         started = clock.now
         drain(silent)
         return clock.now - started
@@ -32,15 +32,15 @@ def test_silent_handlers(monkeypatch: pytest.MonkeyPatch):
         clock.now += seconds
 
     monkeypatch.setattr(lambda_runtime, "time", SimpleNamespace(time=lambda: clock.now, sleep=sleep))
-    monkeypatch.setattr(drain, "__defaults__", drain.__defaults__)  # put back afterwards
-    assert listened() >= 0.05
+    monkeypatch.setattr(drain, "__defaults__", drain.__defaults__)  # restored after the test
+    assert waited() >= 0.05
     shorten_wait_for_log_output()
-    assert listened() < 0.01
+    assert waited() < 0.01
 
 
 def test_shared_code(plain: Cloud, patched: Cloud):
     def folders(cloud: Cloud) -> tuple[set[str], set[str]]:
-        """Where two processes of a function find its module, and that of its layer."""
+        """The paths of the function's module and of the layer's module in two processes."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr("python/carried.py", "")
@@ -48,15 +48,15 @@ def test_shared_code(plain: Cloud, patched: Cloud):
             LayerName=unique("layer"), Content={"ZipFile": archive.getvalue()}
         )["LayerVersionArn"]
         code = "import carried\ndef handler(event, context): return [__file__, carried.__file__]"
-        answers = [cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)]
-        return {answer[0] for answer in answers}, {answer[1] for answer in answers}
+        responses = [cloud.invoke(cloud.function(code, Layers=[layer])) for _ in range(2)]
+        return {response[0] for response in responses}, {response[1] for response in responses}
 
     assert [len(module_paths) for module_paths in folders(plain)] == [2, 2]
     assert [len(module_paths) for module_paths in folders(patched)] == [1, 1]
 
 
 def test_forked_workers(plain: Cloud, patched: Cloud):
-    """A function's process has the libraries before its own code is imported; unless its environment concerns them."""
+    """A function's process has the libraries before its own code is imported, unless its environment affects them."""
     code = (
         "import sys; before = set(sys.modules)\n"
         "import os, random, threading\n"
@@ -78,7 +78,7 @@ def test_forked_workers(plain: Cloud, patched: Cloud):
 
 
 def test_after_an_exception(plain: Cloud, patched: Cloud):
-    """How often the process was called that serves the call after an exception."""
+    """The number of calls of the process that serves the call after an exception."""
     code = (
         "calls = []\ndef handler(event, context):\n  calls.append(1)\n  if event: raise ValueError\n  return len(calls)"
     )
@@ -93,7 +93,7 @@ def test_after_an_exception(plain: Cloud, patched: Cloud):
 
 
 def test_cold_starts(plain: Cloud, patched: Cloud):
-    """How many processes a function gets whose start takes much longer than its invocations, called all at once."""
+    """The number of processes for concurrent calls of a function whose start takes much longer than an invocation."""
     code = "import os, time\ntime.sleep(1)\ndef handler(event, context): return os.getpid()"
     clients = 4 * (os.cpu_count() or 1)
 
@@ -105,13 +105,13 @@ def test_cold_starts(plain: Cloud, patched: Cloud):
 
 
 def test_clean_interpreter(plain: Cloud, patched: Cloud):
-    code = "import boto3, ministack\ndef handler(event, context): return 'found'"
-    assert plain.invoke(plain.function(code)) == "found"
+    code = "import boto3, ministack\ndef handler(event, context): return 'imported'"
+    assert plain.invoke(plain.function(code)) == "imported"
     assert "No module named 'ministack'" in json.dumps(patched.invoke(patched.function(code)))
 
 
 def test_python_version(plain: Cloud):
-    """The host's, whatever the runtime."""
+    """All runtimes are the Python of the host."""
     code = "import sys\ndef handler(event, context): return sys.version"
     versions = {plain.invoke(plain.function(code, Runtime=runtime)) for runtime in ("python3.12", "python3.13")}
     assert len(versions) == 1
@@ -123,7 +123,7 @@ def test_memory(plain: Cloud):
 
 
 def test_temporary_files(plain: Cloud):
-    """One function's file is there for another."""
+    """A function can read the file of another function."""
     name = unique("left")
     path = f"/tmp/{name}"
     writes = plain.function(f"def handler(event, context): return open({path!r}, 'w').write('x')")

@@ -25,10 +25,10 @@ def test_filled_buckets(plain: Cloud, patched: Cloud):
 
 
 def test_missing_objects(plain: Cloud, patched: Cloud):
-    """What a read of a key that is not there says: to a role that may read only, one that may also list, and to the holder of
-    a link that the first has signed."""
+    """The error of reading a missing key: for a role that may only read, for one that may also list, and with a
+    presigned URL of the first."""
 
-    def answers(cloud: Cloud) -> list[Any]:
+    def errors(cloud: Cloud) -> list[Any]:
         bucket, s3 = unique("bucket").lower(), cloud.aws("s3")
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=bucket, Key="there", Body=b"")
@@ -49,8 +49,8 @@ def test_missing_objects(plain: Cloud, patched: Cloud):
             httpx.get(link).status_code,
         ]
 
-    assert answers(plain) == ["NoSuchKey", "NoSuchKey", "NoSuchKey", "404", "404", "NoSuchKey", 404]
-    assert answers(patched) == ["AccessDenied", "NoSuchKey", "AccessDenied", "403", "404", "AccessDenied", 403]
+    assert errors(plain) == ["NoSuchKey", "NoSuchKey", "NoSuchKey", "404", "404", "NoSuchKey", 404]
+    assert errors(patched) == ["AccessDenied", "NoSuchKey", "AccessDenied", "403", "404", "AccessDenied", 403]
 
 
 @pytest.mark.parametrize(("may", "status"), [("", 403), ("s3:ListBucket", 404)])

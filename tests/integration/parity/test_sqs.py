@@ -13,7 +13,7 @@ pytestmark = pytest.mark.local_only("it starts emulators of its own")
 
 
 def test_deep_queues():
-    """How many messages a receive takes from the list until it has one."""
+    """The number of messages that a receive of one message reads from the list."""
     plain, patched = printed_numbers(
         "deep-queues",
         """
@@ -35,14 +35,14 @@ print(Counted.taken)
 
 
 def test_sqs_batches(plain: Cloud, patched: Cloud):
-    def refused(cloud: Cloud) -> str:
+    def denial_code(cloud: Cloud) -> str:
         url, arn = cloud.queue()
         sqs = cloud.aws("sqs", cloud.session(allow("sqs:SendMessage", arn)))
         assert error_code(sqs.send_message, QueueUrl=url, MessageBody="one") == ""
         return error_code(sqs.send_message_batch, QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "two"}])
 
-    assert refused(plain) == "AccessDenied"
-    assert refused(patched) == ""
+    assert denial_code(plain) == "AccessDenied"
+    assert denial_code(patched) == ""
 
 
 def test_message_times(plain: Cloud, patched: Cloud):

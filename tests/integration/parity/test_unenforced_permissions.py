@@ -31,8 +31,8 @@ def test_permissions_boundary(plain: Cloud):
     }
     name, status = plain.stack({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}})
     assert status == "CREATE_COMPLETE"
-    made = plain.aws("cloudformation").describe_stack_resource(StackName=name, LogicalResourceId="Role")
-    role = plain.aws("iam").get_role(RoleName=made["StackResourceDetail"]["PhysicalResourceId"])["Role"]
+    resource = plain.aws("cloudformation").describe_stack_resource(StackName=name, LogicalResourceId="Role")
+    role = plain.aws("iam").get_role(RoleName=resource["StackResourceDetail"]["PhysicalResourceId"])["Role"]
     assert "PermissionsBoundary" not in role
 
 
@@ -72,7 +72,7 @@ def test_consumer_roles(plain: Cloud, tmp_path: Path):
     function = plain.function(f"def handler(event, context): open({str(seen)!r}, 'w')")
     url, arn = plain.queue()
     plain.aws("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function)
-    plain.aws("sqs").send_message(QueueUrl=url, MessageBody="for somebody who may not receive")
+    plain.aws("sqs").send_message(QueueUrl=url, MessageBody="for a function without permission")
     assert eventually(seen.exists)
 
 

@@ -51,7 +51,7 @@ def test_missing_data(datapoints: int, points: str, states: list[str | None]):
 
 
 @given(st.lists(st.booleans(), min_size=3, max_size=5), st.integers(1, 3), st.sampled_from(alarms.TREATMENTS))
-def test_with_enough_data_its_treatment_when_missing_does_not_matter(
+def test_the_treatment_of_missing_data_has_no_effect_on_enough_data(
     points: list[bool], datapoints: int, treatment: str
 ):
     expected = "ALARM" if sum(points[-3:]) >= datapoints else "OK"
@@ -59,7 +59,7 @@ def test_with_enough_data_its_treatment_when_missing_does_not_matter(
 
 
 @given(STATES, st.data())
-def test_a_point_more_that_breaches_ends_no_alarm(points: list[bool | None], data: st.DataObject):
+def test_another_breaching_point_ends_no_alarm(points: list[bool | None], data: st.DataObject):
     periods = max(1, len(points) - alarms.EXTRA_PERIODS)
     datapoints, treatment = data.draw(st.integers(1, periods)), data.draw(st.sampled_from(alarms.TREATMENTS))
     worse = [True if point is False else point for point in points]
@@ -88,7 +88,7 @@ def test_operators(operator: str, states: list[str]):
     assert results == states
 
 
-def test_as_many_data_points_as_it_says_have_to_breach():
+def test_datapoints_to_alarm_must_breach():
     assert of({1: 6.0, 2: 0.0, 3: 0.0}) == "OK"
     assert of({1: 6.0, 2: 0.0, 3: 6.0}) == "ALARM"
     assert of({1: 6.0, 2: 0.0, 3: 6.0}, DatapointsToAlarm=None) == "OK"
@@ -96,7 +96,7 @@ def test_as_many_data_points_as_it_says_have_to_breach():
     assert of({1: 0.0, 3: 6.0, 4: 6.0}) == "ALARM"
 
 
-def test_missing_data_of_dynamodb_is_ignored_whatever_the_alarm_says():
+def test_missing_data_of_dynamodb_is_always_ignored():
     for treatment in alarms.TREATMENTS:
         assert of({}, Namespace="AWS/DynamoDB", TreatMissingData=treatment) is KEEPS
 
@@ -128,6 +128,6 @@ def test_periods_end_with_a_minute_and_those_of_several_days_with_an_hour(period
         {"DatapointsToAlarm": 4},
     ],
 )
-def test_an_unsupported_alarm_is_refused(wrong: dict[str, Any]):
+def test_an_unsupported_alarm_is_rejected(wrong: dict[str, Any]):
     assert alarms.problem(LATENCY) is None
     assert alarms.problem(LATENCY | wrong)

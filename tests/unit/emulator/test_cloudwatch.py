@@ -1,4 +1,4 @@
-"""How the points of a metric are kept."""
+"""Points of a metric are stored in order, and old ones by the minute."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def point(seconds: float, value: float, **more: object) -> cloudwatch.Point:
     return {"Timestamp": seconds, "Unit": "Count", "Dimensions": {}, "Value": value, **more}
 
 
-def test_points_that_are_sent_late_are_in_order_of_their_time():
+def test_late_points_are_stored_in_order_of_time():
     points: list[cloudwatch.Point] = []
     for seconds in (10.0, 30.0, 20.0):
         cloudwatch.Ordered(points).append(point(seconds, 1))
@@ -35,9 +35,7 @@ def test_old_points_of_a_minute_with_one_value_become_one_with_their_count():
     ("start", "end", "times"),
     [(0, 60, [0]), (1, 60, []), (1, 61, [60]), (60, 180, [60, 120]), (59.5, 120.5, [60, 120])],
 )
-def test_points_that_are_repeated_are_within_a_time_that_ends_before_the_next(
-    start: float, end: float, times: list[int]
-):
+def test_repeated_points_are_within_a_period_without_its_end(start: float, end: float, times: list[int]):
     points = cloudwatch.Repeated(60, "Count", {0.0: 9.0, 1.0: 1.0}).between(start, end)
     assert [(each["Timestamp"], each["Value"], each["Count"]) for each in points] == [
         (time, value, count) for time in times for value, count in ((0.0, 9.0), (1.0, 1.0))

@@ -1,4 +1,4 @@
-"""The rules of disturbed deliveries, over queues as the emulator has them."""
+"""Disturbed deliveries, with queues in the emulator's form."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def queue(*messages: dict[str, Any], fifo: bool = False) -> dict[str, Any]:
 
 
 def bodies(state: dict[str, Any]) -> list[str]:
-    """In the order in which they will be due."""
+    """The bodies of messages in the order in which they are due."""
     return [one["body"] for one in sorted(state["messages"], key=lambda one: one["visible_at"])]
 
 
@@ -41,7 +41,7 @@ def test_messages_are_unchanged_by_default():
     assert quiet.clocked("script") == "script"
 
 
-def test_every_message_comes_twice_late_and_in_another_order():
+def test_messages_are_delivered_twice_late_and_in_another_order():
     names = [f"{number:02}" for number in range(20)]
     standard = queue(*map(message, names))
     disturbed(late_seconds=2).before_receive(standard, NOW)
@@ -78,7 +78,7 @@ def test_a_share_of_messages_is_doubled():
     assert 105 <= len(standard["messages"]) <= 135
 
 
-def test_the_same_seed_disturbs_alike_and_another_does_not():
+def test_the_seed_determines_the_disturbance():
     def due(seed: int) -> list[str]:
         standard = queue(*(message(str(number)) for number in range(10)))
         disturbed(seed=seed).before_receive(standard, NOW)
@@ -88,7 +88,7 @@ def test_the_same_seed_disturbs_alike_and_another_does_not():
     assert due(1) != due(2)
 
 
-def test_an_ordered_queue_keeps_its_order_and_has_each_message_done_again():
+def test_a_fifo_queue_keeps_its_order_and_delivers_each_message_twice():
     rules = disturbed()
     fifo = queue(message("a", receipt_handle="1", receive_count=1), message("b"), fifo=True)
     rules.before_receive(fifo, NOW)
@@ -131,7 +131,7 @@ def test_the_route_starts_reports_and_ends_a_disturbance(monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [{"twice": 2}, {"clock_skew_seconds": 300}, {"late_seconds": -1}, {"often": 1}])
-def test_invalid_settings_are_refused(wrong):
+def test_invalid_settings_are_rejected(wrong):
     with pytest.raises(ValueError, match=r"twice is|unknown"):
         request("PUT", wrong)
     assert request("GET", {})["twice"] == 0

@@ -1,4 +1,4 @@
-"""DynamoDB's expression grammars: what AWS refuses before it reads an item, and what it accepts."""
+"""DynamoDB's expression grammars: the expressions that AWS rejects before it reads an item, and those that it accepts."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def message(kind: str, expression: str, values: dict[str, Any] | None = None, op
         (PROJECTION, "a, a.b", "Two document paths overlap"),
     ],
 )
-def test_a_faulty_expression_is_refused(kind: str, expression: str, says: str):
+def test_an_invalid_expression_is_rejected(kind: str, expression: str, says: str):
     assert says in (message(kind, expression) or "accepted")
 
 
@@ -83,7 +83,7 @@ def test_a_faulty_expression_is_refused(kind: str, expression: str, says: str):
         (PROJECTION, "a, b[0].c, #status"),
     ],
 )
-def test_a_right_expression_is_accepted(kind: str, expression: str):
+def test_a_valid_expression_is_accepted(kind: str, expression: str):
     assert message(kind, expression) is None
 
 
@@ -100,13 +100,13 @@ def test_a_value_has_one_type_and_a_set_has_members(value: dict[str, Any], says:
 
 
 @pytest.mark.parametrize("operation", ["TransactWriteItems", "TransactGetItems"])
-def test_each_member_of_a_transaction_is_looked_at(operation: str):
+def test_each_member_of_a_transaction_is_checked(operation: str):
     members = [{"Update": {UPDATE: "SET a = b"}}, {"Update": {UPDATE: "SET a"}}]
     assert "Syntax error" in (error(operation, {"TransactItems": members}) or "accepted")
     assert error(operation, {"TransactItems": members[:1]}) is None
 
 
-def test_each_table_of_a_batch_is_looked_at():
+def test_each_table_of_a_batch_is_checked():
     assert "Syntax error" in (error("BatchGetItem", {"RequestItems": {"one": {PROJECTION: "a,"}}}) or "accepted")
 
 
@@ -135,5 +135,5 @@ def test_every_condition_of_the_grammar_is_accepted(condition: str):
 
 
 @given(conditions, st.sampled_from([" AND", " nonsense", ")", " =", " ,"]))
-def test_a_condition_with_a_word_too_many_is_refused(condition: str, word: str):
+def test_a_condition_with_an_extra_word_is_rejected(condition: str, word: str):
     assert "Syntax error" in (message(CONDITION, condition + word) or "accepted")

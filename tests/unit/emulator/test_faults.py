@@ -1,4 +1,4 @@
-"""Which AWS call fails, how and how often; and that faults affect deployed roles only."""
+"""Faults: the calls that fail, how and how often; they affect only deployed roles."""
 
 import asyncio
 import json
@@ -36,24 +36,24 @@ def test_a_call_fails_once_in_all_its_attempts():
     assert [each["attempts"] for each in plan.injected] == [3]
 
 
-def test_once_is_the_first_attempt_only():
+def test_kinds_with_once_fail_only_the_first_attempt():
     plan = Plan(kinds=("lost-response-once",))
     assert [plan.decide(call()) for _ in range(2)] == ["lost-response-once", None]
     assert plan.decide(call(invocation="2")) is None
 
 
-def test_a_plan_without_kinds_only_sees():
+def test_a_plan_without_kinds_only_records_calls():
     plan = Plan()
     assert {plan.decide(call(pair)) for pair in PAIRS} == {None}
     assert plan.report()["seen"] == plan.report()["waiting"] == sorted(map(list, PAIRS))
 
 
-def test_only_the_pairs_that_are_named_fail():
+def test_only_named_pairs_fail():
     plan = Plan.parse({"kinds": ["throttle"], "pairs": [list(PAIRS[1])]})
     assert [plan.decide(call(pair, f"{pair}")) for pair in PAIRS[:3]] == [None, "throttle", None]
 
 
-def test_a_caller_meets_so_many_faults_in_a_turn():
+def test_the_number_of_faults_of_a_caller_in_a_turn_is_limited():
     plan = Plan.parse({"kinds": ["throttle"], "most": 1})
     first, second = PAIRS[:2]
     assert (plan.decide(call(first, "1")), plan.decide(call(second, "2"))) == ("throttle", None)
@@ -63,7 +63,7 @@ def test_a_caller_meets_so_many_faults_in_a_turn():
     assert (plan.decide(call(first, "4")), plan.decide(call(second, "5"))) == (None, "throttle")
 
 
-def test_some_calm_lies_between_two_faults_of_a_caller():
+def test_faults_of_a_caller_are_apart_in_time():
     now = [0.0]
     plan = Plan(kinds=("throttle",), calm=5, clock=lambda: now[0])
     assert plan.decide(call(PAIRS[0], "1"))
@@ -73,7 +73,7 @@ def test_some_calm_lies_between_two_faults_of_a_caller():
     assert plan.decide(call(PAIRS[1], "3"))
 
 
-def test_after_lets_some_calls_through_first():
+def test_after_lets_some_calls_succeed_first():
     def failed(seed: int) -> int:
         plan = Plan(seed, ("throttle",), after=3)
         return [plan.decide(call(invocation=str(n))) for n in range(5)].index("throttle")
@@ -81,7 +81,7 @@ def test_after_lets_some_calls_through_first():
     assert {failed(seed) for seed in range(40)} == {0, 1, 2, 3}
 
 
-def test_unknown_kinds_are_refused():
+def test_unknown_kinds_are_rejected():
     with pytest.raises(ValueError, match="earthquake"):
         Plan.parse({"kinds": ["earthquake"]})
 
@@ -150,7 +150,7 @@ def test_a_request_is_recognised_by_its_operation(request_: dict[str, Any], body
         ("rest-json", "lambda:InvokeFunction", "TooManyRequestsException", {}),
     ],
 )
-def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation: str, code: str, headers: dict):
+def test_an_error_has_the_protocol_of_the_service(protocol: str, operation: str, code: str, headers: dict):
     request = call(("function", operation))
     start, body = _error(request, scope(**headers), *KINDS["throttle"].response(request.service) or (0, ""))
     response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -160,7 +160,7 @@ def test_an_error_is_one_in_the_protocol_of_the_service(protocol: str, operation
 
 
 class Emulator:
-    """Records the requests to the emulator and answers each with 200."""
+    """Records the requests to the emulator and responds with 200."""
 
     def __init__(self) -> None:
         self.applied: list[bytes] = []
@@ -172,7 +172,7 @@ class Emulator:
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, kind: str, caller: str = "orders-submit-order") -> tuple[int, int]:
-    """(status, number of requests to the emulator) of a call under a plan; 0 is no answer before the client gives up."""
+    """(status, number of requests to the emulator) of a call under a plan; 0 if there is no response."""
     faults, emulator = Faults(lambda: []), Emulator()
     messages: list[MutableMapping[str, Any]] = []
     faults.begin({"kinds": [kind]})
@@ -205,7 +205,7 @@ def test_faults_affect_only_deployed_roles(monkeypatch: pytest.MonkeyPatch):
     assert answered(monkeypatch, "throttle", caller="") == (200, 1)
 
 
-def test_root_and_signed_links_have_no_role():
+def test_root_and_presigned_urls_have_no_role():
     faults = Faults(lambda: [])
     assert faults._caller(scope(authorization=signed("s3").replace("AKIA", "test"))) == ""
     assert faults._caller(scope(query="X-Amz-Credential=AKIA%2F20260101")) == ""

@@ -1,4 +1,4 @@
-"""Workers that are forked from a server: what they are beside ones of an interpreter of their own, and how they end."""
+"""Forked workers, compared with workers of a separate interpreter, and how they end."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def ended(pid: int) -> bool:
         return True
 
 
-def test_a_forked_worker_is_as_one_of_an_interpreter_of_its_own(server: ForkServer, script: Path):
+def test_a_forked_worker_equals_one_of_a_separate_interpreter(server: ForkServer, script: Path):
     environment = {**os.environ, "OWN": "variable"}
     plain = subprocess.Popen([sys.executable, str(script)], cwd=script.parent, env=environment, **PIPES)  # type: ignore[call-overload]
     forked = server.fork(str(script), str(script.parent), environment)
@@ -68,7 +68,7 @@ def test_a_forked_worker_is_as_one_of_an_interpreter_of_its_own(server: ForkServ
 
 
 def test_libraries_read_nothing_that_differs_between_functions(server: ForkServer):
-    """A worker is forked only if it has the values that the libraries read; that has to be so for every function we have."""
+    """A worker is forked only if it has the values that the libraries read; this must be so for each function."""
     declared = {
         name
         for template in (ROOT / "templates").glob("*.yaml")
@@ -86,7 +86,7 @@ def test_a_function_that_configures_its_interpreter_is_not_forked(server: ForkSe
     assert not server.fits({**os.environ, name: "different"})
 
 
-def test_the_end_of_a_worker_is_noticed(server: ForkServer, script: Path):
+def test_the_end_of_a_worker_is_reported(server: ForkServer, script: Path):
     worker = server.fork(str(script), str(script.parent), dict(os.environ))
     assert worker.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
@@ -126,7 +126,7 @@ def test_a_retired_server_ends_after_its_last_worker(script: Path):
 
 
 def test_server_and_workers_end_with_the_emulator(script: Path):
-    """Also one that was killed, and also a worker that never looks at its stdin."""
+    """The emulator may be killed, and a worker may not read its stdin."""
     script.write_text("while True: pass")
     emulator = subprocess.Popen(
         [

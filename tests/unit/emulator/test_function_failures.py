@@ -1,4 +1,4 @@
-"""The end of a worker that cannot be initialised; what its function answers and logs is in the parity tests."""
+"""The end of a worker that cannot be initialised; the parity tests cover its response and its log."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from local.emulator.function_workers import failures
 
 
 def worker(code: str) -> SimpleNamespace:
-    """What ``init_failed`` uses of a worker, whose process runs ``code``."""
+    """The parts of a worker that ``init_failed`` uses, with a process that runs ``code``."""
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     output: list[str] = []
     reader = threading.Thread(target=lambda: output.extend(process.stderr or ()), daemon=True)
@@ -19,7 +19,7 @@ def worker(code: str) -> SimpleNamespace:
     return SimpleNamespace(_proc=process, _stderr_thread=reader, _drain_stderr=lambda: "".join(output))
 
 
-def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(failures, "EXIT_SECONDS", 0.01)
     broken = worker("import time; time.sleep(600)")
     answer = {"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}
@@ -32,7 +32,7 @@ def test_a_process_that_does_not_end_by_itself_is_ended(monkeypatch: pytest.Monk
     ("end", "reason"),
     [("sys.exit(3)", "exit status 3"), ("os.kill(os.getpid(), signal.SIGKILL)", "signal: killed")],
 )
-def test_a_process_that_ends_without_an_answer(monkeypatch: pytest.MonkeyPatch, end: str, reason: str):
+def test_a_process_that_ends_without_a_response(monkeypatch: pytest.MonkeyPatch, end: str, reason: str):
     monkeypatch.setattr(failures, "EXIT_SECONDS", 60.0)
     failure = failures.init_failed(worker(f"import os, signal, sys; print('before', file=sys.stderr); {end}"))
     assert failure.response == {

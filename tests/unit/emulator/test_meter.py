@@ -1,4 +1,4 @@
-"""What the meter makes of DynamoDB's answers."""
+"""The meter counts the units in DynamoDB's responses."""
 
 import json
 import time
@@ -18,7 +18,7 @@ def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
     return dict(meter.read()["units"].get("role", {}))
 
 
-def test_a_write_is_counted_apart_from_its_indexes(meter: Meter):
+def test_a_write_is_counted_separately_from_its_indexes(meter: Meter):
     indexes = {"by-day": {"CapacityUnits": 2.0}, "by-name": {"CapacityUnits": 1.0}}
     consumed = {"TableName": "orders", "CapacityUnits": 4.0, "GlobalSecondaryIndexes": indexes}
     counts = units(meter, "UpdateItem", {"ConsumedCapacity": consumed})

@@ -1,4 +1,4 @@
-"""Patches are applied as they are declared, and say when the emulator has changed."""
+"""Each patch names its upstream report, and fails by its name if the emulator has changed."""
 
 from types import ModuleType
 

@@ -1,4 +1,4 @@
-"""Which worker an invocation gets, over a runtime whose workers start and run as long as a test lets them."""
+"""The assignment of workers to invocations, with workers whose start and end the test controls."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +60,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def invoke(pool: WorkerPool, name: str, during: Callable[[], Any] = lambda: None, code: bytes = b"") -> FakeWorker:
-    """One invocation, as ``lambda_svc`` makes it; ``during`` is what the handler does."""
+    """One invocation as in ``lambda_svc``; ``during`` is the handler."""
     worker, how = pool.acquire(name, {}, code)
     try:
         if how == "spawn":
@@ -102,7 +102,7 @@ def test_a_function_that_is_busy_for_long_gets_another_worker(pool: WorkerPool, 
 
 
 def test_a_chain_of_invocations_of_one_function_by_itself_completes(pool: WorkerPool):
-    """Each holds its worker until the next one ended, so the chain needs as many workers as it has links."""
+    """Each invocation holds its worker until the next one ends, so the chain needs as many workers as invocations."""
     depth = 6
 
     def handler(link: int) -> None:
@@ -120,7 +120,7 @@ def test_chains_of_many_callers_complete(pool: WorkerPool, threads: ThreadPoolEx
     assert all(chain.result(60) for chain in [threads.submit(chain) for _ in range(12)])
 
 
-def test_a_start_that_hangs_stops_the_others_only_for_as_long_as_an_init_may_take(
+def test_a_hanging_start_delays_others_at_most_for_the_init_limit(
     pool: WorkerPool, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(pools, "INIT_SECONDS", 0.5)
@@ -148,9 +148,7 @@ def test_a_worker_whose_process_ended_is_started_again(pool: WorkerPool):
     assert worker._proc.poll() is None
 
 
-def test_an_invocation_that_waited_while_the_code_was_replaced_does_not_leave_old_code_behind(
-    pool: WorkerPool, threads: ThreadPoolExecutor
-):
+def test_a_worker_with_replaced_code_is_not_kept(pool: WorkerPool, threads: ThreadPoolExecutor):
     may_start.clear()
     others = [threads.submit(invoke, pool, f"other-{number}") for number in range(2)]
     eventually(lambda: starting(pool) == 2)

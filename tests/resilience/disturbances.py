@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.resilience.journeys import Client, request_status
+from tests.resilience.journeys import request_status
+from tests.resilience.retrying_client import Client
 from tools.client import Shop, eventually
 from tools.drivers.invariants.runner import RECOVERY_SECONDS
 from tools.drivers.invariants.traces import BUS_LOG_GROUP, log_messages

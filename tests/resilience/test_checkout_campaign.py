@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from local.cloud.processes import kill_workers
-from tests.resilience.journeys import PATIENCE_SECONDS, Client, place_order, request_status
+from tests.resilience.journeys import place_order, request_status
+from tests.resilience.retrying_client import PATIENCE_SECONDS, Client
 from tools.client import Shop, eventually, new_basket_id, unique, with_retries
 from tools.drivers.invariants.runner import RECOVERY_SECONDS, assert_invariants
 from tools.drivers.promises import Promises

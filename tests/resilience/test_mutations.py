@@ -26,16 +26,8 @@ from tests.resilience.disturbances import (
     wait_until_idle,
     without_consumer,
 )
-from tests.resilience.journeys import (
-    Client,
-    Refused,
-    fill_basket,
-    place_order,
-    produce,
-    redeem,
-    request_status,
-    update_from_platform,
-)
+from tests.resilience.journeys import fill_basket, place_order, produce, redeem, request_status, update_from_platform
+from tests.resilience.retrying_client import Client, Refused
 from tools import feeds
 from tools.client import Shop, eventually
 from tools.drivers import vouchers

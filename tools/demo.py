@@ -43,7 +43,8 @@ def fill_basket(journey: Journey) -> str:
     if first != repeated:
         raise AssertionError("the repeated request had a different response")
     basket = journey.call("GET", path, 200)
-    return f"added one item; a repeated request changed nothing: {basket['totals']}"
+    amount = money({"unit_price": basket["totals"]["amount"], "currency": basket["totals"]["currency"]})
+    return f"added one item; a repeated request added none: quantity {basket['totals']['quantity']}, {amount}"
 
 
 def change_basket(journey: Journey) -> str:
@@ -95,7 +96,7 @@ def migrate(journey: Journey) -> str:
     migration = eventually(ended_migration, timeout=60)
     if migration["status"] != "MIGRATED":
         raise AssertionError(f"the migration ended as {migration}")
-    return f"data of the legacy platform was migrated in {migration['attempts']} attempts"
+    return f"migrated the data of the legacy platform at attempt {migration['attempts']}"
 
 
 def see_profile(journey: Journey) -> str:
@@ -214,7 +215,7 @@ def search_engines(journey: Journey) -> str:
     index = journey.shop.call("GET", "/sitemap.xml").text
     if run["status"] not in sitemaps.SUCCEEDED or "<sitemapindex" not in index:
         raise AssertionError(f"the run ended with {run['status']} ({run.get('reason')}); /sitemap.xml is {index[:200]}")
-    return f"{run['urls']:,} pages in {run['files']} sitemap files: {run['status']}"
+    return f"{run['urls']:,} URLs, sitemap files: {run['files']}, {run['status']}"
 
 
 def live_map(journey: Journey) -> str:

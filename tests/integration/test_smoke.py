@@ -23,22 +23,22 @@ def test_every_path_of_a_customer_works(shop: Shop):
 
 def test_with_simulators_a_sign_up_is_requested_and_the_order_is_a_guests(shop: Shop):
     journey = Journey(shop)
-    lines = [walk(journey) for _, walk in smoke.WITH_SIMULATORS]
+    lines = [run_step(journey) for _, run_step in smoke.WITH_SIMULATORS]
     assert lines[-1].endswith(" is Complete")
     assert journey.session == {}
 
 
 def test_in_production_there_is_no_sign_up_and_no_order(shop: Shop):
     journey = Journey(shop)
-    lines = [walk(journey) for _, walk in smoke.IN_PRODUCTION]
-    assert lines[-1] == "the line is removed"
+    lines = [run_step(journey) for _, run_step in smoke.IN_PRODUCTION]
+    assert lines[-1] == "the item is removed"
     assert journey.session == {}
     assert shop.call("GET", f"/basket/v1/baskets/{journey.basket}").json()["items"] == []
 
 
 @pytest.mark.local_only("it makes an alarm, and says that it is on")
 def test_a_path_that_does_not_work_is_named_with_the_alarms(shop: Shop, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(smoke, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(smoke, "RETRY_SECONDS", 1.0)
     cloudwatch, name = shop.aws("cloudwatch"), ALARM.format(stage=shop.stage)
     threshold = {"Namespace": "SmokeTest", "MetricName": "Failures", "Statistic": "Sum", "Period": 60, "Threshold": 1}
     cloudwatch.put_metric_alarm(
@@ -56,5 +56,5 @@ def test_a_path_that_does_not_work_is_named_with_the_alarms(shop: Shop, monkeypa
     finally:
         cloudwatch.delete_alarms(AlarmNames=[name])
     assert result.exit_code == 1
-    assert f"Stage {shop.stage} does not work.\nStrangers: " in result.output
+    assert f"Stage {shop.stage} does not work.\nRefusals: " in result.output
     assert f"alarm {name}: three requests failed" in result.output

@@ -26,8 +26,8 @@ import yaml
 from jsonschema.validators import validator_for
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from apigw_executor.velocity import Template as MappingTemplate
-from apigw_executor.velocity import TemplateFault
+from apigw_executor.vtl import Template as MappingTemplate
+from apigw_executor.vtl import TemplateFault
 from local.deployment import handlers, lint
 from local.deployment.findings import Finding, Rejected, line_of
 from local.settings import LINTED

@@ -6,14 +6,15 @@ templates, integrations and gateway responses.
     gateway, server   one document in front of one endpoint, and over HTTP; `Gateway` is the public interface
     deployment        several APIs from deployed CloudFormation resources, as `Api` values
     document          one OpenAPI or Swagger document, as typed values
-    routes            request path to operation
-    executor          the order of checks of API Gateway, from a `Request` to a `Response`
-    messages, ports                                requests and responses; the interfaces of backends
-    authorizers, policy, throttles, models         the checks
-    integrations, services, parameters             the backends and what is mapped to and from them
-    velocity, java, mapping, jsonpaths, json_text  mapping templates
-    responses                                      gateway responses (errors made by the gateway itself)
-    backends, telemetry                            all that does I/O; the rest is pure and takes these injected
+    executor          from a `Request` to a `Response`: runs the `steps` over a `context`
+    steps             the order of the checks, as a tuple of functions of the context
+    web_acl, routes, resource_policy, iam, authorizers, usage_plans, throttles, models   the checks
+    integrations      one module for each kind of integration
+    mapping, vtl      mapping templates: `$input` and `$util`, and the Velocity language
+    parameters, jsonpaths, json_text, services   what is mapped to and from backends
+    responses         gateway responses (errors made by the gateway itself)
+    messages, ports   requests and responses; the interfaces of backends
+    backends, telemetry   all that does I/O; the rest is pure and takes these injected
 """
 
 from apigw_executor.document import BadDocument

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from apigw_executor import java, json_text, permissions, policy, services
+from apigw_executor import json_text, permissions, policy, services
 from apigw_executor.authorizer_cache import Grant
 from apigw_executor.context import RequestContext
 from apigw_executor.document import Authorizer
 from apigw_executor.events import request_event
 from apigw_executor.ports import BackendTimeout, BackendUnreachable, RoleUnusable
 from apigw_executor.responses import GatewayError
+from apigw_executor.vtl.values import to_string
 
 TIMEOUT = 30.0  # seconds; an authorizer's own limit is the function's timeout, capped here
 
@@ -29,8 +30,8 @@ def authorize(context: RequestContext) -> None:
         return
     grant = _grant(context, authorizer)
     # Templates, logs and events see each value as text (documentation, "Output from a Lambda authorizer").
-    values = {**grant.context, "principalId": grant.principal}
-    context.variables["authorizer"] = {name: java.text(value) for name, value in values.items()}
+    members = {**grant.context, "principalId": grant.principal}
+    context.variables["authorizer"] = {name: to_string(value) for name, value in members.items()}
     decision = _decide(grant, context.method_arn)
     if decision == "deny":
         raise GatewayError(
@@ -61,11 +62,11 @@ def _grant(context: RequestContext, authorizer: Authorizer) -> Grant:
 
 def _identity(context: RequestContext, authorizer: Authorizer) -> tuple[str, ...]:
     """The values of the identity sources. UNAUTHORIZED if one is missing: the function is not invoked then."""
-    values = [context.sources.text(expression) for expression in authorizer.sources]
+    sources = [context.sources.text(expression) for expression in authorizer.sources]
     # Without caching a REQUEST authorizer needs no sources at all.
-    if any(value is None or value == "" for value in values) and (values or authorizer.kind == "token"):
+    if any(value is None or value == "" for value in sources) and (sources or authorizer.kind == "token"):
         raise GatewayError("UNAUTHORIZED")
-    identity = tuple(value or "" for value in values)
+    identity = tuple(value or "" for value in sources)
     if authorizer.validation and authorizer.kind == "token" and not authorizer.validation.fullmatch(identity[0]):
         raise GatewayError("UNAUTHORIZED")
     return identity

@@ -19,8 +19,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from apigw_executor import java, json_text, jsonpaths
-from apigw_executor.velocity import PayloadTooLarge, Template, TemplateFault
+from apigw_executor import json_text, jsonpaths
+from apigw_executor.vtl import PayloadTooLarge, Template, TemplateFault
+from apigw_executor.vtl.values import JavaError, JavaObject, from_json, to_string
 
 __all__ = ["Input", "PayloadTooLarge", "TemplateFault", "Util", "escape_javascript", "render"]
 
@@ -53,7 +54,7 @@ def render(
     )
 
 
-class Input(java.JavaObject):
+class Input(JavaObject):
     """`$input`"""
 
     def __init__(self, body: str, params: Mapping[str, Mapping[str, str]]) -> None:
@@ -73,17 +74,17 @@ class Input(java.JavaObject):
                 else {kind: dict(self._params.get(kind, {})) for kind in _KINDS}
             )
         if name in ("json", "path") and len(arguments) == 1:
-            return self.json(java.text(arguments[0])) if name == "json" else self.path(java.text(arguments[0]))
+            return self.json(to_string(arguments[0])) if name == "json" else self.path(to_string(arguments[0]))
         return None
 
     def _parameter(self, name: Any) -> str:
-        wanted = java.text(name)
+        key = to_string(name)
         for kind in _KINDS:
-            values = self._params.get(kind, {})
-            if wanted in values:
-                return values[wanted]
+            parameters = self._params.get(kind, {})
+            if key in parameters:
+                return parameters[key]
         # Header names have no case on the wire; a client may send them in any.
-        folded = wanted.lower()
+        folded = key.lower()
         return next((value for key, value in self._params.get("header", {}).items() if key.lower() == folded), "")
 
     def _at(self, path: str) -> Any:
@@ -94,13 +95,13 @@ class Input(java.JavaObject):
                     self._document = json_text.parse(self._body)
                 except json_text.MalformedJson as error:
                     # An endpoint that answers with no JSON: the path call throws, and the gateway answers 500.
-                    raise java.JavaError(f"the payload is not JSON: {error}") from None
+                    raise JavaError(f"the payload is not JSON: {error}") from None
         if self._document is jsonpaths.MISSING:
             return jsonpaths.MISSING
         try:
             return jsonpaths.read(path, self._document)
         except jsonpaths.BadPath as error:
-            raise java.JavaError(str(error)) from None
+            raise JavaError(str(error)) from None
 
     def json(self, path: str) -> str:
         """`$input.json`"""
@@ -112,7 +113,7 @@ class Input(java.JavaObject):
     def path(self, path: str) -> Any:
         """`$input.path`"""
         value = self._at(path)
-        return None if value is jsonpaths.MISSING else java.from_json(value)
+        return None if value is jsonpaths.MISSING else from_json(value)
 
 
 _KINDS = ("path", "querystring", "header")
@@ -143,7 +144,7 @@ def escape_javascript(value: str) -> str:
     return _ESCAPED.sub(_escape, value)
 
 
-class Util(java.JavaObject):
+class Util(JavaObject):
     """`$util`: of null each function is null."""
 
     def call(self, name: str, arguments: Sequence[Any]) -> Any:
@@ -155,32 +156,32 @@ class Util(java.JavaObject):
         try:
             return function(arguments[0])
         except (ValueError, binascii.Error) as error:
-            raise java.JavaError(f"$util.{name}: {error}") from None
+            raise JavaError(f"$util.{name}: {error}") from None
 
 
 def _parse_json(value: Any) -> Any:
-    return java.from_json(json_text.parse(java.text(value)))
+    return from_json(json_text.parse(to_string(value)))
 
 
 def _url_encode(value: Any) -> str:
     # java.net.URLEncoder keeps . - * _ and encodes ~, where Python keeps ~ and encodes *.
-    return quote_plus(json_text.encode(java.text(value)), safe="*").replace("~", "%7E")
+    return quote_plus(json_text.encode(to_string(value)), safe="*").replace("~", "%7E")
 
 
 def _url_decode(value: Any) -> str:
-    return unquote_plus(java.text(value), errors="replace")
+    return unquote_plus(to_string(value), errors="replace")
 
 
 def _base64_encode(value: Any) -> str:
-    return base64.b64encode(json_text.encode(java.text(value))).decode()
+    return base64.b64encode(json_text.encode(to_string(value))).decode()
 
 
 def _base64_decode(value: Any) -> str:
-    return base64.b64decode(java.text(value), validate=False).decode("utf-8", errors="replace")
+    return base64.b64decode(to_string(value), validate=False).decode("utf-8", errors="replace")
 
 
 _UTIL = {
-    "escapeJavaScript": lambda value: escape_javascript(java.text(value)),
+    "escapeJavaScript": lambda value: escape_javascript(to_string(value)),
     "parseJson": _parse_json,
     "urlEncode": _url_encode,
     "urlDecode": _url_decode,

@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
-from apigw_executor import java, json_text, jsonpaths
+from apigw_executor import json_text, jsonpaths
 from apigw_executor.messages import Request, first_by_name, multi
+from apigw_executor.vtl.values import to_string
 
 
 def dotted(value: Any, path: str) -> Any:
@@ -69,7 +70,7 @@ class Sources:
     def text(self, expression: str) -> str | None:
         """The value of `expression` as text, None if it leads to nothing."""
         value = self.value(expression)
-        return None if value is None else java.text(value)
+        return None if value is None else to_string(value)
 
     def value(self, expression: str) -> Any:
         """The value of a static `'text'` or of a name; None if it leads to nothing."""

@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apigw_executor import java, json_text
+from apigw_executor import json_text
 from apigw_executor.document import GatewayResponseRule
 from apigw_executor.messages import Response, media_type
+from apigw_executor.vtl.values import to_string
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def substitute(template: str, lookup: Lookup, *, json: bool = False, missing: st
         value = lookup(name)
         if value is None:
             return missing
-        text = java.text(value)
+        text = to_string(value)
         if json and name != "context.error.messageString":
             return json_text.dump(text)[1:-1]
         return text
@@ -129,7 +130,7 @@ def render(
         name = target.removeprefix("gatewayresponse.header.")
         value = source[1:-1] if len(source) > 1 and source[0] == source[-1] == "'" else lookup(source)
         if value is not None:
-            response.set(name, header_text(java.text(value)))
+            response.set(name, header_text(to_string(value)))
     response.set("x-amzn-ErrorType", error.error_type)
     return response
 

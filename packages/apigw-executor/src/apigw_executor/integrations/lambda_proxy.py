@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from apigw_executor import java, json_text, services
+from apigw_executor import json_text, services
 from apigw_executor.context import RequestContext
 from apigw_executor.document import Integration
 from apigw_executor.events import proxy_event
@@ -20,6 +20,7 @@ from apigw_executor.integrations.lambda_custom import invoke
 from apigw_executor.integrations.requests import expand_uri
 from apigw_executor.messages import Request, Response, matches_media_type, media_type
 from apigw_executor.responses import GatewayError, header_text
+from apigw_executor.vtl.values import to_string
 
 _PROXY_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
@@ -104,5 +105,5 @@ def _proxy_headers(value: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise ValueError(f"header name {name!r}")
         if name.lower() not in NOT_RETURNED:
-            headers.append((returned_name(name), header_text(java.text(item))))
+            headers.append((returned_name(name), header_text(to_string(item))))
     return headers

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from apigw_executor import java, json_text, mapping
+from apigw_executor import json_text, mapping
 from apigw_executor.context import RequestContext
 from apigw_executor.document import Integration
 from apigw_executor.integrations.responses import decode_base64
 from apigw_executor.messages import Pairs, matches_media_type, media_type, merge_headers
 from apigw_executor.parameters import Sources
 from apigw_executor.responses import GatewayError, header_text
+from apigw_executor.vtl.values import to_string
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _texts(values: Any) -> dict[str, str]:
     for name, value in (values or {}).items():
         last = value[-1] if isinstance(value, list) and value else value
         if last is not None:
-            texts[str(name)] = header_text(java.text(last))
+            texts[str(name)] = header_text(to_string(last))
     return texts
 
 

@@ -9,12 +9,13 @@ import base64
 import binascii
 from typing import Any
 
-from apigw_executor import java, json_text, mapping
+from apigw_executor import json_text, mapping
 from apigw_executor.context import RequestContext
 from apigw_executor.document import Integration, IntegrationResponse
 from apigw_executor.messages import Response, media_type
 from apigw_executor.ports import Answer
 from apigw_executor.responses import GatewayError, header_text
+from apigw_executor.vtl.values import to_string
 
 
 def method_response(context: RequestContext, integration: Integration, answer: Answer, selector: str) -> Response:
@@ -36,7 +37,7 @@ def method_response(context: RequestContext, integration: Integration, answer: A
             response.set(target.removeprefix("method.response.header."), header_text(value))
     override = sources.context.get("responseOverride") or {}
     for name, value in (override.get("header") or {}).items():
-        response.set(str(name), header_text(java.text(value)))
+        response.set(str(name), header_text(to_string(value)))
     if override.get("status") is not None:
         response.status = _status(override["status"])
     return response

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apigw_executor import java
-from apigw_executor.velocity import Template, TemplateFault
+from apigw_executor.vtl import Template, TemplateFault, values
 
 
 def render(source: str, **variables: Any) -> str:
@@ -176,16 +175,16 @@ def test_invalid_velocity_is_a_fault(source: str) -> None:
         (None, "null"),
         ([1, None, "a"], "[1, null, a]"),
         ({"a": {"b": [1]}}, "{a={b=[1]}}"),
-        (java.from_json({"a": [1, {"b": "c"}]}), '{a=[1,{"b":"c"}]}'),
+        (values.from_json({"a": [1, {"b": "c"}]}), '{a=[1,{"b":"c"}]}'),
     ],
 )
 def test_to_string(value: Any, expected: str) -> None:
-    assert java.text(value) == expected
+    assert values.to_string(value) == expected
 
 
 @given(st.integers(), st.integers().filter(bool))
 def test_division_and_remainder_are_javas(dividend: int, divisor: int) -> None:
-    quotient, rest = java.arithmetic("/", dividend, divisor), java.arithmetic("%", dividend, divisor)
+    quotient, rest = values.arithmetic("/", dividend, divisor), values.arithmetic("%", dividend, divisor)
     assert quotient * divisor + rest == dividend
     assert abs(rest) < abs(divisor)
     assert rest == 0 or (rest < 0) == (dividend < 0)
@@ -193,7 +192,7 @@ def test_division_and_remainder_are_javas(dividend: int, divisor: int) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_doubles_text_is_its_value(value: float) -> None:
-    assert float(java.text(value)) == value
+    assert float(values.to_string(value)) == value
 
 
 def test_one_template_in_many_threads() -> None:
@@ -212,7 +211,7 @@ def test_one_template_in_many_threads() -> None:
 
 
 def test_the_library_still_differs_where_we_replace_its_evaluator() -> None:
-    """When all of these fail, `velocity.py` can hand rendering back to airspeed-ext."""
+    """When all of these fail, `vtl` can hand rendering back to airspeed-ext."""
     assert airspeed.Template("#if($nope)Y#{else}N#end").merge({"nope": None}) == "Y"
     assert airspeed.Template("#set($r = -7 / 2)$r").merge({}) == "-4"
     assert "built-in" in airspeed.Template("$s.count").merge({"s": "x"})

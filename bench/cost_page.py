@@ -263,8 +263,8 @@ def _sources() -> dict[str, str]:
 
 
 def _read(entry: dict[str, Any]) -> tuple[str, str]:
-    seen = entry.get("seen", "from memory, not certain")
-    return f"[AWS]({entry['source']})", f"[this page]({seen})" if " " not in seen else seen
+    page_read = entry.get("seen", "not verified")
+    return f"[AWS]({entry['source']})", f"[this page]({page_read})" if " " not in page_read else page_read
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

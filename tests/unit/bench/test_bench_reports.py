@@ -1,4 +1,4 @@
-"""What benchmarks make of their figures: phases of a Black Friday, verdicts, and a page that is the same for the same."""
+"""Reports of benchmarks: phases of a Black Friday, verdicts, and a reproducible page."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_the_requested_load_is_limited(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Results and page of their own."""
+    """Results and a page in a temporary folder."""
     for module, name, path in (
         (reports, "RESULTS", "results"),
         (summary, "RESULTS", "results"),

@@ -1,4 +1,4 @@
-"""Units, dollars and rates of measured operations that are small enough to be worked out by hand."""
+"""Units, dollars and rates of a few operations, calculated by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Simulations against what is known in closed form."""
+"""Simulations compared with closed formulas."""
 
 import math
 

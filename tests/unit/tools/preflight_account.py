@@ -1,4 +1,4 @@
-"""An account as ``make preflight`` sees it. Answers of AWS come from tables; the clients are botocore's own."""
+"""An account for the tests of ``make preflight``: botocore's clients with responses from tables."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
 
 
 class Stub:
-    """Answers the AWS calls of a session, empty without an answer, and keeps them: [(service, operation, parameters)]."""
+    """Answers the AWS calls of a session, by default with {}, and records them: [(service, operation, parameters)]."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self.answers = answers
@@ -75,7 +75,7 @@ def look(
 
 
 def check_command(command: str) -> None:
-    """The AWS CLI knows this command and its options, and AWS requires no other one."""
+    """Assert that the AWS CLI has this command and its options, and that no required option is missing."""
     _, service, operation, *words = shlex.split(command)
     model = boto3.client(service, region_name="eu-central-1").meta.service_model
     name = next(name for name in model.operation_names if xform_name(name, "-") == operation)

@@ -1,4 +1,4 @@
-"""Where the APIs and pages of a stage are, and the credentials that tools use locally."""
+"""Addresses of APIs and pages of a stage, and credentials of the local shop."""
 
 import json
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def parameter_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that are read from Parameter Store."""
+    """The names of parameters that were read from Parameter Store."""
     names: list[str] = []
 
     def get_parameter(Name: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_a_stage_on_aws_is_called_at_its_published_addresses(parameter_names: li
 
 
 def test_the_session_of_a_stage_on_aws_has_the_region_of_the_stage(monkeypatch: pytest.MonkeyPatch):
-    """Whichever region the caller's profile names."""
+    """Regardless of the region of the caller's profile."""
     monkeypatch.setenv("SETPIECES_STAGE", "dev")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert Shop.from_environment().session.region_name == "eu-central-1"

@@ -1,4 +1,4 @@
-"""Every target of make with a wrong argument and with no shop: one sentence that helps, an exit code, and no traceback."""
+"""Every target of make with a wrong argument and without a shop: a message with the remedy, an exit code, no traceback."""
 
 import os
 import re
@@ -123,7 +123,7 @@ def targets() -> dict[str, str]:
 
 
 def run(tmp_path: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own: settings are read when modules are imported. Its state is empty, its ports free."""
+    """Run a command in a process of its own, because settings are read on import, with an empty state and free ports."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment |= {"SETPIECES_STATE": str(tmp_path / "state"), "COLUMNS": "200"}
     for name in ("AWS", "FRONT_DOOR", "STOREFRONT", "SESSIONS"):
@@ -147,7 +147,7 @@ def test_a_row_has_the_command_that_its_target_runs(target: str):
 
 
 def invoke(command: str, **variables: str) -> Result:
-    """A command in this process; ``variables`` are those of make."""
+    """Run a command in this process with these variables of make."""
     return CliRunner(env=variables).invoke(cli.cli, [command])
 
 
@@ -218,7 +218,7 @@ def test_a_state_that_cannot_be_written_is_named(tmp_path: Path):
 
 
 def test_ctrl_c_prints_no_traceback(tmp_path: Path):
-    """While it waits for an answer of what listens and says nothing."""
+    """While it waits for a response of a server that sends none."""
     with socket.create_server((HOST, 0)) as silent:
         environment = os.environ | {"SETPIECES_AWS_PORT": str(silent.getsockname()[1]), "SETPIECES_STAGE": "local"}
         process = subprocess.Popen(

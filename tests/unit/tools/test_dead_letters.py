@@ -1,4 +1,4 @@
-"""What a dead letter says of itself, and where it goes back to."""
+"""References and reasons of dead letters, and redrives."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Deploying: the right account, the addresses a piece needs, and reasons when it fails."""
+"""Deployments: account, parameters, releases, and the reasons of failures."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_a_piece_gets_its_parameters_from_published_addresses(session):
 
 
 def test_another_layer_gives_another_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Versions behind an alias keep their layer, and SAM sees no change in a function whose layer is a parameter."""
+    """Versions behind an alias keep their layer, and SAM detects no change of a function whose layer is a parameter."""
     monkeypatch.setattr(stack_parameters, "ROOT", tmp_path)
     layer = tmp_path / "functions" / "common" / "setpieces" / "rest_api.py"
     layer.parent.mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_another_layer_gives_another_release(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
 def test_every_template_with_aliases_gets_the_release(session, piece: str):
-    """All of it: sources, settings and addresses."""
+    """Its digest covers sources, settings and addresses."""
     for address in stack_parameters.set_piece(piece)["Parameters"].values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
     parameters = stack_parameters.overrides("dev", piece, session)
@@ -143,7 +143,7 @@ def test_all_checks_run_before_the_build(monkeypatch: pytest.MonkeyPatch, check:
 
 
 def test_a_piece_gets_its_own_parameters_of_a_stage(session, settings):
-    """The names of other pieces are no mistake; its own come under the name that the shop has for them."""
+    """Names of other pieces are accepted; its own have the shop's names in samconfig.toml."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
     stack_parameters.check_parameters("dev", "feed-pipeline")
     for address in stack_parameters.set_piece("vouchers")["Parameters"].values():
@@ -212,7 +212,7 @@ def event(stack: str, second: int, status: str, reason: str | None = None, **oth
 
 
 class StackEvents:
-    """CloudFormation for a role that may describe its stage's stacks: by name or ARN, not all; two events a page."""
+    """CloudFormation for a role that may describe the stacks of its stage by name or ARN; two events a page."""
 
     def __init__(self, events: dict[str, list[dict[str, Any]]]):
         self.events, self.stack_names = events, list[str]()
@@ -280,7 +280,7 @@ def test_reasons_are_reported_although_one_stack_may_not_be_described():
 
 @pytest.mark.parametrize("piece", ["shop", "delivery"])
 def test_every_deployment_of_a_stage_goes_to_its_region(session, monkeypatch: pytest.MonkeyPatch, piece: str):
-    """Also what make bootstrap makes, whose section of samconfig.toml all stages share: a stage can begin in another region."""
+    """Also delivery, whose section of samconfig.toml all stages share."""
     commands: list[list[str]] = []
     settings = stages.stage_settings("dev") | {"region": "eu-west-1"}
     monkeypatch.setattr(deploy, "stage_settings", lambda stage: settings)
@@ -292,15 +292,15 @@ def test_every_deployment_of_a_stage_goes_to_its_region(session, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("status", "looked"), [(None, 1), ("ROLLBACK_COMPLETE", 1), ("CREATE_COMPLETE", 0), ("UPDATE_ROLLBACK_COMPLETE", 0)]
+    ("status", "checks"), [(None, 1), ("ROLLBACK_COMPLETE", 1), ("CREATE_COMPLETE", 0), ("UPDATE_ROLLBACK_COMPLETE", 0)]
 )
 def test_the_account_is_checked_before_a_stack_is_created(
-    session, monkeypatch: pytest.MonkeyPatch, status: str | None, looked: int
+    session, monkeypatch: pytest.MonkeyPatch, status: str | None, checks: int
 ):
-    looks: list[tuple[Any, ...]] = []
+    calls: list[tuple[Any, ...]] = []
 
     def not_ready(*arguments: Any) -> None:
-        looks.append(arguments)
+        calls.append(arguments)
         raise stacks.DeployFailed("not ready")
 
     monkeypatch.setattr(deploy, "require", not_ready)
@@ -310,7 +310,7 @@ def test_the_account_is_checked_before_a_stack_is_created(
     deployments: list[str] = []
     monkeypatch.setattr(deploy, "deploy", lambda stage, *_: deployments.append(stage))
     result = CliRunner().invoke(deploy.main, ["--env", "dev", "--piece", "basket"])
-    assert (len(looks), len(deployments), result.exit_code) == (looked, 1 - looked, looked)
+    assert (len(calls), len(deployments), result.exit_code) == (checks, 1 - checks, checks)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_the_account_is_checked_before_a_stack_is_created(
 def test_a_deployment_of_a_stage_with_simulators_creates_products(
     session, monkeypatch: pytest.MonkeyPatch, stage: str, piece: str, stocked: list[str]
 ):
-    """The pipeline runs smoke next, which buys something, and in test nothing else seeds the simulators."""
+    """The pipeline runs smoke next, which buys a product, and no other step seeds the simulators of test."""
     shops: list[str] = []
     monkeypatch.setattr(seed, "stock_simulators", lambda shop: shops.append(shop.stage))
     monkeypatch.setattr(deploy, "session_for", lambda stage: session)

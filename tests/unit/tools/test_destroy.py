@@ -1,4 +1,4 @@
-"""What make destroy says and does, on a stack of moto."""
+"""``make destroy`` on a stack in moto."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What libraries raise for expected failures, as one sentence that names what failed and what to do."""
+"""Explanations of expected exceptions of libraries: the failure, its reason and the remedy."""
 
 import httpx
 import pytest

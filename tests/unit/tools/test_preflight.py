@@ -1,4 +1,4 @@
-"""``make preflight``: what it finds for each answer of AWS."""
+"""``make preflight``: the findings for responses of AWS."""
 
 from datetime import UTC, datetime
 
@@ -201,7 +201,7 @@ def test_a_missing_prerequisite_stops_the_deployment(
 
 
 def test_every_type_with_a_name_of_the_shop_is_checked_for_existing_names():
-    """A fixed name is one that has the stage in it; a type that AWS does not refuse, or that a parent names, is left out."""
+    """Names of the shop contain the stage. Types whose names may repeat, or are unique only in a parent, are left out."""
     accepted = {
         "AWS::ApiGateway::ApiKey": "names of keys may repeat",
         "AWS::ApiGateway::RestApi": "names of APIs may repeat",

@@ -18,7 +18,7 @@ SENDER = SETTINGS["MailFrom"]
 
 
 def ses(**states: str) -> dict[str, Answer]:
-    """SES as it answers of these identities: the sender's ``address``, its ``domain``, and the one ``above`` that."""
+    """Responses of SES with these identities: the sender's ``address``, its ``domain``, and the domain ``above``."""
     names = {"address": SENDER, "domain": "shop.example.org", "above": "example.org"}
     known = {names[name]: {"VerificationStatus": status} for name, status in states.items()}
     return {"GetEmailIdentity": lambda call: known.get(call["EmailIdentity"], "NotFoundException")}
@@ -57,7 +57,7 @@ def test_the_state_of_the_sender_is_reported(states: dict[str, str], level: str,
     ],
 )
 def test_the_remedy_for_an_existing_sender_deletes_it_or_sets_another(states: dict[str, str], says: str):
-    """CloudFormation imports a resource into a stack that exists only, so not into the first creation."""
+    """CloudFormation can import a resource only into an existing stack."""
     (finding,) = [finding for finding in look(mail.mail, ses(**states)) if finding.level == MISSING]
     assert finding.remedy.startswith(f"aws sesv2 delete-email-identity --email-identity {SENDER};")
     assert says in finding.remedy

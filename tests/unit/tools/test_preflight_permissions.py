@@ -1,4 +1,4 @@
-"""``make preflight``: what its credentials may not look at, and what the role of the pipeline may."""
+"""``make preflight``: missing permissions of the credentials, and the permissions of the pipeline's role."""
 
 import json
 from typing import Any
@@ -57,14 +57,14 @@ def test_the_role_of_the_pipeline_may_make_every_call_of_the_checks():
 
 @pytest.mark.parametrize(("piece", "allowed"), [("shop", True), ("delivery", False)])
 def test_the_role_of_the_pipeline_may_deploy_the_shop_and_not_bootstrap(piece: str, allowed: bool):
-    """IAM's simulator would answer for the deploy role of the template as its policies say."""
+    """The policy simulator evaluates the policies of the template's deploy role."""
     written = json.dumps(role_documents(pieces()["delivery"], "DeployRole"))
-    # model.templates makes up ARNs of what has none before it is made.
-    for made_up, arn in {
+    # model.templates has placeholders for ARNs.
+    for placeholder, arn in {
         f"arn:aws:s3:{REGION}:{ACCOUNT_ID}:Artifacts": f"arn:aws:s3:::setpieces-dev-artifacts-{DEV}",
         f"arn:aws:iam:{REGION}:{ACCOUNT_ID}:CloudFormationRole": f"arn:aws:iam::{DEV}:role/setpieces-dev-cloudformation",
     }.items():
-        written = written.replace(made_up, arn)
+        written = written.replace(placeholder, arn)
     documents = for_stage(json.loads(written), "dev", DEV)
 
     def simulate(call: dict[str, Any]) -> dict[str, Any]:

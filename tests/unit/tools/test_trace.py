@@ -1,4 +1,4 @@
-"""make trace: lines of logs become steps; what is not ours is left out."""
+"""``make trace``: log lines and events become steps; other lines are left out."""
 
 import json
 from datetime import UTC, datetime
@@ -80,7 +80,7 @@ def test_steps_are_printed_with_the_time_since_the_first():
 
 
 class Logs(Events):
-    """The groups of two functions, of which one has not run yet, and of the bus."""
+    """Log groups of two functions, of which one has not run yet, and of the bus."""
 
     def get_paginator(self, operation: str) -> Any:
         if operation == "describe_log_groups":

@@ -132,9 +132,9 @@ class AwsEndpoint:
         if not self._enforces_permissions:
             return OPEN_POLICY
         now = self._clock()
-        found = self._policies.get(function_arn)
-        if found is not None and now < found[0]:
-            return found[1]
+        cached = self._policies.get(function_arn)
+        if cached is not None and now < cached[0]:
+            return cached[1]
         request = ServiceRequest(
             "lambda", self.region, "GET", f"/2015-03-31/functions/{quote(function_arn, safe='')}/policy", (), {}, b""
         )
@@ -183,18 +183,18 @@ class AwsEndpoint:
     def _credentials(self, role: str | None) -> Credentials:
         if role is None or not self._enforces_permissions:
             return self._own
-        found = self._roles.get(role)
-        if found is not None and self._clock() < found[0] - RENEWAL:
-            return found[1]
+        cached = self._roles.get(role)
+        if cached is not None and self._clock() < cached[0] - RENEWAL:
+            return cached[1]
         with self._lock:
             lock = self._locks.setdefault(role, threading.Lock())
         with lock:
             # Others may have waited here for the same role.
-            found = self._roles.get(role)
-            if found is None or self._clock() >= found[0] - RENEWAL:
+            cached = self._roles.get(role)
+            if cached is None or self._clock() >= cached[0] - RENEWAL:
                 self._check_trust(role)
-                found = self._roles[role] = self._assume(role)
-            return found[1]
+                cached = self._roles[role] = self._assume(role)
+            return cached[1]
 
     def _query(self, service: str, fields: Mapping[str, str]) -> Answer:
         body = urlencode(fields).encode()
@@ -204,7 +204,7 @@ class AwsEndpoint:
         return self.send(ServiceRequest(service, region, "POST", "/", (), form, body), CONTROL_TIMEOUT)
 
     def _check_trust(self, role: str) -> None:
-        """The role's trust policy must name API Gateway: STS is asked by this program, not by the service."""
+        """The trust policy of the role must name API Gateway; STS sees another caller, so it cannot check this."""
         name = role.rsplit("/", 1)[-1]
         answer = self._query("iam", {"Action": "GetRole", "Version": "2010-05-08", "RoleName": name})
         if answer.status != 200:

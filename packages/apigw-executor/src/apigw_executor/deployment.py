@@ -151,17 +151,17 @@ def _web_acls(by_type: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, WebAc
     """The ARN of what is protected to its web ACL. One with a rule that is not evaluated is left out and logged."""
     sets = {_acl_key(item): tuple(item["properties"]["Addresses"]) for item in by_type.get("AWS::WAFv2::IPSet", [])}
     declared = {_acl_key(item): item["properties"] for item in by_type.get("AWS::WAFv2::WebACL", [])}
-    found = {}
+    acls = {}
     for item in by_type.get("AWS::WAFv2::WebACLAssociation", []):
         protected, arn = str(item["properties"]["ResourceArn"]), str(item["properties"]["WebACLArn"])
         properties = declared.get(key_of_arn(arn))
         if properties is not None:
             limit = API_GATEWAY_BODY if "/restapis/" in protected else LOAD_BALANCER_BODY
             try:
-                found[protected] = read_web_acl(properties, arn, sets, limit)
+                acls[protected] = read_web_acl(properties, arn, sets, limit)
             except UnsupportedRule as error:
                 LOG.error("%s is not protected here: %s", protected, error)
-    return found
+    return acls
 
 
 def _acl_key(resource: Mapping[str, Any]) -> str:
@@ -226,12 +226,12 @@ def _limits(raw: Mapping[str, Any], rate: str, burst: str) -> Limits | None:
 def _stage(raw: Mapping[str, Any], default_name: str) -> Stage:
     limits = {}
     for setting in raw.get("MethodSettings") or ():
-        found = _limits(setting, "ThrottlingRateLimit", "ThrottlingBurstLimit")
-        if found is not None:
+        throttle = _limits(setting, "ThrottlingRateLimit", "ThrottlingBurstLimit")
+        if throttle is not None:
             # CloudFormation writes a path's slashes as ~1 after the first: `/~1v1~1pets`.
             path = "/" + str(setting.get("ResourcePath", "/*")).replace("~1", "/").lstrip("/")
             method = str(setting.get("HttpMethod", "*"))
-            limits[(path, ANY if method == "x-amazon-apigateway-any-method" else method)] = found
+            limits[(path, ANY if method == "x-amazon-apigateway-any-method" else method)] = throttle
     log = raw.get("AccessLogSetting") or {}
     return Stage(
         name=str(raw.get("StageName") or default_name),
@@ -250,9 +250,9 @@ def _plan(resource: Mapping[str, Any]) -> UsagePlan:
         limits = {}
         for route, raw in (item.get("Throttle") or {}).items():
             path, _, method = str(route).rpartition("/")
-            found = _limits(raw, "RateLimit", "BurstLimit")
-            if found is not None:
-                limits[(path or "/", method)] = found
+            throttle = _limits(raw, "RateLimit", "BurstLimit")
+            if throttle is not None:
+                limits[(path or "/", method)] = throttle
         stages[(str(item.get("ApiId")), str(item.get("Stage")))] = limits
     quota = properties.get("Quota") or {}
     return UsagePlan(

@@ -162,10 +162,10 @@ class _Reader:
 
     def _methods(self, path: str, item: Mapping[str, Any]) -> dict[str, Operation]:
         shared = item.get("parameters") or []
-        found = {name.upper(): item[name] for name in _METHODS if isinstance(item.get(name), Mapping)}
+        methods = {name.upper(): item[name] for name in _METHODS if isinstance(item.get(name), Mapping)}
         if isinstance(item.get(_ANY_METHOD), Mapping):
-            found[ANY] = item[_ANY_METHOD]
-        return {method: self._operation(method, path, raw, shared) for method, raw in found.items()}
+            methods[ANY] = item[_ANY_METHOD]
+        return {method: self._operation(method, path, raw, shared) for method, raw in methods.items()}
 
     def _operation(self, method: str, path: str, raw: Mapping[str, Any], shared: list[Any]) -> Operation:
         declared = {}
@@ -220,7 +220,7 @@ class _Reader:
         return {}
 
     def _security(self, raw: Mapping[str, Any]) -> tuple[bool, Authorizer | None, bool]:
-        """(IAM, Lambda authorizer, API key required). All schemes named are asked for together."""
+        """(IAM, Lambda authorizer, API key required). All schemes that are named apply together."""
         iam = str((raw.get("x-amazon-apigateway-auth") or {}).get("type", "")).upper() == "AWS_IAM"
         authorizer = None
         api_key = False
@@ -240,7 +240,7 @@ class _Reader:
         kind = str(raw.get("type", "token")).lower()
         source = raw.get("identitySource")
         if source is None and kind == "token":
-            # A token authorizer's header may be given by the scheme itself (`name`, `in: header`).
+            # A token authorizer's header may come from the scheme itself (`name`, `in: header`).
             source = f"method.request.header.{scheme.get('name', 'Authorization')}"
         validation = raw.get("identityValidationExpression")
         return Authorizer(

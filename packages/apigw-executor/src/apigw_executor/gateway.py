@@ -60,7 +60,7 @@ class Gateway:
         raw = _load(document)
         credentials = credentials or botocore.session.get_session().get_credentials()
         if credentials is None:
-            raise ValueError("no credentials are given, and the environment has none")
+            raise ValueError("no credentials: pass them, or set them in the environment")
         parsed = read(raw)
         api = Api(
             base_path="",

@@ -52,10 +52,10 @@ def read(path: str, document: Any) -> Any:
     query, definite, function = _compiled(path if path.startswith(("$", "@")) else f"$.{path}")
     try:
         # A scalar has no children; the library would read a text as a JSON document of its own.
-        found = query.findall(document) if isinstance(document, dict | list) else [document][bool(query.segments) :]
+        matches = query.findall(document) if isinstance(document, dict | list) else [document][bool(query.segments) :]
     except (JSONPathError, RecursionError) as error:
         raise BadPath(f"{path}: {error}") from None
-    value: Any = (found[0] if found else MISSING) if definite else found
+    value: Any = (matches[0] if matches else MISSING) if definite else matches
     return value if function is None else _apply(function, value)
 
 

@@ -31,10 +31,10 @@ def first_by_name(pairs: Iterable[tuple[str, str]], name: str) -> str | None:
 
 def multi(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Name to all its values, in the order they came; names that differ only in case stay apart."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
+        values.setdefault(key, []).append(value)
+    return values
 
 
 def media_type(value: str | None) -> str:

@@ -17,14 +17,14 @@ from apigw_executor.vtl.values import to_string
 
 
 def dotted(value: Any, path: str) -> Any:
-    """`value["a"]["b"]` for `a.b`, None if there is no such thing; a name with dots is found too
+    """`value["a"]["b"]` for `a.b`, None if there is no such thing; names may have dots
     (`authorizer.claims.a.b`)."""
     if not isinstance(value, Mapping):
         return None
     if path in value:
         return value[path]
-    head, found, rest = path.partition(".")
-    return dotted(value.get(head), rest) if found else None
+    head, dot, rest = path.partition(".")
+    return dotted(value.get(head), rest) if dot else None
 
 
 def _body(path: str, text: str) -> Any:
@@ -32,12 +32,12 @@ def _body(path: str, text: str) -> Any:
     if not path:
         return text
     try:
-        found = jsonpaths.read(path if path.startswith("$") else f"$.{path}", json_text.parse(text))
+        value = jsonpaths.read(path if path.startswith("$") else f"$.{path}", json_text.parse(text))
     except (json_text.MalformedJson, jsonpaths.BadPath):
         return None
-    if found is jsonpaths.MISSING:
+    if value is jsonpaths.MISSING:
         return None
-    return json_text.dump(found) if isinstance(found, dict | list) else found
+    return json_text.dump(value) if isinstance(value, dict | list) else value
 
 
 @dataclass

@@ -41,16 +41,16 @@ def statements(policy: Any) -> list[Mapping[str, Any]]:
     """The statements of `policy`; BadPolicy if it has not the form of one."""
     if not isinstance(policy, Mapping) or "Statement" not in policy:
         raise BadPolicy("no Statement")
-    found = policy["Statement"]
-    found = [found] if isinstance(found, Mapping) else found
-    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
+    entries = policy["Statement"]
+    entries = [entries] if isinstance(entries, Mapping) else entries
+    if not isinstance(entries, list) or not all(isinstance(item, Mapping) for item in entries):
         raise BadPolicy("Statement is not a list of statements")
-    for statement in found:
+    for statement in entries:
         if statement.get("Effect") not in ("Allow", "Deny"):
             raise BadPolicy("Effect is neither Allow nor Deny")
         _strings(statement.get("Action", statement.get("NotAction", [])))
         _strings(statement.get("Resource", statement.get("NotResource", [])))
-    return found
+    return entries
 
 
 def evaluate(
@@ -62,8 +62,8 @@ def evaluate(
 ) -> Decision:
     """The decision on `action` at `resource`; None for a trust policy, whose statements name no resource.
 
-    `conditions` are the condition keys of the request in lower case. With `principals` (who asks: ARN, account,
-    service) each statement's Principal must name one of them, as in a resource policy; without, Principal is not
+    `conditions` are the condition keys of the request in lower case. With `principals` (the caller's ARN, account
+    or service) each statement's Principal must name one of them, as in a resource policy; without, Principal is not
     looked at.
     """
     known = {key.lower(): value for key, value in (conditions or {}).items()}
@@ -104,39 +104,41 @@ def _conditions(blocks: Mapping[str, Any], known: Mapping[str, str]) -> bool:
         _condition(
             operator,
             known.get(str(key).lower()),
-            [str(item) for item in (wanted if isinstance(wanted, list) else [wanted])],
+            [str(item) for item in (expected if isinstance(expected, list) else [expected])],
         )
         for operator, keys in blocks.items()
-        for key, wanted in keys.items()
+        for key, expected in keys.items()
     )
 
 
-def _condition(operator: str, value: str | None, wanted: list[str]) -> bool:
+def _condition(operator: str, value: str | None, expected: list[str]) -> bool:
     operator = operator.rsplit(":", 1)[-1]
     if operator.endswith("IfExists"):
         if value is None:
             return True
         operator = operator.removesuffix("IfExists")
     if operator == "Null":
-        return (value is None) == (wanted[0].lower() == "true")
+        return (value is None) == (expected[0].lower() == "true")
     negated = "Not" in operator
     if value is None:
         return negated
-    return any(_holds(operator.replace("Not", ""), value, item) for item in wanted) is not negated
+    return any(_holds(operator.replace("Not", ""), value, item) for item in expected) is not negated
 
 
-def _holds(operator: str, value: str, wanted: str) -> bool:
-    if operator in ("StringEquals", "ArnEquals") and not (operator == "ArnEquals" and ("*" in wanted or "?" in wanted)):
-        return value == wanted
+def _holds(operator: str, value: str, expected: str) -> bool:
+    if operator in ("StringEquals", "ArnEquals") and not (
+        operator == "ArnEquals" and ("*" in expected or "?" in expected)
+    ):
+        return value == expected
     if operator in ("StringLike", "ArnLike", "ArnEquals"):
-        return matches(wanted, value)
+        return matches(expected, value)
     if operator == "StringEqualsIgnoreCase":
-        return value.lower() == wanted.lower()
+        return value.lower() == expected.lower()
     if operator == "Bool":
-        return value.lower() == wanted.lower()
+        return value.lower() == expected.lower()
     if operator == "IpAddress":
         try:
-            return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+            return ipaddress.ip_address(value) in ipaddress.ip_network(expected, strict=False)
         except ValueError:
             return False
     # An operator that is not known here must neither open a door nor leave a Deny unheeded.

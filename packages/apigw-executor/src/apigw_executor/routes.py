@@ -65,10 +65,10 @@ class Routes:
         The path alone chooses: with GET on `/a/{x}` and ANY on `/{proxy+}`, a POST of `/a/1` finds no method.
         """
         segments = _segments(raw_path)
-        found = self._walk(self._root, segments, 0, {})
-        if found is None:
+        target = self._walk(self._root, segments, 0, {})
+        if target is None:
             return None
-        resource_path, parameters = found
+        resource_path, parameters = target
         return Match(resource_path, self._resources[resource_path], parameters)
 
     def _walk(
@@ -79,14 +79,14 @@ class Routes:
         segment = segments[position]
         literal = node.literals.get(segment)
         if literal is not None:
-            found = self._walk(literal, segments, position + 1, parameters)
-            if found is not None:
-                return found
+            target = self._walk(literal, segments, position + 1, parameters)
+            if target is not None:
+                return target
         if node.parameter is not None and segment:
             name, child = node.parameter
-            found = self._walk(child, segments, position + 1, {**parameters, name: segment})
-            if found is not None:
-                return found
+            target = self._walk(child, segments, position + 1, {**parameters, name: segment})
+            if target is not None:
+                return target
         rest = "/".join(segments[position:])
         if node.greedy is not None and rest:
             name, path = node.greedy

@@ -126,7 +126,7 @@ def build(
     if not {"query", "ec2"} & {metadata["protocol"], *protocols} and uri.service != "sqs":
         raise BadUri(f"{uri.service} speaks {metadata['protocol']}: it takes path/, not action/")
     fields = [("Action", uri.action), ("Version", metadata["apiVersion"]), *query]
-    given = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    fields += [pair for pair in given if pair[0] not in ("Action", "Version")]
+    form_fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    fields += [pair for pair in form_fields if pair[0] not in ("Action", "Version")]
     form = merge_headers(headers, {"Content-Type": "application/x-www-form-urlencoded"})
     return ServiceRequest(scope, uri.region, method, "/", (), form, urlencode(fields).encode())

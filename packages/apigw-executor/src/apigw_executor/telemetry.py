@@ -100,11 +100,11 @@ class CloudWatch:
         return self._streams[group]
 
     def _send_metrics(self) -> None:
-        found: dict[tuple[str, str], list[tuple[int, float, float | None]]] = {}
+        stages: dict[tuple[str, str], list[tuple[int, float, float | None]]] = {}
         while self._requests:
             api, stage, status, latency, integration = self._requests.popleft()
-            found.setdefault((api, stage), []).append((status, latency, integration))
-        for (api, stage), requests in found.items():
+            stages.setdefault((api, stage), []).append((status, latency, integration))
+        for (api, stage), requests in stages.items():
             dimensions = [{"Name": "ApiName", "Value": api}, {"Name": "Stage", "Value": stage}]
             statuses = [status for status, _, _ in requests]
             data = [

@@ -157,16 +157,16 @@ class _Evaluation:
         return not self.matches(settings["Statement"])
 
     def byte_match(self, settings: Mapping[str, Any]) -> bool:
-        found = self._field(settings)
-        if isinstance(found, bool):
-            return found
-        return _POSITIONS[settings["PositionalConstraint"]](found, str(settings["SearchString"]).encode())
+        content = self._field(settings)
+        if isinstance(content, bool):
+            return content
+        return _POSITIONS[settings["PositionalConstraint"]](content, str(settings["SearchString"]).encode())
 
     def size_constraint(self, settings: Mapping[str, Any]) -> bool:
-        found = self._field(settings)
-        if isinstance(found, bool):
-            return found
-        return _COMPARISONS[settings["ComparisonOperator"]](len(found), int(settings["Size"]))
+        content = self._field(settings)
+        if isinstance(content, bool):
+            return content
+        return _COMPARISONS[settings["ComparisonOperator"]](len(content), int(settings["Size"]))
 
     def label_match(self, settings: Mapping[str, Any]) -> bool:
         key, whole = ":" + str(settings["Key"]).lstrip(":"), settings["Scope"] == "LABEL"
@@ -222,23 +222,23 @@ class _Evaluation:
                 value = request.header(options["Name"])
                 if value is None:
                     return False
-                found = value.encode("latin-1")
+                content = value.encode("latin-1")
             case "UriPath":
-                found = (request.public_path or request.path).encode("latin-1")
+                content = (request.public_path or request.path).encode("latin-1")
             case "QueryString":
-                found = urlencode(request.query).encode()
+                content = urlencode(request.query).encode()
             case "Method":
-                found = request.method.encode()
+                content = request.method.encode()
             case _:
-                found = request.body
-                if len(found) > self._acl.body_limit:
+                content = request.body
+                if len(content) > self._acl.body_limit:
                     handling = (options or {}).get("OversizeHandling", "CONTINUE")
                     if handling != "CONTINUE":
                         return bool(handling == "MATCH")
-                    found = found[: self._acl.body_limit]
+                    content = content[: self._acl.body_limit]
         for each in sorted(settings["TextTransformations"], key=lambda each: int(each["Priority"])):
-            found = _TRANSFORMATIONS[each["Type"]](found)
-        return found
+            content = _TRANSFORMATIONS[each["Type"]](content)
+        return content
 
 
 _STATEMENTS: dict[str, Callable[[_Evaluation, Mapping[str, Any]], bool]] = {
@@ -255,10 +255,10 @@ _STATEMENTS: dict[str, Callable[[_Evaluation, Mapping[str, Any]], bool]] = {
 _FIELDS = {"SingleHeader", "UriPath", "QueryString", "Method", "Body"}
 _AGGREGATIONS = {"IP", "FORWARDED_IP", "CONSTANT"}
 _POSITIONS: dict[str, Callable[[bytes, bytes], bool]] = {
-    "EXACTLY": lambda found, searched: found == searched,
-    "STARTS_WITH": lambda found, searched: found.startswith(searched),
-    "ENDS_WITH": lambda found, searched: found.endswith(searched),
-    "CONTAINS": lambda found, searched: searched in found,
+    "EXACTLY": lambda content, searched: content == searched,
+    "STARTS_WITH": lambda content, searched: content.startswith(searched),
+    "ENDS_WITH": lambda content, searched: content.endswith(searched),
+    "CONTAINS": lambda content, searched: searched in content,
 }
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "EQ": lambda size, limit: size == limit,
@@ -269,9 +269,9 @@ _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "GT": lambda size, limit: size > limit,
 }
 _TRANSFORMATIONS: dict[str, Callable[[bytes], bytes]] = {
-    "NONE": lambda found: found,
+    "NONE": lambda content: content,
     "LOWERCASE": bytes.lower,
-    "URL_DECODE": lambda found: unquote_plus(found.decode("latin-1"), "latin-1").encode("latin-1"),
+    "URL_DECODE": lambda content: unquote_plus(content.decode("latin-1"), "latin-1").encode("latin-1"),
 }
 
 

@@ -132,10 +132,10 @@ def get(value: Any, name: Any) -> Any:
     if isinstance(value, JavaObject):
         return value.get(to_string(name))
     if isinstance(value, Mapping):
-        found = value.get(name) if isinstance(name, str | int) else None
-        if found is None and name == "empty":
+        item = value.get(name) if isinstance(name, str | int) else None
+        if item is None and name == "empty":
             return len(value) == 0
-        return found
+        return item
     if isinstance(value, list | tuple | range):
         if isinstance(name, int) and not isinstance(name, bool):
             return value[position(value, name)]

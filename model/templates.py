@@ -91,8 +91,11 @@ class Piece:
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Every resource by logical id, resolved: {"Type", "Properties", ...}."""
-        resolved = {name: self.resolve(resource) for name, resource in self._template["Resources"].items()}
+        """Every resource by logical id, resolved: {"Type", "Properties", ...}.
+
+        Sorted: SAM's order changes with the name of an API's deployment, which changes with the time.
+        """
+        resolved = {name: self.resolve(resource) for name, resource in sorted(self._template["Resources"].items())}
         return {name: {"Properties": {}, **resource} for name, resource in resolved.items()}
 
     def of_type(self, *types: str) -> dict[str, dict[str, Any]]:

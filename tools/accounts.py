@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
+from local.mailbox import outbox
 from tools import samples
 from tools.client import Shop, eventually, unique, with_retries
-from tools.mail import outbox
 
 # The shop sends five mails an hour to an address.
 TRIES, MAIL_SECONDS = 3, 30
@@ -56,7 +56,7 @@ def newest_token(shop: Shop, email: str) -> str:
 
 
 def _tokens(shop: Shop, email: str) -> list[str]:
-    return [token for mail in outbox(shop, email) for token in _TOKEN.findall(mail.text)]
+    return [token for mail in outbox(shop.emulator, email) for token in _TOKEN.findall(mail.text)]
 
 
 def create(shop: Shop, email: str, password: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line of the local cloud: ``python -m tools.cli <command>``, of which the Makefile's targets are aliases.
+"""The command line: ``python -m tools.cli <command>``, of which the Makefile's targets are aliases.
 
 A command's module is imported when the command runs, so that light commands start quickly:
 https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
@@ -25,10 +25,10 @@ COMMANDS = {
     "logs": "tools.logs:logs",
     "invoke": "tools.invoke:invoke",
     "debug": "local.cloud.debug:main",
-    "demo": "tools.demo:main",
+    "demo": "local.campaigns.demo:main",
     "events": "tools.events:main",
     "trace": "tools.trace:main",
-    "mail": "tools.mail:main",
+    "mail": "local.cloud.mail:main",
     "feed": "tools.feeds:main",
     "redirects": "tools.redirects:main",
     "sitemaps": "tools.sitemaps:main",
@@ -117,7 +117,7 @@ def _check_environment() -> None:
 
 @click.group(cls=CommandLine)
 def cli() -> None:
-    """The local cloud of Set Pieces. Every command is also a target of make: make help."""
+    """Commands of Set Pieces. Every command is also a target of make: make help."""
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Reports and campaigns that need the running local cloud: permissions, conditions, faults, load."""
+"""Reports and long campaigns on this machine: the demo, permissions, conditions, faults, load."""

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.pages import local_path
+from local.mailbox import outbox
 from sitemaps.domain.files import BadEntry, Entry, build_files
 from tests.abuse.raw_http import request as raw_request
 from tests.abuse.raw_http import send, statuses
@@ -28,7 +29,6 @@ from tools import feeds
 from tools.client import Shop, eventually, fetch, new_basket_id, unique
 from tools.drivers import vouchers
 from tools.drivers.customers import Member, sign_up
-from tools.mail import outbox
 
 # What expressions of DynamoDB, paths and functions of state machines, and mapping templates are made of.
 EXPRESSIONS = (
@@ -143,7 +143,7 @@ def test_a_state_machine_does_not_evaluate_texts(shop: Shop, admin: dict[str, st
         batch = vouchers.wait_for_batch(shop, admin, path)
         assert (batch["campaign"], batch["generated"]) == (text, 2)
         assert re.fullmatch(r"([0-9A-Z]+\n){2}", vouchers.download_file(batch).decode())
-        [mail] = eventually(partial(outbox, shop, notified[text]))
+        [mail] = eventually(partial(outbox, shop.emulator, notified[text]))
         assert mail.subject.endswith(text)
 
 

@@ -14,11 +14,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local.mailbox import outbox
 from model.settings import REGION
 from tools.client import Shop, eventually, fetch, unique, with_retries
 from tools.drivers.customers import session_headers
 from tools.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
-from tools.mail import outbox
 
 SIZES = (1, 24, 5_001)
 # In milliseconds, as CloudWatch Logs counts.
@@ -228,7 +228,7 @@ def test_one_mail_brings_the_link_and_no_code(shop: Shop, admin: dict[str, str])
     to = f"{unique('admin')}@example.com"
     path = create_batch(shop, admin, count=3, notify=to)
     batch = wait_for_batch(shop, admin, path)
-    (mail,) = eventually(lambda: outbox(shop, to))
+    (mail,) = eventually(lambda: outbox(shop.emulator, to))
     (link,) = [line for line in mail.text.splitlines() if line.startswith("http")]
     content = fetch(link).content
     assert hashlib.sha256(content).hexdigest() == batch["sha256"]
@@ -239,7 +239,7 @@ def test_one_mail_brings_the_link_and_no_code(shop: Shop, admin: dict[str, str])
     event = json.loads(sample_message(batch["batch_id"]))
     shop.aws("sns").publish(TopicArn=shop.address("vouchers", "topic-arn"), Message=json.dumps(event))
     eventually(lambda: waiting(shop) == 0)
-    assert len(outbox(shop, to)) == 1
+    assert len(outbox(shop.emulator, to)) == 1
 
 
 def sample_message(batch_id: str) -> str:

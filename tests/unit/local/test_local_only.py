@@ -28,7 +28,7 @@ MODULES = {
 NAMES = {
     "tools.accounts": {"mailed_token", "newest_token", "sign_up"},
     "local.credentials": {"root_secret", "TOKEN_HEADER"},
-    "tools.mail": {"outbox"},
+    "local.mailbox": {"outbox"},
     "local.settings": {"AWS_ENDPOINT", "AWS_PORT", "FRONT_DOOR", "HOST", "SAM", "STACK", "aws_environment"},
     # It passes a role of the shop to a schedule, which the role of the tests may not.
     "tests.integration.schedules": {"fired_now"},

@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from tools.mail import mails, show
+from local.cloud.mail import show
+from local.mailbox import mails
 
 
 def message(timestamp: float, to: str = "ada@example.com", text: str = "Hello") -> dict:

@@ -51,6 +51,7 @@ def test_the_document_is_served_over_http(url: str) -> None:
         (("missing.yaml",), CREDENTIALS, "missing.yaml"),
         ((__file__,), CREDENTIALS, "not"),
         ((str(DOCUMENT), "--variable", "name"), CREDENTIALS, "NAME=VALUE"),
+        ((str(DOCUMENT), "--host", "192.0.2.1"), CREDENTIALS, "assign requested address"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(

@@ -23,7 +23,9 @@ def main() -> None:
     )
     parser.add_argument("--api-key", action="append", default=[], help="the value of an API key")
     parser.add_argument("--enforce-permissions", action="store_true", help="assume roles, check policies of functions")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on; any but loopback opens the API to others"
+    )
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -38,9 +40,10 @@ def main() -> None:
             api_keys=options.api_key,
             enforce_permissions=options.enforce_permissions,
         )
-    except (OSError, ValueError) as error:
+        server = Server(gateway, options.host, options.port)
+    except (OSError, OverflowError, ValueError) as error:
         parser.error(" ".join(str(error).split()))
-    with Server(gateway, options.host, options.port) as server:
+    with server:
         logging.info("%s at %s", gateway.api.name or options.document, server.url)
         try:
             server.serve_forever()

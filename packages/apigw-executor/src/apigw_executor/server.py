@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,12 +16,22 @@ from apigw_executor.ports import EndpointDown
 
 LOG = logging.getLogger(__name__)
 IDLE = 60.0  # seconds that a connection may wait for its next request
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+class _BadRequest(Exception):
+    """The request is not HTTP, or its end is not known: the connection closes."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
 
 
 class Server(ThreadingHTTPServer):
     """Serves `gateway` at the root of its address; port 0 takes a free one."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, gateway: Gateway, host: str = "127.0.0.1", port: int = 8000) -> None:
         self.gateway, self._host = gateway, host
@@ -30,6 +42,11 @@ class Server(ThreadingHTTPServer):
         """The address, without a slash at its end."""
         return f"http://{self._host}:{self.server_port}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Logs an exception of a connection; a client that has gone is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            LOG.exception("connection of %s", client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
@@ -37,28 +54,45 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = IDLE
 
     def _answer(self) -> None:
-        if "Transfer-Encoding" in self.headers:
+        try:
+            request = self._request()
+        except _BadRequest as error:
             self.close_connection = True
-            self._send(Response(411, [("Content-Type", "application/json")], b'{"message":"Length Required"}'))
+            self._send(_message(error.status, error.message))
             return
-        response = self._handled()
-        self._send(response)
+        self._send(self._handled(request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer
 
-    def _handled(self) -> Response:
+    def _handled(self, request: Request) -> Response:
         try:
-            return self.server.gateway.handle(self._request())
+            return self.server.gateway.handle(request)
         except EndpointDown as error:
             LOG.error("the endpoint does not answer: %s", error)
-            return Response(503, [("Content-Type", "application/json")], b'{"message":"The endpoint does not answer"}')
+            return _message(503, "The endpoint does not answer")
 
-    def _request(self) -> Request:
-        path, _, query = self.path.partition("?")
-        length = int(self.headers.get("Content-Length") or 0)
+    def _body(self) -> bytes:
+        """The body, as far as the gateway reads it. Raises _BadRequest if its length is not certain."""
+        # Names with spaces and folded lines: programs differ in what they read (RFC 9112, sections 5.1 and 5.2).
+        if self.headers.defects or any(name != name.strip() or "\n" in value for name, value in self.headers.items()):
+            raise _BadRequest(400, "Bad Request")
+        if "Transfer-Encoding" in self.headers:
+            raise _BadRequest(411, "Length Required")
+        lengths = set(self.headers.get_all("Content-Length", ["0"]))
+        text = lengths.pop().strip()
+        if lengths or not _LENGTH.fullmatch(text):
+            raise _BadRequest(400, "Bad Request")
+        length = int(text)
         # One byte more than the limit is enough for the gateway to refuse the body; the rest is not read.
         body = self.rfile.read(min(length, MAX_BODY + 1))
+        if len(body) < min(length, MAX_BODY + 1):
+            raise _BadRequest(400, "Bad Request")
         self.close_connection = self.close_connection or length > MAX_BODY
+        return body
+
+    def _request(self) -> Request:
+        body = self._body()
+        path, _, query = self.path.partition("?")
         host = self.headers.get("Host") or self.server.server_name
         address = self.client_address[0]
         forwarded = (
@@ -82,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         empty = response.status in (204, 304)
         self.send_response(response.status)
         for name, value in response.headers:
-            self.send_header(name, value)
+            self.send_header(name, value.encode("latin-1", "replace").decode("latin-1"))
         if not empty:
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
@@ -91,3 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         LOG.info(format, *args)
+
+
+def _message(status: int, message: str) -> Response:
+    return Response(status, [("Content-Type", "application/json")], f'{{"message":"{message}"}}'.encode())

@@ -33,7 +33,13 @@ SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items
 
 def rooms(folder: str) -> set[str]:
     entries = (ROOT / folder).iterdir()
-    return {entry.stem for entry in entries if not entry.name.startswith(("__", "."))} - SHARED.get(folder, set())
+    names = {entry.stem for entry in entries if not entry.name.startswith(("__", ".")) and has_files(entry)}
+    return names - SHARED.get(folder, set())
+
+
+def has_files(entry: Path) -> bool:
+    """False for a folder of which only Python's caches are left: git removes no ignored files."""
+    return entry.is_file() or any(path.is_file() and path.suffix != ".pyc" for path in entry.rglob("*"))
 
 
 def test_a_template_is_named_after_its_service():

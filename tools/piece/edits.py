@@ -8,6 +8,10 @@ Names = Mapping[str, str]
 Edit = Callable[[str, Names], str]
 
 
+class AnchorMissing(Exception):
+    """A file has changed, so that it has no place for an edit. The message is the text that was searched for."""
+
+
 def edits(names: Names) -> dict[str, Edit]:
     """{path: edit} of every file that lists services."""
     return {
@@ -15,10 +19,24 @@ def edits(names: Names) -> dict[str, Edit]:
         "pyproject.toml": _register_package,
         "functions/common/setpieces/rest_api.py": _add_error_codes,
         "README.md": _link,
+        "docs/set-pieces/foundation.md": _add_metric,
         "tests/templates/outages.yaml": _add_outages,
         "tests/interleavings/conditions.json": _add_condition,
         "tests/unit/common/test_newer_versions.py": _add_newer_version_test,
     }
+
+
+def _substitute(text: str, anchor: re.Pattern[str], edit: Callable[[re.Match[str]], str]) -> str:
+    """``text`` with every match of ``anchor`` edited. Raises ``AnchorMissing`` if there is none."""
+    text, matches = anchor.subn(edit, text)
+    if not matches:
+        raise AnchorMissing(anchor.pattern)
+    return text
+
+
+def _insert_after(text: str, anchor: str, lines: str) -> str:
+    """``text`` with ``lines`` after the lines that match the regular expression ``anchor``."""
+    return _substitute(text, re.compile(f"(?m){anchor}"), lambda match: match[0] + lines)
 
 
 def _insert_sorted(text: str, block: re.Pattern[str], line: str) -> str:
@@ -29,13 +47,13 @@ def _insert_sorted(text: str, block: re.Pattern[str], line: str) -> str:
         position = next((index for index, other in enumerate(lines) if other > line), len(lines))
         return "".join([*lines[:position], line, *lines[position:]])
 
-    return block.sub(insert, text)
+    return _substitute(text, block, insert)
 
 
 def _nest(text: str, names: Names) -> str:
     """The shop with the service's template nested in it."""
-    return text.rstrip("\n") + (
-        f"\n\n  {names['Service']}:\n"
+    nested = (
+        f"\n  {names['Service']}:\n"
         "    Type: AWS::Serverless::Application\n"
         "    Properties:\n"
         f"      Location: {names['service']}.yaml\n"
@@ -48,14 +66,18 @@ def _nest(text: str, names: Names) -> str:
         "        AdminAuthorizerArn: !GetAtt Login.Outputs.AdminAuthorizerArn\n"
         "        LogRetentionDays: !Ref LogRetentionDays\n"
     )
+    return _insert_after(text, r"^Resources:\n((  .*)?\n)*", nested)
 
 
 # Lists of packages (``"orders",``), of their modules (``"orders.*",``) and of folders (``"functions/orders",``).
 _LISTS = (
-    (re.compile(r'(?m)(^    "[a-z_]+",\n)*^    "orders",\n(^    "[a-z_]+",\n)*'), '    "{package}",\n'),
-    (re.compile(r'(?m)(^    "[a-z_]+\.\*",\n)*^    "orders\.\*",\n(^    "[a-z_]+\.\*",\n)*'), '    "{package}.*",\n'),
+    (re.compile(r'(?m)(^    "[a-z0-9_]+",\n)*^    "orders",\n(^    "[a-z0-9_]+",\n)*'), '    "{package}",\n'),
     (
-        re.compile(r'(?m)(^    "functions/[a-z-]+",\n)*^    "functions/orders",\n(^    "functions/[a-z-]+",\n)*'),
+        re.compile(r'(?m)(^    "[a-z0-9_]+\.\*",\n)*^    "orders\.\*",\n(^    "[a-z0-9_]+\.\*",\n)*'),
+        '    "{package}.*",\n',
+    ),
+    (
+        re.compile(r'(?m)(^    "functions/[a-z0-9-]+",\n)*^    "functions/orders",\n(^    "functions/[a-z0-9-]+",\n)*'),
         '    "functions/{service}",\n',
     ),
 )
@@ -69,35 +91,43 @@ def _register_package(text: str, names: Names) -> str:
 
 
 def _add_error_codes(text: str, names: Names) -> str:
+    """The two codes of the service, unless another service has them already."""
     codes = re.compile(r'(?m)(^    "[A-Z_]+": \d{3},\n)+')
-    text = _insert_sorted(text, codes, f'    "{names["ITEM"]}_EXISTS": 409,\n')
-    return _insert_sorted(text, codes, f'    "{names["ITEM"]}_NOT_FOUND": 404,\n')
+    for code, status in ((f"{names['ITEM']}_EXISTS", 409), (f"{names['ITEM']}_NOT_FOUND", 404)):
+        if f'"{code}":' not in text:
+            text = _insert_sorted(text, codes, f'    "{code}": {status},\n')
+    return text
 
 
 def _link(text: str, names: Names) -> str:
     """The README with a row for the service at the end of the table of set pieces."""
     row = f"| [{names['service']}](docs/set-pieces/{names['service']}.md) | | one conditional write per {names['words']} |\n"
-    return re.sub(r"(?m)((?:^\| \[[a-z-]+\]\(docs/set-pieces/.*\n)+)", lambda rows: rows[0] + row, text, count=1)
+    return _insert_after(text, r"(^\| \[[a-z0-9-]+\]\(docs/set-pieces/.*\n)+", row)
+
+
+def _add_metric(text: str, names: Names) -> str:
+    """The table of metrics with the one that the service counts, above the row of metrics of any service."""
+    row = f"| {names['service']} | `{names['Item']}Created` | |\n"
+    return _substitute(text, re.compile(r"(?m)^\| any \|"), lambda last: row + last[0])
 
 
 def _add_outages(text: str, names: Names) -> str:
     """The alarms of the API, in the two outages of APIs: errors and latency."""
     for alarm in ("5xx", "latency"):
         row = f"      {names['Service']} Api: [{names['service']}-{alarm}]\n"
-        anchor = f"      Basket Api: [basket-{alarm}]\n"
-        text = text.replace(anchor, anchor + row)
+        text = _insert_after(text, rf"^      Basket Api: \[basket-{alarm}\]\n", row)
     return text
 
 
 def _add_condition(text: str, names: Names) -> str:
-    """The condition of the write, and the test that notices when it is weaker: what ``make condition-mutation`` finds."""
+    """The condition of the write, and the test that fails without it, as ``make condition-mutation`` lists them."""
     conditions = [
         *json.loads(text),
         {
             "file": f"functions/{names['service']}/{names['package']}/repository.py",
             "function": "create",
             "text": f"attribute_not_exists({names['item']}_id)",
-            "noticed_by": "tests/interleavings/test_interleavings.py::test_invariants_hold_in_every_order"
+            "detected_by": "tests/interleavings/test_interleavings.py::test_invariants_hold_in_every_order"
             f"[{names['service']}: two admins create different {names['words']} items with one id]",
         },
     ]
@@ -106,7 +136,10 @@ def _add_condition(text: str, names: Names) -> str:
 
 def _add_newer_version_test(text: str, names: Names) -> str:
     """The unit tests that read items of a newer version."""
-    tests = ("test_a_repeated_request_returns_what_the_first_created", "test_members_of_a_newer_version_are_not_shown")
+    tests = (
+        f"test_a_repeated_request_returns_the_{names['item']}_of_the_first",
+        "test_members_of_a_newer_version_are_not_returned",
+    )
     lines = "".join(f'        "{test}",\n' for test in tests)
     entry = f'    "{names["service"]}/test_{names["package"]}_functions.py": [\n{lines}    ],\n'
-    return re.sub(r"(?m)^TESTS: dict\[str, list\[str\]\] = \{\n", lambda start: start[0] + entry, text)
+    return _insert_after(text, r"^TESTS: dict\[str, list\[str\]\] = \{\n", entry)

@@ -1,4 +1,4 @@
-"""``make piece``: what it writes, and which names it refuses."""
+"""``make piece``: what it writes, and which names are usage errors."""
 
 import ast
 import json
@@ -10,9 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from local.campaigns.condition_mutation import KNOWN
+from local.campaigns.conditions import Clause
 from model.settings import ROOT
 from tools.piece import command
 from tools.piece.command import changed_files, check_name, names_of, new_files
+from tools.piece.edits import edits
 
 GIFT_CARDS = names_of("gift-cards")
 
@@ -67,23 +70,79 @@ def test_every_list_of_services_names_the_new_one():
     files = changed_files(ROOT, GIFT_CARDS)
     for path, content in files.items():
         before = (ROOT / path).read_text()
-        assert content.count("gift") + content.count("GIFT") + content.count("Gift") > 0, path
+        assert content.lower().count("gift") > before.lower().count("gift"), path
         assert len(content) > len(before), path
         parse(path, content)
 
 
+def test_the_new_condition_has_the_members_of_the_others():
+    conditions = json.loads(changed_files(ROOT, GIFT_CARDS)[KNOWN.relative_to(ROOT)])
+    assert [Clause(**row) for row in conditions] == sorted(Clause(**row) for row in conditions)
+
+
+# The conditions are a list, which has a place for any other.
+@pytest.mark.parametrize("path", [path for path in edits(GIFT_CARDS) if not path.endswith("conditions.json")])
+def test_a_listed_file_without_a_place_for_a_service_is_reported(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    copy_listed_files(tmp_path)
+    (tmp_path / path).write_text("[]\n")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    result = CliRunner().invoke(command.main, ["--name", "gift-cards"])
+    assert (result.exit_code, path in result.output, "Nothing was written" in result.output) == (1, True, True)
+    assert not (tmp_path / "functions" / "gift-cards").exists()
+
+
+def copy_listed_files(root: Path) -> None:
+    for path in changed_files(ROOT, GIFT_CARDS):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text((ROOT / path).read_text())
+
+
 @pytest.mark.parametrize(
-    "name", ["", "Coupons", "1st", "gift_cards", "-x", "a" * 21, "gift--cards", "basket", "json", "class", "setpieces"]
+    ("name", "message"),
+    [
+        *[
+            (name, "use lower-case words")
+            for name in ("", "Coupons", "1st", "gift_cards", "-x", "a" * 21, "gift--cards", "s")
+        ],
+        *[
+            (name, "already")
+            for name in ("basket", "json", "setpieces", "tests", "functions", "common", "stage", "foundation")
+        ],
+        *[(name, "another meaning") for name in ("class", "items", "shops", "strs", "sessions", "problems")],
+    ],
 )
-def test_a_name_that_no_new_service_can_have_is_refused(name: str):
-    with pytest.raises(click.UsageError):
+def test_a_name_that_no_new_service_can_have_is_a_usage_error(name: str, message: str):
+    with pytest.raises(click.UsageError, match=message):
         check_name(name, "")
 
 
+@pytest.mark.parametrize("item", ["class", "Coupon", "1", "item", "request"])
+def test_an_item_that_no_new_service_can_have_is_a_usage_error(item: str):
+    with pytest.raises(click.UsageError):
+        check_name("coupons", item)
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("coupons", ""),
+        ("gift-cards", ""),
+        ("wishlist", ""),
+        ("categories", "category"),
+        ("loyalty2", ""),
+        ("orders2", "order"),
+        ("notifications", "notifications"),
+        ("a" * 20, ""),
+    ],
+)
+def test_other_names_are_valid(name: str, item: str):
+    check_name(name, item)
+
+
 def test_the_command_writes_below_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for path in changed_files(ROOT, GIFT_CARDS):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text((ROOT / path).read_text())
+    copy_listed_files(tmp_path)
     monkeypatch.setattr(command, "ROOT", tmp_path)
     result = CliRunner().invoke(command.main, ["--name", "gift-cards"])
     assert result.exit_code == 0, result.output

@@ -51,14 +51,39 @@ def normalised(value: Any) -> Any:
 
 
 def flattened(pieces: Mapping[str, Piece]) -> dict[str, Any]:
-    """What the templates declare, by service, section and name: {"basket Resources.Table": {"Type", "Properties", ...}}."""
+    """What the templates declare, by service, section and name: {"basket Resources.Table": {"Type", "Properties", ...}}.
+
+    A parameter with one allowed value is a constant: its value replaces it.
+    """
     return {
         f"{service} {section}.{name}": item
         for service, piece in pieces.items()
+        for constants in [_constants(piece)]
         for expanded in [piece.expanded(_defaults(piece))]
         for section in _SECTIONS
-        for name, item in normalised(expanded.get(section, {})).items()
+        for name, item in normalised(_with_values(expanded.get(section, {}), constants)).items()
+        if name not in constants
     }
+
+
+def _constants(piece: Piece) -> dict[str, str]:
+    parameters = piece.source.get("Parameters", {}).items()
+    return {name: declared["Default"] for name, declared in parameters if len(declared.get("AllowedValues", ())) == 1}
+
+
+def _with_values(value: Any, constants: Mapping[str, str]) -> Any:
+    """``value`` with references to ``constants`` replaced by their values."""
+    match value:
+        case {"Ref": str(name)} if name in constants:
+            return constants[name]
+        case dict():
+            return {name: _with_values(item, constants) for name, item in value.items()}
+        case list():
+            return [_with_values(item, constants) for item in value]
+        case str():
+            return _VARIABLE.sub(lambda match: constants.get(match[1], match[0]), value)
+        case _:
+            return value
 
 
 def _defaults(piece: Piece) -> dict[str, str]:

@@ -90,15 +90,22 @@ def references(path: Path, document: dict[str, Any]) -> Iterator[Reference]:
         key, properties = PACKAGED.get(resource["Type"]), resource.get("Properties", {})
         if key and isinstance(properties.get(key), str) and "://" not in properties[key]:
             yield Reference(name, resource["Type"], properties, key, (path.parent / properties[key]).resolve())
+    for name, resource in document["Resources"].items():
         for holder in _includes(resource):
             yield Reference(name, INCLUDE, holder, "Location", (path.parent / holder["Location"]).resolve())
 
 
 def single_resources(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(logical id, resource) of what the template declares outside of loops; no loop has local paths."""
+    """(logical id, resource) of what the template declares outside of loops; a loop's only local paths are includes."""
     for name, resource in document["Resources"].items():
         if not name.startswith(LOOP):
             yield name, resource
+
+
+def constants(document: Mapping[str, Any]) -> dict[str, str]:
+    """The values of a template's parameters with one allowed value: {"Service": "basket"}."""
+    parameters = document.get("Parameters", {}).items()
+    return {name: declared["Default"] for name, declared in parameters if len(declared.get("AllowedValues", ())) == 1}
 
 
 def _includes(value: Any) -> Iterator[dict[str, Any]]:

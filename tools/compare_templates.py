@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from model.settings import ROOT
+from model.sources import constants
 from model.templates import Piece, read_templates
 
 _SECTIONS = ("Parameters", "Rules", "Conditions", "Resources", "Outputs")
@@ -58,30 +59,25 @@ def flattened(pieces: Mapping[str, Piece]) -> dict[str, Any]:
     return {
         f"{service} {section}.{name}": item
         for service, piece in pieces.items()
-        for constants in [_constants(piece)]
+        for values in [constants(piece.source)]
         for expanded in [piece.expanded(_defaults(piece))]
         for section in _SECTIONS
-        for name, item in normalised(_with_values(expanded.get(section, {}), constants)).items()
-        if name not in constants
+        for name, item in normalised(_with_values(expanded.get(section, {}), values)).items()
+        if name not in values
     }
 
 
-def _constants(piece: Piece) -> dict[str, str]:
-    parameters = piece.source.get("Parameters", {}).items()
-    return {name: declared["Default"] for name, declared in parameters if len(declared.get("AllowedValues", ())) == 1}
-
-
-def _with_values(value: Any, constants: Mapping[str, str]) -> Any:
-    """``value`` with references to ``constants`` replaced by their values."""
+def _with_values(value: Any, values: Mapping[str, str]) -> Any:
+    """``value`` with references to parameters replaced by their ``values``."""
     match value:
-        case {"Ref": str(name)} if name in constants:
-            return constants[name]
+        case {"Ref": str(name)} if name in values:
+            return values[name]
         case dict():
-            return {name: _with_values(item, constants) for name, item in value.items()}
+            return {name: _with_values(item, values) for name, item in value.items()}
         case list():
-            return [_with_values(item, constants) for item in value]
+            return [_with_values(item, values) for item in value]
         case str():
-            return _VARIABLE.sub(lambda match: constants.get(match[1], match[0]), value)
+            return _VARIABLE.sub(lambda match: values.get(match[1], match[0]), value)
         case _:
             return value
 

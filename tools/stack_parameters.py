@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.settings import ROOT
-from model.sources import APPLICATION, SHOP, read
+from model.sources import APPLICATION, SHOP, constants, read
 from tools.stacks import Clients, DeployFailed, deployed_stack
 from tools.stages import WHOLE_SHOP, stack_of, stage_parameters
 
@@ -47,7 +47,13 @@ def parameter_names(piece: str) -> dict[str, str]:
 
     samconfig.toml uses the shop's name of a parameter that the shop passes to the piece.
     """
-    own = document(piece).get("Parameters", {}).keys() - set_piece(piece)["Parameters"].keys() - {"Release"}
+    source = document(piece)
+    own = (
+        source.get("Parameters", {}).keys()
+        - set_piece(piece)["Parameters"].keys()
+        - constants(source).keys()
+        - {"Release"}
+    )
     passed_on = {
         name: value["Ref"]
         for resource in read(SHOP).document["Resources"].values()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from model.settings import ROOT
+from model.sources import constants
 from model.templates import Piece, definition, iter_resources, name_of, pieces
 from tests.templates import outages
 from tests.templates.outages import OURS, PUBLISHED
@@ -263,12 +264,12 @@ def nested() -> Iterator[tuple[str, Piece, dict[str, Any]]]:
 
 
 def written_name(piece: Piece, alarm: str) -> str:
-    """An alarm's name with its parameters; those of a loop have their values."""
-    match piece.source["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]:
-        case [str(text), dict(values)]:
-            return functools.reduce(lambda name, value: name.replace(f"${{{value}}}", values[value]), values, text)
-        case text:
-            return str(text)
+    """An alarm's name with its parameters; constants and those of a loop have their values."""
+    values = constants(piece.source)
+    name = piece._template["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]
+    if isinstance(name, list):
+        name, values = name[0], values | name[1]
+    return functools.reduce(lambda text, value: text.replace(f"${{{value}}}", values[value]), values, str(name))
 
 
 def alarms_of_the_shop() -> set[str]:

@@ -1,4 +1,4 @@
-"""What a ``Fn::ForEach`` may repeat: packaging does not look for local paths in loops."""
+"""What a ``Fn::ForEach`` may repeat: packaging looks only for includes in loops, and for no other local paths."""
 
 from typing import Any
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from model.settings import ROOT
+from model.sources import constants
 from model.templates import pieces
 from tests.contract.pages import PAGES
 from tests.templates.parameters import NESTED, SHOP, references, service
@@ -36,8 +37,9 @@ def prefixed(resource: str, name: str) -> str:
 
 @pytest.mark.parametrize("resource", NESTED)
 def test_the_shop_passes_on_every_parameter_of_a_piece(resource: str):
-    declared = pieces()[service(resource)].source["Parameters"]
-    assert passed(resource).keys() == declared.keys()
+    source = pieces()[service(resource)].source
+    declared = source["Parameters"]
+    assert passed(resource).keys() == declared.keys() - constants(source).keys()
     for name, value in passed(resource).items():
         if not isinstance(value, dict):
             assert name in NOT_SET, f"{name} has a value that no stage can change"
@@ -49,6 +51,12 @@ def test_the_shop_passes_on_every_parameter_of_a_piece(resource: str):
             owner, attribute = value["Fn::GetAtt"]
             output = attribute.removeprefix("Outputs.")
             assert output in pieces()[service(owner)].source["Outputs"]
+
+
+@pytest.mark.parametrize("resource", NESTED)
+def test_the_only_constant_is_the_name_of_the_service(resource: str):
+    """A parameter, because a mapping that only modules use is one that linters report."""
+    assert constants(pieces()[service(resource)].source).items() <= {("Service", service(resource))}
 
 
 def test_every_parameter_of_the_shop_has_an_effect():

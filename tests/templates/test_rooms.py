@@ -12,6 +12,7 @@ SHARED = {
     "functions": {"common"},
     "events": {"bus"},
     "schemas/api": {"gateway-responses"},
+    "templates": {"modules"},
     "tests/unit": {
         "bench",
         "cloud",

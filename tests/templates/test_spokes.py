@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model.routing import logical_id, resolve, resources, routes, templates
+from model.templates import name_of, pieces
 from setpieces.backoff import backoff_seconds
 
 RETENTION_SECONDS = 14 * 24 * 3600
@@ -91,6 +92,15 @@ def test_a_queue_and_its_dead_letters_are_encrypted_and_kept(service, name):
     assert bool(dead.get("FifoQueue")) == bool(own.get("FifoQueue"))
 
 
+def watched_queues(service: str) -> set[tuple[str, str]]:
+    """(metric, logical id of the queue) of each alarm on a queue."""
+    return {
+        (alarm["MetricName"], name_of(alarm["Dimensions"][0]["Value"]))
+        for alarm in pieces()[service].of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "AWS/SQS" and alarm["AlarmActions"]
+    }
+
+
 @pytest.mark.parametrize(("service", "name"), sources(dead=True))
 def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, name):
     """The parking queue is named ``x-parked``, has the same retention and raises the alarm."""
@@ -98,8 +108,7 @@ def test_consumed_dead_letters_end_in_a_parking_queue_with_an_alarm(service, nam
     assert resolve(parked["QueueName"]) == f"{resolve(own['QueueName']).removesuffix('-dlq')}-parked"
     assert logical_id(parked["KmsMasterKeyId"]) == logical_id(own["KmsMasterKeyId"]) != ""
     assert own["MessageRetentionPeriod"] == parked["MessageRetentionPeriod"] == RETENTION_SECONDS
-    alarms = resources(service, "AWS::CloudWatch::Alarm").values()
-    watched = {logical_id(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
+    watched = {queue_name for _, queue_name in watched_queues(service)}
     assert {name, dead_letters(service, name)} <= watched
 
 
@@ -161,10 +170,6 @@ def test_work_outlives_an_outage_of_eight_minutes(service, name):
 
 @pytest.mark.parametrize(("service", "name"), consumed())
 def test_dead_letters_and_waiting_messages_raise_an_alarm(service, name):
-    watched = {
-        (alarm["MetricName"], logical_id(alarm["Dimensions"][0]["Value"]))
-        for alarm in resources(service, "AWS::CloudWatch::Alarm").values()
-        if alarm["Namespace"] == "AWS/SQS" and alarm["AlarmActions"]
-    }
+    watched = watched_queues(service)
     assert ("ApproximateNumberOfMessagesVisible", dead_letters(service, name)) in watched
     assert ("ApproximateAgeOfOldestMessage", name) in watched

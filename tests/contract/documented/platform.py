@@ -98,7 +98,7 @@ FACTS: Facts = {
     },
     "CONTRIBUTING.md": {
         "From nothing to a request in {}:": "a measurement",
-        "lines of up to {} columns": "a convention",
+        "one line of up to {} columns": "a convention",
         "measures {} edits": len(EDITS),
         "visibility of at least {} times the function's timeout": "tests/templates/test_resources.py checks it",
         "with {} for an instance that has read no address": parameters.FIRST_TRIES * parameters.WAIT_SECONDS,

@@ -30,9 +30,11 @@ def names_of(service: str, item: str = "") -> dict[str, str]:
     """The forms of a service's name and of the name of one ``item``, by default the service's name without its last s.
 
     {"service": "gift-cards", "package": "gift_cards", "Service": "GiftCards", "Title": "Gift cards", "slug": "gift-card",
-     "item": "gift_card", "Item": "GiftCard", "ITEM": "GIFT_CARD", "words": "gift card"}
+     "item": "gift_card", "Item": "GiftCard", "ITEM": "GIFT_CARD", "words": "gift card", "a_item": "a_gift_card",
+     "a_words": "a gift card"}
     """
     slug = item or service.removesuffix("s")
+    article = "an" if slug.startswith(("a", "e", "i", "o", "u")) else "a"
     return {
         "service": service,
         "package": service.replace("-", "_"),
@@ -43,6 +45,8 @@ def names_of(service: str, item: str = "") -> dict[str, str]:
         "Item": _camel_case(slug),
         "ITEM": slug.replace("-", "_").upper(),
         "words": slug.replace("-", " "),
+        "a_item": f"{article}_{slug.replace('-', '_')}",
+        "a_words": f"{article} {slug.replace('-', ' ')}",
     }
 
 

@@ -31,8 +31,9 @@ GIFT_CARDS = names_of("gift-cards")
         (
             "gift-cards",
             "",
-            {"package": "gift_cards", "Service": "GiftCards", "item": "gift_card", "words": "gift card"},
+            {"package": "gift_cards", "Service": "GiftCards", "item": "gift_card", "a_words": "a gift card"},
         ),
+        ("offers", "", {"a_item": "an_offer", "a_words": "an offer"}),
         ("wishlist", "", {"package": "wishlist", "item": "wishlist", "Title": "Wishlist"}),
         ("categories", "category", {"package": "categories", "item": "category", "slug": "category"}),
     ],

@@ -17,9 +17,9 @@ ANY_SERVICE = "any"
 
 # Positions of code and detail among the arguments of each error.
 _ERRORS = {"Refused": (0, 1), "RetryLater": (2, 1), "HttpRefusal": (1, 2)}
-_CODE = re.compile("[A-Z_]+")
+_CODE = re.compile("[A-Z][A-Z0-9_]+")
 _MAPPING_TEMPLATE = re.compile(
-    r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z_]+)"|"code"\s*:\s*"([A-Z_]+)"', re.DOTALL
+    r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z][A-Z0-9_]+)"|"code"\s*:\s*"([A-Z][A-Z0-9_]+)"', re.DOTALL
 )
 
 

@@ -92,7 +92,7 @@ def _register_package(text: str, names: Names) -> str:
 
 def _add_error_codes(text: str, names: Names) -> str:
     """The two codes of the service, unless another service has them already."""
-    codes = re.compile(r'(?m)(^    "[A-Z_]+": \d{3},\n)+')
+    codes = re.compile(r'(?m)(^    "[A-Z0-9_]+": \d{3},\n)+')
     for code, status in ((f"{names['ITEM']}_EXISTS", 409), (f"{names['ITEM']}_NOT_FOUND", 404)):
         if f'"{code}":' not in text:
             text = _insert_sorted(text, codes, f'    "{code}": {status},\n')

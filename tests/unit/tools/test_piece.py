@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_every_list_of_services_names_the_new_one():
         assert content.lower().count("gift") > before.lower().count("gift"), path
         assert len(content) > len(before), path
         parse(path, content)
+
+
+def test_error_codes_of_two_services_have_each_a_line():
+    """Digits in them do not end the list. A code that another service has is not repeated."""
+    edit = edits(GIFT_CARDS)["functions/common/setpieces/rest_api.py"]
+    text = (ROOT / "functions/common/setpieces/rest_api.py").read_text()
+    for service in ("loyalty2", "loyalty2", "baskets", "zebras"):
+        text = edit(text, names_of(service))
+    codes = re.findall(r'(?m)^    "(\w+)": \d{3},', text)
+    assert {"LOYALTY2_EXISTS", "LOYALTY2_NOT_FOUND", "BASKET_EXISTS", "ZEBRA_NOT_FOUND"} <= set(codes)
+    assert codes == sorted(set(codes))
 
 
 def test_the_new_condition_has_the_members_of_the_others():

@@ -22,6 +22,7 @@ DOCUMENTS = [
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: the import ignores these, so a
 # model that relies on one guards nothing.
 IGNORED_IN_MODELS = {"maxItems", "minItems", "nullable", "discriminator", "readOnly", "writeOnly", "example", "default"}
+AUTHORIZER = "x-amazon-apigateway-authorizer"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"}
 
 
@@ -122,6 +123,18 @@ def test_a_temporary_refusal_has_retry_after(body, document):
                 for branch in re.split(r"#(?:if|elseif|else|end)\b", template):
                     if re.search(r"#set\(\$\S+ = (429|503)\)", branch):
                         assert "$context.responseOverride.header.Retry-After" in branch, endpoint
+
+
+@pytest.mark.parametrize(("body", "document"), DOCUMENTS)
+def test_only_customers_caches_results_of_an_authorizer(body, document):
+    """The other authorizers' policies are for one method. ``tests/unit/customers`` has the methods that customers caches."""
+    schemes = body.get("components", {}).get("securitySchemes", {}).values()
+    seconds = {
+        int(scheme[AUTHORIZER]["authorizerResultTtlInSeconds"])
+        for scheme in schemes
+        if "authorizerUri" in scheme.get(AUTHORIZER, {})
+    }
+    assert seconds <= ({0, 60} if document.title == "Customers" else {0})
 
 
 # Members of a document that are text.

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from local.campaigns.condition_mutation import KNOWN
+from local.campaigns.condition_mutation import KNOWN, copy
 from local.campaigns.conditions import Clause
 from model.settings import ROOT
 from tools.piece import command
@@ -162,3 +164,52 @@ def test_the_command_writes_below_the_repository(monkeypatch: pytest.MonkeyPatch
     assert "Written: templates/gift-cards.yaml" in result.output
     assert "Changed: templates/shop.yaml" in result.output
     assert (tmp_path / "functions/gift-cards/gift_cards/handlers/put_gift_card.py").exists()
+
+
+def resource_texts(template: str) -> dict[str, str]:
+    """{logical id: its lines} of a template's resources."""
+    resources = template.partition("\nResources:\n")[2]
+    return {
+        match[1]: match[2].strip("\n")
+        for match in re.finditer(r"(?m)^  ([\w:]+):((?:.*\n)(?:    .*\n|\n)*)", resources)
+    }
+
+
+def test_the_template_is_written_as_that_of_operations():
+    """Both are an API for administrators. A change of style or of a module applies to both."""
+    new = new_files(GIFT_CARDS)[Path("templates/gift-cards.yaml")]
+    operations = (ROOT / "templates/operations.yaml").read_text().replace("operations", "gift-cards")
+    operations = operations.replace("The API of the live map", "The API of gift-cards")
+    ours, theirs = resource_texts(new), resource_texts(operations)
+    functions = {name for name in theirs if name.endswith(("Function", "Log"))} - {"AccessLog"}
+    assert {name: ours.get(name) for name in theirs.keys() - functions} == {
+        name: theirs[name] for name in theirs.keys() - functions
+    }
+    settings = [
+        re.findall(r"(?m)^    (\w+):", text.partition("\nGlobals:")[2].partition("\nResources:")[0])
+        for text in (new, operations)
+    ]
+    assert settings[0] == settings[1]
+
+
+def test_a_new_service_passes_linters_and_its_own_tests(tmp_path: Path):
+    copy(tmp_path)
+
+    def run(program: str, *arguments: str) -> None:
+        command = [Path(sys.executable).with_name(program), *arguments]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+
+    run("python", "-m", "tools.cli", "piece", "--name", "gift-cards")
+    run("ruff", "check", "functions", "tests")
+    run("ruff", "format", "--check", "functions", "tests")
+    run("cfn-lint", "templates/gift-cards.yaml", "templates/shop.yaml")
+    tests = (
+        "tests/unit/gift-cards",
+        "tests/templates/test_rooms.py",
+        "tests/contract/test_conditions.py",
+        "tests/contract/test_imports.py",
+    )
+    run("pytest", "-n", "0", *tests)
+    # Collected only, because it needs a shop: its imports exist.
+    run("pytest", "-n", "0", "--collect-only", "tests/integration/test_gift_cards.py")

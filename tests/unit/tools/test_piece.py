@@ -196,7 +196,7 @@ def test_a_new_service_passes_linters_and_its_own_tests(tmp_path: Path):
     copy(tmp_path)
 
     def run(program: str, *arguments: str) -> None:
-        command = [Path(sys.executable).with_name(program), *arguments]
+        command = [str(Path(sys.executable).with_name(program)), *arguments]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 

@@ -96,7 +96,7 @@ def test_an_endpoint_that_is_down_is_an_exception(gateway: Gateway) -> None:
         gateway.handle(Request("GET", "/items"))
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "paths: 5", "paths: !Sub x"])
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "paths: 5", "paths: !Sub x", "a: " + "[" * 5000])
 def test_a_bad_document_is_refused(text: str) -> None:
     with pytest.raises(BadDocument):
         Gateway.from_document(text, endpoint="http://127.0.0.1:1", region="eu", credentials=Credentials("a", "b"))

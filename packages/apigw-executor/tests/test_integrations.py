@@ -164,7 +164,6 @@ def test_http_proxy() -> None:
         {"uri": "nonsense"},
         {"uri": f"arn:aws:apigateway:{REGION}:dynamodb:action/NoSuchAction"},
         {"uri": f"arn:aws:apigateway:{REGION}:nosuchservice:action/X"},
-        {"type": "telnet"},
         {"requestTemplates": {"application/json": "#if("}},
         {"requestTemplates": {"application/json": "$input.path('$.a').substring(9)"}},
         {

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from apigw_executor.document import ANY, BadDocument, Document, Operation, read
+from apigw_executor.document import ANY, Document, Operation, read
+from apigw_executor.document_shape import BadDocument
 from apigw_executor.routes import Routes
 from apigw_executor.throttles import Limits, Quota
 from apigw_executor.web_acl import API_GATEWAY_BODY, LOAD_BALANCER_BODY, UnsupportedRule, WebAcl, key_of_arn
@@ -184,6 +185,7 @@ def _api(
         return None
     try:
         document = read({**body, **_properties_over(properties, body)})
+        routes = Routes(document.resources)
     except BadDocument as error:
         LOG.error("%s: %s", name, error)
         return None
@@ -196,7 +198,7 @@ def _api(
         region=region,
         account=account,
         document=document,
-        routes=Routes(document.resources),
+        routes=routes,
         stage=_stage(chosen, stage),
     )
 

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from apigw_executor.document_shape import AUTHORIZER, DOCUMENT, INTEGRATION, BadDocument, check
+
 ANY = "ANY"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _ANY_METHOD = "x-amazon-apigateway-any-method"
-
-
-class BadDocument(ValueError):
-    """The document cannot be an API: CloudFormation would have refused it."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,7 @@ class Document:
 def read(raw: Mapping[str, Any]) -> Document:
     """The document in `raw`; BadDocument if it is none."""
     try:
+        check(DOCUMENT, raw, "document")
         return _Reader(raw).document()
     except (TypeError, AttributeError, KeyError) as error:
         raise BadDocument(f"not an API document: {error!r}") from error
@@ -191,7 +190,7 @@ class _Reader:
                 if location in locations
             ),
             models=self._models(raw, declared),
-            integration=self._integration(raw.get("x-amazon-apigateway-integration")),
+            integration=self._integration(raw.get("x-amazon-apigateway-integration"), f"{method} {path}"),
             responses=frozenset(str(status) for status in raw.get("responses") or ()),
         )
 
@@ -237,6 +236,7 @@ class _Reader:
 
     def _authorizer(self, name: str, scheme: Mapping[str, Any]) -> Authorizer:
         raw = scheme["x-amazon-apigateway-authorizer"]
+        check(AUTHORIZER, raw, f"authorizer {name}")
         kind = str(raw.get("type", "token")).lower()
         source = raw.get("identitySource")
         if source is None and kind == "token":
@@ -253,10 +253,11 @@ class _Reader:
             validation=_java_pattern(validation) if validation else None,
         )
 
-    def _integration(self, raw: Mapping[str, Any] | None) -> Integration | None:
+    def _integration(self, raw: Mapping[str, Any] | None, place: str) -> Integration | None:
         if not raw:
             return None
         raw = self._resolved(raw)
+        check(INTEGRATION, raw, f"integration of {place}")
         return Integration(
             kind=str(raw.get("type", "")).lower(),
             uri=str(raw.get("uri", "")),

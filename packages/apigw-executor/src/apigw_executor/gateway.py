@@ -11,7 +11,8 @@ from botocore.credentials import Credentials
 
 from apigw_executor.backends import AwsEndpoint, HttpPool
 from apigw_executor.deployment import Api, ApiKey, Deployment, Stage, UsagePlan
-from apigw_executor.document import BadDocument, read
+from apigw_executor.document import read
+from apigw_executor.document_shape import BadDocument
 from apigw_executor.executor import Executor
 from apigw_executor.messages import Request, Response
 from apigw_executor.ports import Telemetry
@@ -90,6 +91,8 @@ def _load(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
         raw = yaml.safe_load(document)
     except yaml.YAMLError as error:
         raise BadDocument(f"not YAML: {error}") from None
+    except RecursionError:
+        raise BadDocument("not an API document: nested too deeply") from None
     if not isinstance(raw, Mapping):
         raise BadDocument("not an API document: no mapping")
     return raw

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft4Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from referencing.exceptions import Unresolvable
 
 from apigw_executor import json_text
@@ -71,6 +71,9 @@ def check_body(operation: Operation, request: Request, schemas: Mapping[str, Any
         raise GatewayError("BAD_REQUEST_BODY", validation="[the body is nested too deeply]") from None
     except Unresolvable as error:
         raise GatewayError("API_CONFIGURATION_ERROR", reason=f"a model refers to what is not there: {error}") from None
+    except (UnknownType, AttributeError, TypeError, re.error) as error:
+        # What jsonschema raises if the model itself is no JSON Schema.
+        raise GatewayError("API_CONFIGURATION_ERROR", reason=f"a model is not JSON Schema draft 4: {error!r}") from None
     if errors:
         texts = sorted(set(_texts(errors)))
         raise GatewayError("BAD_REQUEST_BODY", validation=f"[{', '.join(texts)}]")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from apigw_executor.document import ANY, Operation
+from apigw_executor.document_shape import BadDocument
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class _Node:
 
 
 class Routes:
-    """The resource tree of one API."""
+    """The resource tree of one API. Raises `BadDocument` if two siblings are parameters."""
 
     def __init__(self, resources: Mapping[str, Mapping[str, Operation]]) -> None:
         self._resources = resources
@@ -54,6 +55,9 @@ class Routes:
             if segment.startswith("{") and segment.endswith("}"):
                 if node.parameter is None:
                     node.parameter = (segment[1:-1], _Node())
+                if node.parameter[0] != segment[1:-1]:
+                    # As in https://github.com/amazon-archives/aws-apigateway-importer/issues/202.
+                    raise BadDocument(f"{path}: a sibling is {{{node.parameter[0]}}} already")
                 node = node.parameter[1]
             else:
                 node = node.literals.setdefault(segment, _Node())

@@ -14,6 +14,8 @@ from apigw_executor.ports import Answer, Clock, IamDecision, Invocation, RoleUnu
 from apigw_executor.routes import Routes
 from apigw_executor.services import ServiceRequest
 
+# Seconds until a wait is a hang. A busy machine takes long for what else takes moments, so no test waits for less.
+HANG = 600.0
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/integration"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"

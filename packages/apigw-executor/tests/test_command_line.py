@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gateway_fakes import HANG
 
 DOCUMENT = Path(__file__).parents[1] / "examples" / "mock-cors" / "openapi.yaml"
 SOURCE = Path(__file__).parents[1] / "src"  # not there when the installed package is tested
@@ -36,11 +37,11 @@ def url() -> Iterator[str]:
         yield next(match[1] for match in addresses if match)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=HANG)
 
 
 def test_the_document_is_served_over_http(url: str) -> None:
-    with urllib.request.urlopen(f"{url}/items", timeout=20) as response:
+    with urllib.request.urlopen(f"{url}/items", timeout=HANG) as response:
         assert (response.status, response.read()) == (200, b'{"stage": "prod", "path": "/items"}')
 
 
@@ -58,7 +59,7 @@ def test_an_error_is_one_line_and_exit_code_2(
     arguments: tuple[str, ...], environment: dict[str, str], message: str
 ) -> None:
     process = start(*arguments, **environment)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANG)
     assert process.returncode == 2
     assert message in errors.splitlines()[-1]
     assert "Traceback" not in errors

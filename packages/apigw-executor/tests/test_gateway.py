@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.credentials import Credentials
+from gateway_fakes import HANG
 
 from apigw_executor import BadDocument, EndpointDown, Gateway, Request, Server
 
@@ -113,7 +114,7 @@ def test_a_bad_document_is_refused(text: str) -> None:
     ],
 )
 def test_over_http(address: str, method: str, path: str, status: int, body: bytes) -> None:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=HANG)
     for _ in range(2):
         connection.request(method, path, b"{}" if method == "PATCH" else None)
         response = connection.getresponse()
@@ -122,7 +123,7 @@ def test_over_http(address: str, method: str, path: str, status: int, body: byte
 
 
 def test_a_chunked_body_is_refused(address: str) -> None:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=HANG)
     connection.putrequest("POST", "/echo/1")
     connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()  # without the body: the server closes the connection, and sending could fail first

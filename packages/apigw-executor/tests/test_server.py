@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.credentials import Credentials
+from gateway_fakes import HANG
 
 from apigw_executor import Gateway, Server
 
@@ -41,7 +42,7 @@ def server() -> Iterator[Server]:
 
 def exchange(server: Server, request: bytes) -> bytes:
     """All that the server sends after `request`, until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=HANG) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))

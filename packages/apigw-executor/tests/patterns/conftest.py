@@ -21,12 +21,12 @@ import boto3
 import pytest
 import yaml
 from botocore.credentials import Credentials
+from gateway_fakes import HANG
 
 from apigw_executor import Gateway, Request, Response
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ACCOUNT, REGION = "000000000000", "us-east-1"
-START_SECONDS = 60
 SETTINGS = {
     "AUTH": "true",
     "BIND_HOST": "127.0.0.1",
@@ -91,11 +91,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield Emulator(endpoint)
     finally:
         process.terminate()
-        process.wait(START_SECONDS)
+        process.wait(HANG)
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + HANG
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from gateway_fakes import HANG
 
 from apigw_executor import Request
 from apigw_executor.throttles import Quota
@@ -23,9 +24,9 @@ EXAMPLES = {path.parent.name: yaml.safe_load(path.read_text()) for path in sorte
 ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 
 
-def eventually(value: Callable[[], Any], seconds: float = 20) -> Any:
+def eventually(value: Callable[[], Any]) -> Any:
     """The first true value, or the last one."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + HANG
     while not (current := value()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return current

@@ -70,7 +70,6 @@ def test_the_package_of_every_service_is_found(paths: list[str]):
     "packages",
     [
         pytest.param([module.removesuffix(".*") for module in TYPED["module"]], id="mypy"),
-        pytest.param(SETTINGS["ruff"]["lint"]["isort"]["known-first-party"], id="ruff"),
         pytest.param(SETTINGS["importlinter"]["root_packages"], id="import-linter"),
     ],
 )

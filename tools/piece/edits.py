@@ -84,7 +84,7 @@ _LISTS = (
 
 
 def _register_package(text: str, names: Names) -> str:
-    """pyproject.toml with the package in the lists of ruff, mypy, import-linter and pytest."""
+    """pyproject.toml with the package in the lists of mypy, import-linter and pytest."""
     for block, line in _LISTS:
         text = _insert_sorted(text, block, line.format(**names))
     return text

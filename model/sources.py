@@ -91,14 +91,14 @@ def references(path: Path, document: dict[str, Any]) -> Iterator[Reference]:
         if key and isinstance(properties.get(key), str) and "://" not in properties[key]:
             yield Reference(name, resource["Type"], properties, key, (path.parent / properties[key]).resolve())
     for name, resource in document["Resources"].items():
-        for holder in _includes(resource):
+        for holder in _includes({name: resource}):
             yield Reference(name, INCLUDE, holder, "Location", (path.parent / holder["Location"]).resolve())
 
 
 def single_resources(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(logical id, resource) of what the template declares outside of loops; a loop's only local paths are includes."""
+    """(logical id, resource) of what the template itself declares: resources of loops and modules have no local paths."""
     for name, resource in document["Resources"].items():
-        if not name.startswith(LOOP):
+        if not name.startswith((LOOP, "Fn::Transform")):
             yield name, resource
 
 

@@ -58,7 +58,7 @@ def load(text: str) -> Any:
 
 @dataclass(frozen=True)
 class Piece:
-    """One template: ``source`` as written, with loops expanded and intrinsics in long form, and its resources.
+    """One template: ``source`` as written, with all resources (of loops and modules) and intrinsics in long form.
 
     ``folder`` is the one that paths in it are relative to.
     """
@@ -173,7 +173,7 @@ def pieces() -> dict[str, Piece]:
 
 def read_templates(folder: Path) -> dict[str, Piece]:
     """The templates in ``folder``, by the names of their services."""
-    sources = (_without_loops(load(path.read_text())) for path in sorted(folder.glob("*.yaml")))
+    sources = (_with_all_resources(load(path.read_text()), folder) for path in sorted(folder.glob("*.yaml")))
     return {source["Metadata"]["SetPiece"]["Service"]: Piece(_service(source), source, folder) for source in sources}
 
 
@@ -192,6 +192,19 @@ def definition(piece: Piece, name: str) -> dict[str, Any]:
 
 def _service(source: Mapping[str, Any]) -> str:
     return source["Metadata"]["SetPiece"]["Service"]
+
+
+def _with_all_resources(source: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """``source`` with the resources of the module that its section ``Resources`` includes, and those of its loops.
+
+    CloudFormation processes includes before language extensions, and both before SAM.
+    """
+    resources = source["Resources"]
+    if "Fn::Transform" in resources:
+        module = _included({"Fn::Transform": resources["Fn::Transform"]}, folder)
+        own = {name: resource for name, resource in resources.items() if name != "Fn::Transform"}
+        source = {**source, "Resources": own | module}
+    return _without_loops(source)
 
 
 def _without_loops(source: dict[str, Any]) -> dict[str, Any]:

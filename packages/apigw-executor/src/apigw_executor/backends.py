@@ -39,7 +39,7 @@ LOG = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 3.0  # seconds
 CONTROL_TIMEOUT = 20.0  # seconds, for calls that are none of the client's integration
-POLICY_TTL = 30.0  # seconds that a function's policy is believed
+POLICY_TTL = 30.0  # seconds that a function's policy is cached
 REFUSED_TTL = 1.0  # seconds that the lack of one is
 RENEWAL = 120.0  # seconds before their end that credentials are renewed
 OPEN_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
@@ -128,7 +128,7 @@ class AwsEndpoint:
         return self._send_as(role, request, timeout)
 
     def function_policy(self, function_arn: str) -> Mapping[str, Any] | None:
-        """Lambda's GetPolicy, believed for POLICY_TTL seconds."""
+        """Lambda's GetPolicy, cached for POLICY_TTL seconds."""
         if not self._enforces_permissions:
             return OPEN_POLICY
         now = self._clock()

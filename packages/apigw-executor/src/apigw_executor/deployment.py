@@ -189,8 +189,8 @@ def _api(
     except BadDocument as error:
         LOG.error("%s: %s", name, error)
         return None
-    candidates = stages.get(api_id, [])
-    chosen = next((item for item in candidates if item.get("StageName") == stage), candidates[0] if candidates else {})
+    deployed = stages.get(api_id) or [{}]
+    stage_properties = next((item for item in deployed if item.get("StageName") == stage), deployed[0])
     return Api(
         base_path=name.removeprefix(prefix),
         api_id=api_id,
@@ -199,7 +199,7 @@ def _api(
         account=account,
         document=document,
         routes=routes,
-        stage=_stage(chosen, stage),
+        stage=_stage(stage_properties, stage),
     )
 
 

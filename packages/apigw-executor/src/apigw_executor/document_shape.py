@@ -21,6 +21,7 @@ _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _OPTIONAL_TEXTS = {"type": ["object", "null"], "additionalProperties": _TEXT}
 # A template without text is an empty one.
 _TEMPLATES = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}}
+_CONTENT_HANDLING = {"enum": ["CONVERT_TO_BINARY", "CONVERT_TO_TEXT", None]}
 _STATUS = {"type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": "^[1-5][0-9]{2}$"}
 _SECONDS = {"type": ["integer", "string"], "minimum": 0, "maximum": 3600, "pattern": "^[0-9]{1,4}$"}
 _MILLISECONDS = {"type": ["integer", "string"], "minimum": 50, "pattern": "^[0-9]{2,6}$"}
@@ -37,7 +38,7 @@ _RESPONSE = {
         "statusCode": _STATUS,
         "responseTemplates": _TEMPLATES,
         "responseParameters": _OPTIONAL_TEXTS,
-        "contentHandling": _one_of("CONVERT_TO_BINARY", "CONVERT_TO_TEXT"),
+        "contentHandling": _CONTENT_HANDLING,
     },
 }
 INTEGRATION = Draft202012Validator(
@@ -54,7 +55,7 @@ INTEGRATION = Draft202012Validator(
             "requestParameters": _OPTIONAL_TEXTS,
             "responses": {"type": ["object", "null"], "additionalProperties": _RESPONSE},
             "timeoutInMillis": _MILLISECONDS,
-            "contentHandling": _one_of("CONVERT_TO_BINARY", "CONVERT_TO_TEXT"),
+            "contentHandling": _CONTENT_HANDLING,
         },
         # "Enumeration value for HttpMethod must be non-empty"
         "if": {"properties": {"type": _one_of("mock")}},

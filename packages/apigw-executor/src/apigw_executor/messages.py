@@ -101,7 +101,7 @@ class Response:
 
 
 def matches_media_type(value: str, patterns: Iterable[str]) -> bool:
-    """Whether `value` is one of `patterns`; `*/*` covers all and `image/*` a whole type (binaryMediaTypes).
+    """True if `value` is one of `patterns`; `*/*` covers all and `image/*` a whole type (binaryMediaTypes).
 
     A type given in the document's escaped form (`image~1png`, as SAM writes it) counts as the plain one.
     """

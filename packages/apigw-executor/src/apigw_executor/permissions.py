@@ -1,4 +1,4 @@
-"""Whether API Gateway may invoke a function."""
+"""The permission of API Gateway to invoke a function."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _glob(pattern: str, fold: bool) -> re.Pattern[str]:
 
 
 def matches(pattern: str, value: str, *, fold: bool = False) -> bool:
-    """Whether the IAM glob `pattern` covers `value`; `fold` ignores case (actions do, resources do not)."""
+    """True if the IAM glob `pattern` covers `value`; `fold` ignores case (actions do, resources do not)."""
     return _glob(pattern, fold).fullmatch(value) is not None
 
 

@@ -48,7 +48,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class IamDecision:
-    """Who signed the request and whether IAM lets them."""
+    """The signer of a request, and the decision of IAM."""
 
     allowed: bool
     code: str = ""

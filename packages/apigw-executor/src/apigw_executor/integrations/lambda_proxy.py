@@ -94,8 +94,8 @@ def _proxy_headers(value: Mapping[str, Any]) -> list[tuple[str, str]]:
             raise ValueError(f"multiValueHeaders {name} is not a list")
         pairs += [(name, item) for item in values]
     # Where both name a header, the values of both are sent, each once.
-    sent = {(name.lower(), str(item)) for name, item in pairs}
-    pairs += [(name, item) for name, item in single.items() if (name.lower(), str(item)) not in sent]
+    present = {(name.lower(), str(item)) for name, item in pairs}
+    pairs += [(name, item) for name, item in single.items() if (name.lower(), str(item)) not in present]
     headers = []
     for name, item in pairs:
         if isinstance(item, dict | list):

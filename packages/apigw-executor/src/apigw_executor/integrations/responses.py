@@ -21,17 +21,17 @@ from apigw_executor.vtl.values import to_string
 def method_response(context: RequestContext, integration: Integration, answer: Answer, selector: str) -> Response:
     """The response to the client: the integration response that `selector` fits, its template, parameters and overrides."""
     sources = context.sources
-    chosen = select(integration.responses, selector)
+    rule = select(integration.responses, selector)
     sources.context["integration"] = {"status": answer.status, "integrationStatus": answer.status}
     sources.response_headers = answer.headers
     sources.response_body = answer.body.decode("utf-8", "replace")
-    content_type, template = _response_template(chosen, sources.request.header("accept"))
-    response = Response(chosen.status, [("Content-Type", content_type)], _handled(answer, chosen))
+    content_type, template = _response_template(rule, sources.request.header("accept"))
+    response = Response(rule.status, [("Content-Type", content_type)], _handled(answer, rule))
     # The template runs before the parameters are mapped, so that its overrides win.
     if template is not None:
         text = mapping.render(template, sources.response_body, sources.params, sources.context, sources.stage_variables)
         response.body = json_text.encode(text)
-    for target, expression in chosen.parameters.items():
+    for target, expression in rule.parameters.items():
         value = sources.text(expression)
         if value is not None:
             response.set(target.removeprefix("method.response.header."), header_text(value))
@@ -65,9 +65,9 @@ def _status(value: Any) -> int:
     return status
 
 
-def _response_template(chosen: IntegrationResponse, accept: str | None) -> tuple[str, str | None]:
+def _response_template(rule: IntegrationResponse, accept: str | None) -> tuple[str, str | None]:
     """(Content-Type, template or None) by the client's Accept, then application/json, then the first there is."""
-    templates = {media_type(key): (key, template) for key, template in chosen.templates.items() if template is not None}
+    templates = {media_type(key): (key, template) for key, template in rule.templates.items() if template is not None}
     if not templates:
         return "application/json", None
     for part in (accept or "").split(","):
@@ -76,10 +76,10 @@ def _response_template(chosen: IntegrationResponse, accept: str | None) -> tuple
     return templates.get("application/json") or next(iter(templates.values()))
 
 
-def _handled(answer: Answer, chosen: IntegrationResponse) -> bytes:
-    if chosen.content_handling == "CONVERT_TO_BINARY":
+def _handled(answer: Answer, rule: IntegrationResponse) -> bytes:
+    if rule.content_handling == "CONVERT_TO_BINARY":
         return decode_base64(answer.body)
-    if chosen.content_handling == "CONVERT_TO_TEXT":
+    if rule.content_handling == "CONVERT_TO_TEXT":
         return base64.b64encode(answer.body)
     return answer.body
 

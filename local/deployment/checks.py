@@ -36,6 +36,7 @@ from model.sources import INCLUDE, Template, below, single_resources
 from model.templates import load
 
 _TEMPLATES = ROOT / "storefront" / "templates"
+_MODULES = ROOT / "templates" / "modules"
 _SUBSTITUTED = re.compile(r"\$\{(\w+)\}")
 _VTL_KEYS = {"requestTemplates", "responseTemplates"}
 
@@ -66,8 +67,19 @@ def _sources(stacks: Iterable[Template], changed: set[Path]) -> list[Callable[[]
     checks += [partial(_api, file) for file in {each for stack in stacks for each in _included(stack)} & changed]
     checks += [partial(references, template) for template in stacks]
     checks += [partial(_machines, template, changed) for template in stacks]
-    linted = [] if LINTED in os.environ else [template.path for template in stacks if template.path in changed]
-    return checks + [partial(lint.template, path) for path in linted]
+    return checks if LINTED in os.environ else checks + list(_lint(list(stacks), changed))
+
+
+def _lint(stacks: list[Template], changed: set[Path]) -> Iterator[Callable[[], Iterable[Finding]]]:
+    """Runs of cfn-lint: of each changed template, and of one template for each changed module that it includes."""
+    for template in stacks:
+        if template.path in changed:
+            yield partial(lint.template, template.path)
+    for file in sorted(changed):
+        if file.parent == _MODULES and file.exists():
+            including = next((template for template in stacks if file in _included(template)), None)
+            if including:
+                yield partial(lint.module, file, including.path)
 
 
 def _run(checks: Iterable[Callable[[], Iterable[Finding]]]) -> None:

@@ -3,6 +3,7 @@
 Only rules for errors run; ``make lint`` runs all.
 """
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local.deployment.findings import Finding
+from model.templates import read_templates
 
 # Also held for imports: cfn-lint's modules have import cycles, so two threads that import different modules both fail.
 _one_at_a_time = threading.Lock()
@@ -48,3 +50,11 @@ def template(file: Path) -> Iterator[Finding]:
         )
     for match in matches:
         yield Finding(file, match.linenumber, f"{match.rule.id} {match.message}")
+
+
+def module(file: Path, template: Path) -> Iterator[Finding]:
+    """Errors in a module, by the resources of a template that includes it: cfn-lint does not look into modules."""
+    included = read_templates(template.parent)[template.stem].included()
+    for match in errors(json.dumps(included)):
+        place = "/".join(map(str, match.path))
+        yield Finding(file, 1, f"{match.rule.id} {match.message} ({template.name}: {place})")

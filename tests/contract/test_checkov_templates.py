@@ -1,7 +1,13 @@
-"""What checkov gets: expanded templates with the skips of their comments."""
+"""What cfn-lint and checkov get: expanded templates with the skips of their comments."""
 
+import json
+import subprocess
+
+import pytest
+
+from model.settings import ROOT
 from model.templates import pieces
-from tests.checkov_templates import checked, skips_by_resource
+from tests.checkov_templates import cfn_lint, checked, skips_by_resource
 
 TEXTS = {service: (piece.folder / f"{service}.yaml").read_text() for service, piece in pieces().items()}
 
@@ -27,3 +33,11 @@ def test_loops_and_includes_are_expanded():
         template = checked(piece, TEXTS[service])
         assert not [name for name in template["Resources"] if name.startswith("Fn::")]
         assert "AWS::Include" not in str(template)
+
+
+@pytest.mark.parametrize(("name", "status"), [("Period", 0), ("Perod", 2)])
+def test_cfn_lint_finds_a_misspelled_property_of_a_module(name, status, tmp_path):
+    template = json.dumps(checked(pieces()["tax"], TEXTS["tax"]))
+    (tmp_path / "tax.json").write_text(template.replace('"Period"', f'"{name}"'))
+    result = subprocess.run(cfn_lint(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert result.returncode == status, result.stdout

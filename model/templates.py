@@ -214,8 +214,8 @@ def _without_loops(source: dict[str, Any]) -> dict[str, Any]:
     if language_extensions.TRANSFORM not in source.get("Transform", ()):
         return source
     expanded: dict[str, Any] = language_extensions.apply(source, {})
-    others = [name for name in source["Transform"] if name != language_extensions.TRANSFORM]
-    return {**expanded, "Transform": others}
+    transforms = [name for name in source["Transform"] if name != language_extensions.TRANSFORM]
+    return {**expanded, "Transform": transforms}
 
 
 def _included(value: Any, folder: Path) -> Any:

@@ -32,40 +32,40 @@ def listed_conditions(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, quick_dynamodb: None
 ) -> Iterator[None]:
     """Fail a test that sends an unlisted clause."""
-    sent = record_clauses(monkeypatch)
+    clauses = record_clauses(monkeypatch)
     yield
     if NOTES in os.environ:
         with open(os.environ[NOTES], "a") as notes:
-            notes.write("".join(json.dumps([*key, request.node.nodeid]) + "\n" for key in sorted(sent)))
+            notes.write("".join(json.dumps([*key, request.node.nodeid]) + "\n" for key in sorted(clauses)))
         return
-    new = {key for key in sent if key[0]} - _listed()
+    new = {key for key in clauses if key[0]} - _listed()
     if new:
         pytest.fail(f"not in {KNOWN.relative_to(ROOT)}, which make condition-mutation writes: {sorted(new)}")
 
 
 def record_clauses(monkeypatch: pytest.MonkeyPatch) -> set[Key]:
     """The set of (file, function, clause), filled from now on. The file is "" if no function of the repository wrote it."""
-    sent: set[Key] = set()
+    clauses: set[Key] = set()
     call, build = vars(BaseClient)["_make_api_call"], dynamodb._Expressions.conditional
 
     def recording_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         conditions = [*_conditions(parameters)]
         frames = _frames() if conditions else []
         if LAYER not in (file for file, _ in frames):
-            sent.update((*_place(frames), clause) for clause in conditions)
+            clauses.update((*_place(frames), clause) for clause in conditions)
         return call(client, operation, parameters)
 
     def recording_write(expressions: Any, **members: Any) -> dict[str, Any]:
         write = build(expressions, **members)
         conditions = [*_conditions(write)]
         frames = [frame for frame in _frames() if frame[0] != LAYER] if conditions else []
-        sent.update((*_caller(frames), clause) for clause in conditions)
+        clauses.update((*_caller(frames), clause) for clause in conditions)
         return write
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recording_call)
     # A member of a transaction may be sent by another function than the one that builds it.
     monkeypatch.setattr(dynamodb._Expressions, "conditional", recording_write)
-    return sent
+    return clauses
 
 
 def _conditions(parameters: dict[str, Any]) -> Iterator[str]:

@@ -54,14 +54,14 @@ def products(shop: Shop) -> list[dict]:
     """The seeded products that can be bought, cheapest first; not those of feeds, which other tests change."""
 
     def listed() -> list[dict]:
-        found, token = [], ""
+        products, token = [], ""
         while True:
             more = f"&page_token={token}" if token else ""
             page = shop.call("GET", f"/catalog/v1/products?query=sp-{more}").json()
-            found += page["items"]
+            products += page["items"]
             token = page.get("next_page_token")
             if not token:
-                return found
+                return products
 
     items = eventually(listed)
     return sorted((item for item in items if item["available"]), key=lambda item: (item["unit_price"], item["sku"]))

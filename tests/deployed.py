@@ -90,11 +90,11 @@ def function(service: str, handler: str) -> Function:
 @cache
 def tables(service: str) -> dict[str, dict[str, Any]]:
     """Arguments of CreateTable by name."""
-    found = {}
+    tables = {}
     for logical_id, properties in pieces()[service].of_type("AWS::DynamoDB::Table").items():
-        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        found[f"{service}.{logical_id}"] = {key: properties[key] for key in kept if key in properties}
-    return found
+        members = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        tables[f"{service}.{logical_id}"] = {key: properties[key] for key in members if key in properties}
+    return tables
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,18 @@ def queues(service: str) -> dict[str, Queue]:
         for source in piece.of_type("AWS::Lambda::EventSourceMapping").values()
         if name_of(source["EventSourceArn"]) in piece.of_type("AWS::SQS::Queue")
     }
-    found = {}
+    queues = {}
     for logical_id, properties in piece.of_type("AWS::SQS::Queue").items():
         redrive = properties.get("RedrivePolicy", {})
         dead = name(piece, redrive["deadLetterTargetArn"]) if redrive else ""
-        found[f"{service}.{logical_id}"] = Queue(
+        queues[f"{service}.{logical_id}"] = Queue(
             f"{service}.{logical_id}",
             bool(properties.get("FifoQueue")),
             int(redrive.get("maxReceiveCount", 1_000_000)),
             dead,
             consumers.get(logical_id),
         )
-    return found
+    return queues
 
 
 @cache

@@ -1,11 +1,11 @@
 """Calls of AWS and of external systems that fail in a test: refused, throttled, timed out, or cut off by a crash.
 
-    faults.meanwhile("UpdateItem", other_request)                 # another request comes right before the next update
-    faults.lose_answer("DeleteItem")                              # the SDK repeats each delete that AWS has carried out
+    faults.meanwhile("UpdateItem", other_request)                 # another request runs right before the next update
+    faults.lose_response("DeleteItem")                            # the SDK repeats each delete that AWS has carried out
     faults.fail("SendMessage", throttled("SendMessage"), times=2)
-    faults.fail("PutObject", time_out("s3"), after=True)          # carried out, and the function never learns that
+    faults.fail("PutObject", time_out("s3"), after=True)          # carried out, but the response is lost
 
-Each of these may be used as a context manager, and ends with it. A campaign fails calls by their numbers instead:
+Each can be used as a context manager, and ends with it. A campaign fails calls by their numbers instead:
 
     for number in range(len(faults.calls)):
         faults.schedule({number: Fault.UNANSWERED})
@@ -27,27 +27,27 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 
 class Fault(Enum):
-    """What may happen to a call. The SDK sends a call of AWS twice; external systems are called once."""
+    """A failure of a call. The SDK repeats AWS calls once; external systems are called once."""
 
-    LOST = "answer lost after it was carried out; the SDK asks again"
-    UNANSWERED = "carried out, and no answer ever comes"
+    LOST = "carried out, and the response is lost; the SDK repeats the call"
+    UNANSWERED = "carried out, without a response"
     UNAVAILABLE = "not carried out: the service is unavailable"
-    CRASH_BEFORE = "the process ends before it"
-    CRASH_AFTER = "carried out, and the process ends before it hears of that"
+    CRASH_BEFORE = "not carried out: the process ends before the call"
+    CRASH_AFTER = "carried out, and the process ends before the response"
 
 
 class Crash(BaseException):
-    """The process is gone: nothing in it can catch this."""
+    """The end of the process: functions cannot catch it."""
 
 
 def refused(operation: str, code: str, status: int = 400, message: str = "", **members: Any) -> ClientError:
-    """An error of AWS with this code; ``members`` are further ones of its answer, as ``CancellationReasons``."""
-    answer: Any = {
+    """An error of AWS with this code; ``members`` are further members of the response, such as ``CancellationReasons``."""
+    response: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status},
         **members,
     }
-    return ClientError(answer, operation)
+    return ClientError(response, operation)
 
 
 def throttled(operation: str) -> ClientError:
@@ -127,15 +127,15 @@ class Faults:
         def wrap(request: Request, effect: Effect) -> Any:
             if not after:
                 other()
-            answer = effect()
+            response = effect()
             if after:
                 other()
-            return answer
+            return response
 
         return self._add(Rule(operation, wrap, skip, times=1))
 
-    def lose_answer(self, operation: str, *, meanwhile: Effect = lambda: None) -> Rule:
-        """Each call is carried out twice: the SDK repeats it, because the answer to its first attempt was lost.
+    def lose_response(self, operation: str, *, meanwhile: Effect = lambda: None) -> Rule:
+        """Each call is carried out twice: the SDK repeats it, because the response to its first attempt was lost.
 
         ``meanwhile()`` runs in between; its own calls meet no fault.
         """
@@ -166,11 +166,11 @@ class Faults:
 
         return self._add(Rule(operation, wrap, skip, times, where))
 
-    def answer(self, operation: str, answer: Callable[[Request], Any], *, times: float = float("inf")) -> Rule:
-        """Calls return ``answer(request)`` and have no other effect; calls of ``operation`` that this makes are real."""
+    def respond(self, operation: str, respond: Callable[[Request], Any], *, times: float = float("inf")) -> Rule:
+        """Calls return ``respond(request)`` and have no other effect; calls of ``operation`` that this makes are real."""
 
         def wrap(request: Request, effect: Effect) -> Any:
-            result = answer(request)
+            result = respond(request)
             self._carried_out.append((operation, request))
             return result
 
@@ -187,16 +187,16 @@ class Faults:
     def schedule(self, by_number: Mapping[int, Fault], error: BaseException | None = None) -> None:
         """Fail the calls with these numbers, counted from now on, instead of those that were scheduled before.
 
-        ``error`` is what they raise; by default a server error of AWS, or what the fake of an external system says.
+        They raise ``error``; by default a server error of AWS, or the error that the fake of an external system passes.
         """
         self._by_number = {len(self.calls) + number: fault for number, fault in by_number.items()}
         self._error = error
 
     def call(self, name: str, effect: Effect, error: BaseException) -> Any:
-        """A call of an external system. ``error`` is what its client raises if there is no answer."""
+        """A call of an external system. Its client raises ``error`` if there is no response."""
         return self._make(name, {}, effect, error, repeats=False)
 
-    # --- what was sent ---
+    # --- sent requests and events ---
 
     def requests(self, operation: str) -> list[Request]:
         """The parameters of each request of an operation of AWS that was carried out; a repeated call is two requests."""
@@ -221,9 +221,9 @@ class Faults:
         )
 
         def carry_out() -> Any:
-            answer = effect()
+            response = effect()
             self._carried_out.append((name, request))
-            return answer
+            return response
 
         def apply_rule() -> Any:
             if rule is None:
@@ -243,12 +243,12 @@ def _meet(fault: Fault | None, effect: Effect, error: BaseException, repeats: bo
             raise Crash
         case Fault.UNAVAILABLE:
             raise error
-    answer = effect()
+    response = effect()
     match fault:
         case Fault.CRASH_AFTER:
             raise Crash
         case Fault.UNANSWERED:
             raise error
         case Fault.LOST:
-            return effect() if repeats else answer
-    return answer
+            return effect() if repeats else response
+    return response

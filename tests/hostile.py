@@ -112,7 +112,7 @@ def mutations(body: Any) -> Iterator[tuple[Any, bool]]:
             yield {**body, name: "pwned"}, False
 
 
-def written(body: Any) -> Iterator[bytes]:
+def encodings(body: Any) -> Iterator[bytes]:
     """Copies of ``body``, encoded, each with one of ``LITERALS`` in one place."""
     mark = "@literal@"
     for path, _ in _leaves(body):

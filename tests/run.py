@@ -176,8 +176,8 @@ def save_file_durations() -> None:
     seconds: dict[str, float] = defaultdict(float)
     for case in junit_cases(LOGS / "shop-tests.xml"):
         seconds[case.get("classname", "").replace(".", "/") + ".py"] += float(case.get("time", 0))
-    known = json.loads(DURATIONS.read_text()) | {file: round(total, 1) for file, total in seconds.items()}
-    existing = {file: total for file, total in known.items() if (ROOT / file).is_file()}
+    durations = json.loads(DURATIONS.read_text()) | {file: round(total, 1) for file, total in seconds.items()}
+    existing = {file: total for file, total in durations.items() if (ROOT / file).is_file()}
     DURATIONS.write_text(json.dumps(dict(sorted(existing.items(), key=lambda item: -item[1])), indent=2) + "\n")
 
 
@@ -273,11 +273,11 @@ def succeeds(runner: Runner, step: Check) -> bool:
 
 def stop_processes(folder: Path) -> None:
     """End every process of the local cloud whose state is below ``folder``: those of tests that were cut off, too."""
-    found = [process for process in psutil.process_iter() if _state_of(process).startswith(f"{folder}{os.sep}")]
-    for process in found:
+    processes = [process for process in psutil.process_iter() if _state_of(process).startswith(f"{folder}{os.sep}")]
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(found, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=10)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -359,12 +359,12 @@ def main(only: tuple[str, ...], shops: int, pytest_arguments: str, save_duration
     stop_processes(SHOPS)
     shutil.rmtree(SHOPS, ignore_errors=True)
     runner = Runner()
-    chosen = only or KINDS
-    shop_kinds = tuple(kind for kind in (*SHOP_KINDS, IAM_REPORT) if kind in chosen)
+    kinds = only or KINDS
+    shop_kinds = tuple(kind for kind in (*SHOP_KINDS, IAM_REPORT) if kind in kinds)
     # Part of the tests would leave grants unused.
     if more or set(SHOP_KINDS) - set(shop_kinds):
         shop_kinds = tuple(kind for kind in shop_kinds if kind != IAM_REPORT)
-    checks = [_with_arguments(check, more) for check in CHECKS if check.kind in chosen]
+    checks = [_with_arguments(check, more) for check in CHECKS if check.kind in kinds]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:

@@ -67,11 +67,11 @@ class Cloud:
             boto3.client("ssm").put_parameter(
                 Name=parameter["Name"], Value=self.value(piece, parameter["Value"]), Type=parameter["Type"]
             )
-        made = Service(self, piece, variables)
-        self._services.append(made)
-        for variable, value in made.common_variables().items():
+        service = Service(self, piece, variables)
+        self._services.append(service)
+        for variable, value in service.common_variables().items():
             self._monkeypatch.setenv(variable, value)
-        return made
+        return service
 
     def value(self, piece: Piece, placeholder: Any) -> str:
         """The name, URL or ARN of the resource that ``placeholder`` stands for; ``placeholder`` if it is no resource."""
@@ -86,7 +86,7 @@ class Cloud:
         name = f"{piece.service}.{logical_id}"
         if name not in self._resources:
             resource = piece.resources[logical_id]
-            make = _MAKERS.get(resource["Type"], _not_made)
+            make = _MAKERS.get(resource["Type"], _placeholder_name)
             self._resources[name] = make(self, piece, logical_id, resource["Properties"])
         return self._resources[name]
 
@@ -146,8 +146,10 @@ class Service:
             authorizer=authorizer,
             service=self._piece.service,
         )
-        answer = self.invoke(function, event)
-        return Response(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
+        response = self.invoke(function, event)
+        return Response(
+            response["statusCode"], response["headers"], json.loads(response["body"]) if response["body"] else None
+        )
 
     def deliver(self, function: str, *messages: Any, **options: Any) -> list[str]:
         """The ids of the messages, ``m0`` and so on, that are to be delivered again; ``options`` as of ``sqs_event``."""
@@ -156,10 +158,12 @@ class Service:
 
     def invoke(self, function: str, event: Any = None, *, seconds: float | Callable[[], float] | None = None) -> Any:
         """The handler's result. ``event`` is by default a schedule's, ``seconds`` left are those of the function's time-out."""
-        known = self._function(function)
-        context = lambda_context(known.name, seconds=known.milliseconds / 1000 if seconds is None else seconds)
+        description = self._function(function)
+        context = lambda_context(
+            description.name, seconds=description.milliseconds / 1000 if seconds is None else seconds
+        )
         with self.acting_as(function):
-            return known.handler(scheduled_event() if event is None else event, context)
+            return description.handler(scheduled_event() if event is None else event, context)
 
     @contextmanager
     def acting_as(self, function: str) -> Iterator[None]:
@@ -286,8 +290,8 @@ def _make_bus(cloud: Cloud, piece: Piece, logical_id: str, properties: Mapping[s
     return properties["Name"], arn
 
 
-def _not_made(cloud: Cloud, piece: Piece, logical_id: str, properties: Mapping[str, Any]) -> tuple[str, str]:
-    """A name and an ARN for what no test looks at."""
+def _placeholder_name(cloud: Cloud, piece: Piece, logical_id: str, properties: Mapping[str, Any]) -> tuple[str, str]:
+    """A name and an ARN of a resource that tests do not use."""
     kind = piece.resources[logical_id]["Type"].split("::")[1].lower()
     return f"{piece.service}.{logical_id}", f"arn:aws:{kind}:{REGION}:{DEFAULT_ACCOUNT_ID}:{piece.service}.{logical_id}"
 

@@ -78,10 +78,10 @@ def check_last(stack: str, stage: str, session: boto3.Session) -> None:
     pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
     names = [each["StackName"] for page in pages for each in page["Stacks"] if "ParentId" not in each]
     shop = stack_of(stage, WHOLE_SHOP)
-    others = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
-    if others:
+    other_stacks = sorted(name for name in names if name != stack and (name == shop or name.startswith(f"{shop}-")))
+    if other_stacks:
         raise CommandFailed(
-            f"{stack} must be deleted last, because its role deletes the other stacks. First destroy {', '.join(others)}."
+            f"{stack} must be deleted last, because its role deletes the other stacks. First destroy {', '.join(other_stacks)}."
         )
 
 

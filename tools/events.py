@@ -152,8 +152,8 @@ def _producer(event: dict[str, Any]) -> str:
 
 def _consumers(kind: str) -> str:
     """The services that the event goes to, by the templates of this checkout of the repository."""
-    known = kind in routing.samples()
-    return ", ".join(dict.fromkeys(route.service for route in routing.consumers(kind))) if known else "no consumer"
+    has_sample = kind in routing.samples()
+    return ", ".join(dict.fromkeys(route.service for route in routing.consumers(kind))) if has_sample else "no consumer"
 
 
 @click.command(epilog="make events")

@@ -136,7 +136,7 @@ class Log:
 
     def __init__(self, api: Any, group: str) -> None:
         self._api, self._group = api, group
-        self._seen: Counter[tuple[Any, ...]] = Counter()
+        self._counts: Counter[tuple[Any, ...]] = Counter()
         self._newest = 0
 
     def last(self, count: int, matches: Callable[[str], bool] = lambda message: True) -> list[dict[str, Any]]:
@@ -160,13 +160,13 @@ class Log:
         """The events that have arrived since the last call of ``last``, ``since`` or ``new``, late ones included."""
         start = max(0, self._newest - int(LATE.total_seconds() * 1000))
         events = self._read(start)
-        new = _without(events, self._seen)
+        new = _without(events, self._counts)
         self._remember(events)
         return new
 
     def _remember(self, events: list[dict[str, Any]]) -> None:
         self._newest = max((event["timestamp"] for event in events), default=self._newest or _now())
-        self._seen = Counter(map(_key, events))
+        self._counts = Counter(map(_key, events))
 
     def _read(self, start: int) -> list[dict[str, Any]]:
         """All events since ``start`` (epoch milliseconds). Raises ``CommandFailed`` if the log does not exist."""
@@ -192,9 +192,9 @@ def read_events(api: Any, group: str, start: int, text: str = "") -> list[dict[s
         start = page[-1]["timestamp"]
 
 
-def _without(events: list[dict[str, Any]], seen: Counter[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The events that are not in ``seen``, which counts equal events."""
-    remaining, new = Counter(seen), []
+def _without(events: list[dict[str, Any]], counts: Counter[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """The events that are not in ``counts``, which counts equal events."""
+    remaining, new = Counter(counts), []
     for event in events:
         if remaining[_key(event)]:
             remaining[_key(event)] -= 1

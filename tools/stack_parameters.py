@@ -66,9 +66,9 @@ def parameter_names(piece: str) -> dict[str, str]:
 
 def check_parameters(stage: str, piece: str) -> None:
     """Raises ``DeployFailed`` for a name in samconfig.toml that neither ``piece`` nor the shop has: it would have no effect."""
-    known = sorted(parameter_names(WHOLE_SHOP).keys() | parameter_names(piece).keys())
-    for name in sorted(stage_parameters(stage).keys() - known):
-        similar = [each for each in known if each.endswith(name)] or difflib.get_close_matches(name, known, n=1)
+    names = sorted(parameter_names(WHOLE_SHOP).keys() | parameter_names(piece).keys())
+    for name in sorted(stage_parameters(stage).keys() - names):
+        similar = [each for each in names if each.endswith(name)] or difflib.get_close_matches(name, names, n=1)
         suggestion = f" Did you mean {' or '.join(similar)}?" if similar else ""
         raise DeployFailed(
             f"samconfig.toml sets {name} for stage {stage}, but no template has such a parameter.{suggestion} "

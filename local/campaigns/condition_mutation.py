@@ -134,7 +134,7 @@ def detect(clause: Clause, tests: list[str]) -> Clause:
         return replace(clause, detected_by=failed)
 
 
-def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> str:
+def existing_service(ctx: click.Context, parameter: click.Parameter, only: str) -> str:
     services = sorted({service_of(site.file) for site in sites()})
     if only and only not in services:
         raise click.BadParameter(f"unknown service.{did_you_mean(only, services)}")
@@ -142,7 +142,7 @@ def known_service(ctx: click.Context, parameter: click.Parameter, only: str) -> 
 
 
 @click.command(epilog="make condition-mutation ONLY=vouchers")
-@click.option("--only", envvar="ONLY", default="", callback=known_service, help="A service.")
+@click.option("--only", envvar="ONLY", default="", callback=existing_service, help="A service.")
 def main(only: str) -> None:
     """Weaken each condition of a DynamoDB write in a copy, one clause at a time, and check that a test fails."""
     console = Console(width=200, highlight=False)
@@ -169,8 +169,8 @@ def main(only: str) -> None:
             )
     undetected = [clause for clause in results if not clause.detected_by]
     console.print(f"{len(results) - len(undetected)} of {len(results)} mutations were detected by a test.")
-    others = [row for row in rows if only not in ("", service_of(row.file))]
-    KNOWN.write_text(json.dumps([asdict(row) for row in sorted(others + results)], indent=1) + "\n")
+    other_rows = [row for row in rows if only not in ("", service_of(row.file))]
+    KNOWN.write_text(json.dumps([asdict(row) for row in sorted(other_rows + results)], indent=1) + "\n")
     raise SystemExit(1 if undetected else 0)
 
 

@@ -87,8 +87,8 @@ def failing_test(service: str) -> str:
     """Run the tests of the service until one fails. Returns its id, "" if all pass."""
     own = f"test_{service.replace('-', '_')}"
     files = [ROOT / "tests" / "integration" / f"{name}.py" for name in TESTS.get(service, (own,))]
-    others = [str(POISON), "-k", f"{service}-"], [str(SAMPLES), "-k", f"{service}- and takes_its_sample"]
-    for arguments in ([*map(str, files)], *others):
+    other_tests = [str(POISON), "-k", f"{service}-"], [str(SAMPLES), "-k", f"{service}- and takes_its_sample"]
+    for arguments in ([*map(str, files)], *other_tests):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments],
             cwd=ROOT, capture_output=True, text=True, check=False,
@@ -111,8 +111,8 @@ def main(ctx: click.Context, sample: int, seed: int) -> None:
     candidates = [each for each in statements() if each[0] in pieces() and each[0] != DELIVERY]
     survived = 0
     logical = {one["physical_id"]: one["logical_id"] for one in emulator_client.resources()}
-    chosen = random.Random(seed).sample(candidates, min(sample, len(candidates)))
-    for number, (service, statement) in enumerate(chosen, start=1):
+    mutations = random.Random(seed).sample(candidates, min(sample, len(candidates)))
+    for number, (service, statement) in enumerate(mutations, start=1):
         began = time.monotonic()
         with without(iam, statement) as removed:
             needed = needed_by_template(service, logical[statement[0]], removed)
@@ -120,8 +120,8 @@ def main(ctx: click.Context, sample: int, seed: int) -> None:
         survived += not test
         actions = removed["Action"] if isinstance(removed["Action"], str) else ", ".join(removed["Action"])
         console.print(
-            f"{number:3}/{len(chosen)} {time.monotonic() - began:5.0f} s  "
+            f"{number:3}/{len(mutations)} {time.monotonic() - began:5.0f} s  "
             f"{service:20} {actions:70} {'detected by ' + test if test else '[red]not detected[/]'}"
         )
-    console.print(f"{len(chosen) - survived} of {len(chosen)} were detected (seed {seed}).")
+    console.print(f"{len(mutations) - survived} of {len(mutations)} were detected (seed {seed}).")
     raise SystemExit(1 if survived else 0)

@@ -31,7 +31,7 @@ def stop() -> None:
     running = [process for process in ALL if process.running()]
     if not running:
         end((), 0)
-        console.print(f"No process was running.{_kept_state()}", soft_wrap=True)
+        console.print(f"No process was running.{_state_summary()}", soft_wrap=True)
         return
     front = [process for process in running if process is not EMULATOR]
     if front:
@@ -41,7 +41,7 @@ def stop() -> None:
         with step(f"stopping {_names([EMULATOR])}, which saves its state"):
             end([EMULATOR], SAVE_SECONDS)
     shutil.rmtree(SCRATCH, ignore_errors=True)
-    console.print(f"Stopped.{_kept_state()}", soft_wrap=True)
+    console.print(f"Stopped.{_state_summary()}", soft_wrap=True)
 
 
 @click.command()
@@ -115,7 +115,7 @@ def _names(processes: Iterable[Process]) -> str:
     return ", ".join(f"{process.name} ({process.pid()})" for process in processes)
 
 
-def _kept_state() -> str:
+def _state_summary() -> str:
     count, size = _size(STATE)
     return f" The state is kept in {_relative(STATE)} ({size / 1e6:,.0f} MB); make reset deletes it." if count else ""
 

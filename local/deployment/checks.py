@@ -265,8 +265,10 @@ def importable(module: str, folder: Path = ROOT) -> None:
     )
     if process.returncode:
         frames = re.findall(r'File "([^"]+)", line (\d+)', process.stderr)
-        ours = [(Path(file), int(line)) for file, line in frames if file.startswith(str(ROOT)) and ".venv" not in file]
-        file, line = ours[-1] if ours else (folder / module.replace(".", "/"), 0)
+        frames_here = [
+            (Path(file), int(line)) for file, line in frames if file.startswith(str(ROOT)) and ".venv" not in file
+        ]
+        file, line = frames_here[-1] if frames_here else (folder / module.replace(".", "/"), 0)
         raise Rejected([Finding(file, line, process.stderr.strip().splitlines()[-1])])
 
 

@@ -31,13 +31,13 @@ class NeedsBuild(Exception):
 
 def uploader(s3: Any, bucket: str) -> Upload:
     """A function that stores content under its digest, once, and returns the key in the bucket."""
-    known: set[str] = set()
+    uploaded: set[str] = set()
 
     def upload(suffix: str, content: bytes) -> str:
         key = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
-        if key not in known:
+        if key not in uploaded:
             s3.put_object(Bucket=bucket, Key=key, Body=content)
-            known.add(key)
+            uploaded.add(key)
         return key
 
     return upload
@@ -50,8 +50,8 @@ def package(
     document = copy.deepcopy(template.document)
     before = _values(template, deployed)
     for each in references(template.path, document):
-        known = before.get(_identity(each))
-        each.holder[each.key] = known if known and not _touched(each, changed) else location(each)
+        previous = before.get(_identity(each))
+        each.holder[each.key] = previous if previous and not _touched(each, changed) else location(each)
     return document
 
 
@@ -99,8 +99,12 @@ def layer(reference: Reference) -> bytes:
     sources = copied(reference.path)
     fresh = {str(Path(target) / file.relative_to(source)): file for source, target in sources for file in below(source)}
     names = {str(file.relative_to(built)): file for file in built.rglob("*") if file.is_file()}
-    kept = {name: file for name, file in names.items() if not any(Path(name).is_relative_to(to) for _, to in sources)}
-    return zipped(((name, file.read_bytes()) for name, file in sorted((kept | fresh).items())), zipfile.ZIP_STORED)
+    other_files = {
+        name: file for name, file in names.items() if not any(Path(name).is_relative_to(to) for _, to in sources)
+    }
+    return zipped(
+        ((name, file.read_bytes()) for name, file in sorted((other_files | fresh).items())), zipfile.ZIP_STORED
+    )
 
 
 def zipped(files: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:

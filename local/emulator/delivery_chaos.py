@@ -82,18 +82,18 @@ class Deliveries:
         """
         if self.disturbance == NONE or not queue["is_fifo"]:
             return handles
-        again = [
+        repeats = [
             message
             for message in queue["messages"]
             if message.get("receipt_handle") in handles
             and _MARK not in message
             and self.random.random() < self.disturbance.twice
         ]
-        for message in again:
+        for message in repeats:
             message[_MARK] = "done once"
             message["visible_at"] = now + self._late()
             self.done["redelivered"] += 1
-        return handles - {message["receipt_handle"] for message in again}
+        return handles - {message["receipt_handle"] for message in repeats}
 
     def clocked(self, script: str) -> str:
         """The script of a function's process with code that sets a wrong clock."""

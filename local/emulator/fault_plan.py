@@ -82,7 +82,7 @@ class Plan:
     most: int = 1000
     clock: Callable[[], float] = time.monotonic
     injected: list[dict[str, Any]] = field(default_factory=list)
-    _seen: dict[Pair, int] = field(default_factory=dict)
+    _calls: dict[Pair, int] = field(default_factory=dict)
     _hit: dict[Pair, dict[str, Any]] = field(default_factory=dict)
     _invocations: dict[str, str] = field(default_factory=dict)
     # The times of the faults of this turn, by caller.
@@ -116,7 +116,7 @@ class Plan:
             if current:
                 self._hit[call.pair]["attempts"] += 1
                 return None if KINDS[current].once else current
-            self._seen[call.pair] = self._seen.get(call.pair, 0) + 1
+            self._calls[call.pair] = self._calls.get(call.pair, 0) + 1
             if not self._is_due(call.pair):
                 return None
             kind = random.Random(f"{self.seed}/{call.caller}/{call.operation}").choice(self.kinds)
@@ -138,7 +138,7 @@ class Plan:
         times = self._disturbed.get(pair[0], [])
         if len(times) >= self.most or (times and self.clock() - times[-1] < self.calm):
             return False
-        return self._seen[pair] > random.Random(f"{self.seed}/after/{pair}").randint(0, self.after)
+        return self._calls[pair] > random.Random(f"{self.seed}/after/{pair}").randint(0, self.after)
 
     def report(self) -> dict[str, Any]:
         with self._lock:
@@ -146,6 +146,6 @@ class Plan:
                 "seed": self.seed,
                 "kinds": list(self.kinds),
                 "injected": [dict(each) for each in self.injected],
-                "waiting": sorted(list(pair) for pair in self._seen.keys() - self._hit.keys()),
-                "seen": sorted(list(pair) for pair in self._seen),
+                "waiting": sorted(list(pair) for pair in self._calls.keys() - self._hit.keys()),
+                "seen": sorted(list(pair) for pair in self._calls),
             }

@@ -11,8 +11,8 @@ class NotDeleted(Exception):
     """The message names the resources that could not be deleted; the events of their stack have the reasons."""
 
 
-def remove(name: str, kept: frozenset[str]) -> None:
-    """Delete the resources of the nested stack ``name``, except those with a ``DeletionPolicy`` of ``kept``.
+def remove(name: str, retained: frozenset[str]) -> None:
+    """Delete the resources of the nested stack ``name``, except those with a ``DeletionPolicy`` of ``retained``.
 
     Raises ``NotDeleted`` if a resource could not be deleted, after the deletion of the others.
     """
@@ -40,7 +40,7 @@ def remove(name: str, kept: frozenset[str]) -> None:
     # Resources that an update could not delete are not in the template, and nothing depends on them.
     for logical in [*(resources.keys() - set(order)), *reversed(order)]:
         resource = resources[logical]
-        if policy(logical) in kept:
+        if policy(logical) in retained:
             event(logical, resource, "DELETE_SKIPPED")
             del resources[logical]
             continue

@@ -156,9 +156,9 @@ class FrontDoor:
             if deployment.domain and not for_an_api:
                 return await self._cdn(http, deployment, public_path)
             if api is None:
-                known = ", ".join(sorted(deployment.apis)) or "none"
+                names = ", ".join(sorted(deployment.apis)) or "none"
                 return problem(
-                    404, "UNKNOWN_SERVICE", "Unknown service", f"No API is deployed as '{service}'. Deployed: {known}."
+                    404, "UNKNOWN_SERVICE", "Unknown service", f"No API is deployed as '{service}'. Deployed: {names}."
                 )
             if not _URL_CHARACTERS.fullmatch(raw_path + http.scope.get("query_string", b"")):
                 return problem(400, "INVALID_ADDRESS", "Invalid address", "Percent-encode it as RFC 3986 says.")
@@ -172,17 +172,17 @@ class FrontDoor:
         request = await read_request(http, public_path, public_path, MAX_UPLOAD)
         # The CDN overwrites these headers of the client.
         viewer = tuple((name, request.source_ip) for name in deployment.viewer_headers)
-        others = tuple(pair for pair in request.headers if pair[0].lower() not in deployment.viewer_headers)
-        request = replace(request, headers=others + viewer)
+        other_headers = tuple(pair for pair in request.headers if pair[0].lower() not in deployment.viewer_headers)
+        request = replace(request, headers=other_headers + viewer)
         refusal = cdn.refuse(deployment, self._executor.firewall, request)
         if refusal is not None:
             return http_response(refusal)
         query = http.scope.get("query_string", b"").decode("latin-1")
         target = public_path + (f"?{query}" if query else "")
-        answer = await self._threaded(
+        response = await self._threaded(
             self._fetch, deployment.domain, request.method, target, request.headers, request.body
         )
-        return http_response(Response(answer.status, list(answer.headers), answer.body))
+        return http_response(Response(response.status, list(response.headers), response.body))
 
     def close(self) -> None:
         """Stop the threads."""

@@ -205,13 +205,13 @@ def test_each_caller_receives_the_expected_status(
     """A calls last, because A's request may end the resource."""
     mismatches, rows = {}, []
     for name in sorted(CALLERS, key="A".__eq__):
-        answer = send(shop, route, callers[name](), belongings)
+        response = send(shop, route, callers[name](), belongings)
         allowed = expected(route, name)
-        fits = answer.status_code not in (401, 403) and answer.status_code < 500 if allowed is TAKEN else None
-        if not (answer.status_code in allowed if fits is None else fits):
-            mismatches[name] = (allowed, answer.status_code, answer.text[:200])
+        fits = response.status_code not in (401, 403) and response.status_code < 500 if allowed is TAKEN else None
+        if not (response.status_code in allowed if fits is None else fits):
+            mismatches[name] = (allowed, response.status_code, response.text[:200])
         if name not in ("A", "signer") and required_credential(route) != "admin":
-            rows += [(name, secret) for secret in belongings.secrets if secret in answer.text + str(answer.headers)]
+            rows += [(name, secret) for secret in belongings.secrets if secret in response.text + str(response.headers)]
     assert not mismatches
     assert not rows
 
@@ -239,9 +239,9 @@ def test_a_history_lists_only_the_callers_orders(shop: Shop, alice: Member, bob:
     session_of_a, session_of_b = new_session(shop, alice), new_session(shop, bob)
 
     def history(session: dict[str, str], query: str = "") -> str:
-        answer = shop.call("GET", f"/orders/v1/orders{query}", headers=session)
-        assert answer.status_code == 200, answer.text
-        return answer.text
+        response = shop.call("GET", f"/orders/v1/orders{query}", headers=session)
+        assert response.status_code == 200, response.text
+        return response.text
 
     assert number in history(session_of_a)
     before = f"T{int(number[1:]) + 1:09}"

@@ -110,11 +110,11 @@ class Callers:
         sample, created = self._ready[route], self._created.get(route.service, {})
         return replace(sample, path=sample.path | {name: created[name] for name in sample.path if name in created})
 
-    def learn(self, route: Route, answer: schemathesis.Response) -> None:
-        if answer.status_code < 300 and route.uses_up:
+    def learn(self, route: Route, response: schemathesis.Response) -> None:
+        if response.status_code < 300 and route.uses_up:
             self._ready.pop(route, None)
-        if answer.status_code in (201, 202):
-            texts = {name: text for name, text in answer.json().items() if isinstance(text, str)}
+        if response.status_code in (201, 202):
+            texts = {name: text for name, text in response.json().items() if isinstance(text, str)}
             self._created.setdefault(route.service, {}).update(texts)
 
 
@@ -151,9 +151,9 @@ def test_responses_conform_to_the_document(case: schemathesis.Case, callers: Cal
         return case.call(callers.shop.front_door, headers=credentials, **options)
 
     def call_until_available() -> schemathesis.Response:
-        again = call()
-        assert again.status_code not in TRY_AGAIN, again.text
-        return again
+        response = call()
+        assert response.status_code not in TRY_AGAIN, response.text
+        return response
 
     response = call()
     if response.status_code in TRY_AGAIN:

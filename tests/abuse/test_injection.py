@@ -150,8 +150,8 @@ def test_a_state_machine_does_not_evaluate_texts(shop: Shop, admin: dict[str, st
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_a_campaign_name_that_is_a_formula_is_refused(shop: Shop, admin: dict[str, str], formula: str):
     body = vouchers.batch_request(count=1, campaign=formula)
-    answer = shop.call("POST", vouchers.PATH, json=body, headers=admin)
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/campaign")
+    response = shop.call("POST", vouchers.PATH, json=body, headers=admin)
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/campaign")
 
 
 def test_a_rejected_record_is_one_line_of_the_error_file(shop: Shop, admin: dict[str, str]):
@@ -203,8 +203,8 @@ def test_a_sign_in_redirects_within_the_shop_only(target: str):
 def test_a_sign_in_form_redirects_to_no_other_host(shop: Shop, target: str):
     person = shop.samples["customer"]
     form = {"email": person["email"], "password": person["password"], "next": target}
-    answer = httpx.post(shop.url("/sign-in"), data=form, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    response = httpx.post(shop.url("/sign-in"), data=form, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
+    assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
 # --- logs ---
@@ -233,8 +233,8 @@ def test_callers_cannot_forge_log_lines(shop: Shop, member: Member, admin: dict[
             ("POST", "/customers/v1/customers/confirmations", {"token": line, "password": line}),
         ):
             assert shop.call(method, path, json=payload, headers=header).status_code < 500
-        answer = shop.call("POST", vouchers.PATH, json=vouchers.batch_request(campaign=line), headers=admin)
-        assert answer.status_code in (202, 400)
+        response = shop.call("POST", vouchers.PATH, json=vouchers.batch_request(campaign=line), headers=admin)
+        assert response.status_code in (202, 400)
         event = {"event_id": unique("e"), "type": "a", "occurred_at": "2026-01-01T00:00:00Z", "data": {line: line}}
         key = {"x-api-key": shop.samples["ingest_api_key"]}
         assert shop.call("POST", "/ingestion/v1/events", json=event, headers=key | header).status_code == 202

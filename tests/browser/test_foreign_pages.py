@@ -110,8 +110,8 @@ def test_a_page_at_a_rebound_name_of_the_emulators_port_is_not_served(page: Page
     response = page.goto(f"http://{REBOUND}:{AWS_PORT}/_ministack/health")
     assert response is not None
     assert response.status == 421
-    answer = page.evaluate("async () => (await fetch('/', {method: 'POST', body: 'Action=ListRoles'})).status")
-    assert answer == 421
+    status = page.evaluate("async () => (await fetch('/', {method: 'POST', body: 'Action=ListRoles'})).status")
+    assert status == 421
 
 
 def test_a_link_to_a_signed_file_still_works(shop: Shop, page: Page):

@@ -133,7 +133,7 @@ def test_the_live_map_shows_a_checkout_in_progress(
 
 def test_an_old_address_leads_to_the_product_in_one_hop(page: Page):
     hops = []
-    page.on("response", lambda answer: hops.append(answer.status) if 300 <= answer.status < 400 else None)
+    page.on("response", lambda response: hops.append(response.status) if 300 <= response.status < 400 else None)
     page.goto("/p/10001-old-name")
     expect(page).to_have_url(re.compile(r"/products/SP-10001$"))
     expect(page.get_by_role("heading", level=1)).to_be_visible()

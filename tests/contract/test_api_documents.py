@@ -145,16 +145,16 @@ TAKEN_AS_TEXT = {"authorizerResultTtlInSeconds"}
 MAKE_TEXT = {"Ref", "Fn::GetAtt", "Fn::Join", "Fn::Sub"}
 
 
-def made_of_text(value: Any, name: str = "") -> Iterator[str]:
+def texts_with_name(value: Any, name: str = "") -> Iterator[str]:
     """The names of the members that a parameter, an attribute or a text with values in it is put into."""
     if isinstance(value, dict):
         if value.keys() & MAKE_TEXT:
             yield name
         for key, inner in value.items():
-            yield from made_of_text(inner, name if key.startswith("Fn::") else key)
+            yield from texts_with_name(inner, name if key.startswith("Fn::") else key)
     elif isinstance(value, list):
         for inner in value:
-            yield from made_of_text(inner, name)
+            yield from texts_with_name(inner, name)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "api").rglob("*.yaml")), ids=lambda path: path.stem)
@@ -163,7 +163,7 @@ def test_numbers_in_a_document_are_numbers_when_it_is_imported(path: Path):
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
     """
-    names = set(made_of_text(yaml.safe_load(path.read_text())))
+    names = set(texts_with_name(yaml.safe_load(path.read_text())))
     assert {
         name for name in names if "/" not in name
     } <= TEXTS | TAKEN_AS_TEXT  # media types have templates, which are text

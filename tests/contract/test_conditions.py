@@ -131,11 +131,11 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Requests sent to DynamoDB."""
     recorded: list[dict[str, Any]] = []
 
-    def answer(**request: Any) -> dict[str, Any]:
+    def respond(**request: Any) -> dict[str, Any]:
         recorded.extend(each for item in request.get("TransactItems", [{"": request}]) for each in item.values())
         return {"Attributes": {}}
 
-    client = SimpleNamespace(put_item=answer, update_item=answer, delete_item=answer, transact_write_items=answer)
+    client = SimpleNamespace(put_item=respond, update_item=respond, delete_item=respond, transact_write_items=respond)
     monkeypatch.setattr(aws, "client", lambda service: client)
     return recorded
 

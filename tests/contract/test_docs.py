@@ -46,14 +46,15 @@ def calls(page: Path) -> list[tuple[str, str, str]]:
 
 
 def is_operation(method: str, service: str, path: str) -> bool:
-    """Is there an operation of the service's API that a call reaches? A value fits into a parameter only."""
-    written = VALUE.sub("{}", path).split("/")
+    """True if the service's API has an operation that matches the call. A value matches only a parameter."""
+    segments = VALUE.sub("{}", path).split("/")
     for offered, template in OPERATIONS[service]:
-        segments = template.split("/")
-        if segments[-1] == "{proxy+}":
-            segments[-1:] = ["{}"] * (len(written) - len(segments) + 1)
-        fits = len(segments) == len(written) and all(
-            segment.startswith("{") or segment == value for segment, value in zip(segments, written, strict=True)
+        template_segments = template.split("/")
+        if template_segments[-1] == "{proxy+}":
+            template_segments[-1:] = ["{}"] * (len(segments) - len(template_segments) + 1)
+        fits = len(template_segments) == len(segments) and all(
+            segment.startswith("{") or segment == value
+            for segment, value in zip(template_segments, segments, strict=True)
         )
         if fits and offered in (method.lower(), ANY):
             return True

@@ -71,16 +71,16 @@ def described(value: Any) -> Iterator[str]:
 def texts() -> dict[str, str]:
     """What people read, by file: pages without generated parts and their generators, descriptions, texts of the storefront."""
     pages = {path: path.read_text() for path in PAGES if str(path.relative_to(ROOT)) not in GENERATED_PAGES}
-    written = {path: GENERATED_PART.sub("", text) for path, text in pages.items()}
+    prose = {path: GENERATED_PART.sub("", text) for path, text in pages.items()}
     for path in (ROOT / "schemas" / "api").glob("*.yaml"):
-        written[path] = "\n".join(described(yaml.safe_load(path.read_text())))
+        prose[path] = "\n".join(described(yaml.safe_load(path.read_text())))
     for service, piece in pieces().items():
-        written[ROOT / "templates" / f"{service}.yaml"] = "\n".join(described(piece.source))
+        prose[ROOT / "templates" / f"{service}.yaml"] = "\n".join(described(piece.source))
     for path in GENERATORS:
-        written[path] = path.read_text()
+        prose[path] = path.read_text()
     for path in (ROOT / "storefront" / "templates").glob("*.html"):
-        written[path] = MARKUP.sub(" ", path.read_text())
-    return {str(path.relative_to(ROOT)): re.sub(r"\s+", " ", text) for path, text in written.items()}
+        prose[path] = MARKUP.sub(" ", path.read_text())
+    return {str(path.relative_to(ROOT)): re.sub(r"\s+", " ", text) for path, text in prose.items()}
 
 
 def matches(name: str) -> Iterator[Match]:

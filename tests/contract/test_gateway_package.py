@@ -35,8 +35,10 @@ def imported(files: Iterable[Path]) -> set[str]:
         for name in names_of(node)
     }
     own = {"apigw_executor", *(file.stem for file in (PACKAGE / "tests").glob("*.py"))}
-    known = packages_distributions()
-    return {known[module][0].lower().replace("_", "-") for module in modules - set(sys.stdlib_module_names) - own}
+    distributions = packages_distributions()
+    return {
+        distributions[module][0].lower().replace("_", "-") for module in modules - set(sys.stdlib_module_names) - own
+    }
 
 
 def names_of(node: ast.AST) -> list[str]:

@@ -14,9 +14,9 @@ def browser(base: str) -> httpx.Client:
     )
 
 
-def page_text(answer: httpx.Response) -> str:
+def page_text(response: httpx.Response) -> str:
     """The text of the page's main element."""
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition("<main")[2]).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", response.text.partition("<main")[2]).split())
 
 
 def sign_in(client: httpx.Client, shop: Shop, who: str, to: str = "/") -> httpx.Response:

@@ -36,12 +36,12 @@ def status(shop: Shop, number: str, session: str | None = None) -> httpx.Respons
 def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]:
     """The status once it is Complete or Failed."""
 
-    def answer() -> dict[str, Any] | None:
+    def final_status() -> dict[str, Any] | None:
         order_status = status(shop, number, session)
         assert order_status.status_code == 200, order_status.text
         return order_status.json() if order_status.json()["status"] != "Processing" else None
 
-    return eventually(answer, every=0.3)
+    return eventually(final_status, every=0.3)
 
 
 def inside(shop: Shop, number: str) -> dict[str, Any]:

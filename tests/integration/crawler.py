@@ -13,9 +13,9 @@ PATIENCE = 1.5 * FLOW_SECONDS
 
 def get(shop: Shop, url: str, status: int = 200) -> httpx.Response:
     """The answer of the edge for a URL of the site."""
-    answer = shop.call("GET", urlsplit(url).path)
-    assert answer.status_code == status, f"{url}: {answer.status_code} {answer.text[:200]}"
-    return answer
+    response = shop.call("GET", urlsplit(url).path)
+    assert response.status_code == status, f"{url}: {response.status_code} {response.text[:200]}"
+    return response
 
 
 def crawl(shop: Shop, origin: str) -> list[str]:

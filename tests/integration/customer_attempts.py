@@ -133,9 +133,9 @@ def attempts(own: str, other: str) -> list[Attempt]:
     ]
     for owner, name in product((own, other), RESOURCES):
         path = f"/v1/customers/{owner}/{name}"
-        theirs = f"/v1/customers/{other}/{name}"
+        other_path = f"/v1/customers/{other}/{name}"
         candidates += [
-            Attempt(method, path, headers) for method in ("GET", "PATCH") for headers in disguises(other, theirs)
+            Attempt(method, path, headers) for method in ("GET", "PATCH") for headers in disguises(other, other_path)
         ]
         candidates += [Attempt(method, f"{path}?customer_id={other}") for method in METHODS]
         candidates += [

@@ -10,7 +10,7 @@ from tools.client import Shop
 ONE, MANY = "/ingestion/v1/events", "/ingestion/v1/events/batch"
 
 
-def made(name: str, number: Any = 0, **fields: Any) -> dict[str, Any]:
+def event_request(name: str, number: Any = 0, **fields: Any) -> dict[str, Any]:
     """An event whose type no other test has."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"event_id": f"{name}-{number}", "type": name, "occurred_at": now, "data": {"number": 1}} | fields

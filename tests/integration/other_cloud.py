@@ -51,8 +51,8 @@ class Other(Instance):
     @property
     def shop(self) -> Shop:
         # A version before the random secret, which knows no such file, takes test and test.
-        made = (self.state / FILE).exists()
-        keys = (ROOT_ACCESS_KEY_ID, root_secret(self.state)) if made else ("test", "test")
+        deployed = (self.state / FILE).exists()
+        keys = (ROOT_ACCESS_KEY_ID, root_secret(self.state)) if deployed else ("test", "test")
         session = boto3.Session(*keys, region_name=REGION)
         endpoint, door = (f"http://{HOST}:{self.ports[f'SETPIECES_{name}_PORT']}" for name in ("AWS", "FRONT_DOOR"))
         return Shop("local", session, endpoint, door)

@@ -16,6 +16,6 @@ def put_product(shop: Shop, **changes) -> dict:
         "stock": 0,
         "version": 1,
     } | changes
-    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
-    assert answer.status_code in (200, 201), answer.text
+    response = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{product['sku']}", json=product))
+    assert response.status_code in (200, 201), response.text
     return product

@@ -97,15 +97,15 @@ class Route:
         headers = {name: text for name, text in (self.headers | attempt.headers).items() if text is not None}
         signed = sign and self.operation.iam
 
-        def answer() -> httpx.Response:
+        def send() -> httpx.Response:
             return shop.call(self.method, path, content=attempt.content, headers=headers, sign=signed)
 
         def patient() -> httpx.Response:
-            again = answer()
-            assert again.status_code not in TRY_AGAIN, again.text
-            return again
+            response = send()
+            assert response.status_code not in TRY_AGAIN, response.text
+            return response
 
-        response = answer()
+        response = send()
         return eventually(patient) if response.status_code in TRY_AGAIN else response
 
     def address(self, hostile: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -132,8 +132,8 @@ def routes() -> tuple[Route, ...]:
 
 def ready(shop: Shop, route: Route) -> Route:
     """The route with the resources it needs, and credentials that may call it."""
-    chosen = {name: choose("hostile") for name, choose in CHOSEN.items()}
-    path, headers = route.path | chosen, dict(route.headers)
+    parameters = {name: choose("hostile") for name, choose in CHOSEN.items()}
+    path, headers = route.path | parameters, dict(route.headers)
     if route.operation.api_key_required:
         headers["x-api-key"] = shop.samples["ingest_api_key"]
     if route.needs_session:
@@ -142,19 +142,19 @@ def ready(shop: Shop, route: Route) -> Route:
         if route.authorizer.startswith("customer"):
             path["customer_id"] = person["customer_id"]
     else:
-        path |= _created(shop, route, chosen)
+        path |= _created(shop, route, parameters)
     return replace(route, path=path, headers=headers)
 
 
-def _created(shop: Shop, route: Route, chosen: dict[str, str]) -> dict[str, str]:
+def _created(shop: Shop, route: Route, values: dict[str, str]) -> dict[str, str]:
     """Path parameters that name what the service's open POST routes have created just now."""
     named: dict[str, str] = {}
     for creating in routes():
         if creating.service == route.service and creating.creates and creating.template != route.template:
-            answer = replace(creating, path=creating.path | chosen).call(
+            response = replace(creating, path=creating.path | values).call(
                 shop, Attempt(content=json.dumps(creating.body))
             )
-            named |= answer.json() if answer.is_success else {}
+            named |= response.json() if response.is_success else {}
     return {name: text for name, text in named.items() if name in route.path}
 
 

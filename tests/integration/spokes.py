@@ -52,8 +52,8 @@ def place(shop: Shop, number: str) -> None:
         "ship_to": {"country": "DE", "postal_code": "50667"},
         "status": "Complete",
     }
-    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order))
-    assert answer.status_code in (200, 201), answer.text
+    response = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/orders/{number}", json=order))
+    assert response.status_code in (200, 201), response.text
 
 
 def placed(shop: Shop) -> str:

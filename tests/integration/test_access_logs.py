@@ -22,8 +22,8 @@ def test_a_request_is_attributed_to_an_address_and_a_customer(shop: Shop):
     customer = shop.samples["customer"]
     session = sign_in(shop, customer["email"], customer["password"])
     since = int(time.time() * 1000) - 1000
-    answer = shop.call("GET", "/orders/v1/orders", headers={"Authorization": f"Bearer {session}"})
-    assert answer.status_code == 200, answer.text
+    response = shop.call("GET", "/orders/v1/orders", headers={"Authorization": f"Bearer {session}"})
+    assert response.status_code == 200, response.text
     line = eventually(lambda: logged(shop, "orders", since, "/orders/v1/orders"))
     ipaddress.ip_address(line["ip"])
     assert line["principal"] == customer["customer_id"]

@@ -59,7 +59,7 @@ def test_a_request_of_the_collection_is_answered_as_documented(
     path = request["url"]["raw"].partition("}}")[2]
     for one in request["url"]["variable"]:
         path = path.replace(f":{one['key']}", one["value"])
-    answer = shop.call(
+    response = shop.call(
         request["method"],
         f"/{service}{path}",
         content=filled(request["body"]["raw"], variables) if "body" in request else None,
@@ -70,10 +70,10 @@ def test_a_request_of_the_collection_is_answered_as_documented(
     documented = json.loads(openapi.FILE.read_text())["paths"][f"/{service}{template}"][request["method"].lower()][
         "responses"
     ]
-    assert str(answer.status_code) in documented or "default" in documented, answer.text
-    assert answer.status_code < 500
-    if answer.status_code == 403:
-        assert answer.json()["code"] != "MISSING_AUTHENTICATION_TOKEN", "no API knows this request"
+    assert str(response.status_code) in documented or "default" in documented, response.text
+    assert response.status_code < 500
+    if response.status_code == 403:
+        assert response.json()["code"] != "MISSING_AUTHENTICATION_TOKEN", "no API knows this request"
 
 
 @pytest.mark.local_only("it asks the front door for its list of APIs")

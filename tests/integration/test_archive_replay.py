@@ -33,11 +33,11 @@ def test_a_replayed_order_is_not_shipped_again(shop: Shop):
                 EventEndTime=datetime.now(UTC) + timedelta(seconds=1),
                 Destination={"Arn": arn},
             )
-            seen: set[str] = set()
+            event_ids: set[str] = set()
 
             def all_replayed() -> bool:
-                seen.update(replayed(shop, url, replay))
-                return seen >= set(numbers)
+                event_ids.update(replayed(shop, url, replay))
+                return event_ids >= set(numbers)
 
             eventually(all_replayed)
         assert bus.describe_replay(ReplayName=replay)["State"] == "COMPLETED"

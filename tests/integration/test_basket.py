@@ -48,20 +48,20 @@ def put_product(shop: Shop, **changes) -> str:
         "price_version": 1,
         "version": 1,
     } | changes
-    answer = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=product))
-    assert answer.status_code in (200, 201), answer.text
+    response = with_retries(lambda: shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=product))
+    assert response.status_code in (200, 201), response.text
     return sku
 
 
 def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dict]):
     first, second = products[0], products[1]
     assert shop.call("GET", basket).status_code == 404
-    answer = add(shop, basket, first["sku"])
-    assert answer.status_code == 201
-    assert answer.headers["location"] == f"{basket}/items/{first['sku']}"
-    assert answer.headers["etag"] == f'"{answer.json()["version"]}"'
-    assert set(answer.json()) == {"basket_id", "version", "item", "totals"}
-    assert answer.json()["item"] == {"sku": first["sku"], "quantity": 1, "unit_price": first["unit_price"]}
+    added = add(shop, basket, first["sku"])
+    assert added.status_code == 201
+    assert added.headers["location"] == f"{basket}/items/{first['sku']}"
+    assert added.headers["etag"] == f'"{added.json()["version"]}"'
+    assert set(added.json()) == {"basket_id", "version", "item", "totals"}
+    assert added.json()["item"] == {"sku": first["sku"], "quantity": 1, "unit_price": first["unit_price"]}
     assert add(shop, basket, first["sku"]).status_code == 200
     assert add(shop, basket, second["sku"]).status_code == 201
     response = shop.call("GET", basket)
@@ -72,7 +72,7 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
         "currency": first["currency"],
     }
     line = f"{basket}/items/{first['sku']}"
-    stale = with_retries(lambda: change(shop, basket, first["sku"], 1, **{"If-Match": answer.headers["etag"]}))
+    stale = with_retries(lambda: change(shop, basket, first["sku"], 1, **{"If-Match": added.headers["etag"]}))
     assert stale.status_code == 412
     changed = change(shop, basket, first["sku"], 1, **{"If-Match": response.headers["etag"]})
     assert changed.status_code == 200
@@ -86,8 +86,8 @@ def test_a_basket_from_first_to_last(shop: Shop, basket: str, products: list[dic
 def test_the_same_key_adds_once_also_at_the_same_time(shop: Shop, basket: str, sku: str):
     key = unique("key")
     with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: add(shop, basket, sku, 1, **{"Idempotency-Key": key}), range(16)))
-    assert {(answer.status_code, answer.text) for answer in answers} == {(201, answers[0].text)}
+        responses = list(clients.map(lambda _: add(shop, basket, sku, 1, **{"Idempotency-Key": key}), range(16)))
+    assert {(response.status_code, response.text) for response in responses} == {(201, responses[0].text)}
     assert shop.call("GET", basket).json()["totals"]["quantity"] == 1
     other = add(shop, basket, sku, 2, **{"Idempotency-Key": key})
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
@@ -96,9 +96,9 @@ def test_the_same_key_adds_once_also_at_the_same_time(shop: Shop, basket: str, s
 def test_adding_at_the_same_time_sums(shop: Shop, basket: str):
     sku = put_product(shop)
     with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: add(shop, basket, sku), range(24)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 23 + [201]
-    versions = sorted(answer.json()["version"] for answer in answers)
+        responses = list(clients.map(lambda _: add(shop, basket, sku), range(24)))
+    assert sorted(response.status_code for response in responses) == [200] * 23 + [201]
+    versions = sorted(response.json()["version"] for response in responses)
     assert versions == list(range(versions[0], versions[0] + 24))
     response = shop.call("GET", basket).json()
     assert (response["version"], response["totals"]["quantity"]) == (versions[-1], 24)
@@ -115,8 +115,8 @@ def test_limits(shop: Shop, basket: str):
         (gone, 1, 409, "NOT_PURCHASABLE"),
         ("NO-SUCH-SKU", 1, 404, "UNKNOWN_SKU"),
     ):
-        answer = add(shop, basket, sku, quantity)
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        response = add(shop, basket, sku, quantity)
+        assert (response.status_code, response.json()["code"]) == (status, code)
     patched = with_retries(lambda: change(shop, basket, scarce, 4))
     assert (patched.status_code, patched.json()["code"]) == (409, "INSUFFICIENT_STOCK")
     assert shop.call("GET", basket).json()["version"] == first.json()["version"]
@@ -129,12 +129,12 @@ def test_a_slow_or_failing_platform_is_a_503_in_time_and_no_change(shop: Shop, b
     assert with_retries(lambda: change(shop, basket, sku, 2)).status_code == 200
     before = shop.call("GET", basket).text
     with shop.faults("commerce", **fault):
-        answers = [add_now(shop, basket, sku), change(shop, basket, sku, 3)]
+        responses = [add_now(shop, basket, sku), change(shop, basket, sku, 3)]
         assert shop.call("GET", basket).text == before
-    for answer in answers:
-        assert answer.status_code == 503
-        assert answer.json()["code"] == "COMMERCE_UNAVAILABLE"
-        assert int(answer.headers["retry-after"]) > 0
+    for response in responses:
+        assert response.status_code == 503
+        assert response.json()["code"] == "COMMERCE_UNAVAILABLE"
+        assert int(response.headers["retry-after"]) > 0
     assert shop.call("GET", basket).text == before
 
 
@@ -155,9 +155,9 @@ def test_an_expired_basket_is_gone_though_its_item_is_there(shop: Shop, basket: 
 
 
 def test_a_browser_may_ask_first(shop: Shop, basket: str):
-    answer = shop.call("OPTIONS", f"{basket}/items", headers={"Origin": "https://shop.example"})
-    assert answer.status_code == 204
-    assert "Idempotency-Key" in answer.headers["access-control-allow-headers"]
+    response = shop.call("OPTIONS", f"{basket}/items", headers={"Origin": "https://shop.example"})
+    assert response.status_code == 204
+    assert "Idempotency-Key" in response.headers["access-control-allow-headers"]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,6 @@ def test_a_browser_may_ask_first(shop: Shop, basket: str):
     [("GET", "/items", 404), ("PUT", "", 404), ("DELETE", "", 404), ("GET", "%2Fx", 400), ("GET", "/../..", 404)],
 )
 def test_an_unknown_route_is_a_problem(shop: Shop, basket: str, method: str, path: str, status: int):
-    answer = shop.call(method, basket + path)
-    assert answer.status_code in (status, 403, 404)
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = shop.call(method, basket + path)
+    assert response.status_code in (status, 403, 404)
+    assert response.headers["content-type"] == "application/problem+json"

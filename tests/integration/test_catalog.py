@@ -11,11 +11,11 @@ def get(shop: Shop, path: str = "", **options):
 
 
 def test_a_page_shows_the_minimal_view(shop: Shop):
-    answer = get(shop)
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "public, max-age=30"
-    assert answer.headers["access-control-allow-origin"] == "*"
-    for item in answer.json()["items"]:
+    response = get(shop)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "public, max-age=30"
+    assert response.headers["access-control-allow-origin"] == "*"
+    for item in response.json()["items"]:
         assert set(item) == {"sku", "name", "unit_price", "currency", "available"}
 
 
@@ -36,17 +36,17 @@ def test_pages_list_every_product_once(shop: Shop):
 
 def test_a_product_has_its_description_and_no_more(shop: Shop):
     product = put_product(shop)
-    answer = get(shop, f"/{product['sku']}")
+    response = get(shop, f"/{product['sku']}")
     view = {name: product[name] for name in ("sku", "name", "unit_price", "currency", "available", "description")}
-    assert answer.json() == view | {"category": "Tests"}
-    assert answer.headers["cache-control"] == "public, max-age=30"
+    assert response.json() == view | {"category": "Tests"}
+    assert response.headers["cache-control"] == "public, max-age=30"
 
 
 def test_a_matching_etag_is_304(shop: Shop):
     path = f"/{put_product(shop)['sku']}"
     tag = get(shop, path).headers["etag"]
-    again = get(shop, path, headers={"If-None-Match": tag})
-    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    revalidated = get(shop, path, headers={"If-None-Match": tag})
+    assert (revalidated.status_code, revalidated.content, revalidated.headers["etag"]) == (304, b"", tag)
     assert get(shop, path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
@@ -61,9 +61,9 @@ def test_a_retired_product_can_be_looked_at_but_is_not_listed(shop: Shop):
     "sku", ["unknown", "%2e%2e", "%00", "x" * 300, "%F0%9F%A7%B1", "a%2Fb", "$input", "%7B%7D", "%25"]
 )
 def test_an_unknown_product_is_404(shop: Shop, sku: str):
-    answer = get(shop, f"/{sku}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "PRODUCT_NOT_FOUND")
-    assert answer.headers["cache-control"] == "no-store"
+    response = get(shop, f"/{sku}")
+    assert (response.status_code, response.json()["code"]) == (404, "PRODUCT_NOT_FOUND")
+    assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_an_unknown_product_is_404(shop: Shop, sku: str):
     ],
 )
 def test_bad_parameters_are_400_and_pointed_at(shop: Shop, query: str, pointer: str):
-    answer = get(shop, f"?{query}")
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    response = get(shop, f"?{query}")
+    assert response.status_code == 400, response.text
+    assert response.json()["errors"][0]["pointer"] == pointer
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_an_outage_without_a_cached_response_is_503_with_retry_after(shop: Shop,
     product = put_product(shop)
     with shop.faults("commerce", **fault, operations=["get_product", "list_products"]):
         for path in (f"/{product['sku']}", f"?query={unique('nobody-asked-yet')}"):
-            answer = get(shop, path)
-            assert (answer.status_code, answer.json()["code"]) == (503, "CATALOG_UNAVAILABLE")
-            assert int(answer.headers["retry-after"]) >= 1
+            response = get(shop, path)
+            assert (response.status_code, response.json()["code"]) == (503, "CATALOG_UNAVAILABLE")
+            assert int(response.headers["retry-after"]) >= 1
 
 
 def test_cached_products_are_served_while_the_platform_is_down(shop: Shop):
@@ -104,26 +104,26 @@ def test_cached_products_are_served_while_the_platform_is_down(shop: Shop):
     before = get(shop, path).json()
 
     def served():
-        answer = get(shop, path)
-        return answer.status_code == 200 and answer
+        response = get(shop, path)
+        return response.status_code == 200 and response
 
     with shop.faults("commerce", outage=True):
         # Each process keeps its own: one that has not read the product answers 503.
-        answer = eventually(served)
-    assert answer.json() == before
-    assert int(answer.headers["age"]) >= 0
+        response = eventually(served)
+    assert response.json() == before
+    assert int(response.headers["age"]) >= 0
 
 
 @pytest.mark.parametrize("path", ["/catalog/v1/products", "/catalog/v1/products/SP-10001"])
 def test_a_browser_may_ask(shop: Shop, path: str):
     headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
-    answer = shop.call("OPTIONS", path, headers=headers)
-    assert answer.status_code == 204
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "If-None-Match" in answer.headers["access-control-allow-headers"]
+    response = shop.call("OPTIONS", path, headers=headers)
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "If-None-Match" in response.headers["access-control-allow-headers"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_the_catalog_can_only_be_read(shop: Shop, method: str):
-    answer = shop.call(method, "/catalog/v1/products/SP-10001", json={"unit_price": 1})
-    assert answer.status_code in (403, 404)
+    response = shop.call(method, "/catalog/v1/products/SP-10001", json={"unit_price": 1})
+    assert response.status_code in (403, 404)

@@ -37,9 +37,9 @@ HEADERS: tuple[dict[str, str], ...] = (
 )
 
 
-def assert_refused(answer: httpx.Response) -> None:
-    assert answer.status_code in (403, 421), answer.text
-    assert not [name for name in answer.headers if name.startswith("access-control-")]
+def assert_refused(response: httpx.Response) -> None:
+    assert response.status_code in (403, 421), response.text
+    assert not [name for name in response.headers if name.startswith("access-control-")]
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -82,8 +82,8 @@ def test_routes_without_signatures_need_the_token(shop: Shop, method: str, path:
 @pytest.mark.parametrize("path", ["/_ministack/reset", "/_setpieces/resources", "/_ministack/ses/messages"])
 def test_the_front_door_does_not_lead_to_routes_of_the_emulator(shop: Shop, path: str):
     method = "POST" if path.endswith("reset") else "GET"
-    answer = httpx.request(method, shop.url(path), headers={TOKEN_HEADER: "0" * 64})
-    assert answer.status_code == 404
+    response = httpx.request(method, shop.url(path), headers={TOKEN_HEADER: "0" * 64})
+    assert response.status_code == 404
     assert shop.aws("s3").list_buckets()["Buckets"]
 
 
@@ -152,8 +152,8 @@ def test_uploads_of_the_own_session_are_served_in_every_form(shop: Shop):
 
 def test_websockets_are_refused():
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    answer = httpx.get(f"{AWS_ENDPOINT}/", headers=upgrade | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
-    assert_refused(answer)
+    response = httpx.get(f"{AWS_ENDPOINT}/", headers=upgrade | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert_refused(response)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/_front_door/reload"), ("PUT", "/_front_door/throttles")])

@@ -41,9 +41,9 @@ def test_every_client_of_a_cold_function_is_answered(shop: Shop):
     """The function reads its products from a simulator, which is a cold function, too."""
     kill_workers()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(
+        responses = list(
             clients.map(lambda _: with_retries(lambda: shop.call("GET", "/catalog/v1/products")), range(CLIENTS))
         )
-    assert [answer.text for answer in answers if answer.status_code != 200] == []
+    assert [response.text for response in responses if response.status_code != 200] == []
     started = [name for _, name in workers() if name.endswith("catalog-list-products")]
     assert 0 < len(started) < CLIENTS

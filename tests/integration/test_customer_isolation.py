@@ -22,7 +22,7 @@ FUNCTION_ARN = "arn:aws:execute-api:eu-central-1:000000000000:abcdef1234"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """``text`` is the body."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer:
         except (ValueError, AttributeError):
             return ""
 
-    def tells(self, secrets: tuple[str, ...]) -> bool:
+    def contains(self, secrets: tuple[str, ...]) -> bool:
         return any(secret in self.text or secret in self.headers for secret in secrets)
 
 
@@ -51,7 +51,7 @@ def state(shop: Shop, member: Member) -> tuple[Any, ...]:
     )
 
 
-def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
+def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Reply:
     """Send the path as it stands: HTTP libraries tidy dot segments and escapes up before they send."""
     url = urlsplit(shop.url("/customers"))
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
@@ -62,29 +62,29 @@ def send(shop: Shop, attempt: Attempt, session: dict[str, str]) -> Answer:
         if attempt.method == "PATCH":
             headers.setdefault("If-Match", '"1"')
         connection.request(attempt.method, url.path + attempt.path, body, headers)
-        answer = connection.getresponse()
-        return Answer(answer.status, str(answer.headers), answer.read().decode())
+        response = connection.getresponse()
+        return Reply(response.status, str(response.headers), response.read().decode())
     finally:
         connection.close()
 
 
-def answers_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[Answer]:
+def responses_to(shop: Shop, attempt: Attempt, session: dict[str, str]) -> list[Reply]:
     """All responses to an attempt, which is repeated while a platform is too slow on this machine."""
-    answers: list[Answer] = []
+    responses: list[Reply] = []
 
     def is_final() -> bool:
-        answer = send(shop, attempt, session)
-        answers.append(answer)
-        busy = answer.status == 503 and answer.code in BUSY
+        response = send(shop, attempt, session)
+        responses.append(response)
+        busy = response.status == 503 and response.code in BUSY
         # 429: so many requests of one address are more than the web ACL of a deployed stage takes at once.
-        return not ((busy or answer.status == 429) and "retry-after" in answer.headers.lower())
+        return not ((busy or response.status == 429) and "retry-after" in response.headers.lower())
 
     eventually(is_final, every=1)
-    return answers
+    return responses
 
 
-def get(shop: Shop, member: Member, resource: str, session: dict[str, str]) -> Answer:
-    return answers_to(shop, Attempt("GET", f"/v1/customers/{member.customer_id}/{resource}"), session)[-1]
+def get(shop: Shop, member: Member, resource: str, session: dict[str, str]) -> Reply:
+    return responses_to(shop, Attempt("GET", f"/v1/customers/{member.customer_id}/{resource}"), session)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -105,24 +105,24 @@ def test_the_secrets_are_such_that_a_leak_would_show(shop: Shop, bob: Member):
 
 def test_over_a_thousand_requests_of_one_customer_never_reach_another(shop: Shop, alice: Member, bob: Member):
     """Warmed by A's own calls, so that what a cached policy opens is tried as well."""
-    attempts_made = attempts(alice.customer_id, bob.customer_id)
-    assert len(attempts_made) >= 1_000
+    requests = attempts(alice.customer_id, bob.customer_id)
+    assert len(requests) >= 1_000
     before = state(shop, bob)
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, alice.session).status == 200
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda attempt: answers_to(shop, attempt, alice.session), attempts_made))
-    reached = [
-        f"{attempt}: {[answer.status for answer in responses]} {responses[-1].text[:200]}"
-        for attempt, responses in zip(attempts_made, answers, strict=True)
+        all_responses = list(clients.map(lambda attempt: responses_to(shop, attempt, alice.session), requests))
+    leaks = [
+        f"{attempt}: {[response.status for response in responses]} {responses[-1].text[:200]}"
+        for attempt, responses in zip(requests, all_responses, strict=True)
         if responses[-1].status >= 500
         or responses[-1].status == 429
-        or any(answer.tells(bob.secrets) for answer in responses)
+        or any(response.contains(bob.secrets) for response in responses)
     ]
-    assert not reached
+    assert not leaks
     assert state(shop, bob) == before
     # The refusals are those of the authorizer, and not of a gateway that knew no such path.
-    assert Counter(responses[-1].code for responses in answers)["SESSION_USER_MISMATCH"] >= 100
+    assert Counter(responses[-1].code for responses in all_responses)["SESSION_USER_MISMATCH"] >= 100
     assert get(shop, bob, "profile", bob.session).status == 200
 
 
@@ -133,7 +133,7 @@ def test_the_plain_path_of_another_customer_is_403(shop: Shop, alice: Member, bo
     session = {"Authorization": f"Bearer {sign_in(shop, alice.email, alice.password)}"}
     if warm:
         assert get(shop, alice, "profile", session).status == 200
-    response = answers_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
+    response = responses_to(shop, Attempt(method, f"/v1/customers/{bob.customer_id}/profile"), session)[-1]
     assert (response.status, response.code) == (403, "SESSION_USER_MISMATCH")
     for resource in ("profile", "rewards"):
         assert get(shop, alice, resource, session).status == 200
@@ -147,9 +147,9 @@ def authorizer_output(shop: Shop, token: str, method: str, customer_id: str) -> 
         "httpMethod": method,
     }
     name = f"setpieces-{shop.stage}-customers-authorize-customer"
-    answer = json.loads(shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
-    assert "errorMessage" not in answer, answer
-    return answer
+    response = json.loads(shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
+    assert "errorMessage" not in response, response
+    return response
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])

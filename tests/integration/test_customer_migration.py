@@ -26,8 +26,8 @@ def sign_up(shop: Shop, version: int = 0) -> str:
 
 
 def put_legacy(shop: Shop, name: str, legacy: dict[str, Any]) -> None:
-    answer = shop.call("PUT", f"/partners/v1/commerce/legacy/customers/{name}", json=legacy)
-    assert answer.status_code in (200, 201)
+    response = shop.call("PUT", f"/partners/v1/commerce/legacy/customers/{name}", json=legacy)
+    assert response.status_code in (200, 201)
 
 
 def message(kind: str, name: str, origin: str = "shop", correlation_id: str = "") -> dict[str, Any]:
@@ -50,15 +50,15 @@ def publish(shop: Shop, *messages: dict[str, Any]) -> None:
     topic = shop.address("customers", "customer-topic-arn")
     for start in range(0, len(messages), 10):
         entries = [{"Id": str(n)} | each for n, each in enumerate(messages[start : start + 10])]
-        answer = shop.aws("sns").publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
-        assert not answer.get("Failed")
+        response = shop.aws("sns").publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+        assert not response.get("Failed")
 
 
 def customer(shop: Shop, name: str) -> dict[str, Any]:
     return shop.call("GET", f"/partners/v1/commerce/customers/{name}").json()
 
 
-def written(shop: Shop, name: str) -> list[dict[str, Any]]:
+def ledger_entries(shop: Shop, name: str) -> list[dict[str, Any]]:
     """The writes of the migration, one entry each."""
     return [entry for entry in shop.ledger("customers", name) if entry.get("origin") == "migration"]
 
@@ -95,7 +95,7 @@ def test_a_sign_up_migrates_the_customer_with_one_write(shop: Shop, admin):
         each: LEGACY[each] for each in ("phone", "addresses", "language")
     }
     assert (merged["name"], merged["version"], merged["origin"]) == ("New Name", 2, "migration")
-    assert len(written(shop, name)) == 1
+    assert len(ledger_entries(shop, name)) == 1
 
 
 def test_repeated_and_early_messages_migrate_the_customer_once(shop: Shop, admin):
@@ -104,15 +104,15 @@ def test_repeated_and_early_messages_migrate_the_customer_once(shop: Shop, admin
     publish(shop, message("UPDATED", name), created, created, message("UPDATED", name), created)
     ended(shop, admin, name, "MIGRATED")
     eventually(lambda: status(shop, admin, name)["attempts"] == 5)
-    assert len(written(shop, name)) == 1
+    assert len(ledger_entries(shop, name)) == 1
 
 
 def test_a_newer_version_is_migrated_and_keeps_changes_by_the_customer(shop: Shop, admin):
     name = sign_up(shop, 1)
     publish(shop, message("CREATED", name))
     ended(shop, admin, name, "MIGRATED")
-    mine = customer(shop, name)
-    edited = {each: value for each, value in mine.items() if each != "updated_at"} | {"phone": "mine"}
+    changed = customer(shop, name)
+    edited = {each: value for each, value in changed.items() if each != "updated_at"} | {"phone": "mine"}
     at = f"/partners/v1/commerce/customers/{name}"
     assert shop.call("PUT", at, json=edited, headers={"If-Match": '"2"'}).status_code == 200
     put_legacy(shop, name, LEGACY | {"source_version": 2, "phone": "theirs", "language": "fr"})
@@ -148,7 +148,7 @@ def test_a_deleted_customer_is_not_created_again(shop: Shop, admin):
     assert shop.call("DELETE", f"/partners/v1/commerce/customers/{name}").status_code == 204
     publish(shop, message("CREATED", name))
     assert ended(shop, admin, name, "NOT_FOUND")["reason"] == "DELETED"
-    assert written(shop, name) == []
+    assert ledger_entries(shop, name) == []
     assert shop.call("GET", f"/partners/v1/commerce/customers/{name}").status_code == 410
 
 
@@ -158,18 +158,18 @@ def test_a_migration_is_retried_until_an_outage_ends(shop: Shop, admin):
         publish(shop, message("CREATED", name))
         ended(shop, admin, name, "PENDING")
     ended(shop, admin, name, "MIGRATED")
-    assert len(written(shop, name)) == 1
+    assert len(ledger_entries(shop, name)) == 1
 
 
 def test_an_administrator_starts_a_migration_again(shop: Shop, admin):
     name = sign_up(shop, 1)
-    answer = shop.call("POST", path(name), headers=admin)
-    assert (answer.status_code, answer.json()) == (202, {"customer_id": name, "status": "PENDING"})
-    assert answer.headers["location"].endswith(f"/v1/migrations/{name}")
+    response = shop.call("POST", path(name), headers=admin)
+    assert (response.status_code, response.json()) == (202, {"customer_id": name, "status": "PENDING"})
+    assert response.headers["location"].endswith(f"/v1/migrations/{name}")
     ended(shop, admin, name, "MIGRATED")
     assert shop.call("POST", path(name), headers=admin).status_code == 202
     eventually(lambda: (migration := status(shop, admin, name))["attempts"] == 2 and migration["status"] == "MIGRATED")
-    assert len(written(shop, name)) == 1
+    assert len(ledger_entries(shop, name)) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -182,11 +182,11 @@ def test_the_api_is_for_administrators(shop: Shop, method):
 @pytest.mark.parametrize("name", ["a.b", "%41", "%2e%2e", "x" * 65, "%F0%9F%A7%B1", "*"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_invalid_customer_id_is_400_with_a_pointer(shop: Shop, admin, method, name):
-    answer = shop.call(method, path(name), headers=admin)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["pointer"] == "/customer_id"
+    response = shop.call(method, path(name), headers=admin)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "/customer_id"
 
 
 def test_an_unknown_migration_is_404(shop: Shop, admin):
-    answer = shop.call("GET", path(unique("C")), headers=admin)
-    assert (answer.status_code, answer.json()["code"]) == (404, "MIGRATION_NOT_FOUND")
+    response = shop.call("GET", path(unique("C")), headers=admin)
+    assert (response.status_code, response.json()["code"]) == (404, "MIGRATION_NOT_FOUND")

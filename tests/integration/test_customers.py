@@ -40,17 +40,17 @@ def patch(shop: Shop, member: Member, change: Any, tag: str | None = "*") -> htt
     return shop.call("PATCH", f"/customers/v1/customers/{member.customer_id}/profile", json=change, headers=headers)
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert answer.headers["content-type"].startswith("application/problem+json"), answer.text
-    assert answer.headers["access-control-allow-origin"] == "*"
-    return answer.status_code, answer.json()["code"]
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"].startswith("application/problem+json"), response.text
+    assert response.headers["access-control-allow-origin"] == "*"
+    return response.status_code, response.json()["code"]
 
 
 def put_customer(shop: Shop, customer_id: str, **changes: Any) -> None:
     path = f"/partners/v1/commerce/customers/{customer_id}"
     customer = platform_record(shop, f"commerce/customers/{customer_id}")
-    answer = shop.call("PUT", path, json=customer | changes, headers={"If-Match": str(customer["version"])})
-    assert answer.status_code == 200, answer.text
+    response = shop.call("PUT", path, json=customer | changes, headers={"If-Match": str(customer["version"])})
+    assert response.status_code == 200, response.text
 
 
 def request_sign_up(shop: Shop, email: str, **headers: str) -> httpx.Response:
@@ -68,11 +68,11 @@ def test_from_sign_up_to_rewards(shop: Shop):
     email, password = f"{unique('mail')}@example.com", unique("password")
     response = request_sign_up(shop, email)
     assert (response.status_code, response.json()) == (202, {"status": "PENDING"})
-    answer = confirm(shop, newest_token(shop, email), password)
-    assert answer.status_code == 201, answer.text
-    customer_id = answer.json()["customer_id"]
-    assert answer.json() == {"customer_id": customer_id, "email": email}
-    assert answer.headers["location"].endswith(f"/customers/v1/customers/{customer_id}/profile")
+    confirmation = confirm(shop, newest_token(shop, email), password)
+    assert confirmation.status_code == 201, confirmation.text
+    customer_id = confirmation.json()["customer_id"]
+    assert confirmation.json() == {"customer_id": customer_id, "email": email}
+    assert confirmation.headers["location"].endswith(f"/customers/v1/customers/{customer_id}/profile")
     member = Member(customer_id, email, password, sign_in(shop, email, password), ())
     profile = get(shop, member)
     assert profile.status_code == 200, profile.text
@@ -93,11 +93,11 @@ def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: S
     request_sign_up(shop, email)
     token = newest_token(shop, email)
     with ThreadPoolExecutor(4) as clients:
-        answers = [future.result() for future in [clients.submit(confirm, shop, token, password) for _ in range(4)]]
-    again = confirm(shop, token, password)
-    assert again.status_code == 201, again.text
-    ids = {answer.json()["customer_id"] for answer in (*answers, again) if answer.status_code == 201}
-    assert ids == {again.json()["customer_id"]}
+        responses = [future.result() for future in [clients.submit(confirm, shop, token, password) for _ in range(4)]]
+    confirmation = confirm(shop, token, password)
+    assert confirmation.status_code == 201, confirmation.text
+    ids = {response.json()["customer_id"] for response in (*responses, confirmation) if response.status_code == 201}
+    assert ids == {confirmation.json()["customer_id"]}
     assert refusal(confirm(shop, token, unique("password"))) == (409, "EMAIL_TAKEN")
 
 
@@ -107,8 +107,8 @@ def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
     new, key = f"{unique('mail')}@example.com", unique("sign-up")
     events = []
     for email in (new, ada.email):
-        answer = request_sign_up(shop, email, **{"Idempotency-Key": key})
-        events.append((answer.status_code, answer.content, sorted(answer.headers)))
+        response = request_sign_up(shop, email, **{"Idempotency-Key": key})
+        events.append((response.status_code, response.content, sorted(response.headers)))
         assert newest_token(shop, email)
     assert events[0] == events[1]
     assert refusal(confirm(shop, newest_token(shop, ada.email), unique("guess"))) == (409, "EMAIL_TAKEN")
@@ -122,8 +122,8 @@ def test_the_same_key_is_mailed_once(shop: Shop):
 
 
 def test_a_token_that_was_made_up_confirms_nothing(shop: Shop):
-    answer = confirm(shop, f"{'0' * 32}.{'A' * 43}", unique("password"))
-    assert refusal(answer) == (404, "CONFIRMATION_NOT_FOUND")
+    response = confirm(shop, f"{'0' * 32}.{'A' * 43}", unique("password"))
+    assert refusal(response) == (404, "CONFIRMATION_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_a_token_that_was_made_up_confirms_nothing(shop: Shop):
     ],
 )
 def test_a_malformed_sign_up_is_400_and_pointed_at(shop: Shop, path: str, body: dict, pointer: str):
-    answer = shop.call("POST", f"/customers/v1/customers{path}", json=body)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    response = shop.call("POST", f"/customers/v1/customers{path}", json=body)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == pointer
 
 
 def test_a_profile_is_changed_from_the_version_that_was_read(shop: Shop, ada: Member):
@@ -157,8 +157,10 @@ def test_a_profile_is_changed_from_the_version_that_was_read(shop: Shop, ada: Me
 def test_changes_without_a_version_all_get_in(shop: Shop, ada: Member):
     changes: list[dict[str, Any]] = [{"name": unique("Ada")}, {"phone": "+49 30 1234"}, {"marketing_opt_in": True}]
     with ThreadPoolExecutor(len(changes)) as clients:
-        answers = list(clients.map(lambda change: with_retries(lambda: patch(shop, ada, change, None)), changes))
-    assert [answer.status_code for answer in answers] == [200] * len(changes), [answer.text for answer in answers]
+        responses = list(clients.map(lambda change: with_retries(lambda: patch(shop, ada, change, None)), changes))
+    assert [response.status_code for response in responses] == [200] * len(changes), [
+        response.text for response in responses
+    ]
     profile = get(shop, ada).json()
     assert all(profile.items() >= change.items() for change in changes)
 
@@ -173,15 +175,15 @@ def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
 
     before = len(changes())
     with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda name: with_retries(lambda: patch(shop, ada, {"name": name}, tag)), names))
-    outcomes = sorted(answer.status_code for answer in answers)
+        responses = list(clients.map(lambda name: with_retries(lambda: patch(shop, ada, {"name": name}, tag)), names))
+    outcomes = sorted(response.status_code for response in responses)
     # 412 four times: the answer to the one that won was lost, and its repetition came too late.
-    assert outcomes in ([200, 412, 412, 412], [412] * 4), [answer.text for answer in answers]
+    assert outcomes in ([200, 412, 412, 412], [412] * 4), [response.text for response in responses]
     (change,) = changes()[before:]
     assert change["name"] in names
     profile = get(shop, ada).json()
     assert profile["name"] == change["name"]
-    assert [answer.json() for answer in answers if answer.status_code == 200] in ([profile], [])
+    assert [response.json() for response in responses if response.status_code == 200] in ([profile], [])
 
 
 @pytest.mark.parametrize(
@@ -196,9 +198,9 @@ def test_of_changes_made_at_the_same_time_one_wins(shop: Shop, ada: Member):
 )  # fmt: skip
 def test_a_forbidden_change_is_400_with_a_pointer(shop: Shop, ada: Member, change: dict, pointer: str):
     before = get(shop, ada).json()
-    answer = patch(shop, ada, change)
-    assert refusal(answer)[0] == 400
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    response = patch(shop, ada, change)
+    assert refusal(response)[0] == 400
+    assert response.json()["errors"][0]["pointer"] == pointer
     assert get(shop, ada).json() == before
 
 
@@ -207,9 +209,9 @@ def test_a_request_without_a_valid_session_is_401(shop: Shop, ada: Member, autho
     headers = {} if authorization is None else {"Authorization": authorization}
     for method, resource in (("GET", "profile"), ("PATCH", "profile"), ("GET", "rewards")):
         path = f"/customers/v1/customers/{ada.customer_id}/{resource}"
-        answer = shop.call(method, path, json={} if method == "PATCH" else None, headers=headers)
-        assert refusal(answer) == (401, "NO_SESSION")
-        assert answer.headers["www-authenticate"] == "Bearer"
+        response = shop.call(method, path, json={} if method == "PATCH" else None, headers=headers)
+        assert refusal(response) == (401, "NO_SESSION")
+        assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("system", ["commerce", "rewards"])
@@ -218,9 +220,9 @@ def test_an_outage_of_a_platform_denies_access_and_is_not_cached(shop: Shop, fre
     with shop.faults(system, **fault):
         for method in ("GET", "PATCH"):
             path = f"/customers/v1/customers/{fresh.customer_id}/profile"
-            answer = shop.call(method, path, json={} if method == "PATCH" else None, headers=fresh.session)
-            assert refusal(answer) == (503, "IDENTITY_UNAVAILABLE")
-            assert int(answer.headers["retry-after"]) > 0
+            response = shop.call(method, path, json={} if method == "PATCH" else None, headers=fresh.session)
+            assert refusal(response) == (503, "IDENTITY_UNAVAILABLE")
+            assert int(response.headers["retry-after"]) > 0
     assert eventually(lambda: get(shop, fresh).status_code == 200)
 
 
@@ -245,26 +247,26 @@ def test_mismatched_identities_are_refused_counted_and_published(shop: Shop, mix
     began = time.time() - 1
     with listening(shop) as url:
         for resource in ("profile", "rewards"):
-            answer = eventually(partial(settled_resource, shop, mixed_up, resource))
-            assert refusal(answer) == (403, "IDENTITY_MISMATCH")
+            response = eventually(partial(settled_resource, shop, mixed_up, resource))
+            assert refusal(response) == (403, "IDENTITY_MISMATCH")
         assert refusal(patch(shop, mixed_up, {"name": "Eve"})) == (403, "IDENTITY_MISMATCH")
         (event, *_) = eventually(lambda: mismatches(receive_events(shop, url), mixed_up.customer_id))
     assert event["meta_data"]["status"] == "MISMATCH"
     assert event["data"] == {"customer_id": mixed_up.customer_id}
     group = f"/aws/lambda/setpieces-{shop.stage}-customers-authorize-customer"
-    assert eventually(lambda: counted(shop, group, began))
+    assert eventually(lambda: metric_counted(shop, group, began))
 
 
 def settled_resource(shop: Shop, member: Member, resource: str) -> httpx.Response | None:
     return unless_unavailable(get(shop, member, resource))
 
 
-def unless_unavailable(answer: httpx.Response) -> httpx.Response | None:
+def unless_unavailable(response: httpx.Response) -> httpx.Response | None:
     """The response, or None if a platform was too slow on a busy machine."""
-    return None if answer.status_code == 503 else answer
+    return None if response.status_code == 503 else response
 
 
-def counted(shop: Shop, group: str, since: float) -> bool:
+def metric_counted(shop: Shop, group: str, since: float) -> bool:
     """The metric that the alarm watches, in the log in CloudWatch's embedded format."""
     logs = shop.aws("logs").get_paginator("filter_log_events")
     pages = logs.paginate(logGroupName=group, filterPattern="IdentityMismatch", startTime=int(since * 1000))
@@ -309,6 +311,6 @@ def test_a_change_is_published_with_its_version(shop: Shop, ada: Member):
     [("", "POST"), ("/C1/profile", "GET,PATCH"), ("/C1/rewards", "GET")],
 )
 def test_a_browser_may_ask_first(shop: Shop, path: str, methods: str):
-    answer = shop.call("OPTIONS", f"/customers/v1/customers{path}", headers={"Origin": "https://shop.example"})
-    assert answer.status_code == 204
-    assert answer.headers["access-control-allow-methods"] == methods
+    response = shop.call("OPTIONS", f"/customers/v1/customers{path}", headers={"Origin": "https://shop.example"})
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-methods"] == methods

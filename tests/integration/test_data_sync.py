@@ -85,11 +85,11 @@ def test_an_invalid_event_is_a_dead_letter_with_its_reason(shop: Shop):
     sqs.send_message(QueueUrl=queue, MessageBody=body)
 
     def reason() -> str | None:
-        answer = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"], VisibilityTimeout=0)
-        for message in answer.get("Messages", []):
+        response = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"], VisibilityTimeout=0)
+        for message in response.get("Messages", []):
             if message["Body"] == body:
-                taken = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"])["Messages"][0]
-                sqs.delete_message(QueueUrl=dead, ReceiptHandle=taken["ReceiptHandle"])
+                received = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"])["Messages"][0]
+                sqs.delete_message(QueueUrl=dead, ReceiptHandle=received["ReceiptHandle"])
                 return message["MessageAttributes"]["reason"]["StringValue"]
         return None
 

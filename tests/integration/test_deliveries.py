@@ -42,10 +42,10 @@ def disturb(cloud: Cloud, method: str, **settings: Any) -> dict[str, Any]:
 
 def collect_observations(cloud: Cloud, **attributes: str) -> list[dict[str, Any]]:
     """Collects the messages of SENT that a function received, until it has received each twice and the queue is empty."""
-    seen, _ = cloud.queue()
+    queue, _ = cloud.queue()
     url, arn = cloud.queue(VisibilityTimeout="30", **attributes)
     role = cloud.role("lambda", allow("sqs:*"))
-    function = cloud.function(WITNESS, Role=role, Timeout=5, Environment={"Variables": {"SEEN": seen}})
+    function = cloud.function(WITNESS, Role=role, Timeout=5, Environment={"Variables": {"SEEN": queue}})
     ordered = "FifoQueue" in attributes
     for body in SENT:
         group = {"MessageGroupId": "one", "MessageDeduplicationId": body} if ordered else {}
@@ -54,9 +54,9 @@ def collect_observations(cloud: Cloud, **attributes: str) -> list[dict[str, Any]
     observations: list[dict[str, Any]] = []
 
     def complete() -> bool:
-        for message in cloud.received(seen):
+        for message in cloud.received(queue):
             observations.append(json.loads(message["Body"]))
-            cloud.aws("sqs").delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
+            cloud.aws("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return len(observations) >= 2 * len(SENT)
 
     eventually(complete)
@@ -89,8 +89,8 @@ def test_a_fifo_queue_keeps_the_order_of_a_group_and_repeats_each_message(distur
 
 
 def test_invalid_settings_are_refused(cloud: Cloud):
-    answer = cloud.emulator("PUT", "/_setpieces/deliveries", json={"twice": 3})
-    assert (answer.status_code, answer.json()["message"]) == (
+    response = cloud.emulator("PUT", "/_setpieces/deliveries", json={"twice": 3})
+    assert (response.status_code, response.json()["message"]) == (
         400,
         "twice is 0 to 1, late_seconds 0 to 60, clock_skew_seconds 0 to 299",
     )

@@ -29,8 +29,8 @@ def customer(name: str, version: int) -> dict[str, Any]:
 
 def run_relay(shop: Shop) -> None:
     """Invoke the relay now instead of waiting for its schedule; a scheduled run may overlap."""
-    answer = shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-{RELAY}")
-    assert "FunctionError" not in answer, answer["Payload"].read()
+    response = shop.aws("lambda").invoke(FunctionName=f"setpieces-{shop.stage}-{RELAY}")
+    assert "FunctionError" not in response, response["Payload"].read()
 
 
 def collect_events(
@@ -60,13 +60,13 @@ def test_a_group_keeps_its_order_and_an_invalid_update_blocks_no_other(shop: Sho
         run_relay(shop)
         received_events: list[dict[str, Any]] = []
         events = eventually(lambda: len(some := collect_events(shop, url, received_events, set(names))) == 24 and some)
-    first_seen: dict[str, dict[str, Any]] = {}
+    first_events: dict[str, dict[str, Any]] = {}
     for event in events:
-        assert first_seen.setdefault(event["meta_data"]["event_id"], event) == event
-    assert len(first_seen) == 24
-    found_dead: list[tuple[str, str]] = []
-    eventually(lambda: len(dead_letters(shop, found_dead, (names[0], nonsense))) == 7)
-    reasons = [reason for _, reason in found_dead]
+        assert first_events.setdefault(event["meta_data"]["event_id"], event) == event
+    assert len(first_events) == 24
+    rejected: list[tuple[str, str]] = []
+    eventually(lambda: len(dead_letters(shop, rejected, (names[0], nonsense))) == 7)
+    reasons = [reason for _, reason in rejected]
     assert (reasons.count("UNKNOWN_UPDATE"), reasons.count("INVALID_JSON")) == (6, 1)
 
 
@@ -74,10 +74,10 @@ def dead_letters(shop: Shop, letters: list[tuple[str, str]], about: tuple[str, .
     """(body, reason) of the dead letters that contain one of ``about``; those are removed from the queue."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-event-relay-updates-dlq.fifo")["QueueUrl"]
-    answer = sqs.receive_message(
+    response = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=5
     )
-    for message in answer.get("Messages", []):
+    for message in response.get("Messages", []):
         if any(name in message["Body"] for name in about):
             letters.append((message["Body"], message["MessageAttributes"]["reason"]["StringValue"]))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -129,11 +129,11 @@ def test_as_an_event_source_the_queue_has_the_same_effect(shop: Shop):
     record = batch["Records"][1]
     record |= {"messageId": unique("m"), "body": json.dumps(customer(name, 3))}
     poison = record | {"messageId": unique("m"), "body": json.dumps({"kind": "unheard of", "id": name})}
-    answer = shop.aws("lambda").invoke(
+    response = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-event-relay-relay-batch",
         Payload=json.dumps({"Records": [record, poison]}),
     )
-    assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    assert json.loads(response["Payload"].read()) == {"batchItemFailures": []}
     assert eventually(lambda: dead_letters(shop, [], (name,)))
     (entry,) = eventually(lambda: shop.ledger("customers", name))
     assert entry["data"]["version"] == 3

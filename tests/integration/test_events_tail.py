@@ -98,10 +98,10 @@ def both(lines: list[str]) -> list[str]:
 
 
 def test_it_can_follow_one_checkout(shop: Shop):
-    mine, other = (about(shop, placed(shop), *COMPLETE) for _ in range(2))
-    with tail("--correlation-id", mine.correlation_id) as (_, lines):
-        put(shop, other, mine, source="order")
-        eventually(lambda: any(mine.data["order_number"] in line for line in lines))
+    own, other = (about(shop, placed(shop), *COMPLETE) for _ in range(2))
+    with tail("--correlation-id", own.correlation_id) as (_, lines):
+        put(shop, other, own, source="order")
+        eventually(lambda: any(own.data["order_number"] in line for line in lines))
     assert other.data["order_number"] not in "".join(lines)
 
 
@@ -112,7 +112,7 @@ def test_it_can_end_by_itself():
 
 @pytest.mark.local_only("it is about a local cloud that does not run")
 def test_without_a_shop_it_says_what_to_do():
-    answer = subprocess.run(
+    response = subprocess.run(
         [sys.executable, "-m", "tools.cli", "events"],
         cwd=ROOT,
         env=os.environ | {"SETPIECES_AWS_PORT": "1", "SETPIECES_STAGE": "local"},
@@ -120,6 +120,6 @@ def test_without_a_shop_it_says_what_to_do():
         text=True,
         timeout=FLOW_SECONDS,
     )
-    assert answer.returncode == 1
-    assert "make start" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert response.returncode == 1
+    assert "make start" in response.stderr
+    assert "Traceback" not in response.stderr

@@ -76,8 +76,8 @@ def test_the_same_feed_again_and_an_older_one_change_nothing(shop: Shop, admin: 
     for feed_type in ("product", "pricing"):
         run(shop, admin, feed_type, as_array(sample(feed_type, name, version=5)))
     before = platform(shop, f"{name}-000002"), shop.ledger("products", f"{name}-000002")
-    again = run(shop, admin, "pricing", as_array(sample("pricing", name, version=5)))
-    assert (again["unchanged"], again["updated"]) == (3, 0)
+    repeated = run(shop, admin, "pricing", as_array(sample("pricing", name, version=5)))
+    assert (repeated["unchanged"], repeated["updated"]) == (3, 0)
     older = run(shop, admin, "pricing", as_array(sample("pricing", name, version=4)))
     assert (older["stale"], older["updated"]) == (3, 0)
     assert (platform(shop, f"{name}-000002"), shop.ledger("products", f"{name}-000002")) == before
@@ -207,7 +207,7 @@ def at_once(shop: Shop, since: int) -> int:
     """The most requests for product updates that were under way at one time, by the platform's access log."""
     mark = "/" + unique("no-such-path")
     shop.call("GET", f"/partners/v1/commerce{mark}")
-    lines = eventually(lambda: written_until(shop, since, mark))
+    lines = eventually(lambda: writes_until(shop, since, mark))
     moments = []
     for at, line in lines:
         if line["path"].endswith("/product-updates/product"):
@@ -219,7 +219,7 @@ def at_once(shop: Shop, since: int) -> int:
     return most
 
 
-def written_until(shop: Shop, since: int, mark: str) -> list[tuple[int, dict[str, Any]]]:
+def writes_until(shop: Shop, since: int, mark: str) -> list[tuple[int, dict[str, Any]]]:
     """Times and lines of the platform's access log, empty until the line of `mark` is there: lines arrive late, in order."""
     group = f"/setpieces/{shop.stage}/api/partners"
     pages = shop.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
@@ -242,10 +242,10 @@ def test_the_same_upload_event_twice_is_one_run(shop: Shop, admin: dict[str, str
     }
     event = shop.event("feed-pipeline/transform_feed.json")
     event["detail"] |= {"bucket": {"name": bucket}, "object": object_detail}
-    answer = shop.aws("lambda").invoke(
+    response = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
     )
-    assert "done" not in json.load(answer["Payload"])
+    assert "done" not in json.load(response["Payload"])
     assert feeds.manifest(shop, admin, "product", view["feed_id"])["updated"] == 20
 
 
@@ -255,10 +255,10 @@ def test_a_feed_that_is_removed_while_it_is_read_is_left_alone(shop: Shop):
     event = shop.event("feed-pipeline/transform_feed.json")
     event["detail"]["bucket"] = {"name": shop.address("feeds", "bucket-name")}
     event["detail"]["object"] = {"key": f"product/in/{name}", "etag": "0" * 32, "size": 100, "sequencer": "1"}
-    answer = shop.aws("lambda").invoke(
+    response = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-feed-pipeline-transform-feed-product", Payload=json.dumps(event).encode()
     )
-    result = json.load(answer["Payload"])
+    result = json.load(response["Payload"])
     assert (result["feed_id"], result["first"], "end" in result) == (name, 0, False)
 
 
@@ -275,8 +275,8 @@ def test_the_manifest_is_kept_in_the_store(shop: Shop, admin: dict[str, str]):
 def test_feeds_are_an_admins(shop: Shop):
     assert shop.call("POST", "/feeds/v1/feeds/product").status_code == 401
     person = shop.samples["customer"]
-    answer = shop.call("POST", "/login/v1/sessions", json={"email": person["email"], "password": person["password"]})
-    session = {"Authorization": f"Bearer {answer.json()['session_token']}"}
+    response = shop.call("POST", "/login/v1/sessions", json={"email": person["email"], "password": person["password"]})
+    session = {"Authorization": f"Bearer {response.json()['session_token']}"}
     assert shop.call("POST", "/feeds/v1/feeds/product", headers=session).status_code == 403
     assert shop.call("GET", "/feeds/v1/feeds/product/x", headers=session).status_code == 403
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.hostile import BROKEN, STRINGS, duplicated, mutations, written
+from tests.hostile import BROKEN, STRINGS, duplicated, encodings, mutations
 from tests.integration.routes import OPTIONAL, Attempt, Route, ready, routes
 from tests.integration.stored import contents
 from tools.client import Shop, eventually
@@ -82,23 +82,27 @@ def bodies(route: Route) -> Iterator[bytes]:
     yield duplicated(json.dumps(route.body).encode())
     turn = ROUTES.index(route) % TURNS
     yield from (json.dumps(body).encode() for body, _ in islice(mutations(route.body), turn, None, TURNS))
-    yield from islice(written(route.body), turn, None, TURNS)
+    yield from islice(encodings(route.body), turn, None, TURNS)
     for left_out in route.body:
         yield json.dumps({name: value for name, value in route.body.items() if name != left_out}).encode()
     yield from (json.dumps(dict.fromkeys(route.body, text)).encode() for text in STRINGS)
 
 
-def check(attempt: Attempt, answer: httpx.Response) -> None:
+def check(attempt: Attempt, response: httpx.Response) -> None:
     """Fails for good, also inside ``eventually``: a fault that comes once is a fault."""
-    if answer.status_code >= 500 or "Traceback" in answer.text or (answer.is_client_error and not _is_problem(answer)):
-        pytest.fail(f"{attempt}: {answer.status_code} {answer.headers} {answer.text[:1_000]}")
+    if (
+        response.status_code >= 500
+        or "Traceback" in response.text
+        or (response.is_client_error and not _is_problem(response))
+    ):
+        pytest.fail(f"{attempt}: {response.status_code} {response.headers} {response.text[:1_000]}")
 
 
-def _is_problem(answer: httpx.Response) -> bool:
-    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+def _is_problem(response: httpx.Response) -> bool:
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
         return False
-    problem = answer.json()
-    return bool(problem["code"]) and problem.get("status", answer.status_code) == answer.status_code
+    problem = response.json()
+    return bool(problem["code"]) and problem.get("status", response.status_code) == response.status_code
 
 
 @pytest.mark.local_only("it sends more requests than the web ACL takes from one address")
@@ -111,9 +115,9 @@ def test_a_refused_request_is_a_problem_and_changes_nothing(shop: Shop, route: R
         nonlocal called, stored
         before, refused = stored, []
         for attempt in group:
-            answer = called.call(shop, attempt)
-            check(attempt, answer)
-            if route.method in READS or not answer.is_success:
+            response = called.call(shop, attempt)
+            check(attempt, response)
+            if route.method in READS or not response.is_success:
                 refused.append(attempt)
             elif route.uses_up:
                 called = ready(shop, route)
@@ -130,9 +134,9 @@ def test_a_refused_request_is_a_problem_and_changes_nothing(shop: Shop, route: R
             The service may still be at work on that, which will have an end.
             """
             nonlocal rest
-            sent = rest
-            rest, unchanged = send(sent)
-            return unchanged and len(rest) == len(sent)
+            group_before = rest
+            rest, unchanged = send(group_before)
+            return unchanged and len(rest) == len(group_before)
 
         eventually(harmless)
 
@@ -143,10 +147,12 @@ def test_strangers_are_turned_away(shop: Shop, route: Route):
     turn = NO_SESSIONS[ROUTES.index(route) % len(NO_SESSIONS)]
     for text in ("", turn) if route.authorizer == OPTIONAL else (None, "", turn):
         attempt = Attempt(content=content, headers={"Authorization": text, "x-api-key": text})
-        answer = called.call(shop, attempt, sign=False)
-        check(attempt, answer)
+        response = called.call(shop, attempt, sign=False)
+        check(attempt, response)
         # For the gateway a request without a signature is one to a path that does not exist.
-        assert answer.status_code in ((401, 403, 404) if route.operation.iam else (401, 403)), f"{text}: {answer.text}"
+        assert response.status_code in ((401, 403, 404) if route.operation.iam else (401, 403)), (
+            f"{text}: {response.text}"
+        )
 
 
 @pytest.mark.parametrize(("service", "template"), sorted({(route.service, route.template) for route in ROUTES}))
@@ -154,9 +160,9 @@ def test_other_methods_are_refused(shop: Shop, service: str, template: str):
     declared = {route.method: route for route in ROUTES if (route.service, route.template) == (service, template)}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(declared):
         attempt = Attempt(content="{}")
-        answer = replace(next(iter(declared.values())), method=method).call(shop, attempt)
-        check(attempt, answer)
-        assert answer.status_code in (403, 404, 405), f"{method}: {answer.text}"
+        response = replace(next(iter(declared.values())), method=method).call(shop, attempt)
+        check(attempt, response)
+        assert response.status_code in (403, 404, 405), f"{method}: {response.text}"
 
 
 def test_a_counter_advances_by_accepted_requests_only(shop: Shop):
@@ -170,8 +176,8 @@ def test_a_counter_advances_by_accepted_requests_only(shop: Shop):
     def counter_matches_accepted() -> bool:
         """Other requests may take order numbers meanwhile; then all is repeated."""
         before = counters()
-        answers = [route.call(shop, attempt) for attempt in attempts(route)]
-        taken = sum(answer.json()["count"] for answer in answers if answer.is_success)
-        return counters() == before | {"order": before["order"] + taken}
+        responses = [route.call(shop, attempt) for attempt in attempts(route)]
+        accepted = sum(response.json()["count"] for response in responses if response.is_success)
+        return counters() == before | {"order": before["order"] + accepted}
 
     eventually(counter_matches_accepted)

@@ -14,7 +14,7 @@ import pytest
 
 from model.templates import pieces
 from tests.hostile import BROKEN, mutations
-from tests.integration.event_requests import MANY, ONE, made, send
+from tests.integration.event_requests import MANY, ONE, event_request, send
 from tools.client import FLOW_SECONDS, Shop, eventually, unique, with_retries
 from tools.dead_letters import messages_of, queues, redrive
 from tools.drivers.ingestion import delivered_lines, event_count, failed_records, objects
@@ -52,21 +52,21 @@ def test_every_accepted_event_is_stored_unchanged(shop: Shop, key: dict[str, str
     name = unique("kept")
     requests = list(traffic(name))
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(lambda request: with_retries(lambda: send(shop, key, *request)), requests))
+        responses = list(clients.map(lambda request: with_retries(lambda: send(shop, key, *request)), requests))
     expected: dict[str, Any] = {}
-    seen = Counter(answer.status_code for answer in answers)
-    for (path, body), answer in zip(requests, answers, strict=True):
-        if answer.status_code == 202:
+    seen = Counter(response.status_code for response in responses)
+    for (path, body), response in zip(requests, responses, strict=True):
+        if response.status_code == 202:
             payload = json.loads(body)
             events = payload["events"] if path == MANY else [payload]
             expected |= {event["event_id"]: event for event in events}
-            assert answer.json()["accepted"] == len(events)
+            assert response.json()["accepted"] == len(events)
         else:
-            assert 400 <= answer.status_code < 500, (body[:300], answer.text)
-            assert answer.json()["code"]
-            assert answer.json()["title"]
+            assert 400 <= response.status_code < 500, (body[:300], response.text)
+            assert response.json()["code"]
+            assert response.json()["title"]
     assert len(expected) >= EVENTS
-    assert seen[202] < len(answers), "nothing was refused"
+    assert seen[202] < len(responses), "nothing was refused"
 
     def stored_lines() -> dict[str, dict[str, Any]]:
         lines = {each["event"]["event_id"]: each for each in delivered_lines(shop, bucket, name)}
@@ -114,16 +114,18 @@ def event(name: str, number: int, rng: random.Random) -> dict[str, Any]:
         "",
     )
     data = {"text": rng.choice(texts), "price": rng.choice([0, -1, 1.5, 12345678901234567890, 1e-7]), "none": None}
-    return made(name, number, data=data | {"deep": {"list": [rng.random() < 0.5, {}, [], [rng.choice(texts)]]}})
+    return event_request(
+        name, number, data=data | {"deep": {"list": [rng.random() < 0.5, {}, [], [rng.choice(texts)]]}}
+    )
 
 
 def broken_bodies(name: str, number: Iterator[int]) -> Iterator[tuple[str, bytes]]:
     """Broken bodies, and members of hostile kinds and sizes; some may fit the model and are stored."""
     while True:
         yield from ((path, bytes(body)) for body in BROKEN for path in (ONE, MANY))
-        for changed, _ in mutations(made(name, next(number))):
+        for changed, _ in mutations(event_request(name, next(number))):
             yield ONE, json.dumps(renumbered(name, changed, next(number))).encode()
-            events = [made(name, next(number)), renumbered(name, changed, next(number))]
+            events = [event_request(name, next(number)), renumbered(name, changed, next(number))]
             yield MANY, json.dumps({"events": events}).encode()
 
 
@@ -150,19 +152,34 @@ def test_no_function_runs_between_the_api_and_the_stream():
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
-        (ONE, made("x", data="x" * 1_030_000) | {"data": {"text": "x" * 1_030_000}}, 413, "REQUEST_TOO_LARGE"),
-        (MANY, {"events": [made("x", data={"text": "x" * 1_030_000})]}, 413, "REQUEST_TOO_LARGE"),
-        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(5)]}, 413, "REQUEST_TOO_LARGE"),
-        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(9)]}, 413, "REQUEST_TOO_LARGE"),
-        (MANY, {"events": [made("x", n, data={"text": "x" * 900_000}) for n in range(12)]}, 413, "REQUEST_TOO_LARGE"),
-        (MANY, {"events": [made("x", n) for n in range(501)]}, 413, "REQUEST_TOO_LARGE"),
+        (ONE, event_request("x", data="x" * 1_030_000) | {"data": {"text": "x" * 1_030_000}}, 413, "REQUEST_TOO_LARGE"),
+        (MANY, {"events": [event_request("x", data={"text": "x" * 1_030_000})]}, 413, "REQUEST_TOO_LARGE"),
+        (
+            MANY,
+            {"events": [event_request("x", n, data={"text": "x" * 900_000}) for n in range(5)]},
+            413,
+            "REQUEST_TOO_LARGE",
+        ),
+        (
+            MANY,
+            {"events": [event_request("x", n, data={"text": "x" * 900_000}) for n in range(9)]},
+            413,
+            "REQUEST_TOO_LARGE",
+        ),
+        (
+            MANY,
+            {"events": [event_request("x", n, data={"text": "x" * 900_000}) for n in range(12)]},
+            413,
+            "REQUEST_TOO_LARGE",
+        ),
+        (MANY, {"events": [event_request("x", n) for n in range(501)]}, 413, "REQUEST_TOO_LARGE"),
         (MANY, {"events": []}, 400, "INVALID_REQUEST"),
         (MANY, {}, 400, "INVALID_BODY"),
-        (MANY, [made("x")], 400, "INVALID_BODY"),
-        (ONE, made("x", occurred_at="yesterday"), 400, "INVALID_BODY"),
-        (ONE, made("../x"), 400, "INVALID_BODY"),
-        (ONE, made("x", data=[]), 400, "INVALID_BODY"),
-        (ONE, made("x", more=1), 400, "INVALID_BODY"),
+        (MANY, [event_request("x")], 400, "INVALID_BODY"),
+        (ONE, event_request("x", occurred_at="yesterday"), 400, "INVALID_BODY"),
+        (ONE, event_request("../x"), 400, "INVALID_BODY"),
+        (ONE, event_request("x", data=[]), 400, "INVALID_BODY"),
+        (ONE, event_request("x", more=1), 400, "INVALID_BODY"),
     ],
     ids=[
         "large",
@@ -183,30 +200,30 @@ def test_no_function_runs_between_the_api_and_the_stream():
 def test_an_event_that_the_stream_cannot_store_is_refused(
     shop: Shop, key: dict[str, str], path: str, body: Any, status: int, code: str
 ):
-    answer = send(shop, key, path, json.dumps(body).encode())
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (status, code)
-    assert answer.headers["content-type"].startswith("application/problem+json")
+    response = send(shop, key, path, json.dumps(body).encode())
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (status, code)
+    assert response.headers["content-type"].startswith("application/problem+json")
 
 
 def test_a_batch_of_the_maximum_size_is_accepted(shop: Shop, key: dict[str, str]):
     name = unique("full")
-    answer = send(shop, key, MANY, json.dumps({"events": [made(name, n) for n in range(500)]}).encode())
-    assert (answer.status_code, answer.json()["accepted"], answer.json()["failed"]) == (202, 500, 0)
-    assert [result["index"] for result in answer.json()["results"]] == list(range(500))
+    response = send(shop, key, MANY, json.dumps({"events": [event_request(name, n) for n in range(500)]}).encode())
+    assert (response.status_code, response.json()["accepted"], response.json()["failed"]) == (202, 500, 0)
+    assert [result["index"] for result in response.json()["results"]] == list(range(500))
     eventually(lambda: event_count(shop, name) == 500)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
 def test_callers_need_a_key(shop: Shop, headers: dict[str, str]):
-    answer = send(shop, headers | {"Content-Type": "application/json"}, ONE, json.dumps(made("x")).encode())
-    assert answer.status_code == 403
+    response = send(shop, headers | {"Content-Type": "application/json"}, ONE, json.dumps(event_request("x")).encode())
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-amz-json-1.1"])
 def test_another_content_type_than_json_is_415(shop: Shop, key: dict[str, str], kind: str):
-    answer = send(shop, key | {"Content-Type": kind}, ONE, json.dumps(made("x")).encode())
-    assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    response = send(shop, key | {"Content-Type": kind}, ONE, json.dumps(event_request("x")).encode())
+    assert (response.status_code, response.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 # --- processing ---
@@ -215,7 +232,7 @@ def test_another_content_type_than_json_is_415(shop: Shop, key: dict[str, str], 
 def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], bucket: str):
     name = unique("processed")
     for start in range(0, 60, 20):
-        events = [made(name, number) for number in range(start, start + 20)]
+        events = [event_request(name, number) for number in range(start, start + 20)]
         assert send(shop, key, MANY, json.dumps({"events": events}).encode()).status_code == 202
     eventually(lambda: event_count(shop, name) == 60)
 
@@ -230,14 +247,16 @@ def test_events_are_counted_and_partitioned(shop: Shop, key: dict[str, str], buc
 @pytest.mark.parametrize("zipped", [True, False], ids=["gzip", "plain"])
 def test_objects_of_many_records_are_read_in_every_form(shop: Shop, bucket: str, between: str, zipped: bool):
     name = unique("object")
-    content = between.join(line(made(name, number)) for number in range(250)).encode()
+    content = between.join(line(event_request(name, number)) for number in range(250)).encode()
     put(shop, bucket, gzip.compress(content) if zipped else content)
     eventually(lambda: event_count(shop, name) == 250)
 
 
 def test_a_corrupt_line_is_set_aside_and_the_others_are_processed(shop: Shop, bucket: str):
     name = unique("corrupt")
-    path = put(shop, bucket, "\n".join([line(made(name, 1)), '{"broken', line(made(name, 2))]).encode())
+    path = put(
+        shop, bucket, "\n".join([line(event_request(name, 1)), '{"broken', line(event_request(name, 2))]).encode()
+    )
     eventually(lambda: event_count(shop, name) == 2)
 
     def aside() -> list[bytes]:
@@ -249,7 +268,7 @@ def test_a_corrupt_line_is_set_aside_and_the_others_are_processed(shop: Shop, bu
 
 def test_an_object_with_a_repeated_event_is_counted_once(shop: Shop, bucket: str):
     name = unique("again")
-    path = put(shop, bucket, line(made(name)).encode())
+    path = put(shop, bucket, line(event_request(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
     etag = shop.aws("s3").head_object(Bucket=bucket, Key=path)["ETag"].strip('"')
     notification = {
@@ -262,18 +281,18 @@ def test_an_object_with_a_repeated_event_is_counted_once(shop: Shop, bucket: str
 
 
 def invoke(shop: Shop, function: str, event: dict[str, Any]) -> Any:
-    answer = shop.aws("lambda").invoke(
+    response = shop.aws("lambda").invoke(
         FunctionName=f"setpieces-{shop.stage}-ingestion-{function}", Payload=json.dumps(event).encode()
     )
-    assert "FunctionError" not in answer
-    return json.load(answer["Payload"])
+    assert "FunctionError" not in response
+    return json.load(response["Payload"])
 
 
 def test_an_invalid_event_is_stored_unchanged_under_the_error_prefix(shop: Shop, bucket: str):
     """A principal that may write to the stream can do so without the API."""
     name = unique("junk")
     stream = shop.address("ingestion", "stream-name")
-    good = line(made(name)) + "\n"
+    good = line(event_request(name)) + "\n"
     junk = [f"{name} \xff".encode("latin-1"), f'{{"event": "{name}"}}'.encode()]
     records = [{"Data": data} for data in (*junk, good.encode(), good.encode())]
     shop.aws("firehose").put_record_batch(DeliveryStreamName=stream, Records=records)
@@ -286,10 +305,10 @@ def test_an_invalid_event_is_stored_unchanged_under_the_error_prefix(shop: Shop,
 
 def test_objects_of_the_error_prefix_are_not_processed(shop: Shop, bucket: str):
     name = unique("error")
-    put(shop, bucket, line(made(name)).encode(), "errors/processing-failed/2026/01/01/00/")
-    put(shop, bucket, line(made(name)).encode(), "source/2026/01/01/00/")
+    put(shop, bucket, line(event_request(name)).encode(), "errors/processing-failed/2026/01/01/00/")
+    put(shop, bucket, line(event_request(name)).encode(), "source/2026/01/01/00/")
     good = unique("good")
-    put(shop, bucket, line(made(good)).encode())
+    put(shop, bucket, line(event_request(good)).encode())
     eventually(lambda: event_count(shop, good) == 1)
     assert event_count(shop, name) == 0
 
@@ -309,7 +328,7 @@ def test_an_object_that_a_function_cannot_process_is_a_dead_letter_that_can_be_r
     body = eventually(letter, timeout=2 * FLOW_SECONDS)["Body"]
     assert function in json.loads(body)["requestContext"]["functionArn"]
     # Corrected: the object is where the function may read it. Its arrival is counted first.
-    path = put(shop, bucket, line(made(name)).encode())
+    path = put(shop, bucket, line(event_request(name)).encode())
     eventually(lambda: event_count(shop, name) == 1)
     sqs = shop.aws("sqs")
     with messages_of(shop, queue) as letters:
@@ -325,7 +344,8 @@ def test_an_object_that_a_function_cannot_process_is_a_dead_letter_that_can_be_r
 def test_hostile_types_never_become_keys(shop: Shop, bucket: str):
     name = unique("type")
     hostile = [
-        made(name, number) | {"type": text} for number, text in enumerate(("../../x", "a/b", "", "x" * 65, "a\nb"))
+        event_request(name, number) | {"type": text}
+        for number, text in enumerate(("../../x", "a/b", "", "x" * 65, "a\nb"))
     ]
     path = put(shop, bucket, "\n".join(map(line, hostile)).encode())
     eventually(lambda: list(islice(objects(shop, bucket, f"errors/corrupt/{path}"), 1)))

@@ -26,10 +26,10 @@ def customer(shop: Shop) -> dict:
 
 
 def test_in_and_out(shop: Shop, customer: dict):
-    answer = sign_in(shop, customer)
-    assert answer.status_code == 201
-    assert answer.headers["cache-control"] == "no-store"
-    session = answer.json()
+    response = sign_in(shop, customer)
+    assert response.status_code == 201
+    assert response.headers["cache-control"] == "no-store"
+    session = response.json()
     assert session["customer_id"] == customer["customer_id"]
     assert session["session_token"] != sign_in(shop, customer).json()["session_token"]
     assert sign_out(shop, session["session_token"]).status_code == 204
@@ -46,8 +46,8 @@ def test_the_table_holds_no_token(shop: Shop, customer: dict):
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"email": "nobody@example.com"}, {"email": "no address"}])
 def test_a_refusal_does_not_reveal_which_credential_is_wrong(shop: Shop, customer: dict, wrong: dict):
-    answer = sign_in(shop, customer, **wrong)
-    assert (answer.status_code, answer.json()["code"]) == (401, "INVALID_CREDENTIALS")
+    response = sign_in(shop, customer, **wrong)
+    assert (response.status_code, response.json()["code"]) == (401, "INVALID_CREDENTIALS")
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def test_a_refusal_does_not_reveal_which_credential_is_wrong(shop: Shop, custome
     [{"password": ""}, {"email": 1}, {"email": None}, {"email": "x" * 255}, {"password": ["a"]}, {"roles": ["admin"]}],
 )
 def test_malformed_credentials_are_a_400(shop: Shop, customer: dict, wrong: dict):
-    answer = sign_in(shop, customer, **wrong)
-    assert answer.status_code == 400, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = sign_in(shop, customer, **wrong)
+    assert response.status_code == 400, response.text
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
     "authorization", ["", "Bearer", "Bearer x", "Basic abc", f"Bearer {'A' * 43}", "Bearer " + "A" * 9000]
 )
 def test_an_invalid_session_cannot_be_ended(shop: Shop, authorization: str):
-    answer = shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": authorization})
-    assert answer.status_code in (401, 431)
+    response = shop.call("DELETE", "/login/v1/sessions/current", headers={"Authorization": authorization})
+    assert response.status_code in (401, 431)
 
 
 @pytest.mark.parametrize("fault", [{"outage": True}, {"latency_ms": 10_000}])
 def test_an_outage_of_the_identity_provider_prevents_sign_ins(shop: Shop, customer: dict, fault: dict):
     with shop.faults("identity", **fault):
-        answer = sign_in(shop, customer)
-    assert (answer.status_code, answer.json()["code"]) == (503, "IDENTITY_UNAVAILABLE")
-    assert int(answer.headers["retry-after"]) > 0
+        response = sign_in(shop, customer)
+    assert (response.status_code, response.json()["code"]) == (503, "IDENTITY_UNAVAILABLE")
+    assert int(response.headers["retry-after"]) > 0
 
 
 def test_data_sync_receives_a_sign_in(shop: Shop, customer: dict):
@@ -114,16 +114,16 @@ def test_a_session_that_is_used_lives_on(shop: Shop, person: str, path: str):
     token = sign_in(shop, shop.samples[person]).json()["session_token"]
     soon = expires(shop, token, 60)
     method = "DELETE" if person == "admin" else "GET"
-    answer = with_retries(lambda: shop.call(method, path, headers={"Authorization": f"Bearer {token}"}))
-    assert answer.is_success, answer.text
+    response = with_retries(lambda: shop.call(method, path, headers={"Authorization": f"Bearer {token}"}))
+    assert response.is_success, response.text
     assert expires(shop, token) > soon + 60
 
 
 def test_a_person_signs_out_everywhere(shop: Shop):
     member = sign_up(shop)
     other = sign_in(shop, {"email": member.email, "password": member.password}).json()["session_token"]
-    answer = shop.call("DELETE", "/login/v1/sessions", headers=member.session)
-    assert answer.status_code == 204, answer.text
+    response = shop.call("DELETE", "/login/v1/sessions", headers=member.session)
+    assert response.status_code == 204, response.text
     for token in (member.token, other):
         assert sign_out_everywhere(shop, token) == 401
 
@@ -147,8 +147,8 @@ def test_an_expired_session_is_invalid(shop: Shop, customer: dict):
     expires(shop, token, -1)
     event = shop.event("login/authorize_guest.json")
     event["headers"]["Authorization"] = f"Bearer {token}"
-    answer = invoke(shop, "authorize-guest", event)
-    assert answer["errorMessage"] == "Unauthorized"
+    response = invoke(shop, "authorize-guest", event)
+    assert response["errorMessage"] == "Unauthorized"
 
 
 def invoke(shop: Shop, function: str, event: dict) -> dict:
@@ -175,15 +175,15 @@ def test_authorizers(shop: Shop, function: str, person: str | None, effect: str)
         event["headers"]["authorization"] = "Bearer " + "A" * 43
     elif person:
         event["headers"]["authorization"] = "Bearer " + sign_in(shop, shop.samples[person]).json()["session_token"]
-    answer = invoke(shop, function, event)
+    response = invoke(shop, function, event)
     if effect == "401":
-        assert answer["errorMessage"] == "Unauthorized"
+        assert response["errorMessage"] == "Unauthorized"
         return
-    (statement,) = answer["policyDocument"]["Statement"]
+    (statement,) = response["policyDocument"]["Statement"]
     assert statement == {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
     if function == "authorize-guest":
         expected = shop.samples[person]["customer_id"] if person else ""
-        assert answer["context"]["customer_id"] == expected
+        assert response["context"]["customer_id"] == expected
 
 
 def test_a_sign_in_logs_no_credentials(shop: Shop, customer: dict):

@@ -54,11 +54,11 @@ def comparable(used: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(operation: operations.Operation, measured: Measured) -> dict[str, tuple[Any, Any]]:
     """{service: (measured, checked in)} where the two disagree."""
-    written = operations.table()["operations"][operation.name]["pieces"]
+    documented = operations.table()["operations"][operation.name]["pieces"]
     usage = measured[operation.name]
     compared = {
-        service: (comparable(usage.get(service, {})), comparable(written.get(service, {})))
-        for service in (set(written) | set(usage)) - LEFT_OUT
+        service: (comparable(usage.get(service, {})), comparable(documented.get(service, {})))
+        for service in (set(documented) | set(usage)) - LEFT_OUT
     }
     return {service: (here, there) for service, (here, there) in compared.items() if here != there}
 

@@ -24,15 +24,15 @@ def checkout(shop: Shop, products: list[dict]) -> str:
     """The correlation id of a completed order."""
     correlation_id = unique("traced")
     payload = body(fill_basket(shop, products[0]))
-    answer = submit(shop, payload, **{"X-Correlation-Id": correlation_id})
-    assert ended(shop, answer.json()["order_number"])["status"] == "Complete"
+    response = submit(shop, payload, **{"X-Correlation-Id": correlation_id})
+    assert ended(shop, response.json()["order_number"])["status"] == "Complete"
     return correlation_id
 
 
 def queues(shop: Shop, session: dict[str, str]) -> dict[str, dict[str, Any]]:
-    answer = shop.call("GET", ARCHITECTURE, headers=session)
-    assert answer.status_code == 200, answer.text
-    return {queue["name"]: queue for service in answer.json()["services"] for queue in service["queues"]}
+    response = shop.call("GET", ARCHITECTURE, headers=session)
+    assert response.status_code == 200, response.text
+    return {queue["name"]: queue for service in response.json()["services"] for queue in service["queues"]}
 
 
 def test_every_queue_of_the_shop_is_on_the_map(shop: Shop, session: dict[str, str]):
@@ -68,9 +68,9 @@ def remove(sqs: Any, url: str, message_id: str) -> None:
 
 def test_the_events_of_one_checkout_are_listed(shop: Shop, session: dict[str, str], checkout: str):
     def list_events() -> list[dict[str, Any]]:
-        answer = shop.call("GET", f"{EVENTS}?correlation_id={checkout}", headers=session)
-        assert answer.status_code == 200, answer.text
-        events = answer.json()["events"]
+        response = shop.call("GET", f"{EVENTS}?correlation_id={checkout}", headers=session)
+        assert response.status_code == 200, response.text
+        events = response.json()["events"]
         return events if len(events) >= 3 else []
 
     events = eventually(list_events)
@@ -93,8 +93,8 @@ def test_the_map_is_for_administrators(shop: Shop, path: str):
 
 
 def test_an_invalid_correlation_id_is_400(shop: Shop, session: dict[str, str]):
-    answer = shop.call("GET", f"{EVENTS}?correlation_id=%22%20a", headers=session)
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/correlation_id")
+    response = shop.call("GET", f"{EVENTS}?correlation_id=%22%20a", headers=session)
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/correlation_id")
 
 
 @pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")

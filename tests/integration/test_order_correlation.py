@@ -62,5 +62,5 @@ def test_the_traces_of_one_checkout_have_its_correlation_id(shop: Shop, product:
 
 def traced(shop: Shop, correlation: str) -> set[str]:
     """The services whose traces carry a correlation id."""
-    answer = shop.emulator("GET", "/_setpieces/traces", params={"correlation_id": correlation})
-    return {segment["annotations"]["Service"] for segment in answer.json() if "annotations" in segment}
+    response = shop.emulator("GET", "/_setpieces/traces", params={"correlation_id": correlation})
+    return {segment["annotations"]["Service"] for segment in response.json() if "annotations" in segment}

@@ -20,7 +20,7 @@ def product(products: list[dict]) -> dict:
     return products[0]
 
 
-def counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
+def metric_counted(shop: Shop, function: str, outcome: str, since: float) -> bool:
     """True if a function of the service has counted this outcome since then."""
     group = f"/aws/lambda/setpieces-{shop.stage}-orders-{function}"
     logs = shop.aws("logs").get_paginator("filter_log_events")
@@ -38,8 +38,8 @@ def test_order_outcomes_are_counted(shop: Shop, product: dict, token: str, funct
     for _ in range(2):
         number = submit(shop, body(fill_basket(shop, product), payment_token=token)).json()["order_number"]
         ended(shop, number)
-    assert eventually(lambda: counted(shop, "submit-order", "OrderAccepted", since))
-    assert eventually(lambda: counted(shop, function, outcome, since))
+    assert eventually(lambda: metric_counted(shop, "submit-order", "OrderAccepted", since))
+    assert eventually(lambda: metric_counted(shop, function, outcome, since))
 
 
 def test_an_order_is_paid_completed_and_shipped(shop: Shop, product: dict):
@@ -156,8 +156,8 @@ def test_an_order_is_visible_to_its_customer_only(shop: Shop, product: dict):
     assert status(shop, own, customer_token).status_code == 200
     assert status(shop, guests).status_code == 200
 
-    def without_id(answer: httpx.Response) -> dict[str, Any]:
-        return {name: value for name, value in answer.json().items() if name != "request_id"}
+    def without_id(response: httpx.Response) -> dict[str, Any]:
+        return {name: value for name, value in response.json().items() if name != "request_id"}
 
     for hidden in (status(shop, own, admin_token), status(shop, own), status(shop, guests, admin_token)):
         assert hidden.status_code == 404
@@ -184,10 +184,10 @@ def test_an_order_is_visible_to_its_customer_only(shop: Shop, product: dict):
     ],
 )
 def test_an_invalid_order_number_is_400(shop: Shop, number: str):
-    answer = status(shop, number)
-    assert answer.status_code == 400, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] == "INVALID_ORDER_NUMBER"
+    response = status(shop, number)
+    assert response.status_code == 400, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == "INVALID_ORDER_NUMBER"
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_an_invalid_order_number_is_400(shop: Shop, number: str):
     ids=str,
 )
 def test_malformed_orders_are_a_400_with_a_pointer(shop: Shop, wrong: dict):
-    answer = submit(shop, body("b") | wrong)
-    assert answer.status_code == 400, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = submit(shop, body("b") | wrong)
+    assert response.status_code == 400, response.text
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def table_update(shop: Shop, number: str, update: str, **values: dict[str, str]) -> None:
@@ -233,8 +233,8 @@ def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: 
     number = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
     ended(shop, number)
     table_update(shop, number, "SET expires_at = :past", past={"N": str(int(time.time()) - 1)})
-    answer = status(shop, number)
-    assert (answer.status_code, answer.json()["code"]) == (410, "ORDER_EXPIRED")
+    response = status(shop, number)
+    assert (response.status_code, response.json()["code"]) == (410, "ORDER_EXPIRED")
     assert status(shop, number, session_of(shop, "customer")).status_code == 404
 
 
@@ -254,11 +254,11 @@ def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: 
     guests = submit(shop, body(fill_basket(shop, product), customer_id=member.customer_id)).json()["order_number"]
     for number in numbers:
         assert ended(shop, number, token)["status"] == "Complete"
-    answer = history(shop, token)
-    assert answer.headers["cache-control"] == "private, no-store"
-    orders = answer.json()["items"]
+    response = history(shop, token)
+    assert response.headers["cache-control"] == "private, no-store"
+    orders = response.json()["items"]
     assert [order["order_number"] for order in orders] == numbers
-    assert guests not in answer.text
+    assert guests not in response.text
     assert {order["status"] for order in orders} == {"Complete"}
     assert {(order["amount"] > 0, order["currency"]) for order in orders} == {(True, "EUR")}
     assert set(orders[0]) == {"order_number", "status", "updated_at", "amount", "currency"}
@@ -268,17 +268,17 @@ def test_a_history_holds_the_customers_orders_newest_first(shop: Shop, product: 
 
 
 def test_guests_have_no_history(shop: Shop):
-    answer = history(shop, None)
-    assert (answer.status_code, answer.json()["code"]) == (401, "NO_SESSION")
+    response = history(shop, None)
+    assert (response.status_code, response.json()["code"]) == (401, "NO_SESSION")
     response = history(shop, session_of(shop, "customer"), "?page_token=x")
     assert (response.status_code, response.json()["code"]) == (400, "INVALID_PAGE_TOKEN")
 
 
 def invoke(shop: Shop, function: str, event: Any) -> Any:
     name = f"setpieces-{shop.stage}-orders-{function}"
-    answer = shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-    payload = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, payload
+    response = shop.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    payload = json.loads(response["Payload"].read())
+    assert "FunctionError" not in response, payload
     return payload
 
 

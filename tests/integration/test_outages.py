@@ -96,7 +96,7 @@ def states(shop: Shop) -> States:
     return {one["AlarmName"].removeprefix(prefix): one["StateValue"] for page in pages for one in page["MetricAlarms"]}
 
 
-def others_than_ok(shop: Shop) -> States:
+def states_other_than_ok(shop: Shop) -> States:
     return {name: state for name, state in states(shop).items() if state != "OK"}
 
 
@@ -108,7 +108,7 @@ def test_every_alarm_is_in_the_table(shop: Shop):
 def test_an_idle_stage_publishes_nothing_and_raises_no_alarm(shop: Shop, publish: Callable[[Outage], None]):
     """But the one that waits for the nightly run."""
     shop.emulator("PUT", "/_setpieces/metrics", json=[]).raise_for_status()
-    assert others_than_ok(shop) == {"sitemaps-no-run": "INSUFFICIENT_DATA"}
+    assert states_other_than_ok(shop) == {"sitemaps-no-run": "INSUFFICIENT_DATA"}
 
 
 @pytest.mark.parametrize("outage", [pytest.param(outage, id=outage.name) for outage in outages.outages()])
@@ -120,18 +120,18 @@ def test_outage(
     outage: Outage,
 ):
     publish(outages.healthy(resources))
-    assert others_than_ok(shop) == {}
+    assert states_other_than_ok(shop) == {}
     publish(outage)
-    assert others_than_ok(shop) == dict.fromkeys(outage.alarms, outage.state)
+    assert states_other_than_ok(shop) == dict.fromkeys(outage.alarms, outage.state)
     silent = {f"setpieces-{shop.stage}-{name}" for name in outage.alarms}
 
-    def all_were_heard() -> bool:
-        said = map(json.loads, messages())
-        silent.difference_update(one["AlarmName"] for one in said if one.get("NewStateValue") == outage.state)
+    def all_arrived() -> bool:
+        notifications = map(json.loads, messages())
+        silent.difference_update(one["AlarmName"] for one in notifications if one.get("NewStateValue") == outage.state)
         assert not silent
         return True
 
     if silent:
-        eventually(all_were_heard)
+        eventually(all_arrived)
     publish(outages.healthy(resources))
-    assert others_than_ok(shop) == {}
+    assert states_other_than_ok(shop) == {}

@@ -40,17 +40,17 @@ def test_every_system_is_published(shop: Shop, system: str):
 @pytest.mark.parametrize("system", [*SYSTEMS, "faults", "ledger"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_a_request_without_a_signature_is_refused(shop: Shop, method: str, system: str):
-    answer = at(shop, method, f"{system}/any", sign=False)
-    assert answer.status_code == 403, answer.text
-    assert answer.json()["code"] == "MISSING_AUTHENTICATION_TOKEN"
+    response = at(shop, method, f"{system}/any", sign=False)
+    assert response.status_code == 403, response.text
+    assert response.json()["code"] == "MISSING_AUTHENTICATION_TOKEN"
 
 
 def test_a_request_of_a_role_that_is_not_of_the_stage_is_refused(shop: Shop):
     path = f"commerce/products/{unique('SKU')}"
     for method, body in (("PUT", product()), ("GET", None)):
-        answer = at(shop, method, path, body, session=stranger(shop))
-        assert answer.status_code == 403, answer.text
-        assert answer.json()["code"] == "ACCESS_DENIED"
+        response = at(shop, method, path, body, session=stranger(shop))
+        assert response.status_code == 403, response.text
+        assert response.json()["code"] == "ACCESS_DENIED"
     assert at(shop, "GET", path).status_code == 404
 
 
@@ -67,12 +67,12 @@ def test_of_concurrent_versions_the_newest_wins(shop: Shop):
     sku = unique("SKU")
     path = f"commerce/products/{sku}"
     with ThreadPoolExecutor(8) as clients:
-        answers = list(
+        responses = list(
             clients.map(
                 lambda version: at_last(shop, "PUT", path, product(version=version, stock=version)), range(1, 9)
             )
         )
-    assert {answer.status_code for answer in answers} <= {200, 201, 409}
+    assert {response.status_code for response in responses} <= {200, 201, 409}
     assert at_last(shop, "PUT", path, product(version=9, stock=9)).status_code in (200, 201)
     assert at_last(shop, "GET", path).json()["stock"] == 9
     versions = [entry["version"] for entry in shop.ledger("products", sku)]
@@ -83,12 +83,12 @@ def test_concurrent_duplicates_of_a_charge_charge_once(shop: Shop):
     key, body = unique("charge"), charge()
     headers = {"Idempotency-Key": key}
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(
+        responses = list(
             clients.map(lambda _: at_last(shop, "POST", "payments/charges", body, headers=headers), range(CLIENTS))
         )
-    assert [answer.status_code for answer in answers].count(201) <= 1
-    assert {answer.status_code for answer in answers} <= {200, 201}
-    assert len({answer.json()["charge_id"] for answer in answers}) == 1
+    assert [response.status_code for response in responses].count(201) <= 1
+    assert {response.status_code for response in responses} <= {200, 201}
+    assert len({response.json()["charge_id"] for response in responses}) == 1
     assert len(shop.ledger("charges", key)) == 1
     assert at_last(shop, "POST", "payments/charges", body | {"amount": 1}, headers=headers).status_code == 409
 
@@ -149,8 +149,8 @@ def test_the_sample_people_can_sign_in(shop: Shop):
         identity = at(shop, "POST", "identity/authentications", body).json()
         assert identity["roles"] == roles
         for path in ("commerce/customers", "rewards/members"):
-            known = at(shop, "GET", f"{path}/{identity['customer_id']}").json()
-            assert known["identity_id"] == identity["identity_id"]
+            customer = at(shop, "GET", f"{path}/{identity['customer_id']}").json()
+            assert customer["identity_id"] == identity["identity_id"]
         assert at(shop, "POST", "identity/authentications", body | {"password": "wrong"}).status_code == 401
 
 
@@ -204,9 +204,9 @@ HOSTILE = [
 )
 def test_hostile_bodies_are_refused(shop: Shop, method: str, path: str, content: bytes):
     headers = {"Content-Type": "application/json", "Idempotency-Key": "hostile", "If-None-Match": "*"}
-    answer = at(shop, method, path, content=content, headers=headers)
-    assert 400 <= answer.status_code < 500, answer.text
-    assert answer.headers["content-type"].startswith("application/problem+json")
+    response = at(shop, method, path, content=content, headers=headers)
+    assert 400 <= response.status_code < 500, response.text
+    assert response.headers["content-type"].startswith("application/problem+json")
 
 
 @pytest.mark.parametrize(
@@ -228,10 +228,10 @@ def test_hostile_bodies_are_refused(shop: Shop, method: str, path: str, content:
     ],
 )
 def test_hostile_paths_and_queries_are_refused(shop: Shop, path: str):
-    answer = at(shop, "GET", path)
-    assert answer.status_code in (400, 404), answer.text
+    response = at(shop, "GET", path)
+    assert response.status_code in (400, 404), response.text
 
 
 def test_another_content_type_is_415(shop: Shop):
-    answer = at(shop, "PUT", "content/pages/p", content="title=T", headers={"Content-Type": "text/plain"})
-    assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    response = at(shop, "PUT", "content/pages/p", content="title=T", headers={"Content-Type": "text/plain"})
+    assert (response.status_code, response.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")

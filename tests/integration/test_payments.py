@@ -31,18 +31,18 @@ def submitted(shop: Shop, products: list[dict]) -> Any:
             "ship_to": ADDRESS,
         }
         headers = {"Idempotency-Key": unique("order")} | headers
-        answer = with_retries(lambda: shop.call("POST", "/orders/v1/orders", json=order, headers=headers))
-        assert answer.status_code == 202, answer.text
-        return answer.json()["order_number"]
+        response = with_retries(lambda: shop.call("POST", "/orders/v1/orders", json=order, headers=headers))
+        assert response.status_code == 202, response.text
+        return response.json()["order_number"]
 
     return submit
 
 
 def status(shop: Shop, number: str) -> str:
     """What the customer sees."""
-    answer = with_retries(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"))
-    assert answer.status_code == 200, answer.text
-    return answer.json()["status"]
+    response = with_retries(lambda: shop.call("GET", f"/orders/v1/orders/{number}/status"))
+    assert response.status_code == 200, response.text
+    return response.json()["status"]
 
 
 def ended(shop: Shop, number: str) -> str:
@@ -56,13 +56,13 @@ def charges(shop: Shop, number: str) -> list[str]:
 @pytest.fixture
 def on_the_bus(shop: Shop) -> Iterator[Any]:
     """Waits for an event about an order; its envelope."""
-    seen: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     with listening(shop) as url:
 
         def event(number: str, status: str) -> dict[str, Any]:
             def receive() -> dict[str, Any] | None:
-                seen.extend(event["detail"]["event"] for event in receive_events(shop, url, wait_seconds=1))
-                return next(filter(lambda event: is_it(event, number, status), seen), None)
+                events.extend(event["detail"]["event"] for event in receive_events(shop, url, wait_seconds=1))
+                return next(filter(lambda event: is_it(event, number, status), events), None)
 
             return eventually(receive)
 
@@ -89,8 +89,8 @@ def test_the_result_follows_from_the_submitted_order(shop: Shop, submitted, on_t
     assert event["meta_data"]["causation_id"] == cause["meta_data"]["event_id"]
     assert event["meta_data"]["event_id"] == derived_id("payment", number, result)
     assert ended(shop, number) == outcome
-    known = {"AUTHORIZED": {"amount", "charge_id"}, "DECLINED": {"reason_code"}}[result]
-    assert known <= set(event["data"])
+    members = {"AUTHORIZED": {"amount", "charge_id"}, "DECLINED": {"reason_code"}}[result]
+    assert members <= set(event["data"])
     assert token not in str(event)
 
 

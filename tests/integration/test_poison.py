@@ -17,13 +17,13 @@ def test_an_invalid_message_becomes_a_dead_letter_with_its_reason(shop: Shop, qu
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=nonsense, **ordered)
     url = sqs.get_queue_url(QueueName=letters)["QueueUrl"]
 
-    def buried() -> dict[str, Any] | None:
-        answer = sqs.receive_message(
+    def dead_letter() -> dict[str, Any] | None:
+        response = sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=3
         )
-        return next((one for one in answer.get("Messages", []) if one["Body"] == nonsense), None)
+        return next((one for one in response.get("Messages", []) if one["Body"] == nonsense), None)
 
     # Longer than the visibility timeout of a queue whose function has just been killed.
-    letter = eventually(buried)
+    letter = eventually(dead_letter)
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "INVALID_JSON"
     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])

@@ -48,9 +48,9 @@ def get(shop: Shop, path: str, method: str = "GET") -> httpx.Response:
     ],
 )
 def test_where_an_old_address_leads(shop: Shop, path: str, status: int, location: str | None, cached: str):
-    answer = get(shop, path)
-    assert (answer.status_code, answer.headers.get("location")) == (status, location)
-    assert answer.headers["cache-control"] == cached
+    response = get(shop, path)
+    assert (response.status_code, response.headers.get("location")) == (status, location)
+    assert response.headers["cache-control"] == cached
 
 
 def test_the_way_is_cdn_load_balancer_function(shop: Shop):
@@ -92,10 +92,10 @@ def test_no_answer_leads_to_another_host(shop: Shop):
     paths += ["/sale?utm_source=" + trick for trick in (*tricks, "%0d%0aSet-Cookie:%20a=b")]
     paths += ["/de-de/catalogue/" + quote(text[:500].encode(errors="replace"), safe="") for text in STRINGS]
     for path in paths:
-        answer = get(shop, path)
-        assert answer.status_code < 500
-        assert "set-cookie" not in answer.headers
-        location = urlsplit(answer.headers.get("location", ""))
+        response = get(shop, path)
+        assert response.status_code < 500
+        assert "set-cookie" not in response.headers
+        location = urlsplit(response.headers.get("location", ""))
         assert (location.scheme, location.netloc) == ("", "")
 
 
@@ -104,8 +104,8 @@ def test_a_new_rule_is_live_within_the_refresh_time(shop: Shop, rules: dict[str,
     assert get(shop, path).status_code == 404
     rules["rules"].append({"id": "new", "match": "exact", "from": path, "to": "/products", "status": 301})
     redirects.publish(shop, rules)
-    answer = eventually(lambda: (response := get(shop, path)).is_redirect and response)
-    assert answer.headers["location"] == "/products"
+    redirect = eventually(lambda: (response := get(shop, path)).is_redirect and response)
+    assert redirect.headers["location"] == "/products"
 
 
 def test_invalid_rules_are_not_published(shop: Shop, rules: dict[str, Any]):
@@ -130,11 +130,11 @@ def test_without_the_store_the_last_rules_stay_in_use(shop: Shop, broken: bytes 
         s3.delete_object(Bucket=bucket, Key=redirects.KEY)
     else:
         s3.put_object(Bucket=bucket, Key=redirects.KEY, Body=broken)
-    seen = complaints(shop)
+    complaints_before = complaints(shop)
 
     def refresh_failed() -> bool:
         assert get(shop, "/home.aspx").status_code == 301
-        return complaints(shop) > seen
+        return complaints(shop) > complaints_before
 
     eventually(refresh_failed)
     assert get(shop, "/home.aspx").status_code == 301
@@ -157,9 +157,9 @@ def cache(tmp_path: Path) -> Iterator[CacheClient]:
         yield client
 
 
-def served_from_cache(answer: httpx.Response) -> bool:
+def served_from_cache(response: httpx.Response) -> bool:
     """True if the cache served the response."""
-    return bool(answer.extensions["caching"]["from_cache"])
+    return bool(response.extensions["caching"]["from_cache"])
 
 
 @pytest.mark.parametrize("path", ["/home.aspx", "/p/10001", "/club", "/no/such/page", "/sale?utm_source=a"])
@@ -170,9 +170,9 @@ def test_a_cache_sends_one_request(shop: Shop, cache: CacheClient, path: str):
 
 
 def test_responses_are_cached_per_query(shop: Shop, cache: CacheClient):
-    answers = [cache.get(shop.url(f"/sale?utm_source={source}")) for source in ("a", "b")]
-    assert [served_from_cache(answer) for answer in answers] == [False, False]
-    assert [answer.headers["location"][-1] for answer in answers] == ["a", "b"]
+    responses = [cache.get(shop.url(f"/sale?utm_source={source}")) for source in ("a", "b")]
+    assert [served_from_cache(response) for response in responses] == [False, False]
+    assert [response.headers["location"][-1] for response in responses] == ["a", "b"]
 
 
 def test_uncacheable_responses_are_requested_again(shop: Shop, cache: CacheClient):

@@ -61,10 +61,10 @@ def is_well(function: str, payload: Any) -> bool:
 @pytest.mark.parametrize("function", sorted(SAMPLES))
 def test_a_function_takes_its_sample(shop: Shop, function: str):
     """By ``make invoke``."""
-    answer = CliRunner().invoke(cli, ["invoke", "--function", function, "--event", str(SAMPLES[function])])
-    payload = json.loads(answer.stdout)
-    assert is_well(function, payload), answer.output
-    assert answer.exit_code == (1 if isinstance(payload, dict) and "errorType" in payload else 0)
+    response = CliRunner().invoke(cli, ["invoke", "--function", function, "--event", str(SAMPLES[function])])
+    payload = json.loads(response.stdout)
+    assert is_well(function, payload), response.output
+    assert response.exit_code == (1 if isinstance(payload, dict) and "errorType" in payload else 0)
 
 
 # `sam remote invoke` once for each line of standard input, [arn, event file], in one process: SAM takes seconds to start.
@@ -99,9 +99,9 @@ def test_sam_remote_invoke_takes_every_sample(shop: Shop):
         cwd=ROOT,
         check=True,
     )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    responses = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = []
-    for function, (output, error) in zip(functions, answers, strict=True):
+    for function, (output, error) in zip(functions, responses, strict=True):
         if error or not is_well(function, json.loads(json.loads(output)["Payload"])):
             wrong.append(f"{function}: {output}{error}")
     assert wrong == []

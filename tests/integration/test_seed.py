@@ -11,8 +11,8 @@ def test_the_role_of_the_tests_can_seed_a_stage(shop: Shop, tmp_path: Path):
     file = tmp_path / "samples.json"
     file.write_text(samples_file(shop.stage).read_text())
     seeded = seed(shop, file)
-    known = shop.samples
+    samples = shop.samples
     assert {name: seeded[name] for name in ("customer", "admin", "ingest_api_key")} == {
-        name: known[name] for name in ("customer", "admin", "ingest_api_key")
+        name: samples[name] for name in ("customer", "admin", "ingest_api_key")
     }
-    assert known["ingest_api_key"]
+    assert samples["ingest_api_key"]

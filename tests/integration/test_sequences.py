@@ -33,10 +33,10 @@ def test_next_is_one_higher_each_time(shop: Shop):
 
 
 def test_customer_sequence_has_its_own_counter_and_letter(shop: Shop):
-    answer = post_sequence(shop, "/sequences/v1/sequences/customer/next")
-    assert answer.status_code == 200
-    assert answer.json()["formatted"] == f"C{answer.json()['value']}"
-    assert answer.headers["cache-control"] == "no-store"
+    response = post_sequence(shop, "/sequences/v1/sequences/customer/next")
+    assert response.status_code == 200
+    assert response.json()["formatted"] == f"C{response.json()['value']}"
+    assert response.headers["cache-control"] == "no-store"
 
 
 def test_a_lease_is_an_exclusive_block(shop: Shop):
@@ -60,16 +60,16 @@ def test_leases_interleaved_with_next_never_overlap(shop: Shop):
         return list(range(lease["first"], lease["last"] + 1))
 
     with ThreadPoolExecutor(16) as clients:
-        taken = [value for values in clients.map(work, range(200)) for value in values]
-    assert len(taken) == len(set(taken))
-    assert max(taken) - min(taken) == len(taken) - 1
+        numbers = [value for values in clients.map(work, range(200)) for value in values]
+    assert len(numbers) == len(set(numbers))
+    assert max(numbers) - min(numbers) == len(numbers) - 1
 
 
 @pytest.mark.parametrize("name", ["unknown", "ORDER", "order%20", "none", "..", "order%22", "%24util", "x" * 300])
 def test_unknown_sequence_is_404_and_creates_nothing(shop: Shop, name: str):
-    answer = post_sequence(shop, f"/sequences/v1/sequences/{name}/next")
-    assert answer.status_code in (403, 404), answer.text
-    assert answer.headers["content-type"].startswith("application/problem+json")
+    response = post_sequence(shop, f"/sequences/v1/sequences/{name}/next")
+    assert response.status_code in (403, 404), response.text
+    assert response.headers["content-type"].startswith("application/problem+json")
     assert {item["id"]["S"] for item in items(shop)} == set(FLOORS)
 
 
@@ -103,23 +103,23 @@ def test_voucher_values_are_only_leased(shop: Shop):
 )
 def test_bad_count_is_400_and_takes_nothing(shop: Shop, body: str):
     before = {item["id"]["S"]: item["num"]["N"] for item in items(shop)}
-    answer = post_sequence(shop, LEASE, content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["code"] == "INVALID_BODY"
+    response = post_sequence(shop, LEASE, content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400, response.text
+    assert response.json()["code"] == "INVALID_BODY"
     assert {item["id"]["S"]: item["num"]["N"] for item in items(shop)} == before
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-amz-json-1.0", "application/xml", "garbage"])
 def test_another_content_type_never_reaches_the_table(shop: Shop, media_type: str):
     attack = json.dumps({"TableName": shop.address("sequences", "table-name"), "Key": {"id": {"S": "order"}}})
-    answer = post_sequence(shop, content=attack, headers={"Content-Type": media_type})
-    assert answer.status_code == 415
-    assert answer.json()["code"] == "UNSUPPORTED_MEDIA_TYPE"
+    response = post_sequence(shop, content=attack, headers={"Content-Type": media_type})
+    assert response.status_code == 415
+    assert response.json()["code"] == "UNSUPPORTED_MEDIA_TYPE"
 
 
 def test_unsigned_calls_are_refused(shop: Shop):
-    answer = shop.call("POST", NEXT)
-    assert (answer.status_code, answer.json()["code"]) == (403, "MISSING_AUTHENTICATION_TOKEN")
+    response = shop.call("POST", NEXT)
+    assert (response.status_code, response.json()["code"]) == (403, "MISSING_AUTHENTICATION_TOKEN")
 
 
 def test_a_caller_without_permission_is_refused(shop: Shop):
@@ -137,9 +137,9 @@ def test_a_signature_for_another_service_or_region_is_refused(shop: Shop, servic
     url = shop.url(NEXT)
     request = AWSRequest("POST", url, headers={"Host": urlsplit(url).netloc})
     SigV4Auth(present(shop.session.get_credentials()), service, region or shop.session.region_name).add_auth(request)
-    answer = httpx.post(url, headers=dict(request.headers))
-    assert answer.status_code == 403
-    assert "Credential should be scoped to" in answer.text
+    response = httpx.post(url, headers=dict(request.headers))
+    assert response.status_code == 403
+    assert "Credential should be scoped to" in response.text
 
 
 @pytest.mark.local_only("it makes a user, and gives them permissions")

@@ -67,8 +67,8 @@ def test_every_page_is_released_and_reachable(shop: Shop, session: dict[str, str
     assert f"{origin}/products/{retired['sku']}" not in urls
     assert dates(shop, f"{origin}/products/{product['sku']}") == today()
     with ThreadPoolExecutor(CRAWLERS) as crawlers:
-        answers = list(crawlers.map(lambda url: with_retries(lambda: shop.call("GET", urlsplit(url).path)), urls))
-    assert [answer.url for answer in answers if answer.status_code != 200] == []
+        responses = list(crawlers.map(lambda url: with_retries(lambda: shop.call("GET", urlsplit(url).path)), urls))
+    assert [response.url for response in responses if response.status_code != 200] == []
 
 
 def test_unchanged_pages_are_not_released_again(shop: Shop, session: dict[str, str]):
@@ -100,21 +100,21 @@ def test_a_release_that_lost_urls_is_refused_with_a_message_to_the_alarm_topic(
     s3 = shop.aws("s3")
     released = s3.head_object(Bucket=bucket, Key="release/sitemap.xml")["Metadata"]["run"]
     manifest = f"work/{released}/manifest.json"
-    known = json.load(s3.get_object(Bucket=bucket, Key=manifest)["Body"])
+    content = json.load(s3.get_object(Bucket=bucket, Key=manifest)["Body"])
     before = get(shop, "/sitemap.xml").content
-    s3.put_object(Bucket=bucket, Key=manifest, Body=json.dumps(known | {"urls": known["urls"] * 10}))
+    s3.put_object(Bucket=bucket, Key=manifest, Body=json.dumps(content | {"urls": content["urls"] * 10}))
     put_product(shop)
     with listening(shop) as messages:
         result = run(shop, session)
         alarm = json.loads(eventually(lambda: next((text for text in messages() if result["run_id"] in text), "")))
     assert result["status"] == "REFUSED"
-    assert f"and {known['urls'] * 10} were released: fewer than 80% of them" in result["reason"]
+    assert f"and {content['urls'] * 10} were released: fewer than 80% of them" in result["reason"]
     assert get(shop, "/sitemap.xml").content == before
     assert alarm["error"] == "Refused"
 
     forced = run(shop, session, force=True)
     assert forced["status"] == "RELEASED"
-    assert forced["urls"] < known["urls"] * 2
+    assert forced["urls"] < content["urls"] * 2
 
 
 def test_an_outage_of_the_platform_leaves_the_release_unchanged(shop: Shop, session: dict[str, str], origin: str):
@@ -152,10 +152,10 @@ def test_the_schedule_starts_a_run(shop: Shop):
     nightly = shop.aws("scheduler").get_schedule(Name=f"setpieces-{shop.stage}-sitemaps")
     assert nightly["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 30}
     machine = shop.address("sitemaps", "state-machine-arn")
-    known = {each["executionArn"] for each in executions(steps, machine)}
+    before = {each["executionArn"] for each in executions(steps, machine)}
     with fired_now(shop, "sitemaps"):
         [execution] = eventually(
-            lambda: [each for each in executions(steps, machine) if each["executionArn"] not in known]
+            lambda: [each for each in executions(steps, machine) if each["executionArn"] not in before]
         )
 
     def over() -> str:
@@ -179,9 +179,9 @@ def test_only_admins_start_a_run(shop: Shop, session: dict[str, str]):
 
 def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
     headers = session | {"Idempotency-Key": unique("key")}
-    first, again = (shop.call("POST", PATH, json={"dry_run": True}, headers=headers) for _ in range(2))
-    assert (first.status_code, again.status_code) == (202, 202)
-    assert first.headers["location"] == again.headers["location"]
+    first, repeated = (shop.call("POST", PATH, json={"dry_run": True}, headers=headers) for _ in range(2))
+    assert (first.status_code, repeated.status_code) == (202, 202)
+    assert first.headers["location"] == repeated.headers["location"]
     other = shop.call("POST", PATH, json={}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert wait_for_run(shop, session, first.headers["location"], PATIENCE)["status"] == "CHECKED"
@@ -189,8 +189,8 @@ def test_the_same_key_is_the_same_run(shop: Shop, session: dict[str, str]):
 
 @pytest.mark.parametrize("body", [{"dry_run": "yes"}, {"what": True}, [], "x", None])
 def test_an_invalid_body_is_400(shop: Shop, session: dict[str, str], body: Any):
-    answer = shop.call("POST", PATH, content=json.dumps(body), headers=session | {"Content-Type": "application/json"})
-    assert answer.status_code == 400
+    response = shop.call("POST", PATH, content=json.dumps(body), headers=session | {"Content-Type": "application/json"})
+    assert response.status_code == 400
 
 
 # --- the edge ---
@@ -227,9 +227,9 @@ def test_the_cdn_invalidates_a_new_index(shop: Shop, session: dict[str, str]):
 @pytest.mark.local_only("other paths lead to the pages, which need the image of the storefront")
 @pytest.mark.parametrize("path", ["/manifest.json", "/release/sitemap.xml", "/work/", "/sitemaps/../manifest.json"])
 def test_other_objects_of_the_bucket_are_not_served(shop: Shop, path: str):
-    answer = shop.call("GET", path)
-    assert answer.status_code in (400, 403, 404)
-    assert "run_id" not in answer.text
+    response = shop.call("GET", path)
+    assert response.status_code in (400, 403, 404)
+    assert "run_id" not in response.text
 
 
 def test_an_unknown_sitemap_is_404(shop: Shop):

@@ -98,8 +98,8 @@ def test_a_stage_lives_twice_under_the_roles_of_its_deployment(cloud: Cloud, bui
 def deployed(cloud: Cloud, built: Path, **parameters: str) -> subprocess.CompletedProcess[str]:
     """``sam deploy`` as the pipeline does it, whose stages name the bucket and CloudFormation's role in samconfig.toml."""
     session = pipeline(cloud)
-    chosen = stages.stage_parameters(STAGE) | parameters
-    chosen["Release"] = stack_parameters.release(chosen, stacks.deployed_stack(STACK, Sessions(cloud, session)))
+    values = stages.stage_parameters(STAGE) | parameters
+    values["Release"] = stack_parameters.release(values, stacks.deployed_stack(STACK, Sessions(cloud, session)))
     bucket = f"setpieces-{STAGE}-artifacts-{ACCOUNT_ID}"
     arguments = (
         "--config-env",
@@ -111,7 +111,7 @@ def deployed(cloud: Cloud, built: Path, **parameters: str) -> subprocess.Complet
         "--role-arn",
         CLOUDFORMATION_ROLE,
     )
-    overrides = ("--parameter-overrides", *map(deploy.quoted, chosen.items()))
+    overrides = ("--parameter-overrides", *map(deploy.quoted, values.items()))
     return sam(keys(cloud, session), "deploy", *arguments, *overrides)
 
 

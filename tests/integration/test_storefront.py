@@ -35,9 +35,9 @@ def guest(shop: Shop) -> Iterator[httpx.Client]:
         yield client
 
 
-def form_key(answer: httpx.Response) -> str:
-    match = re.search(r'name="form" value="([^"]+)"', answer.text)
-    assert match, page_text(answer)
+def form_key(response: httpx.Response) -> str:
+    match = re.search(r'name="form" value="([^"]+)"', response.text)
+    assert match, page_text(response)
     return match[1]
 
 
@@ -60,8 +60,8 @@ def outcome(client: httpx.Client, page: httpx.Response) -> dict[str, str]:
     """The order of a page, once its status is final: then the shop no longer advises when to ask again."""
 
     def final() -> dict[str, str] | None:
-        answer = client.get(f"{page.url.path}/status")
-        return None if "retry-after" in answer.headers else answer.json()
+        response = client.get(f"{page.url.path}/status")
+        return None if "retry-after" in response.headers else response.json()
 
     return eventually(final, every=0.5)
 
@@ -104,9 +104,9 @@ def test_the_mailed_link_leads_to_an_account(guest: httpx.Client, shop: Shop):
     response = guest.post("/sign-up", data={"name": "Ada", "email": email, "key": unique("key")})
     assert response.status_code == 202, response.text
     assert email in response.text
-    made = guest.post("/sign-up/confirm", data={"token": newest_token(shop, email), "password": password})
-    assert (made.status_code, made.url.path) == (200, "/account")
-    assert "Ada" in made.text
+    confirmed = guest.post("/sign-up/confirm", data={"token": newest_token(shop, email), "password": password})
+    assert (confirmed.status_code, confirmed.url.path) == (200, "/account")
+    assert "Ada" in confirmed.text
 
 
 def test_a_sign_in_returns_to_the_previous_page_and_shows_the_account(
@@ -130,8 +130,8 @@ def test_a_wrong_password_and_a_foreign_target_lead_nowhere(guest: httpx.Client,
 
 
 def test_forms_of_other_sites_are_refused(guest: httpx.Client):
-    answer = guest.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
-    assert answer.status_code == 403
+    response = guest.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 403
 
 
 def test_pages_are_not_cached_and_load_nothing_from_other_sites(guest: httpx.Client):
@@ -148,9 +148,9 @@ def test_a_cache_between_keeps_pictures_and_no_page(shop: Shop, products: list[d
     with CacheClient(storage=storage, rfc=hishel.CacheOptions(shared=True)) as cache:
 
         def served_from_cache(path: str) -> bool:
-            answers = [cache.get(shop.url(path)) for _ in range(2)]
-            assert [answer.status_code for answer in answers] == [200, 200]
-            return bool(answers[1].extensions["caching"]["from_cache"])
+            responses = [cache.get(shop.url(path)) for _ in range(2)]
+            assert [response.status_code for response in responses] == [200, 200]
+            return bool(responses[1].extensions["caching"]["from_cache"])
 
         assert [served_from_cache(path) for path in ("/", "/products", f"/products/{sku}", "/basket", "/sign-in")] == [
             False
@@ -189,10 +189,12 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
         assert page.url.path.startswith("/orders/"), page_text(page)
         ordered = orders_of(customer)
         fill_basket(customer, products[0]["sku"])
-        again = buy(customer, voucher=code)
-        assert again.status_code == 409, page_text(again)
+        second_purchase = buy(customer, voucher=code)
+        assert second_purchase.status_code == 409, page_text(second_purchase)
         assert orders_of(customer) == ordered, "a voucher that is refused leaves no order"
-        without = customer.post("/checkout", data=ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(again)})
+        without = customer.post(
+            "/checkout", data=ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(second_purchase)}
+        )
         assert orders_of(customer) == ordered | {without.url.path}
 
 
@@ -246,5 +248,5 @@ def test_a_feed_of_twenty_megabytes_goes_through_the_page(guest: httpx.Client, s
     sign_in(guest, shop, "admin")
     line = b'{"sku": "none"}\n'
     content = line * (megabytes * 1024**2 // len(line))
-    answer = guest.post("/admin/feeds", data={"type": "sku"}, files={"file": ("feed.ndjson", content)}, timeout=60)
-    assert answer.status_code == status, page_text(answer)
+    response = guest.post("/admin/feeds", data={"type": "sku"}, files={"file": ("feed.ndjson", content)}, timeout=60)
+    assert response.status_code == status, page_text(response)

@@ -18,9 +18,9 @@ def request_quotation(shop: Shop, **changes: Any) -> httpx.Response:
 
 
 def quote(shop: Shop, **changes: Any) -> dict[str, Any]:
-    answer = request_quotation(shop, **changes)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = request_quotation(shop, **changes)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 @pytest.fixture(autouse=True)
@@ -38,25 +38,25 @@ def close(shop: Shop) -> None:
 
 
 def test_the_tax_systems_quotation_is_used(shop: Shop):
-    answer = quote(shop)
-    assert answer["source"] == "quotation"
-    assert answer["tax_total"] == TAX_IN_GERMANY
-    assert [line["rate"] for line in answer["lines"]] == [1900, 1900]
-    assert set(answer) == {"tax_total", "lines", "source", "rate_version", "quoted_at"}
+    response = quote(shop)
+    assert response["source"] == "quotation"
+    assert response["tax_total"] == TAX_IN_GERMANY
+    assert [line["rate"] for line in response["lines"]] == [1900, 1900]
+    assert set(response) == {"tax_total", "lines", "source", "rate_version", "quoted_at"}
 
 
 @pytest.mark.parametrize("fault", [{"outage": True}, {"error_rate": 1}, {"latency_ms": 8000}])
 def test_cached_rates_give_the_same_tax_and_are_marked(shop: Shop, fault: dict):
     with shop.faults("tax", **fault):
-        answers = [quote(shop) for _ in range(3)]
-    assert {(answer["source"], answer["tax_total"]) for answer in answers} == {("cached_rates", TAX_IN_GERMANY)}
+        responses = [quote(shop) for _ in range(3)]
+    assert {(response["source"], response["tax_total"]) for response in responses} == {("cached_rates", TAX_IN_GERMANY)}
 
 
 def test_a_failing_tax_system_opens_the_circuit_until_it_recovers(shop: Shop):
     """While the circuit is open no request waits for a slow system; it closes after the system recovers."""
     with shop.faults("tax", latency_ms=8000), ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: with_retries(lambda: request_quotation(shop)), range(16)))
-        assert {answer.status_code for answer in answers} == {200}
+        responses = list(clients.map(lambda _: with_retries(lambda: request_quotation(shop)), range(16)))
+        assert {response.status_code for response in responses} == {200}
         opened = shop.aws("dynamodb").get_item(TableName=table(shop), Key={"id": {"S": "circuit"}}, ConsistentRead=True)
         assert int(opened["Item"]["failures"]["N"]) >= 5
     eventually(lambda: quote(shop)["source"] == "quotation", every=0.5)
@@ -70,20 +70,20 @@ def table(shop: Shop) -> str:
 
 def test_rates_are_refreshed(shop: Shop):
     function = f"setpieces-{shop.stage}-tax-refresh-rates"
-    answer = shop.aws("lambda").invoke(FunctionName=function, Payload=b"{}")
-    assert "FunctionError" not in answer
-    version = json.loads(answer["Payload"].read())["rate_version"]
+    response = shop.aws("lambda").invoke(FunctionName=function, Payload=b"{}")
+    assert "FunctionError" not in response
+    version = json.loads(response["Payload"].read())["rate_version"]
     with shop.faults("tax", outage=True):
         assert quote(shop)["rate_version"] == version
 
 
 def test_an_unknown_destination_is_a_422_either_way(shop: Shop):
     nowhere = REQUEST | {"ship_to": {"country": "XX", "postal_code": "1"}}
-    answer = shop.call("POST", PATH, json=nowhere, sign=True)
-    assert (answer.status_code, answer.json()["code"]) == (422, "UNKNOWN_JURISDICTION")
+    response = shop.call("POST", PATH, json=nowhere, sign=True)
+    assert (response.status_code, response.json()["code"]) == (422, "UNKNOWN_JURISDICTION")
     with shop.faults("tax", outage=True):
         fallen_back = shop.call("POST", PATH, json=nowhere, sign=True)
-    assert (fallen_back.status_code, fallen_back.json()["errors"]) == (422, answer.json()["errors"])
+    assert (fallen_back.status_code, fallen_back.json()["errors"]) == (422, response.json()["errors"])
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_an_unknown_destination_is_a_422_either_way(shop: Shop):
     ids=lambda value: str(value)[:40],
 )
 def test_malformed_requests_are_a_problem(shop: Shop, body: str, status: int):
-    answer = shop.call("POST", PATH, content=body, headers={"Content-Type": "application/json"}, sign=True)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = shop.call("POST", PATH, content=body, headers={"Content-Type": "application/json"}, sign=True)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_only_authorized_services_get_a_quotation(shop: Shop):

@@ -53,7 +53,7 @@ def stored(shop: Shop, codes: list[str]) -> int:
 
 
 def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches: dict[int, dict[str, Any]]):
-    every: list[str] = []
+    all_lines: list[str] = []
     bucket, s3 = shop.address("vouchers", "bucket-name"), shop.aws("s3")
     for count, batch in batches.items():
         content = download_file(batch)
@@ -61,18 +61,18 @@ def test_file_table_and_manifest_agree_and_no_code_is_twice(shop: Shop, batches:
         manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"release/{batch['batch_id']}.json")["Body"].read())
         assert len(lines) == batch["generated"] == manifest["count"] == stored(shop, lines) == count
         assert hashlib.sha256(content).hexdigest() == batch["sha256"] == manifest["sha256"]
-        every += lines
-    assert len(set(every)) == sum(SIZES)
+        all_lines += lines
+    assert len(set(all_lines)) == sum(SIZES)
     assert not s3.list_objects_v2(Bucket=bucket, Prefix=f"work/{batches[24]['batch_id']}/").get("Contents")
 
 
 def test_the_same_key_again_creates_nothing(shop: Shop, admin: dict[str, str]):
     headers, body = admin | {"Idempotency-Key": unique("batch")}, batch_request(count=1)
     first = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
-    again = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
+    repeated = shop.call("POST", "/vouchers/v1/voucher-batches", json=body, headers=headers)
     other = shop.call("POST", "/vouchers/v1/voucher-batches", json=body | {"count": 2}, headers=headers)
-    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 409)
-    assert first.json()["batch_id"] == again.json()["batch_id"]
+    assert (first.status_code, repeated.status_code, other.status_code) == (202, 202, 409)
+    assert first.json()["batch_id"] == repeated.json()["batch_id"]
     assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
     wait_for_batch(shop, admin, first.headers["location"])
 
@@ -103,9 +103,9 @@ def test_batches_are_an_admins(shop: Shop, batches: dict[int, dict[str, Any]]):
 def test_an_invalid_request_is_400_with_a_pointer(
     shop: Shop, admin: dict[str, str], changed: dict[str, Any], pointer: str
 ):
-    answer = shop.call("POST", "/vouchers/v1/voucher-batches", json=batch_request(**changed), headers=admin)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    response = shop.call("POST", "/vouchers/v1/voucher-batches", json=batch_request(**changed), headers=admin)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == pointer
 
 
 def test_a_link_is_for_one_file_and_ends(shop: Shop, admin: dict[str, str], batches: dict[int, dict[str, Any]]):
@@ -147,9 +147,9 @@ def test_a_single_use_link_works_once(shop: Shop, admin: dict[str, str]):
 def test_the_key_of_codes_refuses_a_role_that_iam_allows_everything(shop: Shop):
     iam, name = shop.aws("iam"), f"{unique('key')}"
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    every = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    all_actions = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="kms", PolicyDocument=policy(every))
+    iam.put_role_policy(RoleName=name, PolicyName="kms", PolicyDocument=policy(all_actions))
     try:
         keys = shop.aws("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
         kms = boto3.client(
@@ -180,10 +180,10 @@ def test_one_of_many_simultaneous_redemptions_succeeds(shop: Shop, codes: list[s
         return with_retries(lambda: shop.call("POST", path, json={"order_number": f"T{n:09}"})).status_code
 
     with ThreadPoolExecutor(64) as clients:
-        answers = Counter(clients.map(redeem, range(64)))
+        responses = Counter(clients.map(redeem, range(64)))
     # 200 is a client whose first answer was lost on the way.
-    assert answers[201] + answers[200] == 1
-    assert answers[409] == 63
+    assert responses[201] + responses[200] == 1
+    assert responses[409] == 63
     assert shop.call("GET", f"/vouchers/v1/vouchers/{codes[0]}").json()["status"] == "REDEEMED"
 
 
@@ -192,8 +192,8 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
     typed = f"{code[:4]}-{code[4:9]}-{code[9:]}".lower()
     assert shop.call("GET", f"/vouchers/v1/vouchers/{typed}").json()["status"] == "ACTIVE"
     for wrong in (code[:-1] + ("2" if code[-1] != "2" else "3"), "ABC", "3" * 14):
-        answer = shop.call("GET", f"/vouchers/v1/vouchers/{wrong}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "VOUCHER_NOT_FOUND")
+        response = shop.call("GET", f"/vouchers/v1/vouchers/{wrong}")
+        assert (response.status_code, response.json()["code"]) == (404, "VOUCHER_NOT_FOUND")
 
 
 def test_an_admin_releases_a_voucher_that_paid_for_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
@@ -213,11 +213,11 @@ def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str,
     path = create_batch(shop, admin, count=2, valid_from=tomorrow)
     early = wait_for_batch(shop, admin, path)
     code = download_file(early).decode().split()[0]
-    answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
-    assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_NOT_YET_VALID")
+    response = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_NOT_YET_VALID")
     assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
-    answer = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
-    assert (answer.status_code, answer.json()["code"]) == (409, "VOUCHER_CANCELLED")
+    response = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_CANCELLED")
     # A role that may not list the bucket gets 403 instead of 404 for a deleted file.
     assert fetch(early["download"]["url"]).status_code == 403
     assert "download" not in shop.call("GET", path, headers=admin).json()

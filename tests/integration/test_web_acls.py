@@ -17,7 +17,7 @@ FORGED = {"Authorization": "AWS4-HMAC-SHA256 Credential=made-up", "X-Storefront-
 
 
 @pytest.fixture
-def counted() -> Iterator[None]:
+def fresh_windows() -> Iterator[None]:
     httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": SHARE}).raise_for_status()
     yield
     httpx.put(f"{FRONT_DOOR}/_front_door/throttles", json={"share": 1}).raise_for_status()
@@ -39,9 +39,9 @@ def client(address: str) -> httpx.Client:
 )
 def test_the_front_door_refuses_with_the_deployed_response(address: str, path: str, headers: dict[str, str]):
     with client(address) as http:
-        answers = [http.get(path, headers=headers) for _ in range(11)]
-    assert not any("from your address" in answer.text for answer in answers[:10])
-    response = answers[-1]
+        responses = [http.get(path, headers=headers) for _ in range(11)]
+    assert not any("from your address" in response.text for response in responses[:10])
+    response = responses[-1]
     assert (response.status_code, response.headers["content-type"]) == (429, "application/json")
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["retry-after"] == "60"
@@ -54,15 +54,15 @@ def test_the_front_door_refuses_with_the_deployed_response(address: str, path: s
 @pytest.mark.usefixtures("shop", "counted")
 def test_forged_address_headers_do_not_avoid_the_limit():
     with client("127.0.0.25") as http:
-        answers = [
+        responses = [
             http.get(
                 "/healthz-of-nobody", headers={"X-Forwarded-For": f"192.0.2.{n}", "X-Viewer-Address": f"192.0.2.{n}"}
             )
             for n in range(11)
         ]
-    assert [answer.status_code for answer in answers[:10]].count(429) == 0
-    assert (answers[-1].status_code, answers[-1].headers["retry-after"]) == (429, "60")
-    assert "from your address" in answers[-1].text
+    assert [response.status_code for response in responses[:10]].count(429) == 0
+    assert (responses[-1].status_code, responses[-1].headers["retry-after"]) == (429, "60")
+    assert "from your address" in responses[-1].text
 
 
 @pytest.mark.usefixtures("shop", "counted")
@@ -70,5 +70,5 @@ def test_the_calls_of_the_storefront_are_not_counted():
     """The web ACL knows the secret that the storefront's container receives."""
     token = container.environment(cloud_session(), AWS_ENDPOINT)["STOREFRONT_TOKEN"]
     with client("127.0.0.26") as http:
-        answers = [http.get("/catalog/v1/products", headers={"X-Storefront-Token": token}) for _ in range(20)]
-    assert not any("from your address" in answer.text for answer in answers)
+        responses = [http.get("/catalog/v1/products", headers={"X-Storefront-Token": token}) for _ in range(20)]
+    assert not any("from your address" in response.text for response in responses)

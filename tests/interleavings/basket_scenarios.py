@@ -1,4 +1,4 @@
-"""Baskets: shoppers with several tabs, and clients that repeat what was not answered."""
+"""Baskets: shoppers with several tabs, and clients that repeat requests without a response."""
 
 import json
 from collections.abc import Callable
@@ -20,8 +20,8 @@ PRODUCT = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request of a shopper and its last answer. ``tag`` is the version that If-Match named."""
+class BasketRequest:
+    """A request of a shopper and its last response. ``tag`` is the version in If-Match."""
 
     kind: str
     quantity: int
@@ -39,57 +39,63 @@ def products(world: World) -> None:
         )
 
 
-def add(quantity: int, *, key: str = "", tag: bool = False, again: bool = True) -> Callable[[World], Asked]:
-    """A shopper adds SP-1, and with a key asks again until there is an answer."""
+def add(quantity: int, *, key: str = "", tag: bool = False, repeat: bool = True) -> Callable[[World], BasketRequest]:
+    """A shopper adds SP-1, and with a key repeats the request until there is a response."""
 
-    def side(world: World) -> Asked:
+    def side(world: World) -> BasketRequest:
         headers = {"If-Match": f'"{world.facts["before"][1]}"'} if tag else {}
         body = {"sku": "SP-1", "quantity": quantity}
 
-        def ask() -> Any:
+        def request() -> Any:
             return world.request("basket", "POST", ITEMS, body, key=key, headers=headers)
 
-        answer = world.until_answered(ask) if key and again else ask()
-        return Asked("add", quantity, answer.status, _version(answer), world.facts["before"][1] if tag else None)
+        response = world.request_with_retries(request) if key and repeat else request()
+        return BasketRequest(
+            "add", quantity, response.status, _version(response), world.facts["before"][1] if tag else None
+        )
 
     return side
 
 
-def change(quantity: int, tag: bool = False) -> Callable[[World], Asked]:
-    def side(world: World) -> Asked:
+def change(quantity: int, tag: bool = False) -> Callable[[World], BasketRequest]:
+    def side(world: World) -> BasketRequest:
         headers = {"If-Match": f'"{world.facts["before"][1]}"'} if tag else {}
-        answer = world.request("basket", "PATCH", f"{ITEMS}/SP-1", {"quantity": quantity}, headers=headers)
-        return Asked("change", quantity, answer.status, _version(answer), world.facts["before"][1] if tag else None)
+        response = world.request("basket", "PATCH", f"{ITEMS}/SP-1", {"quantity": quantity}, headers=headers)
+        return BasketRequest(
+            "change", quantity, response.status, _version(response), world.facts["before"][1] if tag else None
+        )
 
     return side
 
 
-def remove(tag: bool = False) -> Callable[[World], Asked]:
-    def side(world: World) -> Asked:
+def remove(tag: bool = False) -> Callable[[World], BasketRequest]:
+    def side(world: World) -> BasketRequest:
         headers = {"If-Match": f'"{world.facts["before"][1]}"'} if tag else {}
-        answer = world.request("basket", "DELETE", f"{ITEMS}/SP-1", headers=headers)
-        return Asked("remove", 0, answer.status, _version(answer), world.facts["before"][1] if tag else None)
+        response = world.request("basket", "DELETE", f"{ITEMS}/SP-1", headers=headers)
+        return BasketRequest(
+            "remove", 0, response.status, _version(response), world.facts["before"][1] if tag else None
+        )
 
     return side
 
 
-def _version(answer: Any) -> int | None:
-    tag = answer.headers.get("ETag", "").strip('"')
+def _version(response: Any) -> int | None:
+    tag = response.headers.get("ETag", "").strip('"')
     return int(tag) if tag.isdigit() else None
 
 
 def with_line(quantity: int) -> Callable[[World], None]:
-    def given(world: World) -> None:
+    def set_up(world: World) -> None:
         products(world)
-        answer = world.request("basket", "POST", ITEMS, {"sku": "SP-1", "quantity": quantity})
-        assert answer.status == 201
-        world.facts["before"] = (quantity, _version(answer))
+        response = world.request("basket", "POST", ITEMS, {"sku": "SP-1", "quantity": quantity})
+        assert response.status == 201
+        world.facts["before"] = (quantity, _version(response))
 
-    return given
+    return set_up
 
 
-def _after(request: Asked, state: tuple[int | None, int], carried_out: bool) -> tuple[int | None, int] | None:
-    """The state {quantity, version} after a request that was carried out or refused; None if that cannot be."""
+def _after(request: BasketRequest, state: tuple[int | None, int], carried_out: bool) -> tuple[int | None, int] | None:
+    """The state {quantity, version} after a request that was carried out or refused; None if that is impossible."""
     quantity, version = state
     fits = request.tag is None or request.tag == version
     possible = fits and (request.kind == "add" or quantity is not None)
@@ -98,53 +104,55 @@ def _after(request: Asked, state: tuple[int | None, int], carried_out: bool) -> 
     if not possible:
         return None
     new = {"add": (quantity or 0) + request.quantity, "change": request.quantity, "remove": None}[request.kind]
-    # A basket that is new counts from the time in milliseconds.
+    # The versions of a new basket begin at the time in milliseconds.
     return new, version + 1 if version else 1000 * START
 
 
 def one_order_explains_all(world: World, run: Run) -> str:
-    """Is there an order of the requests in which each was carried out once, or refused for a reason, as it was answered?"""
-    asked = [one for result in run.results.values() for one in (result if isinstance(result, list) else [result])]
+    """Find an order of the requests that explains all responses: each carried out once, or refused for a reason."""
+    requests = [
+        request for result in run.results.values() for request in (result if isinstance(result, list) else [result])
+    ]
     before = world.facts.get("before", (None, 0))
     stored = next((item for item in world.items("basket.Table") if item["basket_id"] == BASKET), None)
     line = stored["lines"].get("SP-1") if stored else None
     end = (line["quantity"] if line else None, stored["version"] if stored else before[1])
-    for order in permutations(asked):
+    for order in permutations(requests):
         states = {before}
-        for one in order:
-            reached = set()
+        for request in order:
+            next_states = set()
             for state in states:
                 for carried_out in (True, False):
-                    if one.status < 300 and not carried_out:
+                    if request.status < 300 and not carried_out:
                         continue
-                    if 400 <= one.status < 500 and carried_out:
+                    if 400 <= request.status < 500 and carried_out:
                         continue
-                    after = _after(one, state, carried_out)
+                    after = _after(request, state, carried_out)
                     if after is None:
                         continue
-                    # A quantity that is set twice is the same, only the version counts both.
+                    # Setting a quantity twice changes only the version twice.
                     versions = (
                         (after[1], after[1] + 1)
-                        if one.kind == "change" and carried_out and one.tag is None
+                        if request.kind == "change" and carried_out and request.tag is None
                         else (after[1],)
                     )
-                    reached |= {
+                    next_states |= {
                         (after[0], version)
                         for version in versions
-                        if one.status >= 300 or one.kind == "remove" or one.version == version
+                        if request.status >= 300 or request.kind == "remove" or request.version == version
                     }
-            states = reached
+            states = next_states
         # Versions only tell states apart: a repeat whose first attempt was undone meanwhile may count one more.
         if end[0] in {quantity for quantity, _ in states}:
             return ""
-    told = "; ".join(f"{one.kind} {one.quantity or ''} -> {one.status}" for one in asked)
-    return f"the basket holds {end[0]} (version {end[1]}), was {before[0]}, and was told: {told}"
+    summary = "; ".join(f"{request.kind} {request.quantity or ''} -> {request.status}" for request in requests)
+    return f"the basket holds {end[0]} (version {end[1]}), was {before[0]}; requests: {summary}"
 
 
 INVARIANTS = (
     Invariant(
         "basket",
-        "All answers and the basket fit one order of the requests, each carried out once or refused for a reason.",
+        "All responses and the basket fit one order of the requests, each carried out once or refused for a reason.",
         one_order_explains_all,
     ),
 )

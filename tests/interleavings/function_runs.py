@@ -15,7 +15,7 @@ class FunctionRuns(State):
     """Each side has a stack of environments: of the functions that run."""
 
     def environment(self) -> Mapping[str, str]:
-        """Of the function that runs."""
+        """The environment of the function that runs."""
         stack = self._environments[self.side]
         return stack[-1] if stack else {}
 
@@ -31,7 +31,7 @@ class FunctionRuns(State):
 
     @contextmanager
     def acting_as(self, function: Function) -> Iterator[None]:
-        """Code of a service that a test calls itself has the environment of this function."""
+        """Give code of a service that a test calls directly the environment of ``function``."""
         stack = self._environments[self.side]
         stack.append(function.environment)
         try:
@@ -40,14 +40,14 @@ class FunctionRuns(State):
             stack.remove(function.environment)
 
     def deliver(self, queue: str, most: int = 1) -> int:
-        """Up to ``most`` messages to the queue's function, one by one; how many were done with."""
-        known = deployed.queues(queue.split(".")[0])[queue]
-        assert known.consumer, f"{queue} has no function"
-        done = 0
+        """Deliver up to ``most`` messages to the queue's function, one by one. Returns how many it processed."""
+        description = deployed.queues(queue.split(".")[0])[queue]
+        assert description.consumer, f"{queue} has no function"
+        processed = 0
         for _ in range(most):
             waiting = [message for message in self.queues[queue] if not message.hidden]
-            held = {message.group for message in self.queues[queue] if message.hidden and message.group}
-            message = next((each for each in waiting if each.group not in held), None)
+            blocked_groups = {message.group for message in self.queues[queue] if message.hidden and message.group}
+            message = next((each for each in waiting if each.group not in blocked_groups), None)
             if message is None:
                 break
             message.hidden, message.receives = True, message.receives + 1
@@ -61,28 +61,28 @@ class FunctionRuns(State):
                     queue=queue,
                     sent_at=START,
                 )
-                result = self.invoke(known.consumer, {"Records": [record]})
+                result = self.invoke(description.consumer, {"Records": [record]})
                 failed = bool((result or {}).get("batchItemFailures"))
             except (Crash, Exception):
                 failed = True
             message.hidden = False
             if not failed:
                 self.queues[queue].remove(message)
-                done += 1
-            elif message.receives >= known.receives and known.dead_letters:
+                processed += 1
+            elif message.receives >= description.receives and description.dead_letters:
                 self.queues[queue].remove(message)
                 message.receives = 0
-                self.queues[known.dead_letters].append(message)
-        return done
+                self.queues[description.dead_letters].append(message)
+        return processed
 
     def scheduled(self, service: str, handler: str) -> Any:
-        """What a schedule does: a run that fails or crashes is not repeated, the next one comes anyway. None for that."""
+        """Invoke a function as its schedule does, once: the result, or None if it failed or crashed."""
         try:
             return self.invoke(deployed.function(service, handler), {})
         except (Crash, Exception):
             return None
 
-    def settle(
+    def run_automatic_steps(
         self, *scheduled: tuple[str, str], until: Callable[[], bool], rounds: int = 3, minutes: float = 6
     ) -> None:
         """Run automatic steps: deliver messages until the queues are empty, and invoke schedules."""

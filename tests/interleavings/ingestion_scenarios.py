@@ -35,13 +35,13 @@ def roll_up(world: World) -> Any:
     return None
 
 
-def counted_once(world: World, run: Run) -> str:
+def object_counts_once(world: World, run: Run) -> str:
     events = sum(item.get("events", 0) for item in world.items("ingestion.CountsTable"))
     rolled_up = any(result is not None for result in run.results.values())
     return f"one event is counted {events} times" if events > 1 or (rolled_up and not events) else ""
 
 
-INVARIANTS = (Invariant("ingestion", "An object is counted once.", counted_once),)
+INVARIANTS = (Invariant("ingestion", "An object is counted once.", object_counts_once),)
 SCENARIOS = (
     Scenario(
         "ingestion",

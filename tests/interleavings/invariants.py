@@ -1,4 +1,4 @@
-"""What holds in every order of calls, as one list: service, sentence, check; and the races after which it is checked."""
+"""All invariants (service, sentence, check) and all scenarios after which they are checked."""
 
 import importlib
 from pathlib import Path
@@ -18,7 +18,7 @@ _MODULES = [
     for file in sorted(Path(__file__).parent.glob("*_scenarios.py"))
 ]
 INVARIANTS: tuple[Invariant, ...] = (
-    Invariant("", "No side ends with an error of its own.", no_side_fails),
+    Invariant("", "No side ends with an error.", no_side_fails),
     *(invariant for module in _MODULES for invariant in module.INVARIANTS),
 )
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for module in _MODULES for scenario in module.SCENARIOS)

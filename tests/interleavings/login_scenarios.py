@@ -38,13 +38,13 @@ def sign_out(world: World) -> int:
 
 def ended_sessions_stay_ended(world: World, run: Run) -> str:
     ended = any(result == 204 for result in run.results.values())
-    return "told that it ended, and it is there" if ended and world.items("login.Table") else ""
+    return "a response says that it ended, and it exists" if ended and world.items("login.Table") else ""
 
 
 INVARIANTS = (
     Invariant(
         "login",
-        "A session that was ended is gone, whatever its owner does at the same time.",
+        "A session that was ended stays ended, whatever its owner does at the same time.",
         ended_sessions_stay_ended,
     ),
 )

@@ -1,4 +1,4 @@
-"""What comes by events: feeds and their circuit, shipments, syncs of customers, updates that are relayed."""
+"""Consumers of events: feeds and their circuit, shipments, syncs of customers, relayed updates."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ OTHER_KEY = "product/in/2027/01/16/winter.json"
 
 
 def upload(version: int, sequencer: str, key: str = KEY) -> Callable[[World], Any]:
-    """A feed is put, and EventBridge tells of it, again if the function fails."""
+    """A feed is stored, and EventBridge delivers its event, again if the function fails."""
 
     def side(world: World) -> str:
         event = put(world, version, sequencer, key)
@@ -64,7 +64,7 @@ def transformed(world: World) -> None:
     world.deliver(RECORDS, 10)
 
 
-def again(world: World) -> str:
+def transform_again(world: World) -> str:
     return transform(world, world.facts["event"])
 
 
@@ -89,17 +89,17 @@ def upload_what_was_requested(world: World) -> str:
     return transform(world, put(world, 1, "0A", key))
 
 
-def settle_feeds(world: World) -> None:
+def conclude_all_feeds(world: World) -> None:
     def over() -> bool:
         return not any("open" in feed for feed in world.items("feeds.FeedsTable"))
 
     newest = world.facts.get("event") if len(world.facts.get("uploads", [])) == 1 else None
     if newest and not world.items("feeds.FeedsTable"):
         transform(world, newest)
-    world.settle(("feeds", "conclude_feeds"), until=over, rounds=5, minutes=61)
+    world.run_automatic_steps(("feeds", "conclude_feeds"), until=over, rounds=5, minutes=61)
 
 
-def partly_counted(world: World) -> None:
+def two_of_three_updated(world: World) -> None:
     """A feed of which two records are updated, and one of them is counted."""
     uploaded(world)
     assert transform(world, world.facts["event"]) == "done"
@@ -112,13 +112,13 @@ def _total(outcomes: dict[str, Any]) -> int:
     return sum(outcomes.get(name, 0) for name in ("updated", "unchanged", "stale", "failed"))
 
 
-def _count_again(world: World, feed: dict[str, Any]) -> None:
-    """What is counted of a run is of its records, and never less than before."""
+def _check_counts(world: World, feed: dict[str, Any]) -> None:
+    """Record a count that exceeds the updated records of its run, or that decreases."""
     run, total = feed.get("run", ""), _total(feed.get("outcomes", {}))
     parts = [item for item in world.items("feeds.AccountsTable") if item["part"].startswith(f"{run}/")]
-    known = sum(len(value) for item in parts for value in item.values() if isinstance(value, set))
-    if total > known:
-        world.facts["miscounted"] = f"{total} records are counted of a run that has updated {known}"
+    updated = sum(len(value) for item in parts for value in item.values() if isinstance(value, set))
+    if total > updated:
+        world.facts["miscounted"] = f"{total} records are counted of a run that has updated {updated}"
     before = world.facts.setdefault("counted", {}).get(run, 0)
     if "outcomes" in feed and total < before:
         world.facts["miscounted"] = f"{before} records were counted, then {total}"
@@ -132,23 +132,23 @@ def counts_are_of_the_run(world: World, run: Run) -> str:
 
 def watch_feeds(world: World) -> None:
     for feed in world.items("feeds.FeedsTable"):
-        _count_again(world, feed)
-        seen = world.facts.setdefault("feeds", {}).setdefault(feed["feed"], [])
+        _check_counts(world, feed)
+        versions = world.facts.setdefault("feeds", {}).setdefault(feed["feed"], [])
         facts = (feed.get("sequencer", ""), feed.get("run", ""), feed["status"], feed.get("received"))
-        if seen[-1:] != [facts]:
-            seen.append(facts)
+        if versions[-1:] != [facts]:
+            versions.append(facts)
 
 
 def newest_upload_counts(world: World, run: Run) -> str:
-    for name, seen in world.facts.get("feeds", {}).items():
+    for name, versions in world.facts.get("feeds", {}).items():
         uploads = world.facts.get("uploads", [])
-        order = [uploads.index(sequencer) for sequencer, *_ in seen if sequencer]
+        order = [uploads.index(sequencer) for sequencer, *_ in versions if sequencer]
         if order != sorted(order):
             return f"{name} went back to an older upload"
     for feed in world.items("feeds.FeedsTable"):
-        told = [result for result in run.results.values() if result == "failed"]
+        failures = [result for result in run.results.values() if result == "failed"]
         newest = (world.facts.get("uploads") or [""])[-1]
-        if not told and feed.get("sequencer", newest) != newest and len(world.facts.get("uploads", [])) > 1:
+        if not failures and feed.get("sequencer", newest) != newest and len(world.facts.get("uploads", [])) > 1:
             return f"{feed['feed']} is of upload {feed['sequencer']}, {newest} is newer"
     return ""
 
@@ -180,9 +180,9 @@ def manifests_are_right(world: World, run: Run) -> str:
 
 
 def ended_feeds_stay(world: World, run: Run) -> str:
-    """A run that has ended is entered no more, and one that was replaced neither."""
-    for name, seen in world.facts.get("feeds", {}).items():
-        for before, after in pairwise(seen):
+    """A run that has ended or was replaced never starts again."""
+    for name, versions in world.facts.get("feeds", {}).items():
+        for before, after in pairwise(versions):
             if (
                 before[1]
                 and before[1] == after[1]
@@ -229,9 +229,9 @@ def circuit_is_open(world: World) -> None:
 
 
 def disabled_has_item(world: World, run: Run) -> str:
-    """What is disabled has an item, by which the probe enables it."""
+    """A disabled mapping has an item, from which the probe knows that it must enable it."""
     item = any(item["part"].startswith("circuit/") for item in world.items("feeds.AccountsTable"))
-    return "the mapping is disabled, and nothing says so" if world.mappings.get(MAPPING) is False and not item else ""
+    return "the mapping is disabled, and no item exists" if world.mappings.get(MAPPING) is False and not item else ""
 
 
 # --- shipping, data-sync, event-relay ---
@@ -261,12 +261,12 @@ def on_platform(world: World) -> None:
 
 
 def two_messages(queue: str, *events: dict[str, Any]) -> Callable[[World], None]:
-    def given(world: World) -> None:
+    def set_up(world: World) -> None:
         on_platform(world)
         for number, event in enumerate(events):
             world.queues[queue].append(Message(f"m{number}", json.dumps(event), {}))
 
-    return given
+    return set_up
 
 
 def deliver(queue: str) -> Callable[[World], int]:
@@ -274,7 +274,7 @@ def deliver(queue: str) -> Callable[[World], int]:
 
 
 def drain(world: World) -> None:
-    world.settle(until=lambda: True)
+    world.run_automatic_steps(until=lambda: True)
 
 
 def one_shipment(world: World, run: Run) -> str:
@@ -305,15 +305,15 @@ def relay(world: World) -> Any:
     return result
 
 
-def settle_relay(world: World) -> None:
+def relay_remaining(world: World) -> None:
     for _ in range(3):
         relay(world)
 
 
-def every_update_is_published(world: World, run: Run) -> str:
+def each_update_is_published(world: World, run: Run) -> str:
     ids = [event["meta_data"]["event_id"] for event in world.published]
     if len(set(ids)) != 3:
-        return f"3 updates, and {len(set(ids))} events"
+        return f"{len(set(ids))} events for 3 updates"
     return f"{len(world.queues[UPDATES])} updates are left" if world.queues[UPDATES] else ""
 
 
@@ -322,45 +322,49 @@ def _one(service: str, sentence: str, check: Any) -> Invariant:
 
 
 INVARIANTS = (
-    _one("feeds", "A feed is that of its newest upload.", newest_upload_counts),
+    _one("feeds", "A feed has the data of its newest upload.", newest_upload_counts),
     _one("feeds", "Every feed that was uploaded ends.", feeds_end),
     _one("feeds", "A manifest accounts for every record.", manifests_are_right),
-    _one("feeds", "What is counted of a feed is of its run, and never goes back.", counts_are_of_the_run),
-    _one("feeds", "A run that was read is not begun again, and its records stay as many.", ended_feeds_stay),
+    _one("feeds", "The counts of a feed are those of its run, and never decrease.", counts_are_of_the_run),
+    _one("feeds", "A run that was read does not start again, and its number of records stays.", ended_feeds_stay),
     _one("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
     _one("shipping", "An order is shipped once.", one_shipment),
     _one("data-sync", "An order is synced once.", one_sync),
-    _one("event-relay", "Every update is published under one id.", every_update_is_published),
+    _one("event-relay", "Every update is published under one id.", each_update_is_published),
 )
 # A run of a feed makes a dozen calls.
 LONG = Bounds(switches=1, mixed=40, random=20)
 
 
-def _feed(name: str, given: Any, sides: Any, bounds: Bounds = LONG) -> Scenario:
+def _feed(name: str, set_up: Any, sides: Any, bounds: Bounds = LONG) -> Scenario:
     return Scenario(
-        "feeds", name, given, sides, settle=settle_feeds, needs=("feed-pipeline",), watch=watch_feeds, bounds=bounds,
+        "feeds", name, set_up, sides, afterwards=conclude_all_feeds, needs=("feed-pipeline",), watch=watch_feeds, bounds=bounds,
         faults=(Fault.LOST, Fault.CRASH_AFTER, Fault.CRASH_BEFORE),
     )  # fmt: skip
 
 
-def _circuit(name: str, given: Any, sides: Any) -> Scenario:
+def _circuit(name: str, set_up: Any, sides: Any) -> Scenario:
     # Openings differ in their microsecond.
     return Scenario(
-        "feed-pipeline", name, given, sides, needs=("feeds",), faults=(Fault.LOST, Fault.UNANSWERED), ticks=True
+        "feed-pipeline", name, set_up, sides, needs=("feeds",), faults=(Fault.LOST, Fault.UNANSWERED), ticks=True
     )
 
 
 def _queue(service: str, name: str, queue: str, *events: dict[str, Any]) -> Scenario:
     sides = {"one": deliver(queue), "other": deliver(queue)}
-    return Scenario(service, name, two_messages(queue, *events), sides, settle=drain)
+    return Scenario(service, name, two_messages(queue, *events), sides, afterwards=drain)
 
 
 OTHER_ID = "00000000-0000-4000-8000-0000000000ff"
 SCENARIOS = (
-    _feed("the event of an upload is delivered twice", uploaded, {"one": again, "other": again}),
-    _feed("two uploads of one feed", uploaded, {"older": again, "newer": upload(2, "0B")}),
-    _feed("two folders have the same feed", uploaded, {"older": again, "newer": upload(2, "01", OTHER_KEY)}),
-    _feed("counts are entered while records come", partly_counted, {"run": update_and_conclude, "conclude": conclude}),
+    _feed("the event of an upload is delivered twice", uploaded, {"one": transform_again, "other": transform_again}),
+    _feed("two uploads of one feed", uploaded, {"older": transform_again, "newer": upload(2, "0B")}),
+    _feed("two folders have the same feed", uploaded, {"older": transform_again, "newer": upload(2, "01", OTHER_KEY)}),
+    _feed(
+        "counts are entered while records come",
+        two_of_three_updated,
+        {"run": update_and_conclude, "conclude": conclude},
+    ),
     _feed("two conclude at once", transformed, {"one": conclude, "other": conclude}),
     _feed(
         "a feed is concluded while it is uploaded anew", transformed, {"conclude": conclude, "newer": upload(2, "0B")}
@@ -368,7 +372,7 @@ SCENARIOS = (
     _feed(
         "records are updated while a feed is concluded",
         uploaded,
-        {"run": lambda world: (again(world), update_and_conclude(world)), "conclude": conclude},
+        {"run": lambda world: (transform_again(world), update_and_conclude(world)), "conclude": conclude},
     ),
     _feed(
         "a feed is uploaded before its request is answered",
@@ -390,6 +394,10 @@ SCENARIOS = (
         _complete(OTHER_ID),
     ),
     Scenario(
-        "event-relay", "two runs of the relay", three_updates, {"one": relay, "other": relay}, settle=settle_relay
+        "event-relay",
+        "two runs of the relay",
+        three_updates,
+        {"one": relay, "other": relay},
+        afterwards=relay_remaining,
     ),
 )

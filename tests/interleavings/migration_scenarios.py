@@ -86,7 +86,7 @@ SCENARIOS = (
         "the message of a customer is delivered twice",
         customer_with_two_messages,
         {"one": migrate, "other": migrate},
-        settle=partial(World.settle, until=lambda: True),
+        afterwards=partial(World.run_automatic_steps, until=lambda: True),
         watch=watch_lease,
     ),
     Scenario(
@@ -94,7 +94,7 @@ SCENARIOS = (
         "a lease runs out while its owner works",
         customer_with_two_messages,
         {"slow": migrate, "next": migrate_after_the_lease},
-        settle=partial(World.settle, until=lambda: True),
+        afterwards=partial(World.run_automatic_steps, until=lambda: True),
         watch=watch_lease,
     ),
     Scenario(
@@ -102,7 +102,7 @@ SCENARIOS = (
         "a migration is started again while it runs",
         customer_with_two_messages,
         {"run": migrate, "person": restart_migration},
-        settle=partial(World.settle, until=lambda: True),
+        afterwards=partial(World.run_automatic_steps, until=lambda: True),
         watch=watch_lease,
     ),
 )

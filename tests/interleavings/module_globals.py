@@ -1,7 +1,4 @@
-"""Global variables of modules that functions share here, and do not in Lambda.
-
-Processes share nothing, so what a module keeps in a global variable belongs to one side.
-"""
+"""Global variables of modules: functions share them in one process, but not in Lambda, so each side has its own values."""
 
 import ast
 import sys
@@ -14,8 +11,8 @@ from model.settings import ROOT
 
 @cache
 def global_names() -> tuple[tuple[str, str], ...]:
-    """(module, name) of what functions of this repository assign with a ``global`` statement."""
-    found = []
+    """(module, name) of the variables that functions of this repository assign with a ``global`` statement."""
+    variables = []
     for path in sorted((ROOT / "functions").rglob("*.py")):
         names = {
             name
@@ -23,9 +20,9 @@ def global_names() -> tuple[tuple[str, str], ...]:
             if isinstance(node, ast.Global)
             for name in node.names
         }
-        _, *inner = path.relative_to(ROOT / "functions").with_suffix("").parts
-        found += [(".".join(inner), name) for name in sorted(names)]
-    return tuple(found)
+        _, *module = path.relative_to(ROOT / "functions").with_suffix("").parts
+        variables += [(".".join(module), name) for name in sorted(names)]
+    return tuple(variables)
 
 
 def global_values() -> dict[tuple[str, str], Any]:

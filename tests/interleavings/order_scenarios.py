@@ -39,11 +39,11 @@ def shop(world: World) -> None:
 
 
 def submit(key: str = "form-1", session: str = "", **changed: Any) -> Callable[[World], Any]:
-    """A client that sends an order until it is answered."""
+    """A client that sends an order until there is a response."""
 
     def side(world: World) -> Any:
         body = ORDER | {"customer_id": session or "guest"} | changed
-        return world.until_answered(
+        return world.request_with_retries(
             lambda: world.request("orders", "POST", "/v1/orders", body, key=key, customer_id=session, roles="")
         )
 
@@ -51,22 +51,22 @@ def submit(key: str = "form-1", session: str = "", **changed: Any) -> Callable[[
 
 
 def ordered(token: str = "tok_ok", deliveries: tuple[str, ...] = ()) -> Callable[[World], None]:
-    """An order, and so many messages about it already delivered."""
+    """An order, and messages about it already delivered from the queues ``deliveries``."""
 
-    def given(world: World) -> None:
+    def set_up(world: World) -> None:
         shop(world)
         assert submit(payment_token=token)(world).status == 202
         for queue in deliveries:
             assert world.deliver(queue), f"nothing on {queue}"
 
-    return given
+    return set_up
 
 
-def twice(queue: str, given: Callable[[World], None]) -> Callable[[World], None]:
+def twice(queue: str, set_up: Callable[[World], None]) -> Callable[[World], None]:
     """The same, and SQS delivers the message of ``queue`` two times."""
 
     def both(world: World) -> None:
-        given(world)
+        set_up(world)
         message = world.queues[queue][0]
         world.queues[queue].append(Message("copy", message.body, dict(message.attributes), message.group))
 
@@ -77,28 +77,28 @@ def deliver(queue: str, most: int = 1) -> Callable[[World], int]:
     return lambda world: world.deliver(queue, most)
 
 
-def dead_lettered(given: Callable[[World], None]) -> Callable[[World], None]:
+def dead_lettered(set_up: Callable[[World], None]) -> Callable[[World], None]:
     """The same, and a copy of the message is in the dead-letter queue."""
 
     def both(world: World) -> None:
-        twice(SUBMIT, given)(world)
+        twice(SUBMIT, set_up)(world)
         world.queues[DEAD].append(world.queues[SUBMIT].pop())
 
     return both
 
 
-def stuck(given: Callable[[World], None]) -> Callable[[World], None]:
-    """The same, and nothing has happened since."""
+def order_without_progress(set_up: Callable[[World], None]) -> Callable[[World], None]:
+    """The same, without progress for 400 seconds."""
 
     def both(world: World) -> None:
-        given(world)
+        set_up(world)
         world.later(400)
 
     return both
 
 
-def number_taken(world: World) -> None:
-    """The counter was restored from a copy: the next number is that of an order. And the basket has changed since."""
+def next_number_in_use(world: World) -> None:
+    """The counter was restored from a backup, so an order has the next number; and the basket has changed since."""
     ordered(deliveries=TO_COMPLETION)(world)
     world.deliver(PAYMENT)
     assert world.request("basket", "POST", ITEMS, {"sku": "SP-2", "quantity": 1}).status == 201
@@ -106,11 +106,11 @@ def number_taken(world: World) -> None:
     world.facts["keys"] = True
 
 
-def stuck_again(given: Callable[[World], None]) -> Callable[[World], None]:
+def order_swept_without_effect(set_up: Callable[[World], None]) -> Callable[[World], None]:
     """The same, and one sweep has not helped."""
 
     def both(world: World) -> None:
-        stuck(given)(world)
+        order_without_progress(set_up)(world)
         assert sweep_now(world) == {"swept": 1}
         world.later(7200)
 
@@ -134,11 +134,11 @@ def redrive(world: World) -> None:
     world.deliver(SUBMIT)
 
 
-def settle(world: World) -> None:
-    world.settle(("orders", "retry_stuck_orders"), until=lambda: not every_order_ends(world, None))
+def run_remaining_steps(world: World) -> None:
+    world.run_automatic_steps(("orders", "retry_stuck_orders"), until=lambda: not orders_end(world, None))
 
 
-# --- what holds ---
+# --- invariants ---
 
 
 def orders(world: World) -> list[dict[str, Any]]:
@@ -148,12 +148,12 @@ def orders(world: World) -> list[dict[str, Any]]:
 def one_order_per_key(world: World, run: Run) -> str:
     numbers = sorted(order["order_number"] for order in orders(world))
     if len(numbers) > 1 and not world.facts.get("keys"):
-        return f"one key, and the orders {', '.join(numbers)}"
-    answered = {
-        a.body["order_number"] for _, name, a in world.answers if name == "POST orders/v1/orders" and a.status == 202
+        return f"one key has the orders {', '.join(numbers)}"
+    accepted = {
+        a.body["order_number"] for _, name, a in world.responses if name == "POST orders/v1/orders" and a.status == 202
     }
-    missing = answered - set(numbers)
-    return f"answered, but not stored: {', '.join(missing)}" if missing else ""
+    missing = accepted - set(numbers)
+    return f"accepted, but not stored: {', '.join(missing)}" if missing else ""
 
 
 def one_charge_per_order(world: World, run: Run) -> str:
@@ -163,11 +163,11 @@ def one_charge_per_order(world: World, run: Run) -> str:
 
 
 def one_charge_per_purchase(world: World, run: Run) -> str:
-    held = [charge for charge in world.records("charges").values() if charge["status"] == "authorized"]
-    return f"{len(held)} charges for one basket" if len(held) > 1 and not world.facts.get("keys") else ""
+    authorized = [charge for charge in world.records("charges").values() if charge["status"] == "authorized"]
+    return f"{len(authorized)} charges for one basket" if len(authorized) > 1 and not world.facts.get("keys") else ""
 
 
-def every_order_ends(world: World, run: Run | None) -> str:
+def orders_end(world: World, run: Run | None) -> str:
     open_ = [f"{one['order_number']} is {one['backend_status']}" for one in orders(world) if "in_progress" in one]
     return "; ".join(open_)
 
@@ -187,18 +187,18 @@ def charged_orders_are_complete(world: World, run: Run) -> str:
             for message in world.queues[queue]
         )
         if charged and not complete and not reported:
-            wrong.append(f"{number} is {status}, its charge is held, and no dead letter says so")
+            wrong.append(f"{number} is {status}, its charge is authorized, and no dead letter reports it")
     return "; ".join(wrong)
 
 
 def statuses_go_forward(world: World, run: Run) -> str:
-    for number, seen in world.facts.get("statuses", {}).items():
-        ranks = [RANKS[status] for status in seen]
+    for number, statuses in world.facts.get("statuses", {}).items():
+        ranks = [RANKS[status] for status in statuses]
         if ranks != sorted(ranks) and not world.facts.get("redriven"):
-            return f"{number} was {' -> '.join(seen)}"
-        ended = [status for status in seen if RANKS[status] == 3]
+            return f"{number} was {' -> '.join(statuses)}"
+        ended = [status for status in statuses if RANKS[status] == 3]
         if len(set(ended)) > 1 and not world.facts.get("redriven"):
-            return f"{number} ended twice: {' -> '.join(seen)}"
+            return f"{number} ended twice: {' -> '.join(statuses)}"
     return ""
 
 
@@ -207,12 +207,12 @@ def swept_once(world: World, run: Run) -> str:
     return f"one stuck order is swept {swept} times" if swept > 1 else ""
 
 
-def note_statuses(world: World) -> None:
-    """After each call: what a customer who polled now would see."""
+def record_statuses(world: World) -> None:
+    """Record after each call the status that a customer would see."""
     for order in orders(world):
-        seen = world.facts.setdefault("statuses", {}).setdefault(order["order_number"], [])
-        if seen[-1:] != [order["backend_status"]]:
-            seen.append(order["backend_status"])
+        statuses = world.facts.setdefault("statuses", {}).setdefault(order["order_number"], [])
+        if statuses[-1:] != [order["backend_status"]]:
+            statuses.append(order["backend_status"])
 
 
 def published_once(world: World, run: Run) -> str:
@@ -235,10 +235,10 @@ def _of(service: str) -> tuple[Invariant, ...]:
             service, "An Idempotency-Key has one order, and every order that was accepted is stored.", one_order_per_key
         ),
         Invariant(service, "An order has one charge at most.", one_charge_per_order),
-        Invariant(service, "A basket that was sent once is charged once.", one_charge_per_purchase),
+        Invariant(service, "A basket that is submitted once is charged once.", one_charge_per_purchase),
         Invariant(service, "The status of an order only goes forward, and it ends once.", statuses_go_forward),
         Invariant(service, "A stuck order is swept by one of the sweeps at a time.", swept_once),
-        Invariant(service, "Every order ends without a person.", every_order_ends),
+        Invariant(service, "Every order ends without a person.", orders_end),
         Invariant(
             service,
             "An order is complete if and only if charged and on the platform; else a charge is reported as a dead letter.",
@@ -258,15 +258,17 @@ TO_PAYMENT = (SUBMIT,)
 TO_COMPLETION = (SUBMIT, SUBMITTED)
 
 
-def _scenario(service: str, name: str, given: Any, sides: Any, **more: Any) -> Scenario:
-    needs = tuple(each for each in (*NEEDS, "orders") if each != service)
-    return Scenario(service, name, given, sides, settle=settle, needs=needs, watch=note_statuses, **more)
+def _scenario(service: str, name: str, set_up: Any, sides: Any, **more: Any) -> Scenario:
+    needs = tuple(service_name for service_name in (*NEEDS, "orders") if service_name != service)
+    return Scenario(
+        service, name, set_up, sides, afterwards=run_remaining_steps, needs=needs, watch=record_statuses, **more
+    )
 
 
 # A sweep and what it causes make a dozen calls.
 LONG = Bounds(switches=1, mixed=30, random=20)
 SCENARIOS = (
-    _scenario("orders", "an order number is already in use", number_taken, {"client": submit("form-2")}),
+    _scenario("orders", "an order number is already in use", next_number_in_use, {"client": submit("form-2")}),
     _scenario("orders", "one form is submitted twice at once", shop, {"first": submit(), "second": submit()}),
     _scenario(
         "orders",
@@ -296,10 +298,12 @@ SCENARIOS = (
     _scenario(
         "orders",
         "two sweeps of an order that was swept",
-        stuck_again(ordered()),
+        order_swept_without_effect(ordered()),
         {"one": sweep_now, "other": sweep_now},
     ),
-    _scenario("orders", "two sweeps at once", stuck(ordered()), {"one": sweep_now, "other": sweep_now}),
+    _scenario(
+        "orders", "two sweeps at once", order_without_progress(ordered()), {"one": sweep_now, "other": sweep_now}
+    ),
     _scenario(
         "orders",
         "a result of the payment comes twice",

@@ -27,7 +27,7 @@ def replace_customer(name: str) -> Callable[[World], Any]:
     return side
 
 
-def known_customer(world: World) -> None:
+def stored_customer(world: World) -> None:
     assert world.partner("PUT", "commerce/customers/C1", CUSTOMER, **{"if-none-match": "*"}).status == 201
 
 
@@ -36,14 +36,14 @@ def one_charge(world: World, run: Run) -> str:
     return f"the ledger has {len(effects)} charges for one key" if len(effects) > 1 else ""
 
 
-def no_version_is_written_twice(world: World, run: Run) -> str:
+def version_is_replaced_once(world: World, run: Run) -> str:
     done = [side for side, status in run.results.items() if status == 200]
     return f"{' and '.join(done)} replaced the same version" if len(done) > 1 else ""
 
 
 INVARIANTS = (
     Invariant("partners", "A key has one charge.", one_charge),
-    Invariant("partners", "Of two who replace the same version, one does.", no_version_is_written_twice),
+    Invariant("partners", "Of two requests that replace the same version, one succeeds.", version_is_replaced_once),
 )
 SCENARIOS = (
     Scenario(
@@ -56,7 +56,7 @@ SCENARIOS = (
     Scenario(
         "partners",
         "two replace the same customer",
-        known_customer,
+        stored_customer,
         {"one": replace_customer("Ada"), "other": replace_customer("Grace")},
         faults=AWS,
     ),

@@ -19,7 +19,7 @@ SEED = int(os.environ.get("SETPIECES_SEED", "1"))
 
 @dataclass(frozen=True)
 class Invariant:
-    """``sentence`` holds after every run of every scenario of ``service``; ``check`` says what is wrong, "" for nothing."""
+    """``sentence`` holds after every run of every scenario of ``service``; ``check`` returns the problem, or ""."""
 
     service: str
     sentence: str
@@ -28,17 +28,17 @@ class Invariant:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``sides`` race after ``given``; then ``settle`` runs subsequent automatic steps.
+    """``sides`` race after ``set_up``; then ``afterwards`` runs subsequent automatic steps.
 
-    ``needs`` are services whose tables, queues and rules take part, too. ``watch`` looks after each write.
+    ``needs`` are services whose tables, queues and rules take part, too. ``watch`` runs after each write.
     The clock is fixed during a run, so that equal end states are recognised, unless it ``ticks`` with each call.
     """
 
     service: str
     name: str
-    given: Callable[[World], None]
+    set_up: Callable[[World], None]
     sides: Mapping[str, Callable[[World], Any]]
-    settle: Callable[[World], None] = lambda world: None
+    afterwards: Callable[[World], None] = lambda world: None
     faults: tuple[Fault, ...] = tuple(Fault)
     needs: tuple[str, ...] = ()
     bounds: Bounds = USUAL
@@ -75,12 +75,12 @@ class Failed(Exception):
         self.invariant, self.problem, self.schedule, self.run = invariant, problem, schedule, run
 
 
-def prepared(world: World, scenario: Scenario) -> bytes:
+def prepare(world: World, scenario: Scenario) -> bytes:
     """Set up a scenario. Returns a snapshot of the state before its sides run."""
     world.begin()
     world.watch, world.ticks = scenario.watch, scenario.ticks
-    scenario.given(world)
-    return world.keep()
+    scenario.set_up(world)
+    return world.snapshot()
 
 
 def run_once(
@@ -89,37 +89,40 @@ def run_once(
     snapshot: bytes,
     schedule: Schedule,
     invariants: tuple[Invariant, ...],
-    seen: set[str],
+    checked_ends: set[str],
 ) -> Run:
-    """Raises ``Failed``. ``seen`` are ends of runs after which all invariants held."""
-    world.back_to(snapshot)
+    """Run the sides by ``schedule`` and check the invariants. Raises ``Failed``.
+
+    ``checked_ends`` are the end states after which all invariants held.
+    """
+    world.restore(snapshot)
     run = world.interleave({name: partial(side, world) for name, side in scenario.sides.items()}, schedule)
-    # What follows, and what invariants look at, depends on nothing but this.
+    # The subsequent steps and the invariants depend only on these values.
     calls = sorted(step.call for step in run.steps if step.call[0].isupper())
-    ended = repr((world.fingerprint(), sorted(run.results.items()), run.errors, calls, bool(schedule.faults)))
-    if ended in seen:
+    end = repr((world.fingerprint(), sorted(run.results.items()), run.errors, calls, bool(schedule.faults)))
+    if end in checked_ends:
         return run
-    scenario.settle(world)
+    scenario.afterwards(world)
     for invariant in invariants:
         problem = invariant.check(world, run)
         if problem:
             raise Failed(invariant, problem, schedule, run)
-    seen.add(ended)
+    checked_ends.add(end)
     return run
 
 
 def examine(world: World, scenario: Scenario, invariants: tuple[Invariant, ...]) -> Explored | Broken:
-    """Every schedule of a scenario, until an invariant does not hold."""
+    """Run every schedule of a scenario, until an invariant does not hold."""
     bounds = scenario.bounds
     if TORTURE:
         bounds = Bounds(bounds.switches + 1, bounds.faults, 1_000_000, 2000, SEED)
     explored = Explored(str(scenario))
     started = time.process_time()
-    snapshot = prepared(world, scenario)
-    seen: set[str] = set()
+    snapshot = prepare(world, scenario)
+    checked_ends: set[str] = set()
 
     def attempt(schedule: Schedule) -> Run:
-        run = run_once(world, scenario, snapshot, schedule, invariants, seen)
+        run = run_once(world, scenario, snapshot, schedule, invariants, checked_ends)
         explored.calls += len(run.steps)
         return run
 
@@ -128,7 +131,7 @@ def examine(world: World, scenario: Scenario, invariants: tuple[Invariant, ...])
     except Failed as failed:
         return _shortest(world, scenario, snapshot, failed)
     explored.seconds = time.process_time() - started
-    explored.ends = len(seen)
+    explored.ends = len(checked_ends)
     return explored
 
 
@@ -140,8 +143,8 @@ def _shortest(world: World, scenario: Scenario, snapshot: bytes, failed: Failed)
         nonlocal last
         try:
             run_once(world, scenario, snapshot, schedule, only, set())
-        except Failed as again:
-            last = again
+        except Failed as failure:
+            last = failure
             return True
         return False
 

@@ -1,7 +1,7 @@
-"""Several sides of a race, one call at a time, in the order that a schedule says; and every schedule there is.
+"""Runs the sides of a race one call at a time, in the order of a schedule, and generates all schedules.
 
-A side is a function in a thread of its own, and only one of them runs: it goes on until it is about to make a call that the
-schedule names, or ends. So a run depends on its schedule and on nothing else.
+A side is a function with its own thread. Only one of them runs at a time, until it is about to make a call that the schedule
+names, or ends. So a run depends only on its schedule.
 """
 
 import random
@@ -23,14 +23,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Schedule:
-    """``first`` begins; at a moment of ``switches`` another side goes on; the call at a moment of ``faults`` meets with one."""
+    """``first`` begins; at each moment of ``switches`` another side continues; the call at each moment of ``faults`` fails."""
 
     first: str
     switches: tuple[tuple[Moment, str], ...] = ()
     faults: tuple[tuple[Moment, Fault], ...] = ()
 
     def smaller(self) -> Iterator["Schedule"]:
-        """This one without one of its switches or faults."""
+        """Copies without one of its switches or faults."""
         for position in range(len(self.faults)):
             yield replace(self, faults=self.faults[:position] + self.faults[position + 1 :])
         for position in range(len(self.switches)):
@@ -38,17 +38,17 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A moment of a run, and the sides that could have gone on instead."""
+class SwitchPoint:
+    """A moment of a run, and the other sides that could have continued there."""
 
     moment: Moment
-    others: tuple[str, ...]
+    other_sides: tuple[str, ...]
     over_http: bool
 
 
 @dataclass
 class Step:
-    """A line of the trace: a call of a side and how it went."""
+    """A line of the trace: a call of a side and its outcome."""
 
     side: str
     call: str
@@ -67,7 +67,7 @@ class _Side:
 
 
 class Run:
-    """One run of ``sides`` by ``schedule``. ``changed`` hears which side goes on."""
+    """One run of ``sides`` by ``schedule``. ``changed`` is called with the name of the side that continues."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Run:
     ) -> None:
         self.schedule = schedule
         self.steps: list[Step] = []
-        self.reached: list[Reached] = []
+        self.switch_points: list[SwitchPoint] = []
         self.results: dict[str, Any] = {}
         self.errors: dict[str, BaseException] = {}
         self._sides = {name: _Side(name) for name in sides}
@@ -91,7 +91,7 @@ class Run:
     def go(self) -> "Run":
         """Run all sides to their ends."""
         order = [self._sides[self.schedule.first], *(s for s in self._sides.values() if s.name != self.schedule.first)]
-        # The last of these goes on next: a side that was interrupted comes before one that has not begun.
+        # The last of these continues next: an interrupted side takes precedence over one that has not begun.
         self._waiting = order[:0:-1]
         threads = [threading.Thread(target=self._begin, args=(side,), daemon=True) for side in order]
         for thread in threads:
@@ -100,14 +100,14 @@ class Run:
         self._over.acquire()
         return self
 
-    def reach(self, call: str, over_http: bool) -> tuple[Step, Fault | None]:
-        """A side is about to make a call: others may go on first. None from a thread that is no side's."""
+    def reach_call(self, call: str, over_http: bool) -> tuple[Step, Fault | None]:
+        """Wait before a call of a side until the schedule lets it continue. Returns its step and its fault, if any."""
         side = self._threads[threading.get_ident()]
         moment = Moment(side.name, side.calls)
         side.calls += 1
-        others = tuple(other.name for other in self._waiting)
-        self.reached.append(Reached(moment, others, over_http))
-        if self._switches.get(moment) in others:
+        other_sides = tuple(other.name for other in self._waiting)
+        self.switch_points.append(SwitchPoint(moment, other_sides, over_http))
+        if self._switches.get(moment) in other_sides:
             next_side = self._sides[self._switches[moment]]
             self._waiting.remove(next_side)
             self._waiting.append(side)
@@ -118,7 +118,7 @@ class Run:
         return step, self._faults.get(moment)
 
     def is_side(self) -> bool:
-        """Is this a side's own thread? Functions have others, for work that one invocation does at once."""
+        """True on the thread of a side. Functions start further threads for parallel work of an invocation."""
         return threading.get_ident() in self._threads
 
     def _begin(self, side: _Side) -> None:
@@ -141,8 +141,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far to look: every schedule with so many switches, every one with so many faults; of those with one fault and one
-    switch so many, and so many random ones that have more of both.
+    """The number of switches and of faults up to which all schedules run; and how many schedules with one fault and one switch
+    (``mixed``) and how many ``random`` ones with more of both.
     """
 
     switches: int = 2
@@ -156,66 +156,73 @@ Try = Callable[[Schedule], Run]
 
 
 def explore(sides: tuple[str, ...], faults: tuple[Fault, ...], bounds: Bounds, attempt: Try) -> int:
-    """Run ``attempt`` with every schedule within ``bounds``; how many there were. What ``attempt`` raises ends it."""
-    ran = 0
+    """Run ``attempt`` with every schedule within ``bounds`` and return their number. Raises what ``attempt`` raises."""
+    count = 0
     open_: list[Schedule] = [Schedule(side) for side in sides]
     mixed: list[Schedule] = []
     alone: dict[str, Run] = {}
     while open_:
         schedule = open_.pop(0)
         run = attempt(schedule)
-        ran += 1
+        count += 1
         if not schedule.switches and not schedule.faults:
             alone[schedule.first] = run
-        for further in _further(schedule, run, faults, bounds, len(sides)):
-            (mixed if further.switches and further.faults else open_).append(further)
+        for extended in _extended(schedule, run, faults, bounds, len(sides)):
+            (mixed if extended.switches and extended.faults else open_).append(extended)
     chance = random.Random(bounds.seed)
     for schedule in chance.sample(mixed, min(len(mixed), bounds.mixed)):
         attempt(schedule)
-        ran += 1
+        count += 1
     for _ in range(bounds.random):
         attempt(_random(chance, alone[chance.choice(sides)], sides, faults))
-        ran += 1
-    return ran
+        count += 1
+    return count
 
 
-def _further(schedule: Schedule, run: Run, faults: tuple[Fault, ...], bounds: Bounds, sides: int) -> list[Schedule]:
-    """The schedules with one more switch or fault than this one, later than those that it has."""
-    places = {each.moment: position for position, each in enumerate(run.reached)}
-    named = [moment for moment, _ in (*schedule.switches, *schedule.faults)]
-    if any(moment not in places for moment in named):
+def _extended(schedule: Schedule, run: Run, faults: tuple[Fault, ...], bounds: Bounds, sides: int) -> list[Schedule]:
+    """The schedules with one more switch or fault, at a later moment, than ``schedule``."""
+    positions = {point.moment: position for position, point in enumerate(run.switch_points)}
+    moments = [moment for moment, _ in (*schedule.switches, *schedule.faults)]
+    if any(moment not in positions for moment in moments):
         return []
-    after = max((places[moment] for moment in named), default=-1)
-    last_is_switch = any(places[moment] == after for moment, _ in schedule.switches)
-    found = []
-    for position, each in enumerate(run.reached):
-        # Before its first call a side of two has done nothing: to switch there is to begin with the other.
+    last_position = max((positions[moment] for moment in moments), default=-1)
+    last_is_switch = any(positions[moment] == last_position for moment, _ in schedule.switches)
+    schedules = []
+    for position, point in enumerate(run.switch_points):
+        # Before its first call one of two sides has done nothing: a switch there equals to begin with the other.
         room = bounds.switches if not schedule.faults else 1
-        if len(schedule.switches) < room and position > after and (each.moment.call or sides > 2):
-            found += [replace(schedule, switches=(*schedule.switches, (each.moment, other))) for other in each.others]
+        if len(schedule.switches) < room and position > last_position and (point.moment.call or sides > 2):
+            schedules += [
+                replace(schedule, switches=(*schedule.switches, (point.moment, other))) for other in point.other_sides
+            ]
         room = bounds.faults if len(schedule.switches) < 2 else 0
-        if len(schedule.faults) < room and (position > after or (position == after and last_is_switch)):
-            found += [replace(schedule, faults=(*schedule.faults, (each.moment, fault))) for fault in _of(each, faults)]
-    return found
+        if len(schedule.faults) < room and (position > last_position or (position == last_position and last_is_switch)):
+            schedules += [
+                replace(schedule, faults=(*schedule.faults, (point.moment, fault)))
+                for fault in _possible_faults(point, faults)
+            ]
+    return schedules
 
 
-def _of(reached: Reached, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+def _possible_faults(point: SwitchPoint, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
     """An external system is called once, so a lost response is a failure."""
-    return tuple(fault for fault in faults if not (reached.over_http and fault is Fault.LOST))
+    return tuple(fault for fault in faults if not (point.over_http and fault is Fault.LOST))
 
 
 def _random(chance: random.Random, run: Run, sides: tuple[str, ...], faults: tuple[Fault, ...]) -> Schedule:
-    """Three to six switches and at most two faults, anywhere in what ``run`` reached and somewhat beyond."""
-    moments = [each.moment for each in run.reached]
+    """Three to six switches and at most two faults, at moments of ``run`` and a few after its end."""
+    moments = [point.moment for point in run.switch_points]
     moments += [Moment(side, sum(m.side == side for m in moments) + more) for side in sides for more in range(3)]
-    chosen = sorted(chance.sample(moments, min(len(moments), chance.randint(3, 6))))
-    switches = tuple((m, chance.choice([s for s in sides if s != m.side])) for m in chosen) if len(sides) > 1 else ()
-    struck = chance.sample(moments, min(len(moments), chance.randint(0, 2))) if faults else []
-    return Schedule(run.schedule.first, switches, tuple((m, chance.choice(faults)) for m in struck))
+    switch_moments = sorted(chance.sample(moments, min(len(moments), chance.randint(3, 6))))
+    switches = (
+        tuple((m, chance.choice([s for s in sides if s != m.side])) for m in switch_moments) if len(sides) > 1 else ()
+    )
+    fault_moments = chance.sample(moments, min(len(moments), chance.randint(0, 2))) if faults else []
+    return Schedule(run.schedule.first, switches, tuple((m, chance.choice(faults)) for m in fault_moments))
 
 
 def shrink(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
-    """A schedule with as few switches and faults as still fail."""
+    """The smallest part of ``schedule`` that still fails."""
     for smaller in schedule.smaller():
         if fails(smaller):
             return shrink(smaller, fails)
@@ -224,7 +231,7 @@ def shrink(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
 
 @dataclass
 class Explored:
-    """What came of a scenario, for the summary of a session."""
+    """Counts of a scenario's runs, for the summary of a session."""
 
     scenario: str
     schedules: int = 0

@@ -16,11 +16,11 @@ def counter(name: str, num: int) -> Callable[[World], None]:
 
 def request_numbers(path: str, **body: Any) -> Callable[[World], Any]:
     def side(world: World) -> Any:
-        answer = world.request("sequences", "POST", f"/v1/sequences/{path}", body)
-        if answer.status != 200:
-            return answer.status, []
-        first = answer.body.get("value", answer.body.get("first"))
-        return 200, list(range(first, answer.body.get("last", first) + 1))
+        response = world.request("sequences", "POST", f"/v1/sequences/{path}", body)
+        if response.status != 200:
+            return response.status, []
+        first = response.body.get("value", response.body.get("first"))
+        return 200, list(range(first, response.body.get("last", first) + 1))
 
     return side
 
@@ -52,11 +52,11 @@ def counters_only_rise(world: World, run: Run) -> str:
 
 
 def counter_at(name: str, num: int) -> Callable[[World], None]:
-    def given(world: World) -> None:
+    def set_up(world: World) -> None:
         counter(name, num)(world)
         world.facts["floor"] = num
 
-    return given
+    return set_up
 
 
 INVARIANTS = (

@@ -22,16 +22,18 @@ def mailed(world: World) -> None:
 
 def sign_up(world: World) -> Any:
     body = {"token": world.facts["confirmation"], "password": "correct horse battery"}
-    answer = world.until_answered(lambda: world.request("customers", "POST", "/v1/customers/confirmations", body))
-    return answer.status
+    response = world.request_with_retries(
+        lambda: world.request("customers", "POST", "/v1/customers/confirmations", body)
+    )
+    return response.status
 
 
-def ask_for_account(world: World) -> int:
+def request_account(world: World) -> int:
     return int(world.request("customers", "POST", "/v1/customers", PERSON, key="form-1").status)
 
 
 def one_mail_after_another(world: World, run: Run) -> str:
-    """A request that is sent again after it was answered sends no other mail."""
+    """A request that is repeated after its response sends no second mail."""
     first = next((place for place, step in enumerate(run.steps) if step.side == "again"), 0)
     apart = all(step.side == "first" for step in run.steps[:first]) and all(
         step.side == "again" for step in run.steps[first:]
@@ -71,7 +73,7 @@ def one_customer(world: World, run: Run) -> str:
     return ""
 
 
-def points_are_kept(world: World, run: Run) -> str:
+def points_stay(world: World, run: Run) -> str:
     member: dict[str, Any] = next(iter(world.records("members").values()), {})
     return (
         f"{member.get('points')} of 500 points are left"
@@ -83,7 +85,7 @@ def points_are_kept(world: World, run: Run) -> str:
 INVARIANTS = (
     Invariant("customers", "A person who signs up is one customer.", one_customer),
     Invariant("customers", "A request for an account that is repeated sends one mail.", one_mail_after_another),
-    Invariant("customers", "A sign-up never takes points.", points_are_kept),
+    Invariant("customers", "A sign-up never takes points.", points_stay),
 )
 SCENARIOS = (
     Scenario(
@@ -97,6 +99,6 @@ SCENARIOS = (
         "customers",
         "an account is requested twice",
         lambda world: None,
-        {"first": ask_for_account, "again": ask_for_account},
+        {"first": request_account, "again": request_account},
     ),
 )

@@ -12,7 +12,7 @@ from tests.interleavings.world import World
 
 
 def executions(*running: str) -> Callable[[World], None]:
-    def given(world: World) -> None:
+    def set_up(world: World) -> None:
         for name in ("a", "b", "old"):
             world.executions[name] = {
                 "status": "RUNNING" if name in running else "SUCCEEDED",
@@ -22,7 +22,7 @@ def executions(*running: str) -> Callable[[World], None]:
         if "held" in running or "old" in running:
             world.put("sitemaps.Table", {"run_id": "LOCK", "execution": "old"})
 
-    return given
+    return set_up
 
 
 def take_lock(name: str) -> Callable[[World], Any]:

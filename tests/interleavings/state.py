@@ -1,4 +1,4 @@
-"""What a world remembers: what is stored, sent and announced; and snapshots of it."""
+"""The state of a world: stored items and objects, messages, events; and snapshots of it."""
 
 import json
 import pickle
@@ -20,9 +20,9 @@ from tests.interleavings.module_globals import global_values, set_globals
 from tests.interleavings.scheduler import Run
 
 START = 1_800_000_000
-# What a world remembers besides tables and buckets.
-KEPT = (
-    "queues", "deduplicated", "published", "announced", "invoked", "executions", "mappings", "mails", "answers", "facts",
+# The members of a snapshot besides tables.
+SNAPSHOT = (
+    "queues", "deduplicated", "published", "announced", "invoked", "executions", "mappings", "mails", "responses", "facts",
     "objects", "uploads", "down", "_ids",
 )  # fmt: skip
 Response = SimpleNamespace
@@ -41,7 +41,7 @@ class Message:
 
 
 class State:
-    """``services`` are those that have tables, queues and rules here; requests may go to any service."""
+    """``services`` have their tables, queues and rules here; requests may go to any service."""
 
     clock: Any = None
 
@@ -65,7 +65,7 @@ class State:
         self.executions: dict[str, dict[str, Any]] = {}
         self.mappings: dict[str, bool] = {}
         self.mails: list[dict[str, Any]] = []
-        self.answers: list[tuple[str, str, Response]] = []
+        self.responses: list[tuple[str, str, Response]] = []
         self.facts: dict[str, Any] = {}
         self.objects: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.uploads: dict[str, dict[int, bytes]] = {}
@@ -80,29 +80,29 @@ class State:
             table.items.clear()
         self.clock.move_to(START)
 
-    def keep(self) -> bytes:
-        """Snapshot of all state, for ``back_to``."""
+    def snapshot(self) -> bytes:
+        """All state, for ``restore``."""
         stored = {name: table.items for name, table in tables().items()}
-        own = {name: vars(self)[name] for name in KEPT}
-        return pickle.dumps((time.time(), stored, own))
+        members = {name: vars(self)[name] for name in SNAPSHOT}
+        return pickle.dumps((time.time(), stored, members))
 
-    def back_to(self, snapshot: bytes) -> None:
-        now, stored, own = pickle.loads(snapshot)
+    def restore(self, snapshot: bytes) -> None:
+        now, stored, members = pickle.loads(snapshot)
         self._globals.clear()
         self._environments.clear()
         set_globals(self._initial)
         for name, table in tables().items():
             table.items = stored[name]
-        vars(self).update(own)
+        vars(self).update(members)
         self.clock.move_to(now)
 
     def fingerprint(self) -> str:
-        """The same for states that differ in nothing but made-up ids."""
+        """A text that is equal for states that differ only in generated ids."""
         stored = {name: list(table.all_items()) for name, table in tables().items()}
-        own = [vars(self)[name] for name in KEPT if name not in ("_ids",)]
-        text = json.dumps([time.time(), stored, own], default=_plain)
-        known: dict[str, str] = {}
-        return _MADE_UP.sub(lambda match: known.setdefault(match[0], f"~{len(known)}"), text)
+        members = [vars(self)[name] for name in SNAPSHOT if name not in ("_ids",)]
+        text = json.dumps([time.time(), stored, members], default=_plain)
+        numbered: dict[str, str] = {}
+        return _MADE_UP.sub(lambda match: numbered.setdefault(match[0], f"~{len(numbered)}"), text)
 
     def later(self, seconds: float) -> None:
         self.clock.shift(seconds)
@@ -121,7 +121,7 @@ class State:
         return [from_item(item.to_json()["Attributes"]) for item in items]
 
     def put(self, table: str, item: dict[str, Any]) -> None:
-        """Store an item for the test: no step of a side, so that no fault meets it."""
+        """Store an item for the test; it is no step of a side, so it never fails."""
         self.quiet += 1
         try:
             aws.client("dynamodb").put_item(TableName=table, Item=to_item(item))
@@ -140,7 +140,7 @@ class State:
         }
 
     def effects(self, ledger: str) -> list[dict[str, Any]]:
-        """What external systems really did."""
+        """The effects that external systems have recorded."""
         return list(self.records(f"ledger/{ledger}").values())
 
     def events(self, *kind: str) -> list[dict[str, Any]]:

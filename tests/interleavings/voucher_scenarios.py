@@ -25,7 +25,7 @@ def counters(world: World) -> None:
 
 def request_batch(key: str = "batch-1", **changed: Any) -> Callable[[World], Any]:
     def side(world: World) -> Any:
-        return world.until_answered(
+        return world.request_with_retries(
             lambda: world.request(
                 "vouchers", "POST", "/v1/voucher-batches", BATCH | changed, key=key, principalId="grace", roles="admin"
             )
@@ -39,7 +39,7 @@ def batch_of(world: World) -> dict[str, Any]:
 
 
 def execute(world: World) -> str:
-    """An execution of the state machine for the one batch, with up to three attempts of each step: how it ended."""
+    """Execute the state machine for the batch, with up to three attempts of each step. Returns how it ended."""
     batch_id = batch_of(world)["batch_id"]
     data = {"batch_id": batch_id, "correlation_id": "c"}
 
@@ -112,7 +112,7 @@ def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
         def request() -> Any:
             return world.request("vouchers", "POST", path, body, key=key, customer_id="", roles="")
 
-        response = world.until_answered(request) if key or order else request()
+        response = world.request_with_retries(request) if key or order else request()
         return order or key or world.side, response.status
 
     return side
@@ -120,12 +120,12 @@ def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
 
 def cancel(world: World) -> int:
     batch_id = batch_of(world)["batch_id"]
-    answer = world.until_answered(
+    response = world.request_with_retries(
         lambda: world.request("vouchers", "POST", f"/v1/voucher-batches/{batch_id}/cancellation", principalId="grace")
     )
-    if answer.status == 200:
+    if response.status == 200:
         world.facts.setdefault("cancelled", batch_id)
-    return int(answer.status)
+    return int(response.status)
 
 
 def cancel_unknown(world: World) -> int:
@@ -181,16 +181,16 @@ def redemptions(world: World) -> list[dict[str, Any]]:
 def watch(world: World) -> None:
     """Record the states of the batch, and a redemption after the response to a cancellation."""
     for batch in world.items("vouchers.BatchesTable"):
-        seen = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
-        if not seen or seen[-1] != batch:
-            seen.append(batch)
+        versions = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
+        if not versions or versions[-1] != batch:
+            versions.append(batch)
     if "cancelled" in world.facts and redemptions(world):
         world.facts.setdefault("redeemed when cancelled", not world.facts.get("redeemed"))
     if redemptions(world):
         world.facts["redeemed"] = True
 
 
-def settle(world: World) -> None:
+def run_remaining_steps(world: World) -> None:
     def over() -> bool:
         return all(batch["status"] in ENDED for batch in world.items("vouchers.BatchesTable"))
 
@@ -203,7 +203,7 @@ def settle(world: World) -> None:
                 execute(world)
         if not over():
             sweep(world)
-    world.settle(until=lambda: True)
+    world.run_automatic_steps(until=lambda: True)
 
 
 def redeemed_once(world: World, run: Run) -> str:
@@ -211,12 +211,12 @@ def redeemed_once(world: World, run: Run) -> str:
     stored = redemptions(world)
     if len(redeemers) > 1:
         return f"redeemed for {', '.join(sorted(redeemers))}"
-    return "a response says that it is redeemed, and it is not" if redeemers and not stored else ""
+    return "a redemption succeeded, and is not stored" if redeemers and not stored else ""
 
 
 def redeemer_gets_success(world: World, run: Run) -> str:
     responses = [result for result in run.results.values() if isinstance(result, tuple)]
-    unavailable = any(answer.status >= 500 for _, name, answer in world.answers if "redemptions" in name)
+    unavailable = any(response.status >= 500 for _, name, response in world.responses if "redemptions" in name)
     if redemptions(world) and responses and all(status == 409 for _, status in responses) and not unavailable:
         return "the voucher is redeemed, and all requests were refused"
     return ""
@@ -261,13 +261,17 @@ def ended_stays(world: World, run: Run) -> str:
     """A cancelled batch does not change, a complete one only by its cancellation or the mail to its requester."""
     # An execution that notices the cancellation with its next step may have stored its numbers.
     ignored = ("notified", "first", "last", "updated_at")
-    for seen in world.facts.get("batches", {}).values():
-        for before, after in pairwise(seen):
-            same = {name: value for name, value in after.items() if not name.startswith(ignored)}
-            kept = {name: value for name, value in before.items() if not name.startswith(ignored)}
-            if before["status"] in ("COMPLETE", "CANCELLED") and same != kept and after["status"] != "CANCELLED":
+    for versions in world.facts.get("batches", {}).values():
+        for before, after in pairwise(versions):
+            after_fields = {name: value for name, value in after.items() if not name.startswith(ignored)}
+            before_fields = {name: value for name, value in before.items() if not name.startswith(ignored)}
+            if (
+                before["status"] in ("COMPLETE", "CANCELLED")
+                and after_fields != before_fields
+                and after["status"] != "CANCELLED"
+            ):
                 return f"{before['status']}, and changed to {after['status']}"
-            if before["status"] == "CANCELLED" and same != kept:
+            if before["status"] == "CANCELLED" and after_fields != before_fields:
                 return "cancelled, and changed afterwards"
             if after["status"] == "PENDING" and before["status"] != "PENDING":
                 return f"{before['status']}, and PENDING again"
@@ -278,7 +282,7 @@ def ended_stays(world: World, run: Run) -> str:
     return ""
 
 
-def every_batch_was_requested(world: World, run: Run) -> str:
+def batches_have_requests(world: World, run: Run) -> str:
     partial = [batch for batch in world.items("vouchers.BatchesTable") if "count" not in batch]
     return f"an item without a request: {partial[0]}" if partial else ""
 
@@ -320,7 +324,7 @@ INVARIANTS = (
     _one("A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all),
     _one("Every batch ends without manual work.", batches_end),
     _one("A batch that has ended does not change, and no batch loses its numbers or attempts.", ended_stays),
-    _one("Every batch was requested.", every_batch_was_requested),
+    _one("Every batch was requested.", batches_have_requests),
     _one("An Idempotency-Key creates one batch.", one_batch_per_key),
     _one("A one-time link works once.", link_works_once),
     _one("A requester gets a mail about the end of a batch.", requester_gets_a_mail),
@@ -329,7 +333,9 @@ INVARIANTS = (
 
 
 def _scenario(name: str, before: Any, sides: Any, **more: Any) -> Scenario:
-    return Scenario("vouchers", name, before, sides, settle=settle, needs=("sequences",), watch=watch, **more)
+    return Scenario(
+        "vouchers", name, before, sides, afterwards=run_remaining_steps, needs=("sequences",), watch=watch, **more
+    )
 
 
 # An execution has a dozen calls or more, and thousands of orders with two switches.

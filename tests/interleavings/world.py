@@ -1,8 +1,7 @@
 """The cloud around the functions of a scenario, in one process: moto's tables and buckets, and queues, bus and partners here.
 
-Every call of AWS and every HTTP request of a side is a moment at which another side may go on, or at which the call may meet
-with a fault (``scheduler``). A request to another service of the shop or to a simulator of an external system is one call: what
-happens inside it is not taken apart.
+At every AWS call and every HTTP request of a side another side may continue, or the call may fail (``scheduler``). A request to
+another service of the shop or to a simulator of an external system is one call; its inner calls do not interleave.
 """
 
 import email.message
@@ -20,7 +19,7 @@ from model.templates import definition, name_of, pieces
 from setpieces import aws, connections
 from tests import deployed
 from tests.faults import Crash, Fault, server_error
-from tests.interleavings.aws_answers import AwsAnswers, as_aws
+from tests.interleavings.aws_operations import AwsOperations, with_unchanged_attributes
 from tests.interleavings.function_runs import FunctionRuns
 from tests.interleavings.module_globals import global_values, set_globals
 from tests.interleavings.scheduler import Run, Schedule
@@ -28,22 +27,22 @@ from tests.interleavings.state import Response
 from tests.lambda_events import rest_event
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
-# Reading an address is nothing that others can get in between of: values are cached, and no service writes one.
+# Reads of addresses do not interleave: values are cached, and no service writes one.
 QUIET = {"ssm"}
 
 
-class World(FunctionRuns, AwsAnswers):
-    """``services`` are those that have tables, queues and rules here; requests may go to any service."""
+class World(FunctionRuns, AwsOperations):
+    """``services`` have their tables, queues and rules here; requests may go to any service."""
 
     def interleave(self, sides: Mapping[str, Callable[[], Any]], schedule: Schedule) -> Run:
-        self.run = Run(sides, schedule, self._goes_on)
+        self.run = Run(sides, schedule, self._switch_to)
         try:
             return self.run.go()
         finally:
             self.run, self.side = None, ""
             set_globals(self._initial)
 
-    def _goes_on(self, side: str) -> None:
+    def _switch_to(self, side: str) -> None:
         self._globals[self.side] = global_values()
         self.side = side
         set_globals(self._globals.get(side, self._initial))
@@ -63,20 +62,22 @@ class World(FunctionRuns, AwsAnswers):
         **authorizer: str,
     ) -> Response:
         """A client's request to the API of a service: {status, body, headers}; 502 if the function crashed."""
-        sent = dict(headers or {}) | ({"Idempotency-Key": key} if key else {}) | {"Content-Type": "application/json"}
+        all_headers = (
+            dict(headers or {}) | ({"Idempotency-Key": key} if key else {}) | {"Content-Type": "application/json"}
+        )
         text = json.dumps(body) if body is not None else ""
-        answer = self._request(service, method, path, text, sent, dict(query or {}), authorizer)
-        self.answers.append((self.side, f"{method} {service}{path}", answer))
-        return answer
+        response = self._request(service, method, path, text, all_headers, dict(query or {}), authorizer)
+        self.responses.append((self.side, f"{method} {service}{path}", response))
+        return response
 
-    def until_answered(self, request: Callable[[], Response], tries: int = 3) -> Response:
-        """As a client does: the same request again while the answer is a 5xx."""
-        answer = request()
+    def request_with_retries(self, request: Callable[[], Response], tries: int = 3) -> Response:
+        """Repeat the request while the response is a 5xx, as clients do."""
+        response = request()
         for _ in range(tries - 1):
-            if answer.status < 500:
+            if response.status < 500:
                 break
-            answer = request()
-        return answer
+            response = request()
+        return response
 
     def partner(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """A request to a simulator, e.g. ``partner("PUT", "commerce/products/SP-1", {...})``."""
@@ -88,97 +89,101 @@ class World(FunctionRuns, AwsAnswers):
 
     def call_aws(self, real: Callable[..., Any], client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name
-        do = partial(self._answer, real, client, service, operation, parameters)
+        perform = partial(self._call_service, real, client, service, operation, parameters)
         run = self.run
         if run is None or self.quiet or service in QUIET or not run.is_side():
-            return do()
-        described = _described(service, operation, parameters)
-        # The partitions of one index, one after the other: nothing that happens between two of them matters.
-        if operation == "Query" and run.steps and (run.steps[-1].side, run.steps[-1].call) == (self.side, described):
-            return do()
+            return perform()
+        description = _description(service, operation, parameters)
+        # Queries of the partitions of one index: calls between two of them make no difference.
+        if operation == "Query" and run.steps and (run.steps[-1].side, run.steps[-1].call) == (self.side, description):
+            return perform()
         if self.ticks:
             self.clock.shift(0.001)
-        step, fault = run.reach(described, over_http=False)
+        step, fault = run.reach_call(description, over_http=False)
         if fault in (Fault.CRASH_BEFORE, Fault.UNAVAILABLE):
             step.outcome = fault.value
             if fault is Fault.CRASH_BEFORE:
                 raise Crash
             raise server_error(operation)
         try:
-            answer = do()
+            response = perform()
         except ClientError as error:
             step.outcome = error.response["Error"]["Code"]
             if fault is None:
                 raise
-            answer = None
+            response = None
         if fault is None:
-            return answer
+            return response
         step.outcome = f"{step.outcome or 'done'}; {fault.value}"
         if fault is Fault.CRASH_AFTER:
             raise Crash
         if fault is Fault.UNANSWERED:
             raise ReadTimeoutError(endpoint_url=service)
-        # One token for both attempts: the second finds what the first did (API_TransactWriteItems, ClientRequestToken).
-        if operation == "TransactWriteItems" and answer is not None:
-            return answer
-        step, _ = run.reach(f"{described}, asked again", over_http=False)
+        # Both attempts have the same token, so the second changes nothing (API_TransactWriteItems, ClientRequestToken).
+        if operation == "TransactWriteItems" and response is not None:
+            return response
+        step, _ = run.reach_call(f"{description}, repeated", over_http=False)
         try:
-            return do()
+            return perform()
         except ClientError as error:
             step.outcome = error.response["Error"]["Code"]
             raise
 
-    def _answer(
+    def _call_service(
         self, real: Callable[..., Any], client: Any, service: str, operation: str, parameters: dict[str, Any]
     ) -> Any:
-        own = getattr(self, f"_{service}_{operation}", None)
-        if own is None and service != "dynamodb":
-            raise NotImplementedError(f"the harness knows no {service} {operation}")
-        answer = own(client, **parameters) if own else as_aws(partial(real, client, operation), parameters)
+        replacement = getattr(self, f"_{service}_{operation}", None)
+        if replacement is None and service != "dynamodb":
+            raise NotImplementedError(f"{service} {operation} is not simulated")
+        response = (
+            replacement(client, **parameters)
+            if replacement
+            else with_unchanged_attributes(partial(real, client, operation), parameters)
+        )
         if operation in WRITES:
             self.watch(self)
-        return answer
+        return response
 
     # --- HTTP ---
 
     def call_http(
         self, method: str, url: str, *, headers: dict[str, str], body: bytes | None, timeout: float, repeatable: bool
     ) -> connections.Reply:
-        """As ``connections.request``."""
+        """Replaces ``connections.request``."""
         parts = urlsplit(url)
         service = parts.netloc.split(".")[0].split(":")[0]
 
-        def do() -> Response:
+        def respond() -> Response:
             if service in self.down or parts.path.split("/")[2] in self.down:
                 return Response(status=503, body={}, headers={})
             self.quiet += 1
-            kept = global_values()
+            values = global_values()
             try:
                 text = (body or b"").decode()
                 return self._request(service, method, parts.path, text, headers, dict(parse_qsl(parts.query)), {})
             finally:
-                set_globals(kept)
+                set_globals(values)
                 self.quiet -= 1
 
         run = self.run
         if run is None or self.quiet or not run.is_side():
-            return _raw(do())
-        step, fault = run.reach(f"{method} {service}{parts.path}", over_http=True)
+            return _reply(respond())
+        step, fault = run.reach_call(f"{method} {service}{parts.path}", over_http=True)
         match fault:
             case Fault.CRASH_BEFORE:
                 step.outcome = fault.value
                 raise Crash
             case Fault.UNAVAILABLE:
                 step.outcome = fault.value
-                return _raw(Response(status=503, body={}, headers={}))
-        answer = do()
-        step.outcome = str(answer.status)
+                return _reply(Response(status=503, body={}, headers={}))
+        response = respond()
+        step.outcome = str(response.status)
         if fault is None:
-            return _raw(answer)
+            return _reply(response)
         step.outcome += f"; {fault.value}"
         if fault is Fault.CRASH_AFTER:
             raise Crash
-        raise TimeoutError("no answer")
+        raise TimeoutError("no response")
 
     def _request(
         self,
@@ -226,44 +231,46 @@ class World(FunctionRuns, AwsAnswers):
         context: dict[str, Any],
         authorizer: Mapping[str, str],
     ) -> Response:
-        """An API that calls DynamoDB without a function, by its mapping templates."""
+        """Call DynamoDB without a function, by the mapping templates of an operation."""
         params = {"path": dict(path), "querystring": dict(query), "header": dict(headers)}
-        known = context | {"authorizer": dict(authorizer), "responseOverride": {"header": {}}}
-        sent = json.loads(mapping.render(integration.request_templates["application/json"], body, params, known, {}))
-        if not isinstance(sent, dict):
-            raise TypeError(sent)
-        sent = deployed.with_names(deployed.api(service).piece, sent)
+        variables = context | {"authorizer": dict(authorizer), "responseOverride": {"header": {}}}
+        parameters = json.loads(
+            mapping.render(integration.request_templates["application/json"], body, params, variables, {})
+        )
+        if not isinstance(parameters, dict):
+            raise TypeError(parameters)
+        parameters = deployed.with_names(deployed.api(service).piece, parameters)
         operation = integration.uri.rpartition("/")[2]
         call = getattr(aws.client("dynamodb"), re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
         try:
-            status, answer = 200, {k: v for k, v in call(**sent).items() if k != "ResponseMetadata"}
+            status, response = 200, {k: v for k, v in call(**parameters).items() if k != "ResponseMetadata"}
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            answer = {"__type": error.response["Error"]["Code"], "Item": error.response.get("Item", {})}
+            response = {"__type": error.response["Error"]["Code"], "Item": error.response.get("Item", {})}
         except (BotoCoreError, Crash):
             return Response(status=504, body={"message": "Endpoint request timed out"}, headers={})
         rules = [rule for rule in integration.responses if rule.pattern and rule.pattern.fullmatch(str(status))]
         rule = (rules or [rule for rule in integration.responses if not rule.pattern])[0]
-        known = context | {"responseOverride": {"header": {}}}
-        text = mapping.render(rule.templates["application/json"], json.dumps(answer), params, known, {})
-        override = known["responseOverride"].get("status")
+        variables = context | {"responseOverride": {"header": {}}}
+        text = mapping.render(rule.templates["application/json"], json.dumps(response), params, variables, {})
+        override = variables["responseOverride"].get("status")
         return Response(status=int(override or rule.status), body=json.loads(text), headers={})
 
     def task(self, service: str, machine: str, state: str, data: Mapping[str, Any]) -> bool:
-        """A state of a state machine that updates an item, up to three times; False if its condition does not hold."""
+        """Run a state that updates an item, in up to three attempts; False if its condition does not hold."""
         piece = pieces()[service]
         states = _states(service, machine)
-        found = states.get(state) or next(
+        definition_of_state = states.get(state) or next(
             inner["ItemProcessor"]["States"][state]
             for inner in states.values()
             if state in inner.get("ItemProcessor", {}).get("States", {})
         )
         substitutions = piece.source["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
-        known = {key: deployed.name(piece, piece.resolve(value)) for key, value in substitutions.items()}
-        sent = _filled(found["Parameters"], data, known)
+        substituted = {key: deployed.name(piece, piece.resolve(value)) for key, value in substitutions.items()}
+        parameters = _fill_in(definition_of_state["Parameters"], data, substituted)
         for _ in range(3):
             try:
-                aws.client("dynamodb").update_item(**sent)
+                aws.client("dynamodb").update_item(**parameters)
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                     return False
@@ -280,35 +287,37 @@ def _states(service: str, machine: str) -> dict[str, Any]:
     return states
 
 
-def _filled(value: Any, data: Mapping[str, Any], known: Mapping[str, str]) -> Any:
-    """Parameters of a state: references into its input, and substitutions of its definition."""
+def _fill_in(value: Any, data: Mapping[str, Any], substituted: Mapping[str, str]) -> Any:
+    """Parameters of a state, with references into its input and substitutions of its definition resolved."""
     if isinstance(value, dict):
-        filled = {}
+        result = {}
         for key, inner in value.items():
             if key.endswith(".$"):
                 path = inner.removeprefix("$$.State.").removeprefix("$.").split(".")
-                found: Any = {"EnteredTime": "2027-01-15T08:00:00.000Z"} if inner.startswith("$$") else data
+                content: Any = {"EnteredTime": "2027-01-15T08:00:00.000Z"} if inner.startswith("$$") else data
                 for name in path:
-                    found = found[name]
-                filled[key.removesuffix(".$")] = found
+                    content = content[name]
+                result[key.removesuffix(".$")] = content
             else:
-                filled[key] = _filled(inner, data, known)
-        return filled
+                result[key] = _fill_in(inner, data, substituted)
+        return result
     if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: known[match[1]], value)
+        return re.sub(r"\$\{(\w+)\}", lambda match: substituted[match[1]], value)
     return value
 
 
-def _raw(answer: Response) -> connections.Reply:
+def _reply(response: Response) -> connections.Reply:
     headers = email.message.Message()
-    for name, value in answer.headers.items():
+    for name, value in response.headers.items():
         headers[name] = str(value)
-    return connections.Reply(answer.status, headers, b"" if answer.body is None else json.dumps(answer.body).encode())
+    return connections.Reply(
+        response.status, headers, b"" if response.body is None else json.dumps(response.body).encode()
+    )
 
 
-def _described(service: str, operation: str, parameters: Mapping[str, Any]) -> str:
-    """A call in a few words."""
-    what = (
+def _description(service: str, operation: str, parameters: Mapping[str, Any]) -> str:
+    """One line of the trace about a call."""
+    target = (
         parameters.get("TableName")
         or parameters.get("QueueUrl")
         or parameters.get("TopicArn")
@@ -318,12 +327,12 @@ def _described(service: str, operation: str, parameters: Mapping[str, Any]) -> s
     )
     key = parameters.get("Key") or parameters.get("Item")
     if isinstance(key, Mapping):
-        what += " " + next(iter(next(iter(key.values())).values()))[:40]
+        target += " " + next(iter(next(iter(key.values())).values()))[:40]
     update = parameters.get("UpdateExpression", "")
     if update:
         values = {**parameters.get("ExpressionAttributeNames", {})}
         for name, value in parameters.get("ExpressionAttributeValues", {}).items():
             values[name] = json.dumps(next(iter(value.values())), default=sorted)
         text = re.sub(r"[#:]\w+", lambda match: str(values.get(match[0], match[0])), update)
-        what += f" {text[:100]}"
-    return f"{service} {operation} {what}".strip()
+        target += f" {text[:100]}"
+    return f"{service} {operation} {target}".strip()

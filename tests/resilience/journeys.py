@@ -75,19 +75,19 @@ def place_order(
     client.promises.orders.append(order)
     client.promises.add_secrets(payment_token)
     request_status(client, order)
-    again = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
-    if again and again.json()["order_number"] != number:
-        raise Refused(f"the same key gave two orders: {number}, {again.json()['order_number']}")
+    repeated = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
+    if repeated and repeated.json()["order_number"] != number:
+        raise Refused(f"the same key gave two orders: {number}, {repeated.json()['order_number']}")
     return order
 
 
 def request_status(client: Client, order: Order) -> None:
     """Request and record the status of an order once."""
-    answer = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
-    if answer.status_code == 404:
+    response = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
+    if response.status_code == 404:
         order.lost = True
     else:
-        order.statuses.append(answer.json()["status"])
+        order.statuses.append(response.json()["status"])
 
 
 def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
@@ -121,8 +121,8 @@ def buy_as_member(client: Client) -> None:
         lambda headers: client.call("POST", "/customers/v1/customers", 202, json=sign_up, headers=headers),
     )
     confirmed = {"token": token, "password": new["password"]}
-    answer = client.call("POST", "/customers/v1/customers/confirmations", 201, json=confirmed)
-    customer_id = answer.json()["customer_id"]
+    response = client.call("POST", "/customers/v1/customers/confirmations", 201, json=confirmed)
+    customer_id = response.json()["customer_id"]
     legacy = {
         "source_version": client.chance.randrange(1, 8),
         "phone": client.secret("+49"),
@@ -183,10 +183,10 @@ def redeem(client: Client, code: str) -> None:
     client.call("GET", f"/vouchers/v1/vouchers/{code}", 200)
     path, numbers = f"/vouchers/v1/vouchers/{code}/redemptions", [f"T{client.chance.randrange(10**9):09}" for _ in "ab"]
     for number in numbers:
-        answer = client.call(
+        response = client.call(
             "POST", path, 200, 201, 409, json={"order_number": number}, headers={"Idempotency-Key": unique("redeem")}
         )
-        if answer.status_code == 409:
+        if response.status_code == 409:
             continue
         if client.promises.redemptions.setdefault(code, number) != number:
             raise Refused(f"a voucher was redeemed for {client.promises.redemptions[code]} and for {number}")
@@ -231,9 +231,9 @@ def poll(client: Client, path: str, admin: dict[str, str], seconds: float = 30) 
     """Poll ``path`` until its response has no ``Retry-After`` or ``seconds`` elapse. Returns the last response."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = client.call("GET", path, 200, headers=admin)
-        if "retry-after" not in answer.headers or time.monotonic() > deadline:
-            return answer.json()
+        response = client.call("GET", path, 200, headers=admin)
+        if "retry-after" not in response.headers or time.monotonic() > deadline:
+            return response.json()
         time.sleep(PAUSE_SECONDS / 4)
 
 
@@ -243,9 +243,9 @@ def follow_single_use_link(client: Client, path: str, admin: dict[str, str]) -> 
         link = client.call("GET", path, 200, headers=admin).json()["download"]["url"]
         url = httpx.URL(link)
         client.promises.add_secrets(url.path.rpartition("/")[2])
-        answer = client.call("GET", url.raw_path.decode(), 303, 404)
-        if answer.status_code == 303:
-            client.promises.add_signed_link(answer.headers["location"])
+        response = client.call("GET", url.raw_path.decode(), 303, 404)
+        if response.status_code == 303:
+            client.promises.add_signed_link(response.headers["location"])
             return
 
 
@@ -261,11 +261,11 @@ def upload_feeds(client: Client) -> None:
         lines = [feed_line(record, number in malformed, number in refused) for number, record in enumerate(records)]
         valid = len(records) - len(malformed) - len(refused)
         client.promises.expected_dead_letters.update(records[number]["sku"] for number in refused)
-        answer = client.call("POST", f"/feeds/v1/feeds/{feed_type}", 202, headers=admin).json()
-        client.promises.add_signed_link(answer["upload"]["url"])
-        upload(answer["upload"], b"\n".join(lines))
-        client.promises.feeds.append(Feed(feed_type, answer["feed_id"], valid, len(malformed), len(refused)))
-        client.call("GET", f"/feeds/v1/feeds/{feed_type}/{answer['feed_id']}", 200, headers=admin)
+        response = client.call("POST", f"/feeds/v1/feeds/{feed_type}", 202, headers=admin).json()
+        client.promises.add_signed_link(response["upload"]["url"])
+        upload(response["upload"], b"\n".join(lines))
+        client.promises.feeds.append(Feed(feed_type, response["feed_id"], valid, len(malformed), len(refused)))
+        client.call("GET", f"/feeds/v1/feeds/{feed_type}/{response['feed_id']}", 200, headers=admin)
 
 
 def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
@@ -276,9 +276,9 @@ def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = F
 
 def upload(target: dict[str, Any], content: bytes) -> None:
     """Upload ``content`` to a signed link."""
-    answer = httpx.request(target["method"], target["url"], content=content, headers=target["headers"], timeout=300)
-    if answer.status_code != 200:
-        raise Refused(f"a feed could not be put: {answer.status_code}")
+    response = httpx.request(target["method"], target["url"], content=content, headers=target["headers"], timeout=300)
+    if response.status_code != 200:
+        raise Refused(f"a feed could not be put: {response.status_code}")
 
 
 def produce(client: Client) -> None:
@@ -295,8 +295,8 @@ def produce(client: Client) -> None:
     accepted.add(events[0]["event_id"])
     pending = events[1:]
     while pending:
-        answer = client.call("POST", "/ingestion/v1/events/batch", 202, 207, json={"events": pending}, headers=key)
-        failed = {result["index"] for result in answer.json()["results"] if "error_code" in result}
+        response = client.call("POST", "/ingestion/v1/events/batch", 202, 207, json={"events": pending}, headers=key)
+        failed = {result["index"] for result in response.json()["results"] if "error_code" in result}
         accepted.update(event["event_id"] for n, event in enumerate(pending) if n not in failed)
         pending = [pending[n] for n in sorted(failed)]
 
@@ -308,9 +308,9 @@ def publish_sitemaps(client: Client) -> None:
     client.call("PUT", f"/partners/v1/commerce/products/{sku}", 200, 201, json=product | {"available": False})
     for dry_run in (True, False):
         headers = admin | {"Idempotency-Key": unique("run")}
-        answer = client.call("POST", "/sitemaps/v1/sitemaps/runs", 202, json={"dry_run": dry_run}, headers=headers)
-        client.promises.sitemaps.append(answer.headers["location"])
-        poll(client, answer.headers["location"], admin)
+        response = client.call("POST", "/sitemaps/v1/sitemaps/runs", 202, json={"dry_run": dry_run}, headers=headers)
+        client.promises.sitemaps.append(response.headers["location"])
+        poll(client, response.headers["location"], admin)
 
 
 def view_live_map(client: Client) -> None:

@@ -32,28 +32,28 @@ class Client:
         """Send a request, retrying while its status is in ``AGAIN``. Returns the first response in ``expected``."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            status, answer = self.request(method, path, **options)
-            if answer is not None and status in expected:
-                return answer
-            detail = f"{method} {path} returned {status}: {answer.text[:300] if answer is not None else ''}"
+            status, response = self.request(method, path, **options)
+            if response is not None and status in expected:
+                return response
+            detail = f"{method} {path} returned {status}: {response.text[:300] if response is not None else ''}"
             if status not in AGAIN:
                 raise Refused(detail)
             if time.monotonic() > deadline:
                 raise Refused(f"{detail}; for {PATIENCE_SECONDS} s")
-            advised = answer.headers.get("retry-after", "") if answer is not None else ""
+            advised = response.headers.get("retry-after", "") if response is not None else ""
             pause = min(float(advised) if advised.isdigit() else 0.3, PAUSE_SECONDS)
             time.sleep(pause * self.chance.uniform(0.5, 1))
 
     def request(self, method: str, path: str, **options: Any) -> tuple[int, httpx.Response | None]:
         """Send one request. Returns (status, response), or (0, None) without a response."""
         try:
-            answer = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
+            response = self.shop.call(method, path, timeout=ANSWER_SECONDS, **options)
         except httpx.HTTPError:
             self.promises.count_response(path, 0)
             return 0, None
-        is_problem = answer.headers.get("content-type") == "application/problem+json"
-        self.promises.count_response(path, answer.status_code, answer.json().get("code", "") if is_problem else "")
-        return answer.status_code, answer
+        is_problem = response.headers.get("content-type") == "application/problem+json"
+        self.promises.count_response(path, response.status_code, response.json().get("code", "") if is_problem else "")
+        return response.status_code, response
 
     def secret(self, prefix: str) -> str:
         """Create a text that no log may contain."""
@@ -64,8 +64,8 @@ class Client:
     def sign_in(self, email: str, password: str) -> dict[str, str]:
         """Sign in. Returns the headers of the session."""
         self.promises.add_secrets(email, password)
-        answer = self.call("POST", "/login/v1/sessions", 201, json={"email": email, "password": password})
-        token = answer.json()["session_token"]
+        response = self.call("POST", "/login/v1/sessions", 201, json={"email": email, "password": password})
+        token = response.json()["session_token"]
         self.promises.add_secrets(token)
         return {"Authorization": f"Bearer {token}"}
 

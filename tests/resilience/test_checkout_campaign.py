@@ -41,14 +41,14 @@ class Chaos:
 
     def repeat_events(self) -> None:
         """Publish every fifth event again, later and in another order."""
-        known: set[str] = set()
+        event_ids: set[str] = set()
         waiting: list[dict[str, Any]] = []
         while not self.stopped.is_set():
             arrived = receive_events(self.shop, self.queue, wait_seconds=1)
             # Events are identified by their own id, so that repeats are not repeated again.
             new = {event["detail"]["event"]["meta_data"]["event_id"]: event for event in arrived}
-            waiting += [event for key, event in new.items() if key not in known and self.random.random() < 0.2]
-            known |= set(new)
+            waiting += [event for key, event in new.items() if key not in event_ids and self.random.random() < 0.2]
+            event_ids |= set(new)
             self.random.shuffle(waiting)
             while len(waiting) > LATE_EVENTS:
                 self._put(waiting.pop())

@@ -96,13 +96,13 @@ class Trouble:
 
 @contextmanager
 def trouble(shop: Shop) -> Iterator[Trouble]:
-    made = Trouble(shop)
-    thread = threading.Thread(target=made.run)
+    trouble = Trouble(shop)
+    thread = threading.Thread(target=trouble.run)
     thread.start()
     try:
-        yield made
+        yield trouble
     finally:
-        made.over.set()
+        trouble.over.set()
         thread.join()
 
 
@@ -141,10 +141,10 @@ def redrive(shop: Shop, promises: Promises) -> dict[str, int]:
     for url in dead_letters.queues(shop):
         queue = dead_letters.name(url)
         with dead_letters.messages_of(shop, url) as letters:
-            ours = [
+            queues = [
                 one for one in letters if any(text in one.message["Body"] for text in promises.expected_dead_letters)
             ]
-        if ours and len(ours) == len(letters):
+        if queues and len(queues) == len(letters):
             moved[queue] = dead_letters.redrive(shop, url)
     return moved
 

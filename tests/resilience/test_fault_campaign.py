@@ -84,8 +84,8 @@ class Report:
             yield f"\n    {format_violations(each.violations)}".replace("\n", "\n    ")
         yield "\n| clients of | were answered |\n|---|---|"
         for service in sorted({service for service, _, _ in each.promises.responses}):
-            seen = sorted((key[1:], count) for key, count in each.promises.responses.items() if key[0] == service)
-            counts = (f"{count} x {status or 'nothing'} {code}".strip() for (status, code), count in seen)
+            responses = sorted((key[1:], count) for key, count in each.promises.responses.items() if key[0] == service)
+            counts = (f"{count} x {status or 'nothing'} {code}".strip() for (status, code), count in responses)
             yield f"| {service} | {', '.join(counts)} |"
 
     def _matrix(self) -> Iterator[str]:
@@ -113,10 +113,10 @@ def report(shop: Shop) -> Iterator[Report]:
     try:
         walk(shop, promises, SEED)
     finally:
-        seen = faults("DELETE")["seen"]
+        calls = faults("DELETE")["seen"]
     assert not promises.failures, format_violations({"a shop without faults": promises.failures})
-    written = Report({(caller, operation) for caller, operation in seen})
-    yield written
+    report = Report({(caller, operation) for caller, operation in calls})
+    yield report
     print(REPORT.read_text())
 
 

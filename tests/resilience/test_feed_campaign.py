@@ -48,9 +48,9 @@ def test_every_record_of_a_bad_feed_is_accounted_for(shop: Shop):
         assert kill_workers()
         feed = feeds.complete_manifest(shop, admin, "product", feed_id, timeout=TIMEOUT)
     # A worker that is killed between update and account finds its record unchanged when it is delivered again.
-    again = feed.pop("unchanged")
-    assert {name: feed[name] for name in expected} == expected | {"updated": expected["updated"] - again}
-    assert again <= 20 * (1 + doubled)
+    unchanged = feed.pop("unchanged")
+    assert {name: feed[name] for name in expected} == expected | {"updated": expected["updated"] - unchanged}
+    assert unchanged <= 20 * (1 + doubled)
 
     check_state(shop, good)
     before = effects(shop, good)
@@ -72,8 +72,8 @@ def double_messages(shop: Shop, chance: random.Random) -> int:
     """Send up to ten messages of the queue twice more, shuffled. Returns the number of messages sent."""
     sqs = shop.aws("sqs")
     url = sqs.get_queue_url(QueueName=f"setpieces-{shop.stage}-feed-pipeline-records-product")["QueueUrl"]
-    seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get("Messages", [])
-    bodies = [message["Body"] for message in seen] * 2
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get("Messages", [])
+    bodies = [message["Body"] for message in messages] * 2
     chance.shuffle(bodies)
     for body in bodies:
         sqs.send_message(QueueUrl=url, MessageBody=body)
@@ -96,5 +96,5 @@ def check_state(shop: Shop, good: list[dict[str, Any]]) -> None:
 
 def effects(shop: Shop, good: list[dict[str, Any]]) -> Counter[str]:
     """Number of effects of each of a hundred records."""
-    chosen = random.Random(SEED).sample(good, 100)
-    return Counter({record["sku"]: len(shop.ledger("products", record["sku"])) for record in chosen})
+    records = random.Random(SEED).sample(good, 100)
+    return Counter({record["sku"]: len(shop.ledger("products", record["sku"])) for record in records})

@@ -3,7 +3,7 @@
 import json
 
 from local.cloud.processes import kill_workers
-from tests.integration.event_requests import MANY, ONE, made, send
+from tests.integration.event_requests import MANY, ONE, event_request, send
 from tools.client import Shop, eventually, unique
 from tools.drivers.invariants.runner import assert_invariants
 from tools.drivers.promises import Promises
@@ -27,7 +27,7 @@ def test_no_event_is_lost_when_workers_die(shop: Shop):
 
 def post_events(shop: Shop, key: dict[str, str], name: str, number: int) -> set[str]:
     """Post a single event and a batch. Returns their ids."""
-    events = [made(name, f"{number}-{each}") for each in range(BATCH + 1)]
+    events = [event_request(name, f"{number}-{each}") for each in range(BATCH + 1)]
     assert send(shop, key, ONE, json.dumps(events[0]).encode()).status_code == 202
     assert send(shop, key, MANY, json.dumps({"events": events[1:]}).encode()).status_code == 202
     return {event["event_id"] for event in events}

@@ -33,10 +33,10 @@ def test_promises_hold_after_a_load_spike(shop: Shop):
     promises = Promises.of(shop)
     day = black_friday.generate_load(shop, SMOKE)
     promises.orders += [Order(number, "tok_ok") for number in day.orders]
-    statuses = Counter(answer["status"] for answer in day.answers)
+    statuses = Counter(response["status"] for response in day.answers)
     assert day.orders, statuses
     assert statuses[429], "nothing was shed"
-    assert not [answer for answer in day.shed() if not answer["advised"]]
+    assert not [response for response in day.shed() if not response["advised"]]
     # On a busy machine a function may time out, which is also reported as load.
     unexplained = [error for error in day.errors() if error["status"] and not error["advised"]]
     assert not unexplained, unexplained[:5]
@@ -58,16 +58,16 @@ def test_every_api_sheds_load_as_a_problem_with_retry_after(shop: Shop):
         method = "POST" if service == "login" else "GET"
         url = shop.url(f"/{service}/v1{path}")
         with ThreadPoolExecutor(12) as clients:
-            answers = list(
+            responses = list(
                 clients.map(lambda _, method=method, url=url: httpx.request(method, url, timeout=60), range(12))
             )
-        shed = [answer for answer in answers if answer.status_code == 429]
-        assert shed, (service, [answer.status_code for answer in answers])
-        for answer in shed:
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert answer.headers["retry-after"].isdigit()
-            assert answer.headers["access-control-allow-origin"] == "*"
-            problem = json.loads(answer.text)
+        shed = [response for response in responses if response.status_code == 429]
+        assert shed, (service, [response.status_code for response in responses])
+        for response in shed:
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.headers["retry-after"].isdigit()
+            assert response.headers["access-control-allow-origin"] == "*"
+            problem = json.loads(response.text)
             assert (problem["status"], problem["code"], problem["instance"]) == (
                 429,
                 "THROTTLED",

@@ -85,7 +85,7 @@ def results_wait(client: Client) -> None:
 
 
 @twice
-def events_again(client: Client) -> None:
+def repeat_all_events(client: Client) -> None:
     """All events of a complete order are repeated while the platform rejects orders."""
     bought = buy(client)
 
@@ -194,7 +194,7 @@ MUTATIONS = (
         "orders/repository.py",
         '"backend_status IN (:before)"',
         '"backend_status IN (:before) OR attribute_exists(order_number)"',
-        events_again,
+        repeat_all_events,
         orders.statuses_never_regress,
     ),
     Mutation(
@@ -287,10 +287,10 @@ def apply_mutation(shop: Shop, mutation: Mutation | Unreported) -> Iterator[None
 
 def disable_failure_reports(shop: Shop, queue: str) -> Callable[[], Any]:
     """Disable failure reports of the queue's mapping. Returns a function that restores them."""
-    known, api = get_mapping(shop, queue), shop.aws("lambda")
-    assert known["FunctionResponseTypes"] == REPORT_FAILURES, f"stale: {queue} does not report failures"
-    api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=[])
-    return lambda: api.update_event_source_mapping(UUID=known["UUID"], FunctionResponseTypes=REPORT_FAILURES)
+    mapping, api = get_mapping(shop, queue), shop.aws("lambda")
+    assert mapping["FunctionResponseTypes"] == REPORT_FAILURES, f"stale: {queue} does not report failures"
+    api.update_event_source_mapping(UUID=mapping["UUID"], FunctionResponseTypes=[])
+    return lambda: api.update_event_source_mapping(UUID=mapping["UUID"], FunctionResponseTypes=REPORT_FAILURES)
 
 
 def changed(shop: Shop, function: str, mutation: Mutation) -> Callable[[], Any]:

@@ -80,5 +80,5 @@ def test_a_run_stopped_in_any_state_leaves_a_complete_release(shop: Shop, state:
 def test_the_states_match_the_workflow():
     machine = json.loads((ROOT / "statemachines" / "generate-sitemaps.asl.json").read_text())
     work = {name for name, state in machine["States"].items() if state["Type"] in ("Task", "Map")}
-    others = {"MarkUnchanged", "MarkChecked", "MarkFailed", "NotifyOfFailure"}
-    assert work == {*BEFORE_THE_INDEX, *AFTER_THE_INDEX} | others
+    other_states = {"MarkUnchanged", "MarkChecked", "MarkFailed", "NotifyOfFailure"}
+    assert work == {*BEFORE_THE_INDEX, *AFTER_THE_INDEX} | other_states

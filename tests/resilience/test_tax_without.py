@@ -19,8 +19,8 @@ def quote(shop: Shop) -> httpx.Response:
 
 
 def tax_system_responds(shop: Shop) -> bool:
-    answer = shop.call("POST", PATH, json=REQUEST, sign=True)
-    return answer.status_code == 200 and answer.json()["source"] == "quotation"
+    response = shop.call("POST", PATH, json=REQUEST, sign=True)
+    return response.status_code == 200 and response.json()["source"] == "quotation"
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +36,9 @@ def test_a_caller_with_the_timeout_of_orders_gets_a_response(shop: Shop, fault: 
     """Makes more calls than open the circuit, so both fallbacks are used."""
     with shop.faults("tax", **fault):
         # On a busy machine single responses may be late.
-        answers = [eventually(lambda: quote(shop)) for _ in range(8)]
-    assert [answer.status_code for answer in answers] == [200] * 8
-    assert {(answer.json()["source"], answer.json()["tax_total"]) for answer in answers} == {
+        responses = [eventually(lambda: quote(shop)) for _ in range(8)]
+    assert [response.status_code for response in responses] == [200] * 8
+    assert {(response.json()["source"], response.json()["tax_total"]) for response in responses} == {
         ("cached_rates", TAX_IN_GERMANY)
     }
 
@@ -53,12 +53,12 @@ def test_a_quotation_succeeds_without_read_permission_on_the_table(shop: Shop):
 
 def test_a_quotation_succeeds_if_failures_cannot_be_recorded(shop: Shop):
     with without_permission(shop, role_of("Tax", "QuoteTax"), "dynamodb:PutItem"), shop.faults("tax", outage=True):
-        answer = quote(shop)
-    assert (answer.status_code, answer.json()["source"]) == (200, "cached_rates")
+        response = quote(shop)
+    assert (response.status_code, response.json()["source"]) == (200, "cached_rates")
 
 
 def test_without_table_and_tax_system_the_response_is_503(shop: Shop):
     with without_permission(shop, role_of("Tax", "QuoteTax"), "dynamodb:GetItem"), shop.faults("tax", outage=True):
-        answer = quote(shop)
-    assert (answer.status_code, answer.json()["code"]) == (503, "TAX_UNAVAILABLE")
-    assert int(answer.headers["retry-after"]) > 0
+        response = quote(shop)
+    assert (response.status_code, response.json()["code"]) == (503, "TAX_UNAVAILABLE")
+    assert int(response.headers["retry-after"]) > 0

@@ -55,8 +55,8 @@ def shape_of(value: Any, name: str = "") -> Any:
             return value
 
 
-def record(region: str, operation: str, request: dict[str, Any], answer: Any) -> Any:
-    """Call ``answer``, and keep the request with what the tables held before if it is the first of its shape."""
+def record(region: str, operation: str, request: dict[str, Any], send: Any) -> Any:
+    """Call ``send``, and keep the request with what the tables held before if it is the first of its shape."""
     names = sorted(
         set(re.findall(r'"TableName": "([^"]+)"', json.dumps(request))) | set(request.get("RequestItems", ()))
     )
@@ -65,7 +65,7 @@ def record(region: str, operation: str, request: dict[str, Any], answer: Any) ->
     items = {table.name: _items(table, request) for table in tables}
     succeeded = False
     try:
-        result = answer()
+        result = send()
         succeeded = True
         return result
     finally:
@@ -80,9 +80,9 @@ def _items(table: Any, request: dict[str, Any]) -> list[Any]:
     """The items whose keys are in the request, and a few others."""
     text = json.dumps(request, sort_keys=True)
     keys = [entry["AttributeName"] for entry in table.schema]
-    every = [item.to_json()["Attributes"] for item in table.all_items()]
-    named = [item for item in every if all(json.dumps(item[key], sort_keys=True) in text for key in keys)]
-    return (named + [item for item in every if item not in named])[: max(ITEMS, len(named))]
+    items = [item.to_json()["Attributes"] for item in table.all_items()]
+    named = [item for item in items if all(json.dumps(item[key], sort_keys=True) in text for key in keys)]
+    return (named + [item for item in items if item not in named])[: max(ITEMS, len(named))]
 
 
 def _definition(table: Any) -> dict[str, Any]:
@@ -98,10 +98,10 @@ def _definition(table: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def recorded(quick_dynamodb: None, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["tests.unit.quick_dynamodb"]
-    answer = module._answer
+    send = module._answer
 
     def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
-        return record(client.meta.region_name, operation, request, lambda: answer(client, operation, request))
+        return record(client.meta.region_name, operation, request, lambda: send(client, operation, request))
 
     monkeypatch.setattr(module, "_answer", recording)
 

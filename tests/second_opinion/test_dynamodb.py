@@ -49,7 +49,7 @@ Answer = str  # the code of the error, "" of a success
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with running(PATCHED, tmp_path_factory.mktemp("emulator")) as cloud:
         yield cloud.aws("dynamodb")
 
@@ -200,18 +200,18 @@ def replays(shape: dict[str, Any], **clients: Client) -> Iterator[dict[str, Repl
 
 
 @pytest.fixture(scope="module")
-def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
+def compared(local_cloud: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
     """{"shapes": {witness: count}, "mutations": {witness: count}, "differences": [...]}."""
     result: dict[str, Any] = {"shapes": Counter(), "mutations": Counter(), "differences": []}
     for shape in RECORDED:
-        with replays(shape, ours=ours, moto=moto) as opened:
+        with replays(shape, local_cloud=local_cloud, moto=moto) as opened:
             _compare(result, opened, "moto", "as recorded", shape["request"])
     compared_requests = set()
     for shape in shapes_for_dynalite():
         if is_beyond_dynalite(shape["request"]):
             result["shapes"]["left to moto"] += 1
             continue
-        with replays(shape, ours=ours, dynalite=dynalite) as opened:
+        with replays(shape, local_cloud=local_cloud, dynalite=dynalite) as opened:
             _compare(result, opened, "dynalite", "as recorded", shape["request"])
             # moto's parser ends with exceptions of Python on some of these.
             for what, request in mutations(shape["request"]):
@@ -225,10 +225,10 @@ def compared(ours: Client, dynalite: Client, moto: Client) -> dict[str, Any]:
 def _compare(
     result: dict[str, Any], opened: dict[str, Replay], witness: str, what: str, request: dict[str, Any]
 ) -> None:
-    answer, witness_answer = opened["ours"].send(request), opened[witness].send(request)
+    response, witness_response = opened["local_cloud"].send(request), opened[witness].send(request)
     result["shapes" if what == "as recorded" else "mutations"][witness] += 1
-    if witness_answer != answer:
-        result["differences"].append((witness, what, answer, witness_answer, json.dumps(request)))
+    if witness_response != response:
+        result["differences"].append((witness, what, response, witness_response, json.dumps(request)))
 
 
 def test_every_answer_is_that_of_the_witnesses(compared: dict[str, Any]):

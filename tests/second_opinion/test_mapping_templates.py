@@ -20,7 +20,16 @@ from model.templates import pieces
 from tests.hostile import BROKEN, LITERALS, STRINGS, mutations
 from tests.second_opinion.velocity_engine import Rendering, Result, by_gateway, by_velocity
 from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
-from tests.templates.mapping_inputs import GATEWAY, accepted, answer, context, literals, model_sample, names, parameters
+from tests.templates.mapping_inputs import (
+    GATEWAY,
+    accepted,
+    backend_response,
+    context,
+    literals,
+    model_sample,
+    names,
+    parameters,
+)
 
 FRACTIONS = (1.0, 123456789.125, -0.0, 0.001, 1e-5, 1e7, 1e308)
 GENERATED = 40  # generated values for each template
@@ -120,13 +129,15 @@ def requests(case: Mapped) -> Iterator[Rendering]:
 
 
 def responses(case: Mapped) -> Iterator[Rendering]:
-    known = ["", *literals(case.template)]
-    bodies = [(json.dumps(answer(case, stored)), parameter) for stored in known for parameter in known]
+    payloads = ["", *literals(case.template)]
+    bodies = [(json.dumps(backend_response(case, stored)), parameter) for stored in payloads for parameter in payloads]
     for text in (*STRINGS, *TEXTS):
-        bodies += [(json.dumps(answer(case, text)), "a"), (json.dumps(answer(case, "a")), text)]
+        bodies += [(json.dumps(backend_response(case, text)), "a"), (json.dumps(backend_response(case, "a")), text)]
     bodies += [(json.dumps(value), "a") for value in VALUES]
     bodies += [(text, "a") for text in ("", "{}", "[]", "null", '"text"', '"{\\"Item\\": {}}"', "1", "true")]
-    bodies += [(json.dumps(answer(case, "a")).replace('"a"', literal), "a") for literal in ("null", *LITERALS)]
+    bodies += [
+        (json.dumps(backend_response(case, "a")).replace('"a"', literal), "a") for literal in ("null", *LITERALS)
+    ]
     for body, parameter in bodies:
         for authorizer in ({"customer_id": "a"}, {}):
             override = context(responseOverride={"header": {}}, authorizer=authorizer)
@@ -140,13 +151,13 @@ def compared(renderings: list[Rendering]) -> tuple[int, Differences, set[str]]:
     """(how many were the same, those that were not by name, which of ``BY_DESIGN`` were met)."""
     differences: Differences = defaultdict(list)
     met: set[str] = set()
-    for one, theirs in zip(renderings, by_velocity(renderings), strict=True):
-        ours = by_gateway(one)
-        if ours != theirs:
-            known = {payload for payload in BY_DESIGN if payload in one.body}
-            met |= known
-            if not known:
-                differences[one.name].append((one, theirs, ours))
+    for rendering, velocity_text in zip(renderings, by_velocity(renderings), strict=True):
+        executor_text = by_gateway(rendering)
+        if executor_text != velocity_text:
+            payloads = {payload for payload in BY_DESIGN if payload in rendering.body}
+            met |= payloads
+            if not payloads:
+                differences[rendering.name].append((rendering, velocity_text, executor_text))
     return len(renderings) - sum(map(len, differences.values())), dict(differences), met
 
 
@@ -154,9 +165,13 @@ def format_differences(differences: Differences) -> str:
     """One example for each template, with the difference."""
     lines = []
     for name, examples in differences.items():
-        one, theirs, ours = examples[0]
-        lines.append(f"{name}: {len(examples)} differ, for example\n  {one.body[:200]!r} {str(one.params)[:200]}")
-        lines.append(f"  Velocity {_around(theirs, ours)}\n  ours     {_around(ours, theirs)}")
+        rendering, velocity_text, executor_text = examples[0]
+        lines.append(
+            f"{name}: {len(examples)} differ, for example\n  {rendering.body[:200]!r} {str(rendering.params)[:200]}"
+        )
+        lines.append(
+            f"  Velocity {_around(velocity_text, executor_text)}\n  ours     {_around(executor_text, velocity_text)}"
+        )
     return "\n".join(lines)
 
 
@@ -197,7 +212,7 @@ def test_the_language_is_the_same():
 
 def test_gateway_responses_are_the_same_bytes():
     """They are no Velocity to API Gateway, which only substitutes: Velocity must find nothing in them but references."""
-    renderings, ours = [], []
+    renderings, executor_texts = [], []
     hostile = ("a", '"', "it's", "é\n", *TEXTS[:5])
     for (service, api), kind, message in itertools.product(GATEWAY, sorted(KINDS), hostile):
         rules = pieces()[service].apis[api].gateway_responses
@@ -209,11 +224,11 @@ def test_gateway_responses_are_the_same_bytes():
             "authorizer": {"reason": "REVOKED"},
             "error": error.variables(),
         }
-        known = {f"context.error.{name}": value for name, value in error.variables().items()}
-        known |= {"context.path": "/v1/things", "context.requestId": "r-1", "context.authorizer.reason": "REVOKED"}
-        response = render_gateway_response(error, rules, None, lookup_in(known, ""))
-        ours.append((response.body.decode(), context))
+        variables = {f"context.error.{name}": value for name, value in error.variables().items()}
+        variables |= {"context.path": "/v1/things", "context.requestId": "r-1", "context.authorizer.reason": "REVOKED"}
+        response = render_gateway_response(error, rules, None, lookup_in(variables, ""))
+        executor_texts.append((response.body.decode(), context))
         (template,) = rule.templates.values()
         renderings.append(Rendering(f"{service} {kind}", template, context=context))
-    assert by_velocity(renderings) == ours
+    assert by_velocity(renderings) == executor_texts
     print(f"{len({one.template for one in renderings})} gateway responses, {len(renderings)} renderings")

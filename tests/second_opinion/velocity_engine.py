@@ -44,8 +44,8 @@ def by_velocity(renderings: Iterable[Rendering]) -> list[Result]:
     )
     if done.returncode:
         raise tools.Missing(f"Render.java does not run: {done.stderr.decode(errors='replace')[-2000:]}")
-    answers = [json.loads(line) for line in done.stdout.decode().split("\n")[:-1]]
-    return [(FAULT, None) if "fault" in one else (one["text"], one["context"]) for one in answers]
+    results = [json.loads(line) for line in done.stdout.decode().split("\n")[:-1]]
+    return [(FAULT, None) if "fault" in one else (one["text"], one["context"]) for one in results]
 
 
 def by_gateway(one: Rendering) -> Result:

@@ -44,7 +44,10 @@ def names(case: Mapped) -> dict[str, list[str]]:
 def parameters(case: Mapped, value: str, only: str | None = None) -> dict[str, dict[str, str]]:
     """Every parameter "a", but ``only`` (or all) ``value``."""
     located = names(case).items()
-    return {location: {name: value if only in (None, name) else "a" for name in known} for location, known in located}
+    return {
+        location: {name: value if only in (None, name) else "a" for name in parameter_names}
+        for location, parameter_names in located
+    }
 
 
 @cache
@@ -85,7 +88,7 @@ def paths(template: str) -> set[str]:
     return {path for path in json_paths if not any(other.startswith(f"{path}.") for other in json_paths)}
 
 
-def answer(case: Mapped, value: str) -> dict[str, Any]:
+def backend_response(case: Mapped, value: str) -> dict[str, Any]:
     """A backend's answer with ``value`` wherever the template looks; numbers, booleans and lists stay what they are."""
     document: dict[str, Any] = {}
     kinds = {

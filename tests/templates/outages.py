@@ -62,8 +62,8 @@ def outages() -> Iterator[Outage]:
 def healthy(resources: Resources) -> Outage:
     """The state without an outage."""
     metrics = {name: TABLE["healthy"].get(resource.kind, {}) for name, resource in resources.items()}
-    ours = {name: {name.split()[0]: counts} for name, counts in TABLE["healthy"][OURS].items()}
-    return Outage("healthy", metrics | ours, TABLE["every"], frozenset(), "OK")
+    custom_metrics = {name: {name.split()[0]: counts} for name, counts in TABLE["healthy"][OURS].items()}
+    return Outage("healthy", metrics | custom_metrics, TABLE["every"], frozenset(), "OK")
 
 
 def series(outage: Outage, resources: Resources) -> dict[Any, dict[str, Any]]:

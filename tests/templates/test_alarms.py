@@ -242,14 +242,14 @@ def test_a_log_group_is_a_target_without_its_streams():
         for name, resource in piece.source["Resources"].items():
             if resource["Type"] == "AWS::Events::Rule":
                 for target in resource["Properties"]["Targets"]:
-                    got = target["Arn"].get("Fn::GetAtt", [""])
-                    group = got.split(".")[0] if isinstance(got, str) else got[0]
+                    reference = target["Arn"].get("Fn::GetAtt", [""])
+                    group = reference.split(".")[0] if isinstance(reference, str) else reference[0]
                     kind = piece.source["Resources"].get(group, {}).get("Type")
                     assert kind != "AWS::Logs::LogGroup", (piece.service, name)
         for name, rule in piece.of_type("AWS::Events::Rule").items():
             for target in rule["Targets"]:
-                written = ":log-group:" in target["Arn"] and target["Arn"].endswith(":*")
-                assert not written, (piece.service, name)
+                is_arn = ":log-group:" in target["Arn"] and target["Arn"].endswith(":*")
+                assert not is_arn, (piece.service, name)
 
 
 # --- alarms in an outage: tests/integration/test_outages.py raises them ---
@@ -263,7 +263,7 @@ def nested() -> Iterator[tuple[str, Piece, dict[str, Any]]]:
         yield name, by_file[properties["Location"]], properties.get("Parameters", {})
 
 
-def written_name(piece: Piece, alarm: str) -> str:
+def alarm_name_template(piece: Piece, alarm: str) -> str:
     """An alarm's name with its parameters; constants and those of a loop have their values."""
     values = constants(piece.source)
     name = piece._template["Resources"][alarm]["Properties"]["AlarmName"]["Fn::Sub"]
@@ -275,7 +275,7 @@ def written_name(piece: Piece, alarm: str) -> str:
 def alarms_of_the_shop() -> set[str]:
     """The names of its alarms, without the stage's prefix."""
     return {
-        written_name(piece, alarm)
+        alarm_name_template(piece, alarm)
         .removeprefix("setpieces-${Stage}-")
         .replace("${FeedType}", str(parameters.get("FeedType")))
         for _, piece, parameters in nested()

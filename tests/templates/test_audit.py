@@ -153,8 +153,8 @@ def test_the_excluded_functions_are_those_with_a_grant_for_the_table():
 def test_copies_of_the_whole_table_are_counted(call: str, parameters: dict[str, str]):
     record = {"eventSource": "dynamodb.amazonaws.com", "eventName": call, "eventCategory": "Management"}
     assert counts("TableCopies", record | {"requestParameters": parameters})
-    others = {name: value.replace("vouchers", "other") for name, value in parameters.items()}
-    assert not counts("TableCopies", record | {"requestParameters": others})
+    other_parameters = {name: value.replace("vouchers", "other") for name, value in parameters.items()}
+    assert not counts("TableCopies", record | {"requestParameters": other_parameters})
     assert not counts("TableCopies", record | {"requestParameters": parameters, "eventName": "DescribeTable"})
 
 

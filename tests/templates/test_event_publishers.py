@@ -72,13 +72,13 @@ def test_a_role_publishes_as_its_own_service_only(service: str, role: str, state
 
 
 def test_every_publishing_service_has_a_grant_to_publish():
-    heard = {
+    publishers = {
         service
         for kind, event_producers in producers().items()
         for service, source in event_producers
         if any(accepts(route, kind, source) for route in ON_THE_BUS)
     }
-    assert {service for service, _, _ in puts()} == heard
+    assert {service for service, _, _ in puts()} == publishers
 
 
 def invokers() -> list[tuple[str, str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from tests.templates.mapping_inputs import context
 INGESTION = [case for case in RESPONSES if case.name.startswith("ingestion ")]
 
 
-def answered(path: str, status: int, body: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
+def render_response(path: str, status: int, body: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
     """(status, document, headers that the template sets) for the stream's answer, by the rule that API Gateway takes for it."""
     cases = [case for case in INGESTION if case.operation.resource_path == path]
     case = next((case for case in cases if matches(case, status)), None) or cases[0]
@@ -32,7 +32,7 @@ def test_a_partly_stored_batch_lists_the_events_to_resend():
         {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."},
         {"RecordId": "r3"},
     ]
-    status, document, _ = answered("/v1/events/batch", 200, {"FailedPutCount": 1, "RequestResponses": results})
+    status, document, _ = render_response("/v1/events/batch", 200, {"FailedPutCount": 1, "RequestResponses": results})
     assert status == 207
     assert document == {
         "accepted": 2,
@@ -47,7 +47,7 @@ def test_a_partly_stored_batch_lists_the_events_to_resend():
 
 def test_a_batch_without_stored_events_is_an_error():
     results = [{"ErrorCode": "InternalFailure"}] * 2
-    status, document, _ = answered("/v1/events/batch", 200, {"FailedPutCount": 2, "RequestResponses": results})
+    status, document, _ = render_response("/v1/events/batch", 200, {"FailedPutCount": 2, "RequestResponses": results})
     assert (status, document["accepted"], document["failed"]) == (207, 0, 2)
 
 
@@ -65,7 +65,7 @@ def test_a_batch_without_stored_events_is_an_error():
     ],
 )
 def test_a_refusal_of_the_stream_has_the_status_of_its_kind(path, stream, kind, status, code, retry):
-    actual_status, problem, headers = answered(
+    actual_status, problem, headers = render_response(
         path, stream, {"__type": kind, "message": "arn:aws:firehose: not for callers"}
     )
     assert (actual_status, problem["status"], problem["code"]) == (status, status, code)
@@ -82,12 +82,14 @@ def test_a_refusal_of_the_stream_has_the_status_of_its_kind(path, stream, kind, 
     ],
 )
 def test_a_batch_without_events_is_a_bad_request(message):
-    actual_status, problem, _ = answered("/v1/events/batch", 400, {"__type": "ValidationException", "message": message})
+    actual_status, problem, _ = render_response(
+        "/v1/events/batch", 400, {"__type": "ValidationException", "message": message}
+    )
     assert (actual_status, problem["status"], problem["code"]) == (400, 400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/events/batch"])
 @pytest.mark.parametrize("stream", [500, 503])
 def test_a_stream_out_of_reach_is_503(path, stream):
-    status, problem, _ = answered(path, stream, {"__type": "ServiceUnavailableException"})
+    status, problem, _ = render_response(path, stream, {"__type": "ServiceUnavailableException"})
     assert (status, problem["code"]) == (503, "INGESTION_UNAVAILABLE")

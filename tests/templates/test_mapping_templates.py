@@ -27,7 +27,7 @@ from tests.templates.mapped import REQUESTS, RESPONSES, Mapped, lookup_in
 from tests.templates.mapping_inputs import (
     GATEWAY,
     accepted,
-    answer,
+    backend_response,
     context,
     literals,
     model_sample,
@@ -177,7 +177,7 @@ def rendered_response(case: Mapped, body: str, parameter: str, claim: str = "a")
 
 def respond(case: Mapped, stored: str, parameter: str) -> tuple[int, Any]:
     """The response for what the backend holds; it is the caller's own."""
-    return rendered_response(case, json.dumps(answer(case, stored)), parameter, claim=stored)
+    return rendered_response(case, json.dumps(backend_response(case, stored)), parameter, claim=stored)
 
 
 @cache
@@ -216,14 +216,14 @@ def newer(value: Any) -> Any:
 @pytest.mark.parametrize("case", RESPONSES, ids=str)
 def test_items_of_a_newer_version_render_the_same_response(case: Mapped):
     for stored, parameter in branches(case).values():
-        newer_answer = json.dumps(newer(answer(case, stored)))
-        assert rendered_response(case, newer_answer, parameter, claim=stored) == respond(case, stored, parameter)
+        newer_response = json.dumps(newer(backend_response(case, stored)))
+        assert rendered_response(case, newer_response, parameter, claim=stored) == respond(case, stored, parameter)
 
 
 @pytest.mark.parametrize("case", MAY_BE_BARE, ids=str)
 def test_an_answer_without_expected_members_renders_a_response(case: Mapped):
     for parameter in literals(case.template):
-        for body in ("", "{}", "[]", "null", '"text"', json.dumps(answer(case, "a")).replace('"a"', "null")):
+        for body in ("", "{}", "[]", "null", '"text"', json.dumps(backend_response(case, "a")).replace('"a"', "null")):
             rendered_response(case, body, parameter)
 
 
@@ -252,8 +252,8 @@ def test_gateway_responses_are_problems_for_any_input(service: str, api: str, ki
     rules = pieces()[service].apis[api].gateway_responses
     for hostile in STRINGS:
         error = GatewayError(kind, hostile, validation=hostile)
-        known = {f"context.error.{name}": value for name, value in error.variables().items()}
-        response = render_gateway_response(error, rules, None, lookup_in(known, hostile))
+        variables = {f"context.error.{name}": value for name, value in error.variables().items()}
+        response = render_gateway_response(error, rules, None, lookup_in(variables, hostile))
         problem = json.loads(response.body, object_pairs_hook=unique)
         assert response.header("content-type") == "application/problem+json"
         assert {"type", "title", "code"} <= set(problem)

@@ -26,9 +26,9 @@ def ways_in(piece: Piece, group: str) -> Iterator[dict[str, Any]]:
     """The sources of every ingress of a security group. A rule for a group from another template may be for this one."""
     yield from map(sources, piece.of_type("AWS::EC2::SecurityGroup")[group].get("SecurityGroupIngress", []))
     for other, _, rule in iter_resources("AWS::EC2::SecurityGroupIngress"):
-        whose = name_of(rule["GroupId"])
-        elsewhere = whose not in other.of_type("AWS::EC2::SecurityGroup")
-        if elsewhere or (other.service, whose) == (piece.service, group):
+        security_group = name_of(rule["GroupId"])
+        elsewhere = security_group not in other.of_type("AWS::EC2::SecurityGroup")
+        if elsewhere or (other.service, security_group) == (piece.service, group):
             yield sources(rule)
 
 

@@ -46,7 +46,9 @@ def dynamodb_request(path: str, number: str) -> dict[str, Any]:
     return json.loads(render(template, "", {"path": {"order_number": number}}, {}, {}))
 
 
-def answered(path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW):
+def render_response(
+    path: str, order: dict[str, Any] | None, caller: str = "C1", number: str = "T100000001", now: int = NOW
+):
     """(status, headers, body) of the response to DynamoDB's result."""
     response = {"Item": to_item(order)} if order else {}
     return rendered(path, response, caller, {"path": {"order_number": number}}, now)
@@ -96,7 +98,7 @@ def test_an_invalid_number_reads_no_other_item(path: str, number: str):
 @pytest.mark.parametrize(("name", "reason"), list(itertools.product(STATUSES, [None, "PROCESSING_FAILED"])))
 def test_every_status_is_returned_as_its_public_status(name: str, reason: str | None):
     order = ORDER | PAID | {"backend_status": name, "in_progress": "in-progress"}
-    status, headers, body = answered(STATUS, order | ({"reason_code": reason} if reason else {}))
+    status, headers, body = render_response(STATUS, order | ({"reason_code": reason} if reason else {}))
     public = STATUSES[name].public
     expected = {"order_number": "T100000001", "status": public, "updated_at": ORDER["updated_at"]}
     assert (status, body) == (200, expected | ({"reason_code": reason} if reason else {}))
@@ -109,7 +111,7 @@ def test_every_status_is_returned_as_its_public_status(name: str, reason: str | 
 )
 def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait: str):
     order = ORDER | {"created_at": NOW - age}
-    assert answered(STATUS, order)[1] == {"Retry-After": wait}
+    assert render_response(STATUS, order)[1] == {"Retry-After": wait}
 
 
 @pytest.mark.parametrize(
@@ -124,22 +126,22 @@ def test_the_older_an_order_is_the_less_often_it_is_worth_asking(age: int, wait:
     ],
 )
 def test_another_customers_order_is_404(owner: str, caller: str, visible: bool):
-    status, headers, body = answered(STATUS, ORDER | {"owner": owner}, caller)
+    status, headers, body = render_response(STATUS, ORDER | {"owner": owner}, caller)
     assert (status == 200) == visible
     if not visible:
-        assert (status, headers, body) == answered(STATUS, None, caller)
+        assert (status, headers, body) == render_response(STATUS, None, caller)
         assert (status, headers["Content-Type"], body["code"]) == (404, "application/problem+json", "ORDER_NOT_FOUND")
 
 
 @pytest.mark.parametrize(("seconds_left", "status"), [(1, 200), (0, 410), (-1, 410), (-1_000_000, 410)])
 def test_an_expired_order_is_gone_before_its_removal(seconds_left: int, status: int):
-    assert answered(STATUS, ORDER | {"expires_at": NOW + seconds_left})[0] == status
-    assert answered(STATUS, ORDER | {"expires_at": NOW + seconds_left}, caller="C2")[0] == 404
+    assert render_response(STATUS, ORDER | {"expires_at": NOW + seconds_left})[0] == status
+    assert render_response(STATUS, ORDER | {"expires_at": NOW + seconds_left}, caller="C2")[0] == 404
 
 
 @pytest.mark.parametrize("number", ["", "T1", "T1000000000012", "t100000001", "T10000000x", 'T100000001"'])
 def test_an_invalid_order_number_is_a_400(number: str):
-    status, _, body = answered(STATUS, None, number=number)
+    status, _, body = render_response(STATUS, None, number=number)
     assert (status, body["code"]) == (400, "INVALID_ORDER_NUMBER")
 
 
@@ -147,12 +149,12 @@ def test_an_invalid_order_number_is_a_400(number: str):
 def test_a_number_has_nine_to_twelve_digits(number: str):
     for path in (STATUS, INTERNAL):
         assert dynamodb_request(path, number)["Key"] == {"order_number": {"S": number}}
-    assert answered(STATUS, ORDER | {"order_number": number}, number=number)[2]["order_number"] == number
+    assert render_response(STATUS, ORDER | {"order_number": number}, number=number)[2]["order_number"] == number
     assert history_request("C1", number)["ExclusiveStartKey"]["order_number"] == {"S": number}
 
 
 def test_the_internal_api_returns_what_events_omit():
-    answers = {
+    responses = {
         "order_number": "T100000001",
         "customer_id": "C1",
         "backend_status": "Payment processing",
@@ -164,26 +166,26 @@ def test_the_internal_api_returns_what_events_omit():
         "tax_source": "cached_rates",
         "tax_total": 760,
     }
-    assert answered(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, answers)
+    assert render_response(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, responses)
 
 
 @pytest.mark.parametrize("name", STATUSES)
 def test_the_internal_api_returns_an_order_without_optional_members(name: str):
     order = ORDER | {"backend_status": name, "reason_code": "EMPTY_BASKET"}
     del order["payment_token"]
-    status, _, body = answered(INTERNAL, order)
+    status, _, body = render_response(INTERNAL, order)
     assert (status, body["backend_status"], body["reason_code"]) == (200, name, "EMPTY_BASKET")
     assert (body["amount"], body["currency"], body["payment_token"]) == (0, "", "")
 
 
 def test_the_internal_api_returns_404_for_an_unknown_order():
-    status, _, body = answered(INTERNAL, None)
+    status, _, body = render_response(INTERNAL, None)
     assert (status, body["code"]) == (404, "ORDER_NOT_FOUND")
 
 
 def test_a_status_that_only_a_newer_version_knows_is_one_in_progress():
     newer = ORDER | {"backend_status": "On hold"}
-    status, headers, body = answered(STATUS, newer)
+    status, headers, body = render_response(STATUS, newer)
     assert (status, body["status"], headers) == (200, PROCESSING, {"Retry-After": "1"})
     assert history([newer])[1]["items"][0]["status"] == PROCESSING
 

@@ -45,8 +45,8 @@ def test_the_shop_passes_on_every_parameter_of_a_piece(resource: str):
             assert name in NOT_SET, f"{name} has a value that no stage can change"
         elif "Ref" in value and name not in OWN:
             assert value["Ref"] in (name, prefixed(resource, name))
-            ours = SHOP["Parameters"][value["Ref"]]
-            assert {key: ours.get(key) for key in LIMITS} == {key: declared[name].get(key) for key in LIMITS}, name
+            parameter = SHOP["Parameters"][value["Ref"]]
+            assert {key: parameter.get(key) for key in LIMITS} == {key: declared[name].get(key) for key in LIMITS}, name
         elif "Ref" not in value:
             owner, attribute = value["Fn::GetAtt"]
             output = attribute.removeprefix("Outputs.")
@@ -105,11 +105,11 @@ def settings() -> set[str]:
 
 
 def test_pages_name_parameters_as_samconfig_has_them():
-    known = stack_parameters.parameter_names("shop").keys()
+    names = stack_parameters.parameter_names("shop").keys()
     assert len(settings()) > 40
-    wrong = {name: sorted(documented()[name]) for name in settings() - known}
+    wrong = {name: sorted(documented()[name]) for name in settings() - names}
     assert not wrong, f"pages name what samconfig.toml cannot set: {wrong}"
-    assert not NOT_SET.keys() & known
+    assert not NOT_SET.keys() & names
     assert NOT_SET.keys() <= documented().keys()
 
 
@@ -122,14 +122,14 @@ def test_a_parameter_of_samconfig_reaches_the_stack(name: str, tmp_path, monkeyp
     monkeypatch.setattr(stack_parameters, "deployed_stack", lambda *_: None)
     stack_parameters.check_parameters("dev", "shop")
     assert stack_parameters.overrides("dev", "shop", FakeSession())[name] == "another value"
-    reached = 0
+    count = 0
     for resource in NESTED:
         for own, value in passed(resource).items():
             if value == {"Ref": name}:
                 assert stack_parameters.overrides("dev", service(resource), FakeSession())[own] == "another value"
                 assert own in used(service(resource))
-                reached += 1
-    assert reached or name in references([SHOP["Conditions"], SHOP["Rules"]])
+                count += 1
+    assert count or name in references([SHOP["Conditions"], SHOP["Rules"]])
 
 
 @cache

@@ -223,13 +223,13 @@ def test_the_boundary_denies_nothing_that_a_role_is_granted_and_uses(
     boundary: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ):
     lacking, all_grants = denied(boundary), granted()
-    known = {(policy, entry["action"]) for entry in DATA["boundary"] for policy in entry["policies"]}
+    listed = {(policy, entry["action"]) for entry in DATA["boundary"] for policy in entry["policies"]}
     with capsys.disabled():
         managed = {grant.policy for grant in all_grants} & managed_policies().keys()
         print(
             f"\nruntime permissions: {len({grant.policy for grant in all_grants} - managed)} roles with policies of their own, "
-            f"{len(managed)} managed policies, {len(all_grants)} grants; {len(lacking)} denied in {len(known)} exceptions"
+            f"{len(managed)} managed policies, {len(all_grants)} grants; {len(lacking)} denied in {len(listed)} exceptions"
         )
-    assert sorted(grant for grant in lacking if (grant.policy, grant.action) not in known) == []
+    assert sorted(grant for grant in lacking if (grant.policy, grant.action) not in listed) == []
     # Each exception is needed.
-    assert known == {(grant.policy, grant.action) for grant in lacking}
+    assert listed == {(grant.policy, grant.action) for grant in lacking}

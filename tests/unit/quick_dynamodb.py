@@ -58,7 +58,7 @@ def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
             return over_http(client, operation, sent)
         with _LOCK:
             try:
-                return _answer(client, operation, sent)
+                return _send(client, operation, sent)
             except _OverHttp:
                 return over_http(client, operation, sent)
             except ConditionalCheckFailed as error:
@@ -74,19 +74,19 @@ def quick_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _refusal(client: Any, operation: str, error: ConditionalCheckFailed) -> ClientError:
     """What the SDK makes of a condition that does not hold."""
-    code, answer = "ConditionalCheckFailedException", json.loads(error.description)
+    code, body = "ConditionalCheckFailedException", json.loads(error.description)
     response = {
-        "Error": {"Message": answer["message"], "Code": code},
+        "Error": {"Message": body["message"], "Code": code},
         "ResponseMetadata": _ANSWERED | {"HTTPStatusCode": 400},
-        "message": answer["message"],
+        "message": body["message"],
     }
-    if "Item" in answer:
-        response["Item"] = answer["Item"]
+    if "Item" in body:
+        response["Item"] = body["Item"]
     refusal: ClientError = client.exceptions.from_code(code)(response, operation)
     return refusal
 
 
-def _answer(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]:
+def _send(client: Any, operation: str, sent: dict[str, Any]) -> dict[str, Any]:
     """moto's answer as the SDK returns it. Raises moto's errors and ``_OverHttp``."""
     model = client.meta.service_model.operation_model(operation)
     if operation not in OPERATIONS or _validator.validate(sent, model.input_shape).has_errors():

@@ -110,14 +110,14 @@ def existing_names(account: Account) -> Iterator[Finding]:
         }
         if not names:
             continue
-        taken = sorted(names & set(account.existing(lister)))
-        for name in taken:
+        existing = sorted(names & set(account.existing(lister)))
+        for name in existing:
             yield Finding(
                 MISSING,
                 f"{resource_type} {name} already exists",
                 "Delete it, or import it into the stack (docs/runbooks/teardown.md).",
             )
-        if not taken:
+        if not existing:
             yield Finding(OK, f"{len(names)} names of {resource_type} are available")
 
 

@@ -101,18 +101,18 @@ class ForkServer:
     """A process with the libraries of ``layers`` (unpacked folders) imported. Raises ``ForkServerFailed``."""
 
     def __init__(self, interpreter: str, layers: tuple[str, ...]) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._environment = dict(os.environ)
         self.last_used = time.monotonic()
-        with theirs:
+        with child_socket:
             # Pipes, as workers have: they determine how the interpreter buffers the standard streams.
             self.process = subprocess.Popen(
-                [interpreter, str(MAIN), str(theirs.fileno()), *layers],
+                [interpreter, str(MAIN), str(child_socket.fileno()), *layers],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[child_socket.fileno()],
             )
         self._control.settimeout(_IMPORT_SECONDS)
         try:
@@ -147,15 +147,15 @@ class ForkServer:
         from_stdout, stdout = os.pipe()
         from_stderr, stderr = os.pipe()
         from_status, status = os.pipe()
-        theirs = [stdin, stdout, stderr, status]
+        child_ends = [stdin, stdout, stderr, status]
         try:
-            socket.send_fds(self._control, [request], theirs)
+            socket.send_fds(self._control, [request], child_ends)
         except OSError as error:
             for descriptor in (to_stdin, from_stdout, from_stderr, from_status):
                 os.close(descriptor)
             raise ForkServerFailed(str(error)) from error
         finally:
-            for descriptor in theirs:
+            for descriptor in child_ends:
                 os.close(descriptor)
         return ForkedProcess(from_status, to_stdin, from_stdout, from_stderr)
 

@@ -116,8 +116,8 @@ class WorkerPool:
                 queue = self._queues[worker.pool_key]
                 queue.last_idle = time.monotonic()
                 queue.start_seconds = min(queue.last_idle - began, LONGEST_START_SECONDS)
-                others = self.runtime._workers.get(worker.pool_key, ())
-                if not any(_alive(other) for other in others if other is not worker):
+                other_workers = self.runtime._workers.get(worker.pool_key, ())
+                if not any(_alive(other) for other in other_workers if other is not worker):
                     queue.first_ready, queue.responded = queue.last_idle, False
                 for waiting in self._queues.values():
                     waiting.condition.notify()

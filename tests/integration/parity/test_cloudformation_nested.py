@@ -34,9 +34,14 @@ def test_nested_events(plain: Cloud, patched: Cloud):
         assert status == "ROLLBACK_COMPLETE"
         events = cloud.aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
         stacks = {event["PhysicalResourceId"] for event in events} - {""}
-        every = (cloud.aws("cloudformation").describe_stack_events(StackName=stack)["StackEvents"] for stack in stacks)
+        stack_events = (
+            cloud.aws("cloudformation").describe_stack_events(StackName=stack)["StackEvents"] for stack in stacks
+        )
         return {
-            event["LogicalResourceId"] for one in every for event in one if event["ResourceStatus"] == "CREATE_FAILED"
+            event["LogicalResourceId"]
+            for one in stack_events
+            for event in one
+            if event["ResourceStatus"] == "CREATE_FAILED"
         }
 
     assert "Broken" not in failed_resources(plain)
@@ -70,7 +75,7 @@ def test_retained_in_nested_stacks(plain: Cloud, patched: Cloud):
     # A queue that CloudFormation accepts and SQS refuses.
     invalid_queue = {"Type": "AWS::SQS::Queue", "Properties": {"MaximumMessageSize": 1}, "DependsOn": list(policies)}
     for cloud, enforced in ((plain, False), (patched, True)):
-        for more, kept, fails in (
+        for more, retained, fails in (
             ({}, ["kept", "made"] if enforced else [], False),
             ({"refused": invalid_queue}, ["kept"] if enforced else list(policies), True),
         ):
@@ -83,4 +88,4 @@ def test_retained_in_nested_stacks(plain: Cloud, patched: Cloud):
             assert status == ("ROLLBACK_COMPLETE" if fails else "CREATE_COMPLETE")
             cloud.aws("cloudformation").delete_stack(StackName=stack)
             assert cloud.deletion_status(stack) == "DELETE_COMPLETE"
-            assert queues(cloud, prefix) == [f"{prefix}-{name}" for name in kept]
+            assert queues(cloud, prefix) == [f"{prefix}-{name}" for name in retained]

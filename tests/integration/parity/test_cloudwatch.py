@@ -136,5 +136,5 @@ def test_queue_metrics(plain: Cloud):
 
 def test_traces(plain: Cloud):
     now = datetime.now(UTC)
-    ask = plain.aws("xray").get_trace_summaries
-    assert error_code(ask, StartTime=now - timedelta(minutes=1), EndTime=now) != ""
+    get_summaries = plain.aws("xray").get_trace_summaries
+    assert error_code(get_summaries, StartTime=now - timedelta(minutes=1), EndTime=now) != ""

@@ -141,15 +141,15 @@ def test_init_errors(plain: Cloud, patched: Cloud, code: str, error_type: str, m
         response = cloud.aws("lambda").invoke(FunctionName=function, LogType="Tail")
         events = cloud.aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
         tail = base64.b64decode(response.get("LogResult", "")).decode()
-        answer = json.loads(constant(response["Payload"].read().decode()))
-        return answer, constant(tail), [constant(one["message"]) for one in events]
+        payload = json.loads(constant(response["Payload"].read().decode()))
+        return payload, constant(tail), [constant(one["message"]) for one in events]
 
     def constant(text: str) -> str:
         text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text.replace("\u00a0", " "))
         return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
 
-    answer, tail, (start, *between, end, report) = first_invocation(patched)
-    assert (answer["errorType"], answer["errorMessage"]) == (error_type, message)
+    payload, tail, (start, *between, end, report) = first_invocation(patched)
+    assert (payload["errorType"], payload["errorMessage"]) == (error_type, message)
     assert (start, end) == ("START RequestId: ID Version: $LATEST", "END RequestId: ID")
     *printed, failure = between
     assert printed == (["before"] if "print" in code else [])
@@ -157,8 +157,8 @@ def test_init_errors(plain: Cloud, patched: Cloud, code: str, error_type: str, m
     assert report.endswith(f" MB\tStatus: {status}")
     assert tail == "\n".join(between)
 
-    answer, _, events = first_invocation(plain)
-    assert answer["errorMessage"] != message or answer["errorType"] != error_type
+    payload, _, events = first_invocation(plain)
+    assert payload["errorMessage"] != message or payload["errorType"] != error_type
     assert failure not in events
     assert not events[-1].endswith(status)
 
@@ -172,9 +172,10 @@ def test_payload_sizes(plain: Cloud, patched: Cloud):
             cloud.function("def handler(event, context): return 'x' * event['long']"),
             cloud.aws("lambda"),
         )
-        answers = [client.invoke(FunctionName=function, Payload=json.dumps({"long": 6_291_554 + n})) for n in (0, 1)]
+        responses = [client.invoke(FunctionName=function, Payload=json.dumps({"long": 6_291_554 + n})) for n in (0, 1)]
         error_codes = [
-            json.loads(answer["Payload"].read())["errorType"] if "FunctionError" in answer else "" for answer in answers
+            json.loads(response["Payload"].read())["errorType"] if "FunctionError" in response else ""
+            for response in responses
         ]
         for kind, most in (("RequestResponse", 6 * megabyte), ("Event", megabyte)):
             for more in (0, 1):
@@ -202,11 +203,11 @@ def test_concurrency_by_parameter(plain: Cloud, patched: Cloud):
         _, status = cloud.stack({"Parameters": {"Most": {"Type": "Number"}}, "Resources": resources}, Most="3")
         assert status == "CREATE_COMPLETE"
         # The response on the wire: the SDK converts it to a number.
-        api, sent = cloud.aws("lambda"), []
+        api, calls = cloud.aws("lambda"), []
         event = "before-parse.lambda.ListEventSourceMappings"
-        api.meta.events.register(event, lambda response_dict, **_: sent.append(json.loads(response_dict["body"])))
+        api.meta.events.register(event, lambda response_dict, **_: calls.append(json.loads(response_dict["body"])))
         api.list_event_source_mappings(FunctionName=mapping["FunctionName"])
-        return sent[0]["EventSourceMappings"][0]["ScalingConfig"]["MaximumConcurrency"]
+        return calls[0]["EventSourceMappings"][0]["ScalingConfig"]["MaximumConcurrency"]
 
     assert most(plain) == "3"
     assert most(patched) == 3
@@ -226,12 +227,14 @@ def test_lambda_actions(plain: Cloud, patched: Cloud):
             return cloud.aws("lambda", cloud.session(allow(action, resource, **condition)))
 
         read = "lambda:GetEventSourceMapping"
-        mine, others = (session(read, ArnLike={"lambda:FunctionArn": each}) for each in (arn, f"{arn}-other"))
+        own_session, other_session = (
+            session(read, ArnLike={"lambda:FunctionArn": each}) for each in (arn, f"{arn}-other")
+        )
         return (
             error_code(session("lambda:GetAlias", arn).get_alias, FunctionName=function, Name="live"),
-            error_code(mine.get_event_source_mapping, UUID=mapping),
-            error_code(others.get_event_source_mapping, UUID=mapping),
-            error_code(mine.update_event_source_mapping, UUID=mapping, BatchSize=1),
+            error_code(own_session.get_event_source_mapping, UUID=mapping),
+            error_code(other_session.get_event_source_mapping, UUID=mapping),
+            error_code(own_session.update_event_source_mapping, UUID=mapping, BatchSize=1),
             error_code(
                 session("lambda:UpdateEventSourceMapping").update_event_source_mapping, UUID=mapping, BatchSize=1
             ),

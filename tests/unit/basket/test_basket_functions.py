@@ -103,7 +103,7 @@ def test_an_invalid_basket_id_is_a_400(baskets, send, commerce, function: str, b
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "code"),
+    ("response", "status", "code"),
     [
         (Answer(404, {}), 404, "UNKNOWN_SKU"),
         (Answer(410, {}), 404, "UNKNOWN_SKU"),
@@ -120,11 +120,11 @@ def test_an_invalid_basket_id_is_a_400(baskets, send, commerce, function: str, b
     ],
 )
 def test_an_item_that_the_platform_does_not_confirm_is_not_stored(
-    baskets, send, commerce, answer, status: int, code: str
+    baskets, send, commerce, response, status: int, code: str
 ):
     send("add_item", ONE)
     before = stored(baskets)
-    commerce.answer = answer
+    commerce.answer = response
     for function, body in (("add_item", {"sku": "SP-1", "quantity": 3}), ("change_item", {"quantity": 3})):
         response_status, problem, headers = send(function, body, "SP-1")
         assert (response_status, problem["code"]) == (status, code)

@@ -42,7 +42,7 @@ def test_an_addition_is_repeated_on_a_basket_that_another_request_changes_meanwh
 @pytest.mark.parametrize("headers", [{}, {"idempotency_key": "k"}, {"if_match": '"1"'}], ids=str)
 def test_an_addition_whose_answer_was_lost_is_done_once(send, commerce, faults: Faults, headers: dict[str, str]):
     send("add_item", ONE)
-    faults.lose_answer("PutItem")
+    faults.lose_response("PutItem")
     status, body, response_headers = send("add_item", {"sku": "SP-1", "quantity": 2}, **headers)
     assert (status, body["item"]["quantity"], response_headers["ETag"]) == (200, 3, '"2"')
     assert send("show_basket")[1]["totals"]["quantity"] == 3
@@ -64,7 +64,7 @@ def test_a_change_whose_answer_was_lost_is_answered_as_done_once(
     quantities: list[int],
 ):
     send("add_item", ONE)
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     response_status, _, tags = send(function, body, "SP-1", **headers)
     assert (response_status, tags["ETag"]) == (status, '"2"')
     assert [item["quantity"] for item in send("show_basket")[1]["items"]] == quantities
@@ -74,7 +74,7 @@ def test_an_addition_without_a_key_is_done_once_though_others_change_the_basket_
     send, commerce, faults: Faults
 ):
     send("add_item", ONE)
-    faults.lose_answer("PutItem", meanwhile=lambda: send("change_item", {"quantity": 7}, "SP-1"))
+    faults.lose_response("PutItem", meanwhile=lambda: send("change_item", {"quantity": 7}, "SP-1"))
     status, body, _ = send("add_item", {"sku": "SP-1", "quantity": 2})
     assert (status, body["item"]["quantity"], body["version"]) == (200, 3, 2)
     assert send("show_basket")[1]["totals"]["quantity"] == 7
@@ -82,6 +82,6 @@ def test_an_addition_without_a_key_is_done_once_though_others_change_the_basket_
 
 def test_a_repeated_removal_keeps_items_that_were_added_since(send, commerce, faults: Faults):
     send("add_item", {"sku": "SP-1", "quantity": 3})
-    faults.lose_answer("UpdateItem", meanwhile=lambda: send("add_item", ONE))
+    faults.lose_response("UpdateItem", meanwhile=lambda: send("add_item", ONE))
     assert send("remove_item", sku="SP-1")[0] == 204
     assert send("show_basket")[1]["totals"]["quantity"] == 1

@@ -105,12 +105,12 @@ def test_if_match(precondition: Precondition, stored_basket: Basket, met: bool):
 
 def test_a_repeated_request_gets_its_answer_and_changes_nothing():
     once = Idempotency("k", "r")
-    first, answer = add_one(Basket("b"), TOWER, ANY, once)
+    first, response = add_one(Basket("b"), TOWER, ANY, once)
     later, _ = add_one(first, replace(TOWER, sku="SP-2"), ANY, Idempotency("k2", "r"))
     again, same = add_one(later, TOWER, Precondition(frozenset({99}), True), once)
     assert again is later
-    assert same == answer
-    assert answer.status == 201
+    assert same == response
+    assert response.status == 201
     with pytest.raises(Refused) as refused:
         add_one(later, TOWER, ANY, Idempotency("k", "other"))
     assert (status_of(refused.value), refused.value.code) == (409, "IDEMPOTENCY_KEY_REUSED")
@@ -120,7 +120,9 @@ def test_only_the_last_answers_are_kept():
     stored_basket = Basket("b")
     for n in range(MAX_RECORDED_RESPONSES + 5):
         stored_basket, _ = add_one(stored_basket, replace(TOWER, sku=f"SP-{n}"), ANY, Idempotency(str(n), "r"))
-    assert [answer.key for answer in stored_basket.answers] == [str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)]
+    assert [response.key for response in stored_basket.answers] == [
+        str(n) for n in range(5, MAX_RECORDED_RESPONSES + 5)
+    ]
 
 
 def test_the_line_is_that_of_the_product_that_the_platform_returns():

@@ -19,7 +19,7 @@ PHASES: list[dict[str, Any]] = [
 ]
 
 
-def answer(at: float, ms: float = 10, status: int = 200, advised: bool = False) -> dict[str, Any]:
+def response(at: float, ms: float = 10, status: int = 200, advised: bool = False) -> dict[str, Any]:
     return {
         "name": "GET",
         "at": at,
@@ -31,27 +31,27 @@ def answer(at: float, ms: float = 10, status: int = 200, advised: bool = False) 
     }
 
 
-def day(*answers: dict[str, Any]) -> Day:
-    return Day(PHASES, list(answers))
+def day(*responses: dict[str, Any]) -> Day:
+    return Day(PHASES, list(responses))
 
 
 def test_percentiles_are_of_good_answers():
-    answers = [answer(0, ms) for ms in range(1, 101)] + [answer(0, 9999, 503)]
-    assert [percentile(answers, percent) for percent in (50, 95, 99)] == [51, 96, 100]
+    responses = [response(0, ms) for ms in range(1, 101)] + [response(0, 9999, 503)]
+    assert [percentile(responses, percent) for percent in (50, 95, 99)] == [51, 96, 100]
 
 
 def test_a_response_belongs_to_the_phase_of_its_request():
-    spent = day(answer(0), answer(10), answer(19.9), answer(20), answer(30), answer(100))
+    spent = day(response(0), response(10), response(19.9), response(20), response(30), response(100))
     assert [len(spent.of(phase["name"])) for phase in PHASES] == [1, 2, 1, 2]
 
 
 def test_shed_requests_are_not_errors():
     spent = day(
-        answer(1),
-        answer(1, status=429, advised=True),
-        answer(1, status=503),
-        answer(1, status=500),
-        answer(1, status=0),
+        response(1),
+        response(1, status=429, advised=True),
+        response(1, status=503),
+        response(1, status=500),
+        response(1, status=0),
     )
     assert [one["status"] for one in spent.shed()] == [429, 503]
     assert [one["status"] for one in spent.errors()] == [500, 0]
@@ -64,9 +64,9 @@ def test_shed_requests_are_not_errors():
 def test_recovery_compares_latency_and_shed_requests_with_those_before(
     slow_until: int, shed_until: int, recovered: tuple
 ):
-    before = [answer(at) for at in range(10, 20)]
-    after = [answer(at, 15 if at >= slow_until else 200) for at in range(30, 60)]
-    shed = [answer(at, 1, 429) for at in range(30, 60) if at < shed_until]
+    before = [response(at) for at in range(10, 20)]
+    after = [response(at, 15 if at >= slow_until else 200) for at in range(30, 60)]
+    shed = [response(at, 1, 429) for at in range(30, 60) if at < shed_until]
     assert day(*before, *after, *shed).recovery_seconds() == recovered
 
 

@@ -79,8 +79,8 @@ def _newer_loads(text: Any, **options: Any) -> Any:
     return newer_json(value)
 
 
-def _newer_attribute(answer: external.Answer, name: str) -> Any:
-    value, place = _attribute(answer, name), _place(sys._getframe(1))
+def _newer_attribute(response: external.Answer, name: str) -> Any:
+    value, place = _attribute(response, name), _place(sys._getframe(1))
     if name != "body" or not place:
         return value
     _note(place)

@@ -14,17 +14,17 @@ def call(peer: Peer, method: str = "GET", *, timeout: float = 5.0, **options: An
 
 def hang_before_reading(connection: Connection) -> None:
     connection.hang()
-    connection.answer()
+    connection.respond()
 
 
 def keep_answering(connection: Connection) -> None:
     while True:
-        connection.answer()
+        connection.respond()
 
 
 def forget_after_one(connection: Connection) -> None:
     """Close the connection as if the FIN had been lost: the client finds out with its next request."""
-    connection.answer()
+    connection.respond()
     connection.read()
     connection.reset()
 

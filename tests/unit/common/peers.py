@@ -41,7 +41,7 @@ class Connection:
             stream.read(length)
         self.peer.requests.append((self.number, head.split()[0].decode()))
 
-    def answer(self, body: bytes = b"{}") -> None:
+    def respond(self, body: bytes = b"{}") -> None:
         self.read()
         self.socket.sendall(HEAD % len(body) + body)
 

@@ -134,7 +134,7 @@ def test_a_length_that_no_memory_has_is_refused(head):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
@@ -158,10 +158,10 @@ def test_a_length_that_no_memory_has_is_refused(head):
         "too many digits",
     ],
 )
-def test_a_peer_that_talks_nonsense_is_unavailable(answer):
+def test_a_peer_that_talks_nonsense_is_unavailable(response):
     def talk(connection: Connection) -> None:
         connection.read()
-        connection.socket.sendall(answer)
+        connection.socket.sendall(response)
 
     with Peer(talk) as peer, pytest.raises(ExternalUnavailable):
         call(peer)

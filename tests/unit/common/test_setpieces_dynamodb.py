@@ -182,7 +182,7 @@ def test_the_item_is_not_in_the_message_of_a_failure():
 
 
 def test_a_write_whose_answer_was_lost_finds_its_own_result(faults: Faults):
-    faults.lose_answer("PutItem")
+    faults.lose_response("PutItem")
     with pytest.raises(ConditionFailed) as raised:
         dynamodb.put_if(TABLE, KEY | {"write_id": "mine"}, "attribute_not_exists(id)")
     assert raised.value.item == stored() == KEY | {"write_id": "mine"}

@@ -43,8 +43,8 @@ def deliver(body: Any, receives: int = 1) -> tuple[list[str], list[events.Event]
     handler = bus_handler(lambda event, record: processed.append(event))
     attributes = {"ApproximateReceiveCount": str(receives)}
     record = {"messageId": "m1", "body": json.dumps(body), "attributes": attributes, "receiptHandle": "handle"}
-    answer = handler({"Records": [record]}, CONTEXT)
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]], processed
+    response = handler({"Records": [record]}, CONTEXT)
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]], processed
 
 
 def submit(meta_data: dict[str, Any] | None = None, **data: Any) -> dict[str, Any]:

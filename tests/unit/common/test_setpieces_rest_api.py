@@ -22,13 +22,13 @@ def echo(request: Request) -> Response:
     return Response(201, request.json(), {"Location": "/v1/things/1"})
 
 
-def answer(handler, event: dict) -> tuple[int, dict, dict]:
+def call(handler, event: dict) -> tuple[int, dict, dict]:
     raw = handler(event, CONTEXT)
     return raw["statusCode"], raw["headers"], json.loads(raw["body"]) if raw["body"] else {}
 
 
 def test_a_response_is_a_proxy_response():
-    status, headers, body = answer(echo, rest_event(body='{"a": "ü"}'))
+    status, headers, body = call(echo, rest_event(body='{"a": "ü"}'))
     assert (status, body) == (201, {"a": "ü"})
     assert headers["Content-Type"] == "application/json"
     assert headers["Location"] == "/v1/things/1"
@@ -54,7 +54,7 @@ def test_a_response_is_a_proxy_response():
     ],
 )
 def test_a_body_that_is_not_one_json_object_is_400(body, code):
-    status, headers, problem = answer(echo, rest_event(body=body))
+    status, headers, problem = call(echo, rest_event(body=body))
     assert (status, problem["code"]) == (400, code)
     assert headers["Content-Type"] == "application/problem+json"
     assert problem["request_id"] == "request-1"
@@ -63,13 +63,13 @@ def test_a_body_that_is_not_one_json_object_is_400(body, code):
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json-patch+json", ""])
 def test_another_media_type_is_415(media_type):
-    status, _, problem = answer(echo, rest_event(body="{}", headers={"content-type": media_type}))
+    status, _, problem = call(echo, rest_event(body="{}", headers={"content-type": media_type}))
     assert (status, problem["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
 def test_json_is_json_in_any_spelling(media_type):
-    assert answer(echo, rest_event(body="{}", headers={"CONTENT-TYPE": media_type}))[0] == 201
+    assert call(echo, rest_event(body="{}", headers={"CONTENT-TYPE": media_type}))[0] == 201
 
 
 def test_a_problem_carries_its_headers_and_pointers():
@@ -77,13 +77,13 @@ def test_a_problem_carries_its_headers_and_pointers():
     def refuse(request: Request) -> Response:
         raise Refused("QUANTITY_LIMIT", "must be at least 1", "/quantity")
 
-    assert answer(refuse, rest_event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
+    assert call(refuse, rest_event())[2]["errors"] == [{"pointer": "/quantity", "message": "must be at least 1"}]
 
     @rest_handler
     def wait(request: Request) -> Response:
         raise RetryLater(7, "later", "DOWN")
 
-    status, headers, _ = answer(wait, rest_event())
+    status, headers, _ = call(wait, rest_event())
     assert (status, headers["Retry-After"]) == (503, "7")
 
 
@@ -92,7 +92,7 @@ def test_an_unexpected_error_is_500_without_its_text():
     def broken(request: Request) -> Response:
         raise RuntimeError("secret detail")
 
-    status, _, problem = answer(broken, rest_event())
+    status, _, problem = call(broken, rest_event())
     assert (status, problem["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in json.dumps(problem)
 
@@ -125,7 +125,7 @@ def test_aws_out_of_reach_is_503_also_as_the_cause(error, status):
             raise RuntimeError("secret detail") from cause
 
     for handler in (direct, as_a_cause):
-        response_status, headers, problem = answer(handler, rest_event())
+        response_status, headers, problem = call(handler, rest_event())
         assert response_status == status
         assert ("Retry-After" in headers) == (status == 503)
         assert "secret" not in json.dumps(problem)
@@ -136,7 +136,7 @@ def test_a_system_out_of_reach_is_503_with_its_own_advice():
     def handler(request: Request) -> Response:
         raise ExternalUnavailable("tax", "secret detail", retry_after=9)
 
-    status, headers, problem = answer(handler, rest_event())
+    status, headers, problem = call(handler, rest_event())
     assert (status, headers["Retry-After"]) == (503, "9")
     assert "secret" not in json.dumps(problem)
 
@@ -146,13 +146,13 @@ def test_a_system_out_of_reach_is_503_with_its_own_advice():
     [("abc-1", "abc-1"), ("", "request-1"), ("a b", None), ("x" * 65, None), ("é", None), ("a\nb", None)],
 )
 def test_the_correlation_id_is_the_callers_if_well_formed(request_id, response_id):
-    _, headers, _ = answer(echo, rest_event(body="{}", headers={"X-Correlation-Id": request_id}))
+    _, headers, _ = call(echo, rest_event(body="{}", headers={"X-Correlation-Id": request_id}))
     assert headers["X-Correlation-Id"] == response_id if response_id else headers["X-Correlation-Id"] != request_id
 
 
 @given(st.text(max_size=200))
 def test_no_body_makes_a_500(body: str):
-    assert answer(echo, rest_event(body=body))[0] in (201, 400)
+    assert call(echo, rest_event(body=body))[0] in (201, 400)
 
 
 def test_empty_members_of_a_problem_are_left_out():

@@ -31,8 +31,8 @@ def dead_letters(aws_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 
 def run(process, *records: dict) -> list[str]:
-    answer = queue_handler(process)({"Records": list(records)}, CONTEXT)
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    response = queue_handler(process)({"Records": list(records)}, CONTEXT)
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 
 def test_only_the_failed_record_comes_back():

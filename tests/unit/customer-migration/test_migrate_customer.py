@@ -71,11 +71,11 @@ class Migrations:
         return self.faults.call(f"{method} {'/'.join(path)}", respond, self.error)
 
     def _get(self) -> Answer:
-        answer = GONE if self.is_deleted else _found(self.customer)
+        response = GONE if self.is_deleted else _found(self.customer)
         if self.after_get:
             self.after_get()
             self.after_get = None
-        return answer
+        return response
 
     def _put(self, body: dict[str, Any], if_match: str) -> Answer:
         if self.refuses_writes:
@@ -124,7 +124,7 @@ def _found(customer: Any) -> Answer:
 def migrations(service: Callable[..., Service], faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Migrations:
     migrations = Migrations(service("customer-migration"), faults)
     monkeypatch.setattr(external, "call", migrations.call)
-    faults.answer("ChangeMessageVisibility", lambda _: {})
+    faults.respond("ChangeMessageVisibility", lambda _: {})
     faults.restart()
     return migrations
 

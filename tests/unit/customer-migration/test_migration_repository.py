@@ -39,7 +39,7 @@ def test_the_first_attempt_is_pending_and_holds_the_lease():
 
 
 def test_a_lease_is_acquired_when_the_sdk_repeats_the_call(faults: Faults):
-    with faults.lose_answer("UpdateItem"):
+    with faults.lose_response("UpdateItem"):
         acquire_lease()
     assert repository.acquire_lease("C1") is None
 

@@ -118,7 +118,7 @@ def test_concurrent_requests_with_one_key_get_links_that_work(sign_ups: SignUps,
 
 
 def test_a_write_whose_response_was_lost_succeeds(sign_ups: SignUps, faults: Faults):
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     assert sign_ups.request("k").status == 202
     assert repository.use_link(sign_ups.tokens[0]) == SignUp(**ADA)
 
@@ -227,7 +227,7 @@ def test_the_last_use_of_a_link_succeeds_although_the_response_of_its_write_was_
     (token,) = sign_ups.tokens
     for _ in range(MAX_LINK_USES - 1):
         repository.use_link(token)
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     assert repository.use_link(token) == SignUp(**ADA)
 
 

@@ -154,9 +154,9 @@ def test_an_error_has_the_protocol_of_the_service(protocol: str, operation: str,
     request = call(("function", operation))
     start, body = _error(request, scope(**headers), *KINDS["throttle"].response(request.service) or (0, ""))
     response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
-    answer = {"status_code": start["status"], "headers": response_headers, "body": body["body"]}
+    response = {"status_code": start["status"], "headers": response_headers, "body": body["body"]}
     parser: Any = create_parser(protocol)
-    assert parser.parse(answer, None)["Error"]["Code"] == code
+    assert parser.parse(response, None)["Error"]["Code"] == code
 
 
 class Emulator:

@@ -22,9 +22,9 @@ def worker(code: str) -> SimpleNamespace:
 def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(failures, "EXIT_SECONDS", 0.01)
     broken = worker("import time; time.sleep(600)")
-    answer = {"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}
-    failure = failures.init_failed(broken, answer)
-    assert (failure.response, str(failure)) == (answer, "Runtime.ImportModuleError: no module")
+    response = {"errorType": "Runtime.ImportModuleError", "errorMessage": "no module"}
+    failure = failures.init_failed(broken, response)
+    assert (failure.response, str(failure)) == (response, "Runtime.ImportModuleError: no module")
     assert broken._proc.returncode is not None
 
 

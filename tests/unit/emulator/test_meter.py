@@ -13,8 +13,8 @@ def meter() -> Meter:
     return Meter()
 
 
-def units(meter: Meter, action: str, answer: dict) -> dict[str, float]:
-    meter._charge("role", action, answer)
+def units(meter: Meter, action: str, response: dict) -> dict[str, float]:
+    meter._charge("role", action, response)
     return dict(meter.read()["units"].get("role", {}))
 
 
@@ -35,8 +35,8 @@ def test_a_transaction_is_counted_by_table(meter: Meter):
 
 @pytest.mark.parametrize(("length", "steps"), [(10, 1), (4_000, 1), (4_200, 2), (9_000, 3)])
 def test_a_read_is_charged_by_four_kilobytes(meter: Meter, length: int, steps: int):
-    answer = {"Item": {"a": {"S": "x" * length}}, "ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}
-    assert units(meter, "GetItem", answer) == {"read t": float(steps)}
+    response = {"Item": {"a": {"S": "x" * length}}, "ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}
+    assert units(meter, "GetItem", response) == {"read t": float(steps)}
 
 
 def test_reading_is_json(meter: Meter):

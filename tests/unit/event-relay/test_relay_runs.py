@@ -182,7 +182,7 @@ def test_a_failure_at_any_call_loses_no_update_and_repeats_the_same_event(
 def test_a_refused_event_stays_on_the_queue_and_blocks_its_group(relay: Relay, faults: Faults):
     for version in (1, 2):
         relay.send(customer("anna", version), customer("bert", version))
-    with faults.answer("PutEvents", refuse_first_entry, times=events.MAX_TRIES):
+    with faults.respond("PutEvents", refuse_first_entry, times=events.MAX_TRIES):
         assert relay.run() == 2
     assert relay.published() == {"bert": [1, 2]}
     assert relay.number_of_updates() == 2
@@ -210,7 +210,7 @@ def test_no_batch_is_started_when_the_time_is_nearly_over(relay: Relay):
 
 def test_a_message_that_sqs_does_not_delete_is_no_failure(relay: Relay, faults: Faults):
     relay.send(customer("anna", 1))
-    faults.answer("DeleteMessageBatch", lambda _: {"Failed": [{"Id": "0", "Code": "InternalError"}]})
+    faults.respond("DeleteMessageBatch", lambda _: {"Failed": [{"Id": "0", "Code": "InternalError"}]})
     assert relay.run() == 1
     assert relay.number_of_updates() == 1
 
@@ -248,7 +248,7 @@ def batch(*updates: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_batch_returns_the_messages_whose_events_were_refused(relay: Relay, faults: Faults):
-    faults.answer("PutEvents", refuse_first_entry, times=events.MAX_TRIES)
+    faults.respond("PutEvents", refuse_first_entry, times=events.MAX_TRIES)
     updates = batch(customer("anna", 1), customer("bert", 1), customer("anna", 2))
     result = relay.service.invoke("relay_batch", updates)
     assert result == {"batchItemFailures": [{"itemIdentifier": "m0"}, {"itemIdentifier": "m2"}]}

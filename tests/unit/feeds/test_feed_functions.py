@@ -251,7 +251,7 @@ def test_of_two_concurrent_invocations_one_concludes_a_feed(feeds: Service, faul
 
 
 def test_a_feed_is_created_when_the_sdk_repeats_the_write(feeds: Service, faults: Faults):
-    faults.lose_answer("PutItem")
+    faults.lose_response("PutItem")
     repository.create("product", "feed-1", "C1", TODAY)
     assert len(feeds.items("FeedsTable")) == 1
 

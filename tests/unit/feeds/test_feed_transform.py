@@ -35,7 +35,7 @@ class Pipeline:
 
     def __init__(self, service: Service, feeds: Service, faults: Faults) -> None:
         self.service, self.feeds, self.faults = service, feeds, faults
-        faults.answer("Invoke", lambda request: {"StatusCode": 202})
+        faults.respond("Invoke", lambda request: {"StatusCode": 202})
 
     def upload(self, content: bytes, sequencer: str = "1") -> Upload:
         """Put an object under ``KEY``; no event is delivered."""
@@ -151,8 +151,8 @@ def refuse_first(request: Any) -> Any:
     """SQS accepts all messages of a request but the first."""
     first, *others = request["Entries"]
     sqs: Any = aws.client("sqs")
-    answer = sqs.send_message_batch(QueueUrl=request["QueueUrl"], Entries=others) if others else {}
-    return answer | {"Failed": [{"Id": first["Id"], "Code": "InternalError", "SenderFault": False}]}
+    response = sqs.send_message_batch(QueueUrl=request["QueueUrl"], Entries=others) if others else {}
+    return response | {"Failed": [{"Id": first["Id"], "Code": "InternalError", "SenderFault": False}]}
 
 
 @pytest.mark.parametrize("refusals", [1, 3])
@@ -160,7 +160,7 @@ def test_messages_that_the_queue_refuses_are_sent_again(
     pipeline: Pipeline, faults: Faults, monkeypatch: pytest.MonkeyPatch, refusals: int
 ):
     monkeypatch.setattr("feeds.clients.records_queue.time.sleep", lambda seconds: None)
-    faults.answer("SendMessageBatch", refuse_first, times=refusals)
+    faults.respond("SendMessageBatch", refuse_first, times=refusals)
     send([json.dumps({"number": number}) for number in range(10)])
     assert [message["number"] for message in pipeline.queued()] == list(range(10))
 
@@ -169,7 +169,7 @@ def test_sending_fails_if_the_queue_refuses_all_attempts(
     pipeline: Pipeline, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("feeds.clients.records_queue.time.sleep", lambda seconds: None)
-    faults.answer("SendMessageBatch", refuse_first)
+    faults.respond("SendMessageBatch", refuse_first)
     with pytest.raises(NotSent), RecordSender() as sender:
         sender.add({"number": 1})
 
@@ -296,7 +296,7 @@ def test_a_concurrent_delivery_of_the_same_event_sends_all_records(pipeline: Pip
 
 def test_a_segment_is_stored_when_the_sdk_repeats_the_write(pipeline: Pipeline, faults: Faults):
     progress = present(start(RUN, pipeline.upload(b"[]")))
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     assert add_segment(progress, segment(0, 1000))
     assert add_segment(present(resume(RUN)), segment(1000, 1500, done=True))
 

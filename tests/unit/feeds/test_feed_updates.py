@@ -27,7 +27,7 @@ class Updates:
         self.service, self.faults = service, faults
         self.answer: Answer | Exception = Answer(200, {"results": []})
         self.requests: list[tuple[tuple[str, ...], Any]] = []
-        self._mapping_answer = faults.answer("UpdateEventSourceMapping", lambda request: {})
+        self._mapping_answer = faults.respond("UpdateEventSourceMapping", lambda request: {})
 
     def call_platform(self, system: str, method: str, *path: str, body: Any, timeout: float) -> Answer:
         """Stands in for ``external.call``."""
@@ -137,7 +137,7 @@ def test_an_invalid_message_is_a_dead_letter_and_the_rest_is_processed(updates: 
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         ExternalUnavailable("commerce", "answered 503", retry_after=7),
         Answer(200, {"results": []}),
@@ -145,8 +145,8 @@ def test_an_invalid_message_is_a_dead_letter_and_the_rest_is_processed(updates: 
         Answer(200, None),
     ],
 )
-def test_all_records_are_deferred_when_the_platform_is_unavailable(updates: Updates, answer):
-    updates.answer = answer
+def test_all_records_are_deferred_when_the_platform_is_unavailable(updates: Updates, response):
+    updates.answer = response
     assert updates.deliver(message(0), message(1)) == ["m0", "m1"]
     assert record_outcomes.count("r", 2)["failed"] == 0
 
@@ -234,7 +234,7 @@ def test_a_circuit_that_is_closed_during_opening_is_closed_by_the_next_probe(upd
 
 def test_a_circuit_is_closed_when_the_sdk_repeats_the_write(updates: Updates, faults: Faults):
     open_circuit("down")
-    faults.lose_answer("DeleteItem")
+    faults.lose_response("DeleteItem")
     assert close_circuit(circuit.opened_at())
     assert circuit.opened_at() == ""
 
@@ -254,7 +254,7 @@ def test_the_next_probe_closes_the_circuit_if_the_mapping_cannot_be_changed_now(
 def test_a_probe_uses_long_polling(updates: Updates, faults: Faults):
     """A short poll queries only some servers of the queue, and may miss its few messages."""
     open_circuit("down")
-    faults.answer("ReceiveMessage", lambda request: {})
+    faults.respond("ReceiveMessage", lambda request: {})
     updates.probe()
     [request] = faults.requests("ReceiveMessage")
     assert request["WaitTimeSeconds"] >= 1

@@ -33,9 +33,9 @@ class Deployment:
         self.payload: Any = NOT_FOUND
         self.error = ""
         self.revision: Any = {"revisionType": "AppSpecContent", "appSpecContent": app_spec(FUNCTION)}
-        faults.answer("GetDeployment", lambda _: {"deploymentInfo": {"revision": self.revision}})
-        faults.answer("Invoke", self._invoke)
-        faults.answer("PutLifecycleEventHookExecutionStatus", lambda _: {})
+        faults.respond("GetDeployment", lambda _: {"deploymentInfo": {"revision": self.revision}})
+        faults.respond("Invoke", self._invoke)
+        faults.respond("PutLifecycleEventHookExecutionStatus", lambda _: {})
 
     def _invoke(self, request: Any) -> dict[str, Any]:
         error = {"FunctionError": self.error} if self.error else {}

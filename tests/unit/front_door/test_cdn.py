@@ -59,7 +59,7 @@ def test_the_cdn_receives_its_domain_name_and_the_protocol_https(endpoint: str):
         *(("Host", "127.0.0.1:8080"), ("X-Forwarded-Proto", "http"), ("Connection", "close"), ("Accept", "text/html")),
         (TOKEN_HEADER.title(), "a client's"),
     )
-    answer = cdn.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
+    response = cdn.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
     [(_, headers, body)] = Cdn.requests
     assert (headers["host"], headers["x-forwarded-proto"], headers["accept"]) == (
         "d1.cloudfront.net",
@@ -69,8 +69,8 @@ def test_the_cdn_receives_its_domain_name_and_the_protocol_https(endpoint: str):
     assert headers[TOKEN_HEADER] == "token"
     assert "connection" not in headers
     assert body == b"a=b"
-    assert [value for name, value in answer.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
-    assert not {"connection", "content-length", "date", "server"} & {name.lower() for name, _ in answer.headers}
+    assert [value for name, value in response.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+    assert not {"connection", "content-length", "date", "server"} & {name.lower() for name, _ in response.headers}
 
 
 def test_an_unreachable_cloud_is_reported():

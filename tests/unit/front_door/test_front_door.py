@@ -285,9 +285,9 @@ def test_the_load_balancers_web_acl_ignores_viewer_addresses_sent_by_clients(wor
         viewer_headers=("x-viewer-address",),
     )
     world.catalog.reload()
-    answers = [world.send("GET", "/", headers={"X-Viewer-Address": f"192.0.2.{n}"}) for n in range(11)]
-    assert [status for status, _, _ in answers] == [301] * 10 + [429]
-    assert answers[-1][2] == b"Slow down."
+    responses = [world.send("GET", "/", headers={"X-Viewer-Address": f"192.0.2.{n}"}) for n in range(11)]
+    assert [status for status, _, _ in responses] == [301] * 10 + [429]
+    assert responses[-1][2] == b"Slow down."
     assert world.send("GET", "/sitemaps/1.xml")[0] == 301, "a file comes from the bucket, past the load balancer"
     viewer_addresses = [value for name, value in world.fetched[0][3] if name.lower() == "x-viewer-address"]
     assert viewer_addresses == ["127.0.0.1"]

@@ -30,7 +30,7 @@ class Ingestion:
         self.service = service
         self.invoke_error: Exception | None = None
         self._faults = faults
-        faults.answer("Invoke", self._invoke)
+        faults.respond("Invoke", self._invoke)
 
     def store(self, content: bytes, key: str = KEY) -> dict[str, str]:
         """An object as the stream delivers it: {bucket, key, etag}."""

@@ -20,8 +20,8 @@ def _one_window(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sign_ins, "WINDOW_SECONDS", 10**12)
 
 
-def guess(login: Login, answer: Any = WRONG, client: str = "192.0.2.1", email: str = CREDENTIALS["email"]) -> int:
-    login.answer = answer
+def guess(login: Login, response: Any = WRONG, client: str = "192.0.2.1", email: str = CREDENTIALS["email"]) -> int:
+    login.answer = response
     return login.call("create_session", CREDENTIALS | {"email": email}, client=client).status
 
 
@@ -38,15 +38,15 @@ def test_after_ten_failures_a_client_is_429_even_with_the_right_password(login: 
 
 
 def test_many_clients_share_the_failures_of_an_address(login: Login):
-    answers = [guess(login, client=f"192.0.2.{n}") for n in range(PER_ADDRESS + 1)]
-    assert answers == [401] * PER_ADDRESS + [429]
+    responses = [guess(login, client=f"192.0.2.{n}") for n in range(PER_ADDRESS + 1)]
+    assert responses == [401] * PER_ADDRESS + [429]
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [(Answer(200, ADA), 201), (ExternalUnavailable("identity", "no answer"), 503)]
+    ("response", "status"), [(Answer(200, ADA), 201), (ExternalUnavailable("identity", "no answer"), 503)]
 )
-def test_only_wrong_credentials_count(login: Login, answer: Any, status: int):
-    assert {guess(login, answer) for _ in range(PER_ADDRESS + 1)} == {status}
+def test_only_wrong_credentials_count(login: Login, response: Any, status: int):
+    assert {guess(login, response) for _ in range(PER_ADDRESS + 1)} == {status}
 
 
 def test_only_one_of_two_concurrent_sign_ins_gets_the_last_attempt(login: Login, faults: Faults):
@@ -59,7 +59,7 @@ def test_only_one_of_two_concurrent_sign_ins_gets_the_last_attempt(login: Login,
 
 
 def test_a_count_whose_response_was_lost_counts_once(login: Login, faults: Faults):
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     assert [guess(login) for _ in range(PER_CLIENT + 1)] == [401] * PER_CLIENT + [429]
 
 

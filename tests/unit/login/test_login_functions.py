@@ -49,7 +49,7 @@ UNUSABLE_BODIES: tuple[Any, ...] = ({}, None, [], {"identity_id": "x"}, "text")
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "code"),
+    ("sign_in", "status", "code"),
     [
         *((Answer(refused, {}), 401, "INVALID_CREDENTIALS") for refused in (400, 401, 404)),
         *((Answer(odd, {}), 503, "IDENTITY_UNAVAILABLE") for odd in (201, 302, 429, 500)),
@@ -57,8 +57,8 @@ UNUSABLE_BODIES: tuple[Any, ...] = ({}, None, [], {"identity_id": "x"}, "text")
         (ExternalUnavailable("identity", "no answer", timed_out=True), 503, "IDENTITY_UNAVAILABLE"),
     ],
 )
-def test_a_sign_in_without_an_identity_stores_no_session(login: Login, faults: Faults, answer, status: int, code: str):
-    login.answer = answer
+def test_a_sign_in_without_an_identity_stores_no_session(login: Login, faults: Faults, sign_in, status: int, code: str):
+    login.answer = sign_in
     response = login.call("create_session", CREDENTIALS)
     assert (response.status, response.body["code"]) == (status, code)
     assert CREDENTIALS["password"] not in json.dumps(response.body)

@@ -109,18 +109,18 @@ def test_a_sign_in_that_began_before_all_sessions_ended_gives_no_valid_session(
     faults.meanwhile(
         operation, lambda: login.call("end_all_sessions", identity_id=ADA["identity_id"]), after=after, skip=skip
     )
-    status, _, answer = login.call("create_session", CREDENTIALS)
+    status, _, response = login.call("create_session", CREDENTIALS)
     if status == 201:
-        assert not login.is_alive(answer["session_token"])
+        assert not login.is_alive(response["session_token"])
     else:
-        assert (status, answer["code"]) == (503, "SESSIONS_ENDED")
+        assert (status, response["code"]) == (503, "SESSIONS_ENDED")
         assert len(faults.published()) == 1
     assert login.is_alive(login.sign_in())
 
 
 def test_a_deletion_whose_response_was_lost_is_a_204(login: Login, faults: Faults):
     token = login.sign_in()
-    faults.lose_answer("DeleteItem")
+    faults.lose_response("DeleteItem")
     assert login.call("end_session", token=token).status == 204
     assert not login.is_alive(token)
 

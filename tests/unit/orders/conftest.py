@@ -41,7 +41,7 @@ def checkout(orders: Service, faults: Faults, clock: Clock, monkeypatch: pytest.
     monkeypatch.setattr(BaseClient, "_make_api_call", call_and_note_statuses)
     monkeypatch.setattr(signed_client, "call", instance.call_service)
     monkeypatch.setattr(external, "call", instance.call_external)
-    faults.answer("SendMessage", instance.send_message)
-    faults.answer("PutEvents", instance.put_events)
-    faults.answer("ChangeMessageVisibility", lambda request: {})
+    faults.respond("SendMessage", instance.send_message)
+    faults.respond("PutEvents", instance.put_events)
+    faults.respond("ChangeMessageVisibility", lambda request: {})
     return instance

@@ -41,8 +41,8 @@ TAX = {"tax_total": 19, "source": "quotation", "rate_version": "v", "quoted_at":
 TAX_LINE = {"sku": "P-1", "tax": 19, "rate": 1900}
 
 
-def quote(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> object:
-    monkeypatch.setattr(signed_client, "call", lambda *_, **__: answer)
+def quote(monkeypatch: pytest.MonkeyPatch, response: Answer) -> object:
+    monkeypatch.setattr(signed_client, "call", lambda *_, **__: response)
     return quote_tax({"order_number": "T1", "ship_to": {"country": "DE"}}, {"currency": "EUR", "lines": []})
 
 

@@ -106,7 +106,7 @@ def test_the_sdk_may_repeat_each_write_whose_answer_was_lost(
 ):
     checkout.customer = customer
     checkout.payment_result = "AUTHORIZED" if status == "Sent to fulfillment" else "DECLINED"
-    faults.lose_answer("TransactWriteItems")
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("TransactWriteItems")
+    faults.lose_response("UpdateItem")
     checkout.assert_one_order(checkout.place_and_process(), status)
     assert len(checkout.payments) == 1

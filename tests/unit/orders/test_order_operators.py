@@ -31,7 +31,7 @@ def test_a_redrive_continues_an_order_that_the_sdk_reopened_twice(checkout: Chec
     checkout.deliver_all()
     (parked,) = checkout.queues[PARKED]
     checkout.basket = Answer(200, BASKET)
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     checkout.queues[SUBMIT].append(parked.copy())
     checkout.deliver_all()
     assert checkout.order(number)["backend_status"] == "Sent to fulfillment"

@@ -16,6 +16,6 @@ def authorizations(service: Callable[..., Service], faults: Faults, monkeypatch:
     monkeypatch.setattr(signed_client, "call", instance.call_orders)
     monkeypatch.setattr(external, "call", instance.call_provider)
     # The messages of these tests were never received from the queue, so moto knows no receipt of them.
-    faults.answer("ChangeMessageVisibility", lambda request: {})
+    faults.respond("ChangeMessageVisibility", lambda request: {})
     instance.start()
     return instance

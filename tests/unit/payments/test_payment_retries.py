@@ -37,7 +37,7 @@ def test_a_charge_that_failed_is_created_by_the_second_attempt(authorizations: A
 
 
 def test_a_result_has_one_event_id_if_the_response_of_the_bus_is_lost(authorizations: Authorizations):
-    authorizations.faults.lose_answer("PutEvents")
+    authorizations.faults.lose_response("PutEvents")
     assert authorizations.deliver()
     first, second = authorizations.published
     assert first == second

@@ -69,7 +69,7 @@ def test_a_repeated_event_is_queued_once(shipping: Service) -> None:
 
 
 def test_an_event_is_queued_once_when_the_answer_of_sqs_is_lost(shipping: Service, faults: Faults) -> None:
-    faults.lose_answer("SendMessage")
+    faults.lose_response("SendMessage")
     assert shipping.deliver("queue_shipment", order_complete()) == []
     assert len(shipping.messages("ShipmentsQueue")) == 1
 

@@ -55,7 +55,7 @@ def test_two_concurrent_requests_with_one_key_create_one_run(runs: Runs, faults:
 
 
 def test_a_run_is_created_when_the_sdk_repeats_the_write(runs: Runs, faults: Faults):
-    faults.lose_answer("UpdateItem")
+    faults.lose_response("UpdateItem")
     assert runs.call("start_run", {"dry_run": True}).status == 202
 
 

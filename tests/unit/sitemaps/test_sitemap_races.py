@@ -60,7 +60,7 @@ def test_of_two_runs_that_release_at_once_one_succeeds(runs: Runs, faults: Fault
 def test_an_index_whose_answer_was_lost_is_released(runs: Runs, faults: Faults):
     checked = runs.check("run-1")
     runs.copy("run-1", checked)
-    faults.lose_answer("PutObject")
+    faults.lose_response("PutObject")
     runs.release_index("run-1")
     assert objects.load_index().run_id == "run-1"
 

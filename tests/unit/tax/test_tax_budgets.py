@@ -35,7 +35,7 @@ def test_a_slow_response_opens_the_circuit_and_every_quotation_is_given(monkeypa
     with Peer(drip) as peer:
         monkeypatch.setattr("setpieces.external.read_parameter", lambda *_: peer.url)
         quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 2)]
-    assert {answer["source"] for answer in quotations} == {"cached_rates"}
+    assert {response["source"] for response in quotations} == {"cached_rates"}
     assert circuit_repository.load_circuit().is_open
     assert len(peer.requests) == THRESHOLD
 
@@ -44,14 +44,14 @@ def test_a_closed_connection_does_not_count_as_a_failure(monkeypatch: pytest.Mon
     body = json.dumps(QUOTED).encode()
 
     def forget_after_one(connection: Connection) -> None:
-        connection.answer(body)
+        connection.respond(body)
         connection.read()
         connection.reset()
 
-    with Peer(forget_after_one, lambda connection: connection.answer(body)) as peer:
+    with Peer(forget_after_one, lambda connection: connection.respond(body)) as peer:
         monkeypatch.setattr("setpieces.external.read_parameter", lambda *_: peer.url)
         quotations = [workflow.quote_tax(REQUEST) for _ in range(2)]
-    assert [answer["source"] for answer in quotations] == ["quotation", "quotation"]
+    assert [response["source"] for response in quotations] == ["quotation", "quotation"]
     assert circuit_repository.load_circuit().failures == 0
 
 
@@ -59,7 +59,7 @@ def test_quotations_fall_back_while_parameter_store_does_not_answer(faults: Faul
     faults.fail("GetParameter", time_out("ssm"))
     monkeypatch.setattr(parameters, "TRY_AGAIN_SECONDS", (0, 0))
     quotations = [workflow.quote_tax(REQUEST) for _ in range(THRESHOLD + 1)]
-    assert {answer["source"] for answer in quotations} == {"cached_rates"}
+    assert {response["source"] for response in quotations} == {"cached_rates"}
     # The tax system was not called: the others continue to call it.
     assert not circuit_repository.load_circuit().is_open
 

@@ -14,21 +14,21 @@ from tests.unit.tax.instances import COOL_DOWN_SECONDS, DOWN, QUOTED, WORKS, Ins
 
 
 def test_a_quotation_of_the_tax_system_names_its_source(instances: Instances):
-    answer = instances.quote()
-    assert answer.items() >= (QUOTED | {"source": "quotation"}).items()
-    assert answer["quoted_at"].endswith("+00:00")
+    response = instances.quote()
+    assert response.items() >= (QUOTED | {"source": "quotation"}).items()
+    assert response["quoted_at"].endswith("+00:00")
     assert instances.circuit() is None
 
 
 def test_default_rates_are_used_until_rates_were_stored(instances: Instances):
     instances.answer = DOWN
-    answer = instances.quote()
-    assert (answer["source"], answer["rate_version"]) == ("cached_rates", default_rates.VERSION)
-    assert answer["tax_total"] == QUOTED["tax_total"]
+    response = instances.quote()
+    assert (response["source"], response["rate_version"]) == ("cached_rates", default_rates.VERSION)
+    assert response["tax_total"] == QUOTED["tax_total"]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         Answer(200, None),
         Answer(200, []),
@@ -45,8 +45,8 @@ def test_default_rates_are_used_until_rates_were_stored(instances: Instances):
     ],
     ids=str,
 )
-def test_an_invalid_answer_falls_back_on_cached_rates(instances: Instances, answer: Answer):
-    instances.answer = answer
+def test_an_invalid_answer_falls_back_on_cached_rates(instances: Instances, response: Answer):
+    instances.answer = response
     assert instances.source() == "cached_rates"
 
 
@@ -124,12 +124,12 @@ def test_quotations_fall_back_on_refreshed_rates(instances: Instances):
     instances.answer = Answer(200, {"rates": {"DE": 700}, "rate_version": "2026-07"})
     assert instances.service.invoke("refresh_rates") == {"rate_version": "2026-07"}
     instances.answer = DOWN
-    answer = instances.quote()
-    assert (answer["tax_total"], answer["rate_version"], answer["source"]) == (280, "2026-07", "cached_rates")
+    response = instances.quote()
+    assert (response["tax_total"], response["rate_version"], response["source"]) == (280, "2026-07", "cached_rates")
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         DOWN,
         Answer(404, {}),
@@ -143,9 +143,9 @@ def test_quotations_fall_back_on_refreshed_rates(instances: Instances):
     ],
     ids=str,
 )
-def test_invalid_rates_replace_no_stored_ones(instances: Instances, answer: Answer | ExternalUnavailable):
+def test_invalid_rates_replace_no_stored_ones(instances: Instances, response: Answer | ExternalUnavailable):
     rates.store_rates({"DE": 1600}, "2020-07")
-    instances.answer = answer
+    instances.answer = response
     with pytest.raises(ExternalUnavailable):
         instances.service.invoke("refresh_rates")
     assert rates.load_rates() == ({"DE": 1600}, "2020-07")

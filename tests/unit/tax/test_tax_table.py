@@ -61,7 +61,7 @@ def test_one_of_all_instances_probes(instances: Instances):
 
 
 def test_a_failure_whose_answer_was_lost_counts_once(instances: Instances, faults: Faults):
-    faults.lose_answer("PutItem")
+    faults.lose_response("PutItem")
     instances.answer = DOWN
     for number in range(1, THRESHOLD):
         instances.source()
@@ -71,7 +71,7 @@ def test_a_failure_whose_answer_was_lost_counts_once(instances: Instances, fault
 def test_a_probe_whose_answer_was_lost_is_claimed(instances: Instances, faults: Faults):
     instances.open_circuit()
     instances.now += COOL_DOWN_SECONDS
-    faults.lose_answer("PutItem")
+    faults.lose_response("PutItem")
     instances.answer = WORKS
     assert instances.source() == "quotation"
     assert instances.source("another") == "quotation"

@@ -39,8 +39,8 @@ SETTINGS = {"MailFrom": "vouchers@shop.example.org"}
 class Stub:
     """Answers the AWS calls of a session, by default with {}, and records them: [(service, operation, parameters)]."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
-        self.answers = answers
+    def __init__(self, responses: Mapping[str, Answer]) -> None:
+        self.answers = responses
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.session = boto3.Session("test", "test", region_name="eu-central-1")
         events: Any = self.session.events
@@ -51,8 +51,8 @@ class Stub:
         self.calls.append((model.service_model.service_id.hyphenize(), model.name, params))
 
     def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
-        answer = self.answers.get(model.name, {})
-        content = answer(self.calls[-1][2]) if callable(answer) else answer
+        response = self.answers.get(model.name, {})
+        content = response(self.calls[-1][2]) if callable(response) else response
         if isinstance(content, str):
             return SimpleNamespace(status_code=400, headers={}), {"Error": {"Code": content, "Message": ""}}
         return SimpleNamespace(status_code=200, headers={}), dict(content)
@@ -60,12 +60,12 @@ class Stub:
 
 def look(
     check: Callable[[Account], Any] | None = None,
-    answers: Mapping[str, Answer] | None = None,
+    responses: Mapping[str, Answer] | None = None,
     settings: dict[str, str] | None = None,
     stage: str = "dev",
     piece: str = "shop",
 ) -> list[Finding]:
-    account = Account(Stub({**READY, **(answers or {})}).session, stage, piece)
+    account = Account(Stub({**READY, **(responses or {})}).session, stage, piece)
     account.parameters |= SETTINGS | (settings or {})
     findings = list(check(account)) if check else run_checks(account)
     for finding in findings:

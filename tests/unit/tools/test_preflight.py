@@ -27,7 +27,7 @@ def test_an_account_that_is_ready_lacks_nothing():
 
 
 @pytest.mark.parametrize(
-    ("check", "answers", "level", "says"),
+    ("check", "responses", "level", "says"),
     [
         (
             permissions.caller_permissions,
@@ -105,23 +105,23 @@ def test_an_account_that_is_ready_lacks_nothing():
         ),
     ],
 )
-def test_a_missing_prerequisite_is_reported_with_its_remedy(check, answers, level, says):
-    findings = [finding for finding in look(check, answers) if finding.level == level]
+def test_a_missing_prerequisite_is_reported_with_its_remedy(check, responses, level, says):
+    findings = [finding for finding in look(check, responses) if finding.level == level]
     assert any(says in finding.what for finding in findings), findings
     assert all(finding.remedy for finding in findings)
 
 
 def test_queues_that_use_all_of_the_concurrency_are_reported():
-    answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10}}}
-    (finding,) = look(quotas.concurrency, answers, piece="orders")
+    responses = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10}}}
+    (finding,) = look(quotas.concurrency, responses, piece="orders")
     assert finding.level == LATER
     assert "10 concurrent executions: busy queues alone use" in finding.what
     assert "L-B99A9384" in finding.remedy
 
 
 def test_a_reservation_that_leaves_too_little_is_missing():
-    answers = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 100}}}
-    (finding,) = look(quotas.concurrency, answers, {"ProvisionedConcurrency": "1"})
+    responses = {"GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 100}}}
+    (finding,) = look(quotas.concurrency, responses, {"ProvisionedConcurrency": "1"})
     assert finding.level == MISSING
     assert "L-B99A9384" in finding.remedy
 
@@ -134,7 +134,7 @@ def test_a_quota_without_a_value_in_the_account_has_its_default():
 
 
 @pytest.mark.parametrize(
-    ("answers", "says"),
+    ("responses", "says"),
     [
         ({}, None),
         ({"DescribeCertificate": "ResourceNotFoundException"}, "certificate arn:"),
@@ -155,9 +155,9 @@ def test_a_quota_without_a_value_in_the_account_has_its_default():
         ({"ListResourceRecordSets": RECORD}, "already has a record: A"),
     ],
 )
-def test_a_domain_name_needs_a_certificate_and_no_existing_record(answers, says):
+def test_a_domain_name_needs_a_certificate_and_no_existing_record(responses, says):
     findings = look(
-        domain.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **answers}, DOMAIN
+        domain.domain, {**ISSUED, **ZONE, "ListResourceRecordSets": {"ResourceRecordSets": []}, **responses}, DOMAIN
     )
     missing = levels(findings, MISSING)
     assert (len(missing) == 1 and says in missing[0]) if says else missing == []

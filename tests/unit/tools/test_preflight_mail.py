@@ -91,5 +91,5 @@ def test_an_account_outside_the_sandbox_is_reported():
 
 
 def test_a_missing_permission_to_read_the_sender_is_reported():
-    findings = look(answers={"GetEmailIdentity": "AccessDeniedException"})
+    findings = look(responses={"GetEmailIdentity": "AccessDeniedException"})
     assert "mail: these credentials may not call GetEmailIdentity" in levels(findings, UNKNOWN)

@@ -18,20 +18,20 @@ from tools.preflight.findings import MISSING, OK, UNKNOWN
 
 @pytest.mark.parametrize("code", sorted(NOT_ALLOWED))
 def test_a_missing_permission_to_read_the_account_is_reported(code: str):
-    findings = look(answers={"GetAccount": code})
+    findings = look(responses={"GetAccount": code})
     assert levels(findings, MISSING) == []
     assert "mail: these credentials may not call GetAccount" in levels(findings, UNKNOWN)
 
 
 def test_a_bucket_that_refuses_without_an_error_document_is_reported():
     assert "bootstrap: these credentials may not call HeadBucket" in levels(
-        look(answers={"HeadBucket": "403"}), UNKNOWN
+        look(responses={"HeadBucket": "403"}), UNKNOWN
     )
 
 
 def test_another_error_of_aws_is_raised():
     with pytest.raises(ClientError, match="InternalFailure"):
-        look(answers={"GetAccount": "InternalFailure"})
+        look(responses={"GetAccount": "InternalFailure"})
 
 
 def test_the_role_of_the_pipeline_may_make_every_call_of_the_checks():

@@ -53,7 +53,7 @@ def test_a_one_time_link_works_once(batches: Batches):
 def test_a_one_time_link_works_when_the_sdk_repeats_its_use(batches: Batches, faults: Faults):
     batch_id = batches.create_complete(one_time=True)
     token = batches.call("show_batch", batch_id=batch_id).body["download"]["url"].rpartition("/")[2]
-    with faults.lose_answer("UpdateItem"):
+    with faults.lose_response("UpdateItem"):
         assert batches.call("exchange_link", token=token).status == 303
     assert batches.call("exchange_link", token=token).status == 404
 

@@ -229,7 +229,7 @@ def test_unprocessed_items_are_written_again(batches: Batches, faults: Faults):
         aws.patient_client("dynamodb").batch_write_item(RequestItems={table: items[number:]})
         return {"UnprocessedItems": {table: items[:number]}}
 
-    faults.answer("BatchWriteItem", write_some, times=2)
+    faults.respond("BatchWriteItem", write_some, times=2)
     vouchers.store([f"CODE{n}" for n in range(30)], "VB1", 0, 10)
     assert len(batches.service.items("VouchersTable")) == 30
 
@@ -241,7 +241,7 @@ def test_a_throttled_batch_write_is_repeated(batches: Batches, faults: Faults):
 
 
 def test_a_table_that_accepts_no_items_raises_store_busy_within_the_time_limit(batches: Batches, faults: Faults):
-    faults.answer("BatchWriteItem", lambda request: {"UnprocessedItems": request["RequestItems"]})
+    faults.respond("BatchWriteItem", lambda request: {"UnprocessedItems": request["RequestItems"]})
     with pytest.raises(vouchers.StoreBusy):
         vouchers.store(["CODE"], "VB1", 0, 0.2)
 

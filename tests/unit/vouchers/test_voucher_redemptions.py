@@ -67,7 +67,7 @@ def test_a_repeated_cancellation_completes_one_that_crashed(batches: Batches, mo
 def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, body):
     """Without an order and an Idempotency-Key, only ``attempt`` identifies the redemption."""
     code = batches.codes(batches.create_complete())[0]
-    with faults.lose_answer("TransactWriteItems"):
+    with faults.lose_response("TransactWriteItems"):
         assert batches.call("redeem_voucher", body, code=code).status == 201
     assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
 

@@ -1,4 +1,4 @@
-"""Puts a world in place of AWS, the network and the clock; and makes the same of each run: random numbers, sleep, traces."""
+"""Replaces AWS, the network and the clock by a world; fixes random numbers, sleep and traces, so that runs are repeatable."""
 
 import importlib
 import io
@@ -27,8 +27,8 @@ from tests.interleavings.world import World
 
 
 @contextmanager
-def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
-    """A world whose functions call it instead of AWS and the network."""
+def world_in_place_of_aws(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
+    """A world that receives the calls of functions instead of AWS and the network."""
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -39,48 +39,50 @@ def world(monkeypatch: pytest.MonkeyPatch, *services: str) -> Iterator[World]:
     monkeypatch.setattr(observability.tracer, "provider", _Untraced())
     logging.disable(logging.CRITICAL)
     _do_not_sleep(monkeypatch)
-    # The layer is not built: what it carries is where its build takes it from.
+    # The layer is not built: its schemas are read from their source.
     monkeypatch.setattr(records, "SCHEMAS", ROOT / "schemas" / "feeds")
     monkeypatch.setattr("random.uniform", lambda low, high: low)
-    monkeypatch.setattr(os, "urandom", _in_stock(os.urandom))
+    monkeypatch.setattr(os, "urandom", _buffered(os.urandom))
     real = vars(BaseClient)["_make_api_call"]
-    for make in (aws.client, aws.patient_client, aws.single_try_client):
-        make.cache_clear()
+    for create_client in (aws.client, aws.patient_client, aws.single_try_client):
+        create_client.cache_clear()
     with mock_aws(), time_machine.travel(START, tick=False) as clock:
         dynamodb = boto3.client("dynamodb")
         for service in {*services, "partners", "sequences"}:
             for table, arguments in deployed.tables(service).items():
                 dynamodb.create_table(TableName=table, **arguments)
         World.clock = clock
-        made = World(*services)
-        monkeypatch.setattr(settings, "os", SimpleNamespace(environ=_Environment(made)))
-        monkeypatch.setattr(BaseClient, "_make_api_call", lambda *called: made.call_aws(real, *called))
-        monkeypatch.setattr(connections, "request", made.call_http)
-        yield made
+        world = World(*services)
+        monkeypatch.setattr(settings, "os", SimpleNamespace(environ=_Environment(world)))
+        monkeypatch.setattr(BaseClient, "_make_api_call", lambda *call: world.call_aws(real, *call))
+        monkeypatch.setattr(connections, "request", world.call_http)
+        yield world
     logging.disable(logging.NOTSET)
-    for make in (aws.client, aws.patient_client, aws.single_try_client):
-        make.cache_clear()
+    for create_client in (aws.client, aws.patient_client, aws.single_try_client):
+        create_client.cache_clear()
 
 
-def _in_stock(urandom: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """Random numbers of the system, many at a time: to ask for them is slow, and SDKs do with each call."""
-    stock = io.BytesIO()
+def _buffered(urandom: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """Random numbers of the system, read in blocks: reads are slow, and SDKs read with each call."""
+    buffer = io.BytesIO()
 
-    def taken(size: int) -> bytes:
-        nonlocal stock
-        found = stock.read(size)
-        if len(found) < size:
-            stock = io.BytesIO(urandom(max(size, 1 << 16)))
-            found = stock.read(size)
-        return found
+    def read(size: int) -> bytes:
+        nonlocal buffer
+        content = buffer.read(size)
+        if len(content) < size:
+            buffer = io.BytesIO(urandom(max(size, 1 << 16)))
+            content = buffer.read(size)
+        return content
 
-    return taken
+    return read
 
 
 def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What functions do does not wait. Threads that others began, of the local cloud for example, do: they would spin."""
-    others, sleep = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}, time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds) if threading.get_ident() in others else None)
+    """Functions do not sleep. Threads that run already, of the local cloud for example, do: otherwise they would spin."""
+    other_threads, sleep = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}, time.sleep
+    monkeypatch.setattr(
+        time, "sleep", lambda seconds: sleep(seconds) if threading.get_ident() in other_threads else None
+    )
 
 
 class _Untraced:
@@ -95,14 +97,14 @@ class _Untraced:
 
 
 class _Environment(Mapping[str, str]):
-    def __init__(self, made: World) -> None:
-        self._made = made
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     def __getitem__(self, key: str) -> str:
-        return self._made.environment()[key]
+        return self._world.environment()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made.environment())
+        return iter(self._world.environment())
 
     def __len__(self) -> int:
-        return len(self._made.environment())
+        return len(self._world.environment())

@@ -1,4 +1,4 @@
-"""What AWS services other than DynamoDB answer, from a world's state, and DynamoDB's answers where moto's differ."""
+"""Responses of AWS services other than DynamoDB, from the state of a world, and the difference of DynamoDB's to moto's."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from tests import deployed
 from tests.interleavings.state import Message, State
 
 
-class AwsAnswers(State):
+class AwsOperations(State):
     """A method for each operation, ``_<service>_<operation>``."""
 
     def _ssm_GetParameter(self, client: Any, Name: str, **_: Any) -> Any:
@@ -30,10 +30,10 @@ class AwsAnswers(State):
             value = f"{service}/{name}"
         return {"Parameter": {"Name": Name, "Value": value, "Type": "String"}}
 
-    def _sqs_SendMessage(self, client: Any, QueueUrl: str, MessageBody: str, **sent: Any) -> Any:
-        attributes = {name: each["StringValue"] for name, each in sent.get("MessageAttributes", {}).items()}
-        deduplication = sent.get("MessageDeduplicationId")
-        message = Message(self.next_id(), MessageBody, attributes, sent.get("MessageGroupId"))
+    def _sqs_SendMessage(self, client: Any, QueueUrl: str, MessageBody: str, **options: Any) -> Any:
+        attributes = {name: each["StringValue"] for name, each in options.get("MessageAttributes", {}).items()}
+        deduplication = options.get("MessageDeduplicationId")
+        message = Message(self.next_id(), MessageBody, attributes, options.get("MessageGroupId"))
         if deduplication is None or f"{QueueUrl}/{deduplication}" not in self.deduplicated:
             self.queues[QueueUrl].append(message)
         if deduplication is not None:
@@ -49,8 +49,8 @@ class AwsAnswers(State):
         return {"Successful": done, "Failed": []}
 
     def _sqs_ReceiveMessage(self, client: Any, QueueUrl: str, MaxNumberOfMessages: int = 1, **_: Any) -> Any:
-        found = [message for message in self.queues[QueueUrl] if not message.hidden][:MaxNumberOfMessages]
-        for message in found:
+        messages = [message for message in self.queues[QueueUrl] if not message.hidden][:MaxNumberOfMessages]
+        for message in messages:
             message.hidden, message.receives = True, message.receives + 1
         return {
             "Messages": [
@@ -61,7 +61,7 @@ class AwsAnswers(State):
                     "Attributes": {"ApproximateReceiveCount": str(message.receives)}
                     | ({"MessageGroupId": message.group} if message.group else {}),
                 }
-                for message in found
+                for message in messages
             ]
         }
 
@@ -95,12 +95,14 @@ class AwsAnswers(State):
                         self.queues[queue].append(Message(self.next_id(), json.dumps(event), {}))
         return {"FailedEntryCount": 0, "Entries": [{"EventId": self.next_id()} for _ in Entries]}
 
-    def _sns_Publish(self, client: Any, TopicArn: str, Message: str, **sent: Any) -> Any:
+    def _sns_Publish(self, client: Any, TopicArn: str, Message: str, **options: Any) -> Any:
         self.announced.append((TopicArn, Message))
         for service in self.services:
             for topic, queue in deployed.subscriptions(service):
                 if topic == TopicArn:
-                    self._sqs_SendMessage(client, queue, Message, MessageAttributes=sent.get("MessageAttributes", {}))
+                    self._sqs_SendMessage(
+                        client, queue, Message, MessageAttributes=options.get("MessageAttributes", {})
+                    )
         return {"MessageId": self.next_id()}
 
     def _lambda_Invoke(self, client: Any, FunctionName: str, Payload: bytes, **_: Any) -> Any:
@@ -113,8 +115,8 @@ class AwsAnswers(State):
 
     def _stepfunctions_StartExecution(self, client: Any, stateMachineArn: str, name: str, input: str) -> Any:
         arn = f"arn:aws:states:{REGION}:000000000000:execution:{stateMachineArn}:{name}"
-        known = self.executions.setdefault(arn, {"status": "RUNNING", "input": input, "name": name})
-        if known["status"] != "RUNNING" or known["input"] != input:
+        execution = self.executions.setdefault(arn, {"status": "RUNNING", "input": input, "name": name})
+        if execution["status"] != "RUNNING" or execution["input"] != input:
             raise _refusal(client, "ExecutionAlreadyExists", "StartExecution")
         return {"executionArn": arn}
 
@@ -152,8 +154,8 @@ class AwsAnswers(State):
         return {}
 
     def _s3_ListObjectsV2(self, client: Any, Bucket: str, Prefix: str = "", **_: Any) -> Any:
-        found = sorted(key for key in self.objects[Bucket] if key.startswith(Prefix))
-        return {"Contents": [{"Key": key, "Size": len(self.objects[Bucket][key])} for key in found]}
+        keys = sorted(key for key in self.objects[Bucket] if key.startswith(Prefix))
+        return {"Contents": [{"Key": key, "Size": len(self.objects[Bucket][key])} for key in keys]}
 
     def _s3_CreateMultipartUpload(self, client: Any, **_: Any) -> Any:
         upload = self.next_id()
@@ -178,8 +180,8 @@ class AwsAnswers(State):
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         return {"Credentials": {name: f"{name}-of-{RoleSessionName}" for name in names}}
 
-    def _ses_SendEmail(self, client: Any, **sent: Any) -> Any:
-        self.mails.append(sent)
+    def _ses_SendEmail(self, client: Any, **mail: Any) -> Any:
+        self.mails.append(mail)
         return {"MessageId": self.next_id()}
 
     _sesv2_SendEmail = _ses_SendEmail
@@ -188,13 +190,13 @@ class AwsAnswers(State):
         return {"Invalidation": {"Id": self.next_id(), "Status": "InProgress"}}
 
 
-def as_aws(call: Callable[[dict[str, Any]], Any], parameters: dict[str, Any]) -> Any:
-    """moto leaves out of UPDATED_NEW what was set to the value that it had before; DynamoDB does not."""
+def with_unchanged_attributes(call: Callable[[dict[str, Any]], Any], parameters: dict[str, Any]) -> Any:
+    """Adds the attributes to UPDATED_NEW whose value did not change: DynamoDB returns them, moto does not."""
     if parameters.get("ReturnValues") != "UPDATED_NEW":
         return call(parameters)
-    answer = call(parameters | {"ReturnValues": "ALL_NEW"})
+    response = call(parameters | {"ReturnValues": "ALL_NEW"})
     updated = re.findall(r"(\w+) =", parameters["UpdateExpression"])
-    return answer | {"Attributes": {name: answer["Attributes"][name] for name in updated}}
+    return response | {"Attributes": {name: response["Attributes"][name] for name in updated}}
 
 
 def _etag(content: bytes) -> str:

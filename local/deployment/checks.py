@@ -71,15 +71,16 @@ def _sources(stacks: Iterable[Template], changed: set[Path]) -> list[Callable[[]
 
 
 def _lint(stacks: list[Template], changed: set[Path]) -> Iterator[Callable[[], Iterable[Finding]]]:
-    """Runs of cfn-lint: of each changed template, and of one template for each changed module that it includes."""
+    """Runs of cfn-lint: of each changed template, and of templates that together include all changed modules."""
     for template in stacks:
         if template.path in changed:
             yield partial(lint.template, template.path)
-    for file in sorted(changed):
-        if file.parent == _MODULES and file.exists():
-            including = next((template for template in stacks if file in _included(template)), None)
-            if including:
-                yield partial(lint.module, file, including.path)
+    modules = {file for file in changed if file.parent == _MODULES and file.exists()}
+    for template in stacks:
+        included = modules & _included(template)
+        if included:
+            yield partial(lint.with_modules, template.path)
+            modules -= included
 
 
 def _run(checks: Iterable[Callable[[], Iterable[Finding]]]) -> None:

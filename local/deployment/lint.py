@@ -52,9 +52,9 @@ def template(file: Path) -> Iterator[Finding]:
         yield Finding(file, match.linenumber, f"{match.rule.id} {match.message}")
 
 
-def module(file: Path, template: Path) -> Iterator[Finding]:
-    """Errors in a module, by the resources of a template that includes it: cfn-lint does not look into modules."""
-    included = read_templates(template.parent)[template.stem].included()
-    for match in errors(json.dumps(included)):
+def with_modules(file: Path) -> Iterator[Finding]:
+    """Errors in the template ``file`` with the content of its modules, which cfn-lint does not look into."""
+    template = read_templates(file.parent)[file.stem].included()
+    for match in errors(json.dumps(template)):
         place = "/".join(map(str, match.path))
-        yield Finding(file, 1, f"{match.rule.id} {match.message} ({template.name}: {place})")
+        yield Finding(file, 1, f"{match.rule.id} {match.message} ({place}, with modules)")

@@ -48,12 +48,25 @@ class _Loader(yaml.CSafeLoader):
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 _TEMPLATES = ROOT / "templates"
+_PUBLISHED = re.compile(r"[Pp]ublished as ([a-z-]+/[a-z-]+)\.$")
 _REFERENCE = re.compile(r"\$\{([^!}]+)\}")
 
 
 def load(text: str) -> Any:
     """The YAML in ``text`` with intrinsics in long form. Raises ``yaml.YAMLError``."""
     return yaml.load(text, _Loader)
+
+
+def published_parameters(source: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a template whose value another service publishes: {"KmsKeyArn": "foundation/kms-key-arn"}.
+
+    Their description ends with the address: "Published as foundation/kms-key-arn."
+    """
+    descriptions = {
+        name: _PUBLISHED.search(declared.get("Description", ""))
+        for name, declared in source.get("Parameters", {}).items()
+    }
+    return {name: match[1] for name, match in descriptions.items() if match}
 
 
 @dataclass(frozen=True)

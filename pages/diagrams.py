@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.settings import ROOT, STAGE
-from model.templates import Piece, pieces
+from model.templates import Piece, pieces, published_parameters
 from pages.blocks import Block, table
 from pages.resource_graph import API, AWS_EVENTS, BUS, EXTERNAL_SYSTEM, LOAD_BALANCER, MAIL, Edge, edges
 
@@ -89,7 +89,7 @@ def _service(piece: Piece, node: str) -> str:
     """The service of a node of a template's graph, or the node if it belongs to none."""
     if node in piece.resources:
         return piece.service
-    parameters = piece.source["Metadata"]["SetPiece"]["Parameters"]
+    parameters = published_parameters(piece.source)
     if node in parameters:
         return parameters[node].split("/")[0]
     if node == LOAD_BALANCER:

@@ -12,7 +12,7 @@ from typing import Any
 
 from apigw_executor.document import Document
 from apigw_executor.routes import Routes
-from model.templates import Piece, name_of, pieces
+from model.templates import Piece, name_of, pieces, published_parameters
 
 
 def origin(piece: Piece, placeholder: Any) -> tuple[Piece, Any]:
@@ -21,7 +21,7 @@ def origin(piece: Piece, placeholder: Any) -> tuple[Piece, Any]:
     A parameter of ``piece`` leads to the template that publishes its value.
     """
     logical = name_of(placeholder)
-    source = piece.source.get("Metadata", {}).get("SetPiece", {}).get("Parameters", {}).get(logical)
+    source = published_parameters(piece.source).get(logical)
     if logical in piece.resources or not source or "://" in placeholder:
         return piece, placeholder
     owner, _, published = source.partition("/")

@@ -1,7 +1,7 @@
 """The parameters that a template is deployed with.
 
 They come from ``parameter_overrides`` in samconfig.toml, under the names that templates/shop.yaml has for them; those of a
-single set piece also from the addresses in ``Metadata.SetPiece.Parameters`` of its template.
+single set piece also from the addresses that its template has for parameters of other services.
 """
 
 import difflib
@@ -14,6 +14,7 @@ from typing import Any
 
 from model.settings import ROOT
 from model.sources import APPLICATION, SHOP, constants, read
+from model.templates import published_parameters
 from tools.stacks import Clients, DeployFailed, deployed_stack
 from tools.stages import WHOLE_SHOP, stack_of, stage_parameters
 
@@ -36,12 +37,6 @@ def document(piece: str) -> dict[str, Any]:
     return read(template(piece)).document
 
 
-def set_piece(piece: str) -> dict[str, Any]:
-    """``Metadata.SetPiece`` of a piece's template: {"Service", "Parameters": {parameter: "<service>/<name>"}}."""
-    metadata: dict[str, Any] = document(piece)["Metadata"]["SetPiece"]
-    return metadata
-
-
 def parameter_names(piece: str) -> dict[str, str]:
     """The parameters of ``piece`` that samconfig.toml may set, by their names there: {"VouchersFileDays": "FileDays"}.
 
@@ -50,7 +45,7 @@ def parameter_names(piece: str) -> dict[str, str]:
     source = document(piece)
     own = (
         source.get("Parameters", {}).keys()
-        - set_piece(piece)["Parameters"].keys()
+        - published_parameters(source).keys()
         - constants(source).keys()
         - {"Release"}
     )
@@ -113,7 +108,7 @@ def overrides(stage: str, piece: str, session: Clients) -> dict[str, str]:
     settings, names = stage_parameters(stage), parameter_names(piece)
     parameters = {names[name]: value for name, value in settings.items() if name in names}
     ssm = session.client("ssm")
-    for parameter, address in set_piece(piece)["Parameters"].items():
+    for parameter, address in published_parameters(document(piece)).items():
         name = f"/setpieces/{stage}/{address}"
         try:
             parameters[parameter] = ssm.get_parameter(Name=name)["Parameter"]["Value"]

@@ -22,7 +22,7 @@ from local.deployment.package import Upload, artifact, package, uploader, zipped
 from local.emulator.names import NAMED, declared_name
 from model.settings import ACCOUNT_ID, REGION, ROOT, STAGE
 from model.sources import APPLICATION, LAYER, Reference, read
-from model.templates import pieces
+from model.templates import pieces, published_parameters
 from tests.integration.deployments import REFUSED, Sessions, status_of
 from tests.integration.two_emulators import PATCHED, Cloud, running
 from tools import stack_parameters, stacks, stages
@@ -47,7 +47,7 @@ UNNAMED = {
 
 def needs(piece: str) -> set[str]:
     """The pieces whose addresses ``piece`` is deployed with."""
-    return {address.split("/")[0] for address in stack_parameters.set_piece(piece)["Parameters"].values()}
+    return {address.split("/")[0] for address in published_parameters(pieces()[piece].source).values()}
 
 
 # Each after those that it needs.

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from model.settings import ROOT
+from model.settings import ROOT, STAGE
 from model.sources import constants
-from model.templates import pieces
+from model.templates import pieces, published_parameters
 from tests.contract.pages import PAGES
 from tests.templates.parameters import NESTED, SHOP, references, service
 from tools import stack_parameters, stages
@@ -54,6 +54,29 @@ def test_the_shop_passes_on_every_parameter_of_a_piece(resource: str):
 
 
 @pytest.mark.parametrize("resource", NESTED)
+def test_a_value_of_another_service_is_published_where_its_parameter_says(resource: str):
+    """A service deployed alone has the same value from Parameter Store as a shop has from an output."""
+    outputs = {name: value["Fn::GetAtt"] for name, value in passed(resource).items() if "Fn::GetAtt" in value}
+    addresses = published_parameters(pieces()[service(resource)].source)
+    assert addresses.keys() == outputs.keys()
+    for name, (owner, attribute) in outputs.items():
+        output = pieces()[service(owner)].source["Outputs"][attribute.removeprefix("Outputs.")]
+        assert output["Value"] in published_values(service(owner), addresses[name]), name
+
+
+def published_values(owner: str, address: str) -> list[Any]:
+    """What a template publishes at ``address``, as written: the value, and a reference to the parameter that has it."""
+    publisher = pieces()[owner]
+    return [
+        value
+        for logical_id, resource in publisher.source["Resources"].items()
+        if resource.get("Type") == "AWS::SSM::Parameter"
+        and publisher.resolve(resource["Properties"]["Name"]) == f"/setpieces/{STAGE}/{address}"
+        for value in (resource["Properties"]["Value"], {"Fn::GetAtt": [logical_id, "Value"]})
+    ]
+
+
+@pytest.mark.parametrize("resource", NESTED)
 def test_the_only_constant_is_the_name_of_the_service(resource: str):
     """A parameter, because a mapping that only modules use is one that linters report."""
     assert constants(pieces()[service(resource)].source).items() <= {("Service", service(resource))}
@@ -96,7 +119,7 @@ def documented() -> dict[str, set[str]]:
 
 def published() -> set[str]:
     """Parameters that pieces have from published addresses."""
-    return {name for piece in pieces().values() for name in piece.source["Metadata"]["SetPiece"]["Parameters"]}
+    return {name for piece in pieces().values() for name in published_parameters(piece.source)}
 
 
 def settings() -> set[str]:

@@ -148,7 +148,7 @@ def test_a_consumer_may_defer_a_message(service, name):
     for source in resources(service, "AWS::Lambda::EventSourceMapping").values():
         if logical_id(source["EventSourceArn"]) != name:
             continue
-        function = resources(service, "AWS::Serverless::Function")[logical_id(source["FunctionName"])]
+        function = pieces()[service].included()["Resources"][logical_id(source["FunctionName"])]["Properties"]
         common = templates()[service]["Globals"]["Function"]["Environment"]["Variables"]
         variables = common | function.get("Environment", {}).get("Variables", {})
         assert logical_id(variables["QUEUE_URL"]) == name

@@ -58,13 +58,10 @@ def _nest(text: str, names: Names) -> str:
         "    Properties:\n"
         f"      Location: {names['service']}.yaml\n"
         "      Parameters:\n"
-        "        Stage: !Ref Stage\n"
-        "        CommonLayerArn: !GetAtt Foundation.Outputs.CommonLayerArn\n"
-        "        KmsKeyArn: !GetAtt Foundation.Outputs.KmsKeyArn\n"
-        "        WebAclArn: !GetAtt Foundation.Outputs.WebAclArn\n"
-        "        AlarmTopicArn: !GetAtt Foundation.Outputs.AlarmTopicArn\n"
-        "        AdminAuthorizerArn: !GetAtt Login.Outputs.AdminAuthorizerArn\n"
-        "        LogRetentionDays: !Ref LogRetentionDays\n"
+        "        {Stage: !Ref Stage, LogRetentionDays: !Ref LogRetentionDays,\n"
+        "         CommonLayerArn: !GetAtt Foundation.Outputs.CommonLayerArn, KmsKeyArn: !GetAtt Foundation.Outputs.KmsKeyArn,\n"
+        "         WebAclArn: !GetAtt Foundation.Outputs.WebAclArn, AlarmTopicArn: !GetAtt Foundation.Outputs.AlarmTopicArn,\n"
+        "         AdminAuthorizerArn: !GetAtt Login.Outputs.AdminAuthorizerArn}\n"
     )
     return _insert_after(text, r"^Resources:\n((  .*)?\n)*", nested)
 

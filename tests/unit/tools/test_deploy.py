@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from model.templates import pieces
+from model.templates import pieces, published_parameters
 from tools import artifacts, deploy, seed, stack_parameters, stacks, stages
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,7 +86,7 @@ def test_another_layer_gives_another_release(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("piece", ["shop", "basket", "catalog", "orders"])
 def test_every_template_with_aliases_gets_the_release(session, piece: str):
     """Its digest covers sources, settings and addresses."""
-    for address in stack_parameters.set_piece(piece)["Parameters"].values():
+    for address in published_parameters(stack_parameters.document(piece)).values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
     parameters = stack_parameters.overrides("dev", piece, session)
     release = parameters.pop("Release")
@@ -146,7 +146,7 @@ def test_a_piece_gets_its_own_parameters_of_a_stage(session, settings):
     """Names of other pieces are accepted; its own have the shop's names in samconfig.toml."""
     settings("Stage=dev", "StorefrontTasks=3", "VouchersFileDays=30", "FeedType=sku")
     stack_parameters.check_parameters("dev", "feed-pipeline")
-    for address in stack_parameters.set_piece("vouchers")["Parameters"].values():
+    for address in published_parameters(stack_parameters.document("vouchers")).values():
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
     assert stack_parameters.overrides("dev", "vouchers", session)["FileDays"] == "30"
     assert "Tasks" not in stack_parameters.overrides("dev", "vouchers", session)

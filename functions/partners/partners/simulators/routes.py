@@ -47,7 +47,7 @@ def _parse_id(name: str, encoded: str, method: str) -> str:
     if is_id(value):
         return value
     if method in ("GET", "DELETE"):
-        raise HttpRefusal(404, "NOT_FOUND", "There is nothing with such an id")
+        raise HttpRefusal(404, "NOT_FOUND", "No record has this id")
     raise invalid(f"/{name}", f"must be 1 to {MAX_ID_LENGTH} of A-Z a-z 0-9 . _ : -, beginning with a letter or digit")
 
 

@@ -317,20 +317,16 @@ def each_update_is_published(world: World, run: Run) -> str:
     return f"{len(world.queues[UPDATES])} updates are left" if world.queues[UPDATES] else ""
 
 
-def _one(service: str, sentence: str, check: Any) -> Invariant:
-    return Invariant(service, sentence, check)
-
-
 INVARIANTS = (
-    _one("feeds", "A feed has the data of its newest upload.", newest_upload_counts),
-    _one("feeds", "Every feed that was uploaded ends.", feeds_end),
-    _one("feeds", "A manifest accounts for every record.", manifests_are_right),
-    _one("feeds", "The counts of a feed are those of its run, and never decrease.", counts_are_of_the_run),
-    _one("feeds", "A run that was read does not start again, and its number of records stays.", ended_feeds_stay),
-    _one("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
-    _one("shipping", "An order is shipped once.", one_shipment),
-    _one("data-sync", "An order is synced once.", one_sync),
-    _one("event-relay", "Every update is published under one id.", each_update_is_published),
+    Invariant("feeds", "A feed has the data of its newest upload.", newest_upload_counts),
+    Invariant("feeds", "Every feed that was uploaded ends.", feeds_end),
+    Invariant("feeds", "A manifest accounts for every record.", manifests_are_right),
+    Invariant("feeds", "The counts of a feed are those of its run, and never decrease.", counts_are_of_the_run),
+    Invariant("feeds", "A run that was read does not start again, and its number of records stays.", ended_feeds_stay),
+    Invariant("feed-pipeline", "A mapping that the circuit disabled has its item.", disabled_has_item),
+    Invariant("shipping", "An order is shipped once.", one_shipment),
+    Invariant("data-sync", "An order is synced once.", one_sync),
+    Invariant("event-relay", "Every update is published under one id.", each_update_is_published),
 )
 # A run of a feed makes a dozen calls.
 LONG = Bounds(switches=1, mixed=40, random=20)

@@ -120,9 +120,8 @@ def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
 
 def cancel(world: World) -> int:
     batch_id = batch_of(world)["batch_id"]
-    response = world.request_with_retries(
-        lambda: world.request("vouchers", "POST", f"/v1/voucher-batches/{batch_id}/cancellation", principalId="grace")
-    )
+    path = f"/v1/voucher-batches/{batch_id}/cancellation"
+    response = world.request_with_retries(lambda: world.request("vouchers", "POST", path, principalId="grace"))
     if response.status == 200:
         world.facts.setdefault("cancelled", batch_id)
     return int(response.status)
@@ -312,23 +311,25 @@ def swept_by_one(world: World, run: Run) -> str:
     return f"one stalled batch is swept {swept} times" if swept > 1 and not run.schedule.faults else ""
 
 
-def _one(sentence: str, check: Any) -> Invariant:
-    return Invariant("vouchers", sentence, check)
-
-
 INVARIANTS = (
-    _one("A voucher is redeemed once, by one request.", redeemed_once),
-    _one("If a voucher is redeemed, at least one request for it succeeds.", redeemer_gets_success),
-    _one("No voucher is redeemed after the response to the cancellation of its batch.", cancelled_is_void),
-    _one("A cancelled batch has no file.", cancelled_has_no_file),
-    _one("A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all),
-    _one("Every batch ends without manual work.", batches_end),
-    _one("A batch that has ended does not change, and no batch loses its numbers or attempts.", ended_stays),
-    _one("Every batch was requested.", batches_have_requests),
-    _one("An Idempotency-Key creates one batch.", one_batch_per_key),
-    _one("A one-time link works once.", link_works_once),
-    _one("A requester gets a mail about the end of a batch.", requester_gets_a_mail),
-    _one("A stalled batch is swept by one of two concurrent sweeps.", swept_by_one),
+    Invariant("vouchers", "A voucher is redeemed once, by one request.", redeemed_once),
+    Invariant("vouchers", "If a voucher is redeemed, at least one request for it succeeds.", redeemer_gets_success),
+    Invariant(
+        "vouchers", "No voucher is redeemed after the response to the cancellation of its batch.", cancelled_is_void
+    ),
+    Invariant("vouchers", "A cancelled batch has no file.", cancelled_has_no_file),
+    Invariant(
+        "vouchers", "A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all
+    ),
+    Invariant("vouchers", "Every batch ends without manual work.", batches_end),
+    Invariant(
+        "vouchers", "A batch that has ended does not change, and no batch loses its numbers or attempts.", ended_stays
+    ),
+    Invariant("vouchers", "Every batch was requested.", batches_have_requests),
+    Invariant("vouchers", "An Idempotency-Key creates one batch.", one_batch_per_key),
+    Invariant("vouchers", "A one-time link works once.", link_works_once),
+    Invariant("vouchers", "A requester gets a mail about the end of a batch.", requester_gets_a_mail),
+    Invariant("vouchers", "A stalled batch is swept by one of two concurrent sweeps.", swept_by_one),
 )
 
 

@@ -342,6 +342,7 @@ def _scenario(name: str, before: Any, sides: Any, **more: Any) -> Scenario:
 # An execution has a dozen calls or more, and thousands of orders with two switches.
 LONG = Bounds(switches=1, mixed=10, random=10)
 REPEATED = (Fault.LOST, Fault.CRASH_AFTER)
+REPEATED_LONG: dict[str, Any] = {"bounds": LONG, "faults": REPEATED}
 SCENARIOS = (
     _scenario(
         "a voucher is redeemed by two orders",
@@ -361,33 +362,27 @@ SCENARIOS = (
         "an execution begins while the batch is requested again",
         batch_requested,
         {"execution": execute, "client": request_batch()},
-        bounds=LONG,
-        faults=REPEATED,
+        **REPEATED_LONG,
     ),
-    _scenario(
-        "two executions of one batch", batch_requested, {"one": execute, "other": execute}, bounds=LONG, faults=REPEATED
-    ),
+    _scenario("two executions of one batch", batch_requested, {"one": execute, "other": execute}, **REPEATED_LONG),
     _scenario(
         "a batch is cancelled while it is generated",
         batch_requested,
         {"execution": execute, "admin": cancel},
-        bounds=LONG,
-        faults=REPEATED,
+        **REPEATED_LONG,
     ),
     _scenario("two sweeps at once", batch_stalled, {"one": sweep_now, "other": sweep_now}),
     _scenario(
         "a batch ends while it is swept",
         batch_stalled,
         {"execution": execute, "sweep": sweep_now},
-        bounds=LONG,
-        faults=REPEATED,
+        **REPEATED_LONG,
     ),
     _scenario(
         "a batch is cancelled while its execution fails",
         batch_requested,
         {"execution": fail_execution, "admin": cancel},
-        bounds=LONG,
-        faults=REPEATED,
+        **REPEATED_LONG,
     ),
     _scenario(
         "two executions begin at once",
@@ -399,8 +394,7 @@ SCENARIOS = (
         "a batch fails in a sweep while it is generated",
         attempts_used_up,
         {"execution": execute, "sweep": sweep},
-        bounds=LONG,
-        faults=REPEATED,
+        **REPEATED_LONG,
     ),
     _scenario("a batch is cancelled that does not exist", batch_complete, {"admin": cancel_unknown}),
 )

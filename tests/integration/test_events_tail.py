@@ -88,7 +88,7 @@ def test_it_shows_events_as_they_happen_and_sums_up(shop: Shop):
         part in lines_of_order[0]
         for part in ("CHECKOUT/ORDER/COMPLETE", event.correlation_id[:13], "order ", "shipping")
     )
-    assert "again" in lines_of_order[1]
+    assert "duplicate" in lines_of_order[1]
     assert any("Something else" in line for line in lines)
     assert lines[-1].count("CHECKOUT/ORDER/COMPLETE") == 2
 

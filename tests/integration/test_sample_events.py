@@ -122,7 +122,7 @@ from pathlib import Path
 vars(yaml).update(SafeLoader=yaml.CSafeLoader)  # as tools/sam.py does
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
-stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1])
+stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1], language_extensions_enabled=True)
 for function in SamFunctionProvider(stacks).get_all():
     file = Path(function.codeuri) / (function.handler.rsplit(".", 1)[0].replace(".", "/") + ".py")
     layers = all(Path(layer.codeuri).is_dir() for layer in function.layers if layer.codeuri)
@@ -140,7 +140,15 @@ def test_sam_local_invoke_finds_everything_up_to_the_container(shop: Shop):
     functions = [json.loads(line) for line in done.stdout.splitlines()]
     assert [function for function in functions if not all(function[2:])] == []
     assert len({path.split("/", 1)[1] for path, *_ in functions}) == len(SAMPLES)
-    command = [*SAM_COMMAND, "local", "invoke", "Basket/ShowBasketFunction", "-t", str(template)]
+    command = [
+        *SAM_COMMAND,
+        "local",
+        "invoke",
+        "--language-extensions",
+        "Basket/ShowBasketFunction",
+        "-t",
+        str(template),
+    ]
     command += ["-e", "events/basket/show_basket.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0 or "container runtime" in done.stderr, done.stderr

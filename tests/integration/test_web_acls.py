@@ -28,7 +28,7 @@ def client(address: str) -> httpx.Client:
     return httpx.Client(base_url=FRONT_DOOR, transport=httpx.HTTPTransport(local_address=address))
 
 
-@pytest.mark.usefixtures("shop", "counted")
+@pytest.mark.usefixtures("shop", "fresh_windows")
 @pytest.mark.parametrize(
     ("address", "path", "headers"),
     [
@@ -51,7 +51,7 @@ def test_the_front_door_refuses_with_the_deployed_response(address: str, path: s
         assert "from your address" not in http.get(path).text, "another address is another count"
 
 
-@pytest.mark.usefixtures("shop", "counted")
+@pytest.mark.usefixtures("shop", "fresh_windows")
 def test_forged_address_headers_do_not_avoid_the_limit():
     with client("127.0.0.25") as http:
         responses = [
@@ -65,7 +65,7 @@ def test_forged_address_headers_do_not_avoid_the_limit():
     assert "from your address" in responses[-1].text
 
 
-@pytest.mark.usefixtures("shop", "counted")
+@pytest.mark.usefixtures("shop", "fresh_windows")
 def test_the_calls_of_the_storefront_are_not_counted():
     """The web ACL knows the secret that the storefront's container receives."""
     token = container.environment(cloud_session(), AWS_ENDPOINT)["STOREFRONT_TOKEN"]

@@ -20,25 +20,25 @@ from tools.piece import command
 from tools.piece.command import changed_files, check_name, names_of, new_files
 from tools.piece.edits import edits
 
-GIFT_CARDS = names_of("gift-cards")
+PAPER_KITES = names_of("paper-kites")
 
 
 @pytest.mark.parametrize(
     ("service", "item", "expected"),
     [
         (
-            "coupons",
+            "lanterns",
             "",
-            {"package": "coupons", "Service": "Coupons", "item": "coupon", "Item": "Coupon", "ITEM": "COUPON"},
+            {"package": "lanterns", "Service": "Lanterns", "item": "lantern", "Item": "Lantern", "ITEM": "LANTERN"},
         ),
         (
-            "gift-cards",
+            "paper-kites",
             "",
-            {"package": "gift_cards", "Service": "GiftCards", "item": "gift_card", "a_words": "a gift card"},
+            {"package": "paper_kites", "Service": "PaperKites", "item": "paper_kite", "a_words": "a paper kite"},
         ),
         ("offers", "", {"a_item": "an_offer", "a_words": "an offer"}),
-        ("wishlist", "", {"package": "wishlist", "item": "wishlist", "Title": "Wishlist"}),
-        ("categories", "category", {"package": "categories", "item": "category", "slug": "category"}),
+        ("museum", "", {"package": "museum", "item": "museum", "Title": "Museum"}),
+        ("batteries", "battery", {"package": "batteries", "item": "battery", "slug": "battery"}),
     ],
 )
 def test_a_name_is_derived_in_all_its_forms(service: str, item: str, expected: dict[str, str]):
@@ -58,7 +58,7 @@ def parse(path: Path, content: str) -> Any:
 
 
 def test_every_new_file_can_be_parsed_and_has_no_placeholder_left():
-    files = new_files(GIFT_CARDS)
+    files = new_files(PAPER_KITES)
     assert {path.parts[0] for path in files} >= {"docs", "events", "functions", "schemas", "templates", "tests"}
     for path, content in files.items():
         assert "{{" not in content
@@ -67,21 +67,21 @@ def test_every_new_file_can_be_parsed_and_has_no_placeholder_left():
 
 
 def test_no_new_file_replaces_one_that_exists():
-    assert [path for path in new_files(GIFT_CARDS) if (ROOT / path).exists()] == []
+    assert [path for path in new_files(PAPER_KITES) if (ROOT / path).exists()] == []
 
 
 def test_every_list_of_services_names_the_new_one():
-    files = changed_files(ROOT, GIFT_CARDS)
+    files = changed_files(ROOT, PAPER_KITES)
     for path, content in files.items():
         before = (ROOT / path).read_text()
-        assert content.lower().count("gift") > before.lower().count("gift"), path
+        assert content.lower().count("kite") > before.lower().count("kite"), path
         assert len(content) > len(before), path
         parse(path, content)
 
 
 def test_error_codes_of_two_services_have_each_a_line():
     """Digits in them do not end the list. A code that another service has is not repeated."""
-    edit = edits(GIFT_CARDS)["functions/common/setpieces/rest_api.py"]
+    edit = edits(PAPER_KITES)["functions/common/setpieces/rest_api.py"]
     text = (ROOT / "functions/common/setpieces/rest_api.py").read_text()
     for service in ("loyalty2", "loyalty2", "baskets", "zebras"):
         text = edit(text, names_of(service))
@@ -91,25 +91,25 @@ def test_error_codes_of_two_services_have_each_a_line():
 
 
 def test_the_new_condition_has_the_members_of_the_others():
-    conditions = json.loads(changed_files(ROOT, GIFT_CARDS)[KNOWN.relative_to(ROOT)])
+    conditions = json.loads(changed_files(ROOT, PAPER_KITES)[KNOWN.relative_to(ROOT)])
     assert [Clause(**row) for row in conditions] == sorted(Clause(**row) for row in conditions)
 
 
 # The conditions are a list, which has a place for any other.
-@pytest.mark.parametrize("path", [path for path in edits(GIFT_CARDS) if not path.endswith("conditions.json")])
+@pytest.mark.parametrize("path", [path for path in edits(PAPER_KITES) if not path.endswith("conditions.json")])
 def test_a_listed_file_without_a_place_for_a_service_is_reported(
     path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     copy_listed_files(tmp_path)
     (tmp_path / path).write_text("[]\n")
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    result = CliRunner().invoke(command.main, ["--name", "gift-cards"])
+    result = CliRunner().invoke(command.main, ["--name", "paper-kites"])
     assert (result.exit_code, path in result.output, "Nothing was written" in result.output) == (1, True, True)
-    assert not (tmp_path / "functions" / "gift-cards").exists()
+    assert not (tmp_path / "functions" / "paper-kites").exists()
 
 
 def copy_listed_files(root: Path) -> None:
-    for path in changed_files(ROOT, GIFT_CARDS):
+    for path in changed_files(ROOT, PAPER_KITES):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text((ROOT / path).read_text())
 
@@ -119,7 +119,7 @@ def copy_listed_files(root: Path) -> None:
     [
         *[
             (name, "use lower-case words")
-            for name in ("", "Coupons", "1st", "gift_cards", "-x", "a" * 21, "gift--cards", "s")
+            for name in ("", "Lanterns", "1st", "paper_kites", "-x", "a" * 21, "paper--kites", "s")
         ],
         *[
             (name, "already")
@@ -133,22 +133,22 @@ def test_a_name_that_no_new_service_can_have_is_a_usage_error(name: str, message
         check_name(name, "")
 
 
-@pytest.mark.parametrize("item", ["class", "Coupon", "1", "item", "request"])
+@pytest.mark.parametrize("item", ["class", "Lantern", "1", "item", "request"])
 def test_an_item_that_no_new_service_can_have_is_a_usage_error(item: str):
     with pytest.raises(click.UsageError):
-        check_name("coupons", item)
+        check_name("lanterns", item)
 
 
 @pytest.mark.parametrize(
     ("name", "item"),
     [
-        ("coupons", ""),
-        ("gift-cards", ""),
-        ("wishlist", ""),
-        ("categories", "category"),
+        ("lanterns", ""),
+        ("paper-kites", ""),
+        ("museum", ""),
+        ("batteries", "battery"),
         ("loyalty2", ""),
         ("orders2", "order"),
-        ("notifications", "notifications"),
+        ("lighthouses", "lighthouses"),
         ("a" * 20, ""),
     ],
 )
@@ -159,11 +159,11 @@ def test_other_names_are_valid(name: str, item: str):
 def test_the_command_writes_below_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     copy_listed_files(tmp_path)
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    result = CliRunner().invoke(command.main, ["--name", "gift-cards"])
+    result = CliRunner().invoke(command.main, ["--name", "paper-kites"])
     assert result.exit_code == 0, result.output
-    assert "Written: templates/gift-cards.yaml" in result.output
+    assert "Written: templates/paper-kites.yaml" in result.output
     assert "Changed: templates/shop.yaml" in result.output
-    assert (tmp_path / "functions/gift-cards/gift_cards/handlers/put_gift_card.py").exists()
+    assert (tmp_path / "functions/paper-kites/paper_kites/handlers/put_paper_kite.py").exists()
 
 
 def resource_texts(template: str) -> dict[str, str]:
@@ -177,10 +177,10 @@ def resource_texts(template: str) -> dict[str, str]:
 
 def test_the_template_is_written_as_that_of_operations():
     """Both are an API for administrators. A change of style or of a module applies to both."""
-    new = new_files(GIFT_CARDS)[Path("templates/gift-cards.yaml")]
-    operations = (ROOT / "templates/operations.yaml").read_text().replace("operations", "gift-cards")
-    operations = operations.replace("api-gift-cards.yaml", "api-operations.yaml")
-    operations = operations.replace("The API of the live map", "The API of gift-cards")
+    new = new_files(PAPER_KITES)[Path("templates/paper-kites.yaml")]
+    operations = (ROOT / "templates/operations.yaml").read_text().replace("operations", "paper-kites")
+    operations = operations.replace("api-paper-kites.yaml", "api-operations.yaml")
+    operations = operations.replace("The API of the live map", "The API of paper-kites")
     ours, theirs = resource_texts(new), resource_texts(operations)
     functions = {name for name in theirs if name.endswith(("Function", "Log"))} - {"AccessLog"}
     assert {name: ours.get(name) for name in theirs.keys() - functions} == {
@@ -201,16 +201,16 @@ def test_a_new_service_passes_linters_and_its_own_tests(tmp_path: Path):
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
-    run("python", "-m", "tools.cli", "piece", "--name", "gift-cards")
+    run("python", "-m", "tools.cli", "piece", "--name", "paper-kites")
     run("ruff", "check", "functions", "tests")
     run("ruff", "format", "--check", "functions", "tests")
-    run("cfn-lint", "templates/gift-cards.yaml", "templates/shop.yaml")
+    run("cfn-lint", "templates/paper-kites.yaml", "templates/shop.yaml")
     tests = (
-        "tests/unit/gift-cards",
+        "tests/unit/paper-kites",
         "tests/templates/test_rooms.py",
         "tests/contract/test_conditions.py",
         "tests/contract/test_imports.py",
     )
     run("pytest", "-n", "0", *tests)
     # Collected only, because it needs a shop: its imports exist.
-    run("pytest", "-n", "0", "--collect-only", "tests/integration/test_gift_cards.py")
+    run("pytest", "-n", "0", "--collect-only", "tests/integration/test_paper_kites.py")

@@ -59,19 +59,13 @@ def resolve(value: Any) -> Any:
         case {"Ref": str(name)} if name in VALUES:
             return VALUES[name]
         case {"Fn::Sub": str(text)}:
-            return _substituted(text, VALUES)
-        case {"Fn::Sub": [str(text), dict(values)]} if all(isinstance(text, str) for text in values.values()):
-            return _substituted(text, VALUES | values)
+            return re.sub(r"\$\{([\w:]+)\}", lambda match: VALUES.get(match[1], match[0]), text)
         case dict():
             return {name: resolve(inner) for name, inner in value.items()}
         case list():
             return [resolve(inner) for inner in value]
         case _:
             return value
-
-
-def _substituted(text: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{([\w:]+)\}", lambda match: values.get(match[1], match[0]), text)
 
 
 def logical_id(reference: Any) -> str:

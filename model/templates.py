@@ -228,7 +228,23 @@ def _without_loops(source: dict[str, Any]) -> dict[str, Any]:
         return source
     expanded: dict[str, Any] = language_extensions.apply(source, {})
     transforms = [name for name in source["Transform"] if name != language_extensions.TRANSFORM]
-    return {**expanded, "Transform": transforms}
+    return {**_with_literals(expanded), "Transform": transforms}
+
+
+def _with_literals(value: Any) -> Any:
+    """``value`` with the literal variables of each ``Fn::Sub`` in its text, as if no loop had written them."""
+    match value:
+        case {"Fn::Sub": [str(text), dict(variables)], **rest} if not rest:
+            literals = {name: str(item) for name, item in variables.items() if isinstance(item, str | int)}
+            remaining = {name: _with_literals(item) for name, item in variables.items() if name not in literals}
+            text = _REFERENCE.sub(lambda match: literals.get(match[1], match[0]), text)
+            return {"Fn::Sub": [text, remaining]} if remaining else {"Fn::Sub": text}
+        case dict():
+            return {key: _with_literals(inner) for key, inner in value.items()}
+        case list():
+            return [_with_literals(inner) for inner in value]
+        case _:
+            return value
 
 
 def _included(value: Any, folder: Path) -> Any:

@@ -30,11 +30,6 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 def normalised(value: Any) -> Any:
     """``value`` with different spellings of the same intrinsic made the same."""
     match value:
-        case {"Fn::Sub": [str(text), dict(variables)]}:
-            literals = {name: str(item) for name, item in variables.items() if isinstance(item, str | int)}
-            text = _VARIABLE.sub(lambda match: literals.get(match[1], match[0]), text)
-            remaining = {name: normalised(item) for name, item in variables.items() if name not in literals}
-            return {"Fn::Sub": [text, remaining]} if remaining else normalised({"Fn::Sub": text})
         case {"Fn::Sub": str(text)} if "${" not in text:
             return text
         case {"Fn::Sub": str(text)} if text.startswith("${") and _VARIABLE.fullmatch(text):

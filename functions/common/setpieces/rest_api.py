@@ -167,7 +167,8 @@ def status_of(error: Refused | RetryLater) -> int:
 def problem_details(error: Refused | RetryLater, instance: str = "", request_id: str = "") -> dict[str, Any]:
     """The error as RFC 9457 problem details; members without a value are left out.
 
-    {"type", "title", "status", "code", "detail"?, "instance"?, "request_id"?, "errors"?: [{"pointer", "message"}]}
+    {"type", "title", "status", "code", "detail"?, "instance"?, "request_id"?, "errors"?: [{"pointer", "message"}]}, and the
+    extension members of an ``HttpRefusal``.
     """
     slug = error.code.lower().replace("_", "-")
     document = {
@@ -180,7 +181,8 @@ def problem_details(error: Refused | RetryLater, instance: str = "", request_id:
         "request_id": request_id,
         "errors": error.errors if isinstance(error, Refused) else [],
     }
-    return {name: value for name, value in document.items() if value}
+    members = error.members if isinstance(error, HttpRefusal) else {}
+    return {name: value for name, value in document.items() if value} | members
 
 
 def _unhandled(error: Exception) -> Refused | RetryLater:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
+from setpieces.http_refusal import HttpRefusal
 from setpieces.rest_api import Request, Response, problem_details, rest_handler
 from tests.faults import refused
 from tests.lambda_events import CONTEXT, rest_event
@@ -153,6 +154,11 @@ def test_the_correlation_id_is_the_callers_if_well_formed(request_id, response_i
 @given(st.text(max_size=200))
 def test_no_body_makes_a_500(body: str):
     assert call(echo, rest_event(body=body))[0] in (201, 400)
+
+
+def test_extension_members_of_a_refusal_are_in_its_problem():
+    refusal = HttpRefusal(409, "QUOTATION_CHANGED", members={"quotation": {"total": 0}})
+    assert problem_details(refusal)["quotation"] == {"total": 0}
 
 
 def test_empty_members_of_a_problem_are_left_out():

@@ -89,9 +89,11 @@ def fetch(endpoint: str, token: str, domain: str, method: str, target: str, head
     """The response of the CDN. Raises ``EndpointDown``.
 
     ``target`` is sent unchanged, including dot segments and escapes. ``X-Forwarded-Proto`` is ``https``, because on AWS the
-    client uses TLS. The emulator serves the domain name only with the ``token``.
+    client uses TLS. ``Origin`` and ``Location`` name the site, which is ``https://<domain>`` behind the CDN, and the front door
+    for its clients. The emulator serves the domain name only with the ``token``.
     """
     address = urlsplit(endpoint)
+    host = next((value for name, value in headers if name.lower() == "host"), "")
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT)
     try:
         connection.putrequest(
@@ -102,14 +104,33 @@ def fetch(endpoint: str, token: str, domain: str, method: str, target: str, head
         connection.putheader(TOKEN_HEADER, token)
         for name, value in headers:
             if name.lower() not in HOP_BY_HOP | OWN | {"host", "x-forwarded-proto", TOKEN_HEADER}:
-                connection.putheader(name, value.encode("latin-1"))
+                site_value = _origin_of_site(value, host, domain) if name.lower() == "origin" else value
+                connection.putheader(name, site_value.encode("latin-1"))
         if body:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body or None)
         response = connection.getresponse()
-        end_to_end = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP | OWN]
+        end_to_end = [
+            (name, _location_at_front_door(value, host, domain) if name.lower() == "location" else value)
+            for name, value in response.getheaders()
+            if name.lower() not in HOP_BY_HOP | OWN
+        ]
         return Answer(response.status, tuple(end_to_end), response.read())
     except (OSError, http.client.HTTPException) as error:
         raise EndpointDown(f"{domain}: {error}") from None
     finally:
         connection.close()
+
+
+def _origin_of_site(origin: str, host: str, domain: str) -> str:
+    """``Origin`` as the site receives it: its own for pages of the front door; ``null`` for its name, which is foreign here."""
+    if origin == f"http://{host}":
+        return f"https://{domain}"
+    own_name = origin.lower() in (f"http://{domain.lower()}", f"https://{domain.lower()}")
+    return "null" if own_name else origin
+
+
+def _location_at_front_door(location: str, host: str, domain: str) -> str:
+    """``Location`` with the front door in place of the site."""
+    own = re.match(rf"https?://{re.escape(domain)}(?=[/?#]|$)", location, re.IGNORECASE)
+    return f"http://{host}{location[own.end() :]}" if own and host else location

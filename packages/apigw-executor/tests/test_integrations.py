@@ -66,6 +66,30 @@ def test_a_function_must_allow_this_api() -> None:
 
 
 @pytest.mark.parametrize(
+    ("resource", "path", "allowed", "status"),
+    [
+        ("/x", "/x", "x", 200),
+        ("/x", "/x/", "x", 200),
+        ("/x", "/x/", "x/", 500),
+        ("/x/", "/x/", "x", 500),
+        ("/x/", "/x", "x/", 200),
+        ("/x/{id}/y", "/x/1/y/", "x/*/y", 200),
+        ("/x/{id}/y", "/x/1/y", "x/*/y/", 500),
+        ("/", "/", "", 200),
+    ],
+)
+def test_the_policy_of_a_function_names_the_resource_without_the_trailing_slash_of_the_request(
+    resource: str, path: str, allowed: str, status: int
+) -> None:
+    world = World({resource: {"get": proxy()}})
+    assert world.cloud.policy is not None
+    arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api1/*/GET/{allowed}"
+    world.cloud.policy["Statement"][0]["Condition"]["ArnLike"]["AWS:SourceArn"] = arn
+    assert world.send("GET", path).status == status
+    assert [event["path"] for _, event, _, _ in world.cloud.invocations] == ([f"/shop{path}"] if status == 200 else [])
+
+
+@pytest.mark.parametrize(
     ("behavior", "templates", "content_type", "status"),
     [
         ("never", True, "application/json", 200),

@@ -17,6 +17,7 @@ class Cdn(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     requests: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+    location: ClassVar[str] = ""
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -27,6 +28,7 @@ class Cdn(BaseHTTPRequestHandler):
             ("Set-Cookie", "b=2"),
             ("Connection", "close"),
             ("Content-Length", "2"),
+            *((("Location", self.location),) if self.location else ()),
         ):
             self.send_header(name, value)
         self.end_headers()
@@ -71,6 +73,49 @@ def test_the_cdn_receives_its_domain_name_and_the_protocol_https(endpoint: str):
     assert body == b"a=b"
     assert [value for name, value in response.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
     assert not {"connection", "content-length", "date", "server"} & {name.lower() for name, _ in response.headers}
+
+
+@pytest.mark.parametrize(
+    ("origin", "site_origin"),
+    [
+        ("http://127.0.0.1:8080", "https://d1.cloudfront.net"),
+        ("https://d1.cloudfront.net", "null"),
+        ("http://D1.cloudfront.net", "null"),
+        ("https://127.0.0.1:8080", "https://127.0.0.1:8080"),
+        ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("https://d1.cloudfront.net.evil.example", "https://d1.cloudfront.net.evil.example"),
+        ("null", "null"),
+        ("http://[", "http://["),
+    ],
+)
+def test_pages_of_the_front_door_have_the_origin_of_the_site(endpoint: str, origin: str, site_origin: str):
+    request_headers = (("Host", "127.0.0.1:8080"), ("Origin", origin))
+    cdn.fetch(endpoint, "token", "d1.cloudfront.net", "POST", "/form", request_headers, b"a=b")
+    assert Cdn.requests[0][1]["origin"] == site_origin
+
+
+@pytest.mark.parametrize(
+    ("location", "at_the_front_door"),
+    [
+        ("http://d1.cloudfront.net/products?a=b", "http://127.0.0.1:8080/products?a=b"),
+        ("https://D1.cloudfront.net", "http://127.0.0.1:8080"),
+        ("/products", "/products"),
+        ("https://d1.cloudfront.net.evil.example/", "https://d1.cloudfront.net.evil.example/"),
+        ("https://d1.cloudfront.net:81/", "https://d1.cloudfront.net:81/"),
+        (
+            "https://www.example.com/?to=https://d1.cloudfront.net/",
+            "https://www.example.com/?to=https://d1.cloudfront.net/",
+        ),
+    ],
+)
+def test_a_redirect_within_the_site_stays_at_the_front_door(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, location: str, at_the_front_door: str
+):
+    monkeypatch.setattr(Cdn, "location", location)
+    response = cdn.fetch(
+        endpoint, "token", "d1.cloudfront.net", "GET", "/products/", (("Host", "127.0.0.1:8080"),), b""
+    )
+    assert dict(response.headers)["Location"] == at_the_front_door
 
 
 def test_an_unreachable_cloud_is_reported():

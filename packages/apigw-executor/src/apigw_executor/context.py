@@ -82,6 +82,16 @@ class RequestContext:
         return self.api.arn(self.request.method, self.request.path)
 
     @property
+    def integration_arn(self) -> str:
+        """The execute-api ARN that a function's policy has to allow.
+
+        It lacks the trailing slash that routing ignores (https://github.com/aws-powertools/powertools-lambda-python/issues/1552),
+        unless the resource itself ends with one (https://github.com/aws/serverless-application-model/issues/665).
+        """
+        slash = "/" if self.match.resource_path.endswith("/") else ""
+        return self.api.arn(self.request.method, self.request.path.removesuffix("/") + slash)
+
+    @property
     def stage_key(self) -> tuple[str, str]:
         """(API id, stage name)"""
         return self.api.api_id, self.api.stage.name

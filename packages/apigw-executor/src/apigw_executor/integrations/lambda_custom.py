@@ -32,7 +32,7 @@ def invoke(
 ) -> Invocation:
     """Invokes the function with the role of the integration, or by the function's own policy."""
     role = integration.credentials
-    permissions.check_function(context, function, role, context.method_arn, "API_CONFIGURATION_ERROR")
+    permissions.check_function(context, function, role, context.integration_arn, "API_CONFIGURATION_ERROR")
     return context.runtime.cloud.invoke(
         function, payload, role=role, asynchronous=asynchronous, timeout=integration.timeout
     )

@@ -43,7 +43,8 @@ def _product(number: int, theme: str, motif: str, size: tuple[str, int, int], ch
         "currency": "EUR",
         "available": not sold_out,
         "status": "retired" if retired else "active",
-        "stock": 0 if sold_out else chance.randrange(50, 500),
+        # So much that tests and benchmarks do not sell out a shop that is kept for weeks.
+        "stock": 0 if sold_out else 100 * chance.randrange(50, 500),
         "max_per_customer": chance.choice((5, 10)),
         "price_version": 1,
         "version": 1,

@@ -7,6 +7,8 @@ import httpx
 from tools.client import Shop, eventually, new_basket_id, unique, with_retries
 from tools.drivers.customers import sign_in
 
+# The sample customer.
+CUSTOMER = "C000000001"
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
@@ -19,7 +21,13 @@ def fill_basket(shop: Shop, product: dict, quantity: int = 1) -> str:
 
 
 def body(basket: str, **changes: Any) -> dict[str, Any]:
-    return {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
+    """The request for a guest's order; a session's names its ``customer_id``."""
+    return {"basket_id": basket, "customer_id": "guest", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
+
+
+def wait_until_open(shop: Shop, basket: str) -> None:
+    """Wait until the failed order of a basket has given it back."""
+    eventually(lambda: shop.call("GET", f"/basket/v1/baskets/{basket}").json()["status"] == "open")
 
 
 def submit(shop: Shop, payload: Any, session: str | None = None, **headers: str) -> httpx.Response:

@@ -42,13 +42,13 @@ def next_order_number(shop: Shop) -> str:
     return with_retries(lambda: shop.call("POST", "/sequences/v1/sequences/order/next", sign=True)).json()["formatted"]
 
 
-def place(shop: Shop, number: str) -> None:
-    """Put an order on the commerce platform, as order completion does."""
+def place(shop: Shop, number: str, sku: str = "PLATFORM-1") -> None:
+    """Put an order on the commerce platform, as order completion does; by default of a product without a stock."""
     order = {
         "order_number": number,
         "customer_id": customer_id(shop),
-        "lines": [{"sku": "SP-10001", "quantity": 2, "unit_price": 3999}],
-        "totals": {"amount": 7998, "currency": "EUR"},
+        "lines": [{"sku": sku, "quantity": 1, "unit_price": 3999}],
+        "totals": {"amount": 3999, "currency": "EUR"},
         "ship_to": {"country": "DE", "postal_code": "50667"},
         "status": "Complete",
     }

@@ -33,7 +33,7 @@ def test_a_complete_order_is_shipped(shop: Shop):
     put(shop, about(shop, number, *COMPLETE), source="order")
     (shipment,) = eventually(lambda: shop.ledger("shipments", number))
     assert shipment["customer_id"] == customer_id(shop)
-    assert shipment["lines"] == [{"sku": "SP-10001", "quantity": 2}]
+    assert shipment["lines"] == [{"sku": "PLATFORM-1", "quantity": 1}]
     assert shipment["ship_to"] == {"country": "DE", "postal_code": "50667"}
 
 

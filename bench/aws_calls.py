@@ -131,12 +131,12 @@ def _cases(shop: Shop) -> Iterator[Case]:
     one = {"sku": sku, "quantity": 1}
     for line in (one, {"sku": other, "quantity": 1}):
         call("POST", items, json=line).raise_for_status()
-    add, change = {"the stored basket": 1, "the changed basket": 1}, {"the line, if it exists": 1}
+    change, remove = {"the stored basket": 1, "the changed basket": 1}, {"the line, if it exists": 1}
     quantities = itertools.cycle((1, 2))
     yield Case(
         "POST basket item",
         ("basket/AddItem",),
-        add,
+        change,
         lambda: call("POST", f"/basket/v1/baskets/{new_basket_id('bench')}/items", json=one),
     )
     yield Case(
@@ -152,7 +152,7 @@ def _cases(shop: Shop) -> Iterator[Case]:
     yield Case(
         "DELETE basket item",
         ("basket/RemoveItem",),
-        change,
+        remove,
         lambda: call("DELETE", f"/basket/v1/baskets/{next(filled)}/items/{sku}"),
     )
 

@@ -1,8 +1,8 @@
-"""Baskets: shoppers with several tabs, and clients that repeat requests without a response."""
+"""Baskets: shoppers with several tabs, clients that repeat requests without a response, and orders that hold a basket."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
@@ -21,13 +21,30 @@ PRODUCT = {
 
 @dataclass(frozen=True)
 class BasketRequest:
-    """A request of a shopper and its last response. ``tag`` is the version in If-Match."""
+    """A request of a shopper or of an order, and its last response. ``tag`` is the version in If-Match."""
 
     kind: str
     quantity: int
     status: int
-    version: int | None
+    version: int | None = None
     tag: int | None = None
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class BasketState:
+    """A basket: the ``quantity`` of SP-1, None without that line; ``sold`` are the pieces that orders have taken off."""
+
+    quantity: int | None = None
+    version: int = 0
+    exists: bool = False
+    held_by: str = ""
+    closed: frozenset[str] = frozenset()
+    sold: int = 0
+
+
+# The price of each product by its currency.
+PRICES = {"EUR": 500, "SEK": 5000}
 
 
 def products(world: World) -> None:
@@ -94,59 +111,150 @@ def with_line(quantity: int) -> Callable[[World], None]:
     return set_up
 
 
-def _after(request: BasketRequest, state: tuple[int | None, int], carried_out: bool) -> tuple[int | None, int] | None:
-    """The state {quantity, version} after a request that was carried out or refused; None if that is impossible."""
-    quantity, version = state
-    fits = request.tag is None or request.tag == version
-    possible = fits and (request.kind == "add" or quantity is not None)
-    if not carried_out:
-        return state if not possible or request.status in (409, 422, 502, 503, 500) else None
-    if not possible:
-        return None
-    new = {"add": (quantity or 0) + request.quantity, "change": request.quantity, "remove": None}[request.kind]
+def set_order(state: str, quantity: int = 0, order: str = "T100000001") -> Callable[[World], BasketRequest]:
+    """The orders service says that an order holds the basket, has failed, or has sold ``quantity`` pieces."""
+
+    def side(world: World) -> BasketRequest:
+        lines = {"lines": [{"sku": "SP-1", "quantity": quantity}]} if quantity else {}
+        path = f"/v1/internal/baskets/{BASKET}/orders/{order}"
+        response = world.request_with_retries(
+            lambda: world.request("basket", "PUT", path, {"state": state, **lines}), tries=2
+        )
+        return BasketRequest(state, quantity, response.status, order=order)
+
+    return side
+
+
+def one_after_another(*sides: Callable[[World], BasketRequest]) -> Callable[[World], list[BasketRequest]]:
+    return lambda world: [side(world) for side in sides]
+
+
+def ordered(quantity: int) -> Callable[[World], None]:
+    """A basket that an order holds."""
+
+    def set_up(world: World) -> None:
+        with_line(quantity)(world)
+        assert set_order("in_progress")(world).status == 200
+        world.facts["before"] = (quantity, world.facts["before"][1] + 1)
+        world.facts["held_by"] = "T100000001"
+
+    return set_up
+
+
+def in_another_currency(world: World) -> None:
+    """A basket with SP-1, which is sold in another currency since."""
+    with_line(2)(world)
+    product = PRODUCT | {"unit_price": PRICES["SEK"], "currency": "SEK", "price_version": 2}
+    world.put(
+        "partners.Table", {"collection": "products", "key": "SP-1", "revision": 2, "document": json.dumps(product)}
+    )
+
+
+def add_another_product(world: World) -> list[BasketRequest]:
+    world.request("basket", "POST", ITEMS, {"sku": "SP-2", "quantity": 1})
+    return []
+
+
+def _after(request: BasketRequest, state: BasketState) -> BasketState | None:
+    """The state after a request that was carried out; None if it has to be refused."""
     # The versions of a new basket begin at the time in milliseconds.
-    return new, version + 1 if version else 1000 * START
+    changed = replace(state, exists=True, version=state.version + 1 if state.version else 1000 * START)
+    if request.order:
+        return _after_order(request, state, changed)
+    if state.held_by or request.tag not in (None, state.version):
+        return None
+    match request.kind:
+        case "add":
+            return replace(changed, quantity=(state.quantity or 0) + request.quantity)
+        case "change" if state.quantity is not None:
+            return replace(changed, quantity=request.quantity)
+        case "remove" if state.quantity is not None:
+            return replace(changed, quantity=None)
+    return None
+
+
+def _after_order(request: BasketRequest, state: BasketState, changed: BasketState) -> BasketState | None:
+    holds = state.held_by == request.order
+    if request.order in state.closed or (request.kind == "in_progress" and holds):
+        return state
+    if request.kind == "in_progress":
+        return replace(changed, held_by=request.order) if state.exists and not state.held_by else None
+    changed = replace(changed, exists=state.exists, closed=state.closed | {request.order})
+    if not holds:
+        return changed
+    remaining = (state.quantity or 0) - request.quantity
+    return replace(
+        changed,
+        held_by="",
+        exists=remaining > 0,
+        quantity=remaining if remaining > 0 else None,
+        sold=state.sold + request.quantity,
+    )
+
+
+def _stored(world: World) -> dict[str, Any] | None:
+    return next((item for item in world.items("basket.Table") if item["basket_id"] == BASKET), None)
+
+
+def _requests(run: Run) -> list[BasketRequest]:
+    return [
+        request for result in run.results.values() for request in (result if isinstance(result, list) else [result])
+    ]
 
 
 def one_order_explains_all(world: World, run: Run) -> str:
     """Find an order of the requests that explains all responses: each carried out once, or refused for a reason."""
-    requests = [
-        request for result in run.results.values() for request in (result if isinstance(result, list) else [result])
-    ]
-    before = world.facts.get("before", (None, 0))
-    stored = next((item for item in world.items("basket.Table") if item["basket_id"] == BASKET), None)
+    requests = _requests(run)
+    quantity, version = world.facts.get("before", (None, 0))
+    before = BasketState(quantity, version, version > 0, world.facts.get("held_by", ""))
+    stored = _stored(world)
     line = stored["lines"].get("SP-1") if stored else None
-    end = (line["quantity"] if line else None, stored["version"] if stored else before[1])
+    end = (line["quantity"] if line else None, stored.get("held_by", {}).get("order_number", "") if stored else "")
     for order in permutations(requests):
         states = {before}
         for request in order:
-            next_states = set()
-            for state in states:
-                for carried_out in (True, False):
-                    if request.status < 300 and not carried_out:
-                        continue
-                    if 400 <= request.status < 500 and carried_out:
-                        continue
-                    after = _after(request, state, carried_out)
-                    if after is None:
-                        continue
-                    # Setting a quantity twice changes only the version twice.
-                    versions = (
-                        (after[1], after[1] + 1)
-                        if request.kind == "change" and carried_out and request.tag is None
-                        else (after[1],)
-                    )
-                    next_states |= {
-                        (after[0], version)
-                        for version in versions
-                        if request.status >= 300 or request.kind == "remove" or request.version == version
-                    }
-            states = next_states
+            states = {after for state in states for after in _possible(request, state)}
         # Versions only tell states apart: a repeat whose first attempt was undone meanwhile may count one more.
-        if end[0] in {quantity for quantity, _ in states}:
+        if end in {(state.quantity, state.held_by) for state in states}:
             return ""
     summary = "; ".join(f"{request.kind} {request.quantity or ''} -> {request.status}" for request in requests)
-    return f"the basket holds {end[0]} (version {end[1]}), was {before[0]}; requests: {summary}"
+    return f"the basket holds {end} (was {before}); requests: {summary}"
+
+
+def _possible(request: BasketRequest, state: BasketState) -> set[BasketState]:
+    """The states after a request, as far as its response tells: a 5xx may have been carried out."""
+    after = _after(request, state)
+    states: set[BasketState] = set()
+    if after and not 400 <= request.status < 500:
+        # Setting a quantity twice changes only the version twice.
+        versions = (
+            (after.version, after.version + 1) if request.kind == "change" and request.tag is None else (after.version,)
+        )
+        # A removal is answered with the version of the basket that its repeat has read.
+        shown = request.status < 300 and request.kind in ("add", "change")
+        states |= {replace(after, version=version) for version in versions if not shown or request.version == version}
+    # A refusal without a reason is impossible, unless it is for a stale repeat of what was carried out.
+    if request.status >= 300 and (after is None or request.status in (409, 422, 500, 502, 503)):
+        states.add(state)
+    return states
+
+
+def a_closed_order_holds_no_basket(world: World, run: Run) -> str:
+    closed = {
+        request.order for request in _requests(run) if request.kind in ("failed", "complete") and request.status == 200
+    }
+    holder = (_stored(world) or {}).get("held_by", {}).get("order_number")
+    return f"{holder} is closed and holds the basket" if holder in closed else ""
+
+
+def every_line_is_in_the_currency_of_the_basket(world: World, run: Run) -> str:
+    stored = _stored(world)
+    prices = {line["unit_price"] for line in stored["lines"].values()} if stored else set()
+    return (
+        f"prices {prices} in a basket in {stored['currency']}"
+        if stored and prices - {PRICES[stored["currency"]]}
+        else ""
+    )
 
 
 INVARIANTS = (
@@ -155,6 +263,8 @@ INVARIANTS = (
         "All responses and the basket fit one order of the requests, each carried out once or refused for a reason.",
         one_order_explains_all,
     ),
+    Invariant("basket", "A basket has one currency.", every_line_is_in_the_currency_of_the_basket),
+    Invariant("basket", "An order that is closed never holds the basket again.", a_closed_order_holds_no_basket),
 )
 SCENARIOS = (
     Scenario("basket", "two tabs remove the same line", with_line(1), {"ada": remove(), "grace": remove()}),
@@ -179,4 +289,68 @@ SCENARIOS = (
         {"ada": change(7, tag=True), "grace": remove(tag=True)},
     ),
     Scenario("basket", "one tab adds what another removes", with_line(1), {"ada": add(4, key="k1"), "grace": remove()}),
+    Scenario(
+        "basket",
+        "an order takes the basket that a tab changes",
+        with_line(2),
+        {"order": set_order("in_progress"), "tab": change(5)},
+    ),
+    Scenario(
+        "basket",
+        "an order takes the basket from which a tab removes the line",
+        with_line(2),
+        {"order": set_order("in_progress"), "tab": remove()},
+    ),
+    Scenario(
+        "basket",
+        "two orders take one basket",
+        with_line(2),
+        {"first": set_order("in_progress"), "second": set_order("in_progress", order="T100000002")},
+    ),
+    Scenario(
+        "basket",
+        "an order is complete while a tab adds more",
+        ordered(2),
+        {"order": set_order("complete", 2), "tab": add(1, key="k1")},
+    ),
+    Scenario(
+        "basket",
+        "an order fails while a tab removes the line",
+        ordered(2),
+        {"order": set_order("failed"), "tab": remove()},
+    ),
+    Scenario(
+        "basket",
+        "an order is complete while a tab changes the line",
+        ordered(3),
+        {"order": set_order("complete", 2), "tab": change(7)},
+    ),
+    Scenario(
+        "basket",
+        "a late message takes the basket of a failed order",
+        with_line(2),
+        {"late": set_order("in_progress"), "order": set_order("failed"), "tab": add(1, key="k1")},
+    ),
+    Scenario(
+        "basket",
+        "a complete order is told twice, and the shopper goes on",
+        ordered(2),
+        {
+            "order": set_order("complete", 2),
+            "again": one_after_another(set_order("complete", 2), set_order("in_progress")),
+            "tab": add(1, key="k1"),
+        },
+    ),
+    Scenario(
+        "basket",
+        "the next order takes the basket while the first one fails",
+        ordered(2),
+        {"first": set_order("failed"), "second": set_order("in_progress", order="T100000002")},
+    ),
+    Scenario(
+        "basket",
+        "a tab adds a product while another changes the currency",
+        in_another_currency,
+        {"ada": change(3), "grace": add_another_product},
+    ),
 )

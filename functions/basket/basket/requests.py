@@ -2,10 +2,11 @@
 
 import re
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from basket.domain import Idempotency, Precondition, line_not_found
+from basket.domain import MAX_LINES, Idempotency, OrderAttempt, Precondition, line_not_found
 from setpieces.entity_tags import parse_if_match
 from setpieces.errors import Refused
 from setpieces.idempotency import key_digest, payload_digest
@@ -14,6 +15,7 @@ from setpieces.rest_api import Request
 
 # The id is all that a caller needs: 22 characters have room for 128 random bits in base64, and a UUID has 36.
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
+_ORDER_NUMBER = re.compile("T[0-9]{9,12}")
 _SKU = "[A-Z0-9][A-Z0-9-]{0,31}"
 _QUANTITY = {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"}
 # No basket has it.
@@ -42,6 +44,30 @@ QUANTITY_CHANGE = JsonBody(
         "additionalProperties": False,
     }
 )
+ORDER_STATE = JsonBody(
+    {
+        "type": "object",
+        "required": ["state"],
+        "properties": {
+            "state": {"enum": ["in_progress", "failed", "complete"], "description": "in_progress, failed or complete"},
+            "attempt": {"type": "integer", "minimum": 0, "description": "a whole number"},
+            "lines": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_LINES,
+                "description": f"a list of 1 to {MAX_LINES} lines",
+                "items": {
+                    "type": "object",
+                    "required": ["sku", "quantity"],
+                    "properties": {"sku": {"type": "string", "description": "a SKU"}, "quantity": _QUANTITY},
+                    "additionalProperties": False,
+                    "description": "a line",
+                },
+            },
+        },
+        "additionalProperties": False,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -57,21 +83,36 @@ class AddItem:
 
 @dataclass(frozen=True)
 class ChangeItem:
-    """Give a line of a basket another quantity, at the present price."""
+    """Give a line of a basket another quantity, at the present price. ``write_id`` is random."""
 
     basket_id: str
     sku: str
     quantity: int
     precondition: Precondition
+    write_id: str
 
 
 @dataclass(frozen=True)
 class RemoveItem:
-    """Remove a line from a basket."""
+    """Remove a line from a basket. ``write_id`` is random."""
 
     basket_id: str
     sku: str
     precondition: Precondition
+    write_id: str
+
+
+@dataclass(frozen=True)
+class SetOrder:
+    """Tell a basket the state of its order: in_progress, failed or complete.
+
+    ``quantities`` {sku: pieces} are those that a complete order has sold.
+    """
+
+    basket_id: str
+    order: OrderAttempt
+    state: str
+    quantities: dict[str, int]
 
 
 def parse_add_item(request: Request) -> AddItem:
@@ -85,12 +126,27 @@ def parse_add_item(request: Request) -> AddItem:
 def parse_change_item(request: Request) -> ChangeItem:
     """Raises ``Refused`` INVALID_REQUEST, LINE_NOT_FOUND."""
     basket_id, sku = parse_basket_id(request), _sku_in_path(request)
-    return ChangeItem(basket_id, sku, QUANTITY_CHANGE.parse(request)["quantity"], _precondition(request))
+    quantity = QUANTITY_CHANGE.parse(request)["quantity"]
+    return ChangeItem(basket_id, sku, quantity, _precondition(request), secrets.token_hex(8))
 
 
 def parse_remove_item(request: Request) -> RemoveItem:
     """Raises ``Refused`` INVALID_REQUEST, LINE_NOT_FOUND."""
-    return RemoveItem(parse_basket_id(request), _sku_in_path(request), _precondition(request))
+    return RemoveItem(parse_basket_id(request), _sku_in_path(request), _precondition(request), secrets.token_hex(8))
+
+
+def parse_set_order(request: Request) -> SetOrder:
+    """Raises ``Refused`` INVALID_REQUEST."""
+    basket_id, number = parse_basket_id(request), request.path_parameters["order_number"]
+    if not _ORDER_NUMBER.fullmatch(number):
+        raise Refused("INVALID_REQUEST", "must be the number of an order", "/order_number")
+    body = ORDER_STATE.parse(request)
+    quantities: Counter[str] = Counter()
+    for line in body.get("lines", ()):
+        quantities[line["sku"]] += line["quantity"]
+    if (body["state"] == "complete") != bool(quantities):
+        raise Refused("INVALID_REQUEST", "must be the lines of a complete order", "/lines")
+    return SetOrder(basket_id, OrderAttempt(number, body.get("attempt", 0)), body["state"], dict(quantities))
 
 
 def parse_basket_id(request: Request) -> str:

@@ -56,6 +56,8 @@ FACTS: Facts = {
         "──({} at most)──> commerce platform": basket_clients.CALL_SECONDS,
         "insufficient stock, {} lines": basket_domain.MAX_LINES,
         "more than {}, or than the platform allows": basket_domain.MAX_QUANTITY,
+        "amount above {} minor units": basket_domain.MAX_AMOUNT,
+        "remembers its last {} closed orders": basket_domain.MAX_CLOSED_ORDERS,
         "clients choose ids at random: {} to {} letters": (
             in_file("schemas/api/basket.yaml", "[A-Za-z0-9_-]{{},64}"),
             in_file("schemas/api/basket.yaml", "[A-Za-z0-9_-]{22,{}}"),

@@ -38,7 +38,9 @@ def test_a_basket_from_first_to_last(baskets, send, commerce):
     assert headers["ETag"] == '"1"'
     assert headers["Location"] == f"/basket/v1/baskets/{BASKET}/items/SP-1"
     assert send("add_item", ONE)[0] == 200
-    assert send("show_basket")[1]["items"] == [{"sku": "SP-1", "quantity": 3, "unit_price": 1999}]
+    _, contents, _ = send("show_basket")
+    assert contents["items"] == [{"sku": "SP-1", "quantity": 3, "unit_price": 1999}]
+    assert contents["status"] == "open"
     status, body, headers = send("change_item", {"quantity": 7}, "SP-1", if_match='"2"')
     assert (status, body["item"]["quantity"], headers["ETag"]) == (200, 7, '"3"')
     status, body, headers = send("remove_item", sku="SP-1", if_match='"1", "3"')

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from basket.domain import (
     LIFETIME_SECONDS,
+    MAX_AMOUNT,
     MAX_LINES,
     MAX_QUANTITY,
     Basket,
@@ -16,7 +17,10 @@ from basket.domain import (
     Line,
     Precondition,
     Product,
+    RecordedResponse,
     add_item,
+    change_item,
+    find_recorded_response,
     first_version,
     price_line,
 )
@@ -36,8 +40,12 @@ def basket(*quantities: int, **changes) -> Basket:
     return replace(Basket("b", 3, "EUR", lines, (), NOW + 10), **changes)
 
 
-def add_one(stored_basket: Basket, product: Product, precondition: Precondition, idempotency: Idempotency):
-    return add_once(stored_basket, AddItem("b", product.sku, 1, precondition, idempotency), product, NOW)
+def add_one(
+    stored_basket: Basket, product: Product, precondition: Precondition, idempotency: Idempotency
+) -> tuple[Basket, RecordedResponse | None]:
+    """The basket afterwards, and the response."""
+    added = add_once(stored_basket, AddItem("b", product.sku, 1, precondition, idempotency), product, NOW)
+    return added, find_recorded_response(added, idempotency)
 
 
 def test_a_first_product_makes_the_basket():
@@ -75,6 +83,33 @@ def test_a_full_basket_takes_more_of_what_it_has():
     assert add_item(basket(*[1] * MAX_LINES), TOWER, 1, NOW).lines["SP-1"].quantity == 2
 
 
+@pytest.mark.parametrize("change", [add_item, change_item])
+def test_a_line_in_another_currency_is_refused_beside_other_lines(change):
+    with pytest.raises(Refused, match="CURRENCY_MISMATCH"):
+        change(basket(1, 1), replace(TOWER, currency="SEK"), 1, NOW)
+
+
+@pytest.mark.parametrize("change", [add_item, change_item])
+def test_the_only_line_changes_currency_as_a_whole(change):
+    changed = change(basket(1), replace(TOWER, currency="SEK"), 2, NOW)
+    assert (changed.currency, changed.lines["SP-1"].unit_price) == ("SEK", TOWER.unit_price)
+
+
+@pytest.mark.parametrize("change", [add_item, change_item])
+def test_an_amount_over_the_limit_is_refused(change):
+    stored_basket = basket(1, 1)  # 100 each
+    quantity = 2 if change is change_item else 1
+    most = replace(TOWER, unit_price=(MAX_AMOUNT - 100) // 2)
+    assert change(stored_basket, most, quantity, NOW).amount == MAX_AMOUNT
+    with pytest.raises(Refused) as refused:
+        change(stored_basket, replace(most, unit_price=most.unit_price + 1), quantity, NOW)
+    assert (status_of(refused.value), refused.value.code, refused.value.pointer) == (422, "TOTAL_LIMIT", "/quantity")
+
+
+def test_a_free_product_is_sold():
+    assert add_item(Basket("b"), replace(TOWER, unit_price=0), 3, NOW).amount == 0
+
+
 def test_an_empty_basket_takes_any_currency():
     assert add_item(basket(), replace(TOWER, currency="USD"), 1, NOW).currency == "USD"
 
@@ -110,6 +145,7 @@ def test_a_repeated_request_gets_its_answer_and_changes_nothing():
     again, same = add_one(later, TOWER, Precondition(frozenset({99}), True), once)
     assert again is later
     assert same == response
+    assert response
     assert response.status == 201
     with pytest.raises(Refused) as refused:
         add_one(later, TOWER, ANY, Idempotency("k", "other"))
@@ -127,7 +163,8 @@ def test_only_the_last_answers_are_kept():
 
 def test_the_line_is_that_of_the_product_that_the_platform_returns():
     command = AddItem("b", "SP-2", 1, ANY, Idempotency("k", "r"))
-    added, response = add_once(Basket("b"), command, TOWER, NOW)
+    added = add_once(Basket("b"), command, TOWER, NOW)
+    (response,) = added.answers
     assert list(added.lines) == ["SP-1"]
     assert response.body["item"]["sku"] == "SP-1"
 

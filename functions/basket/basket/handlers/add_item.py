@@ -17,11 +17,11 @@ def handler(request: Request) -> Response:
     command, now = parse_add_item(request), int(time.time())
     basket = repository.load(command.basket_id, now)
     # A repeated request gets its response even while the commerce platform is down.
-    response = find_recorded_response(basket, command.idempotency)
-    if not response:
+    if not find_recorded_response(basket, command.idempotency):
         product = clients.find_product(command.sku, request.remaining_seconds())
-        response = repository.save(basket, partial(add_once, command=command, product=product, now=now), now)
+        basket = repository.save(basket, partial(add_once, command=command, product=product, now=now), now)
         count("ItemAdded", command.quantity)
+    (response,) = (each for each in basket.answers if each.key == command.idempotency.key)
     location = f"{request.path.removesuffix('/')}/{command.sku}"
     return Response(
         response.status, response.body, {"ETag": entity_tag(response.body["version"]), "Location": location}

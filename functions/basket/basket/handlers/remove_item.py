@@ -11,5 +11,6 @@ from setpieces.rest_api import Request, Response, rest_handler
 @rest_handler
 def handler(request: Request) -> Response:
     command = parse_remove_item(request)
-    basket = repository.remove_line(command.basket_id, command.sku, command.precondition, int(time.time()))
+    now = int(time.time())
+    basket = repository.remove_line(command.basket_id, command.sku, command.precondition, command.write_id, now)
     return Response(204, headers={"ETag": entity_tag(basket.version)})

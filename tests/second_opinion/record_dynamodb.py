@@ -98,12 +98,12 @@ def _definition(table: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def recorded(quick_dynamodb: None, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["tests.unit.quick_dynamodb"]
-    send = module._answer
+    send = module._send
 
     def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
         return record(client.meta.region_name, operation, request, lambda: send(client, operation, request))
 
-    monkeypatch.setattr(module, "_answer", recording)
+    monkeypatch.setattr(module, "_send", recording)
 
 
 def pytest_sessionfinish() -> None:

@@ -1,4 +1,8 @@
-"""docs/api/openapi.json: all APIs in one OpenAPI document, which the front door displays at ``/_front_door/reference``."""
+"""docs/api/openapi.json: all APIs in one OpenAPI document, which the front door displays at ``/_front_door/reference``.
+
+An API document has two schemas of a request's body: ``NewItem``, the shape that the gateway checks, and ``NewItemFields`` with
+the rules of each field, which the function checks. Here, the second has the name of the first.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +13,11 @@ from model.settings import ROOT
 from model.templates import Piece, pieces
 
 FILE = ROOT / "docs" / "api" / "openapi.json"
+# Components that are the same in all API documents: ``schemas/types`` and problems. Their names get no prefix.
+TYPES = {"".join(map(str.title, file.stem.split("_"))): file for file in (ROOT / "schemas" / "types").glob("*.json")}
+SHARED = {*TYPES, "Problem"}
+FIELDS = "Fields"
+SCHEMAS = "#/components/schemas/"
 METHODS = ("get", "put", "post", "delete", "patch")
 # Authentication, by the names of the security schemes in the API documents.
 SCHEMES: dict[str, dict[str, Any]] = {
@@ -41,10 +50,10 @@ def files() -> dict[Path, str]:
 
 
 def apis() -> Iterator[tuple[Piece, dict[str, Any]]]:
-    """(service, deployed OpenAPI document) of every API."""
+    """(service, OpenAPI document as clients read it) of every API."""
     for piece in pieces().values():
         for api in piece.of_type("AWS::ApiGateway::RestApi").values():
-            yield piece, api["Body"]
+            yield piece, _with_fields(api["Body"])
 
 
 def bundle() -> dict[str, Any]:
@@ -66,7 +75,7 @@ def bundle() -> dict[str, Any]:
             parameters = {"parameters": item["parameters"]} if "parameters" in item else {}
             paths[f"/{piece.service}{path}"] = operations | parameters
         for name, schema in document.get("components", {}).get("schemas", {}).items():
-            schemas[f"{prefix}{name}"] = schema
+            schemas[name if name in SHARED else f"{prefix}{name}"] = schema
     return {
         "openapi": "3.0.3",
         "info": INFO,
@@ -87,6 +96,14 @@ def dereference(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _with_fields(body: dict[str, Any]) -> dict[str, Any]:
+    """``body`` with each schema ``<name>Fields`` in place of ``<name>``."""
+    components = body.get("components", {})
+    schemas = components.get("schemas", {})
+    full = {name: schemas.get(name + FIELDS, schema) for name, schema in schemas.items() if not name.endswith(FIELDS)}
+    return body | {"components": components | {"schemas": full}}
+
+
 def _without_extensions(value: Any, prefix: str) -> Any:
     """``value`` without ``x-amazon-*`` members, with ``prefix`` in references to schemas."""
     if isinstance(value, dict):
@@ -94,6 +111,6 @@ def _without_extensions(value: Any, prefix: str) -> Any:
         return {key: _without_extensions(inner, prefix) for key, inner in members}
     if isinstance(value, list):
         return [_without_extensions(inner, prefix) for inner in value]
-    if isinstance(value, str) and value.startswith("#/components/schemas/"):
-        return value.replace("schemas/", f"schemas/{prefix}", 1)
+    if isinstance(value, str) and value.startswith(SCHEMAS) and value.removeprefix(SCHEMAS) not in SHARED:
+        return SCHEMAS + prefix + value.removeprefix(SCHEMAS)
     return value

@@ -1,7 +1,8 @@
 """The schemas by which functions check bodies, beside the models by which the gateway does.
 
 ``NEW_BATCH`` of ``vouchers.requests`` is ``NewBatch`` in ``schemas/api/vouchers.yaml``. The gateway guards the shape, which is
-object, an object, its names and the required ones; the function checks the values, because it can point at the member.
+object, an object, its names and the required ones; the function checks the values, because it can point at the member. Clients
+read these rules in ``NewBatchFields``.
 """
 
 import importlib
@@ -12,6 +13,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from model.templates import pieces
+from pages.openapi import apis, dereference
 from setpieces.json_body import JsonBody
 
 # The simulators check bodies by themselves.
@@ -47,6 +49,22 @@ def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from schemas(inner)
 
 
+def rules(schema: Any, document: dict[str, Any]) -> Any:
+    """``schema`` as draft 4 without descriptions and examples, references followed."""
+    if isinstance(schema, list):
+        return [rules(each, document) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = dereference(schema, document)
+    words = {"$schema", "description", "example"}
+    own = {
+        name: rules(value, document) for name, value in schema.items() if name not in words or isinstance(value, dict)
+    }
+    if own.pop("nullable", False) is True:
+        own["type"] = [own["type"], "null"]
+    return own
+
+
 def test_there_are_models_to_compare():
     assert len(MODELS) >= 7
 
@@ -58,6 +76,12 @@ def test_the_function_and_the_gateway_agree_on_members(service: str, name: str, 
     assert set(schema.get("required", [])) == set(model.get("required", []))
     assert schema["type"] == model["type"] == "object"
     assert schema["additionalProperties"] is model["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(("service", "name", "model"), MODELS)
+def test_clients_read_the_rules_by_which_the_function_checks(service: str, name: str, model: dict[str, Any]):
+    (document,) = (body for piece, body in apis() if piece.service == service)
+    assert rules(document["components"]["schemas"][name], document) == rules(body_of(service, name).schema, {})
 
 
 @pytest.mark.parametrize(("service", "name", "model"), MODELS)

@@ -5,18 +5,18 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from basket.domain import MAX_LINES, Idempotency, OrderAttempt, Precondition, line_not_found
 from setpieces.entity_tags import parse_if_match
 from setpieces.errors import Refused
+from setpieces.fields import ORDER_NUMBER, SKU
 from setpieces.idempotency import key_digest, payload_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
 
 # The id is all that a caller needs: 22 characters have room for 128 random bits in base64, and a UUID has 36.
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
-_ORDER_NUMBER = re.compile("T[0-9]{9,12}")
-_SKU = "[A-Z0-9][A-Z0-9-]{0,31}"
 _QUANTITY = {"type": "integer", "minimum": 1, "description": "a whole number of at least 1"}
 # No basket has it.
 NO_VERSION = frozenset({-1})
@@ -26,11 +26,7 @@ NEW_ITEM = JsonBody(
         "type": "object",
         "required": ["sku", "quantity"],
         "properties": {
-            "sku": {
-                "type": "string",
-                "pattern": f"^{_SKU}$",
-                "description": "a SKU: 1 to 32 capital letters, digits or -",
-            },
+            "sku": SKU,
             "quantity": _QUANTITY,
         },
         "additionalProperties": False,
@@ -49,7 +45,11 @@ ORDER_STATE = JsonBody(
         "type": "object",
         "required": ["state"],
         "properties": {
-            "state": {"enum": ["in_progress", "failed", "complete"], "description": "in_progress, failed or complete"},
+            "state": {
+                "type": "string",
+                "enum": ["in_progress", "failed", "complete"],
+                "description": "in_progress, failed or complete",
+            },
             "attempt": {"type": "integer", "minimum": 0, "description": "a whole number"},
             "lines": {
                 "type": "array",
@@ -59,7 +59,7 @@ ORDER_STATE = JsonBody(
                 "items": {
                     "type": "object",
                     "required": ["sku", "quantity"],
-                    "properties": {"sku": {"type": "string", "description": "a SKU"}, "quantity": _QUANTITY},
+                    "properties": {"sku": SKU, "quantity": _QUANTITY},
                     "additionalProperties": False,
                     "description": "a line",
                 },
@@ -138,7 +138,7 @@ def parse_remove_item(request: Request) -> RemoveItem:
 def parse_set_order(request: Request) -> SetOrder:
     """Raises ``Refused`` INVALID_REQUEST."""
     basket_id, number = parse_basket_id(request), request.path_parameters["order_number"]
-    if not _ORDER_NUMBER.fullmatch(number):
+    if not re.fullmatch(ORDER_NUMBER["pattern"], number):
         raise Refused("INVALID_REQUEST", "must be the number of an order", "/order_number")
     body = ORDER_STATE.parse(request)
     quantities: Counter[str] = Counter()
@@ -158,8 +158,8 @@ def parse_basket_id(request: Request) -> str:
 
 
 def _sku_in_path(request: Request) -> str:
-    sku = request.path_parameters["sku"]
-    if not re.fullmatch(_SKU, sku):
+    sku = unquote(request.path_parameters["sku"])
+    if not re.fullmatch(SKU["pattern"], sku):
         raise line_not_found()  # what cannot be a SKU is in no basket
     return sku
 

@@ -6,11 +6,11 @@ from urllib.parse import unquote
 
 from catalog.domain import invalid_page_token, product_not_found
 from setpieces.errors import Refused
+from setpieces.fields import SKU
 from setpieces.rest_api import Request
 
 MAX_QUERY_LENGTH = 100
 MAX_TOKEN_LENGTH = 512
-_SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ def parse_list_products(request: Request) -> ListProducts:
 def parse_show_product(request: Request) -> ShowProduct:
     """Parse a request for one product. Raises ``Refused`` PRODUCT_NOT_FOUND for a path parameter that is not a SKU."""
     sku = unquote(request.path_parameters["sku"])
-    if not _SKU.fullmatch(sku):
+    if not re.fullmatch(SKU["pattern"], sku):
         raise product_not_found()
     return ShowProduct(sku)

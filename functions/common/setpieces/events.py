@@ -190,10 +190,10 @@ def _opened(schema: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _validator(kind: tuple[str, str, str], *, is_open: bool = False) -> Any:
     """The validator of one kind of event; jsonschema is imported here because reading an API request does not need it."""
-    from jsonschema import Draft202012Validator
+    from setpieces.json_schema import Validator
 
     path = _SCHEMAS / f"{'.'.join(kind).lower()}.json"
     if not path.is_file():
         raise KeyError(f"no schema for event {kind}")
     schema = json.loads(path.read_text())
-    return Draft202012Validator(_opened(schema) if is_open else schema)
+    return Validator(_opened(schema) if is_open else schema)

@@ -1,6 +1,7 @@
 """JSON Schemas of the fields that several services take, for ``setpieces.json_body``. Pure data.
 
-``description`` completes the sentence "must be ...".
+``description`` completes the sentence "must be ...". Those of ``schemas/types`` have the same rules here, with
+other descriptions; ``tests/contract/test_types.py`` compares them.
 """
 
 from typing import Any
@@ -41,13 +42,27 @@ def postal_address(*required: str) -> Schema:
     return {
         "type": "object",
         "required": list(required),
-        "properties": {name: single_line(1, longest) for name, longest in LONGEST.items()} | {"country": COUNTRY},
+        "properties": {name: single_line(1, longest) for name, longest in LONGEST.items()}
+        | {"country": COUNTRY, "postal_code": POSTAL_CODE},
         "additionalProperties": False,
         "description": "an address",
     }
 
 
 BOOLEAN: Schema = {"type": "boolean", "description": "true or false"}
+# Case-sensitive. All that feeds and the commerce platform accept, so that what can be listed can be bought.
+SKU: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+    "description": "a SKU: 1 to 128 letters, digits, ., _, : or -, beginning with a letter or digit",
+}
+ORDER_NUMBER: Schema = {
+    "type": "string",
+    "pattern": "^T[0-9]{9,12}$",
+    "description": "an order number, T and 9 to 12 digits",
+}
+# In minor units. Below 2^53, so that no reader in another language rounds an amount.
+MONEY = whole_number(0, 10**12)
 # ISO 3166-1 alpha-2 and ISO 4217, as far as their form goes.
 COUNTRY: Schema = {
     "type": "string",
@@ -58,6 +73,12 @@ CURRENCY: Schema = {
     "type": "string",
     "pattern": "^[A-Z]{3}$",
     "description": "a currency code of three capital letters (ISO 4217)",
+}
+# Of any country; see ``setpieces.postal`` for those that have none.
+POSTAL_CODE: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9](?:[A-Za-z0-9 -]{0,18}[A-Za-z0-9])?$",
+    "description": "a postal code of at most 20 letters, digits, spaces or -",
 }
 CUSTOMER_ID: Schema = {
     "type": "string",

@@ -74,7 +74,8 @@ CORS = {
 class Request:
     """One HTTP request: header names in lower case, query parameters with their last value.
 
-    Path parameters are percent-encoded, as in the path. No id of ours needs decoding; a typed voucher code does.
+    Path parameters are percent-encoded, as in the path. SKUs, which may have a colon, and typed voucher codes need
+    decoding, no other ids.
     """
 
     method: str

@@ -1,7 +1,9 @@
 """Requests to tax, parsed into commands."""
 
-from setpieces.fields import COUNTRY, CURRENCY, text, whole_number
+from setpieces.errors import Refused
+from setpieces.fields import COUNTRY, CURRENCY, MONEY, SKU, text, whole_number
 from setpieces.json_body import JsonBody
+from setpieces.postal import lacks_postal_code
 from setpieces.rest_api import Request
 from tax.domain.quotations import QuoteTax
 
@@ -11,7 +13,7 @@ _TEXT = {"type": "string", "description": "a text"}
 _LINE = {
     "type": "object",
     "required": ["sku", "quantity", "unit_price"],
-    "properties": {"sku": _TEXT, "quantity": whole_number(1, 100_000), "unit_price": whole_number(0, 10**12)},
+    "properties": {"sku": SKU, "quantity": whole_number(1, 100_000), "unit_price": MONEY},
     "additionalProperties": False,
     "description": "a line",
 }
@@ -24,8 +26,8 @@ QUOTATION_REQUEST = JsonBody(
             "currency": CURRENCY,
             "ship_to": {
                 "type": "object",
-                "required": ["country", "postal_code"],
-                "properties": {"country": COUNTRY, "postal_code": text(1, 20)},
+                "required": ["country"],
+                "properties": {"country": COUNTRY, "postal_code": text(1, 20), "region": text(1, 60)},
                 "description": "an address",
             },
             "lines": {
@@ -44,4 +46,6 @@ QUOTATION_REQUEST = JsonBody(
 def parse_quote_tax(request: Request) -> QuoteTax:
     """Raises ``Refused`` INVALID_REQUEST."""
     body = QUOTATION_REQUEST.parse(request)
+    if lacks_postal_code(body["ship_to"]):
+        raise Refused("INVALID_REQUEST", "is required", "/ship_to/postal_code")
     return QuoteTax(body["order_number"], body["currency"], body["ship_to"], body["lines"])

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from setpieces.errors import Refused
-from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, whole_number
+from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, ORDER_NUMBER, whole_number
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
@@ -22,7 +22,6 @@ MAX_CAMPAIGN = 80
 
 _BATCH_ID = re.compile(r"VB[0-9a-f]{24}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_ORDER_NUMBER = "T[0-9]{9,12}"
 # One line that a spreadsheet does not read as a formula, which may begin with blanks or a full-width form.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _CAMPAIGN = r"^(?!\s*[=+\-@\uff1d\uff0b\uff0d\uff20])(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -62,11 +61,7 @@ NEW_REDEMPTION = JsonBody(
     {
         "type": "object",
         "properties": {
-            "order_number": {
-                "type": "string",
-                "pattern": f"^{_ORDER_NUMBER}$",
-                "description": "an order number, T and 9 to 12 digits",
-            },
+            "order_number": ORDER_NUMBER,
             "customer_id": CUSTOMER_ID,
         },
         "additionalProperties": False,
@@ -181,7 +176,7 @@ def parse_redeem_voucher(request: Request) -> RedeemVoucher:
 def parse_release_voucher(request: Request) -> ReleaseVoucher:
     """Raises ``Refused`` INVALID_REQUEST, VOUCHER_NOT_FOUND."""
     order_number = request.query.get("order_number")
-    if order_number is not None and not re.fullmatch(_ORDER_NUMBER, order_number):
+    if order_number is not None and not re.fullmatch(ORDER_NUMBER["pattern"], order_number):
         raise Refused("INVALID_REQUEST", "must be an order number, T and 9 to 12 digits", "/order_number")
     return ReleaseVoucher(parse_code(request), order_number)
 

@@ -6,7 +6,6 @@ from customers.domain import sign_ups
 from feeds.clients import links as feed_links
 from login.repository import sign_ins
 from operations.repository import MAX_EVENTS
-from orders.clients.sequences import LAST_NUMBER
 from tests.contract.documented.sources import Facts, schedule
 from vouchers import requests as vouchers_requests
 from vouchers.domain import chunks, links
@@ -28,8 +27,6 @@ FACTS: Facts = {
         "Batches of one to {} unique": vouchers_requests.MAX_COUNT,
         "to the file; valid for {}.": links.EXCHANGED_LINK_SECONDS,
         "Campaign, up to {} characters": vouchers_requests.MAX_CAMPAIGN,
-        "{} capital letters": "ISO 4217",
-        "T and nine to {} digits": len(str(LAST_NUMBER)),
     },
     "storefront/templates/sign_up_confirm.html": {"at least {} characters": customers_requests.MIN_PASSWORD_LENGTH},
     "storefront/templates/sign_up_mailed.html": {"Open it within {} and": sign_ups.LINK_SECONDS},

@@ -15,7 +15,7 @@ from tests.unit.basket.data import BASKET, ONE, PRODUCT
 
 NOT_QUANTITIES: list[Any] = [0, -1, 1.0, 1.5, True, "1", None, [], {}, 1e400, -(10**40)]
 NOT_SKUS: list[Any] = [
-    *("", " SP-1", "sp-1", "SP_1", "SP-1\n", "ÄB", "A" * 33, "../SP-1", "$input"),
+    *("", " SP-1", "-SP", "SP 1", "SP-1\n", "ÄB", "A" * 129, "../SP-1", "$input"),
     *(1, None, [], {}, True),
 ]
 
@@ -157,6 +157,16 @@ def test_a_version_other_than_if_match_is_a_412(baskets, send, commerce, functio
     before = stored(baskets)
     assert send(function, body, "SP-1", if_match=tag)[0] == 412
     assert stored(baskets) == before
+
+
+@pytest.mark.parametrize("sku", ["sp-1", "SP_1", "SP.DOT", "SP:COL", "A" * 128])
+def test_every_sku_that_feeds_accept_can_be_bought(baskets, send, commerce, sku: str):
+    commerce.answer = Answer(200, PRODUCT | {"sku": sku})
+    assert send("add_item", {"sku": sku, "quantity": 1})[0] == 201
+    in_path = sku.replace(":", "%3A")
+    item = send("change_item", {"quantity": 2}, in_path)[1]["item"]
+    assert (item["sku"], item["quantity"]) == (sku, 2)
+    assert send("remove_item", None, in_path)[0] == 204
 
 
 @pytest.mark.parametrize(("function", "body"), [("change_item", {"quantity": 2}), ("remove_item", None)])

@@ -105,7 +105,8 @@ def test_a_valid_patch_is_returned_as_it_was_sent(patch):
 @pytest.mark.parametrize("letter", ["a", "é", "漢", "😀"])
 def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
     """Every field as long as it may be, with fewer and fewer addresses until it passes."""
-    full = {name: letter * longest for name, longest in LONGEST.items()} | {"country": "DE"}
+    full = {name: letter * longest for name, longest in LONGEST.items()}
+    full |= {"postal_code": "1" * LONGEST["postal_code"], "country": "DE"}
     for count in range(MAX_ADDRESSES, 0, -1):
         patch = {"name": letter * 200, "phone": "+" + "1" * 39, "addresses": [full] * count}
         refusal = refusal_of(patch)

@@ -5,28 +5,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.validators import extend
-
 import setpieces
 from feeds.domain.rejections import Rejection
+from setpieces.json_schema import Validator
 
 SCHEMAS = Path(setpieces.__file__).parent / "schemas" / "feeds"
 
 
-def _is_integer(checker: Any, value: Any) -> bool:
-    """JSON Schema accepts 1.0 as an integer; here, versions and amounts are written without a fraction."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_Validator = extend(
-    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
-)
-
-
 @cache
 def _validator(feed_type: str) -> Any:
-    return _Validator(json.loads((SCHEMAS / f"{feed_type}.json").read_text()))
+    return Validator(json.loads((SCHEMAS / f"{feed_type}.json").read_text()))
 
 
 def validate_record(feed_type: str, record: dict[str, Any]) -> dict[str, Any] | Rejection:

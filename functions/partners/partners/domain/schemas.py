@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
 from jsonschema.validators import extend
 
 from setpieces.http_refusal import HttpRefusal
+from setpieces.json_schema import Validator
 
 MAX_BODY_BYTES = 32 * 1024
 MAX_BATCH_BYTES = 256 * 1024
@@ -34,11 +35,6 @@ _MESSAGES = {
 }
 
 
-def _is_integer(checker: Any, value: Any) -> bool:
-    """True unless a number is written with a point: JSON Schema alone accepts 1.0 as an integer."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _required(validator: Any, names: list[str], value: Any, schema: Any) -> Iterator[ValidationError]:
     """One error for each missing member, with a pointer to it."""
     if isinstance(value, dict):
@@ -51,11 +47,7 @@ def _additional_properties(validator: Any, allowed: bool, value: Any, schema: An
         yield from (ValidationError("is not known", path=[name]) for name in value if name not in schema["properties"])
 
 
-_Validator = extend(
-    Draft202012Validator,
-    validators={"required": _required, "additionalProperties": _additional_properties},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
-)
+_Validator = extend(Validator, validators={"required": _required, "additionalProperties": _additional_properties})
 
 ID = {"type": "string", "maxLength": MAX_ID_LENGTH, "pattern": ID_PATTERN}
 CURRENCY = {"type": "string", "pattern": r"\A[A-Z]{3}\Z"}

@@ -22,7 +22,7 @@ RATES = {
 
 LINE = object_of({"sku": ID, "quantity": integer(1, 100_000), "unit_price": integer(0)})
 SHIP_TO = object_of(
-    {"country": {"type": "string", "pattern": r"\A[A-Z]{2}\Z"}, "postal_code": string(20)}, {"region": string(60)}
+    {"country": {"type": "string", "pattern": r"\A[A-Z]{2}\Z"}}, {"postal_code": string(20), "region": string(60)}
 )
 QUOTATION = object_of({"currency": CURRENCY, "ship_to": SHIP_TO, "lines": array_of(LINE, 1)})
 

@@ -8,17 +8,22 @@ from catalog.domain import invalid_page_token, product_not_found
 from setpieces.errors import Refused
 from setpieces.fields import SKU
 from setpieces.rest_api import Request
+from setpieces.search import MAX_QUERY_LENGTH, search_words
 
-MAX_QUERY_LENGTH = 100
 MAX_TOKEN_LENGTH = 512
 
 
 @dataclass(frozen=True)
 class ListProducts:
-    """``query`` is part of a product's name, SKU or category, in lower case; both are empty if the request has none."""
+    """``query`` has words of a product's name, SKU or category as typed; both are empty if the request has none."""
 
     query: str
     page_token: str
+
+    @property
+    def cache_key(self) -> tuple[tuple[str, ...], str]:
+        """The same for all spellings of a query."""
+        return search_words(self.query), self.page_token
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class ShowProduct:
 
 def parse_list_products(request: Request) -> ListProducts:
     """Parse a request for a page of products; unknown query parameters are ignored. Raises ``Refused`` INVALID_REQUEST."""
-    query = request.query.get("query", "").strip().casefold()
+    query = " ".join(request.query.get("query", "").split())
     page_token = request.query.get("page_token", "")
     if len(query) > MAX_QUERY_LENGTH:
         raise Refused("INVALID_REQUEST", f"must have at most {MAX_QUERY_LENGTH} characters", "/query")

@@ -47,9 +47,12 @@ def call(
 ) -> Answer:
     """Call ``system`` (``commerce``, ``tax`` ...) once and wait at most ``timeout`` seconds in all.
 
-    ``path`` segments are percent-encoded one by one, so an id can never change the path. ``repeatable``: see ``send``.
+    ``path`` segments are percent-encoded one by one, so an id can never change the path. An empty one or a dot segment (RFC
+    3986, 3.3), which servers resolve however it is encoded, names nothing: 404 without a call. ``repeatable``: see ``send``.
     Raises ``ExternalUnavailable``.
     """
+    if not {"", ".", ".."}.isdisjoint(path):
+        return Answer(404, None)
     if timeout <= 0:
         raise ExternalUnavailable(system, "no time left to call it")
     deadline = time.monotonic() + timeout

@@ -42,7 +42,8 @@ def test_a_product_has_its_description(catalog: Service, platform: Platform):
     ("query", "platform_query"),
     [
         (None, {}),
-        ({"query": "  CASTLE "}, {"query": "castle"}),
+        ({"query": "  CASTLE \u00a0 Zafé "}, {"query": "CASTLE Zafé"}),
+        ({"query": "ß" * 100}, {"query": "ß" * 100}),
         ({"query": "", "page_token": ""}, {}),
         ({"page_token": "t2", "colour": "red", "limit": "1000000"}, {"page_token": "t2"}),
     ],
@@ -55,7 +56,7 @@ def test_the_platform_receives_known_parameters_in_one_spelling(
 
 
 def test_a_query_in_other_spellings_is_served_from_the_cache(catalog: Service, platform: Platform):
-    for spelling in ("Castle", "castle ", "CASTLE"):
+    for spelling in ("Castle Zafé", "castle  zafe\u0301", "ＣＡＳＴＬＥ\u00a0Zafe"):
         catalog.call("list_products", query={"query": spelling})
     assert len(platform.calls) == 1
 

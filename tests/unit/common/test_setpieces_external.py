@@ -67,6 +67,14 @@ def test_a_segment_never_changes_the_path(base, segment):
     assert "?" not in received
 
 
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_a_segment_that_would_be_resolved_is_404_without_a_call(base, segment):
+    before = len(_System.paths)
+    assert get(base, "products", segment).status == 404
+    assert get(base, "customers", segment, "syncs").status == 404
+    assert len(_System.paths) == before
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 def test_a_client_error_is_an_answer(base, status):
     assert get(base, str(status)).status == status

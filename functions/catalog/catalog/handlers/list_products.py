@@ -1,4 +1,4 @@
-"""GET /v1/products: products by page, or those with ``query`` in name, SKU or category."""
+"""GET /v1/products: products by page, or those with the words of ``query`` in name, SKU or category."""
 
 from catalog import clients
 from catalog.domain import ProductPage
@@ -17,5 +17,5 @@ def handler(request: Request) -> Response:
     def load() -> ProductPage:
         return clients.list_products(command.query, command.page_token, request.remaining_seconds())
 
-    cached = CACHE.read(command, load)
+    cached = CACHE.read(command.cache_key, load)
     return cacheable_response(product_page_view(cached.value), cached.age, request.headers.get("if-none-match", ""))

@@ -17,8 +17,8 @@ from partners.domain.pages import list_page
 from partners.domain.rules import get, not_found, put_latest
 from partners.domain.schemas import CURRENCY, ID, check_id, integer, invalid, object_of, string, validate
 from setpieces.http_refusal import HttpRefusal
+from setpieces.search import MAX_QUERY_LENGTH, contains_words, search_words
 
-MAX_QUERY_LENGTH = 100
 MAX_UPDATES = 25
 # A feed may know more currencies.
 CURRENCIES = ["CHF", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"]
@@ -96,11 +96,15 @@ def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 
 def list_products(call: Call, products: Documents) -> Outcome:
-    """Active products with ``query`` in name, SKU or category, in the order of SKUs. Others are read by SKU only."""
-    query = call.query.get("query", "").strip().casefold()
+    """Active products with the words of ``query`` in name, SKU or category, in the order of SKUs.
+
+    Others are read by SKU only.
+    """
+    query = call.query.get("query", "").strip()
     if len(query) > MAX_QUERY_LENGTH:
         raise invalid("/query", f"must have at most {MAX_QUERY_LENGTH} characters")
-    return list_page(call, ((sku, product) for sku, product in products if _is_listed(product, query)))
+    words = search_words(query)
+    return list_page(call, ((sku, product) for sku, product in products if _is_listed(product, words)))
 
 
 def update_rule(part: str) -> Callable[[Call, dict[str, Any] | None], Outcome]:
@@ -130,10 +134,10 @@ def _is_for_sale(product: dict[str, Any]) -> bool:
     return "unit_price" in product
 
 
-def _is_listed(product: dict[str, Any], query: str) -> bool:
+def _is_listed(product: dict[str, Any], words: tuple[str, ...]) -> bool:
     texts = (product["name"], product["sku"], product["category"])
     is_active = product["status"] == "active" and _is_for_sale(product)
-    return is_active and any(query in text.casefold() for text in texts)
+    return is_active and contains_words(words, texts)
 
 
 _PRODUCT = "commerce/products/{sku}"

@@ -10,7 +10,9 @@ from setpieces.postal import LONGEST
 
 Schema = dict[str, Any]
 
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
+# Characters that break a label, a mail or a line of a log, or show it in another order: controls, line separators, overrides of
+# the direction, and those without a width. Joiners are not among them, because scripts and emoji need them.
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # fastjsonschema takes a ``$`` for the end of the text unless it is escaped, also between brackets.
 _EMAIL = rf"^[A-Za-z0-9.!#\$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
@@ -23,8 +25,8 @@ def text(shortest: int, longest: int) -> Schema:
 
 
 def single_line(shortest: int, longest: int) -> Schema:
-    """A text without control characters that is not all blank."""
-    return text(shortest, longest) | {"pattern": rf"^(?=.*\S)[^{_CONTROL}]*$"}
+    """A text without ``UNPRINTABLE`` characters that is not all blank."""
+    return text(shortest, longest) | {"pattern": rf"^(?=.*\S)[^{UNPRINTABLE}]*$"}
 
 
 def whole_number(lowest: int, highest: int) -> Schema:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from setpieces.errors import Refused
-from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, ORDER_NUMBER, whole_number
+from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, ORDER_NUMBER, UNPRINTABLE, whole_number
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
@@ -24,7 +24,7 @@ _BATCH_ID = re.compile(r"VB[0-9a-f]{24}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 # One line that a spreadsheet does not read as a formula, which may begin with blanks or a full-width form.
 # https://owasp.org/www-community/attacks/CSV_Injection
-_CAMPAIGN = r"^(?!\s*[=+\-@\uff1d\uff0b\uff0d\uff20])(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+_CAMPAIGN = rf"^(?!\s*[=+\-@\uff1d\uff0b\uff0d\uff20])(?=.*\S)[^{UNPRINTABLE}]*$"
 _MOMENT = {
     "type": "string",
     "pattern": f"^{DATE_PATTERN}([Tt ]{TIME_PATTERN})?$",

@@ -89,6 +89,8 @@ def test_a_valid_body_is_returned_as_it_was_sent(change: dict[str, Any]):
         ({"phone": "1"}, "/phone", "must be a text of 3 to 30 characters"),
         ({"phone": " \u2003 "}, "/phone", "must be a text of 3 to 30 characters"),
         ({"phone": "123\x85"}, "/phone", "must be a text of 3 to 30 characters"),
+        ({"phone": "123\u202e"}, "/phone", "must be a text of 3 to 30 characters"),
+        ({"phone": "\u200b" * 3}, "/phone", "must be a text of 3 to 30 characters"),
         ({"a/b~c": 1}, "/a~1b~0c", "is not a member of this request"),
         ({"{0} {x!r} .[0]": 1}, "/{0} {x!r} .[0]", "is not a member of this request"),
         ({"x" * 10_000: 1}, "/" + "x" * 64, "is not a member of this request"),
@@ -97,6 +99,24 @@ def test_a_valid_body_is_returned_as_it_was_sent(change: dict[str, Any]):
 )
 def test_a_fault_is_reported_with_its_pointer_and_message(change: dict[str, Any], pointer: str, message: str):
     assert fault(GOOD | change) == (pointer, message)
+
+
+@pytest.mark.parametrize("sign", [*"\0\n\r\t\x1b\x7f\x85\u200b\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff"])
+@pytest.mark.parametrize("member", ["name", "company", "street", "line1", "house_number", "city", "region", "phone"])
+def test_a_part_of_an_address_has_no_unprintable_character(member: str, sign: str):
+    parse(GOOD | {"ship_to": {"country": "DE", member: "Zoë 7-a/b 漢字"}})
+    assert fault(GOOD | {"ship_to": {"country": "DE", member: f"A{sign}B"}})[0] == f"/ship_to/{member}"
+
+
+@pytest.mark.parametrize("postal_code", ["10115", "SW1A 1AA", "00-950", "1000-001", "K1A 0B1", "7"])
+def test_a_postal_code_has_letters_digits_blanks_and_hyphens(postal_code: str):
+    parse(GOOD | {"ship_to": {"country": "DE", "postal_code": postal_code}})
+
+
+@pytest.mark.parametrize("postal_code", ["", " ", "-", "!!!", "1\n2", "1" * 21, "\uff11\uff12", 7, None])
+def test_another_text_is_no_postal_code(postal_code: object):
+    message = "must be a postal code of at most 20 letters, digits, spaces or -"
+    assert fault(GOOD | {"ship_to": {"country": "DE", "postal_code": postal_code}}) == ("/ship_to/postal_code", message)
 
 
 @pytest.mark.parametrize("quantity", ["true", "1.0", "1e0", '"1"', "null", "0", "101", "1" + "0" * 400])

@@ -1,5 +1,6 @@
 """Searches by words."""
 
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -18,9 +19,9 @@ ZAFE = ("zafe", "strasse")
         normalize("NFD", "Zafé Straße"),
         "zafe STRASSE",
         "  Zafé\u00a0\u2003Straße\n",
-        "ＺＡＦＥ Ｓtraße",
+        "\uff3a\uff21\uff26\uff25 \uff33traße",
         "Za\u200bfé\ufeff Stra\u00adße",
-        "Zaﬁé".replace("ﬁ", "f") + " ſtrasse",
+        "Zafe\u0301 \u017ftrasse",
     ],
 )
 def test_spellings_of_a_name_have_the_same_words(text: str):
@@ -51,7 +52,7 @@ def test_a_text_is_found_by_itself_in_any_script(text: str):
 
 
 @given(st.text(), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
-def test_words_are_the_same_in_each_normal_form(text: str, form: str):
+def test_words_are_the_same_in_each_normal_form(text: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"]):
     assert search_words(normalize(form, text)) == search_words(text)
 
 

@@ -45,7 +45,16 @@ def test_pages_list_every_active_product_once(full_shelf: Simulators) -> None:
 
 @pytest.mark.parametrize(
     ("query", "count"),
-    [("castle", 12), ("STRASSE 07", 1), ("07 strasse", 1), ("s-1", 10), ("s-1 castle", 5), ("nothing", 0), ("  ", 20), ("%", 0)],
+    [
+        ("castle", 12),
+        ("STRASSE 07", 1),
+        ("07 strasse", 1),
+        ("s-1", 10),
+        ("s-1 castle", 5),
+        ("nothing", 0),
+        ("  ", 20),
+        ("%", 0),
+    ],
 )
 def test_a_search_finds_words_in_name_sku_and_category(full_shelf: Simulators, query: str, count: int) -> None:
     assert len(full_shelf.call("GET", "commerce/products", query={"query": query}).body["items"]) == count

@@ -13,7 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from model.settings import ROOT
-from pages.openapi import FIELDS, TYPES, apis, dereference
+from pages.openapi import FIELDS, METHODS, TYPES, apis, bundle, dereference
 from setpieces import fields
 from setpieces.errors import Refused
 from setpieces.json_body import JsonBody
@@ -28,6 +28,7 @@ EXAMPLES = yaml.safe_load((ROOT / "tests" / "contract" / "type_examples.yaml").r
 OTHERS = {
     ("vouchers", "NewBatch/notify"): "the mailbox of an administrator, without the rarer characters",
     ("login", "Credentials/email"): "any text: an address that no account can have gets the answer of a wrong one",
+    ("orders", "InternalOrder/currency"): "empty until the order is validated",
     ("tax", "QuotationRequest/order_number"): "a reference for the tax system, also of a quotation",
 }
 AMOUNTS = (
@@ -186,3 +187,29 @@ def test_the_shape_of_a_body_is_replaced_by_its_fields():
     assert not [
         name for _, body in apis() for name in body.get("components", {}).get("schemas", {}) if name.endswith(FIELDS)
     ]
+
+
+def untyped(schema: Schema, path: str) -> Iterator[str]:
+    """The paths of values within ``schema`` that may be anything, unless an object says so by ``additionalProperties``."""
+    inner = [*schema.get("properties", {}).items(), *([("*", schema["items"])] if "items" in schema else [])]
+    inner += [
+        (f"{name}/{at}", each) for name in ("allOf", "anyOf", "oneOf") for at, each in enumerate(schema.get(name, []))
+    ]
+    is_free = schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}
+    if is_free or not (schema.keys() & {"$ref", "type", "enum"} or inner):
+        yield path
+    for name, each in inner:
+        yield from untyped(each, f"{path}/{name}")
+
+
+def test_every_value_of_every_body_has_a_type():
+    document = bundle()
+    for name, schema in document["components"]["schemas"].items():
+        assert list(untyped(schema, name)) == []
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & METHODS:
+            bodies = {"request": methods[method].get("requestBody", {"content": {}}), **methods[method]["responses"]}
+            for status, body in bodies.items():
+                media = list(body.get("content", {}).values())
+                assert media or status in ("request", "204", "303", "304"), (path, method, status)
+                assert [place for each in media for place in untyped(each["schema"], f"{method} {path} {status}")] == []

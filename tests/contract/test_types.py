@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from model.settings import ROOT
 from pages.openapi import FIELDS, METHODS, TYPES, apis, bundle, dereference
+from partners.simulators.products import PARTS
 from setpieces import fields
 from setpieces.errors import Refused
 from setpieces.json_body import JsonBody
@@ -29,6 +30,7 @@ OTHERS = {
     ("vouchers", "NewBatch/notify"): "the mailbox of an administrator, without the rarer characters",
     ("login", "Credentials/email"): "any text: an address that no account can have gets the answer of a wrong one",
     ("orders", "InternalOrder/currency"): "empty until the order is validated",
+    ("sequences", "Issued/value"): "a number, not an amount",
     ("tax", "QuotationRequest/order_number"): "a reference for the tax system, also of a quotation",
 }
 AMOUNTS = (
@@ -121,7 +123,7 @@ MEMBERS_OF_DOCUMENTS = [
 
 def is_within(schema: Schema, type_schema: Schema) -> bool:
     """True if all values of ``schema`` are of the type."""
-    own, of_type = rules(schema), rules(type_schema)
+    own, of_type = {"minLength": 0} | rules(schema), rules(type_schema)
     limits = {"minimum": max, "maximum": min, "minLength": max, "maxLength": min}
     return all(
         own.get(name) == value or (name in limits and name in own and limits[name](own[name], value) == own[name])
@@ -172,6 +174,17 @@ def test_validators_of_bodies_feeds_and_events_accept_the_same(name: str):
 @pytest.mark.parametrize(("document", "path", "schema"), MEMBERS_OF_DOCUMENTS)
 def test_a_member_has_the_rules_of_its_type(document: str, path: str, schema: Schema):
     assert is_within(schema, SCHEMAS[MEMBERS[path.rpartition("/")[2]]])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_platform_takes_what_feeds_accept(part: str):
+    """But for currencies that it does not sell in: those fail at the platform."""
+    feed = json.loads((ROOT / "schemas" / "feeds" / f"{part}.json").read_text())
+    of_platform = PARTS[part].schema
+    assert feed["required"] == of_platform["required"]
+    assert feed["properties"].keys() == of_platform["properties"].keys()
+    for name in feed["properties"].keys() - {"currency"}:
+        assert is_within(feed["properties"][name], of_platform["properties"][name]), name
 
 
 def test_a_component_with_the_name_of_a_type_has_its_rules():

@@ -36,8 +36,11 @@ def test_samples_are_valid(feed_type):
     [
         ("product", {"sku": "../S"}, "/sku"),
         ("product", {"sku": 7}, "/sku"),
+        ("product", {"sku": "S-1\n"}, "/sku"),
+        ("pricing", {"sku": "S" * 129}, "/sku"),
+        ("sku", {"sku": "S 1"}, "/sku"),
         ("product", {"name": ""}, "/name"),
-        ("product", {"name": "x" * 201}, "/name"),
+        ("product", {"name": "x" * 121}, "/name"),
         ("product", {"version": 0}, "/version"),
         ("product", {"version": 1.0}, "/version"),
         ("product", {"version": True}, "/version"),
@@ -48,6 +51,7 @@ def test_samples_are_valid(feed_type):
         ("pricing", {"unit_price": float("nan")}, "/unit_price"),
         ("pricing", {"currency": "eur"}, "/currency"),
         ("sku", {"stock": -1}, "/stock"),
+        ("sku", {"stock": 1_000_001}, "/stock"),
         ("sku", {"available": "yes"}, "/available"),
     ],
 )

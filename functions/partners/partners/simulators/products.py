@@ -15,7 +15,8 @@ from typing import Any
 from partners.domain.operations import Call, Documents, Operation, Outcome, id_key
 from partners.domain.pages import list_page
 from partners.domain.rules import get, not_found, put_latest
-from partners.domain.schemas import CURRENCY, ID, check_id, integer, invalid, object_of, string, validate
+from partners.domain.schemas import CURRENCY, check_id, integer, invalid, object_of, string, validate
+from setpieces.fields import SKU
 from setpieces.http_refusal import HttpRefusal
 from setpieces.search import MAX_QUERY_LENGTH, contains_words, search_words
 
@@ -26,7 +27,7 @@ CURRENCIES = ["CHF", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"]
 PRODUCT = object_of(
     {"name": string(200, 1), "unit_price": integer(0), "currency": CURRENCY, "version": integer(1)},
     {
-        "sku": ID,
+        "sku": SKU,
         "description": string(4000),
         "category": string(100),
         "available": {"type": "boolean"},
@@ -60,7 +61,7 @@ class Part:
 
 
 def _part(version: str, required: dict[str, Any], optional: dict[str, Any] | None = None) -> Part:
-    return Part(version, object_of({"sku": ID, "version": integer(1), **required}, optional, closed=True))
+    return Part(version, object_of({"sku": SKU, "version": integer(1), **required}, optional, closed=True))
 
 
 PARTS = {

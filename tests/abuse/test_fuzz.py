@@ -201,7 +201,7 @@ def test_every_operation_is_fuzzed():
         ("SP-10001", lambda api: api["paths"][SHOWN]["get"]["responses"]["200"].update(content={"text/xml": {}})),
         ("SP-10001", lambda api: api["paths"][SHOWN]["get"]["responses"]["200"]["headers"].update(Colour=MISSED)),
         ("SP-10001", lambda api: api["components"]["schemas"]["CatalogProduct"]["required"].append("colour")),
-        ("none", lambda api: api["components"]["schemas"]["CatalogProblem"]["required"].append("colour")),
+        ("none", lambda api: api["components"]["schemas"]["Problem"]["required"].append("colour")),
     ],
 )
 def test_a_wrong_document_fails_the_checks(shop: Shop, sku: str, changed: Callable[[dict[str, Any]], None]):

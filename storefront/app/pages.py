@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.datastructures import FormData
@@ -100,10 +99,7 @@ def see_other(path: str) -> RedirectResponse:
 
 def local_path(target: str, default: str = "/") -> str:
     """Return ``target`` if it is a path of this site, otherwise ``default``; prevents open redirects."""
-    parts = urlsplit(target)
-    is_local = (
-        target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and target.isprintable()
-    )
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if is_local else default
 
 
@@ -116,4 +112,4 @@ def is_cross_site(request: Request) -> bool:
     if fetch_site:
         return fetch_site not in ("same-origin", "none")
     origin = request.headers.get("origin")
-    return bool(origin) and urlsplit(origin or "").netloc != request.headers.get("host")
+    return bool(origin) and (origin or "").partition("://")[2] != request.headers.get("host")

@@ -109,11 +109,18 @@ class Route:
         return eventually(patient) if response.status_code in TRY_AGAIN else response
 
     def address(self, hostile: Mapping[str, str] = MappingProxyType({})) -> str:
-        """The path with its parameters, ``hostile`` ones in place of the sample's."""
+        """The path with its parameters, ``hostile`` ones in place of the sample's.
+
+        Dots of hostile ones are encoded, too: a client resolves dot segments before it sends them.
+        """
 
         def value(match: re.Match[str]) -> str:
             name = match[1]
-            return quote(hostile[name], safe="") if name in hostile else quote(self.path[name], safe="/?=")
+            return (
+                quote(hostile[name], safe="").replace(".", "%2E")
+                if name in hostile
+                else quote(self.path[name], safe="/?=")
+            )
 
         return f"/{self.service}" + re.sub(r"\{(\w+)\+?\}", value, self.template)
 

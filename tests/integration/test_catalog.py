@@ -1,5 +1,7 @@
 """The public catalog over HTTP: what it shows, what caches may do with it, and what it does without its platform."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.integration.products import put_product
@@ -87,6 +89,24 @@ def test_bad_parameters_are_400_and_pointed_at(shop: Shop, query: str, pointer: 
 )
 def test_odd_queries_are_only_queries(shop: Shop, query: str):
     assert get(shop, f"?{query}").status_code == 200
+
+
+def test_a_product_is_found_however_its_name_is_written(shop: Shop):
+    word = unique("w")[2:]
+    names = (f"Zaf\u00e9 Stra\u00dfe {word}", f"Zafe\u0301 Strasse {word}")
+    skus = {put_product(shop, name=name)["sku"] for name in names}
+    queries = (
+        *names,
+        f"zafe {word}",
+        f"{word}  STRASSE",
+        f"stra\u00dfe\u00a0{word}",
+        f"\uff3a\uff21\uff26\uff25 {word}",
+    )
+    for query in queries:
+        products = get(shop, f"?query={quote(query)}").json()["items"]
+        assert {product["sku"] for product in products} == skus, query
+    assert get(shop, f"?query={quote('ß' * 100)}").status_code == 200
+    assert get(shop, f"?query={quote('ß' * 101)}").status_code == 400
 
 
 @pytest.mark.parametrize("fault", [{"latency_ms": 10_000}, {"outage": True}, {"error_rate": 1}])

@@ -33,9 +33,22 @@ MEDIA_TYPES = (
     *(None, "", ";", "text/plain", "application/xml", "multipart/form-data; boundary=x", "garbage", "*/*"),
     *("application/json; charset=utf-16", "application/x-www-form-urlencoded", "application/x-amz-json-1.0"),
 )
-SUFFIXES = ("/..", "/%2e%2e/", "//", "/%00", "%2F..%2F", "?%", "?a=%ff&a=%fe", "?a[]=1&a=2", "?" + "q" * 4_000)
+SUFFIXES = (
+    "/",
+    "/%2e",
+    "/..",
+    "/%2e%2e/",
+    "//",
+    "/%00",
+    "%2F..%2F",
+    "?%",
+    "?a=%ff&a=%fe",
+    "?a[]=1&a=2",
+    "?" + "q" * 4_000,
+)
 IN_URL: tuple[Any, ...] = (
     "\ud800".encode("utf-8", "surrogatepass"),
+    *(".", "..", "...", "%2e", ".%00"),
     *(text[:512] for text in STRINGS if text),
     "a" * 2_049,
 )
@@ -139,6 +152,13 @@ def test_a_refused_request_is_a_problem_and_changes_nothing(shop: Shop, route: R
             return unchanged and len(rest) == len(group_before)
 
         eventually(harmless)
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET" and "+" not in r.template], ids=str)
+def test_a_trailing_slash_changes_nothing(shop: Shop, route: Route):
+    called = ready(shop, route)
+    without, with_slash = (called.call(shop, Attempt(suffix=suffix)) for suffix in ("", "/"))
+    assert with_slash.status_code == without.status_code, with_slash.text
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.guarded], ids=str)

@@ -134,6 +134,25 @@ def test_forms_of_other_sites_are_refused(guest: httpx.Client):
     assert response.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_refused"),
+    [
+        ("{front_door}", False),
+        ("https://{cdn}", True),
+        ("http://{cdn}", True),
+        ("https://evil.example", True),
+        ("null", True),
+        ("http://[", True),
+    ],
+)
+def test_a_form_of_a_browser_without_fetch_metadata_has_the_origin_of_the_shop(
+    shop: Shop, origin: str, is_refused: bool
+):
+    origin = origin.format(front_door=shop.front_door, cdn=shop.address("edge", "site-host"))
+    response = httpx.post(shop.url("/sign-out"), headers={"Origin": origin})
+    assert response.status_code == (403 if is_refused else 303)
+
+
 def test_pages_are_not_cached_and_load_nothing_from_other_sites(guest: httpx.Client):
     page = guest.get("/")
     assert page.headers["cache-control"] == "private, no-store"

@@ -29,6 +29,8 @@ from app.pictures import draw
         ("javascript:alert(1)", "/"),
         ("/a\r\nSet-Cookie: x=y", "/"),
         ("/\t/evil.example", "/"),
+        ("//[", "/"),
+        ("/[", "/["),
     ],
 )
 def test_redirect_targets_stay_on_the_site(target: str, expected: str):
@@ -46,6 +48,7 @@ def test_redirect_targets_stay_on_the_site(target: str, expected: str):
         ({"origin": "https://shop.example"}, False),
         ({"origin": "https://evil.example"}, True),
         ({"origin": "null"}, True),
+        ({"origin": "http://["}, True),
         ({}, False),
     ],
 )

@@ -66,11 +66,13 @@ def replacement(template: str) -> Callable[[re.Match[str]], str]:
                 out.append(template[position + 1])
                 position += 2
             elif char == "$":
-                group = re.match(r"\$(\d|\{\w+\})", template[position:])
+                group = re.match(r"\$(?:([0-9])|\{([A-Za-z][A-Za-z0-9]*)\})", template[position:])
                 if not group:
                     raise JavaError("illegal group reference")
-                key = group[1].strip("{}")
-                out.append(match.group(int(key) if key.isdigit() else key) or "")
+                try:
+                    out.append(match.group(int(group[1]) if group[1] else group[2]) or "")
+                except IndexError:
+                    raise JavaError(f"no group {group[1] or group[2]}") from None
                 position += group.end()
             else:
                 out.append(char)

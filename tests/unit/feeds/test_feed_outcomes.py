@@ -18,6 +18,8 @@ from feeds.domain.outcomes import MAX_RECEIVES, Deferred, Failed, Processed, cou
         ({"status": 409, "code": "CONCURRENT_CHANGE"}, Deferred(2, "PLATFORM_UNAVAILABLE")),
         ({"status": 408}, Deferred(2, "PLATFORM_UNAVAILABLE")),
         ({"status": 429, "retry_after": 60}, Deferred(60, "PLATFORM_UNAVAILABLE")),
+        ({"status": 429, "retry_after": "\u00b2"}, Deferred(2, "PLATFORM_UNAVAILABLE")),
+        ({"status": 429, "retry_after": -5}, Deferred(2, "PLATFORM_UNAVAILABLE")),
         ({"status": 500}, Deferred(2, "PLATFORM_UNAVAILABLE")),
         ({}, Deferred(2, "PLATFORM_UNAVAILABLE")),
         ({"status": "200"}, Deferred(2, "PLATFORM_UNAVAILABLE")),

@@ -55,7 +55,9 @@ def evaluate_result(result: dict[str, Any], receive_count: int) -> Result:
         # A price may arrive before its product.
         return retry_or_fail(DEPENDENCY_MISSING, receive_count)
     if not isinstance(status, int) or status in _TRANSIENT or status == 409 or status >= 500:
-        return retry_or_fail(PLATFORM_UNAVAILABLE, receive_count, int(result.get("retry_after") or 0))
+        advice = result.get("retry_after")
+        # One malformed result must not fail the whole batch.
+        return retry_or_fail(PLATFORM_UNAVAILABLE, receive_count, advice if isinstance(advice, int) else 0)
     return Failed(code or f"HTTP_{status}", str(result.get("detail", "")))
 
 

@@ -10,6 +10,10 @@ PRODUCTS = 60
 SOLD_OUT_EVERY = 7
 RETIRED_EVERY = 12
 
+# Enough for many orders of one customer, also of campaigns and load tests.
+STOCK = 1_000_000
+MAX_PER_CUSTOMER = 1_000_000
+
 _THEMES = {
     "Castles": ("Drawbridge", "Gatehouse", "Jousting Field", "Keep", "Siege Tower", "Throne Room"),
     "City": ("Bakery", "Bus Depot", "Corner Cafe", "Fire Station", "Night Market", "Tram Stop"),
@@ -43,11 +47,10 @@ def _product(number: int, theme: str, motif: str, size: tuple[str, int, int], ch
         "currency": "EUR",
         "available": not sold_out,
         "status": "retired" if retired else "active",
-        # So much that tests and benchmarks do not sell out a shop that is kept for weeks.
-        "stock": 0 if sold_out else 100 * chance.randrange(50, 500),
-        "max_per_customer": chance.choice((5, 10)),
+        "stock": 0 if sold_out else STOCK,
+        "max_per_customer": MAX_PER_CUSTOMER,
         "price_version": 1,
-        "version": 1,
+        "version": 2,
     }
 
 

@@ -23,7 +23,10 @@ from partners.domain.pages import parse_page_token
 from partners.domain.schemas import is_id, validate
 from setpieces.http_refusal import HttpRefusal
 
-MAX_ATTEMPTS = 10
+# Enough for twenty requests that change one record at once. Their callers wait for 2 s.
+MAX_ATTEMPTS = 30
+MAX_WAIT_SECONDS = 0.1
+ATTEMPTS_SECONDS = 1.5
 
 
 class Store(Protocol):
@@ -62,14 +65,35 @@ def perform(operation: Operation, call: Call, store: Store, inject_fault: Callab
     if operation.lists:
         after = parse_page_token(call.query, key)
         return operation.rule(call, store.list_documents(operation.collection, key, after))
+    if operation.first:
+        _change(operation.first, call, store)
+    return _change(operation, call, store)
+
+
+def _change(operation: Operation, call: Call, store: Store) -> Outcome:
+    """Read the documents of an operation, decide, and store what the rule changes, in one transaction."""
+    key, related = operation.key(call), operation.related
     for _ in _attempts():
         stored = store.read(operation.collection, key)
-        outcome = operation.rule(call, stored.document if stored else None)
+        document = stored.document if stored else None
+        if related:
+            stored_related = store.read_all(related.collection, related.keys(call, document))
+            documents = {key: each.document for key, each in stored_related.items()}
+            outcome = operation.rule(call, document, documents)
+        else:
+            outcome = operation.rule(call, document)
         if outcome.document is None:
             return outcome
-        entries = ledger_entries(operation, call, key, outcome)
+        writes = [
+            Write(operation.collection, key, outcome.document, stored, ledger_entries(operation, call, key, outcome))
+        ]
+        if related:
+            writes += [
+                Write(related.collection, related_key, changed, stored_related[related_key])
+                for related_key, changed in outcome.related.items()
+            ]
         try:
-            store.write(Write(operation.collection, key, outcome.document, stored, entries))
+            store.write(*writes)
         except Conflict:
             # A later time for the next attempt: ledgers are in the order of the effects.
             call = replace(call, now=utc_now())
@@ -120,15 +144,17 @@ def _perform_batch(
 
 
 def _attempts() -> Iterator[None]:
+    deadline = time.monotonic() + ATTEMPTS_SECONDS
     for attempt in range(MAX_ATTEMPTS):
-        time.sleep(random.uniform(0, 0.01 * attempt))
+        if attempt and time.monotonic() > deadline:
+            return
+        time.sleep(random.uniform(0, min(0.01 * attempt, MAX_WAIT_SECONDS)))
         yield
 
 
 def _concurrent_change() -> HttpRefusal:
-    return HttpRefusal(
-        409, "CONCURRENT_CHANGE", "Other requests keep changing this record; this request changed nothing"
-    )
+    detail = "Other requests keep changing this record; this request changed nothing"
+    return HttpRefusal(503, "CONCURRENT_CHANGE", detail, retry_after=1)
 
 
 def _catch_refusal(inject_fault: Callable[[], None]) -> HttpRefusal | None:

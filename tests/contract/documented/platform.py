@@ -6,7 +6,8 @@ from operations import repository as operations_repository
 from partners.domain import faults, pages, schemas
 from partners.simulators import ledger
 from partners.simulators.payments import TOKENS
-from partners.workflow import MAX_ATTEMPTS
+from partners.simulators.stock import MAX_LINES
+from partners.workflow import ATTEMPTS_SECONDS, MAX_ATTEMPTS
 from setpieces import parameters
 from setpieces.backoff import backoff_seconds
 from tests.contract.documented.sources import (
@@ -43,7 +44,8 @@ FACTS: Facts = {
         "`{entries: [{...the document..., key, system, operation, effect, recorded_at}], next_page_token?}`, {} on a page": (
             ledger.DEFAULT_LIMIT
         ),
-        "After {} conflicts": MAX_ATTEMPTS,
+        "lines or none, at most {}": MAX_LINES,
+        "After {} conflicts or {}": (MAX_ATTEMPTS, ATTEMPTS_SECONDS),
         "Bodies up to {}, ids of up to {} of": (schemas.MAX_BODY_BYTES, schemas.MAX_ID_LENGTH),
         "creates {} products": PRODUCTS,
     },

@@ -31,6 +31,11 @@ def test_samples_are_valid(feed_type):
         assert validate_record(feed_type, record) == record
 
 
+def test_a_product_may_have_the_price_0():
+    record = GOOD["pricing"] | {"unit_price": 0}
+    assert validate_record("pricing", record) == record
+
+
 @pytest.mark.parametrize(
     ("feed_type", "change", "pointer"),
     [
@@ -45,7 +50,6 @@ def test_samples_are_valid(feed_type):
         ("product", {"version": 1.0}, "/version"),
         ("product", {"version": True}, "/version"),
         ("product", {"status": "gone"}, "/status"),
-        ("pricing", {"unit_price": 0}, "/unit_price"),
         ("pricing", {"unit_price": -1}, "/unit_price"),
         ("pricing", {"unit_price": "19.99"}, "/unit_price"),
         ("pricing", {"unit_price": float("nan")}, "/unit_price"),

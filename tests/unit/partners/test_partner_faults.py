@@ -79,10 +79,11 @@ def test_a_simulator_waits_longer_than_a_service_for_a_slow_table(
     assert simulators.call("GET", "commerce/products/S-1").status == 200
 
 
-def test_a_request_that_always_conflicts_is_409(simulators: Simulators, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_always_conflicts_is_503(simulators: Simulators, monkeypatch: pytest.MonkeyPatch) -> None:
     def conflict(*_: Write) -> NoReturn:
         raise Conflict
 
     monkeypatch.setattr(repository, "write", conflict)
     response = simulators.call("PUT", "commerce/products/S-1", PRODUCT)
-    assert (response.status, response.body["code"]) == (409, "CONCURRENT_CHANGE")
+    assert (response.status, response.body["code"]) == (503, "CONCURRENT_CHANGE")
+    assert response.headers["Retry-After"] == "1"

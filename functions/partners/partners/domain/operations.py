@@ -4,7 +4,7 @@ A rule is a pure function that decides from a request and from the stored docume
 all operations in the same way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +41,16 @@ class Outcome:
     """The decision of a rule.
 
     A ``document`` is stored, and the ledger gets an entry with the ``effect`` (created, updated, deleted); nothing changes
-    without one. ``delay_seconds`` is the time from the effect to the response.
+    without one. ``related`` documents, by key, are stored with it. The ledger's entry has the members of ``entry``, by default
+    those of the document. ``delay_seconds`` is the time from the effect to the response.
     """
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     document: Document | None = None
+    related: Mapping[str, Document] = field(default_factory=dict)
+    entry: Document | None = None
     effect: str = ""
     delay_seconds: float = 0.0
 
@@ -83,6 +86,14 @@ def id_key(name: str) -> Callable[[Call], str]:
 
 
 @dataclass(frozen=True)
+class Related:
+    """Documents of another collection that a rule decides over: those with the ``keys`` for the call and its document."""
+
+    collection: str
+    keys: Callable[[Call, Document | None], list[str]]
+
+
+@dataclass(frozen=True)
 class Operation:
     """One operation of one system.
 
@@ -91,12 +102,15 @@ class Operation:
     ``key(call)``. A ``schema`` requires a body. ``ledger`` gets an entry for each effect, with ``ledger_key(call)``, by default
     ``key(call)``. With ``batch`` (member, id) the rule decides on each item of that member of the body: the item is the body of
     a call, and its ``id`` is in ``ids``. The response is then 200 with a result for each item.
+
+    With ``related`` the rule gets as third argument those documents that exist, by key; one transaction stores what it changes.
+    An operation with a ``first`` step is carried out after that one; a repeat continues after the steps that are done.
     """
 
     name: str
     method: str
     path: str
-    rule: Callable[[Call, Any], Outcome]
+    rule: Callable[..., Outcome]
     collection: str = ""
     key: Callable[[Call], str] = no_key
     schema: dict[str, Any] | None = None
@@ -104,6 +118,8 @@ class Operation:
     ledger: str = ""
     ledger_key: Callable[[Call], str] | None = None
     batch: tuple[str, str] | None = None
+    related: Related | None = None
+    first: "Operation | None" = None
 
     @property
     def system(self) -> str:
@@ -132,4 +148,5 @@ def ledger_entries(operation: Operation, call: Call, key: str, outcome: Outcome)
         "effect": outcome.effect,
         "recorded_at": call.now,
     }
-    return (Entry(operation.ledger, ledger_key, (outcome.document or {}) | facts),)
+    content = outcome.document if outcome.entry is None else outcome.entry
+    return (Entry(operation.ledger, ledger_key, (content or {}) | facts),)

@@ -77,9 +77,9 @@ def object_of(
     }
 
 
-def array_of(items: dict[str, Any], minimum: int = 0) -> dict[str, Any]:
-    """An array of ``minimum`` to ``MAX_ARRAY_ITEMS`` items."""
-    return {"type": "array", "items": items, "minItems": minimum, "maxItems": MAX_ARRAY_ITEMS}
+def array_of(items: dict[str, Any], minimum: int = 0, maximum: int = MAX_ARRAY_ITEMS) -> dict[str, Any]:
+    """An array of ``minimum`` to ``maximum`` items."""
+    return {"type": "array", "items": items, "minItems": minimum, "maxItems": maximum}
 
 
 def validate(body: Any, schema: dict[str, Any], status: int = 400) -> None:

@@ -1,4 +1,4 @@
-"""The commerce platform: orders, customers, and the legacy platform's customers; products have a module of their own.
+"""The commerce platform: orders, customers, and the legacy platform's customers; products and stock have their own modules.
 
 customer {customer_id, identity_id, name, email, phone?, addresses, ..., version, updated_at: {field: RFC 3339}}
 """
@@ -8,12 +8,13 @@ from typing import Any
 from partners.domain.operations import Call, Operation, Outcome, id_key
 from partners.domain.rules import get, not_found, put_latest, put_once, sync_key, sync_once
 from partners.domain.schemas import EMAIL, ID, array_of, check_id, integer, object_of, string
-from partners.simulators import products
+from partners.simulators import products, stock
 from setpieces.http_refusal import HttpRefusal
 
-LINE = object_of({"sku": ID, "quantity": integer(1, 100_000)}, {"unit_price": integer(0)})
+LINE = object_of({"sku": ID, "quantity": stock.QUANTITY}, {"unit_price": integer(0)})
+ORDER_LINES = array_of(LINE, 1, stock.MAX_LINES)
 ORDER = object_of(
-    {"customer_id": string(128), "lines": array_of(LINE, 1), "totals": {"type": "object"}, "status": string(64, 1)},
+    {"customer_id": string(128), "lines": ORDER_LINES, "totals": {"type": "object"}, "status": string(64, 1)},
 )
 CUSTOMER = object_of(
     {"identity_id": ID, "name": string(200, 1), "email": EMAIL},
@@ -124,8 +125,19 @@ _CUSTOMER, _LEGACY = "commerce/customers/{customer_id}", "commerce/legacy/custom
 
 OPERATIONS = (
     *products.OPERATIONS,
+    *stock.OPERATIONS,
     Operation("get_order", "GET", _ORDER, get_order, "orders", _order_number),
-    Operation("put_order", "PUT", _ORDER, put_order, "orders", _order_number, ORDER, ledger="platform-orders"),
+    Operation(
+        "put_order",
+        "PUT",
+        _ORDER,
+        put_order,
+        "orders",
+        _order_number,
+        ORDER,
+        ledger="platform-orders",
+        first=stock.COMMIT_ORDER,
+    ),
     Operation("get_customer", "GET", _CUSTOMER, get_customer, "customers", _customer_id),
     Operation("put_customer", "PUT", _CUSTOMER, put_customer, "customers", _customer_id, CUSTOMER, ledger="customers"),
     Operation("delete_customer", "DELETE", _CUSTOMER, delete_customer, "customers", _customer_id, ledger="customers"),

@@ -1,7 +1,8 @@
 """Products of the commerce platform, and batches of updates of their parts, which feeds send.
 
 product {sku, name, description, category, unit_price?, currency?, available, status, stock, max_per_customer,
-         version, price_version, stock_version}; unit_price in minor units, status active or retired
+         version, price_version, stock_version}; unit_price in minor units, status active or retired; callers put the stock
+         that they count, and get what is available of it (``partners.domain.inventory``)
 update  {sku, version, ...} of one part: product (name, description ...), pricing (unit price), sku (stock)
 
 Each part has a version of its own, and an older version never replaces a newer one. A product without a price is not for sale,
@@ -12,15 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from partners.domain.operations import Call, Documents, Operation, Outcome, id_key
+from partners.domain import inventory
+from partners.domain.operations import Call, Document, Documents, Operation, Outcome, id_key
 from partners.domain.pages import list_page
-from partners.domain.rules import get, not_found, put_latest
+from partners.domain.rules import not_found
 from partners.domain.schemas import CURRENCY, check_id, integer, invalid, object_of, string, validate
 from setpieces.fields import SKU
 from setpieces.http_refusal import HttpRefusal
 from setpieces.search import MAX_QUERY_LENGTH, contains_words, search_words
 
 MAX_UPDATES = 25
+MAX_PER_CUSTOMER = 1_000_000
 # A feed may know more currencies.
 CURRENCIES = ["CHF", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"]
 
@@ -33,7 +36,7 @@ PRODUCT = object_of(
         "available": {"type": "boolean"},
         "status": {"enum": ["active", "retired"]},
         "stock": integer(0),
-        "max_per_customer": integer(1, 1000),
+        "max_per_customer": integer(1, MAX_PER_CUSTOMER),
         "price_version": integer(1),
         "stock_version": integer(0),
     },
@@ -72,7 +75,7 @@ PARTS = {
             "description": string(4000),
             "category": string(100),
             "status": {"enum": ["active", "retired"]},
-            "max_per_customer": integer(1, 1000),
+            "max_per_customer": integer(1, MAX_PER_CUSTOMER),
         },
     ),
     "pricing": _part("price_version", {"unit_price": integer(0), "currency": {"enum": CURRENCIES}}),
@@ -83,17 +86,21 @@ UPDATES = object_of(
 )
 
 
-def get_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    return get("product", stored if stored and _is_for_sale(stored) else None)
+def get_product(call: Call, stored: Document | None) -> Outcome:
+    if stored is None or not _is_for_sale(stored):
+        raise not_found("product")
+    return Outcome(200, _product_view(stored, call.now))
 
 
-def put_product(call: Call, stored: dict[str, Any] | None) -> Outcome:
+def put_product(call: Call, stored: Document | None) -> Outcome:
     """Create a product or replace it by a newer version; a repeat has no effect. Raises ``HttpRefusal`` 409 otherwise."""
     check_id(call.body, "sku", call.ids["sku"])
     product = {"sku": call.ids["sku"]} | PRODUCT_DEFAULTS | call.body
-    if stored and stored != product and stored["version"] >= product["version"]:
+    if stored and inventory.without_inventory(stored) == product:
+        return Outcome(200, _product_view(stored, call.now))
+    if stored and stored["version"] >= product["version"]:
         raise HttpRefusal(409, "STALE_VERSION", f"The product is at version {stored['version']}")
-    return put_latest(product, stored)
+    return _replace_product(product, stored, call.now)
 
 
 def list_products(call: Call, products: Documents) -> Outcome:
@@ -105,17 +112,18 @@ def list_products(call: Call, products: Documents) -> Outcome:
     if len(query) > MAX_QUERY_LENGTH:
         raise invalid("/query", f"must have at most {MAX_QUERY_LENGTH} characters")
     words = search_words(query)
-    return list_page(call, ((sku, product) for sku, product in products if _is_listed(product, words)))
+    listed = ((sku, _product_view(product, call.now)) for sku, product in products if _is_listed(product, words))
+    return list_page(call, listed)
 
 
-def update_rule(part: str) -> Callable[[Call, dict[str, Any] | None], Outcome]:
+def update_rule(part: str) -> Callable[[Call, Document | None], Outcome]:
     """The rule for one update of a part: 201 or 200 with its effect, 200 without one for a repeat.
 
     It raises ``HttpRefusal`` 422 for an invalid update, 404 for price or stock of an unknown product, 409 for an old version.
     """
     version, schema = PARTS[part].version, PARTS[part].schema
 
-    def rule(call: Call, stored: dict[str, Any] | None) -> Outcome:
+    def rule(call: Call, stored: Document | None) -> Outcome:
         validate(call.body, schema, status=422)
         if stored is None and part != "product":
             raise not_found("product")
@@ -126,16 +134,28 @@ def update_rule(part: str) -> Callable[[Call, dict[str, Any] | None], Outcome]:
             return Outcome(200)
         if before.get(version, 0) >= after[version]:
             raise HttpRefusal(409, "STALE_VERSION", f"The {part} is at version {before[version]}")
-        return put_latest(after, stored)
+        return _replace_product(after, stored, call.now)
 
     return rule
 
 
-def _is_for_sale(product: dict[str, Any]) -> bool:
+def _replace_product(product: Document, stored: Document | None, now: str) -> Outcome:
+    """201 for a new product, 200 for one that replaces another."""
+    document = inventory.with_report(product, stored)
+    status, effect = (201, "created") if stored is None else (200, "updated")
+    entry = inventory.without_inventory(document)
+    return Outcome(status, _product_view(document, now), document=document, entry=entry, effect=effect)
+
+
+def _product_view(product: Document, now: str) -> Document:
+    return inventory.without_inventory(product) | {"stock": inventory.count_pieces(product, now).available}
+
+
+def _is_for_sale(product: Document) -> bool:
     return "unit_price" in product
 
 
-def _is_listed(product: dict[str, Any], words: tuple[str, ...]) -> bool:
+def _is_listed(product: Document, words: tuple[str, ...]) -> bool:
     texts = (product["name"], product["sku"], product["category"])
     is_active = product["status"] == "active" and _is_for_sale(product)
     return is_active and contains_words(words, texts)

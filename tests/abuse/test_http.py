@@ -111,6 +111,20 @@ TOO_LARGE = {
 }
 
 
+# No client of these tests sends dot segments: libraries resolve them.
+DOTS = (b".", b"..", b"%2e", b"%2E%2e", b".%2e", b"..;")
+NAMED = (
+    b"/catalog/v1/products/%s",
+    b"/orders/v1/orders/%s/status",
+    b"/vouchers/v1/vouchers/%s",
+    b"/basket/v1/baskets/%s",
+    b"/basket/v1/baskets/b-0123456789abcdef0123/items/%s",
+    b"/products/%s",
+    b"/orders/%s",
+    b"/admin/vouchers/%s",
+)
+
+
 def refused(raw: bytes) -> list[int]:
     """Return the status of the one response, if any, to an invalid request."""
     codes = statuses(send(raw))
@@ -148,6 +162,12 @@ def test_another_host_is_refused(raw: bytes):
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in TOO_LARGE.items()])
 def test_an_oversized_request_is_refused(raw: bytes):
     assert refused(raw) in ([], [400], [413], [431])
+
+
+@pytest.mark.parametrize("dots", DOTS)
+@pytest.mark.parametrize("path", NAMED)
+def test_dots_name_nothing(path: bytes, dots: bytes):
+    assert refused(request(b"GET " + path % dots))
 
 
 def test_the_largest_head_for_api_gateway_is_accepted():

@@ -22,5 +22,6 @@ def search_words(text: str) -> tuple[str, ...]:
 
 def contains_words(words: Collection[str], texts: Iterable[str]) -> bool:
     """True if each of ``words`` is part of one of ``texts``, in any order; ``words`` are those of ``search_words``."""
-    searched = [" ".join(search_words(text)) for text in texts]
+    # Without words, as when all products are listed, no text is read.
+    searched = [" ".join(search_words(text)) for text in texts if words]
     return all(any(word in text for text in searched) for word in words)

@@ -27,7 +27,6 @@ SCHEMAS = {file.stem: json.loads(file.read_text()) for file in TYPES.values()}
 EXAMPLES = yaml.safe_load((ROOT / "tests" / "contract" / "type_examples.yaml").read_text())
 # Members with other rules than their type, and why.
 OTHERS = {
-    ("vouchers", "NewBatch/notify"): "the mailbox of an administrator, without the rarer characters",
     ("login", "Credentials/email"): "any text: an address that no account can have gets the answer of a wrong one",
     ("orders", "InternalOrder/currency"): "empty until the order is validated",
     ("sequences", "Issued/value"): "a number, not an amount",

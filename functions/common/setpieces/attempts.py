@@ -12,8 +12,8 @@ from setpieces.dynamodb import ConditionFailed
 
 
 def subject_digest(text: str) -> str:
-    """The digest that stands for an e-mail or network address in a table; case-insensitive."""
-    return hashlib.sha256(text.strip().casefold().encode()).hexdigest()
+    """The digest that stands in a table for an e-mail address, as ``comparable_email`` gives it, or a network address."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def add_attempt(table: str, key: dict[str, str], attempt: str, limits: Mapping[str, int], expires_at: int) -> bool:

@@ -13,9 +13,10 @@ Schema = dict[str, Any]
 # Characters that break a label, a mail or a line of a log, or show it in another order: controls, line separators, overrides of
 # the direction, and those without a width. Joiners are not among them, because scripts and emoji need them.
 UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # fastjsonschema takes a ``$`` for the end of the text unless it is escaped, also between brackets.
-_EMAIL = rf"^[A-Za-z0-9.!#\$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
+_ATOM = r"[A-Za-z0-9!#\$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"(?!-)[A-Za-z0-9\u0080-\uffff-]{1,63}(?<!-)"
+_EMAIL = rf"^(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+$"
 
 
 def text(shortest: int, longest: int) -> Schema:
@@ -87,11 +88,12 @@ CUSTOMER_ID: Schema = {
     "pattern": "^[A-Za-z0-9_-]{1,64}$",
     "description": "1 to 64 letters, digits, - or _",
 }
-# As browsers check it (https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address), with a dot in the domain. Not
-# all of RFC 5322: a comment or a display name would make many addresses of one mailbox, and each may be sent mails.
+# The form of addresses that Amazon SES sends mail to, with ASCII before the @; ``setpieces.email_addresses`` has the rule for
+# the rest. Not all of RFC 5322: a comment or a display name would make many addresses of one mailbox, and each may be sent
+# mails. https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html
 EMAIL: Schema = {
     "type": "string",
     "maxLength": 254,
     "pattern": _EMAIL,
-    "description": "an e-mail address of at most 254 characters",
+    "description": "an e-mail address of at most 254 characters, in ASCII before the @",
 }

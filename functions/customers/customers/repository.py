@@ -15,6 +15,7 @@ from typing import NotRequired, TypedDict, cast
 from customers.domain.sign_ups import LINK_SECONDS, MAILS_PER_HOUR, MAX_LINK_USES, SignUp, mailbox
 from setpieces import attempts, dynamodb
 from setpieces.dynamodb import ConditionFailed
+from setpieces.email_addresses import comparable_email
 from setpieces.settings import setting
 
 HOUR_SECONDS = 3600
@@ -53,11 +54,12 @@ def count_mail(email: str) -> CountedMail | None:
     Concurrent requests count one by one. Mails to ``ada+1@...`` do not count towards the limit of ``ada@...``: otherwise a
     stranger who requests them would prevent the owner of the mailbox from signing up.
     """
-    hour, recipient = int(time.time()) // HOUR_SECONDS, mailbox(email)
+    hour, address = int(time.time()) // HOUR_SECONDS, comparable_email(email)
+    recipient = mailbox(address)
     mail = CountedMail(
         {"sign_up_id": f"mails#{attempts.subject_digest(recipient)}#{hour}"},
         secrets.token_hex(8),
-        OWN_ADDRESS_LIMITS if recipient == email else SUBADDRESS_LIMITS,
+        OWN_ADDRESS_LIMITS if recipient == address else SUBADDRESS_LIMITS,
     )
     admitted = attempts.add_attempt(_table(), mail.key, mail.attempt, mail.limits, (hour + 1) * HOUR_SECONDS)
     return mail if admitted else None

@@ -5,11 +5,13 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from setpieces.email_addresses import comparable_email, parse_email
 from setpieces.entity_tags import parse_if_match
 from setpieces.errors import Refused
 from setpieces.fields import BOOLEAN, EMAIL, nullable, postal_address, single_line
 from setpieces.idempotency import key_digest, payload_digest
 from setpieces.json_body import JsonBody
+from setpieces.passwords import normalize_password
 from setpieces.rest_api import Request
 
 MAX_ADDRESSES = 10
@@ -19,6 +21,7 @@ MAX_ADDRESSES_BYTES = 24 * 1024
 MIN_PASSWORD_LENGTH = 12
 
 _NAME = single_line(1, 200)
+_PASSWORD = single_line(MIN_PASSWORD_LENGTH, 256)
 
 SIGN_UP = JsonBody(
     {
@@ -39,7 +42,7 @@ CONFIRMATION = JsonBody(
                 "pattern": r"^[0-9a-f]{32}\.[A-Za-z0-9_-]{43}$",
                 "description": "the token of a link that was mailed",
             },
-            "password": single_line(MIN_PASSWORD_LENGTH, 256),
+            "password": _PASSWORD,
         },
         "additionalProperties": False,
     }
@@ -102,17 +105,28 @@ class UpdateProfile:
 def parse_request_sign_up(request: Request) -> RequestSignUp:
     """Raises ``Refused`` INVALID_REQUEST."""
     body, key = SIGN_UP.parse(request), request.idempotency_key()
+    email, name = parse_email(body["email"]), body["name"]
     if key is None:
-        return RequestSignUp(secrets.token_hex(16), body["email"], body["name"])
+        return RequestSignUp(secrets.token_hex(16), email, name)
     # The same key with other values is another sign-up.
-    scope = payload_digest([body["email"].casefold(), body["name"]])
-    return RequestSignUp(key_digest(scope, key), body["email"], body["name"])
+    return RequestSignUp(key_digest(payload_digest([comparable_email(email), name]), key), email, name)
 
 
 def parse_create_customer(request: Request) -> CreateCustomer:
     """Raises ``Refused`` INVALID_REQUEST, also for a malformed token, and as ``Request.json`` does."""
     body = CONFIRMATION.parse(request)
-    return CreateCustomer(body["token"], body["password"])
+    return CreateCustomer(body["token"], _normalize_password(body["password"]))
+
+
+def _normalize_password(text: str) -> str:
+    """Raises ``Refused`` INVALID_REQUEST."""
+    try:
+        password = normalize_password(text)
+    except ValueError as error:
+        raise Refused("INVALID_REQUEST", "must have no invisible characters", "/password") from error
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise Refused("INVALID_REQUEST", f"must be {_PASSWORD['description']}", "/password")
+    return password
 
 
 def parse_update_profile(request: Request) -> UpdateProfile:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from login.domain import session_invalid
+from setpieces.email_addresses import comparable_email
 from setpieces.errors import Refused
 from setpieces.fields import text
 from setpieces.json_body import JsonBody
@@ -27,7 +28,7 @@ CREDENTIALS = JsonBody(
 
 @dataclass(frozen=True)
 class CreateSession:
-    """A sign-in from the network address ``client``."""
+    """A sign-in from the network address ``client``; ``email`` is in the form in which addresses are compared."""
 
     email: str
     password: str = field(repr=False)
@@ -37,7 +38,7 @@ class CreateSession:
 def parse_create_session(request: Request) -> CreateSession:
     """Raises ``Refused`` INVALID_REQUEST."""
     body = CREDENTIALS.parse(request)
-    return CreateSession(body["email"], body["password"], request.client)
+    return CreateSession(comparable_email(body["email"]), body["password"], request.client)
 
 
 def parse_session_token(request: Request) -> str:

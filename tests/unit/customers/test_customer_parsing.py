@@ -136,6 +136,12 @@ def test_a_patch_that_passes_fits_into_a_request_to_the_platform(letter: str):
         ({"email": "ada@example.com(1)"}, "/email"),
         ({"email": "ada@example..com"}, "/email"),
         ({"email": "ada@example.com."}, "/email"),
+        ({"email": "a..da@example.com"}, "/email"),
+        ({"email": "ada.@example.com"}, "/email"),
+        ({"email": "ada@exam\u200bple.com"}, "/email"),
+        ({"email": "ada@shop.invalid"}, "/email"),
+        # SES sends no mail to it.
+        ({"email": "gro\u00df@example.com"}, "/email"),
         ({"email": f"{'a' * 65}@example.com"}, "/email"),
         ({"email": f"a@{'b' * 254}.com"}, "/email"),
         ({"name": "x" * 201}, "/name"),
@@ -160,6 +166,9 @@ def test_an_invalid_sign_up_is_refused_with_a_pointer_to_the_fault(change, at: s
         ({"password": "x" * (MIN_PASSWORD_LENGTH - 1)}, "/password"),
         ({"password": " " * 20}, "/password"),
         ({"password": "x" * 257}, "/password"),
+        ({"password": "correct horse\u200bbattery"}, "/password"),
+        # Eleven characters when composed.
+        ({"password": "a\u0308" + "x" * (MIN_PASSWORD_LENGTH - 2)}, "/password"),
         ({"email": "ada@example.com"}, "/email"),
     ],
 )
@@ -167,6 +176,21 @@ def test_an_invalid_confirmation_is_refused_with_a_pointer_to_the_fault(change, 
     with pytest.raises(Refused) as caught:
         parse_create_customer(request(CONFIRMATION | change))
     assert (status_of(caught.value), pointer(caught.value)) == (400, at)
+
+
+def test_an_address_is_stored_with_its_domain_in_ascii_and_lower_case():
+    assert (
+        parse_request_sign_up(request(SIGN_UP | {"email": "Ada@B\u00dcCHER.example"})).email
+        == "Ada@xn--bcher-kva.example"
+    )
+
+
+def test_a_password_is_the_same_composed_and_decomposed():
+    commands = [
+        parse_create_customer(request(CONFIRMATION | {"password": f"{letter}ssword 12345"}))
+        for letter in ("p\u00e4", "pa\u0308")
+    ]
+    assert commands[0] == commands[1]
 
 
 def test_a_sign_up_under_a_key_has_the_same_id_for_the_same_person():

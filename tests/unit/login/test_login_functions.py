@@ -28,6 +28,26 @@ def test_a_sign_in_stores_the_digest_of_the_token_and_publishes_one_event(login:
     assert (event["source"], event["data"]) == ("service-login-local", {"customer_id": "C1"})
 
 
+@pytest.mark.parametrize(
+    ("email", "password", "requests"),
+    [
+        (" ADA@Example.com", "correct horse", [CREDENTIALS]),
+        ("jose\u0301@b\u00fccher.example", "x", [{"email": "jos\u00e9@xn--bcher-kva.example", "password": "x"}]),
+        # An account that is older than the rule of addresses.
+        ("A..B@example.com", "x", [{"email": "a..b@example.com", "password": "x"}]),
+        ("ada@example.com", "pa\u0308ss", [CREDENTIALS | {"password": each} for each in ("p\u00e4ss", "pa\u0308ss")]),
+        ("ada@example.com", "a\u200bb", [CREDENTIALS | {"password": "a\u200bb"}]),
+    ],
+)
+def test_credentials_are_checked_as_accounts_have_them_and_passwords_also_as_typed(
+    login: Login, email: str, password: str, requests: list[dict[str, str]]
+):
+    """Older accounts have hashes of passwords as they were typed."""
+    login.answer = Answer(401, {})
+    assert login.call("create_session", {"email": email, "password": password}).status == 401
+    assert login.requests == requests
+
+
 def test_every_session_has_its_own_token(login: Login):
     assert len({login.sign_in() for _ in range(20)}) == len(login.sessions()) == 20
 

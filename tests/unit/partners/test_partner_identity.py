@@ -26,6 +26,21 @@ def test_an_identity_authenticates_and_its_password_is_not_stored(simulators: Si
     assert "correct horse" not in json.dumps(simulators.items())
 
 
+def test_two_addresses_are_two_identities_and_two_spellings_one(simulators: Simulators) -> None:
+    addresses = ("gross@example.com", "gro\u00df@example.com", "jos\u00e9@example.com")
+    ids = [
+        simulators.call("POST", "identity/identities", LOGIN | {"email": email}).body["identity_id"]
+        for email in addresses
+    ]
+    assert len({*ids}) == 3
+    decomposed = simulators.call("POST", "identity/authentications", LOGIN | {"email": "JOSE\u0301@example.com"})
+    assert decomposed.body["identity_id"] == ids[2]
+
+
+def test_identities_keep_the_ids_that_they_have_always_had() -> None:
+    assert identity_module.identity_id("Ada@Example.com") == "id-c4e7ca6c-ff22-5102-9b85-a834eaf755f2"
+
+
 def test_a_password_that_was_hashed_in_fewer_rounds_matches(simulators: Simulators) -> None:
     simulators.call("POST", "identity/identities", LOGIN | {"customer_id": "C1"})
     key = identity_module.identity_id(LOGIN["email"])
@@ -52,6 +67,9 @@ def test_the_password_hash_has_the_parameters_of_owasp() -> None:
         ("identities", LOGIN | {"customer_id": "C1", "password": "another one"}, 409, "EMAIL_TAKEN"),
         ("identities", LOGIN | {"email": "Ada@Example.com"}, 409, "EMAIL_TAKEN"),
         ("identities", LOGIN | {"email": "nobody"}, 400, "INVALID_REQUEST"),
+        ("identities", LOGIN | {"email": "a..b@example.com"}, 400, "INVALID_REQUEST"),
+        ("identities", LOGIN | {"email": "a\0b@example.com"}, 400, "INVALID_REQUEST"),
+        ("identities", LOGIN | {"email": "a\u202eb@example.com"}, 400, "INVALID_REQUEST"),
         ("identities", LOGIN | {"roles": ["root"]}, 400, "INVALID_REQUEST"),
         ("authentications", LOGIN | {"password": "wrong"}, 401, "WRONG_CREDENTIALS"),
         ("authentications", LOGIN | {"email": "bob@example.com"}, 401, "WRONG_CREDENTIALS"),

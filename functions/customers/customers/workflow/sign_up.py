@@ -26,6 +26,7 @@ from customers.clients.platforms import Platforms
 from customers.domain.records import new_customer_record, new_member_record
 from customers.domain.sign_ups import LINK_SECONDS
 from customers.requests import CreateCustomer, RequestSignUp
+from setpieces.email_addresses import comparable_email
 from setpieces.errors import Refused
 from setpieces.observability import logger, metrics
 
@@ -66,7 +67,7 @@ def create_customer(command: CreateCustomer, platforms: Platforms) -> tuple[str,
     sign_up = repository.use_link(command.token)
     if sign_up is None:
         raise Refused("CONFIRMATION_NOT_FOUND", "This link is not valid, or has expired; sign up again")
-    identity = _create_or_recognise_identity(sign_up.email, command.password, platforms)
+    identity = _create_or_recognise_identity(comparable_email(sign_up.email), command.password, platforms)
     customer_id, identity_id = identity["customer_id"], identity["identity_id"]
     if not platforms.add_customer(new_customer_record(customer_id, identity_id, sign_up.name, sign_up.email)):
         _check_customer_has_identity(customer_id, identity_id, platforms)

@@ -13,6 +13,8 @@ from uuid import UUID, uuid5
 from partners.domain.operations import Call, Operation, Outcome, id_key
 from partners.domain.rules import get
 from partners.domain.schemas import EMAIL, ID, object_of, string
+from setpieces.email_addresses import comparable_email, parse_email
+from setpieces.errors import Refused
 from setpieces.http_refusal import HttpRefusal
 from setpieces.settings import setting
 
@@ -34,8 +36,12 @@ _FIRST_COST, _FIRST_ROUNDS = 2**14, 1
 
 
 def create_identity(call: Call, stored: dict[str, Any] | None) -> Outcome:
-    """Register an identity; a repeat with the same customer id and password returns it. Raises ``HttpRefusal`` 409."""
+    """Register an identity; a repeat with the same customer id and password returns it. Raises ``HttpRefusal`` 400, 409."""
     body = call.body
+    try:
+        parse_email(body["email"])
+    except Refused as error:
+        raise HttpRefusal(400, error.code, error.detail, errors=error.errors) from error
     if stored is None:
         salt, cost = secrets.token_bytes(16), _cost()
         identity = {
@@ -68,7 +74,7 @@ def authenticate(call: Call, stored: dict[str, Any] | None) -> Outcome:
 
 def identity_id(email: str) -> str:
     """The id that follows from an address, so that an address has one identity."""
-    return f"id-{uuid5(_NAMESPACE, email.casefold())}"
+    return f"id-{uuid5(_NAMESPACE, comparable_email(email))}"
 
 
 def _cost() -> int:

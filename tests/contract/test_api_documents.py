@@ -174,6 +174,7 @@ REQUEST_HEADERS = {
     ("functions/common/setpieces/connections.py", "Host"),
     ("functions/common/setpieces/connections.py", "User-Agent"),
     ("functions/common/setpieces/signing.py", "Host"),
+    ("functions/vouchers/vouchers/clients/orders.py", "Authorization"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Vouchers: overlapping, repeated and cancelled executions of a batch; vouchers and links that are used twice."""
+"""Vouchers: overlapping, repeated and cancelled executions of a batch; links that are used twice."""
 
 import json
 from collections.abc import Callable
@@ -104,20 +104,6 @@ def one_time_link(world: World) -> None:
     world.facts["link"] = "/v1/voucher-downloads/" + response.body["download"]["url"].rpartition("/")[2]
 
 
-def redeem(order: str = "", key: str = "") -> Callable[[World], Any]:
-    def side(world: World) -> Any:
-        body = {"order_number": order} if order else {}
-        path = f"/v1/vouchers/{world.facts['code']}/redemptions"
-
-        def request() -> Any:
-            return world.request("vouchers", "POST", path, body, key=key, customer_id="", roles="")
-
-        response = world.request_with_retries(request) if key or order else request()
-        return order or key or world.side, response.status
-
-    return side
-
-
 def cancel(world: World) -> int:
     batch_id = batch_of(world)["batch_id"]
     path = f"/v1/voucher-batches/{batch_id}/cancellation"
@@ -172,21 +158,12 @@ def attempts_used_up(world: World) -> None:
     world.put("vouchers.BatchesTable", batch_of(world) | {"attempts": 3})
 
 
-def redemptions(world: World) -> list[dict[str, Any]]:
-    """The redemptions of the voucher; a cancellation stores other items in their table."""
-    return [item for item in world.items("vouchers.RedemptionsTable") if item["code"] == world.facts.get("code")]
-
-
 def watch(world: World) -> None:
-    """Record the states of the batch, and a redemption after the response to a cancellation."""
+    """Record the states of the batch."""
     for batch in world.items("vouchers.BatchesTable"):
         versions = world.facts.setdefault("batches", {}).setdefault(batch["batch_id"], [])
         if not versions or versions[-1] != batch:
             versions.append(batch)
-    if "cancelled" in world.facts and redemptions(world):
-        world.facts.setdefault("redeemed when cancelled", not world.facts.get("redeemed"))
-    if redemptions(world):
-        world.facts["redeemed"] = True
 
 
 def run_remaining_steps(world: World) -> None:
@@ -203,30 +180,6 @@ def run_remaining_steps(world: World) -> None:
         if not over():
             sweep(world)
     world.run_automatic_steps(until=lambda: True)
-
-
-def redeemed_once(world: World, run: Run) -> str:
-    redeemers = {result[0] for result in run.results.values() if isinstance(result, tuple) and result[1] in (200, 201)}
-    stored = redemptions(world)
-    if len(redeemers) > 1:
-        return f"redeemed for {', '.join(sorted(redeemers))}"
-    return "a redemption succeeded, and is not stored" if redeemers and not stored else ""
-
-
-def redeemer_gets_success(world: World, run: Run) -> str:
-    responses = [result for result in run.results.values() if isinstance(result, tuple)]
-    unavailable = any(response.status >= 500 for _, name, response in world.responses if "redemptions" in name)
-    if redemptions(world) and responses and all(status == 409 for _, status in responses) and not unavailable:
-        return "the voucher is redeemed, and all requests were refused"
-    return ""
-
-
-def cancelled_is_void(world: World, run: Run) -> str:
-    return (
-        "a voucher was redeemed after the response to its cancellation"
-        if world.facts.get("redeemed when cancelled")
-        else ""
-    )
 
 
 def cancelled_has_no_file(world: World, run: Run) -> str:
@@ -312,11 +265,6 @@ def swept_by_one(world: World, run: Run) -> str:
 
 
 INVARIANTS = (
-    Invariant("vouchers", "A voucher is redeemed once, by one request.", redeemed_once),
-    Invariant("vouchers", "If a voucher is redeemed, at least one request for it succeeds.", redeemer_gets_success),
-    Invariant(
-        "vouchers", "No voucher is redeemed after the response to the cancellation of its batch.", cancelled_is_void
-    ),
     Invariant("vouchers", "A cancelled batch has no file.", cancelled_has_no_file),
     Invariant(
         "vouchers", "A complete batch has all of its vouchers and its file, and no batch has more.", complete_has_all
@@ -344,18 +292,6 @@ LONG = Bounds(switches=1, mixed=10, random=10)
 REPEATED = (Fault.LOST, Fault.CRASH_AFTER)
 REPEATED_LONG: dict[str, Any] = {"bounds": LONG, "faults": REPEATED}
 SCENARIOS = (
-    _scenario(
-        "a voucher is redeemed by two orders",
-        batch_complete,
-        {"ada": redeem("T100000001"), "grace": redeem("T100000002")},
-    ),
-    _scenario("a voucher is redeemed without order and key", batch_complete, {"ada": redeem()}),
-    _scenario(
-        "a voucher is redeemed while its batch is cancelled",
-        batch_complete,
-        {"ada": redeem("T100000001"), "admin": cancel},
-        bounds=LONG,
-    ),
     _scenario("a link is followed twice", one_time_link, {"ada": follow_link, "mallory": follow_link}),
     _scenario("a batch is requested twice at once", counters, {"one": request_batch(), "other": request_batch()}),
     _scenario(

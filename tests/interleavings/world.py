@@ -7,6 +7,7 @@ another service of the shop or to a simulator of an external system is one call;
 import email.message
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
@@ -203,6 +204,7 @@ class World(FunctionRuns, AwsOperations):
         assert operation.integration
         integration = operation.integration
         context = {"requestId": self.next_id(), "stage": "local", "path": f"/{service}{path}", "httpMethod": method}
+        context["requestTimeEpoch"] = str(round(time.time() * 1000))
         if integration.kind == "aws_proxy":
             event = rest_event(
                 method, path, body or None, headers=headers, path_parameters=match.parameters, query=query

@@ -8,21 +8,30 @@ from uuid import uuid4
 
 from setpieces.email_addresses import parse_email
 from setpieces.errors import Refused
-from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, ORDER_NUMBER, UNPRINTABLE, whole_number
+from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, MONEY, ORDER_NUMBER, UNPRINTABLE, whole_number
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
 from vouchers.domain.codes import normalise_code
 from vouchers.domain.links import MAX_LINK_SECONDS, download_not_found
-from vouchers.domain.redemptions import voucher_not_found
-from vouchers.domain.times import DATE_PATTERN, DESCRIPTION, TIME_PATTERN, parse_validity
+from vouchers.domain.redemptions import OrderState, voucher_not_found
+from vouchers.domain.times import (
+    DATE_PATTERN,
+    DESCRIPTION,
+    TIME_PATTERN,
+    parse_moment,
+    parse_validity,
+    to_rfc3339,
+)
 
 MAX_COUNT = 1_000_000
 MAX_VALUE = 1_000_000
 MAX_CAMPAIGN = 80
+MAX_ATTEMPT = 1_000
 
 _BATCH_ID = re.compile(r"VB[0-9a-f]{24}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_CUSTOMER_NUMBER = re.compile("C[0-9]{9,}")
 # One line that a spreadsheet does not read as a formula, which may begin with blanks or a full-width form.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _CAMPAIGN = rf"^(?!\s*[=+\-@\uff1d\uff0b\uff0d\uff20])(?=.*\S)[^{UNPRINTABLE}]*$"
@@ -59,6 +68,7 @@ NEW_BATCH = JsonBody(
 NEW_REDEMPTION = JsonBody(
     {
         "type": "object",
+        "required": ["order_number"],
         "properties": {
             "order_number": ORDER_NUMBER,
             "customer_id": CUSTOMER_ID,
@@ -66,6 +76,27 @@ NEW_REDEMPTION = JsonBody(
         "additionalProperties": False,
     }
 )
+# The remaining members are of reservations: ``_OF_RESERVATION`` are required, ``attempt`` is of releases, too.
+VOUCHER_CHANGE = JsonBody(
+    {
+        "type": "object",
+        "required": ["state"],
+        "properties": {
+            "state": {
+                "type": "string",
+                "enum": [state.value for state in OrderState],
+                "description": "reserved, redeemed or released",
+            },
+            "amount": MONEY,
+            "currency": CURRENCY,
+            "expires_at": _MOMENT | {"pattern": f"^{DATE_PATTERN}[Tt ]{TIME_PATTERN}$"},
+            "attempt": whole_number(0, MAX_ATTEMPT),
+            "customer_id": CUSTOMER_ID,
+        },
+        "additionalProperties": False,
+    }
+)
+_OF_RESERVATION = ("amount", "currency", "expires_at")
 
 
 @dataclass(frozen=True)
@@ -94,16 +125,43 @@ class ShowBatch:
 
 @dataclass(frozen=True)
 class RedeemVoucher:
-    """``customer_id`` is None if a guest names no customer.
+    """``customer_id`` is None if a guest names no customer; ``authorization`` is the header of that name, "" without one."""
 
-    ``caller_key_digest`` is the digest of the session's customer and the Idempotency-Key, None without a key. All guests count
-    as one caller.
+    code: str
+    order_number: str
+    customer_id: str | None
+    authorization: str
+
+
+@dataclass(frozen=True)
+class ReserveVoucher:
+    """``amount`` is in minor units of ``currency``, ``expires_at`` RFC 3339 in UTC.
+
+    ``attempt`` counts how often the order was reopened.
     """
 
     code: str
-    order_number: str | None = None
-    customer_id: str | None = None
-    caller_key_digest: str | None = None
+    order_number: str
+    amount: int
+    currency: str
+    expires_at: str
+    attempt: int
+    customer_id: str | None
+
+
+@dataclass(frozen=True)
+class RedeemReservation:
+    code: str
+    order_number: str
+
+
+@dataclass(frozen=True)
+class ReleaseReservation:
+    """``attempt`` counts how often the order was reopened: reservations of later attempts stay."""
+
+    code: str
+    order_number: str
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -154,21 +212,40 @@ def parse_code(request: Request) -> str:
 
 
 def parse_redeem_voucher(request: Request) -> RedeemVoucher:
-    """The customer is that of the session, or for a guest the one that the body names, if any.
+    """The customer is that of the session, or for a guest the label that the body names, if any.
 
-    Raises ``Refused`` as ``JsonBody.parse`` does, INVALID_IDEMPOTENCY_KEY, VOUCHER_NOT_FOUND, and CUSTOMER_MISMATCH for a
-    customer other than the session's.
+    Raises ``Refused`` as ``JsonBody.parse`` does, VOUCHER_NOT_FOUND, and CUSTOMER_MISMATCH for a customer other than the
+    session's, also if there is no session.
     """
-    body = NEW_REDEMPTION.parse(request, required=False)
+    body = NEW_REDEMPTION.parse(request)
     session_customer = request.authorizer.get("customer_id") or ""
-    if session_customer and body.get("customer_id", session_customer) != session_customer:
+    customer_id = body.get("customer_id", session_customer)
+    if customer_id != session_customer and (session_customer or _CUSTOMER_NUMBER.fullmatch(customer_id)):
         raise Refused("CUSTOMER_MISMATCH", "This session belongs to another customer")
-    key = request.idempotency_key()
     return RedeemVoucher(
         code=parse_code(request),
-        order_number=body.get("order_number"),
-        customer_id=body.get("customer_id") or session_customer or None,
-        caller_key_digest=key_digest(session_customer, key) if key else None,
+        order_number=body["order_number"],
+        customer_id=customer_id or None,
+        authorization=request.headers.get("authorization", ""),
+    )
+
+
+def parse_order_voucher(request: Request) -> ReserveVoucher | RedeemReservation | ReleaseReservation:
+    """Raises ``Refused`` as ``JsonBody.parse`` does, and VOUCHER_NOT_FOUND."""
+    body = VOUCHER_CHANGE.parse(request)
+    code, order_number = parse_code(request), _parse_order_number(request.path_parameters["order_number"])
+    attempt = body.get("attempt", 0)
+    match body["state"]:
+        case OrderState.REDEEMED:
+            return RedeemReservation(code, order_number)
+        case OrderState.RELEASED:
+            return ReleaseReservation(code, order_number, attempt)
+    for name in _OF_RESERVATION:
+        if name not in body:
+            raise Refused("INVALID_REQUEST", "is required", f"/{name}")
+    expires_at = to_rfc3339(parse_moment("/expires_at", body["expires_at"]))
+    return ReserveVoucher(
+        code, order_number, body["amount"], body["currency"], expires_at, attempt, body.get("customer_id")
     )
 
 
@@ -176,7 +253,9 @@ def parse_release_voucher(request: Request) -> ReleaseVoucher:
     """Raises ``Refused`` INVALID_REQUEST, VOUCHER_NOT_FOUND."""
     order_number = request.query.get("order_number")
     if order_number is not None and not re.fullmatch(ORDER_NUMBER["pattern"], order_number):
-        raise Refused("INVALID_REQUEST", "must be an order number, T and 9 to 12 digits", "/order_number")
+        raise Refused("INVALID_REQUEST", f"must be {ORDER_NUMBER['description']}", "/order_number")
+    if order_number is not None:
+        _parse_order_number(order_number)
     return ReleaseVoucher(parse_code(request), order_number)
 
 
@@ -184,6 +263,12 @@ def _new_batch_id(caller: str, idempotency_key: str | None) -> str:
     """The same id for the same key of the same caller, so that a repeated request finds its batch; otherwise a random one."""
     digits = uuid4().hex if idempotency_key is None else key_digest(caller, idempotency_key)
     return f"VB{digits[:24]}"
+
+
+def _parse_order_number(text: str) -> str:
+    if not re.fullmatch(ORDER_NUMBER["pattern"], text):
+        raise Refused("INVALID_REQUEST", f"must be {ORDER_NUMBER['description']}", "/order_number")
+    return text
 
 
 def _parse_link_seconds(text: str | None, default: int) -> int:

@@ -44,10 +44,16 @@ FACTS: Facts = {
         ),
         "look up · redeem | GetItem {} · GetItem {}, TransactWriteItems {} of {} items": (
             calls("look up a voucher", "vouchers", "dynamodb:GetItem"),
-            calls("redeem a voucher", "vouchers", "dynamodb:GetItem"),
+            "the voucher, its batch and its redemption",
             calls("redeem a voucher", "vouchers", "dynamodb:TransactWriteItems"),
             "the redemption and the gate",
         ),
+        "redeem · release | GetItem {}, TransactWriteItems 1 of {} items · GetItem {}, UpdateItem": (
+            "the voucher, its batch and its reservation",
+            "the reservation, the gate and the tombstone",
+            "the voucher, its batch and its reservation",
+        ),
+        "stores a *tombstone* for {}": redemptions.TOMBSTONE_DAYS * DAY,
         "| cancel | UpdateItem 1, PutItem {}, DeleteObject": redemptions.GATES,
         "streamed in parts of {}": files.PART_BYTES,
         "allows some {} writes a second, so the first million takes some {};": (NEW_TABLE, About(A_MILLION / 4000)),

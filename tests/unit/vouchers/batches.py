@@ -23,6 +23,7 @@ BATCH_REQUEST: dict[str, Any] = {
 }
 FIRST = 100_000_000
 SENDER = "vouchers@example.com"
+ORDER, OTHER_ORDER = "T000000001", "T000000002"
 
 
 def batch_request(**changes: Any) -> dict[str, Any]:
@@ -35,13 +36,21 @@ def minutes_ago(minutes: int) -> str:
     return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+ORDERS_URL = "https://orders.example.com"
+
+
 class Batches:
-    """The service, and a sequences service that leases numbers or raises ``lease_error``."""
+    """The service, a sequences service that leases numbers or raises ``lease_error``, and an orders service.
+
+    ``orders`` has the public status of each order, by the ``Authorization`` header of its owner and its number.
+    """
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.leases = 0
         self.lease_error: Exception | None = None
+        self.orders: dict[tuple[str, str], str] = {}
+        self.orders_error: Exception | None = None
 
     def lease(self, service: str, method: str, path: str, body: Any, **options: Any) -> Answer:
         """In place of ``signed_client.call``."""
@@ -52,6 +61,18 @@ class Batches:
         first, count = FIRST * self.leases, body["count"]
         return Answer(200, {"sequence": "voucher", "first": first, "last": first + count - 1, "count": count})
 
+    def send(self, system: str, method: str, url: str, **options: Any) -> Answer:
+        """In place of ``external.send``."""
+        order_number = url.removeprefix(f"{ORDERS_URL}/v1/orders/").removesuffix("/status")
+        assert (system, method, url) == ("orders", "GET", f"{ORDERS_URL}/v1/orders/{order_number}/status")
+        assert (options["sign"], options["body"]) == (False, None)
+        if self.orders_error:
+            raise self.orders_error
+        status = self.orders.get((options["headers"].get("Authorization", ""), order_number))
+        if status is None:
+            return Answer(404, {"code": "ORDER_NOT_FOUND"})
+        return Answer(200, {"order_number": order_number, "status": status})
+
     # --- over HTTP ---
 
     def call(
@@ -59,12 +80,13 @@ class Batches:
     ) -> Response:
         """The response of a function, named as its handler, to a request in the session of ``customer``; "" is none.
 
-        ``key`` is the Idempotency-Key, ``path`` has the path parameters.
+        ``key`` is the Idempotency-Key, ``path`` has the path parameters. The ``Authorization`` header is the customer's name.
         """
+        headers = {"idempotency-key": key, "authorization": customer}
         return self.service.call(
             function,
             body,
-            headers={"idempotency-key": key} if key else None,
+            headers={name: value for name, value in headers.items() if value},
             path=path,
             query=query,
             authorizer={"principalId": "grace", "customer_id": customer},
@@ -75,6 +97,24 @@ class Batches:
         response = self.call("create_batch", batch_request(**changes))
         assert (response.status, response.body["status"]) == (202, PENDING)
         return str(response.body["batch_id"])
+
+    def redeem(self, code: str, order_number: str = ORDER, customer: str = "") -> Response:
+        """A request to redeem a voucher for an order; complete if ``orders`` does not have it yet."""
+        self.orders.setdefault((customer, order_number), "Complete")
+        return self.call("redeem_voucher", {"order_number": order_number}, code=code, customer=customer)
+
+    def reserve(self, code: str, order_number: str = ORDER, *, minutes: float = 15, **changes: Any) -> Response:
+        """The orders service's request to reserve a voucher for an order, for so many minutes."""
+        expires_at = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+        body = {"state": "reserved", "amount": 1000, "currency": "EUR", "expires_at": expires_at} | changes
+        return self.call("change_order_voucher", body, code=code, order_number=order_number)
+
+    def change(self, code: str, state: str, order_number: str = ORDER, **members: Any) -> Response:
+        """The orders service's request to redeem or release a voucher for an order."""
+        return self.call("change_order_voucher", {"state": state, **members}, code=code, order_number=order_number)
+
+    def status(self, code: str) -> str:
+        return str(self.call("show_voucher", code=code).body["status"])
 
     def release(self, code: str, order_number: str = "") -> Response:
         """An admin's request to release the redemption for an order, or the one without an order."""

@@ -1,12 +1,12 @@
-"""The service ``vouchers`` as deployed, with a sequences service that leases numbers."""
+"""The service ``vouchers`` as deployed, with a sequences service that leases numbers and an orders service."""
 
 from collections.abc import Callable
 
 import pytest
 
-from setpieces import signed_client
+from setpieces import external, signed_client
 from tests.service import Service
-from tests.unit.vouchers.batches import SENDER, Batches
+from tests.unit.vouchers.batches import ORDERS_URL, SENDER, Batches
 from vouchers.domain import chunks
 
 
@@ -14,6 +14,8 @@ from vouchers.domain import chunks
 def batches(service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Batches:
     batches = Batches(service("vouchers", SENDER=SENDER))
     monkeypatch.setattr(signed_client, "call", batches.lease)
+    monkeypatch.setattr(external, "send", batches.send)
+    batches.service.publish("orders/api-url", ORDERS_URL)
     return batches
 
 

@@ -12,7 +12,7 @@ from setpieces import aws, signed_client
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Crash, Faults, throttled
-from tests.unit.vouchers.batches import Batches, minutes_ago
+from tests.unit.vouchers.batches import OTHER_ORDER, Batches, minutes_ago
 from vouchers.clients.code_keys import code_key
 from vouchers.clients.sequences import SequencesUnavailable
 from vouchers.domain.batches import CANCELLED, COMPLETE, NOTIFYING, BatchOver
@@ -264,7 +264,7 @@ def test_a_cancelled_batch_ends_every_step(batches: Batches, small_chunks):
 def test_a_chunk_that_is_generated_again_does_not_undo_a_redemption(batches: Batches):
     batch_id = batches.create_complete()
     code = batches.codes(batch_id)[0]
-    assert batches.call("redeem_voucher", code=code).status == 201
+    assert batches.redeem(code).status == 201
     batch = batches.stored(batch_id)
     vouchers.store(batches.codes(batch_id), batch_id, batch["purge_at"], 10)
-    assert batches.call("redeem_voucher", code=code).status == 409
+    assert batches.redeem(code, OTHER_ORDER).status == 409

@@ -2,8 +2,11 @@
 
 import pytest
 
+from setpieces import external
+from setpieces.errors import ExternalUnavailable
+from setpieces.external import Answer
 from tests.faults import Faults, refused
-from tests.unit.vouchers.batches import Batches
+from tests.unit.vouchers.batches import ORDER, OTHER_ORDER, Batches
 from vouchers.domain.batches import CANCELLED, COMPLETE, FAILED, GENERATING, PENDING, STORING
 from vouchers.repository import batches as repository
 from vouchers.repository import redemptions
@@ -18,21 +21,71 @@ def test_a_voucher_is_redeemed_once(batches: Batches):
         "valid_from": "",
         "valid_to": "",
     }
-    order = {"order_number": "T000000001"}
-    status, _, first = batches.call("redeem_voucher", order, code=code.lower())
-    assert (status, first["status"], first["value"]) == (201, "REDEEMED", 1000)
-    assert batches.call("redeem_voucher", order, code=f"{code[:4]}-{code[4:]}")[::2] == (200, first)
-    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
-    assert batches.call("redeem_voucher", code=code).status == 409
-    assert batches.call("show_voucher", code=code).body["status"] == "REDEEMED"
+    status, _, first = batches.redeem(code.lower())
+    assert (status, first["status"], first["value"], first["order_number"]) == (201, "REDEEMED", 1000, ORDER)
+    assert batches.redeem(f"{code[:4]}-{code[4:]}")[::2] == (200, first)
+    assert batches.redeem(code, OTHER_ORDER).body["code"] == "VOUCHER_REDEEMED"
+    assert batches.status(code) == "REDEEMED"
 
 
-def test_the_same_key_of_the_same_caller_is_the_same_redemption(batches: Batches):
+def test_a_redemption_requires_an_order(batches: Batches):
     code = batches.codes(batches.create_complete())[0]
-    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C1").status == 201
-    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C1").status == 200
-    assert batches.call("redeem_voucher", {}, code=code, key="k", customer="C2").status == 409
-    assert batches.call("redeem_voucher", {}, code=code, key="other", customer="C1").status == 409
+    for body in (None, {}, {"customer_id": "ada"}):
+        assert batches.call("redeem_voucher", body, code=code).status == 400
+    assert batches.status(code) == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(None, (404, "ORDER_NOT_FOUND")), ("Failed", (409, "ORDER_FAILED")), ("Processing", (409, "ORDER_IN_PROGRESS"))],
+)
+def test_a_voucher_is_not_redeemed_for_an_order_that_is_not_complete(batches: Batches, status, expected):
+    code = batches.codes(batches.create_complete())[0]
+    if status:
+        batches.orders["", ORDER] = status
+    response = batches.call("redeem_voucher", {"order_number": ORDER}, code=code)
+    assert (response.status, response.body["code"]) == expected
+    assert ("Retry-After" in response.headers) == (status == "Processing")
+    assert batches.status(code) == "ACTIVE"
+
+
+def test_a_voucher_is_not_redeemed_for_an_order_that_the_caller_cannot_read(batches: Batches):
+    code = batches.codes(batches.create_complete())[0]
+    batches.orders["C000000001", ORDER] = "Complete"
+    for customer in ("", "C000000002"):
+        response = batches.call("redeem_voucher", {"order_number": ORDER}, code=code, customer=customer)
+        assert response.body["code"] == "ORDER_NOT_FOUND"
+    assert batches.redeem(code, customer="C000000001").status == 201
+    response = batches.call("redeem_voucher", {"order_number": ORDER}, code=code)
+    assert response.body["code"] == "ORDER_NOT_FOUND"
+
+
+@pytest.mark.parametrize("customer", ["", "C000000001"])
+def test_a_redemption_is_refused_for_another_customer(batches: Batches, customer):
+    code = batches.codes(batches.create_complete())[0]
+    batches.orders[customer, ORDER] = "Complete"
+    body = {"order_number": ORDER, "customer_id": "C000000002"}
+    response = batches.call("redeem_voucher", body, code=code, customer=customer)
+    assert (response.status, response.body["code"]) == (403, "CUSTOMER_MISMATCH")
+
+
+@pytest.mark.parametrize("error", [ExternalUnavailable("orders", "is down", retry_after=7), None])
+def test_a_redemption_waits_for_the_orders_service(batches: Batches, monkeypatch, error):
+    code = batches.codes(batches.create_complete())[0]
+    batches.orders_error = error
+    if error is None:
+        monkeypatch.setattr(external, "send", lambda *_, **options: Answer(404, {"code": "NOT_FOUND"}))
+    status, headers, problem = batches.redeem(code)
+    assert (status, problem["code"]) == (503, "ORDERS_UNAVAILABLE")
+    assert headers["Retry-After"] == ("7" if error else "2")
+    assert batches.service.items("RedemptionsTable") == []
+
+
+@pytest.mark.parametrize("body", [[], {}, {"status": 5}])
+def test_a_response_that_is_no_status_redeems_nothing(batches: Batches, monkeypatch, body):
+    code = batches.codes(batches.create_complete())[0]
+    monkeypatch.setattr(external, "send", lambda *_, **options: Answer(200, body))
+    assert batches.redeem(code).body["code"] == "ORDERS_UNAVAILABLE"
 
 
 def test_no_voucher_is_redeemed_after_the_response_to_a_cancellation(batches: Batches, faults: Faults):
@@ -42,11 +95,10 @@ def test_no_voucher_is_redeemed_after_the_response_to_a_cancellation(batches: Ba
     faults.meanwhile(
         "TransactWriteItems", lambda: statuses.append(batches.call("cancel_batch", batch_id=batch_id).status)
     )
-    order = {"order_number": "T000000001"}
-    assert batches.call("redeem_voucher", order, code=code).body["code"] == "VOUCHER_CANCELLED"
+    assert batches.redeem(code).body["code"] == "VOUCHER_CANCELLED"
     assert statuses == [200]
     assert redemptions.find(code) is None
-    assert batches.call("redeem_voucher", order, code=other).body["code"] == "VOUCHER_CANCELLED"
+    assert batches.redeem(other).body["code"] == "VOUCHER_CANCELLED"
 
 
 def test_a_repeated_cancellation_completes_one_that_crashed(batches: Batches, monkeypatch):
@@ -58,29 +110,27 @@ def test_a_repeated_cancellation_completes_one_that_crashed(batches: Batches, mo
     # As read by a request that started before the cancellation.
     batch = batches.stored(batch_id) | {"status": COMPLETE}
     monkeypatch.setattr(repository, "find", lambda batch_id: batch)
-    assert batches.call("redeem_voucher", code=code).body["code"] == "VOUCHER_CANCELLED"
+    assert batches.redeem(code).body["code"] == "VOUCHER_CANCELLED"
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"order_number": "T000000001"}, {"customer_id": "C1"}], ids=["nothing", "order", "customer"]
-)
-def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults, body):
-    """Without an order and an Idempotency-Key, only ``attempt`` identifies the redemption."""
+def test_a_redemption_succeeds_when_the_sdk_repeats_it(batches: Batches, faults: Faults):
     code = batches.codes(batches.create_complete())[0]
     with faults.lose_response("TransactWriteItems"):
-        assert batches.call("redeem_voucher", body, code=code).status == 201
-    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).body["code"] == "VOUCHER_REDEEMED"
+        assert batches.redeem(code).status == 201
+    assert batches.redeem(code, OTHER_ORDER).body["code"] == "VOUCHER_REDEEMED"
 
 
 @pytest.mark.parametrize("changes", [{"status": CANCELLED}, {"valid_to": "2020-01-01T00:00:00Z"}])
 def test_a_late_repetition_gets_the_same_redemption(batches: Batches, changes):
+    """Also while the orders service is down, and after it has forgotten the order."""
     batch_id = batches.create_complete()
     code = batches.codes(batch_id)[0]
-    order = {"order_number": "T000000001"}
-    _, _, first = batches.call("redeem_voucher", order, code=code)
+    _, _, first = batches.redeem(code, customer="C000000001")
     repository.update(batch_id, **changes)
-    assert batches.call("redeem_voucher", order, code=code)[::2] == (200, first)
-    assert batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code).status == 409
+    batches.orders_error = ExternalUnavailable("orders", "is down")
+    assert batches.redeem(code, customer="C000000001")[::2] == (200, first)
+    batches.orders_error = None
+    assert batches.redeem(code, OTHER_ORDER).body["code"] == "VOUCHER_REDEEMED"
 
 
 CONFLICTS = {
@@ -101,36 +151,25 @@ def test_a_transaction_conflict_is_retried(batches: Batches, faults: Faults, ope
     conflicts = faults.fail(operation, CONFLICTS[operation], times=2)
     if operation == "PutItem":
         assert batches.call("cancel_batch", batch_id=batch_id).status == 200
-    assert batches.call("redeem_voucher", code=code).status == (409 if operation == "PutItem" else 201)
+    assert batches.redeem(code).status == (409 if operation == "PutItem" else 201)
     assert conflicts.times == 0
 
 
-def test_an_order_number_is_added_to_a_redemption_once(batches: Batches):
-    code = batches.codes(batches.create_complete())[0]
-    order = {"order_number": "T000000001"}
-    assert "order_number" not in batches.call("redeem_voucher", {}, code=code, key="k").body
-    assert batches.call("redeem_voucher", order, code=code, key="other").status == 409
-    status, _, redemption = batches.call("redeem_voucher", order, code=code, key="k")
-    assert (status, redemption["order_number"]) == (200, "T000000001")
-    assert batches.call("redeem_voucher", order, code=code, key="k")[::2] == (200, redemption)
-    assert batches.call("redeem_voucher", {}, code=code, key="k")[::2] == (200, redemption)
-
-
-def test_a_key_redeems_a_voucher_for_one_order(batches: Batches):
-    code = batches.codes(batches.create_complete())[0]
-    assert batches.call("redeem_voucher", {"order_number": "T000000001"}, code=code, key="k").status == 201
-    second = batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
-    assert (second.status, second.body["code"]) == (409, "VOUCHER_REDEEMED")
-
-
-def test_of_two_orders_that_claim_a_redemption_at_once_one_is_refused(batches: Batches, faults: Faults):
-    code = batches.codes(batches.create_complete())[0]
-    batches.call("redeem_voucher", {}, code=code, key="k")
-    first = {"order_number": "T000000001"}
-    faults.meanwhile("UpdateItem", lambda: batches.call("redeem_voucher", first, code=code, key="k"))
-    second = batches.call("redeem_voucher", {"order_number": "T000000002"}, code=code, key="k")
-    assert (second.status, second.body["code"]) == (409, "VOUCHER_REDEEMED")
-    assert batches.call("redeem_voucher", first, code=code, key="k").status == 200
+@pytest.mark.parametrize("order", [{}, {"order_number": ORDER}])
+def test_redemptions_of_earlier_versions_stay(batches: Batches, order):
+    """They may have no order, and a digest of the caller's Idempotency-Key."""
+    batch_id = batches.create_complete()
+    code = batches.codes(batch_id)[0]
+    item = {"code": code, "batch_id": batch_id, "redeemed_at": "2026-01-01T00:00:00Z", "by": "0" * 32, "attempt": "a"}
+    batches.service.put("RedemptionsTable", item | order | {"purge_at": 2**33})
+    assert batches.status(code) == "REDEEMED"
+    response = batches.redeem(code)
+    assert response.status == (200 if order else 409)
+    if order:
+        assert response.body["redeemed_at"] == item["redeemed_at"]
+        assert batches.change(code, "redeemed").body["redeemed_at"] == item["redeemed_at"]
+    assert batches.redeem(code, OTHER_ORDER).body["code"] == "VOUCHER_REDEEMED"
+    assert batches.reserve(code, OTHER_ORDER).body["code"] == "VOUCHER_REDEEMED"
 
 
 @pytest.mark.parametrize(
@@ -145,9 +184,9 @@ def test_a_cancelled_early_or_expired_voucher_is_not_redeemed(batches: Batches, 
     batch_id = batches.create_complete()
     repository.update(batch_id, **changes)
     voucher = batches.codes(batch_id)[0]
-    status, _, problem = batches.call("redeem_voucher", code=voucher)
-    assert (status, problem["code"]) == (409, code)
-    assert batches.call("show_voucher", code=voucher).body["status"] == code.removeprefix("VOUCHER_")
+    for status, _, problem in (batches.redeem(voucher), batches.reserve(voucher)):
+        assert (status, problem["code"]) == (409, code)
+    assert batches.status(voucher) == code.removeprefix("VOUCHER_")
     assert batches.service.items("RedemptionsTable") == []
 
 
@@ -157,7 +196,8 @@ def test_a_voucher_of_an_incomplete_batch_is_404(batches: Batches, status):
     repository.update(batch_id, status=status)
     voucher = batches.codes(batch_id)[0]
     assert batches.call("show_voucher", code=voucher).body["code"] == "VOUCHER_NOT_FOUND"
-    assert batches.call("redeem_voucher", code=voucher).status == 404
+    assert batches.redeem(voucher).body["code"] == "VOUCHER_NOT_FOUND"
+    assert batches.reserve(voucher).body["code"] == "VOUCHER_NOT_FOUND"
 
 
 def test_a_malformed_code_is_404_without_a_call_of_aws(batches: Batches, faults: Faults):
@@ -165,5 +205,6 @@ def test_a_malformed_code_is_404_without_a_call_of_aws(batches: Batches, faults:
     faults.restart()
     for code in ("ABC", "3YARV3TPEBPBV9", "%00", "a" * 500, "O0O0O0O0O0O0O0"):
         assert batches.call("show_voucher", code=code).status == 404
-        assert batches.call("redeem_voucher", code=code).status == 404
+        assert batches.redeem(code).status == 404
+        assert batches.change(code, "released").status == 404
     assert faults.calls == []

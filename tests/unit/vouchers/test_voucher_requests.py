@@ -1,6 +1,7 @@
 """Requests to vouchers: each field, and the meaning of dates."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,13 @@ from setpieces.rest_api import Request, status_of
 from tests.unit.vouchers.batches import BATCH_REQUEST
 from vouchers.requests import (
     CreateBatch,
+    RedeemReservation,
     RedeemVoucher,
+    ReleaseReservation,
+    ReserveVoucher,
     parse_batch_id,
     parse_create_batch,
+    parse_order_voucher,
     parse_redeem_voucher,
     parse_show_batch,
 )
@@ -23,6 +28,7 @@ from vouchers.requests import (
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BATCH_ID = "VB" + "0" * 24
 CODE = "22222222222222"
+ORDER = {"order_number": "T000000001"}
 
 
 def request(
@@ -34,16 +40,21 @@ def request(
     caller: str = "grace",
     key: str | None = None,
     code: str = CODE,
+    order_number: str = "T000000001",
 ) -> Request:
     headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
     raw = body if isinstance(body, str) else json.dumps(body)
     authorizer = {"customer_id": customer_id, "principalId": caller}
-    path_parameters = {"batch_id": batch_id, "code": code}
+    path_parameters = {"batch_id": batch_id, "code": code, "order_number": order_number}
     return Request("POST", "/v1/things", path_parameters, query or {}, headers, raw, "r", "c", authorizer, lambda: 5.0)
 
 
 def create_batch(body: Any) -> CreateBatch:
     return parse_create_batch(request(body), NOW)
+
+
+def order_voucher(body: Any, **options: Any) -> Any:
+    return parse_order_voucher(request(body, **options))
 
 
 def redemption(body: Any, **options: Any) -> RedeemVoucher:
@@ -160,39 +171,75 @@ def test_a_link_lasts_as_long_as_the_query_says():
         assert refusal(link_seconds, wrong) == (400, "/link_seconds")
 
 
-def test_a_redemption_may_name_an_order_and_a_customer():
-    assert redemption("") == RedeemVoucher(CODE)
-    assert redemption({"order_number": "T000000001"}) == RedeemVoucher(CODE, order_number="T000000001")
-    assert redemption({}, customer_id="C1") == RedeemVoucher(CODE, customer_id="C1")
-    assert redemption({"customer_id": "C1"}, customer_id="C1").customer_id == "C1"
+def test_a_redemption_is_for_an_order_and_may_name_a_customer():
+    assert redemption(ORDER) == RedeemVoucher(CODE, "T000000001", None, "")
+    assert redemption(ORDER, customer_id="C1") == RedeemVoucher(CODE, "T000000001", "C1", "")
+    assert redemption(ORDER | {"customer_id": "C1"}, customer_id="C1").customer_id == "C1"
+    assert redemption(ORDER | {"customer_id": "ada"}).customer_id == "ada"
 
 
 def test_a_code_in_the_path_is_normalised():
-    assert redemption({}, code="2222-%202222222222") == RedeemVoucher(CODE)
-    assert refusal(redemption, {}, code="22222222222223") == (404, "VOUCHER_NOT_FOUND")
-
-
-def test_a_redemption_has_a_digest_of_its_caller_and_key():
-    digest = redemption({}, customer_id="C1", key="k").caller_key_digest
-    assert redemption({"order_number": "T000000001"}, customer_id="C1", key="k").caller_key_digest == digest
-    assert redemption({}, customer_id="C2", key="k").caller_key_digest != digest
-    assert redemption({}, customer_id="C1", key="l").caller_key_digest != digest
-    assert redemption({}, customer_id="C1").caller_key_digest is None
+    assert redemption(ORDER, code="2222-%202222222222").code == CODE
+    assert refusal(redemption, ORDER, code="22222222222223") == (404, "VOUCHER_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
+        ({}, "/order_number"),
         ({"order_number": "T1"}, "/order_number"),
         ({"order_number": 100000001}, "/order_number"),
         ({"order_number": None}, "/order_number"),
-        ({"customer_id": "a b"}, "/customer_id"),
-        ({"value": 5}, "/value"),
+        (ORDER | {"customer_id": "a b"}, "/customer_id"),
+        (ORDER | {"value": 5}, "/value"),
     ],
 )
 def test_other_redemptions_are_refused(body, pointer):
     assert refusal(redemption, body) == (400, pointer)
 
 
+def test_a_redemption_without_a_body_is_refused():
+    assert refusal(redemption, "") == (400, "INVALID_JSON")
+
+
 def test_another_customers_redemption_is_refused():
-    assert refusal(redemption, {"customer_id": "C2"}, customer_id="C1") == (403, "CUSTOMER_MISMATCH")
+    other = ORDER | {"customer_id": "C000000002"}
+    assert refusal(redemption, other, customer_id="C000000001") == (403, "CUSTOMER_MISMATCH")
+    assert refusal(redemption, other) == (403, "CUSTOMER_MISMATCH")
+
+
+RESERVATION = {"state": "reserved", "amount": 1000, "currency": "EUR", "expires_at": "2026-12-31T12:00:00+01:00"}
+
+
+def test_an_order_reserves_redeems_and_releases_a_voucher():
+    reservation = ReserveVoucher(CODE, "T000000001", 1000, "EUR", "2026-12-31T11:00:00Z", 0, None)
+    assert order_voucher(RESERVATION) == reservation
+    assert order_voucher(RESERVATION | {"attempt": 2, "customer_id": "C1"}) == replace(
+        reservation, attempt=2, customer_id="C1"
+    )
+    assert order_voucher({"state": "redeemed"}) == RedeemReservation(CODE, "T000000001")
+    assert order_voucher({"state": "released", "attempt": 3}) == ReleaseReservation(CODE, "T000000001", 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, "/state"),
+        ({"state": "sold"}, "/state"),
+        *[({name: value for name, value in RESERVATION.items() if name != missing}, f"/{missing}") for missing in RESERVATION],
+        (RESERVATION | {"amount": -1}, "/amount"),
+        (RESERVATION | {"amount": True}, "/amount"),
+        (RESERVATION | {"currency": "eur"}, "/currency"),
+        (RESERVATION | {"expires_at": "2026-12-31"}, "/expires_at"),
+        (RESERVATION | {"expires_at": "2026-13-31T12:00:00Z"}, "/expires_at"),
+        (RESERVATION | {"attempt": -1}, "/attempt"),
+        (RESERVATION | {"customer_id": "a b"}, "/customer_id"),
+        (RESERVATION | {"value": 5}, "/value"),
+    ],
+)  # fmt: skip
+def test_other_requests_of_orders_are_refused(body, expected):
+    assert refusal(order_voucher, body) == (400, expected)
+
+
+def test_a_malformed_order_number_in_the_path_is_refused():
+    assert refusal(order_voucher, RESERVATION, order_number="T1") == (400, "/order_number")

@@ -21,8 +21,8 @@ def parse_validity(valid_from: str, valid_to: str, now: datetime) -> tuple[str, 
 
     A date as ``valid_from`` is its first second, a date as ``valid_to`` its last (UTC).
     """
-    start = _parse_moment("/valid_from", valid_from, time.min)
-    end = _parse_moment("/valid_to", valid_to, time(23, 59, 59))
+    start = parse_moment("/valid_from", valid_from, time.min)
+    end = parse_moment("/valid_to", valid_to, time(23, 59, 59))
     if start.date() < now.date():
         raise Refused("INVALID_REQUEST", "must not be before today (UTC)", "/valid_from")
     if end <= now:
@@ -34,8 +34,8 @@ def parse_validity(valid_from: str, valid_to: str, now: datetime) -> tuple[str, 
     return to_rfc3339(start), to_rfc3339(end)
 
 
-def _parse_moment(pointer: str, text: str, time_of_date: time) -> datetime:
-    """A date-time, or a date with ``time_of_date`` in UTC (RFC 3339, 5.6)."""
+def parse_moment(pointer: str, text: str, time_of_date: time = time.min) -> datetime:
+    """A date-time, or a date with ``time_of_date`` in UTC (RFC 3339, 5.6). Raises ``Refused`` INVALID_REQUEST."""
     try:
         if re.fullmatch(DATE_PATTERN, text):
             return datetime.combine(date.fromisoformat(text), time_of_date, UTC)

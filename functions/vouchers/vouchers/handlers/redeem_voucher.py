@@ -1,6 +1,4 @@
-"""POST /v1/vouchers/{code}/redemptions: redeem a voucher, once."""
-
-from datetime import UTC, datetime
+"""POST /v1/vouchers/{code}/redemptions: redeem a voucher for a complete order, once."""
 
 from setpieces.rest_api import Request, Response, rest_handler
 from vouchers.requests import parse_redeem_voucher
@@ -12,5 +10,5 @@ from vouchers.workflow.redemptions import load_batch_of, redeem
 def handler(request: Request) -> Response:
     command = parse_redeem_voucher(request)
     batch = load_batch_of(command.code)
-    redemption, is_new = redeem(command, batch, datetime.now(UTC))
+    redemption, is_new = redeem(command, batch)
     return Response(201 if is_new else 200, redemption_view(batch, redemption))

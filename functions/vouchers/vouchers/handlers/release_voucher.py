@@ -1,12 +1,13 @@
 """DELETE /v1/vouchers/{code}/redemptions: undo a redemption without an order, or for an order that has failed.
 
-An admin checks the customer's orders first. If a purchase is in progress, the checkout sends the number of its order after the
-release, which redeems the voucher again, unless another request has redeemed it by then.
+An admin checks the customer's orders first. Reservations end with their orders, so they are not released here.
 """
+
+from datetime import UTC, datetime
 
 from setpieces.observability import count
 from setpieces.rest_api import Request, Response, rest_handler
-from vouchers.domain.redemptions import not_releasable
+from vouchers.domain.redemptions import holding_status, not_releasable
 from vouchers.repository import redemptions
 from vouchers.requests import parse_release_voucher
 
@@ -15,7 +16,7 @@ from vouchers.requests import parse_release_voucher
 def handler(request: Request) -> Response:
     command = parse_release_voucher(request)
     remaining = redemptions.delete(command.code, command.order_number)
-    if remaining:
+    if remaining and holding_status(remaining, datetime.now(UTC)):
         raise not_releasable(remaining)
     count("VoucherReleased")
     return Response(204)

@@ -14,6 +14,5 @@ from vouchers.workflow.redemptions import load_batch_of
 def handler(request: Request) -> Response:
     code = parse_code(request)
     batch = load_batch_of(code)
-    is_redeemed = redemptions.find(code) is not None
-    status = voucher_status(batch, datetime.now(UTC), is_redeemed=is_redeemed)
+    status = voucher_status(batch, datetime.now(UTC), redemptions.find(code))
     return Response(200, voucher_view(batch, status), {"Cache-Control": "no-store"})

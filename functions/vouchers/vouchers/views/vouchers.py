@@ -3,7 +3,7 @@
 from typing import Any
 
 from vouchers.domain.batches import Batch
-from vouchers.domain.redemptions import REDEEMED, Redemption
+from vouchers.domain.redemptions import REDEEMED, OrderState, Redemption
 
 
 def voucher_view(batch: Batch, status: str) -> dict[str, Any]:
@@ -18,13 +18,37 @@ def voucher_view(batch: Batch, status: str) -> dict[str, Any]:
 
 
 def redemption_view(batch: Batch, redemption: Redemption) -> dict[str, Any]:
-    """{status, value, currency, redeemed_at, order_number?}."""
-    view = {
+    """{status, value, currency, redeemed_at, order_number}."""
+    return {
         "status": REDEEMED,
         "value": batch["value"],
         "currency": batch["currency"],
         "redeemed_at": redemption["redeemed_at"],
+        "order_number": redemption["order_number"],
     }
-    if "order_number" in redemption:
-        view["order_number"] = redemption["order_number"]
-    return view
+
+
+def reservation_view(redemption: Redemption) -> dict[str, Any]:
+    """{order_number, state: "reserved", amount, currency, expires_at, attempt}."""
+    return {
+        "order_number": redemption["order_number"],
+        "state": OrderState.RESERVED,
+        "amount": redemption["amount"],
+        "currency": redemption["currency"],
+        "expires_at": redemption["expires_at"],
+        "attempt": redemption["order_attempt"],
+    }
+
+
+def order_redemption_view(redemption: Redemption) -> dict[str, Any]:
+    """{order_number, state: "redeemed", redeemed_at}."""
+    return {
+        "order_number": redemption["order_number"],
+        "state": OrderState.REDEEMED,
+        "redeemed_at": redemption["redeemed_at"],
+    }
+
+
+def release_view(order_number: str, attempt: int) -> dict[str, Any]:
+    """{order_number, state: "released", attempt}."""
+    return {"order_number": order_number, "state": OrderState.RELEASED, "attempt": attempt}

@@ -21,7 +21,7 @@ BATCH_REQUEST: dict[str, Any] = {
     "valid_to": "2026-12-31",
     "notify": "grace.sample@example.com",
 }
-FIRST = 100_000_000
+FIRST = 10_000_000
 SENDER = "vouchers@example.com"
 ORDER, OTHER_ORDER = "T000000001", "T000000002"
 

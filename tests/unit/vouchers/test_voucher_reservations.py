@@ -7,7 +7,9 @@ import pytest
 from tests.faults import Faults
 from tests.unit.vouchers.batches import ORDER, OTHER_ORDER, Batches
 from vouchers.domain.batches import CANCELLED
+from vouchers.domain.redemptions import Redemption
 from vouchers.repository import batches as repository
+from vouchers.repository import redemptions
 
 
 @pytest.fixture
@@ -18,6 +20,12 @@ def batch_id(batches: Batches) -> str:
 @pytest.fixture
 def code(batches: Batches, batch_id: str) -> str:
     return batches.codes(batch_id)[0]
+
+
+def stored(code: str) -> Redemption:
+    redemption = redemptions.find(code)
+    assert redemption
+    return redemption
 
 
 def codes_of(*responses) -> list[str]:
@@ -69,7 +77,7 @@ def test_a_redeemed_voucher_is_refused_to_other_orders(batches: Batches, code):
         "VOUCHER_REDEEMED",
     ]
     assert batches.reserve(code, attempt=1).body["code"] == "RESERVATION_CLOSED"
-    assert "expires_at" not in batches.service.items("RedemptionsTable")[0]
+    assert "expires_at" not in stored(code)
 
 
 def test_a_released_voucher_is_free_for_other_orders(batches: Batches, code):
@@ -99,7 +107,7 @@ def test_a_reopened_order_reserves_the_voucher_again(batches: Batches, code):
     batches.reserve(code)
     batches.change(code, "released")
     assert batches.reserve(code, attempt=1).status == 201
-    assert batches.reserve(code).body["code"] == "RESERVATION_CLOSED"
+    assert batches.reserve(code, minutes=60).body["code"] == "RESERVATION_CLOSED"
     batches.change(code, "released")
     assert batches.status(code) == "RESERVED"
     batches.change(code, "released", attempt=2)
@@ -144,6 +152,14 @@ def test_a_voucher_is_redeemed_over_the_api_for_the_order_that_has_reserved_it(b
     assert redeemed.status == 201
     assert batches.change(code, "redeemed").body["redeemed_at"] == redeemed.body["redeemed_at"]
     assert batches.redeem(code, customer="C000000001")[::2] == (200, redeemed.body)
+
+
+def test_an_order_does_not_extend_the_reservation_that_another_order_takes(batches: Batches, faults: Faults, code):
+    batches.reserve(code, minutes=-1)
+    responses = []
+    faults.meanwhile("UpdateItem", lambda: responses.append(batches.reserve(code, OTHER_ORDER)))
+    assert batches.reserve(code, minutes=60).body["code"] == "VOUCHER_RESERVED"
+    assert stored(code)["expires_at"] == responses[0].body["expires_at"]
 
 
 @pytest.mark.parametrize("changes", [{"status": CANCELLED}, {"valid_to": "2020-01-01T00:00:00Z"}])

@@ -96,8 +96,8 @@ def members(schema: Schema, document: Schema, path: str) -> Iterator[tuple[str, 
         inner = dereference(inner, document)
         yield f"{path}/{name}", inner
         yield from members(inner, document, f"{path}/{name}")
-    if "items" in schema:
-        yield from members(schema["items"], document, path)
+    for inner in (*schema.get("allOf", []), *([schema["items"]] if "items" in schema else [])):
+        yield from members(inner, document, path)
 
 
 def documents() -> Iterator[tuple[str, str, Schema]]:

@@ -1,5 +1,6 @@
 """Baskets over HTTP against the running shop."""
 
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -152,6 +153,86 @@ def test_an_expired_basket_is_gone_though_its_item_is_there(shop: Shop, basket: 
     # Without a key, which is optional.
     fresh = add_now(shop, basket, sku)
     assert (fresh.status_code, fresh.json()["totals"]["quantity"]) == (201, 1)
+
+
+def set_order(shop: Shop, basket: str, state: str, order: str, **members) -> httpx.Response:
+    """The response to the orders service, which says how its order of the basket stands."""
+    path = f"{basket.replace('/v1/', '/v1/internal/')}/orders/{order}"
+    return with_retries(lambda: shop.call("PUT", path, json={"state": state, **members}, sign=True))
+
+
+def new_order_number() -> str:
+    """A number far above those of orders that are placed."""
+    return f"T9{secrets.randbelow(10**11):011}"
+
+
+def test_a_basket_is_held_by_its_order_and_back_when_it_fails(shop: Shop, basket: str, sku: str):
+    before = add(shop, basket, sku, 2).json()
+    order, other = new_order_number(), new_order_number()
+    assert set_order(shop, basket, "in_progress", order).json()["state"] == "in_progress"
+    ordered = shop.call("GET", basket).json()
+    assert (ordered["status"], ordered["order_number"]) == ("ordered", order)
+    refused = [add_now(shop, basket, sku), change(shop, basket, sku, 1), shop.call("DELETE", f"{basket}/items/{sku}")]
+    refused.append(set_order(shop, basket, "in_progress", other))
+    assert {(response.status_code, response.json()["code"]) for response in refused} == {(409, "BASKET_ORDERED")}
+    assert set_order(shop, basket, "failed", order).status_code == 200
+    after = shop.call("GET", basket).json()
+    assert (after["status"], after["totals"]) == ("open", before["totals"])
+    # A late duplicate.
+    assert set_order(shop, basket, "in_progress", order).json()["state"] == "closed"
+    assert add(shop, basket, sku).status_code == 200
+
+
+def test_a_complete_order_takes_its_pieces_and_an_empty_basket_is_gone(shop: Shop, basket: str, sku: str):
+    add(shop, basket, sku, 3)
+    for quantity, remaining in ((2, 1), (1, None)):
+        order = new_order_number()
+        set_order(shop, basket, "in_progress", order)
+        lines = [{"sku": sku, "quantity": quantity}]
+        assert set_order(shop, basket, "complete", order, lines=lines).status_code == 200
+        contents = shop.call("GET", basket)
+        assert contents.status_code == (200 if remaining else 404)
+        assert not remaining or contents.json()["totals"]["quantity"] == remaining
+    assert add(shop, basket, sku).json()["totals"]["quantity"] == 1
+
+
+def test_one_of_many_orders_holds_a_basket(shop: Shop, basket: str, sku: str):
+    add(shop, basket, sku)
+    orders = [new_order_number() for _ in range(8)]
+    with ThreadPoolExecutor(8) as clients:
+        responses = list(clients.map(lambda order: set_order(shop, basket, "in_progress", order), orders))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 7
+
+
+def test_only_a_signed_request_sets_the_order_of_a_basket(shop: Shop, basket: str, sku: str):
+    add(shop, basket, sku)
+    path = f"{basket.replace('/v1/', '/v1/internal/')}/orders/{new_order_number()}"
+    assert shop.call("PUT", path, json={"state": "in_progress"}).status_code == 404
+    assert shop.call("GET", basket).json()["status"] == "open"
+
+
+def test_a_basket_has_one_currency(shop: Shop, basket: str):
+    first, second = put_product(shop, unit_price=1000), put_product(shop, unit_price=1000)
+    add(shop, basket, first)
+    add(shop, basket, second)
+    crowns = {"sku": second, "name": "Test Tower", "unit_price": 11500, "currency": "SEK", "available": True}
+    crowns |= {"stock": 100, "max_per_customer": 99, "price_version": 2, "version": 2}
+    assert shop.call("PUT", f"/partners/v1/commerce/products/{second}", json=crowns).status_code in (200, 201)
+    responses = [with_retries(lambda: change(shop, basket, second, 2)), add(shop, basket, second)]
+    assert {(response.status_code, response.json()["code"]) for response in responses} == {(409, "CURRENCY_MISMATCH")}
+    assert shop.call("GET", basket).json()["totals"]["amount"] == 2000
+    shop.call("DELETE", f"{basket}/items/{first}")
+    totals = with_retries(lambda: change(shop, basket, second, 2)).json()["totals"]
+    assert (totals["amount"], totals["currency"]) == (23000, "SEK")
+
+
+def test_a_free_product_is_sold_and_an_amount_has_a_limit(shop: Shop, basket: str):
+    free, dear = put_product(shop, unit_price=0), put_product(shop, unit_price=10**10)
+    assert add(shop, basket, free, 2).json()["totals"]["amount"] == 0
+    assert add(shop, basket, dear, 50).status_code == 201
+    responses = [add(shop, basket, dear, 1), with_retries(lambda: change(shop, basket, dear, 51))]
+    assert {(response.status_code, response.json()["code"]) for response in responses} == {(422, "TOTAL_LIMIT")}
+    assert shop.call("GET", basket).json()["totals"]["amount"] == 5 * 10**11
 
 
 def test_a_browser_may_ask_first(shop: Shop, basket: str):

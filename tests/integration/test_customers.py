@@ -102,6 +102,22 @@ def test_confirming_twice_is_one_customer_and_with_another_password_none(shop: S
 
 
 @READS_MAIL
+def test_an_account_is_found_by_each_spelling_of_its_address_and_password(shop: Shop):
+    name, secret = unique("jo"), unique("secret")
+    assert request_sign_up(shop, f"{name}@B\u00dcCHER.example").status_code == 202
+    address = f"{name}@xn--bcher-kva.example"
+    confirmation = confirm(shop, newest_token(shop, address), f"p\u00e4ss\u00a0{secret}")
+    assert (confirmation.status_code, confirmation.json()["email"]) == (201, address)
+    for email, password in (
+        (f"{name.upper()}@bu\u0308cher.example", f"pa\u0308ss {secret}"),
+        (address, f"p\u00e4ss\u00a0{secret}"),
+    ):
+        credentials = {"email": email, "password": password}
+        session = with_retries(partial(shop.call, "POST", "/login/v1/sessions", json=credentials))
+        assert (session.status_code, session.json()["customer_id"]) == (201, confirmation.json()["customer_id"])
+
+
+@READS_MAIL
 def test_a_sign_up_tells_nothing_of_an_account(shop: Shop, ada: Member):
     """A known and an unknown address: the same response, and a mail each."""
     new, key = f"{unique('mail')}@example.com", unique("sign-up")
@@ -131,6 +147,16 @@ def test_a_token_that_was_made_up_confirms_nothing(shop: Shop):
     [
         ("", {"email": "ada", "name": "Ada"}, "/email"),
         ("", {"email": "a@example.com", "name": 1}, "/name"),
+        *(
+            ("", {"email": email, "name": "Ada"}, "/email")
+            for email in (
+                "gro\u00df@example.com",
+                "a..b@x..com",
+                "a.@example.com",
+                "a\0b@example.com",
+                "a\u202eb@example.com",
+            )
+        ),
         ("/confirmations", {"token": f"{'0' * 32}.{'A' * 43}", "password": "too short"}, "/password"),
         ("/confirmations", {"token": "x", "password": "correct horse battery"}, "/token"),
     ],

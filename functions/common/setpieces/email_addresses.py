@@ -8,12 +8,7 @@ no subaddress is taken off.
 
 import unicodedata
 
-from email_validator import validate_email
-from precis_i18n import get_profile
-
 from setpieces.errors import Refused
-
-_LOCAL_PART = get_profile("UsernameCaseMapped")
 
 
 def parse_email(text: str, pointer: str = "/email") -> str:
@@ -43,6 +38,10 @@ def comparable_email(text: str) -> str:
 
 def _split(text: str) -> tuple[str, str, str]:
     """(local part, domain, local part to compare by). Raises ``ValueError`` with the reason."""
+    # Imported here: of the functions that import this module, some parse no address, and their cold starts should not pay.
+    from email_validator import validate_email
+    from precis_i18n import get_profile
+
     # Without queries to DNS: the shop sends a mail with a link.
     address = validate_email(text, check_deliverability=False, strict=True)
-    return address.local_part, address.ascii_domain, _LOCAL_PART.enforce(address.local_part)
+    return address.local_part, address.ascii_domain, get_profile("UsernameCaseMapped").enforce(address.local_part)

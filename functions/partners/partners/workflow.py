@@ -15,6 +15,7 @@ from partners.domain.operations import (
     Entry,
     Operation,
     Outcome,
+    Related,
     Stored,
     Write,
     ledger_entries,
@@ -72,34 +73,42 @@ def perform(operation: Operation, call: Call, store: Store, inject_fault: Callab
 
 def _change(operation: Operation, call: Call, store: Store) -> Outcome:
     """Read the documents of an operation, decide, and store what the rule changes, in one transaction."""
-    key, related = operation.key(call), operation.related
+    key = operation.key(call)
     for _ in _attempts():
         stored = store.read(operation.collection, key)
         document = stored.document if stored else None
-        if related:
-            stored_related = store.read_all(related.collection, related.keys(call, document))
-            documents = {key: each.document for key, each in stored_related.items()}
-            outcome = operation.rule(call, document, documents)
-        else:
-            outcome = operation.rule(call, document)
-        if outcome.document is None:
-            return outcome
-        writes = [
-            Write(operation.collection, key, outcome.document, stored, ledger_entries(operation, call, key, outcome))
-        ]
-        if related:
-            writes += [
-                Write(related.collection, related_key, changed, stored_related[related_key])
-                for related_key, changed in outcome.related.items()
-            ]
         try:
-            store.write(*writes)
+            if operation.related:
+                outcome, related_writes = _decide_over_related(operation.related, operation, call, stored, store)
+            else:
+                outcome, related_writes = operation.rule(call, document), []
+            if outcome.document is not None:
+                entries = ledger_entries(operation, call, key, outcome)
+                store.write(Write(operation.collection, key, outcome.document, stored, entries), *related_writes)
         except Conflict:
             # A later time for the next attempt: ledgers are in the order of the effects.
             call = replace(call, now=utc_now())
             continue
         return outcome
     raise _concurrent_change()
+
+
+def _decide_over_related(
+    related: Related, operation: Operation, call: Call, stored: Stored | None, store: Store
+) -> tuple[Outcome, list[Write]]:
+    """The outcome and the writes of related documents. Raises ``Conflict`` if the documents are not of one moment."""
+    document = stored.document if stored else None
+    stored_related = store.read_all(related.collection, related.keys(call, document))
+    documents = {key: each.document for key, each in stored_related.items()}
+    try:
+        outcome = operation.rule(call, document, documents)
+    except HttpRefusal:
+        # Writes are conditional; a refusal writes nothing.
+        if store.read(operation.collection, operation.key(call)) != stored:
+            raise Conflict from None
+        raise
+    changes = outcome.related.items()
+    return outcome, [Write(related.collection, key, changed, stored_related[key]) for key, changed in changes]
 
 
 def _perform_batch(
@@ -153,8 +162,12 @@ def _attempts() -> Iterator[None]:
 
 
 def _concurrent_change() -> HttpRefusal:
-    detail = "Other requests keep changing this record; this request changed nothing"
-    return HttpRefusal(503, "CONCURRENT_CHANGE", detail, retry_after=1)
+    return HttpRefusal(
+        503,
+        "CONCURRENT_CHANGE",
+        "Other requests keep changing this record; this request changed nothing",
+        retry_after=1,
+    )
 
 
 def _catch_refusal(inject_fault: Callable[[], None]) -> HttpRefusal | None:

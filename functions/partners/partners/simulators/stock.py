@@ -54,7 +54,7 @@ def put_reservation(call: Call, stored: Document | None, products: Products) -> 
     """Reserve all lines or none: 201, then 200 for the same lines; a later ``expires_at`` renews.
 
     An order of which an earlier attempt was committed has its pieces: 200. Raises ``HttpRefusal`` 409 OUT_OF_STOCK with the
-    ``lines`` that cannot be had, DIFFERENT_CONTENT, and RESERVATION_CLOSED for a late request.
+    ``lines`` that cannot be reserved, DIFFERENT_CONTENT, and RESERVATION_CLOSED for a late request.
     """
     _check_one_line_each(call.body["lines"])
     order_number = call.ids["order_number"]
@@ -181,7 +181,9 @@ def _short_line(sku: str, code: str, requested: int, available: int) -> dict[str
 
 
 def _out_of_stock(lines: list[dict[str, Any]]) -> HttpRefusal:
-    return HttpRefusal(409, "OUT_OF_STOCK", "Not all lines can be had; none is reserved", members={"lines": lines})
+    return HttpRefusal(
+        409, "OUT_OF_STOCK", "Not every line is available; nothing is reserved or sold", members={"lines": lines}
+    )
 
 
 def _is_reserved(reservation: Document, now: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -18,6 +19,7 @@ from local.mailbox import outbox
 from model.settings import REGION
 from tools.client import Shop, eventually, fetch, unique, with_retries
 from tools.drivers.customers import session_headers
+from tools.drivers.journey import Journey, place_order, sign_in
 from tools.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
 
 SIZES = (1, 24, 5_001)
@@ -173,18 +175,99 @@ def policy(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_one_of_many_simultaneous_redemptions_succeeds(shop: Shop, codes: list[str]):
-    path = f"/vouchers/v1/vouchers/{codes[0]}/redemptions"
+def redeem(shop: Shop, code: str, order_number: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    path = f"/vouchers/v1/vouchers/{code}/redemptions"
+    return with_retries(lambda: shop.call("POST", path, json={"order_number": order_number}, headers=headers))
 
-    def redeem(n: int) -> int:
-        return with_retries(lambda: shop.call("POST", path, json={"order_number": f"T{n:09}"})).status_code
 
-    with ThreadPoolExecutor(64) as clients:
-        responses = Counter(clients.map(redeem, range(64)))
-    # 200 is a client whose first answer was lost on the way.
-    assert responses[201] + responses[200] == 1
-    assert responses[409] == 63
+def change(shop: Shop, code: str, order_number: str, **body: Any) -> httpx.Response:
+    """A request of the orders service."""
+    path = f"/vouchers/v1/internal/vouchers/{code}/orders/{order_number}"
+    return with_retries(lambda: shop.call("PUT", path, json=body, sign=True))
+
+
+def reserve(shop: Shop, code: str, order_number: str, seconds: float = 900, **changed: Any) -> httpx.Response:
+    expires_at = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+    body = {"state": "reserved", "amount": 700, "currency": "EUR", "expires_at": expires_at} | changed
+    return change(shop, code, order_number, **body)
+
+
+def place(shop: Shop, token: str = "tok_ok", person: dict[str, str] | None = None) -> tuple[str, str]:
+    """(number, public status) of an order that has ended, of a guest or a person with an account."""
+    journey = Journey(shop)
+    if person:
+        journey.session = sign_in(journey, person)
+    items = journey.call("GET", "/catalog/v1/products?query=sp-", 200)["items"]
+    product = next(item for item in items if item["available"])
+    journey.call("POST", f"/basket/v1/baskets/{journey.basket}/items", 201, json={"sku": product["sku"], "quantity": 1})
+    number, status = place_order(journey, token)
+    return number, status["status"]
+
+
+@pytest.fixture(scope="module")
+def orders(shop: Shop) -> list[str]:
+    """Complete orders of guests."""
+    with ThreadPoolExecutor(4) as clients:
+        placed = list(clients.map(lambda _: place(shop), range(4)))
+    assert [status for _, status in placed] == ["Complete"] * 4
+    return [number for number, _ in placed]
+
+
+def test_one_of_several_orders_gets_a_voucher(shop: Shop, orders: list[str], codes: list[str]):
+    with ThreadPoolExecutor(32) as clients:
+        responses = list(clients.map(lambda n: redeem(shop, codes[0], orders[n % 4]), range(32)))
+    statuses = Counter(response.status_code for response in responses)
+    # 201 is lost if the first response was.
+    assert statuses[201] <= 1
+    assert (statuses[200] + statuses[201], statuses[409]) == (8, 24)
+    assert len({response.json()["order_number"] for response in responses if response.status_code < 300}) == 1
     assert shop.call("GET", f"/vouchers/v1/vouchers/{codes[0]}").json()["status"] == "REDEEMED"
+
+
+def test_a_voucher_is_redeemed_for_a_complete_order_of_the_caller_alone(
+    shop: Shop, orders: list[str], codes: list[str]
+):
+    code, person = codes[2], shop.samples["customer"]
+    path = f"/vouchers/v1/vouchers/{code}/redemptions"
+    assert shop.call("POST", path).status_code == 400
+    assert shop.call("POST", path, json={}).status_code == 400
+    unknown = redeem(shop, code, "T999999999")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "ORDER_NOT_FOUND")
+    failed, status = place(shop, "tok_declined")
+    assert status == "Failed"
+    assert redeem(shop, code, failed).json()["code"] == "ORDER_FAILED"
+    body = {"order_number": orders[0], "customer_id": person["customer_id"]}
+    assert shop.call("POST", path, json=body).json()["code"] == "CUSTOMER_MISMATCH"
+    number, _ = place(shop, person=person)
+    assert redeem(shop, code, number).json()["code"] == "ORDER_NOT_FOUND"
+    session = session_headers(shop, person)
+    assert redeem(shop, code, orders[0], session).json()["code"] == "ORDER_NOT_FOUND"
+    first = redeem(shop, code, number, session)
+    assert first.status_code in (200, 201)
+    assert redeem(shop, code, number, session).json() == first.json()
+
+
+def test_orders_reserve_redeem_and_release_a_voucher(shop: Shop, codes: list[str]):
+    code, ada, grace = codes[3], "T900000011", "T900000012"
+
+    def status() -> str:
+        return str(shop.call("GET", f"/vouchers/v1/internal/vouchers/{code}", sign=True).json()["status"])
+
+    assert shop.call("GET", f"/vouchers/v1/internal/vouchers/{code}").status_code in (403, 404)
+    assert reserve(shop, code, ada).status_code in (200, 201)
+    assert status() == "RESERVED"
+    assert reserve(shop, code, grace).json()["code"] == "VOUCHER_RESERVED"
+    assert change(shop, code, ada, state="released").status_code == 200
+    assert reserve(shop, code, ada).json()["code"] == "RESERVATION_CLOSED"
+    assert reserve(shop, code, grace, currency="USD").json()["code"] == "VOUCHER_CURRENCY"
+    assert reserve(shop, code, grace, seconds=1).status_code in (200, 201)
+    assert eventually(lambda: status() == "ACTIVE")
+    assert reserve(shop, code, ada, attempt=1).status_code in (200, 201)
+    assert change(shop, code, grace, state="redeemed").json()["code"] == "VOUCHER_RESERVED"
+    redeemed = change(shop, code, ada, state="redeemed")
+    assert redeemed.status_code == 200
+    assert change(shop, code, ada, state="redeemed").json() == redeemed.json()
+    assert status() == "REDEEMED"
 
 
 def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: list[str]):
@@ -198,25 +281,27 @@ def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: lis
 
 def test_an_admin_releases_a_voucher_that_paid_for_nothing(shop: Shop, admin: dict[str, str], codes: list[str]):
     path = f"/vouchers/v1/vouchers/{codes[-1]}/redemptions"
-    redemption = {"order_number": "T900000001"}
-    assert with_retries(lambda: shop.call("POST", path, json=redemption)).status_code in (200, 201)
+    assert reserve(shop, codes[-1], "T900000001").status_code in (200, 201)
+    response = shop.call("DELETE", path, headers=admin)
+    assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_RESERVED")
+    assert change(shop, codes[-1], "T900000001", state="redeemed").status_code == 200
     response = shop.call("DELETE", path, headers=admin)
     assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_REDEEMED")
     released = f"{path}?order_number=T900000001"
     assert shop.call("DELETE", released).status_code == 401
     assert [with_retries(lambda: shop.call("DELETE", released, headers=admin)).status_code for _ in "ab"] == [204, 204]
-    assert with_retries(lambda: shop.call("POST", path, json={"order_number": "T900000002"})).status_code == 201
+    assert reserve(shop, codes[-1], "T900000002").status_code in (200, 201)
 
 
-def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str]):
+def test_vouchers_that_do_not_count_yet_or_any_more(shop: Shop, admin: dict[str, str], orders: list[str]):
     tomorrow = str((datetime.now(UTC) + timedelta(days=2)).date())
     path = create_batch(shop, admin, count=2, valid_from=tomorrow)
     early = wait_for_batch(shop, admin, path)
     code = download_file(early).decode().split()[0]
-    response = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    response = redeem(shop, code, orders[0])
     assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_NOT_YET_VALID")
     assert shop.call("POST", f"{path}/cancellation", headers=admin).json()["status"] == "CANCELLED"
-    response = shop.call("POST", f"/vouchers/v1/vouchers/{code}/redemptions", json={})
+    response = redeem(shop, code, orders[0])
     assert (response.status_code, response.json()["code"]) == (409, "VOUCHER_CANCELLED")
     # A role that may not list the bucket gets 403 instead of 404 for a deleted file.
     assert fetch(early["download"]["url"]).status_code == 403

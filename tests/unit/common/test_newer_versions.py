@@ -117,11 +117,19 @@ TESTS: dict[str, list[str]] = {
     ],
     "vouchers/test_voucher_redemptions.py": [
         "test_a_voucher_is_redeemed_once",
-        "test_of_two_orders_that_claim_a_redemption_at_once_one_is_refused",
+        "test_redemptions_of_earlier_versions_stay",
+        "test_a_response_that_is_no_status_redeems_nothing",
+        "test_a_voucher_is_not_redeemed_for_an_order_that_is_not_complete",
     ],
     "vouchers/test_voucher_releases.py": [
         "test_a_redemption_for_an_order_is_released_for_that_order_alone",
         "test_a_release_succeeds_when_the_sdk_repeats_it",
+    ],
+    "vouchers/test_voucher_reservations.py": [
+        "test_of_two_orders_that_reserve_a_voucher_at_once_one_is_refused",
+        "test_a_reservation_is_extended_and_not_shortened",
+        "test_a_redeemed_voucher_is_refused_to_other_orders",
+        "test_a_request_of_an_order_succeeds_when_the_sdk_repeats_it",
     ],
 }
 

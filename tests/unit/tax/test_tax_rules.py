@@ -47,6 +47,7 @@ def test_a_request_becomes_a_command():
         ("/lines/1/note", {"lines": [LINE, LINE | {"note": ""}]}),
         ("/lines/1", {"lines": [LINE, []]}),
         ("/lines/0/sku", {"lines": [LINE | {"sku": 5}]}),
+        ("/lines/0/sku", {"lines": [LINE | {"sku": "A/B"}]}),
         ("/lines/0/quantity", {"lines": [LINE | {"quantity": 0}]}),
         ("/lines/0/quantity", {"lines": [LINE | {"quantity": True}]}),
         ("/lines/0/unit_price", {"lines": [LINE | {"unit_price": -1}]}),
@@ -59,6 +60,10 @@ def test_an_invalid_request_is_refused_with_a_pointer_to_the_fault(pointer: str,
         parse_quote_tax(sent(BODY | wrong))
     assert status_of(raised.value) == 400
     assert raised.value.errors[0]["pointer"] == pointer
+
+
+def test_a_country_without_postal_codes_needs_none():
+    assert parse_quote_tax(sent(BODY | {"ship_to": {"country": "HK"}})).ship_to == {"country": "HK"}
 
 
 LINES = st.lists(

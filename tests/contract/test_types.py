@@ -44,7 +44,7 @@ AMOUNTS = (
     "discount",
     "forfeited",
 )
-# Name of a member -> its type.
+# Name of a member -> its type. An object of that name, such as ``tax`` with its source, is something else.
 MEMBERS = {
     "sku": "sku",
     "currency": "currency",
@@ -116,7 +116,7 @@ def documents() -> Iterator[tuple[str, str, Schema]]:
 MEMBERS_OF_DOCUMENTS = [
     pytest.param(document, path, schema, id=f"{document}-{path}")
     for document, path, schema in documents()
-    if path.rpartition("/")[2] in MEMBERS and (document, path) not in OTHERS
+    if path.rpartition("/")[2] in MEMBERS and (document, path) not in OTHERS and "properties" not in schema
 ]
 
 

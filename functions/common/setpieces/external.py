@@ -8,7 +8,7 @@ Every call says how long the caller can wait; slow, broken and unreachable syste
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,7 +19,7 @@ from setpieces.observability import CORRELATION_HEADER, correlation_id, logger
 from setpieces.parameters import read_parameter
 from setpieces.signing import sign_request
 
-__all__ = ["Answer", "ExternalUnavailable", "call", "send"]
+__all__ = ["Answer", "ExternalUnavailable", "call", "names_nothing", "send"]
 
 # The end of a base URL whose requests are signed; a fragment is never sent.
 SIGN = "#sign"
@@ -32,6 +32,11 @@ class Answer:
 
     status: int
     body: Any
+
+
+def names_nothing(path: Iterable[str]) -> bool:
+    """True if a segment of ``path`` is empty or a dot segment."""
+    return not {"", ".", ".."}.isdisjoint(path)
 
 
 def call(
@@ -51,7 +56,7 @@ def call(
     3986, 3.3), which servers resolve however it is encoded, names nothing: 404 without a call. ``repeatable``: see ``send``.
     Raises ``ExternalUnavailable``.
     """
-    if not {"", ".", ".."}.isdisjoint(path):
+    if names_nothing(path):
         return Answer(404, None)
     if timeout <= 0:
         raise ExternalUnavailable(system, "no time left to call it")

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from setpieces.errors import ExternalUnavailable
-from setpieces.external import Answer, send
+from setpieces.external import Answer, names_nothing, send
 from setpieces.parameters import read_parameter
 
 # The code of API Gateway's own 404 (schemas/api/gateway-responses.yaml): no such path, or no signature.
@@ -15,8 +15,10 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     """Call ``<service's api-url><path>`` signed with the function's own role, waiting at most ``timeout`` seconds in all.
 
     ``repeatable``: see ``setpieces.external.send``. Raises ``ExternalUnavailable`` for a time-out, a 429 or a 5xx, as for
-    external systems, and for a path that the API does not have.
+    external systems, and for a path that the API does not have. An empty or dot segment names nothing: 404 without a call.
     """
+    if names_nothing(path.removeprefix("/").partition("?")[0].split("/")):
+        return Answer(404, None)
     deadline = time.monotonic() + timeout
     url = read_parameter(service, "api-url") + path
     # A GET has no body: what is in front of an API may refuse one that has, as CloudFront does.

@@ -49,6 +49,12 @@ def test_a_post_has_a_json_object_as_its_body(world: World, body: Any):
     assert world.sent[0]["headers"]["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize("path", ["/v1/orders/.", "/v1/orders/../baskets", "/v1/orders//", "/v1/orders/"])
+def test_a_segment_that_would_be_resolved_is_404_without_a_call(world: World, path: str):
+    assert signed_client.call("orders", "GET", path, timeout=1).status == 404
+    assert world.sent == []
+
+
 def test_html_is_no_answer(world: World):
     world.answer = b"<html>"
     with pytest.raises(ExternalUnavailable, match="not JSON"):

@@ -6,11 +6,12 @@ import random
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tools import feed_samples, feeds
-from tools.client import Shop, eventually, fetch, new_basket_id, unique
+from tools.client import Shop, eventually, fetch, new_basket_id, unique, with_retries
 from tools.dead_letters import messages_of, queues, redrive
 
 TYPES = ("product", "pricing", "sku")
@@ -69,6 +70,25 @@ def test_three_feeds_make_a_product_that_can_be_bought(shop: Shop, admin: dict[s
     added = shop.call("POST", f"/basket/v1/baskets/{new_basket_id('b')}/items", json={"sku": sku, "quantity": 2})
     assert added.status_code == 201
     assert added.json()["item"]["unit_price"] == price["unit_price"]
+
+
+def test_each_sku_that_a_feed_may_have_can_be_bought(shop: Shop, admin: dict[str, str]):
+    name = series()
+    skus = [f"{name}{rest}" for rest in ("-lower", "_US", ".DOT", ":COL", "-" + "x" * 90)]
+    for feed_type in TYPES:
+        [record] = sample(feed_type, name, 1)
+        records = [record | {"sku": sku} for sku in (*skus, f"{name} 1", f"{name}/1", f"{name}-1\n", "x" * 129)]
+        feed = run(shop, admin, feed_type, as_array(records))
+        assert (feed["updated"], feed["rejected"], feed["reasons"]) == (len(skus), 4, {"INVALID_RECORD": 4})
+    basket = f"/basket/v1/baskets/{new_basket_id('b')}"
+    for sku in skus:
+        in_path = quote(sku, safe="")
+        assert shop.call("GET", f"/catalog/v1/products/{in_path}").json()["sku"] == sku
+        added = with_retries(lambda sku=sku: shop.call("POST", f"{basket}/items", json={"sku": sku, "quantity": 1}))
+        assert added.status_code == 201, added.text
+        line = f"{basket}/items/{in_path}"
+        assert with_retries(lambda line=line: shop.call("PATCH", line, json={"quantity": 1})).status_code == 200
+    assert {item["sku"] for item in shop.call("GET", basket).json()["items"]} == set(skus)
 
 
 def test_the_same_feed_again_and_an_older_one_change_nothing(shop: Shop, admin: dict[str, str]):

@@ -5,6 +5,7 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -84,10 +85,10 @@ def test_each_sku_that_a_feed_may_have_can_be_bought(shop: Shop, admin: dict[str
     for sku in skus:
         in_path = quote(sku, safe="")
         assert shop.call("GET", f"/catalog/v1/products/{in_path}").json()["sku"] == sku
-        added = with_retries(lambda sku=sku: shop.call("POST", f"{basket}/items", json={"sku": sku, "quantity": 1}))
+        added = with_retries(partial(shop.call, "POST", f"{basket}/items", json={"sku": sku, "quantity": 1}))
         assert added.status_code == 201, added.text
         line = f"{basket}/items/{in_path}"
-        assert with_retries(lambda line=line: shop.call("PATCH", line, json={"quantity": 1})).status_code == 200
+        assert with_retries(partial(shop.call, "PATCH", line, json={"quantity": 1})).status_code == 200
     assert {item["sku"] for item in shop.call("GET", basket).json()["items"]} == set(skus)
 
 

@@ -3,7 +3,7 @@
 from setpieces.rest_api import Request, Response, rest_handler
 from vouchers.requests import RedeemReservation, ReserveVoucher, parse_order_voucher
 from vouchers.views.vouchers import order_redemption_view, release_view, reservation_view
-from vouchers.workflow.redemptions import redeem_reservation, release, reserve
+from vouchers.workflow.reservations import redeem_reservation, release, reserve
 
 
 @rest_handler

@@ -3,7 +3,8 @@
 from setpieces.rest_api import Request, Response, rest_handler
 from vouchers.requests import parse_redeem_voucher
 from vouchers.views.vouchers import redemption_view
-from vouchers.workflow.redemptions import load_batch_of, redeem
+from vouchers.workflow.redemptions import redeem
+from vouchers.workflow.vouchers import load_batch_of
 
 
 @rest_handler

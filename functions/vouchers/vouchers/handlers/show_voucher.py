@@ -7,7 +7,7 @@ from vouchers.domain.redemptions import voucher_status
 from vouchers.repository import redemptions
 from vouchers.requests import parse_code
 from vouchers.views.vouchers import voucher_view
-from vouchers.workflow.redemptions import load_batch_of
+from vouchers.workflow.vouchers import load_batch_of
 
 
 @rest_handler

@@ -50,7 +50,7 @@ def run() -> None:
 def _feed(count: int) -> bytes:
     """A feed in which the platform refuses every hundredth record."""
     records = feed_samples.records("product", count, series=unique("B").upper())
-    poisoned = (record | ({"name": "x" * 150} if number % 100 == 99 else {}) for number, record in enumerate(records))
+    poisoned = (record | (feed_samples.REFUSED if number % 100 == 99 else {}) for number, record in enumerate(records))
     return feed_samples.as_json(poisoned)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from tools.samples import SEED
 
+# Members of a product that the platform's simulator refuses, and the feed's schema allows.
+REFUSED = {"category": "refused"}
 _THINGS = ("Arch", "Beacon", "Carriage", "Dome", "Elevator", "Fountain", "Garden", "Hangar", "Island", "Junction")
 _KINDS = ("Amber", "Blue", "Coral", "Dark", "Emerald", "Frosted", "Golden", "Hollow", "Indigo", "Jade")
 

@@ -172,22 +172,24 @@ def test_a_blocked_feed_holds_up_no_other(blocked: Blocked):
 
 def test_bad_records_are_rejected_one_by_one_with_reason_and_position(shop: Shop, admin: dict[str, str]):
     name = series()
-    good = sample("product", name, 4)
+    run(shop, admin, "product", as_lines(sample("product", name, 4)))
+    good = sample("pricing", name, 4)
+    # Feeds take each currency of ISO 4217, the simulated platform only some.
     lines = [
         json.dumps(good[0]),
         "{broken",
-        json.dumps(good[1]),
-        json.dumps(good[2] | {"name": ""}),
-        json.dumps(good[3] | {"name": "x" * 150}),
+        json.dumps(good[1] | {"unit_price": 0}),
+        json.dumps(good[2] | {"unit_price": -1}),
+        json.dumps(good[3] | {"currency": "XAU"}),
     ]
-    view = run(shop, admin, "product", "\n".join(lines).encode())
+    view = run(shop, admin, "pricing", "\n".join(lines).encode())
     assert (view["received"], view["rejected"], view["updated"], view["failed"]) == (5, 2, 2, 1)
     assert view["reasons"] == {"INVALID_JSON": 1, "INVALID_RECORD": 1, "INVALID_REQUEST": 1}
     [file] = view["errors"]
     manifest = [json.loads(line) for line in gzip.decompress(fetch(file["url"]).content).splitlines()]
     assert [(line["record"], line["reason"]) for line in manifest] == [(2, "INVALID_JSON"), (4, "INVALID_RECORD")]
-    assert manifest[1]["pointer"] == "/name"
-    [queue] = queues(shop, "feed-pipeline-records-product-dlq")
+    assert manifest[1]["pointer"] == "/unit_price"
+    [queue] = queues(shop, "feed-pipeline-records-pricing-dlq")
     with messages_of(shop, queue) as letters:
         [letter] = [letter for letter in letters if f"{name}-000004" in letter.message["Body"]]
         assert letter.reason == "INVALID_REQUEST"

@@ -269,8 +269,8 @@ def upload_feeds(client: Client) -> None:
 
 
 def feed_line(record: dict[str, Any], malformed: bool = False, refused: bool = False) -> bytes:
-    """A record as a line; the platform rejects names longer than 120 characters, the feed's schema those longer than 200."""
-    text = json.dumps(record | ({"name": "x" * 150} if refused else {}))
+    """A record as a line; the platform refuses a ``refused`` one, which the feed's schema allows."""
+    text = json.dumps(record | (feed_samples.REFUSED if refused else {}))
     return (text[:-2] if malformed else text).encode()
 
 

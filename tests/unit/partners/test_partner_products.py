@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from partners.simulators import products
 from tests.unit.partners.client import Simulators
 
 
@@ -69,6 +70,7 @@ def test_one_request_may_update_a_product_twice(simulators: Simulators) -> None:
     ("part", "bad"),
     [
         ("product", product("S-2", name="x" * 121)),
+        ("product", product("S-2", category=products.REFUSED_CATEGORY)),
         ("product", product("S-2", 0)),
         ("product", product("S-2", colour="red")),
         ("product", product("../x")),

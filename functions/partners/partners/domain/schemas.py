@@ -32,6 +32,7 @@ _MESSAGES = {
     "maxItems": "must have at most {} items",
     "maxProperties": "must have at most {} members",
     "pattern": "must look like {}",
+    "not": "is not possible here",
 }
 
 

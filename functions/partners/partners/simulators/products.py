@@ -24,6 +24,8 @@ from setpieces.search import MAX_QUERY_LENGTH, contains_words, search_words
 
 MAX_UPDATES = 25
 MAX_PER_CUSTOMER = 1_000_000
+# An update of a product in this category is refused, as a platform may refuse what its schema allows.
+REFUSED_CATEGORY = "refused"
 # A feed may know more currencies.
 CURRENCIES = ["CHF", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"]
 
@@ -73,7 +75,7 @@ PARTS = {
         {"name": string(120, 1)},
         {
             "description": string(4000),
-            "category": string(100),
+            "category": string(100) | {"not": {"const": REFUSED_CATEGORY}},
             "status": {"enum": ["active", "retired"]},
             "max_per_customer": integer(1, MAX_PER_CUSTOMER),
         },

@@ -8,17 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.apis import ApiError
+from app.messages import form_errors, notice
 from app.pages import form_of, local_path, render, see_other, session_of, site_of
 from app.sessions import Session
-
-# Messages for customers by error code; for other codes the page shows the API's detail.
-MESSAGES = {
-    "INVALID_CREDENTIALS": "The e-mail address or the password is wrong.",
-    "TOO_MANY_ATTEMPTS": "Too many attempts. Try again in a few minutes.",
-    "EMAIL_TAKEN": "An account with this e-mail address already exists. Sign in instead.",
-    "CONFIRMATION_NOT_FOUND": "This code is invalid or has expired. Sign up again to get a new one.",
-    "NO_STORE": "Sign-in is unavailable at the moment. You can continue as a guest.",
-}
 
 
 async def sign_in_form(request: Request) -> Response:
@@ -37,7 +29,7 @@ async def sign_in(request: Request) -> Response:
     except ApiError as error:
         if error.status >= 500 and error.code != "NO_STORE":
             raise
-        message = MESSAGES.get(error.code, error.detail)
+        message = str(form_errors(error))
         return await render(request, "sign_in.html", error.status, next=target, email=email, error=message)
 
 
@@ -53,6 +45,8 @@ async def _start_session(request: Request, email: str, password: str, target: st
     if not await site.sessions.create(response, session):
         raise ApiError(503, "NO_STORE", "The session store does not respond")
     await site.sessions.delete(request)
+    if previous and previous.customer_id != session.customer_id:
+        site.basket.delete(response)
     if previous:
         await _end_api_session(request, previous)
     return response
@@ -86,7 +80,7 @@ async def sign_up(request: Request) -> Response:
     except ApiError as error:
         if error.status >= 500:
             raise
-        message = MESSAGES.get(error.code, error.detail)
+        message = str(form_errors(error))
         return await render(request, "sign_up.html", error.status, **person, error=message, key=key)
     return await render(request, "sign_up_mailed.html", 202, email=person["email"])
 
@@ -106,13 +100,14 @@ async def confirm(request: Request) -> Response:
     except ApiError as error:
         if error.status >= 500 and error.code != "NO_STORE":
             raise
-        message = MESSAGES.get(error.code, error.detail)
+        message = str(form_errors(error))
         return await render(request, "sign_up_confirm.html", error.status, token=confirmation["token"], error=message)
 
 
 async def sign_out(request: Request) -> Response:
     """POST /sign-out {everywhere?}. Ends the storefront's session at once, and the API's session if the API responds.
 
+    Deletes the basket's cookie: the next person at this browser does not see the basket.
     With ``everywhere`` the API ends all sessions. If it does not respond, the response is an error page and the session stays.
     """
     site, session = site_of(request), await session_of(request)
@@ -121,6 +116,7 @@ async def sign_out(request: Request) -> Response:
         await site.apis.call("login", "DELETE", "sessions", token=session.token)
     response = see_other("/")
     await site.sessions.end(request, response)
+    site.basket.delete(response)
     if session and not everywhere:
         await _end_api_session(request, session)
     return response
@@ -134,12 +130,14 @@ async def account(request: Request) -> Response:
     apis, path = site_of(request).apis, f"customers/{session.customer_id}"
     profile = await apis.call("customers", "GET", f"{path}/profile", token=session.token)
     older = {"page_token": page} if (page := request.query_params.get("orders")) else {}
+    code = request.query_params.get("message", "")
     values: dict[str, Any] = {
         "profile": profile.body,
         "version": profile.headers.get("etag", ""),
         "rewards": await _optional(request, "customers", f"{path}/rewards", session.token),
         "orders": await _optional(request, "orders", "orders", session.token, older),
-        "message": request.query_params.get("message", ""),
+        "message": notice(code),
+        "saved": code == "SAVED",
     }
     return await render(request, "account.html", **values)
 

@@ -10,7 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.apis import ApiError
+from app.apis import ApiError, whole_number
+from app.messages import form_errors
 from app.pages import form_of, render, see_other, session_of, site_of
 from app.sessions import Session
 
@@ -60,15 +61,15 @@ async def create_batch(request: Request) -> Response:
     fields = {
         name: str(form.get(name, "")) for name in ("count", "campaign", "value", "valid_from", "valid_to", "notify")
     }
-    numbers = {name: int(fields[name]) if fields[name].isdecimal() else -1 for name in ("count", "value")}
-    body = fields | numbers | {"currency": "EUR"}
+    numbers = {name: whole_number(fields[name]) for name in ("count", "value")}
+    body = fields | {name: -1 if number is None else number for name, number in numbers.items()} | {"currency": "EUR"}
     try:
         response = await site_of(request).apis.call(
             "vouchers", "POST", "voucher-batches", token=session.token, json=body, key=str(form.get("form", ""))
         )
     except ApiError as error:
         if error.status in (400, 409, 422):
-            return await _batch_form(request, fields, error.detail, error.status)
+            return await _batch_form(request, fields, str(form_errors(error)), error.status)
         raise
     return see_other(f"/admin/vouchers/{quote(response.body['batch_id'], safe='')}")
 
@@ -102,12 +103,10 @@ async def upload_feed(request: Request) -> Response:
     session, form = await admin_of(request), await form_of(request, files=1)
     feed_type, file = str(form.get("type", "")), form.get("file")
     if feed_type not in FEED_TYPES or not isinstance(file, UploadFile):
-        raise ApiError(400, "INVALID_REQUEST", "Choose a file and one of the types")
+        raise ApiError(400, "FEED_FILE_MISSING", "The form has no file or an unknown type")
     content = await file.read(MAX_FEED_BYTES + 1)
     if len(content) > MAX_FEED_BYTES:
-        raise ApiError(
-            413, "REQUEST_TOO_LARGE", f"Upload feeds of more than {MAX_FEED_BYTES // 1024**2} MB with the API"
-        )
+        raise ApiError(413, "FEED_TOO_LARGE", f"The file has more than {MAX_FEED_BYTES} bytes")
     feed = (await site_of(request).apis.call("feeds", "POST", f"feeds/{feed_type}", token=session.token)).body
     upload = feed["upload"]
     async with httpx.AsyncClient(timeout=UPLOAD_SECONDS) as http:

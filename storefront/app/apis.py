@@ -1,6 +1,7 @@
 """Client of the shop's public APIs."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +13,30 @@ import httpx
 # reads, so they do not end a response that arrives slowly in many pieces.
 TOTAL_SECONDS = 8.0
 TIMEOUT = httpx.Timeout(TOTAL_SECONDS, connect=2.0)
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class ApiError(Exception):
     """A response other than 2xx, with its problem details (RFC 9457); status 503 if the API did not respond."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        retry_after: int | None = None,
+        problem: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status, self.code, self.detail, self.retry_after = status, code, detail, retry_after
+        self.problem = problem or {}
+
+    @property
+    def pointers(self) -> list[tuple[str, str]]:
+        """The JSON pointers into the request, each with the API's message."""
+        errors = self.problem.get("errors")
+        entries = [entry for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
+        return [(str(entry.get("pointer", "")), str(entry.get("message", ""))) for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -65,9 +82,11 @@ class Apis:
         ``token`` is a session token, ``key`` the Idempotency-Key, ``match`` the expected entity tag (If-Match), ``client`` the
         visitor's IP address. Raises ``ApiError``.
         """
-        header_values = f"{key}{match}"
-        if not (header_values.isascii() and header_values.isprintable()):
-            raise ApiError(400, "INVALID_REQUEST", "A hidden field of the form is invalid")
+        if not all(_is_header_value(value) for value in (key, match)):
+            raise ApiError(400, "INVALID_FORM", "A hidden field of the form is invalid")
+        # httpx would resolve them: the request would be for another resource.
+        if any(segment in ("", ".", "..") for segment in path.split("/")):
+            raise ApiError(404, "NOT_FOUND", "An identifier in the address is empty or a dot segment")
         headers = {"X-Correlation-Id": str(uuid.uuid4()), **self._headers}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -99,5 +118,16 @@ def _api_error(response: httpx.Response) -> ApiError:
         response.status_code,
         str(problem.get("code", "UNKNOWN")),
         str(problem.get("detail") or problem.get("title") or ""),
-        int(retry_after) if retry_after.isdecimal() else None,
+        whole_number(retry_after),
+        problem,
     )
+
+
+def whole_number(text: str) -> int | None:
+    """The number that up to 15 ASCII digits are; None for other text, also for other digits of Unicode."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+
+
+def _is_header_value(text: str) -> bool:
+    """True for visible ASCII characters, with blanks only between them (RFC 9110, section 5.5)."""
+    return text.isascii() and text.isprintable() and text == text.strip()

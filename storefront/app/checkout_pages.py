@@ -1,48 +1,40 @@
-"""Pages of the checkout and of an order's status."""
+"""The checkout: a quotation is shown, and "Buy now" orders exactly that quotation."""
 
-import hashlib
-import logging
+from dataclasses import asdict, replace
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.apis import ApiError
-from app.pages import form_of, render, see_other, session_of, site_of
-from app.shop_pages import basket_id, read_basket
+from app.checkout_forms import ADDRESS, CARDS, COUNTRIES, CheckoutForm
+from app.messages import MESSAGES, UNAVAILABLE, FormErrors, form_errors, message
+from app.pages import RETRY_SECONDS, customer_token, form_of, render, see_other, session_of, site_of
+from app.quotations import DELIVERY_METHODS, Confirmation, Quotation, compare, order_key
+from app.shop_pages import basket_id, order_of, read_basket
 
-# Tokens of the payment simulator; a real provider's page in the browser would issue one.
-CARDS = {"tok_ok": "A card that is accepted", "tok_declined": "A card that is declined"}
-ADDRESS = ("name", "street", "postal_code", "city", "country")
-# Polling interval in seconds if the API returns none.
-DEFAULT_RETRY_AFTER = 1
-FINAL_STATUSES = ("Complete", "Failed")
-# Messages for customers by error code; for other codes the page shows the API's detail.
-MESSAGES = {
-    "IDEMPOTENCY_KEY_REUSED": "This basket was already ordered with other details. Nothing was ordered again. "
-    "Check your orders; to order more, change the basket first.",
-}
-BASKET_CHANGED = "The basket has changed since you opened this page. Please check it and submit the order again."
-
-LOG = logging.getLogger(__name__)
+# What was typed is forgotten after this time, and when an order is complete.
+STORED_SECONDS = 3600
+CHECK_PRICE = "Nothing was ordered yet. Please check the price for these details, then press “Buy now”."
+# The order may have been accepted: the form keeps its quotation, whose key makes the next click the same order.
+UNCERTAIN = "We could not find out whether your order was placed. Press “Buy now” again: you pay for it at most once."
+SESSION_ENDED = "Your session has ended. Sign in again, or enter your e-mail address and continue as a guest."
 
 
 async def checkout_form(request: Request) -> Response:
-    """GET /checkout"""
+    """GET /checkout: with the price at once if the address was typed before, or the customer's address is known."""
     basket = await read_basket(request)
+    if number := order_of(basket):
+        return see_other(f"/orders/{number}")
     if not basket["items"]:
         return see_other("/basket")
-    session = await session_of(request)
-    address = dict.fromkeys(ADDRESS, "") | {"country": "DE"}
+    stored = await site_of(request).checkouts.read(basket_id(request))
+    if stored:
+        return await _quote(request, CheckoutForm.from_store(stored))
+    form, session = CheckoutForm(), await session_of(request)
     if session and session.customer_id:
-        address |= await _profile_address(request, session.customer_id, session.token)
-    return await _form(request, basket, address, form_key(basket))
-
-
-def form_key(basket: dict[str, Any]) -> str:
-    """Return the Idempotency-Key of an order: one version of a basket is one order, from all pages and tabs."""
-    return hashlib.sha256(f"checkout {basket['basket_id']} {basket['version']}".encode()).hexdigest()
+        form = replace(form, address=form.address | await _profile_address(request, session.customer_id, session.token))
+    return await (_quote(request, form) if form.address["postal_code"] else _page(request, form, basket=basket))
 
 
 async def _profile_address(request: Request, customer_id: str, token: str) -> dict[str, str]:
@@ -55,83 +47,152 @@ async def _profile_address(request: Request, customer_id: str, token: str) -> di
     return {name: addresses[0][name] for name in ADDRESS if name in addresses[0]}
 
 
-async def _form(
-    request: Request,
-    basket: dict[str, Any],
-    address: dict[str, str],
-    key: str,
-    voucher: str = "",
-    error: str = "",
-    status: int = 200,
-) -> Response:
-    values = {"basket": basket, "address": address, "cards": CARDS, "voucher": voucher, "error": error, "form_key": key}
-    return await render(request, "checkout.html", status, **values)
+async def submit_checkout(request: Request) -> Response:
+    """POST /checkout {address fields, email, card, delivery, voucher*, confirmation, action}
 
-
-async def submit_order(request: Request) -> Response:
-    """POST /checkout {address fields, card, voucher, form}
-
-    Orders only the basket version that the form showed. Redeems the voucher first, so that a refused voucher leaves no order.
-    A repeated form repeats both steps with the form's idempotency key, so it redeems and orders nothing more.
+    ``action`` is ``buy`` to order the quotation that the form showed; anything else shows a new quotation. Inputs that
+    differ from those of the quotation are quoted and shown first.
     """
-    form = await form_of(request)
-    address = {name: str(form.get(name, "")).strip() for name in ADDRESS}
-    voucher, session = str(form.get("voucher", "")).strip(), await session_of(request)
-    basket = await read_basket(request)
-    if not basket["items"]:
+    fields = await form_of(request)
+    form = CheckoutForm.parse(fields)
+    confirmation = Confirmation.from_field(str(fields.get("confirmation", "")))
+    if not basket_id(request):
         return see_other("/basket")
-    key = form_key(basket)
-    if form.get("form") != key:
-        return await _form(request, basket, address, key, voucher, BASKET_CHANGED, 409)
-    order = {
-        "basket_id": basket_id(request),
-        "customer_id": session.customer_id if session and session.customer_id else "guest",
-        "payment_token": str(form.get("card", "")),
-        "ship_to": {name: text for name, text in address.items() if text},
-    }
-    apis, token = site_of(request).apis, session.token if session and session.customer_id else ""
-    redemptions = f"vouchers/{quote(voucher, safe='')}/redemptions"
+    is_stored = await site_of(request).checkouts.write(basket_id(request), asdict(form), STORED_SECONDS)
+    if fields.get("action") != "buy":
+        # Going back or reloading does not send the form again.
+        return see_other("/checkout") if is_stored else await _quote(request, form)
+    if confirmation is None or confirmation.inputs != form.inputs():
+        return await _quote(request, form, FormErrors(CHECK_PRICE), 409)
+    if form.missing:
+        return await _page(
+            request, form, confirmation.quotation, FormErrors(MESSAGES["INVALID_REQUEST"], form.missing), 400
+        )
+    return await _buy(request, form, confirmation.quotation)
+
+
+async def _quote(
+    request: Request,
+    form: CheckoutForm,
+    errors: FormErrors | None = None,
+    status: int = 200,
+    before: Quotation | None = None,
+) -> Response:
+    """Show what the order costs now, beside ``before`` if that was confirmed."""
+    body = form.quotation_request(basket_id(request))
     try:
-        if voucher:
-            await apis.call("vouchers", "POST", redemptions, token=token, json={}, key=key)
-        response = await apis.call("orders", "POST", "orders", token=token, json=order, key=key)
+        response = await site_of(request).apis.call(
+            "orders", "POST", "quotations", json=body, token=await customer_token(request)
+        )
     except ApiError as error:
-        if error.status in (400, 403, 404, 409, 410, 422):
-            message = MESSAGES.get(error.code) or error.detail or error.code
-            return await _form(request, basket, address, key, voucher, message, error.status)
-        raise
-    number = str(response.body["order_number"])
-    if voucher:
-        try:
-            await apis.call("vouchers", "POST", redemptions, token=token, json={"order_number": number}, key=key)
-        except ApiError as error:
-            # The order is accepted and the voucher redeemed; only the redemption's order number is missing.
-            LOG.warning("the redemption of a voucher does not name order %s: %s", number, error)
-    redirect = see_other(f"/orders/{number}")
-    site_of(request).basket.delete(redirect)
-    return redirect
+        return await _refused(request, form, error)
+    return await _page(request, form, Quotation.from_api(response.body), errors, status, before)
 
 
-async def order(request: Request) -> Response:
-    """GET /orders/{number}: without scripts, the page reloads itself until the order reaches a final status."""
-    status, retry_after = await _status(request)
-    final = status["status"] in FINAL_STATUSES
-    return await render(request, "order.html", order=status, final=final, reload_after=max(2, retry_after))
-
-
-async def order_status(request: Request) -> Response:
-    """GET /orders/{number}/status, for the page's script: {order_number, status, reason_code?} and Retry-After."""
-    status, retry_after = await _status(request)
-    headers = {"Cache-Control": "private, no-store"}
-    if status["status"] not in FINAL_STATUSES:
-        headers["Retry-After"] = str(retry_after)
-    return JSONResponse(status, headers=headers)
-
-
-async def _status(request: Request) -> tuple[dict[str, str], int]:
+async def _buy(request: Request, form: CheckoutForm, quotation: Quotation) -> Response:
+    """Order the quotation. Its Idempotency-Key makes repeated clicks, tabs and reloads one order."""
     session = await session_of(request)
-    token = session.token if session and session.customer_id else ""
-    number = quote(request.path_params["number"], safe="")
-    response = await site_of(request).apis.call("orders", "GET", f"orders/{number}/status", token=token)
-    retry_after = response.headers.get("retry-after", "")
-    return response.body, int(retry_after) if retry_after.isdecimal() else DEFAULT_RETRY_AFTER
+    is_customer = session is not None and bool(session.customer_id)
+    order = form.order_request(quotation) | ({"email": session.email} if session and is_customer else {})
+    token, key = await customer_token(request), order_key(quotation.quotation_id)
+    try:
+        response = await site_of(request).apis.call("orders", "POST", "orders", json=order, token=token, key=key)
+    except ApiError as error:
+        return await _order_refused(request, form, quotation, error)
+    number = response.body["order_number"]
+    await site_of(request).checkouts.write(basket_id(request), asdict(form) | {"order_number": number}, STORED_SECONDS)
+    # The basket service empties the basket when the order is complete, and gives it back when it fails.
+    return see_other(f"/orders/{number}")
+
+
+async def _order_refused(request: Request, form: CheckoutForm, quotation: Quotation, error: ApiError) -> Response:
+    if error.code == "QUOTATION_CHANGED":
+        return await _quotation_changed(request, form, quotation, error)
+    if error.code == "QUOTATION_NOT_FOUND":
+        return await _quote(request, form, FormErrors(message(error.code)), 409, quotation)
+    if error.status >= 500:
+        return await _page(request, form, quotation, FormErrors(UNCERTAIN), 503)
+    return await _refused(request, form, error, quotation)
+
+
+async def _quotation_changed(request: Request, form: CheckoutForm, before: Quotation, error: ApiError) -> Response:
+    """Show the confirmed quotation beside the new one, the lines that cannot be bought, and the vouchers that are dropped."""
+    problem = error.problem.get("quotation")
+    if not isinstance(problem, dict):
+        return await _quote(request, form, FormErrors(message(error.code)), 409, before)
+    rejected = [(each["code_suffix"], message(each["code"])) for each in problem.get("rejected_vouchers", [])]
+    form = form.without_vouchers([suffix for suffix, _ in rejected])
+    dropped = [f"Voucher …{suffix} is no longer part of the order: {reason}" for suffix, reason in rejected]
+    lines = {each["sku"]: message(each["code"]) for each in problem.get("problems", [])}
+    errors = FormErrors(" ".join([message(error.code), *dropped]), {}, lines)
+    return await _page(request, form, Quotation.from_api(problem), errors, 409, before)
+
+
+async def _refused(
+    request: Request, form: CheckoutForm, error: ApiError, quotation: Quotation | None = None
+) -> Response:
+    """Show the form as it was typed, with what is wrong, or what became the order of the basket."""
+    if error.code in ("BASKET_NOT_FOUND", "EMPTY_BASKET"):
+        return see_other("/basket")
+    if error.code in ("BASKET_ORDERED", "IDEMPOTENCY_KEY_REUSED") and (number := await _order_number(request, error)):
+        return see_other(f"/orders/{number}")
+    if error.status == 401:
+        request.state.session = None
+        response = await _page(request, form, quotation, FormErrors(SESSION_ENDED), 401)
+        await site_of(request).sessions.end(request, response)
+        return response
+    if error.status >= 500:
+        return await _page(request, form, quotation, FormErrors(UNAVAILABLE), 503)
+    return await _page(request, form, quotation, form_errors(error), error.status)
+
+
+async def _order_number(request: Request, error: ApiError) -> str:
+    """The order of the basket, "" if it is no longer in progress."""
+    return str(error.problem.get("order_number") or order_of(await read_basket(request)))
+
+
+async def _page(
+    request: Request,
+    form: CheckoutForm,
+    quotation: Quotation | None = None,
+    errors: FormErrors | None = None,
+    status: int = 200,
+    before: Quotation | None = None,
+    basket: dict[str, Any] | None = None,
+) -> Response:
+    """The form with the summary of ``quotation``; without one, with the basket, and without a button to buy."""
+    errors = errors or FormErrors()
+    if basket is None:
+        basket = {} if quotation else await _basket(request)
+    names = {line.sku: line.name for line in quotation.lines if line.name} if quotation else {}
+    shown = [*(quotation.lines if quotation else ()), *(before.lines if before else ())]
+    skus = {line.sku for line in shown} | {item["sku"] for item in basket.get("items", [])} | set(errors.lines)
+    names |= await site_of(request).names.of(sku for sku in skus if sku not in names)
+    session = await session_of(request)
+    response = await render(
+        request,
+        "checkout.html",
+        status,
+        form=form,
+        errors=errors,
+        quotation=quotation,
+        confirmation=Confirmation(quotation, form.inputs()).to_field() if quotation else "",
+        changes=compare(before, quotation, names) if before and quotation else [],
+        basket=basket,
+        names=names,
+        cards=CARDS,
+        countries=COUNTRIES,
+        delivery_methods=DELIVERY_METHODS,
+        is_guest=not (session and session.customer_id),
+    )
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+async def _basket(request: Request) -> dict[str, Any]:
+    """The basket for a form without a quotation; empty while the basket service is unavailable."""
+    try:
+        return await read_basket(request)
+    except ApiError:
+        return {}

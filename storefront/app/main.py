@@ -16,10 +16,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import account_pages, admin_pages, checkout_pages, map_pages, pictures, shop_pages
+from app import (
+    account_pages,
+    admin_pages,
+    checkout_pages,
+    encrypted_store,
+    map_pages,
+    order_pages,
+    pictures,
+    shop_pages,
+)
 from app.apis import ApiError, Apis
 from app.cookies import Cookie
-from app.guards import SECURITY, BodyLimit, SameOriginForms, SecurityHeaders
+from app.encrypted_store import EncryptedStore
+from app.guards import SECURITY, BodyLimit, SameOriginForms, SecurityHeaders, TrailingSlashes
 from app.pages import Site, error_page, render
 from app.product_names import ProductNames
 from app.sessions import Sessions
@@ -54,9 +64,9 @@ ROUTES = [
     Route("/account", account_pages.account),
     Route("/account", account_pages.change_profile, methods=["POST"]),
     Route("/checkout", checkout_pages.checkout_form),
-    Route("/checkout", checkout_pages.submit_order, methods=["POST"]),
-    Route("/orders/{number}", checkout_pages.order),
-    Route("/orders/{number}/status", checkout_pages.order_status),
+    Route("/checkout", checkout_pages.submit_checkout, methods=["POST"]),
+    Route("/orders/{number}", order_pages.order),
+    Route("/orders/{number}/status", order_pages.order_status),
     Route("/admin", admin_pages.overview),
     Route("/admin/architecture", map_pages.architecture),
     Route("/admin/vouchers", admin_pages.batch_form),
@@ -109,13 +119,13 @@ def create(settings: Settings | None = None) -> Starlette:
     settings = settings or Settings.from_environment()
     secure = settings.secure_cookies
     apis = Apis(settings.apis, settings.api_token)
-    sessions = Sessions.from_url(settings.sessions_url, secure=secure)
+    store = encrypted_store.connect(settings.sessions_url)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await apis.close()
-        await sessions.close()
+        await store.aclose()
 
     app = Starlette(
         routes=ROUTES,
@@ -124,6 +134,7 @@ def create(settings: Settings | None = None) -> Starlette:
             Middleware(CdnClientAddress, https=secure),
             Middleware(SecurityHeaders),
             Middleware(SameOriginForms),
+            Middleware(TrailingSlashes, routes=ROUTES),
             Middleware(BodyLimit, max_bytes=MAX_FORM_BYTES, by_path=MAX_BODY_BYTES),
         ],
         exception_handlers={
@@ -132,5 +143,14 @@ def create(settings: Settings | None = None) -> Starlette:
             Exception: _handle_unexpected_error,
         },
     )
-    app.state.site = Site(settings.site_name, apis, sessions, Cookie("basket", secure=secure), ProductNames(apis))
+    # Starlette would redirect to an absolute address with the Host of the request, and browsers send a form again with 307.
+    app.router.redirect_slashes = False
+    app.state.site = Site(
+        settings.site_name,
+        apis,
+        Sessions(store, secure=secure),
+        Cookie("basket", secure=secure),
+        ProductNames(apis),
+        EncryptedStore(store, "checkout"),
+    )
     return app

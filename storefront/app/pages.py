@@ -10,8 +10,11 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.amounts import money
 from app.apis import ApiError, Apis
 from app.cookies import Cookie
+from app.encrypted_store import EncryptedStore
+from app.messages import message
 from app.product_names import ProductNames
 from app.sessions import Session, Sessions
 
@@ -20,26 +23,23 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 RETRY_SECONDS = 2
 # Limits of the shop's forms. Feeds are files, which have their own limit.
 MAX_FIELDS = 16
-MAX_FIELD_BYTES = 4096
+# The longest field is the confirmed quotation of a basket of 99 lines.
+MAX_FIELD_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Site:
-    """Dependencies of the pages."""
+    """Dependencies of the pages; ``checkouts`` has what visitors typed at the checkout, by basket id."""
 
     name: str
     apis: Apis
     sessions: Sessions
     basket: Cookie
     names: ProductNames
+    checkouts: EncryptedStore
 
 
 Page = Callable[[Request], Awaitable[Response]]
-
-
-def money(cents: int, currency: str) -> str:
-    """Format an amount in cents: 123450 is ``1,234.50 EUR``."""
-    return f"{cents / 100:,.2f} {currency}"
 
 
 _environment = Environment(
@@ -65,6 +65,12 @@ async def session_of(request: Request) -> Session | None:
     return session
 
 
+async def customer_token(request: Request) -> str:
+    """The session token of a customer, "" for guests and for staff, who are no customers."""
+    session = await session_of(request)
+    return session.token if session and session.customer_id else ""
+
+
 async def form_of(request: Request, files: int = 0) -> FormData:
     """Parse a form. Raises ``HTTPException`` 400 if it exceeds the limits on fields."""
     return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
@@ -84,7 +90,7 @@ async def error_page(request: Request, error: ApiError) -> HTMLResponse:
     if status == 401:
         # The API's session has ended before the storefront's.
         request.state.session = None
-    response = await render(request, "api_error.html", status, error=error, code=status)
+    response = await render(request, "api_error.html", status, message=message(error.code), code=status)
     if status == 401:
         await site_of(request).sessions.end(request, response)
     if status in (429, 503):

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.apis import ApiError
+from app.apis import ApiError, whole_number
+from app.messages import notice
 from app.pages import form_of, local_path, render, see_other, site_of
 
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -41,11 +42,16 @@ async def product(request: Request) -> Response:
     """GET /products/{sku}"""
     path = f"products/{quote(request.path_params['sku'], safe='')}"
     item = (await site_of(request).apis.call("catalog", "GET", path)).body
-    message = request.query_params.get("message", "")
+    message = notice(request.query_params.get("message", ""))
     return await render(request, "product.html", product=item, message=message, form_key=secrets.token_urlsafe(18))
 
 
 # --- basket ---
+
+
+def order_of(basket: dict[str, Any]) -> str:
+    """The number of the order in progress of a basket, "" if there is none."""
+    return str(basket.get("order_number") or "") if basket.get("status") == "ordered" else ""
 
 
 def basket_id(request: Request) -> str:
@@ -55,7 +61,10 @@ def basket_id(request: Request) -> str:
 
 
 async def read_basket(request: Request) -> dict[str, Any]:
-    """Return {basket_id, version, items: [{sku, quantity, unit_price}], totals}; without a basket, empty items and totals."""
+    """Return {basket_id, version, items: [{sku, quantity, unit_price}], totals, status?, order_number?}.
+
+    Without a basket, items and totals are empty. ``order_number`` is the order in progress of a basket with status ``ordered``.
+    """
     identifier = basket_id(request)
     empty: dict[str, Any] = {"items": [], "totals": {"lines": 0, "quantity": 0, "amount": 0, "currency": "EUR"}}
     if not identifier:
@@ -72,8 +81,10 @@ async def basket(request: Request) -> Response:
     """GET /basket"""
     content = await read_basket(request)
     names = await site_of(request).names.of(item["sku"] for item in content["items"])
-    message = request.query_params.get("message", "")
-    return await render(request, "basket.html", basket=content, names=names, message=message)
+    message = notice(request.query_params.get("message", ""))
+    return await render(
+        request, "basket.html", basket=content, names=names, message=message, order_number=order_of(content)
+    )
 
 
 async def add_to_basket(request: Request) -> Response:
@@ -81,7 +92,7 @@ async def add_to_basket(request: Request) -> Response:
     form = await form_of(request)
     sku, quantity = str(form.get("sku", "")), str(form.get("quantity", "1"))
     identifier = basket_id(request) or secrets.token_urlsafe(24)
-    line = {"sku": sku, "quantity": int(quantity) if quantity.isdecimal() else 0}
+    line = {"sku": sku, "quantity": whole_number(quantity) or 0}
     try:
         await site_of(request).apis.call(
             "basket", "POST", f"baskets/{quote(identifier, safe='')}/items", json=line, key=str(form.get("form", ""))
@@ -97,17 +108,22 @@ async def add_to_basket(request: Request) -> Response:
 
 async def change_basket(request: Request) -> Response:
     """POST /basket/items/{sku} {quantity}; 0 removes the line."""
-    form = await form_of(request)
-    quantity = str(form.get("quantity", ""))
-    path = f"baskets/{quote(basket_id(request), safe='')}/items/{quote(request.path_params['sku'], safe='')}"
+    form, identifier = await form_of(request), basket_id(request)
+    if not identifier:
+        return see_other("/basket?message=BASKET_NOT_FOUND")
+    quantity = whole_number(str(form.get("quantity", "")))
+    path = f"baskets/{quote(identifier, safe='')}/items/{quote(request.path_params['sku'], safe='')}"
     apis = site_of(request).apis
     try:
-        if quantity == "0":
+        if quantity == 0:
             await apis.call("basket", "DELETE", path)
         else:
-            await apis.call("basket", "PATCH", path, json={"quantity": int(quantity) if quantity.isdecimal() else -1})
+            await apis.call("basket", "PATCH", path, json={"quantity": -1 if quantity is None else quantity})
     except ApiError as error:
         if error.status in (400, 404, 409, 412, 422):
             return see_other(f"/basket?message={error.code}")
         raise
-    return see_other(local_path(str(form.get("next", "")), "/basket"))
+    response = see_other(local_path(str(form.get("next", "")), "/basket"))
+    # The API keeps the basket for as long as this from each change.
+    site_of(request).basket.set(response, identifier, BASKET_SECONDS)
+    return response

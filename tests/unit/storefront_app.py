@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from app.apis import Apis
 from app.cookies import Cookie
+from app.encrypted_store import EncryptedStore
 from app.main import create
 from app.pages import Site
 from app.product_names import ProductNames
@@ -22,9 +23,9 @@ HTTPS, HTTP = "https://shop.example", "http://127.0.0.1:8081"
 Api = Callable[[httpx.Request], httpx.Response]
 
 
-def problem(status: int, code: str) -> httpx.Response:
+def problem(status: int, code: str, **members: Any) -> httpx.Response:
     """An API's error response."""
-    return httpx.Response(status, json={"code": code, "detail": f"{code} in words"})
+    return httpx.Response(status, json={"code": code, "detail": f"{code} in words"} | members)
 
 
 def sent(request: httpx.Request) -> dict[str, Any]:
@@ -43,8 +44,8 @@ class Browser:
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.send("GET", path, headers=headers)
 
-    def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
-        body = urlencode(form or {}).encode()
+    def post(self, path: str, form: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        body = urlencode(form or {}, doseq=True).encode()
         return self.send("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded"} | headers)
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -64,6 +65,11 @@ class Browser:
         store = FakeAsyncRedis(server=self._server, decode_responses=True)
         apis = Apis(urls, transport=httpx.MockTransport(self._api))
         app.state.site = Site(
-            "Shop", apis, Sessions(store, secure=secure), Cookie("basket", secure=secure), ProductNames(apis)
+            "Shop",
+            apis,
+            Sessions(store, secure=secure),
+            Cookie("basket", secure=secure),
+            ProductNames(apis),
+            EncryptedStore(store, "checkout"),
         )
         return app

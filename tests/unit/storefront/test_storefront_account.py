@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.messages import FIELDS
 from tests.unit.storefront_app import Browser, problem, sent
 
 TOKEN = "0" * 32 + "." + "A" * 43
@@ -141,3 +142,34 @@ def test_sign_out_everywhere_with_an_ended_session_requests_a_sign_in(browser: B
     response = browser.post("/sign-out", {"everywhere": "1"})
     assert response.status_code == 401
     assert "Please sign in again" in response.text
+
+
+@pytest.mark.parametrize("form", [{}, {"everywhere": "1"}])
+def test_basket_of_the_account_is_not_shown_after_sign_out(browser: Browser, form: dict[str, str]):
+    browser.post("/sign-in", PERSON)
+    browser.cookies.set("__Host-basket", "b" * 32, domain="shop.example")
+    browser.post("/sign-out", form)
+    assert "__Host-basket" not in browser.cookies
+
+
+def test_basket_of_another_account_is_not_shown_after_sign_in(browser: Browser, apis: Apis):
+    """A guest's basket stays when the guest signs in."""
+    browser.cookies.set("__Host-basket", "b" * 32, domain="shop.example")
+    browser.post("/sign-in", PERSON)
+    browser.post("/sign-in", PERSON)
+    assert browser.cookies["__Host-basket"] == "b" * 32
+    session = {"session_token": "t", "customer_id": "C2", "roles": [], "expires_at": "2099-01-01T00:00:00Z"}
+    apis.refusals["login/v1/sessions"] = httpx.Response(201, json=session)
+    browser.post("/sign-in", PERSON)
+    assert "__Host-basket" not in browser.cookies
+
+
+@pytest.mark.parametrize("pointer", ["/name", "/email"])
+def test_refused_sign_up_shows_what_to_do_and_no_pattern(browser: Browser, apis: Apis, pointer: str):
+    errors = [{"pointer": pointer, "message": "must match ^[^\\x00]{1,80}$"}]
+    apis.refusals["customers/v1/customers"] = problem(400, "INVALID_REQUEST", errors=errors)
+    page = browser.post("/sign-up", {"name": "Ada", "email": "ada@", "key": "k"})
+    assert page.status_code == 400
+    assert FIELDS[pointer[1:]][1] in page.text
+    assert "must match" not in page.text
+    assert 'value="ada@"' in page.text

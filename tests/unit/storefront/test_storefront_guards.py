@@ -1,14 +1,18 @@
 """Middleware of all pages: security headers, limits on forms and bodies, host-only cookies."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from starlette.routing import Route
 
-from app.guards import SECURITY
+from app.guards import SECURITY, BodyLimit
 from app.main import MAX_BODY_BYTES, MAX_FORM_BYTES, ROUTES
+from app.messages import MESSAGES
 from app.pages import MAX_FIELD_BYTES, MAX_FIELDS
 from tests.unit.storefront_app import HTTP, HTTPS, Browser, problem
 
@@ -128,21 +132,120 @@ def test_feed_form_accepts_a_large_file():
     assert "one of the types" in signed_in().send("POST", "/admin/feeds", file + fields, headers).text
 
 
-@pytest.mark.parametrize("text", ["\u00b2", "\u0663", "-1", "9" * MAX_FIELD_BYTES, "\u00e9", "a\r\nb: c", "\x00", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["\u00b2", "\u0663", "-1", "\u2460", "9" * 5000, "9" * MAX_FIELD_BYTES, "\u00e9", " 1 ", "a\r\nb: c", "\x00", ""],
+)
 @pytest.mark.parametrize("path", [path for path, _ in FORMS])
 def test_invalid_form_values_never_cause_a_server_error(path: str, text: str):
     """Browsers validate the shop's forms; other clients may send any values."""
     client = signed_in()
 
     def api(request: httpx.Request) -> httpx.Response:
-        assert all(value.isprintable() for value in request.headers.values())
+        assert all(value.isascii() and value.isprintable() for value in request.headers.values())
         return problem(400, "INVALID_REQUEST")
 
     client._api = api
     client.cookies.set("__Host-basket", "b" * 32)
-    names = ("quantity", "form", "key", "version", "name", "email", "count", "value", "sku", "next", "token", "notify")
+    names = ("quantity", "form", "key", "version", "name", "email", "count", "value", "sku", "next")
+    names += ("token", "notify", "voucher", "confirmation", "card", "country")
     assert client.post(path, dict.fromkeys(names, text)).status_code < 500
     assert client.post(path, dict.fromkeys(names, "1") | {"quantity": text}).status_code < 500
+
+
+PAGES = [
+    route.path.replace("{sku}", "SP-1").replace("{number}", "T100000001").replace("{batch_id}", "VB1")
+    for route in ROUTES
+    if isinstance(route, Route) and "GET" in (route.methods or ()) and route.path != "/" and "{type}" not in route.path
+]
+
+
+@pytest.mark.parametrize("slashes", ["/", "//"])
+@pytest.mark.parametrize("path", PAGES)
+def test_trailing_slash_of_a_page_redirects_within_the_site(path: str, slashes: str):
+    calls: list[httpx.Request] = []
+    response = Browser(lambda request: calls.append(request) or problem(404, "NOT_FOUND")).get(
+        f"{path}{slashes}?query=a%20b", Host="cdn.example"
+    )
+    assert (response.status_code, response.headers["location"]) == (308, f"{path}?query=a%20b")
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-security-policy"]
+    assert calls == []
+
+
+@pytest.mark.parametrize("path", [path for path, _ in FORMS])
+def test_form_with_a_trailing_slash_is_sent_nowhere(path: str):
+    calls: list[httpx.Request] = []
+    client = Browser(lambda request: calls.append(request) or problem(404, "NOT_FOUND"))
+    response = client.post(f"{path}/", {"email": "ada@example.com", "password": "secret"})
+    assert response.status_code == 404
+    assert "location" not in response.headers
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//evil.example/", "/%2fevil.example/", "/%5cevil.example/", "/products/%5c%5cevil.example/", "///", "/%0d%0a/"],
+)
+def test_trailing_slash_leads_to_no_other_site(path: str):
+    target = signed_in().get(path).headers.get("location", "/")
+    assert target.startswith("/")
+    assert not target.startswith(("//", "/\\"))
+
+
+@pytest.mark.parametrize("identifier", ["%2e", "%2e%2e", "%2E."])
+@pytest.mark.parametrize("path", ["/products/{}", "/orders/{}", "/orders/{}/status", "/admin/vouchers/{}"])
+def test_dot_segment_is_no_identifier(path: str, identifier: str):
+    """httpx would resolve it: the API call would be for another resource."""
+    client, calls = signed_in(), []
+    client._api = lambda request: calls.append(request) or problem(404, "NOT_FOUND")
+    assert client.get(path.format(identifier)).status_code == 404
+    assert calls == []
+
+
+@pytest.mark.parametrize("sku", [".", "..", ""])
+def test_dot_segment_is_no_product_of_a_basket(sku: str):
+    client, calls = signed_in(), []
+    client._api = lambda request: calls.append(request) or problem(404, "NOT_FOUND")
+    client.cookies.set("__Host-basket", "b" * 32)
+    assert client.post(f"/basket/items/{sku.replace('.', '%2e')}", {"quantity": "2"}).status_code in (303, 404)
+    assert calls == []
+
+
+@pytest.mark.parametrize("content_length", ["\u00b2".encode("latin-1"), b"9" * 5000, b"-1", b"1e3"])
+def test_content_length_that_is_no_number_is_ignored(content_length: bytes):
+    headers = [(b"content-length", content_length), (b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "path": "/", "headers": headers}
+    bodies: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        bodies.append((await receive())["body"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"a=b"}
+
+    asyncio.run(BodyLimit(app, 10, {})(scope, receive, None))  # type: ignore[arg-type]
+    assert bodies == [b"a=b"]
+
+
+@pytest.mark.parametrize("page", ["/basket", "/products/SP-1", "/account"])
+@pytest.mark.parametrize("text", ["Your account is blocked. Call +49 900 123", "<b>SAVED</b>", "UNKNOWN_CODE"])
+def test_text_of_an_address_is_not_shown(page: str, text: str):
+    """Anyone can write a link to the shop; only known codes are shown, by the shop's own words."""
+    product = {"sku": "SP-1", "name": "Tower", "description": "", "unit_price": 1, "currency": "EUR", "available": True}
+    client = signed_in()
+    client._api = lambda request: httpx.Response(
+        200, json=product | {"items": [], "totals": {}, "points": 1, "tier": "t"}
+    )
+    response = client.get(page, **{})
+    shown = client.get(f"{page}?{urlencode({'message': text})}")
+    assert (shown.status_code, shown.text) == (200, response.text.replace(form_key(response), form_key(shown)))
+    assert MESSAGES["QUANTITY_LIMIT"] in client.get(f"{page}?message=QUANTITY_LIMIT").text
+
+
+def form_key(page: httpx.Response) -> str:
+    match = re.search(r'name="form" value="([^"]+)"', page.text)
+    return match[1] if match else "none"
 
 
 @pytest.mark.parametrize(("base", "name"), [(HTTPS, "__Host-basket"), (HTTP, "basket")])

@@ -86,19 +86,15 @@ def test_name_cache_has_a_size_limit(catalog: Catalog, monkeypatch: pytest.Monke
     assert len(names._cache) <= 2
 
 
-def test_basket_shows_names_and_checkout_fetches_none():
+def test_basket_and_checkout_show_names():
     def api(request: httpx.Request) -> httpx.Response:
-        paths.append(request.url.host)
         if request.url.host == "catalog":
             return httpx.Response(200, json={"name": "Tower of bricks"})
         totals = {"lines": 1, "quantity": 1, "amount": 1999, "currency": "EUR"}
         items = [{"sku": "SP-1", "quantity": 1, "unit_price": 1999}]
         return httpx.Response(200, json={"basket_id": "b", "version": 1, "items": items, "totals": totals})
 
-    paths: list[str] = []
     client = Browser(api)
     client.post("/basket", {"sku": "SP-1", "quantity": "1", "form": "f"})
-    assert "Tower of bricks" in client.get("/basket").text
-    paths.clear()
-    assert client.get("/checkout").status_code == 200
-    assert paths == ["basket"]
+    for path in ("/basket", "/checkout"):
+        assert "Tower of bricks" in client.get(path).text

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from app.apis import ApiError, Apis
 from app.main import CdnClientAddress
-from app.pages import error_page, is_cross_site, local_path, money
+from app.pages import error_page, is_cross_site, local_path
 from app.pictures import draw
 
 
@@ -55,11 +55,6 @@ def test_redirect_targets_stay_on_the_site(target: str, expected: str):
 def test_cross_site_requests_are_detected(headers: dict[str, str], elsewhere: bool):
     raw = [(name.encode(), value.encode()) for name, value in ({"host": "shop.example"} | headers).items()]
     assert is_cross_site(Request({"type": "http", "method": "POST", "path": "/", "headers": raw})) == elsewhere
-
-
-@pytest.mark.parametrize(("cents", "text"), [(0, "0.00 EUR"), (5, "0.05 EUR"), (123456, "1,234.56 EUR")])
-def test_money(cents: int, text: str):
-    assert money(cents, "EUR") == text
 
 
 @given(st.text(max_size=40))

@@ -56,6 +56,7 @@ MESSAGES = {
     "INSUFFICIENT_STOCK": "There are not enough pieces left.",
     "BASKET_FULL": "Your basket has no room for another product.",
     "BASKET_CHANGED": "The basket has changed in the meantime.",
+    "BASKET_BUSY": "The basket is being changed at the moment. Please try again.",
     "LINE_NOT_FOUND": "This product is no longer in your basket.",
     # Accounts.
     "INVALID_CREDENTIALS": "The e-mail address or the password is wrong.",

@@ -9,7 +9,12 @@ import httpx
 from tests.unit.storefront_app import Browser, problem, sent
 
 ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "postal_code": "10115", "city": "Berlin", "country": "DE"}
-TYPED = ADDRESS | {"region": "Mitte", "email": "ada@example.com", "card": "tok_declined", "delivery": "express"}
+TYPED: dict[str, Any] = ADDRESS | {
+    "region": "Mitte",
+    "email": "ada@example.com",
+    "card": "tok_declined",
+    "delivery": "express",
+}
 NAMES = {"SP-1": "Tower", "SP-2": "Bridge"}
 DELIVERY = {"economy": 0, "standard": 490, "express": 1490}
 
@@ -57,7 +62,7 @@ class Shop:
         if not self.items:
             return problem(404, "BASKET_NOT_FOUND")
         lines = [{"sku": sku, "quantity": count, "unit_price": self.prices[sku]} for sku, count in self.items.items()]
-        amount = sum(line["quantity"] * line["unit_price"] for line in lines)
+        amount = sum(count * self.prices[sku] for sku, count in self.items.items())
         totals = {"lines": len(lines), "quantity": sum(self.items.values()), "amount": amount, "currency": "EUR"}
         state = {"status": "ordered", "order_number": self.ordered} if self.ordered else {"status": "open"}
         body = {"basket_id": basket_id, "version": 1, "items": lines, "totals": totals}
@@ -82,7 +87,7 @@ class Shop:
             return (net * rate + 5000) // 10000
 
         method = body["delivery_method"]
-        lines = []
+        lines: list[dict[str, Any]] = []
         for sku, quantity in self.items.items():
             unit = self.prices[sku] + (tax(self.prices[sku]) if include else 0)
             lines.append(
@@ -95,7 +100,7 @@ class Shop:
                 }
                 | {"tax": quantity * tax(self.prices[sku]), "discount": 0}
             )
-        delivery = {"method": method, "tax": tax(DELIVERY[method])}
+        delivery: dict[str, Any] = {"method": method, "tax": tax(DELIVERY[method])}
         delivery["amount"] = DELIVERY[method] + (delivery["tax"] if include else 0)
         tax_total = sum(line["tax"] for line in lines) + delivery["tax"]
         subtotal = sum(line["line_total"] for line in lines)

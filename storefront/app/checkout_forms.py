@@ -17,6 +17,8 @@ CARDS = {"tok_ok": "A card that is accepted", "tok_declined": "A card that is de
 ADDRESS = ("name", "street", "postal_code", "city", "region", "country")
 REQUIRED = ("name", "street", "city")
 MAX_VOUCHERS = 5
+# People type a code with blanks, hyphens and lower-case letters.
+_NOT_OF_A_CODE = re.compile(r"[\s-]")
 # Territories of CLDR that ISO 3166-1 does not assign to a country.
 _NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
 COUNTRIES = sorted(
@@ -73,8 +75,9 @@ class CheckoutForm:
         return {name: FIELDS[name][1] for name in REQUIRED if not self.address[name]}
 
     def without_vouchers(self, suffixes: list[str]) -> "CheckoutForm":
-        """Drop the voucher codes that end with one of ``suffixes``."""
-        return replace(self, vouchers=tuple(code for code in self.vouchers if not code.endswith(tuple(suffixes))))
+        """Drop the voucher codes that end with one of ``suffixes``, as the API writes codes."""
+        kept = (code for code in self.vouchers if not _NOT_OF_A_CODE.sub("", code).upper().endswith(tuple(suffixes)))
+        return replace(self, vouchers=tuple(kept))
 
     def inputs(self) -> str:
         """A digest of the fields that a quotation depends on."""

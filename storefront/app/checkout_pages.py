@@ -58,7 +58,7 @@ async def submit_checkout(request: Request) -> Response:
     confirmation = Confirmation.from_field(str(fields.get("confirmation", "")))
     if not basket_id(request):
         return see_other("/basket")
-    is_stored = await site_of(request).checkouts.write(basket_id(request), asdict(form), STORED_SECONDS)
+    is_stored = await _store(request, form, await _stored_order(request))
     if fields.get("action") != "buy":
         # Going back or reloading does not send the form again.
         return see_other("/checkout") if is_stored else await _quote(request, form)
@@ -69,6 +69,17 @@ async def submit_checkout(request: Request) -> Response:
             request, form, confirmation.quotation, FormErrors(MESSAGES["INVALID_REQUEST"], form.missing), 400
         )
     return await _buy(request, form, confirmation.quotation)
+
+
+async def _store(request: Request, form: CheckoutForm, order_number: str) -> bool:
+    """Store what was typed, with the latest order of the basket. False if the store is unavailable."""
+    stored = asdict(form) | {"order_number": order_number}
+    return await site_of(request).checkouts.write(basket_id(request), stored, STORED_SECONDS)
+
+
+async def _stored_order(request: Request) -> str:
+    stored = await site_of(request).checkouts.read(basket_id(request))
+    return str(stored.get("order_number", "")) if stored else ""
 
 
 async def _quote(
@@ -100,7 +111,7 @@ async def _buy(request: Request, form: CheckoutForm, quotation: Quotation) -> Re
     except ApiError as error:
         return await _order_refused(request, form, quotation, error)
     number = response.body["order_number"]
-    await site_of(request).checkouts.write(basket_id(request), asdict(form) | {"order_number": number}, STORED_SECONDS)
+    await _store(request, form, number)
     # The basket service empties the basket when the order is complete, and gives it back when it fails.
     return see_other(f"/orders/{number}")
 
@@ -131,10 +142,12 @@ async def _quotation_changed(request: Request, form: CheckoutForm, before: Quota
 async def _refused(
     request: Request, form: CheckoutForm, error: ApiError, quotation: Quotation | None = None
 ) -> Response:
-    """Show the form as it was typed, with what is wrong, or what became the order of the basket."""
+    """Show the form as it was typed, with what is wrong, or the order of the basket."""
     if error.code in ("BASKET_NOT_FOUND", "EMPTY_BASKET"):
-        return see_other("/basket")
-    if error.code in ("BASKET_ORDERED", "IDEMPOTENCY_KEY_REUSED") and (number := await _order_number(request, error)):
+        # The basket of a page that was still open is gone when its order is complete.
+        number = await _stored_order(request) if quotation else ""
+        return see_other(f"/orders/{number}" if number else "/basket")
+    if error.code in ("BASKET_ORDERED", "IDEMPOTENCY_KEY_REUSED") and (number := await _order_number(request)):
         return see_other(f"/orders/{number}")
     if error.status == 401:
         request.state.session = None
@@ -146,9 +159,9 @@ async def _refused(
     return await _page(request, form, quotation, form_errors(error), error.status)
 
 
-async def _order_number(request: Request, error: ApiError) -> str:
-    """The order of the basket, "" if it is no longer in progress."""
-    return str(error.problem.get("order_number") or order_of(await read_basket(request)))
+async def _order_number(request: Request) -> str:
+    """The order of the basket, "" if it is unknown. The basket names it when the processing of the order has begun."""
+    return order_of(await _basket(request)) or await _stored_order(request)
 
 
 async def _page(

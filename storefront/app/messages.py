@@ -45,7 +45,7 @@ MESSAGES = {
     "VOUCHER_CURRENCY": "This voucher has another currency than your basket.",
     "VOUCHER_CURRENCY_MISMATCH": "This voucher has another currency than your basket.",
     "VOUCHER_REPEATED": "This voucher is entered twice.",
-    "VOUCHER_EXCEEDS_TOTAL": "This voucher is worth more than the order.",
+    "VOUCHER_EXCEEDS_TOTAL": "This voucher is worth more than what is left to pay. Remove it to continue.",
     "RESERVATION_CLOSED": "The order has ended in the meantime.",
     "BATCH_NOT_FOUND": "There is no such batch of vouchers.",
     "DOWNLOAD_NOT_FOUND": "This link has expired.",
@@ -162,7 +162,7 @@ def form_errors(error: ApiError) -> FormErrors:
         if parents[-1:] == ["voucher_codes"]:
             errors.fields[f"voucher-{name}"] = errors.alert
         elif parents[-1:] == ["lines"]:
-            errors.lines[name] = text or errors.alert
+            errors.lines[name] = f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else errors.alert
         elif name in FIELDS:
             field_name, advice = FIELDS[name]
             errors.fields[field_name] = advice

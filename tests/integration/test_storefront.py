@@ -1,5 +1,6 @@
 """The shop's pages as a browser gets them: through the CDN and the load balancer, forms and cookies included."""
 
+import html
 import os
 import re
 import socket
@@ -26,7 +27,8 @@ from tools.client import Shop, eventually, fetch, unique
 
 pytestmark = pytest.mark.local_only("it needs the image of the storefront, which no pipeline builds")
 
-ADDRESS = {"name": "Ada Sample", "postal_code": "10115", "city": "Berlin", "country": "DE"}
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "postal_code": "10115", "city": "Berlin", "country": "DE"}
+CHECKOUT = ADDRESS | {"email": "ada@example.com", "delivery": "economy", "card": "tok_ok"}
 
 
 @pytest.fixture
@@ -46,9 +48,26 @@ def fill_basket(client: httpx.Client, sku: str, quantity: int = 1) -> httpx.Resp
     return client.post("/basket", data={"sku": sku, "quantity": str(quantity), "form": form_key(page)})
 
 
-def buy(client: httpx.Client, card: str = "tok_ok", voucher: str = "") -> httpx.Response:
-    key = form_key(client.get("/checkout"))
-    return client.post("/checkout", data=ADDRESS | {"card": card, "voucher": voucher, "form": key})
+def confirmation(page: httpx.Response) -> str:
+    """The price that a page of the checkout shows, as its form sends it back."""
+    match = re.search(r'name="confirmation" value="([^"]*)"', page.text)
+    assert match, page_text(page)
+    return html.unescape(match[1])
+
+
+def summary(client: httpx.Client, **fields: str) -> httpx.Response:
+    """The checkout with the full price."""
+    return client.post("/checkout", data=CHECKOUT | fields | {"action": "update"})
+
+
+def confirm(client: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Response:
+    """Press "Buy now" on a page of the checkout."""
+    data = CHECKOUT | {"confirmation": confirmation(page), "action": "buy"} | fields
+    return client.post("/checkout", data=data)
+
+
+def buy(client: httpx.Client, **fields: str) -> httpx.Response:
+    return confirm(client, summary(client, **fields), **fields)
 
 
 def orders_of(client: httpx.Client) -> set[str]:
@@ -75,14 +94,31 @@ def test_a_guest_buys_something(guest: httpx.Client, products: list[dict]):
     assert page.url.path.startswith("/orders/")
     assert outcome(guest, page)["status"] == "Complete"
     assert "Complete" in page_text(guest.get(page.url.path))
-    assert guest.get("/checkout").url.path == "/basket", "the basket is empty now"
+    eventually(lambda: guest.get("/checkout").url.path == "/basket")
+    assert "Your basket is empty" in page_text(guest.get("/basket"))
+
+
+def test_the_price_shown_is_the_price_charged(guest: httpx.Client, shop: Shop, products: list[dict]):
+    fill_basket(guest, products[0]["sku"], 2)
+    page = summary(guest, delivery="express")
+    (shown,) = re.findall(r'id="total">([0-9,]+)\.([0-9]{2}) ', page.text)
+    order = confirm(guest, page, delivery="express")
+    assert outcome(guest, order)["status"] == "Complete"
+    number = order.url.path.rpartition("/")[2]
+    totals = shop.call("GET", f"/partners/v1/commerce/orders/{number}", sign=True).json()["totals"]
+    assert totals["amount"] == int("".join(shown).replace(",", "")), totals
 
 
 def test_a_declined_card_fails_the_order_with_its_reason(guest: httpx.Client, products: list[dict]):
     fill_basket(guest, products[0]["sku"])
     page = buy(guest, card="tok_declined")
     assert outcome(guest, page)["status"] == "Failed"
-    assert "Nothing was charged" in page_text(guest.get(page.url.path))
+    failed = page_text(guest.get(page.url.path))
+    assert "Your card was declined." in failed
+    assert "Nothing was charged" in failed
+    again = eventually(lambda: (page := guest.get("/checkout")).url.path == "/checkout" and page)
+    assert 'value="ada@example.com"' in again.text, "the basket and what was typed are back"
+    assert outcome(guest, buy(guest))["status"] == "Complete"
 
 
 def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, products: list[dict]):
@@ -91,11 +127,22 @@ def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, produc
     for _ in range(2):
         guest.post("/basket", data=line)
     assert 'value="1"' in guest.get("/basket").text
-    order = ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(guest.get("/checkout"))}
-    basket = guest.cookies["basket"]
-    first = guest.post("/checkout", data=order)
-    guest.cookies.set("basket", basket, domain=guest.base_url.host)
-    assert guest.post("/checkout", data=order).url.path == first.url.path
+    page, other_tab = summary(guest), summary(guest)
+    first = confirm(guest, page)
+    assert first.url.path.startswith("/orders/")
+    assert confirm(guest, page).url.path == first.url.path
+    assert confirm(guest, other_tab).url.path == first.url.path
+
+
+def test_a_basket_that_changes_after_the_price_was_shown_is_confirmed_again(guest: httpx.Client, products: list[dict]):
+    first, second = products[:2]
+    fill_basket(guest, first["sku"])
+    page = summary(guest)
+    fill_basket(guest, second["sku"], 2)
+    changed = confirm(guest, page)
+    assert (changed.status_code, changed.url.path) == (409, "/checkout")
+    assert f"{second['name']} (changed) not included 2 ×" in page_text(changed)
+    assert outcome(guest, confirm(guest, changed))["status"] == "Complete"
 
 
 @pytest.mark.local_only("only the local cloud keeps the mails that it sends")
@@ -204,16 +251,19 @@ def test_an_admin_makes_a_batch_and_a_voucher_of_it_is_redeemed(shop: Shop, gues
     with browser(shop.url("")) as customer:
         sign_in(customer, shop, "customer")
         fill_basket(customer, products[0]["sku"])
-        page = buy(customer, voucher=code)
+        quoted = summary(customer, voucher=code)
+        assert f"Voucher …{code.replace('-', '')[-4:]}" in page_text(quoted)
+        page = confirm(customer, quoted, voucher=code)
         assert page.url.path.startswith("/orders/"), page_text(page)
+        assert outcome(customer, page)["status"] == "Complete"
         ordered = orders_of(customer)
         fill_basket(customer, products[0]["sku"])
-        second_purchase = buy(customer, voucher=code)
-        assert second_purchase.status_code == 409, page_text(second_purchase)
+        used = summary(customer, voucher=code)
+        assert used.status_code == 422, page_text(used)
+        assert 'id="voucher-0-error"' in used.text
+        assert "Buy now</button>" not in used.text
         assert orders_of(customer) == ordered, "a voucher that is refused leaves no order"
-        without = customer.post(
-            "/checkout", data=ADDRESS | {"card": "tok_ok", "voucher": "", "form": form_key(second_purchase)}
-        )
+        without = buy(customer)
         assert orders_of(customer) == ordered | {without.url.path}
 
 

@@ -28,6 +28,7 @@ class Shop:
         self.vouchers: dict[str, int] = {}
         self.used: dict[str, str] = {}
         self.ordered = ""
+        self.basket_is_marked = True
         self.quotations: dict[str, dict[str, Any]] = {}
         self.orders: dict[str, tuple[dict[str, Any], str]] = {}
         self.status = {"status": "Processing"}
@@ -64,7 +65,11 @@ class Shop:
         lines = [{"sku": sku, "quantity": count, "unit_price": self.prices[sku]} for sku, count in self.items.items()]
         amount = sum(count * self.prices[sku] for sku, count in self.items.items())
         totals = {"lines": len(lines), "quantity": sum(self.items.values()), "amount": amount, "currency": "EUR"}
-        state = {"status": "ordered", "order_number": self.ordered} if self.ordered else {"status": "open"}
+        state = (
+            {"status": "ordered", "order_number": self.ordered}
+            if self.ordered and self.basket_is_marked
+            else {"status": "open"}
+        )
         body = {"basket_id": basket_id, "version": 1, "items": lines, "totals": totals}
         return httpx.Response(200, json=body | state)
 
@@ -109,7 +114,9 @@ class Shop:
         for code in body.get("voucher_codes", []):
             amount = min(self.vouchers[code], total)
             total -= amount
-            discounts.append({"code_suffix": code[-4:], "amount": amount, "forfeited": self.vouchers[code] - amount})
+            discounts.append(
+                {"code_suffix": _suffix(code), "amount": amount, "forfeited": self.vouchers[code] - amount}
+            )
         quotation_id = f"quotation-{len(self.quotations)}"
         view = {
             "quotation_id": quotation_id,
@@ -150,10 +157,14 @@ class Shop:
     def _changed(self, confirmed: dict[str, Any]) -> dict[str, Any] | None:
         request = confirmed["request"]
         codes = request.get("voucher_codes", [])
-        rejected = [{"code_suffix": code[-4:], "code": "VOUCHER_REDEEMED"} for code in codes if code in self.used]
+        rejected = [{"code_suffix": _suffix(code), "code": "VOUCHER_REDEEMED"} for code in codes if code in self.used]
         now = self.quotation(request | {"voucher_codes": [code for code in codes if code not in self.used]})
         same = all(now[name] == confirmed[name] for name in ("lines", "discounts", "delivery", "tax_total", "total"))
         return None if same else now | {"problems": [], "rejected_vouchers": rejected}
+
+
+def _suffix(code: str) -> str:
+    return code.replace("-", "").upper()[-4:]
 
 
 def browser(shop: Shop) -> Browser:

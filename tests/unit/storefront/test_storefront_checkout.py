@@ -151,6 +151,23 @@ def test_second_tab_leads_to_the_order_of_the_first(shop: Shop, client: Browser)
     assert len(shop.orders) == 1
 
 
+def test_second_tab_leads_to_the_order_that_is_complete(shop: Shop, client: Browser):
+    first, second = update(client), update(client)
+    buy(client, first)
+    shop.ordered, shop.items = "", {}
+    shop.failing["POST orders/orders"] = problem(422, "BASKET_NOT_FOUND")
+    assert buy(client, second).headers["location"] == "/orders/T100000001"
+
+
+def test_second_tab_leads_to_the_order_before_its_processing_begins(shop: Shop, client: Browser):
+    """The basket does not name its order yet, and the orders API refuses another one."""
+    first, second = update(client), update(client)
+    buy(client, first)
+    shop.basket_is_marked = False
+    assert buy(client, second).headers["location"] == "/orders/T100000001"
+    assert update_location(client, second) == "/orders/T100000001"
+
+
 def update_location(client: Browser, page: httpx.Response) -> str:
     client.post("/checkout", fields_of(page) | {"action": "update"})
     return client.get("/checkout").headers["location"]
@@ -161,10 +178,16 @@ def test_second_tab_with_other_details_leads_to_the_order_of_the_first(shop: Sho
     buy(client, page)
     assert buy(client, page, city="Bonn").headers["location"] == "/orders/T100000001"
     shop.ordered, shop.items = "", {}  # the order is complete
-    again = buy(client, page, city="Bonn")
-    assert again.status_code == 409
-    assert "Nothing was ordered again" in again.text
+    assert buy(client, page, city="Bonn").headers["location"] == "/orders/T100000001"
     assert len(shop.orders) == 1
+
+
+def test_order_of_another_browser_is_not_ordered_again(shop: Shop, client: Browser):
+    page = update(client)
+    shop.failing["POST orders/orders"] = problem(409, "BASKET_ORDERED")
+    refused = buy(client, page)
+    assert refused.status_code == 409
+    assert "Nothing was ordered again" in refused.text
 
 
 @pytest.mark.parametrize("is_received", [False, True])
@@ -287,9 +310,9 @@ def test_basket_changed_in_another_tab_is_shown_before_it_is_ordered(shop: Shop,
 
 
 def test_voucher_used_elsewhere_is_dropped_by_name_and_nothing_is_ordered(shop: Shop, client: Browser):
-    shop.vouchers = {"AAAA-1111": 500, "BBBB-2222": 300}
-    page = update(client, voucher=["AAAA-1111", "BBBB-2222"])
-    shop.used["AAAA-1111"] = "another order"
+    shop.vouchers = {"aaaa11-11": 500, "BBBB-2222": 300}
+    page = update(client, voucher=["aaaa11-11", "BBBB-2222"])
+    shop.used["aaaa11-11"] = "another order"
     changed = buy(client, page)
     assert (changed.status_code, shop.orders) == (409, {})
     assert "Voucher …1111 is no longer part of the order: This voucher has already been used." in text(changed)
@@ -307,6 +330,7 @@ def test_lines_that_cannot_be_bought_are_named_with_the_reason(shop: Shop, clien
     )
     changed = buy(client, page)
     assert "Tower: There are not enough pieces left." in text(changed)
+    assert "Buy now</button>" not in changed.text
     assert 'href="/basket"' in changed.text
 
 

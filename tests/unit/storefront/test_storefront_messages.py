@@ -64,4 +64,4 @@ def test_pointers_lead_to_fields_vouchers_and_lines():
     errors[4] = {"pointer": "/lines/SP-2"}
     found = form_errors(ApiError(422, "OUT_OF_STOCK", "", problem={"errors": errors}))
     assert sorted(found.fields) == ["card", "city", "voucher-1"]
-    assert found.lines == {"SP-1": "Only 1 is left", "SP-2": MESSAGES["OUT_OF_STOCK"]}
+    assert found.lines == {"SP-1": "Only 1 is left.", "SP-2": MESSAGES["OUT_OF_STOCK"]}

@@ -129,7 +129,7 @@ def test_a_declined_card_gives_back_the_basket_and_what_was_typed(shop: Shop, pa
 @contextmanager
 def lost_connection(page: Page, method: str, path: str, *, is_received: bool) -> Iterator[None]:
     """Lose the connection during the first request of the block, before or after the server receives it."""
-    lost = []
+    lost: list[str] = []
 
     def lose(route: Route) -> None:
         if lost or route.request.method != method:

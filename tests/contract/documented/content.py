@@ -1,6 +1,6 @@
 """Numbers of the pages of feeds, events of producers, redirects, sitemaps and the storefront."""
 
-from app import admin_pages, main, pages, product_names
+from app import admin_pages, checkout_pages, main, pages, product_names
 from feeds.clients import links, records_queue, uploads
 from feeds.domain import outcomes, reader
 from feeds.handlers import transform_feed, update_platform
@@ -162,6 +162,7 @@ FACTS: Facts = {
             main.MAX_FORM_BYTES,
         ),
         "one file of at most {}": admin_pages.MAX_FEED_BYTES,
+        "for {} in the session store": checkout_pages.STORED_SECONDS,
         "from the catalog, {} at once, within {} in all": (
             product_names.MAX_CONCURRENT_CALLS,
             product_names.TOTAL_SECONDS,

@@ -200,6 +200,26 @@ def test_a_form_of_a_browser_without_fetch_metadata_has_the_origin_of_the_shop(
     assert response.status_code == (403 if is_refused else 303)
 
 
+def test_a_form_with_the_origin_of_the_shop_alone_is_accepted(shop: Shop, guest: httpx.Client):
+    """Safari before 16.4 sends no ``Sec-Fetch-Site``."""
+    form = {"email": "nobody@example.com", "password": "wrong"}
+    for origin, status in ((shop.url("/").rstrip("/"), 401), ("https://evil.example", 403)):
+        response = httpx.post(shop.url("/sign-in"), data=form, headers={"Origin": origin}, timeout=60)
+        assert response.status_code == status, origin
+
+
+@pytest.mark.parametrize("path", ["/products/", "/basket/", "/sign-in/", "/products/SP-10001/"])
+def test_a_trailing_slash_of_a_page_stays_on_the_site(guest: httpx.Client, path: str):
+    response = guest.get(path, follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (308, path.rstrip("/"))
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_a_form_with_a_trailing_slash_is_not_sent_on(guest: httpx.Client):
+    response = guest.post("/sign-in/", data={"email": "a@example.com", "password": "p"}, follow_redirects=False)
+    assert (response.status_code, response.headers.get("location")) == (404, None)
+
+
 def test_pages_are_not_cached_and_load_nothing_from_other_sites(guest: httpx.Client):
     page = guest.get("/")
     assert page.headers["cache-control"] == "private, no-store"

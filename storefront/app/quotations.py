@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from app.amounts import money, percent
@@ -108,12 +108,17 @@ class Confirmation:
         """Parse the hidden field; None if it is not one that ``to_field`` writes."""
         try:
             stored = json.loads(text)
-            values = dict(stored["quotation"])
-            lines = [_checked(Line(*line)) for line in values.pop("lines")]
-            discounts = [_checked(Discount(**discount)) for discount in values.pop("discounts")]
-            rates = [rate for rate in values.pop("rates") if type(rate) is int and _is_in_range(rate)]
-            quotation = _checked(Quotation(**values))
-            return _checked(cls(replace(quotation, lines=lines, discounts=discounts, rates=rates), stored["inputs"]))
+            values = stored["quotation"]
+            lists: dict[str, Any] = {
+                "lines": [_checked(Line(*line)) for line in values["lines"]],
+                "discounts": [
+                    _checked(Discount(each["code_suffix"], each["amount"], each["forfeited"]))
+                    for each in values["discounts"]
+                ],
+                "rates": [rate for rate in values["rates"] if type(rate) is int and _is_in_range(rate)],
+            }
+            quotation = Quotation(**{each.name: (values | lists)[each.name] for each in fields(Quotation)})
+            return _checked(cls(_checked(quotation), stored["inputs"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
 

@@ -27,7 +27,7 @@ SHARED = {
         "storefront",
         "tools",
     }
-    | {"quick_dynamodb", "storefront_app"},
+    | {"quick_dynamodb", "storefront_app", "storefront_shop"},
 }
 SERVICES = [pytest.param(piece, id=service) for service, piece in pieces().items() if service != "shop"]
 

@@ -20,7 +20,7 @@ _LINE = {
 QUOTATION_REQUEST = JsonBody(
     {
         "type": "object",
-        "required": ["order_number", "currency", "ship_to", "lines"],
+        "required": ["currency", "ship_to", "lines"],
         "properties": {
             "order_number": _TEXT,
             "currency": CURRENCY,
@@ -48,4 +48,4 @@ def parse_quote_tax(request: Request) -> QuoteTax:
     body = QUOTATION_REQUEST.parse(request)
     if lacks_postal_code(body["ship_to"]):
         raise Refused("INVALID_REQUEST", "is required", "/ship_to/postal_code")
-    return QuoteTax(body["order_number"], body["currency"], body["ship_to"], body["lines"])
+    return QuoteTax(body["currency"], body["ship_to"], body["lines"])

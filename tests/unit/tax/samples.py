@@ -5,7 +5,6 @@ from typing import Any
 from tax.domain.quotations import QuoteTax
 
 BODY: dict[str, Any] = {
-    "order_number": "T100000001",
     "currency": "EUR",
     "ship_to": {"country": "DE", "region": "NW", "postal_code": "50667"},
     "lines": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}],

@@ -16,9 +16,8 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True)
 class QuoteTax:
-    """``ship_to`` is {country, region?, postal_code}, each line {sku, quantity, unit_price}."""
+    """``ship_to`` is {country, region?, postal_code?}, each line {sku, quantity, unit_price}."""
 
-    order_number: str
     currency: str
     ship_to: dict[str, Any]
     lines: list[dict[str, Any]]

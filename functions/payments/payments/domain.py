@@ -8,7 +8,7 @@ from setpieces.errors import PermanentFailure
 
 @dataclass(frozen=True)
 class Order:
-    """An order of the orders service. ``amount`` is in minor units, 0 until the order is validated and taxed.
+    """An order of the orders service. ``amount`` is in minor units, 0 if there is nothing to charge.
 
     ``payment_token`` must never be logged.
     """
@@ -66,6 +66,13 @@ def requires_provider(order: Order) -> bool:
     Raises ``PermanentFailure`` UNKNOWN_STATUS.
     """
     return len(set(_steps_by_charge(order).values())) > 1
+
+
+def zero_charge(order: Order) -> Charge | None:
+    """The charge of a free order that awaits payment, which is authorized without the provider; None for any other order."""
+    if order.amount or _steps_by_charge(order)[None] is not Step.CHARGE:
+        return None
+    return Charge("authorized", 0, order.currency, charge_id=f"free-{order.order_number}")
 
 
 def decide_step(order: Order, charge: Charge | None) -> Step:

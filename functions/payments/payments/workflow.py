@@ -1,4 +1,4 @@
-"""Charge a submitted order exactly once and publish the result.
+"""Charge a submitted order exactly once and publish the result; a free order is authorized without the provider.
 
 A charge that timed out or failed may have been created all the same, in this delivery or an earlier one. So each attempt looks
 up the order's charge first, and creates one only if there is none.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from payments import events
 from payments.clients import orders, provider
-from payments.domain import Charge, Order, Step, decide_step, requires_provider
+from payments.domain import Charge, Order, Step, decide_step, requires_provider, zero_charge
 from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.events import Event
 from setpieces.observability import logger, metrics
@@ -49,6 +49,9 @@ def _ensure_charged(order: Order, seconds_left: Callable[[], float], receive_cou
     """Charge the order if it awaits payment and has no charge. Return the step to take now, and the charge."""
     if not requires_provider(order):
         return Step.NOTHING, None
+    charge = zero_charge(order)
+    if charge:
+        return decide_step(order, charge), charge
     try:
         pending = 1 < receive_count < FIRST_SETTLED_DELIVERY
         return _find_or_create_charge(order, seconds_left, earlier_charge_pending=pending)

@@ -59,6 +59,23 @@ def test_an_order_that_does_not_await_payment_is_not_charged(authorizations: Aut
     assert (authorizations.provider.created, authorizations.published) == (0, [])
 
 
+def test_a_free_order_is_authorized_without_the_provider(authorizations: Authorizations):
+    authorizations.order |= {"amount": 0, "payment_token": ""}
+    assert authorizations.deliver()
+    assert authorizations.deliver()
+    assert authorizations.faults.calls == ["load order", "PutEvents"] * 2
+    assert len({event["meta_data"]["event_id"] for event in authorizations.published}) == 1
+    assert [event["data"] for event in authorizations.published] == 2 * [
+        {
+            "order_number": ORDER_NUMBER,
+            "customer_id": "C100000001",
+            "charge_id": f"free-{ORDER_NUMBER}",
+            "amount": 0,
+            "currency": "EUR",
+        }
+    ]
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_an_unknown_order_is_a_dead_letter(authorizations: Authorizations, status: int):
     authorizations.order_response = Answer(status, {})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orders.domain.statuses import STATUSES
-from payments.domain import STEPS, Charge, Order, Step, decide_step, requires_provider
+from payments.domain import STEPS, Charge, Order, Step, decide_step, requires_provider, zero_charge
 from setpieces.errors import PermanentFailure
 
 AWAITING = ("Payment processing",)
@@ -81,3 +81,14 @@ def test_the_provider_is_required_unless_every_charge_status_has_the_same_step(s
 
 def test_the_representation_of_an_order_has_no_payment_token():
     assert "tok_ok" not in repr(order())
+
+
+@pytest.mark.parametrize("status", STEPS)
+@pytest.mark.parametrize("amount", [0, 1])
+def test_only_a_free_order_that_awaits_payment_has_a_zero_charge(status: str, amount: int):
+    free = Order("T100000001", "C100000001", status, amount, "EUR")
+    zero = zero_charge(free)
+    assert (zero is not None) == (status in AWAITING and amount == 0)
+    if zero:
+        assert (zero.amount, zero.charge_id) == (0, "free-T100000001")
+        assert decide_step(free, zero) is Step.AUTHORIZED

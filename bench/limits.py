@@ -16,7 +16,7 @@ from model.templates import pieces
 ADDRESS_SECONDS, CIRCUIT_SECONDS = 300, 2
 # Time in which the load rises to the peak.
 RAMP_SECONDS = 10
-PARTITIONS_IN_PROGRESS = 10  # functions/orders/orders/repository.py
+PARTITIONS_IN_PROGRESS = 10  # functions/orders/orders/repository/orders.py
 # One pass of relay-events: receive ten, publish, delete; it works 40 s of every minute.
 RELAY_BATCH, RELAY_PASS_SECONDS, RELAY_BUSY_SECONDS = 10, 0.06, 40
 

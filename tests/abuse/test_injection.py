@@ -105,11 +105,11 @@ def order(shop: Shop, product: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 PLACES = ("name", "street", "city")
-# Every attribute that an order may have in any status (functions/orders/orders/repository.py).
+# Every attribute that an order may have in any status (functions/orders/orders/repository/orders.py).
 KNOWN = {
     *("order_number", "customer_id", "owner", "history_of", "basket_id", "payment_token", "ship_to", "backend_status"),
     *("reason_code", "correlation_id", "created_at", "check_at", "updated_at", "expires_at", "in_progress", "lines"),
-    "rejected_reason",
+    *("rejected_reason", "invalid_reason", "email", "attempt", "delivery", "discounts", "prices_checked"),
     *("subtotal", "tax", "amount", "currency", "charge_id"),
 }
 

@@ -74,7 +74,7 @@ def test_a_weakened_clause_always_holds_and_the_others_stay():
 
 # --- conditions that callers of setpieces.dynamodb write ---
 
-REPOSITORY = "functions/orders/orders/repository.py"
+REPOSITORY = "functions/orders/orders/repository/orders.py"
 SOURCE = """
 from setpieces import dynamodb
 from setpieces.dynamodb import delete_if as remove

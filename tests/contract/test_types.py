@@ -31,6 +31,10 @@ OTHERS = {
     ("orders", "InternalOrder/currency"): "empty until the order is validated",
     ("sequences", "Issued/value"): "a number, not an amount",
     ("tax", "QuotationRequest/order_number"): "a reference for the tax system, also of a quotation",
+    **dict.fromkeys(
+        [("orders", f"{name}/tax") for name in ("Quotation", "ChangedQuotation", "QuotationProblem/quotation")],
+        "an object: how the tax was found",
+    ),
 }
 AMOUNTS = (
     "unit_price",

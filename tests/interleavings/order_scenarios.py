@@ -18,7 +18,7 @@ ORDER = {
     "payment_token": "tok_ok",
     "ship_to": {"name": "Ada", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"},
 }
-NEEDS = ("basket", "tax", "payments")
+NEEDS = ("basket", "tax", "payments", "vouchers")
 # The order in which an order goes through its statuses.
 RANKS = {
     "Validating": 0,

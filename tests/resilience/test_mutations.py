@@ -191,9 +191,9 @@ MUTATIONS = (
     Mutation(
         "orders: any status may follow any other",
         ("orders-process-order", "orders-complete-order"),
-        "orders/repository.py",
-        '"backend_status IN (:before)"',
-        '"backend_status IN (:before) OR attribute_exists(order_number)"',
+        "orders/repository/orders.py",
+        'condition = "backend_status IN (:before)"',
+        'condition = "backend_status IN (:before) OR attribute_exists(order_number)"',
         repeat_all_events,
         orders.statuses_never_regress,
     ),

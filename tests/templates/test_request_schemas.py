@@ -6,6 +6,7 @@ read these rules in ``NewBatchFields``.
 """
 
 import importlib
+import pkgutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,10 @@ MODELS = [pytest.param(*model, id="-".join(model[:2])) for model in models() if 
 
 def body_of(service: str, model: str) -> JsonBody:
     constant = "".join(f"_{letter}" if letter.isupper() else letter for letter in model).strip("_").upper()
-    body = getattr(importlib.import_module(f"{service.replace('-', '_')}.requests"), constant)
+    requests = importlib.import_module(f"{service.replace('-', '_')}.requests")
+    parts = pkgutil.iter_modules(getattr(requests, "__path__", []), f"{requests.__name__}.")
+    modules = [requests, *(importlib.import_module(part.name) for part in parts)]
+    (body,) = [getattr(module, constant) for module in modules if hasattr(module, constant)]
     assert isinstance(body, JsonBody)
     return body
 

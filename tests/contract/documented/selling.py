@@ -11,6 +11,7 @@ from catalog import requests as catalog_requests
 from orders.clients import commerce
 from orders.clients.sequences import LAST_NUMBER
 from orders.domain import sweep_schedule
+from orders.domain.locks import RESERVATION_SECONDS
 from orders.handlers import retry_stuck_orders
 from orders.workflow import payment_results
 from partners.simulators.payments import TOKENS
@@ -132,11 +133,15 @@ FACTS: Facts = {
             About(waits(receives("orders-submit"))),
         ),
         "after {} receives the event becomes a dead letter": payment_results.RECORD_RECEIVES,
-        "UpdateItem {}, PutEvents | payment provider": calls("place an order", "orders", "dynamodb:UpdateItem") - 1,
-        "one transaction, {} writes, one message and {} events": (
+        "UpdateItem {}, PutEvents, TransactWriteItems | payment provider": (
+            calls("place an order", "orders", "dynamodb:UpdateItem") - 1
+        ),
+        "per order {} transactions, {} writes, one message and {} events": (
+            "the order, and its close",
             calls("place an order", "orders", "dynamodb:UpdateItem"),
             calls("place an order", "orders", "events:PutEvents"),
         ),
+        "Reservations end by themselves after {};": RESERVATION_SECONDS,
         "without a response of the platform after {}": commerce.PRODUCTS_SECONDS,
         "{} functions with a role each": len(functions("orders")),
     },

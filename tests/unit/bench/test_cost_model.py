@@ -4,7 +4,7 @@ import pytest
 
 from bench import cost_model, limits, operations, prices, quotas
 from bench.cost_model import GROUPS, Model, Templates, dollars, grouped, units
-from orders import repository
+from orders.repository import orders as repository
 
 TEMPLATES = Templates(
     memory_gb={"orders/SubmitFunction": 1.0, "orders/ProcessFunction": 0.5},

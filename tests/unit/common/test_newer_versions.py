@@ -82,6 +82,10 @@ TESTS: dict[str, list[str]] = {
         "test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_corrected",
         "test_an_order_that_cannot_be_validated_fails_and_is_completed_by_a_redrive",
     ],
+    "orders/test_order_quotations.py": [
+        "test_an_order_is_a_snapshot_of_what_was_confirmed",
+        "test_an_order_that_cannot_hold_what_it_needs_fails_and_gives_all_back",
+    ],
     "orders/test_order_submission.py": ["test_a_customers_key_is_one_order_for_all_baskets"],
     "orders/test_order_sweeps.py": ["test_an_order_whose_message_was_lost_is_processed_by_the_first_sweep"],
     "partners/test_partner_lists.py": ["test_pages_list_every_active_product_once"],

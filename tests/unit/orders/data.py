@@ -10,13 +10,17 @@ REQUEST: dict[str, Any] = json.loads(_SAMPLE["body"])
 IDEMPOTENCY_KEY: str = _SAMPLE["headers"]["Idempotency-Key"]
 CORRELATION_ID: str = _SAMPLE["headers"]["X-Correlation-Id"]
 
+DESTINATION = {name: REQUEST["ship_to"][name] for name in ("country", "postal_code")}
+
 # What the service does not know, as the note, it does not store.
 BASKET: dict[str, Any] = {
+    "version": 7,
     "items": [{"sku": "SP-1", "quantity": 2, "unit_price": 1999, "note": "not ours"}],
     "totals": {"amount": 3998, "currency": "EUR"},
 }
 PRODUCT: dict[str, Any] = {
     "sku": "SP-1",
+    "name": "Brick Tower",
     "unit_price": 1999,
     "currency": "EUR",
     "available": True,
@@ -24,17 +28,39 @@ PRODUCT: dict[str, Any] = {
     "stock": 2,
     "max_per_customer": 2,
 }
-QUOTATION: dict[str, Any] = {
-    "tax_total": 760,
-    "lines": [],
+# What the tax service responds about one piece of the line.
+TAX_QUOTATION: dict[str, Any] = {
+    "tax_total": 380,
+    "lines": [{"sku": "SP-1", "tax": 380, "rate": 1900}],
     "source": "quotation",
     "rate_version": "v",
     "quoted_at": "2026-01-01",
 }
+VOUCHER: dict[str, Any] = {"status": "ACTIVE", "value": 1000, "currency": "EUR"}
+CODE = "23456789ABCDEF"
 LINES = [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}]
-PRICE: dict[str, Any] = {"lines": LINES, "subtotal": 3998, "tax": QUOTATION, "amount": 4758, "currency": "EUR"}
+SNAPSHOT: dict[str, Any] = {
+    "lines": [
+        {
+            "sku": "SP-1",
+            "name": "Brick Tower",
+            "quantity": 2,
+            "unit_price": 1999,
+            "unit_tax": 380,
+            "rate": 1900,
+            "discount": 0,
+        }
+    ],
+    "delivery": {"method": "economy", "amount": 0, "tax": 0, "rate": 0, "discount": 0},
+    "discounts": [],
+    "subtotal": 3998,
+    "tax": {"tax_total": 760, "source": "quotation", "rate_version": "v", "quoted_at": "2026-01-01"},
+    "amount": 4758,
+    "currency": "EUR",
+    "prices_checked": True,
+}
 
-# An order as ``repository.create`` takes it.
+# An order as ``orders.create`` takes it.
 NEW_ORDER: dict[str, Any] = {
     "customer_id": "C1",
     "owner": "",
@@ -42,6 +68,7 @@ NEW_ORDER: dict[str, Any] = {
     "payment_token": "tok_ok",
     "ship_to": REQUEST["ship_to"],
     "correlation_id": "c",
+    **SNAPSHOT,
 }
 
 

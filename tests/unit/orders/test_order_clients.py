@@ -1,11 +1,15 @@
 """Responses of the services and external systems that processing calls."""
 
+from typing import Any
+
 import pytest
 
-from orders.clients import commerce
+from orders.clients import commerce, concurrency
 from orders.clients.basket import read_basket
 from orders.clients.commerce import read_products
 from orders.clients.tax import quote_tax
+from orders.clients.vouchers import read_vouchers
+from orders.domain.pricing import Delivery, Line, Price
 from setpieces import external, signed_client
 from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
@@ -20,7 +24,7 @@ def test_an_unknown_or_invalid_basket_id_has_no_basket(monkeypatch: pytest.Monke
 def test_all_products_of_a_basket_are_read_before_one_deadline(monkeypatch: pytest.MonkeyPatch):
     """A line is checked or left out: a slow platform takes two seconds for any number of lines."""
     clock = [0.0]
-    monkeypatch.setattr(commerce, "PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(concurrency, "AT_ONCE", 1)
     monkeypatch.setattr(commerce.time, "monotonic", lambda: clock[0])
 
     def call(system: str, method: str, *path: str, timeout: float) -> Answer:
@@ -39,20 +43,40 @@ def test_all_products_of_a_basket_are_read_before_one_deadline(monkeypatch: pyte
 
 TAX = {"tax_total": 19, "source": "quotation", "rate_version": "v", "quoted_at": "2026-01-01T12:00:00+00:00"}
 TAX_LINE = {"sku": "P-1", "tax": 19, "rate": 1900}
+PRICE = Price("EUR", (Line("P-1", "Tower", 2, 100),), Delivery("economy", 0))
 
 
-def quote(monkeypatch: pytest.MonkeyPatch, response: Answer) -> object:
+def quote(monkeypatch: pytest.MonkeyPatch, response: Answer) -> tuple[Price, dict[str, Any]]:
     monkeypatch.setattr(signed_client, "call", lambda *_, **__: response)
-    return quote_tax({"order_number": "T1", "ship_to": {"country": "DE"}}, {"currency": "EUR", "lines": []})
+    return quote_tax(PRICE, {"country": "DE"})
 
 
-def test_only_known_members_of_a_quotation_are_stored(monkeypatch: pytest.MonkeyPatch):
+def test_a_line_has_the_tax_of_one_piece_for_each_piece(monkeypatch: pytest.MonkeyPatch):
     """A newer tax service may send more, such as a share: DynamoDB does not take a float."""
     newer = TAX | {"share": 0.19, "lines": [TAX_LINE | {"share": 0.19}]}
-    assert quote(monkeypatch, Answer(200, newer)) == TAX | {"lines": [TAX_LINE]}
+    price, tax = quote(monkeypatch, Answer(200, newer))
+    assert [(line.unit_tax, line.tax, line.rate) for line in price.lines] == [(19, 38, 1900)]
+    assert tax == {name: TAX[name] for name in ("source", "rate_version", "quoted_at")}
 
 
-@pytest.mark.parametrize("body", [{}, TAX, TAX | {"lines": [1]}, TAX | {"lines": None}, {"lines": []}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        TAX,
+        TAX | {"lines": [1]},
+        TAX | {"lines": None},
+        TAX | {"lines": []},
+        TAX | {"lines": [TAX_LINE | {"tax": 0.5}]},
+    ],
+)
 def test_a_response_that_is_no_quotation_is_an_unavailable_service(monkeypatch: pytest.MonkeyPatch, body: object):
     with pytest.raises(ExternalUnavailable):
         quote(monkeypatch, Answer(200, body))
+
+
+@pytest.mark.parametrize("body", [{}, [], {"status": "ACTIVE"}, {"status": 1, "value": 1, "currency": "EUR"}])
+def test_a_response_that_is_no_voucher_is_an_unavailable_service(monkeypatch: pytest.MonkeyPatch, body: object):
+    monkeypatch.setattr(signed_client, "call", lambda *_, **__: Answer(200, body))
+    with pytest.raises(ExternalUnavailable):
+        read_vouchers(["CODE"])

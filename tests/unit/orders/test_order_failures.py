@@ -6,18 +6,19 @@ from hypothesis import strategies as st
 
 from tests.faults import Fault, Faults
 from tests.unit.orders.checkout import PAYMENT, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout
-from tests.unit.orders.data import LINES
+from tests.unit.orders.data import CODE, LINES
 
 CALLS = [
     "GetItem",
     "read basket",
+    "read product",
+    "quote tax",
     "next number",
     "TransactWriteItems",
     "SendMessage",
     "GetItem",
-    "read basket",
-    "read product",
-    "quote tax",
+    "basket in_progress",
+    "reserve stock",
     "UpdateItem",
     "PutEvents",
     "GetItem",
@@ -26,6 +27,35 @@ CALLS = [
     "put order",
     "PutEvents",
     "UpdateItem",
+    "basket complete",
+    "TransactWriteItems",
+]
+
+
+QUOTED_CALLS = [
+    "GetItem",
+    "GetItem",
+    "read basket",
+    *["read product", "read voucher"],
+    "quote tax",
+    "next number",
+    "TransactWriteItems",
+    "SendMessage",
+    "GetItem",
+    "basket in_progress",
+    "voucher reserved",
+    "reserve stock",
+    "UpdateItem",
+    "PutEvents",
+    "GetItem",
+    "find charge",
+    "UpdateItem",
+    "put order",
+    "PutEvents",
+    "UpdateItem",
+    "voucher redeemed",
+    "basket complete",
+    "TransactWriteItems",
 ]
 
 
@@ -35,7 +65,8 @@ def test_an_order_takes_no_more_calls_than_necessary(checkout: Checkout):
     assert checkout.faults.calls == CALLS
     (order,) = checkout.platform_orders[number]
     assert order["lines"] == LINES
-    assert order["totals"] == {"subtotal": 3998, "tax": 760, "amount": 4758, "currency": "EUR"}
+    totals = {"subtotal": 3998, "tax": 760, "delivery": 0, "discount": 0, "amount": 4758, "currency": "EUR"}
+    assert order["totals"] == totals
     assert order["tax"] == {"source": "quotation", "rate_version": "v"}
 
 
@@ -44,6 +75,31 @@ def test_an_order_takes_no_more_calls_than_necessary(checkout: Checkout):
 def test_an_order_is_completed_once_after_a_failure_of_any_call(checkout: Checkout, position: int, fault: Fault):
     checkout.faults.schedule({position: fault})
     checkout.assert_one_order(checkout.place_and_process(), "Sent to fulfillment")
+    assert not any(checkout.queues.values())
+
+
+def test_an_order_of_a_quotation_takes_no_more_calls_than_necessary(checkout: Checkout):
+    checkout.confirm(voucher_codes=[CODE])
+    number = checkout.place_and_process()
+    checkout.assert_one_order(number, "Sent to fulfillment")
+    assert [*checkout.faults.calls[:3], *sorted(checkout.faults.calls[3:5]), *checkout.faults.calls[5:]] == QUOTED_CALLS
+    (order,) = checkout.platform_orders[number]
+    totals = {"subtotal": 3998, "tax": 760, "delivery": 0, "discount": 1000, "amount": 3758, "currency": "EUR"}
+    assert order["totals"] == totals
+    assert checkout.vouchers[CODE].taken == {number: 1}
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("position", [n for n, call in enumerate(QUOTED_CALLS) if not call.startswith("read")])
+@pytest.mark.parametrize("result", ["AUTHORIZED", "DECLINED"])
+def test_an_order_of_a_quotation_ends_once_and_holds_nothing_after_a_failure_of_any_call(
+    checkout: Checkout, result: str, position: int, fault: Fault
+):
+    checkout.confirm(voucher_codes=[CODE])
+    checkout.payment_result = result
+    checkout.faults.schedule({position: fault})
+    status = "Sent to fulfillment" if result == "AUTHORIZED" else "Card declined"
+    checkout.assert_one_order(checkout.place_and_process(), status)
     assert not any(checkout.queues.values())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders import repository
+from orders.repository import orders as repository
 from tests.faults import Faults
 from tests.service import Service
 from tests.unit.orders.data import NEW_ORDER, Clock
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("orders", "clock")
 
 def test_an_order_that_is_due_is_claimed_once(clock: Clock):
     number = store_order_in("Payment processing")
-    store_order_in("Sent to fulfillment")
+    assert repository.close(load_order(store_order_in("Sent to fulfillment")))
     assert repository.list_due(10) == []
     clock.now += 400
     (due,) = repository.list_due(10)
@@ -39,7 +39,7 @@ def test_an_entry_of_the_index_has_the_members_of_list_due(clock: Clock):
 def test_orders_are_listed_from_each_partition_of_the_index_the_oldest_first(orders: Service, clock: Clock):
     numbers = [f"T10000000{digit}" for digit in (3, 0, 9, 5)]
     for number in numbers:
-        repository.create(number, NEW_ORDER, None)
+        repository.create(number, NEW_ORDER | {"basket_id": number}, None)
         clock.now += 1
     partitions = {load_order(number)["in_progress"] for number in numbers}
     assert len(partitions) == len(numbers)
@@ -59,15 +59,24 @@ def test_an_order_with_a_time_to_expire_is_kept_once_it_is_stuck(orders: Service
     assert load_order(number)["expires_at"] == repository.NEVER
 
 
-def test_an_order_that_is_completed_during_a_sweep_is_not_claimed(faults: Faults):
+def test_an_order_that_is_closed_during_a_sweep_is_not_claimed(faults: Faults):
     """The index is eventually consistent: the sweep still reads the order from it."""
-    number = store_order_in("Payment authorized")
+    number = store_order_in("Sent to fulfillment")
     before = load_order(number)
-    faults.meanwhile("UpdateItem", lambda: repository.advance(number, "Sent to fulfillment"))
+    faults.meanwhile("UpdateItem", lambda: repository.close(before))
     assert not repository.claim_for_sweep(before, 300)
     order = load_order(number)
     assert (order["check_at"], "in_progress" in order) == (before["check_at"], False)
     assert order["expires_at"] < repository.NEVER
+
+
+def test_an_order_that_has_ended_is_swept_until_it_is_closed(clock: Clock):
+    """What it reserved may not be settled yet."""
+    number = store_order_in("Card declined")
+    clock.now += 400
+    assert [due["order_number"] for due in repository.list_due(10)] == [number]
+    assert repository.close(load_order(number))
+    assert repository.list_due(10) == []
 
 
 def test_a_rejected_order_is_counted_and_not_swept_even_if_it_is_rejected_during_the_sweep(

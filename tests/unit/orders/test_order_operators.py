@@ -1,40 +1,89 @@
 """Operators redrive and cancel orders that have failed or were rejected: docs/runbooks/redrive-orders.md."""
 
+from typing import cast
+
+import pytest
+
+from orders.domain.locks import ReservationClosed
+from orders.repository import orders
+from orders.repository.orders import StoredOrder
+from orders.workflow.reservations import close_order, reserve
 from setpieces.external import Answer
 from tests.faults import Faults
-from tests.unit.orders.checkout import PARKED, SUBMIT, Checkout
-from tests.unit.orders.data import BASKET
+from tests.unit.orders.checkout import PARKED, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout, Message
+from tests.unit.orders.data import CODE
 
 
-def test_an_order_that_cannot_be_validated_fails_and_is_completed_by_a_redrive(checkout: Checkout):
-    checkout.basket = Answer(500, {})
+def fail_processing(checkout: Checkout) -> tuple[str, Message]:
+    """Place an order whose stock cannot be reserved; its number, and the message that is parked for an operator."""
+    checkout.confirm(voucher_codes=[CODE])
+    checkout.reservation = Answer(500, {})
     number = checkout.submit_until_accepted()
     checkout.deliver_all()
     assert checkout.order(number)["reason_code"] == "PROCESSING_FAILED"
+    checkout.reservation = None
+    (parked,) = checkout.queues[PARKED]
+    return number, parked
+
+
+def test_an_order_that_cannot_be_validated_fails_and_is_completed_by_a_redrive(checkout: Checkout):
+    number, parked = fail_processing(checkout)
     # A redrive needs it.
     assert checkout.order(number)["payment_token"] == "tok_ok"
-    (parked,) = checkout.queues[PARKED]
-    checkout.basket = Answer(200, BASKET)
     # A late copy of the message before it was a dead letter changes nothing.
     checkout.send(SUBMIT, {"order_number": number}, **parked.attributes)
     checkout.deliver_all()
     assert checkout.public_statuses(number) == ["Processing", "Failed"]
+    checkout.assert_closed(number, is_complete=False)
     checkout.queues[SUBMIT].append(parked.copy())
     checkout.deliver_all()
     assert checkout.public_statuses(number) == ["Processing", "Failed", "Processing", "Complete"]
     assert len(checkout.payments) == 1
+    checkout.assert_closed(number, is_complete=True)
 
 
 def test_a_redrive_continues_an_order_that_the_sdk_reopened_twice(checkout: Checkout, faults: Faults):
-    checkout.basket = Answer(500, {})
-    number = checkout.submit_until_accepted()
-    checkout.deliver_all()
-    (parked,) = checkout.queues[PARKED]
-    checkout.basket = Answer(200, BASKET)
+    number, parked = fail_processing(checkout)
     faults.lose_response("UpdateItem")
+    faults.lose_response("TransactWriteItems")
     checkout.queues[SUBMIT].append(parked.copy())
     checkout.deliver_all()
     assert checkout.order(number)["backend_status"] == "Sent to fulfillment"
+
+
+def test_an_order_is_not_redriven_while_another_one_of_its_basket_is_in_progress(checkout: Checkout):
+    number, parked = fail_processing(checkout)
+    checkout.confirm()
+    other = str(checkout.submit(key=None).body["order_number"])
+    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.deliver_all()
+    assert checkout.order(number)["backend_status"] == "Validation failed"
+    assert checkout.order(other)["backend_status"] == "Sent to fulfillment"
+    checkout.assert_closed(other, is_complete=True)
+
+
+def test_a_reservation_of_an_earlier_attempt_that_comes_late_does_not_disturb_a_redriven_order(checkout: Checkout):
+    """The delivery began before the order failed; it reserves after the order was restarted."""
+    checkout.confirm(voucher_codes=[CODE])
+    number = checkout.submit_until_accepted()
+    stale = checkout.order(number)
+    checkout.send(SUBMIT_DEAD_LETTERS, {"order_number": number})
+    checkout.deliver(SUBMIT_DEAD_LETTERS)
+    checkout.queues[SUBMIT].pop(0)
+    checkout.deliver(SUBMIT)
+    checkout.assert_closed(number, is_complete=False)
+    (parked,) = checkout.queues[PARKED]
+    with checkout.service.acting_as("process_order"), pytest.raises(ReservationClosed):
+        reserve(cast(StoredOrder, stale))
+    checkout.assert_closed(number, is_complete=False)
+    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.deliver(SUBMIT)
+    with checkout.service.acting_as("process_order"):
+        assert orders.advance(number, "Validation failed", attempt=stale["attempt"]) is None
+        close_order(cast(StoredOrder, stale | {"backend_status": "Validation failed"}))
+    assert checkout.order(number)["in_progress"] != ""
+    checkout.deliver_all()
+    checkout.assert_closed(number, is_complete=True)
 
 
 def test_a_rejected_order_is_completed_by_a_redrive_once_its_cause_is_corrected(checkout: Checkout):

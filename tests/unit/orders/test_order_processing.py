@@ -9,7 +9,7 @@ from orders.domain.statuses import STATUSES
 from setpieces.external import Answer
 from tests.faults import Fault
 from tests.unit.orders.checkout import SUBMIT, SUBMIT_DEAD_LETTERS, Checkout
-from tests.unit.orders.data import BASKET, LINES, PRODUCT
+from tests.unit.orders.data import BASKET, LINES, PRODUCT, SNAPSHOT
 
 
 def test_a_new_order_is_priced_and_its_payment_requested(checkout: Checkout):
@@ -18,7 +18,7 @@ def test_a_new_order_is_priced_and_its_payment_requested(checkout: Checkout):
     order = checkout.order(number)
     assert order["backend_status"] == "Payment processing"
     assert (order["subtotal"], order["amount"], order["currency"]) == (3998, 4758, "EUR")
-    assert order["lines"] == LINES
+    assert order["lines"] == SNAPSHOT["lines"]
     assert [event.kind[2] for event in checkout.published] == ["SUBMIT"]
 
 
@@ -50,7 +50,7 @@ def test_an_order_in_a_terminal_status_is_unchanged(checkout: Checkout, status: 
         ({"product": Answer(404, {})}, "PRODUCT_UNAVAILABLE"),
         ({"product": Answer(200, PRODUCT | {"available": False})}, "PRODUCT_UNAVAILABLE"),
         ({"product": Answer(200, PRODUCT | {"status": "retired"})}, "PRODUCT_UNAVAILABLE"),
-        ({"product": Answer(200, PRODUCT | {"stock": 1})}, "PRODUCT_UNAVAILABLE"),
+        ({"product": Answer(200, PRODUCT | {"stock": 1})}, "OUT_OF_STOCK"),
         ({"product": Answer(200, PRODUCT | {"unit_price": 2000})}, "PRICE_CHANGED"),
         ({"product": Answer(200, PRODUCT | {"unit_price": 1})}, "PRICE_CHANGED"),
         ({"product": Answer(200, PRODUCT | {"currency": "CHF"})}, "PRICE_CHANGED"),
@@ -66,6 +66,7 @@ def test_an_invalid_order_fails_with_its_reason_and_is_never_paid(
     checkout.send(SUBMIT, {"order_number": number})
     checkout.deliver_all()
     checkout.assert_one_order(number, "Validation failed")
+    assert "reserve stock" not in checkout.faults.calls
     assert checkout.order(number)["reason_code"] == reason
     assert "payment_token" not in checkout.order(number)
     assert checkout.published == []
@@ -78,7 +79,7 @@ def test_an_order_has_the_prices_of_the_basket_if_the_platform_does_not_send_its
     if product:
         checkout.product = product
     else:
-        checkout.faults.schedule({7: Fault.UNAVAILABLE})
+        checkout.faults.schedule({2: Fault.UNAVAILABLE})
     checkout.assert_one_order(checkout.place_and_process(), "Sent to fulfillment")
     assert '"ProductsUnchecked":[1.0]' in capsys.readouterr().out
 
@@ -95,8 +96,7 @@ def test_the_most_expensive_lines_are_checked_first(checkout: Checkout, monkeypa
         return {}
 
     monkeypatch.setattr(commerce, "read_products", read_products)
-    checkout.submit_until_accepted()
-    checkout.deliver(SUBMIT)
+    checkout.submit(key=None)
     assert checked[:2] == ["SP-100", "SP-1"]
     assert len(checked) == 100
 

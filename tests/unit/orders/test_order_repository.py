@@ -2,14 +2,15 @@
 
 import itertools
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders import repository
 from orders.domain.idempotency import Idempotency
 from orders.domain.statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
+from orders.repository import orders as repository
 from setpieces.errors import Refused
 from tests.service import Service
 from tests.unit.orders.data import NEW_ORDER, Clock
@@ -34,8 +35,21 @@ def test_an_order_is_in_the_history_of_its_owner_and_guests_have_none(
     orders: Service, owner: str, history: dict[str, str]
 ):
     repository.create("T100000001", NEW_ORDER | {"owner": owner}, None)
-    (stored,) = orders.items("Table")
+    stored = next(item for item in orders.items("Table") if item["order_number"] == "T100000001")
     assert {name: value for name, value in stored.items() if name == "history_of"} == history
+
+
+@pytest.mark.parametrize("status", ["Validating", "Cancelled"])
+@pytest.mark.parametrize("has_lines", [False, True])
+def test_an_order_gets_a_snapshot_while_it_is_validated_and_has_none(orders: Service, status: str, has_lines: bool):
+    number = store_order_in("Validating")
+    order = load_order(number) | {"backend_status": status}
+    kept = {name: value for name, value in order.items() if has_lines or name != "lines"}
+    orders.put("Table", kept)
+    stored = repository.add_snapshot(load_order(number), {"lines": [{"sku": "SP-2"}]})
+    assert bool(stored) == (status == "Validating" and not has_lines)
+    assert stored in (None, load_order(number))
+    assert stored or load_order(number) == kept
 
 
 # --- statuses ---
@@ -51,7 +65,7 @@ def test_an_order_advances_only_to_a_status_that_may_follow_its_own(before: str,
     assert advanced in (None, order)
     assert order["backend_status"] == (to if advanced else before)
     assert advanced or order == order_before
-    assert ("in_progress" in order) != STATUSES[order["backend_status"]].terminal
+    assert "in_progress" in order
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,12 +79,48 @@ def test_no_sequence_of_changes_leaves_a_terminal_status(changes: list[str]):
         terminal = status if STATUSES[status].terminal else None
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_only_an_order_in_a_terminal_status_expires(status: str):
+@pytest.mark.parametrize("status", [name for name, status in STATUSES.items() if status.terminal])
+def test_only_an_order_that_is_closed_in_a_terminal_status_expires(status: str):
     """Until then the table is the only record of what is owed to its customer."""
-    seconds = load_order(store_order_in(status))["expires_at"] - time.time()
-    assert (seconds <= 30 * DAY_SECONDS) == STATUSES[status].terminal
-    assert seconds > 29 * DAY_SECONDS
+    number = store_order_in(status)
+    assert load_order(number)["expires_at"] == repository.NEVER
+    order = load_order(number)
+    assert repository.close(order)
+    assert load_order(number)["expires_at"] - time.time() <= 30 * DAY_SECONDS
+
+
+@pytest.mark.parametrize("change", [{"backend_status": "Cancelled"}, {"attempt": 1}], ids=str)
+def test_an_order_is_closed_once_and_only_as_it_was_settled(orders: Service, change: dict[str, Any]):
+    number = store_order_in("Card declined")
+    settled = load_order(number)
+    orders.put("Table", settled | change)
+    assert not repository.close(settled)
+    orders.put("Table", dict(settled))
+    assert repository.close(settled)
+    assert not repository.close(settled)
+    assert "in_progress" not in load_order(number)
+
+
+def test_a_basket_is_locked_by_its_order_until_the_order_is_closed():
+    number = store_order_in("Card declined")
+    order = load_order(number)
+    with pytest.raises(Refused, match="BASKET_ORDERED"):
+        repository.create("T200000001", NEW_ORDER | {"basket_id": order["basket_id"]}, None)
+    assert repository.is_locked(order["basket_id"])
+    repository.close(order)
+    assert not repository.is_locked(order["basket_id"])
+    assert repository.create("T200000001", NEW_ORDER | {"basket_id": order["basket_id"]}, None)
+    # A late close of the first order does not unlock it.
+    assert not repository.close(order)
+    assert repository.is_locked(order["basket_id"])
+
+
+def test_an_order_of_an_older_version_locks_no_basket_and_unlocks_none(orders: Service):
+    number = store_order_in("Card declined")
+    order = {name: value for name, value in load_order(number).items() if name != "attempt"}
+    orders.put("Table", order)
+    assert repository.close(load_order(number))
+    assert repository.is_locked(str(order["basket_id"]))
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -103,11 +153,11 @@ def test_an_order_is_rejected_only_in_the_status_that_the_reason_is_about(status
 def test_a_rejected_order_is_reopened_once(status: str):
     number = store_order_in(status)
     repository.reject(number, status, "R")
-    assert repository.reopen(number)
+    assert repository.reopen(load_order(number))
     order = load_order(number)
     assert (order["backend_status"], "rejected_reason" in order) == (status, False)
     assert order["in_progress"] in repository.PARTITIONS
-    assert not repository.reopen(number)
+    assert not repository.reopen(load_order(number))
 
 
 def test_a_rejected_order_that_is_paid_later_is_in_progress_again():
@@ -127,10 +177,15 @@ def test_a_rejected_order_that_is_paid_later_is_in_progress_again():
 def test_only_an_order_whose_processing_failed_is_reopened(status: str, reason: str | None):
     number = store_order_in(status, reason)
     is_reopened = reason == PROCESSING_FAILED
-    assert repository.reopen(number) == is_reopened
+    assert not repository.reopen(load_order(number)), "it is not closed"
+    repository.close(load_order(number))
+    assert repository.reopen(load_order(number)) == is_reopened
     order = load_order(number)
     assert order["backend_status"] == (VALIDATING if is_reopened else status)
-    assert not is_reopened or ("reason_code" not in order and "in_progress" in order)
+    if is_reopened:
+        assert ("reason_code" in order, order["attempt"]) == (False, 1)
+        assert order["in_progress"] in repository.PARTITIONS
+        assert repository.is_locked(order["basket_id"])
 
 
 @pytest.mark.parametrize("rejected", [False, True])
@@ -144,8 +199,17 @@ def test_an_order_is_cancelled_while_it_may_be_paid_but_not_while_it_may_be_comp
     assert order["backend_status"] == ("Cancelled" if is_cancelled else status)
     if is_cancelled:
         assert order["reason_code"] == PROCESSING_FAILED
-        assert {"in_progress", "payment_token"}.isdisjoint(order)
-        assert not repository.reopen(number)
+        assert "payment_token" not in order
+        assert not repository.reopen(load_order(number))
+
+
+def test_a_rejected_order_that_an_older_version_has_cancelled_is_not_reopened(orders: Service):
+    """It still has the reason of its rejection."""
+    number = store_order_in("Cancelled")
+    repository.close(load_order(number))
+    orders.put("Table", load_order(number) | {"rejected_reason": "CHARGE_REFUSED"})
+    assert not repository.reopen(load_order(number))
+    assert "in_progress" not in load_order(number)
 
 
 # --- Idempotency-Keys ---
@@ -166,7 +230,7 @@ def test_an_expired_key_can_be_used_before_its_item_is_removed(clock: Clock):
     repository.create("T100000001", NEW_ORDER, Idempotency(("k",), "r"))
     clock.now += 31 * DAY_SECONDS
     assert repository.find_by_idempotency_key(Idempotency(("k",), "other")) is None
-    assert repository.create("T100000002", NEW_ORDER, Idempotency(("k",), "other"))
+    assert repository.create("T100000002", NEW_ORDER | {"basket_id": "c"}, Idempotency(("k",), "other"))
     assert repository.find_by_idempotency_key(Idempotency(("k",), "other")) == "T100000002"
 
 

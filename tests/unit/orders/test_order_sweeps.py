@@ -9,6 +9,7 @@ from orders.domain.statuses import STATUSES
 from orders.domain.sweep_schedule import PAYMENT_SECONDS, remaining_payment_seconds, seconds_to_next_sweep
 from setpieces.backoff import backoff_seconds
 from tests.unit.orders.checkout import SUBMIT, Checkout
+from tests.unit.orders.data import CODE, SNAPSHOT
 
 CHANGED_AT = 1_800_000_000
 PROCESSING = {"backend_status": "Payment processing", "updated_at": "2027-01-15T08:00:00Z"}
@@ -64,3 +65,45 @@ def test_a_payment_is_requested_at_growing_intervals_while_payments_is_unavailab
         checkout.sweep(minutes=1)
     assert minutes == [0, 10, 20, 40, 80, 140, 200, 260, 320]
     assert checkout.order(number)["sweeps"] == len(minutes) - 1
+
+
+def test_an_order_of_an_older_version_gets_its_snapshot_when_it_is_processed(checkout: Checkout):
+    number = checkout.submit_until_accepted()
+    older = {"attempt", *SNAPSHOT}
+    order = {name: value for name, value in checkout.order(number).items() if name not in older}
+    checkout.service.put("Table", order)
+    checkout.unlock(order["basket_id"])
+    checkout.deliver_all()
+    checkout.assert_one_order(number, "Sent to fulfillment")
+    assert SNAPSHOT.items() <= checkout.order(number).items()
+
+
+def test_the_reservations_of_an_order_in_payment_are_renewed_by_each_sweep(checkout: Checkout):
+    checkout.confirm(voucher_codes=[CODE])
+    checkout.payment_result = None
+    checkout.submit_until_accepted()
+    checkout.deliver_all()
+    first = checkout.reserved["expires_at"]
+    checkout.faults.restart()
+    checkout.sweep(minutes=20)
+    checkout.deliver_all()
+    assert [call for call in checkout.faults.calls if "reserve" in call] == ["voucher reserved", "reserve stock"]
+    assert checkout.reserved["expires_at"] > first
+
+
+@pytest.mark.parametrize("held", ["stock", "voucher"])
+def test_an_order_in_payment_that_holds_no_longer_what_it_needs_waits_for_an_operator(checkout: Checkout, held: str):
+    checkout.confirm(voucher_codes=[CODE])
+    checkout.payment_result = None
+    number = checkout.submit_until_accepted()
+    checkout.deliver_all()
+    if held == "stock":
+        checkout.stock.held.clear()
+    else:
+        checkout.hold_voucher(CODE, "T100000999")
+    checkout.sweep(minutes=20)
+    checkout.deliver_all()
+    order = checkout.order(number)
+    assert (order["backend_status"], order["in_progress"]) == ("Payment processing", "rejected")
+    assert order["rejected_reason"] == ("OUT_OF_STOCK" if held == "stock" else "VOUCHER_UNAVAILABLE")
+    assert len(checkout.published) == 1

@@ -1,66 +1,121 @@
-"""The price of an order, and the reasons why it cannot be carried out. Pure.
+"""The price of an order: lines, discounts, delivery, tax and total. Pure.
 
-Amounts are in minor units. lines [{sku, quantity, unit_price}], tax {tax_total, source, rate_version, quoted_at, lines}
+Amounts are whole minor units of one currency, rates in basis points. Prices are kept without tax, and so are the amounts of
+``Line`` and ``Delivery``; a view shows them with tax where the destination wants it.
+
+Rounding: the tax service rounds the tax of one piece, half up, and a line has that tax for each of its pieces. So the price of
+a piece times the quantity is the line's amount, with tax and without it. Delivery is one more line of one piece. A voucher is a
+means of payment: it does not change the tax. Its discount is split over lines and delivery in proportion to what they cost
+with tax, by largest remainders (https://en.wikipedia.org/wiki/Quota_method), so that the shares add up.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
-from orders.domain.statuses import (
-    BASKET_NOT_FOUND,
-    EMPTY_BASKET,
-    PRICE_CHANGED,
-    PRODUCT_UNAVAILABLE,
-    QUANTITY_LIMIT,
-    UNSUPPORTED_DESTINATION,
-)
-
-# The members of a basket's line that an order has.
-LINE_MEMBERS = ("sku", "quantity", "unit_price")
+# The payment provider takes no more.
+MAX_TOTAL = 10**12
 
 
-class InvalidOrder(Exception):
-    """The order cannot be carried out; ``reason`` is one of ``statuses.REASONS``."""
+@dataclass(frozen=True)
+class Line:
+    """``unit_price`` and ``unit_tax`` are those of one piece, ``discount`` is the line's share of all discounts."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    sku: str
+    name: str
+    quantity: int
+    unit_price: int
+    unit_tax: int = 0
+    rate: int = 0
+    discount: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.quantity * self.unit_price
+
+    @property
+    def tax(self) -> int:
+        return self.quantity * self.unit_tax
 
 
-def price_basket(basket: dict[str, Any] | None) -> dict[str, Any]:
-    """{lines, subtotal, currency} of a basket, None if there is none. Raises ``InvalidOrder``."""
-    if basket is None:
-        raise InvalidOrder(BASKET_NOT_FOUND)
-    if not basket["items"]:
-        raise InvalidOrder(EMPTY_BASKET)
-    lines = [{name: item[name] for name in LINE_MEMBERS} for item in basket["items"]]
-    subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)
-    return {"lines": lines, "subtotal": subtotal, "currency": basket["totals"]["currency"]}
+@dataclass(frozen=True)
+class Delivery:
+    """``discount`` is the delivery's share of all discounts."""
+
+    method: str
+    amount: int
+    tax: int = 0
+    rate: int = 0
+    discount: int = 0
 
 
-def check_products(price: dict[str, Any], products: dict[str, dict[str, Any] | None]) -> None:
-    """Check that the lines are for sale at this price and in this quantity. Raises ``InvalidOrder``.
+@dataclass(frozen=True)
+class Discount:
+    """What a voucher takes off; ``forfeited`` is what it is worth beyond that. The ``code`` must never be logged."""
 
-    A basket keeps the price of the moment at which a line was last changed. ``products`` are those of the commerce platform
-    now, by SKU, None for a SKU that it does not sell; a line whose SKU is missing is not checked.
+    code: str
+    amount: int
+    forfeited: int = 0
+
+
+@dataclass(frozen=True)
+class Price:
+    """The price of an order in ``currency``."""
+
+    currency: str
+    lines: tuple[Line, ...]
+    delivery: Delivery
+    discounts: tuple[Discount, ...] = ()
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def tax_total(self) -> int:
+        return sum(line.tax for line in self.lines) + self.delivery.tax
+
+    @property
+    def discount_total(self) -> int:
+        return sum(discount.amount for discount in self.discounts)
+
+    @property
+    def rates(self) -> list[int]:
+        """The distinct rates of tax, lowest first; that of a free delivery does not count."""
+        return sorted({line.rate for line in self.lines} | ({self.delivery.rate} if self.delivery.amount else set()))
+
+    @property
+    def total(self) -> int:
+        """What is charged."""
+        return self.subtotal + self.delivery.amount + self.tax_total - self.discount_total
+
+
+def discount_by_vouchers(price: Price, values: Sequence[tuple[str, int]]) -> Price:
+    """The price after vouchers, each a code and its value, which pay in this order for what is left."""
+    discounts: list[Discount] = []
+    remaining = price.total
+    for code, value in values:
+        amount = min(value, remaining)
+        discounts.append(Discount(code, amount, forfeited=value - amount))
+        remaining -= amount
+    costs = [line.amount + line.tax for line in price.lines] + [price.delivery.amount + price.delivery.tax]
+    *shares, delivery_share = split(sum(discount.amount for discount in discounts), costs)
+    lines = tuple(replace(line, discount=share) for line, share in zip(price.lines, shares, strict=True))
+    delivery = replace(price.delivery, discount=delivery_share)
+    return replace(price, lines=lines, delivery=delivery, discounts=tuple(discounts))
+
+
+def split(amount: int, weights: Sequence[int]) -> list[int]:
+    """Shares of ``amount`` in proportion to ``weights``, by largest remainders.
+
+    None is above its weight if ``amount`` is not above their sum.
     """
-    for line in price["lines"]:
-        if line["sku"] not in products:
-            continue
-        product, quantity = products[line["sku"]], line["quantity"]
-        if product is None or not _is_for_sale(product) or quantity > product["stock"]:
-            raise InvalidOrder(PRODUCT_UNAVAILABLE)
-        if (product["unit_price"], product["currency"]) != (line["unit_price"], price["currency"]):
-            raise InvalidOrder(PRICE_CHANGED)
-        if quantity > product["max_per_customer"]:
-            raise InvalidOrder(QUANTITY_LIMIT)
-
-
-def _is_for_sale(product: dict[str, Any]) -> bool:
-    return product.get("available") is True and product.get("status") == "active"
-
-
-def add_tax(price: dict[str, Any], quotation: dict[str, Any] | None) -> dict[str, Any]:
-    """The price with {tax, amount}. Raises ``InvalidOrder`` without a quotation: the tax of the destination is unknown."""
-    if quotation is None:
-        raise InvalidOrder(UNSUPPORTED_DESTINATION)
-    return price | {"tax": quotation, "amount": price["subtotal"] + quotation["tax_total"]}
+    total = sum(weights)
+    if not total:
+        return [0 for _ in weights]
+    quotas = [divmod(amount * weight, total) for weight in weights]
+    shares = [whole for whole, _ in quotas]
+    by_remainder = sorted(((n, remainder) for n, (_, remainder) in enumerate(quotas)), key=itemgetter(1), reverse=True)
+    for n, _ in by_remainder[: amount - sum(shares)]:
+        shares[n] += 1
+    return shares

@@ -7,8 +7,9 @@ the sweep retries it.
 import json
 from typing import Any
 
-from orders import repository
 from orders.domain.statuses import PROCESSING_FAILED, VALIDATION_FAILED
+from orders.events import enqueue_order
+from orders.repository import orders
 from setpieces.aws import client
 from setpieces.observability import logger, metrics
 from setpieces.settings import setting
@@ -17,7 +18,9 @@ from setpieces.sqs_consumer import Record, queue_handler
 
 def process(body: dict[str, Any], record: Record) -> None:
     number = body.get("order_number")
-    failed = isinstance(number, str) and repository.advance(number, VALIDATION_FAILED, reason_code=PROCESSING_FAILED)
+    failed = (
+        orders.advance(number, VALIDATION_FAILED, reason_code=PROCESSING_FAILED) if isinstance(number, str) else None
+    )
     logger.error("order given up" if failed else "dead letter", extra={"order_number": str(number)[:64]})
     metrics.add_metric(name="OrdersGivenUp", unit="Count", value=1 if failed else 0)
     reason = record.attributes.get("reason", "RECEIVES_USED_UP")
@@ -27,6 +30,9 @@ def process(body: dict[str, Any], record: Record) -> None:
         MessageBody=json.dumps(body | {"redrive": True}),
         MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
     )
+    if failed:
+        # What it holds is given back. If this is lost, the sweep does it.
+        enqueue_order(failed["order_number"], failed["correlation_id"])
 
 
 handler = queue_handler(process)

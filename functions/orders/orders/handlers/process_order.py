@@ -1,9 +1,10 @@
-"""The submit queue: validate an order, quote its tax, and request its payment."""
+"""The submit queue: hold what an order needs, and request its payment; settle an order that has ended."""
 
 from typing import Any
 
-from orders import repository
+from orders.repository import orders
 from orders.workflow.fulfillment import advance_order, load_order
+from orders.workflow.reservations import close_order
 from setpieces import observability
 from setpieces.observability import count
 from setpieces.sqs_consumer import Record, queue_handler
@@ -14,12 +15,14 @@ def process(body: dict[str, Any], record: Record) -> None:
     order = load_order(body.get("order_number"))
     observability.set_correlation_id(order["correlation_id"])
     if body.get("cancel") is True:
-        if repository.cancel(order["order_number"]):
+        if orders.cancel(order["order_number"]):
             count("OrderFailed")
+        close_order(load_order(order["order_number"]))
         return
     if body.get("redrive") is True:
+        close_order(order)
         # Load it again in any case: the SDK may have repeated a call that had reopened the order already.
-        repository.reopen(order["order_number"])
+        orders.reopen(order)
         order = load_order(order["order_number"])
     advance_order(order)
 

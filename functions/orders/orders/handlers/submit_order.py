@@ -1,7 +1,7 @@
 """POST /v1/orders: accept an order; its status says how it proceeds."""
 
 from orders.domain.statuses import STATUSES, VALIDATING
-from orders.requests import parse_submit_order
+from orders.requests.orders import parse_submit_order
 from orders.workflow.submission import submit_order
 from setpieces.rest_api import Request, Response, rest_handler
 

@@ -1,4 +1,4 @@
-"""The steps of an order from its validation to its completion, from whatever status it has.
+"""The steps of an order from its validation to its end, from whatever status it has.
 
 Every step can be repeated, and what the next step needs is stored before it begins. So a message that is delivered twice, late,
 or after a crash between any two calls continues the order from its stored status.
@@ -6,11 +6,8 @@ or after a crash between any two calls continues the order from its stored statu
 
 from typing import Any
 
-from orders import repository
 from orders.clients import commerce
-from orders.clients.basket import read_basket
-from orders.clients.tax import quote_tax
-from orders.domain.pricing import InvalidOrder, add_tax, check_products, price_basket
+from orders.domain.locks import NotReserved, ReservationClosed
 from orders.domain.statuses import (
     PAYMENT_AUTHORIZED,
     PAYMENT_PROCESSING,
@@ -19,14 +16,18 @@ from orders.domain.statuses import (
     VALIDATION_FAILED,
 )
 from orders.events import COMPLETE, SUBMIT, publish_event
-from orders.repository import StoredOrder
-from setpieces.errors import PermanentFailure
+from orders.repository import orders
+from orders.repository.orders import StoredOrder
+from orders.workflow.reservations import close_order, renew, reserve
+from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.observability import count, logger
+
+CLOSED_SECONDS = 1
 
 
 def load_order(order_number: Any) -> StoredOrder:
     """The order of a message. Raises ``PermanentFailure`` UNKNOWN_ORDER: it is stored before messages about it are sent."""
-    order = repository.load(order_number) if isinstance(order_number, str) else None
+    order = orders.load(order_number) if isinstance(order_number, str) else None
     if order is None:
         raise PermanentFailure("UNKNOWN_ORDER", "there is no order of this number")
     return order
@@ -35,11 +36,13 @@ def load_order(order_number: Any) -> StoredOrder:
 def advance_order(order: StoredOrder) -> None:
     """Advance an order as far as possible. Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure``."""
     if "rejected_reason" in order:
-        # An operator's redrive removes the reason: see ``repository.reopen``.
+        # An operator's redrive removes the reason: see ``repository.orders.reopen``.
         logger.info("order waits for an operator", extra={"order_number": order["order_number"]})
         return
     if order["backend_status"] == VALIDATING:
         order = _validate(order)
+    else:
+        _renew_reservations(order)
     if order["backend_status"] == PAYMENT_PROCESSING:
         # Published after the status is stored: payments reads the order, and a repeat publishes the same event.
         publish_event(SUBMIT, dict(order))
@@ -47,41 +50,75 @@ def advance_order(order: StoredOrder) -> None:
 
 
 def complete_order(order: StoredOrder) -> None:
-    """Complete a paid order. Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure`` ORDER_DIFFERS."""
+    """Complete a paid order, and close one that has ended.
+
+    Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure`` ORDER_DIFFERS, OUT_OF_STOCK.
+    """
     if order["backend_status"] != PAYMENT_AUTHORIZED:
+        close_order(order)
         return
     try:
         commerce.put_order(dict(order))
     except PermanentFailure as failure:
-        repository.reject(order["order_number"], PAYMENT_AUTHORIZED, failure.reason)
-        count("OrderRejected")
+        _reject(order, failure.reason)
         raise
     # Published before the status is terminal: after a crash in between it is published again, with the same id.
     publish_event(COMPLETE, dict(order))
-    if repository.advance(order["order_number"], SENT_TO_FULFILLMENT):
+    completed = orders.advance(order["order_number"], SENT_TO_FULFILLMENT)
+    if completed:
         count("OrderCompleted")
+    close_order(completed or load_order(order["order_number"]))
 
 
 def _validate(order: StoredOrder) -> StoredOrder:
     """The order as stored afterwards: in payment, or failed for a reason."""
-    number = order["order_number"]
+    number, attempt = order["order_number"], order.get("attempt", 0)
+    order = _with_snapshot(order)
     try:
-        price = _price(order)
-    except InvalidOrder as invalid:
-        logger.info("order is invalid", extra={"order_number": number, "reason": invalid.reason})
-        advanced = repository.advance(number, VALIDATION_FAILED, reason_code=invalid.reason)
+        if "invalid_reason" in order:
+            raise NotReserved(order["invalid_reason"])
+        reserve(order)
+    except NotReserved as failure:
+        logger.info("order is invalid", extra={"order_number": number, "reason": failure.reason})
+        advanced = orders.advance(number, VALIDATION_FAILED, attempt=attempt, reason_code=failure.reason)
         if advanced:
             count("OrderFailed")
+    except ReservationClosed as error:
+        # Another delivery has failed the order meanwhile.
+        current = load_order(number)
+        if current["backend_status"] == VALIDATING:
+            raise RetryLater(CLOSED_SECONDS, "an earlier attempt of the order is settled") from error
+        return current
     else:
-        advanced = repository.advance(number, PAYMENT_PROCESSING, **price)
-    # Another delivery may have been first, with another state of the basket: what is stored counts.
+        advanced = orders.advance(number, PAYMENT_PROCESSING, attempt=attempt)
+    # Another delivery may have been first: what is stored counts.
     return advanced or load_order(number)
 
 
-def _price(order: StoredOrder) -> dict[str, Any]:
-    """{lines, subtotal, currency, tax, amount} of an order. Raises ``InvalidOrder``, ``ExternalUnavailable``."""
-    price = price_basket(read_basket(order["basket_id"]))
-    # The most expensive lines are checked first: there may not be time for all.
-    lines = sorted(price["lines"], key=lambda line: line["quantity"] * line["unit_price"], reverse=True)
-    check_products(price, commerce.read_products([line["sku"] for line in lines]))
-    return add_tax(price, quote_tax(dict(order), price))
+def _with_snapshot(order: StoredOrder) -> StoredOrder:
+    """The order with its snapshot, which one that an older version has stored has not."""
+    if "lines" in order or "invalid_reason" in order:
+        return order
+    # Imported here: only these orders need it.
+    from orders.workflow.submission import snapshot_of_basket
+
+    snapshot = snapshot_of_basket(order["basket_id"], order["ship_to"])
+    return orders.add_snapshot(order, snapshot) or load_order(order["order_number"])
+
+
+def _renew_reservations(order: StoredOrder) -> None:
+    """Raises ``PermanentFailure`` if an order that may be paid holds no longer what it needs: an operator has to decide."""
+    if order["backend_status"] not in (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED) or "delivery" not in order:
+        return
+    try:
+        renew(order)
+    except ReservationClosed:
+        logger.info("the order has ended meanwhile", extra={"order_number": order["order_number"]})
+    except NotReserved as failure:
+        _reject(order, failure.reason)
+        raise PermanentFailure(failure.reason, "a reservation of an order in payment has ended") from failure
+
+
+def _reject(order: StoredOrder, reason: str) -> None:
+    if orders.reject(order["order_number"], order["backend_status"], reason):
+        count("OrderRejected")

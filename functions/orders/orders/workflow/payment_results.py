@@ -4,7 +4,6 @@ Goods are shipped once an order is paid. So this does not rely on Payment author
 provider.
 """
 
-from orders import repository
 from orders.clients.payments import holds_charge
 from orders.domain.statuses import (
     CARD_DECLINED,
@@ -14,7 +13,8 @@ from orders.domain.statuses import (
     PAYMENT_PROCESSING,
     STATUSES,
 )
-from orders.repository import StoredOrder
+from orders.repository import orders
+from orders.repository.orders import StoredOrder
 from orders.workflow.fulfillment import complete_order, load_order
 from setpieces.backoff import backoff_seconds
 from setpieces.errors import PermanentFailure, RetryLater
@@ -25,16 +25,16 @@ RECORD_RECEIVES = 4
 
 
 def reject_payment(number: str, reason: str) -> None:
-    if repository.reject(number, PAYMENT_PROCESSING, reason):
+    if orders.reject(number, PAYMENT_PROCESSING, reason):
         count("OrderRejected")
 
 
 def decline_payment(number: str) -> None:
-    if repository.advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED):
+    declined = orders.advance(number, CARD_DECLINED, reason_code=PAYMENT_DECLINED)
+    if declined:
         count("OrderFailed")
-        return
-    # A repeat may find a paid order whose completion was interrupted.
-    complete_order(_load_late(number, "DECLINED"))
+    # A repeat may find an order whose completion or whose end was interrupted.
+    complete_order(declined or _load_late(number, "DECLINED"))
 
 
 def authorize_payment(number: str, charge_id: str, receive_count: int) -> None:
@@ -44,7 +44,7 @@ def authorize_payment(number: str, charge_id: str, receive_count: int) -> None:
     the provider has no record of the charge; ``ExternalUnavailable``.
     """
     _verify_charge(number, charge_id, receive_count)
-    order = repository.advance(number, PAYMENT_AUTHORIZED, charge_id=charge_id) or _load_late(number, "AUTHORIZED")
+    order = orders.advance(number, PAYMENT_AUTHORIZED, charge_id=charge_id) or _load_late(number, "AUTHORIZED")
     if STATUSES[order["backend_status"]].public == FAILED:
         raise PermanentFailure("AUTHORIZED_AFTER_FAILURE", f"the order has failed, but charge {charge_id} is held")
     complete_order(order)

@@ -1,11 +1,14 @@
-"""Orders in DynamoDB: one item per order, which is the order's outbox as well, and one or two per Idempotency-Key.
+"""Orders in DynamoDB: an item for each order, which is the order's outbox as well, for each Idempotency-Key, and for each lock.
 
-``in_progress`` is there until the order has a terminal status; the index of that name holds such orders by ``check_at``, when
-the sweep looks at them. An order writes to the index four times and a key takes 1,000 writes a second, so ``in_progress`` is
-one of ten keys, by the last digit of the number. An order that has been swept since its status changed is under an eleventh,
-``stuck``, and has the number of ``sweeps``. One with a ``rejected_reason`` waits for an operator under a twelfth, ``rejected``,
-which is not swept. The index ``history`` holds the orders of each customer (``history_of``); guests have none. An order expires
-(TTL) some time after it has ended: until then it is the only record of what is owed to its customer.
+``in_progress`` is there until the order is closed: it has a terminal status, and what it reserved is given back or taken. The
+index of that name holds such orders by ``check_at``, when the sweep looks at them. Meanwhile the item ``basket#<basket_id>``
+locks the basket: there is one order of a basket in progress at most.
+
+An order writes to the index five times and a key takes 1,000 writes a second, so ``in_progress`` is one of ten keys, by the
+last digit of the number. An order that has been swept since its status changed is under an eleventh, ``stuck``, and has the
+number of ``sweeps``. One with a ``rejected_reason`` waits for an operator under a twelfth, ``rejected``, which is not swept.
+The index ``history`` holds the orders of each customer (``history_of``); guests have none. An order expires (TTL) some time
+after it is closed: until then it is the only record of what is owed to its customer.
 """
 
 import time
@@ -13,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NotRequired, TypedDict, cast
 
 from orders.domain.idempotency import Idempotency, idempotency_key_reused
+from orders.domain.locks import basket_ordered
 from orders.domain.statuses import (
     CANCELLED,
     PAYMENT_AUTHORIZED,
@@ -23,6 +27,7 @@ from orders.domain.statuses import (
     VALIDATION_FAILED,
     needs_token,
 )
+from orders.repository import quotations
 from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed, TransactionRefused
 from setpieces.settings import setting
@@ -34,6 +39,8 @@ NEVER = 9_999_999_999
 STUCK, REJECTED = "stuck", "rejected"
 # The partitions that are swept. Orders that were placed before the index was spread are under the first.
 PARTITIONS = (IN_PROGRESS, *(f"{IN_PROGRESS}-{digit}" for digit in range(10)), STUCK)
+LOCK = "basket#"
+SAME_ATTEMPT = "(attempt = :attempt OR attribute_not_exists(attempt))"
 
 
 class StoredOrder(TypedDict):
@@ -56,12 +63,21 @@ class StoredOrder(TypedDict):
     in_progress: NotRequired[str]
     sweeps: NotRequired[int]
     rejected_reason: NotRequired[str]
-    # Once the order is valid.
+    email: NotRequired[str]
+    # How often an operator has restarted the order; reservations are those of one attempt. Orders of an older version have
+    # none, and lock no basket.
+    attempt: NotRequired[int]
+    # Why the order was invalid when it was placed; then it has no snapshot.
+    invalid_reason: NotRequired[str]
+    # The snapshot of what was confirmed (``domain.snapshots``). Orders of an older version have one once they are valid.
     lines: NotRequired[list[dict[str, Any]]]
+    delivery: NotRequired[dict[str, Any]]
+    discounts: NotRequired[list[dict[str, Any]]]
     subtotal: NotRequired[int]
     tax: NotRequired[dict[str, Any]]
     amount: NotRequired[int]
     currency: NotRequired[str]
+    prices_checked: NotRequired[bool]
     charge_id: NotRequired[str]
 
 
@@ -87,12 +103,16 @@ def find_by_idempotency_key(idempotency: Idempotency) -> str | None:
     return None
 
 
-def create(order_number: str, order: Order, idempotency: Idempotency | None) -> bool:
-    """Store a new order in status Validating, with its keys if it has any; False if one of them is taken by now."""
+def create(order_number: str, order: Order, idempotency: Idempotency | None, quotation_id: str = "") -> bool:
+    """Store a new order in status Validating, with its keys, and lock its basket; False if one of its keys is taken by now.
+
+    Raises ``Refused`` BASKET_ORDERED if an order of the basket is in progress, or if the quotation was ordered.
+    """
     now = int(time.time())
     item = order | {
         "order_number": order_number,
         "backend_status": VALIDATING,
+        "attempt": 0,
         "created_at": now,
         "updated_at": _rfc3339(now),
         "expires_at": NEVER,
@@ -101,21 +121,36 @@ def create(order_number: str, order: Order, idempotency: Idempotency | None) -> 
     }
     if order["owner"]:
         item["history_of"] = order["owner"]
-    writes = [dynamodb.put(_table(), item, "attribute_not_exists(order_number)")]
-    if idempotency:
-        key = {"number": order_number, "request": idempotency.request, "expires_at": _expiry(now)}
-        free = "attribute_not_exists(order_number) OR expires_at <= :now"
-        writes += [
-            dynamodb.put(_table(), key | {"order_number": f"key#{digest}"}, free, {":now": now})
-            for digest in idempotency.keys
-        ]
+    writes = [
+        dynamodb.put(_table(), item, "attribute_not_exists(order_number)"),
+        _lock(order["basket_id"], order_number),
+    ]
+    if quotation_id:
+        writes.append(quotations.mark_ordered(quotation_id, order_number))
+    keys = idempotency.keys if idempotency else ()
+    key = {"number": order_number, "request": idempotency and idempotency.request, "expires_at": _expiry(now)}
+    free = "attribute_not_exists(order_number) OR expires_at <= :now"
+    writes += [dynamodb.put(_table(), key | {"order_number": f"key#{digest}"}, free, {":now": now}) for digest in keys]
     try:
         dynamodb.transact(writes)
     except TransactionRefused as refused:
-        if any(refused.failures[1:]):
+        order_failure, *lock_failures = refused.failures[: len(writes) - len(keys)]
+        if any(refused.failures[len(writes) - len(keys) :]):
             return False
+        if any(lock_failures) and not order_failure:
+            raise basket_ordered() from refused
         raise
     return True
+
+
+def is_locked(basket_id: str) -> bool:
+    """True if an order of the basket is in progress."""
+    return _get(f"{LOCK}{basket_id}") is not None
+
+
+def _lock(basket_id: str, order_number: str) -> dynamodb.Write:
+    item = {"order_number": f"{LOCK}{basket_id}", "number": order_number}
+    return dynamodb.put(_table(), item, "attribute_not_exists(order_number)")
 
 
 def load(order_number: str) -> StoredOrder | None:
@@ -123,14 +158,44 @@ def load(order_number: str) -> StoredOrder | None:
     return cast(StoredOrder | None, _get(order_number))
 
 
-def advance(order_number: str, status: str, **changes: Any) -> StoredOrder | None:
+def advance(order_number: str, status: str, *, attempt: int | None = None, **changes: Any) -> StoredOrder | None:
     """Move an order to ``status`` and store ``changes`` with it (None removes an attribute); the order afterwards.
 
-    None, and nothing changes, if the order is in no status that ``status`` may follow, or does not exist. So illegal, late and
-    repeated changes have no effect.
+    None, and nothing changes, if the order is in no status that ``status`` may follow, does not exist, or was restarted since
+    ``attempt``. So illegal, late and repeated changes have no effect.
     """
     changes |= _changes_on_entering(order_number, status, changes.get("reason_code"))
-    return _update(order_number, changes, "backend_status IN (:before)", {":before": STATUSES[status].after})
+    condition = "backend_status IN (:before)"
+    values: dict[str, Any] = {":before": STATUSES[status].after}
+    if attempt is not None:
+        condition, values = f"{condition} AND {SAME_ATTEMPT}", values | {":attempt": attempt}
+    return _update(order_number, changes, condition, values)
+
+
+def add_snapshot(order: StoredOrder, snapshot: Order) -> StoredOrder | None:
+    """Add the snapshot to an order that an older version has stored without one; None if it is there by now."""
+    condition = "backend_status = :validating AND attribute_not_exists(#lines)"
+    return _update(order["order_number"], snapshot, condition, {":validating": VALIDATING})
+
+
+def close(order: StoredOrder) -> bool:
+    """Take an order with a terminal status, whose reservations are settled, out of those in progress, and unlock its basket.
+
+    False if it was closed or restarted in the meantime.
+    """
+    changes: Order = {"in_progress": None, "sweeps": None, "expires_at": _expiry(int(time.time()))}
+    ended = f"backend_status = :status AND attribute_exists(in_progress) AND {SAME_ATTEMPT}"
+    values = {":status": order["backend_status"], ":attempt": order.get("attempt", 0)}
+    key, lock = {"order_number": order["order_number"]}, {"order_number": f"{LOCK}{order['basket_id']}"}
+    writes = [dynamodb.update(_table(), key, set=changes, condition=ended, values=values)]
+    if "attempt" in order:
+        # It is this order's: the order is in progress, and another one could not be placed.
+        writes.append(dynamodb.delete(_table(), lock))
+    try:
+        dynamodb.transact(writes)
+    except TransactionRefused:
+        return False
+    return True
 
 
 def cancel(order_number: str) -> bool:
@@ -150,26 +215,31 @@ def reject(order_number: str, status: str, reason: str) -> bool:
     return _update(order_number, changes, "backend_status = :before", {":before": status}) is not None
 
 
-def reopen(order_number: str) -> bool:
+def reopen(order: StoredOrder) -> bool:
     """Have an order processed again that has failed (``PROCESSING_FAILED``) or was rejected: only for an operator's redrive.
 
-    False also if it was reopened by an earlier attempt of the SDK, whose answer was lost.
+    A failed one has to be closed first. False also if its basket is ordered again, or if the order was reopened by an earlier
+    attempt of the SDK, whose answer was lost.
     """
-    now = int(time.time())
+    number, now = order["order_number"], int(time.time())
     changes = {
-        "in_progress": _partition(order_number),
+        "in_progress": _partition(number),
         "sweeps": None,
         "check_at": now + stuck_seconds(),
         "updated_at": _rfc3339(now),
     }
-    restart = changes | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER}
+    attempt = order.get("attempt", 0) + 1
+    restart = changes | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER, "attempt": attempt}
     failed = "backend_status = :failed AND reason_code = :reason"
+    values = {":failed": VALIDATION_FAILED, ":reason": PROCESSING_FAILED}
     resume = changes | {"rejected_reason": None}
     rejected = "backend_status IN (:payment) AND attribute_exists(rejected_reason)"
-    return bool(
-        _update(order_number, restart, failed, {":failed": VALIDATION_FAILED, ":reason": PROCESSING_FAILED})
-        or _update(order_number, resume, rejected, {":payment": (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED)})
-    )
+    try:
+        update = dynamodb.update(_table(), {"order_number": number}, set=restart, condition=failed, values=values)
+        dynamodb.transact([update, _lock(order["basket_id"], number)])
+    except TransactionRefused:
+        return _update(number, resume, rejected, {":payment": (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED)}) is not None
+    return True
 
 
 def defer_sweep(order: StoredOrder, seconds: int) -> bool:
@@ -220,7 +290,8 @@ def _changes_on_entering(order_number: str, status: str, reason_code: str | None
     if not needs_token(status, reason_code):
         changes["payment_token"] = None
     if STATUSES[status].terminal:
-        return changes | {"in_progress": None, "sweeps": None, "expires_at": _expiry(now)}
+        # It is closed next. If that fails, it is swept.
+        changes["check_at"] = now + stuck_seconds()
     return changes | {"in_progress": _partition(order_number), "sweeps": None, "rejected_reason": None}
 
 

@@ -1,0 +1,21 @@
+"""What an order stores of the quotation that it was placed from; nothing changes it later. Pure."""
+
+from dataclasses import asdict
+from typing import Any
+
+from orders.domain.quotations import Quotation
+
+
+def snapshot_of(quotation: Quotation) -> dict[str, Any]:
+    """{lines, delivery, discounts, subtotal, tax, amount, currency, prices_checked}; amounts without tax but for ``amount``."""
+    price = quotation.price
+    return {
+        "lines": [asdict(line) for line in price.lines],
+        "delivery": asdict(price.delivery),
+        "discounts": [asdict(discount) for discount in price.discounts],
+        "subtotal": price.subtotal,
+        "tax": quotation.tax | {"tax_total": price.tax_total},
+        "amount": price.total,
+        "currency": price.currency,
+        "prices_checked": quotation.prices_checked,
+    }

@@ -1,0 +1,68 @@
+"""What an order holds while it is in progress: its basket, its vouchers, and the stock of its lines.
+
+They are held before payment is requested, renewed while the order is in progress, and settled once it has ended. Each call can
+be repeated; the systems refuse reservations of an attempt whose reservations were settled, so a late delivery holds nothing.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from orders.clients import basket, commerce, vouchers
+from orders.domain.locks import RESERVATION_SECONDS, BasketNotFound, NotReserved
+from orders.domain.statuses import BASKET_NOT_FOUND, COMPLETE, PAYMENT_AUTHORIZED, STATUSES
+from orders.repository import orders
+from orders.repository.orders import StoredOrder
+
+
+def reserve(order: StoredOrder) -> None:
+    """Hold all that the order needs. Raises ``NotReserved``, ``ReservationClosed``, ``ExternalUnavailable``."""
+    holder = _holder(order)
+    try:
+        basket.begin_order(holder)
+    except BasketNotFound as error:
+        raise NotReserved(BASKET_NOT_FOUND) from error
+    vouchers.reserve(holder, _expiry())
+    commerce.reserve(holder, _expiry())
+
+
+def renew(order: StoredOrder) -> None:
+    """Hold for longer what an order in payment holds. Raises as ``reserve`` does.
+
+    The stock of a paid order is taken by putting it on the platform, also if its reservation has ended by itself.
+    """
+    vouchers.reserve(_holder(order), _expiry())
+    if order["backend_status"] != PAYMENT_AUTHORIZED:
+        commerce.reserve(_holder(order), _expiry())
+
+
+def close_order(order: StoredOrder) -> None:
+    """Settle what an order with a terminal status holds, and take it out of those in progress. Raises ``ExternalUnavailable``.
+
+    A complete order redeems its vouchers and empties its basket; the platform took its stock. A failed one gives all back.
+    """
+    if not STATUSES[order["backend_status"]].terminal or "in_progress" not in order:
+        return
+    # Without a snapshot nothing was reserved, and the basket was not marked.
+    if "lines" in order:
+        _settle(_holder(order), complete=STATUSES[order["backend_status"]].public == COMPLETE)
+    orders.close(order)
+
+
+def _settle(holder: dict[str, Any], *, complete: bool) -> None:
+    if complete:
+        vouchers.redeem(holder)
+        basket.complete_order(holder)
+    else:
+        commerce.release(holder)
+        vouchers.release(holder)
+        basket.fail_order(holder)
+
+
+def _holder(order: StoredOrder) -> dict[str, Any]:
+    return {"attempt": 0, **order}
+
+
+def _expiry() -> str:
+    """RFC 3339."""
+    return datetime.fromtimestamp(int(time.time()) + RESERVATION_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,7 +31,7 @@ from bench.report import Verdict, console, report
 from local.settings import FRONT_DOOR, STATE
 from model.settings import ROOT
 from tools.client import Shop, eventually
-from tools.drivers.invariants import orders, runner, traces
+from tools.drivers.invariants import money, orders, runner, traces
 from tools.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
@@ -50,7 +50,7 @@ STOP_SECONDS = 3
 CHECKED = (
     orders.no_order_is_lost,
     orders.statuses_never_regress,
-    orders.orders_are_charged_at_most_once,
+    money.orders_are_charged_at_most_once,
     orders.orders_are_shipped_once,
     traces.queues_are_drained,
 )

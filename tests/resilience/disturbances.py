@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.resilience.journeys import request_status
+from tests.resilience.purchases import request_status
 from tests.resilience.retrying_client import Client
 from tools.client import Shop, eventually
 from tools.drivers.invariants.runner import RECOVERY_SECONDS

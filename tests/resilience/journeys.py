@@ -15,96 +15,38 @@ from typing import Any
 import httpx
 
 from local.emulator_client import resources
+from tests.resilience.purchases import (
+    ADDRESS,
+    browse,
+    fill_basket,
+    order_quotation,
+    place_order,
+    quote,
+    redeem,
+    wait_for_order,
+    watch_voucher,
+)
 from tests.resilience.retrying_client import PAUSE_SECONDS, Client, Refused
 from tools import feed_samples
 from tools.accounts import mailed_token
-from tools.client import Shop, new_basket_id, unique
+from tools.client import Shop, unique
 from tools.drivers import vouchers
 from tools.drivers.promises import Customer, Feed, Order, Promises
 
-ADDRESS = {"city": "Berlin", "postal_code": "10115", "country": "DE"}
 SEQUENCES = "/sequences/v1/sequences"
 FEED_RECORDS = 40
 EVENTS = 20
 
 
-def browse(client: Client) -> dict[str, Any]:
-    """Browse pages and the catalogue. Returns an available product."""
-    for page in ("/", "/products"):
-        client.call("GET", page, 200)
-    items = client.call("GET", "/catalog/v1/products?query=sp-", 200).json()["items"]
-    product = client.chance.choice([item for item in items if item["available"]])
-    client.call("GET", f"/products/{product['sku']}", 200)
-    return client.call("GET", f"/catalog/v1/products/{product['sku']}", 200).json()
-
-
-def fill_basket(client: Client, product: dict[str, Any]) -> str:
-    """Create a basket with two of a product: added twice under one key, removed, then added twice."""
-    basket, sku = new_basket_id("basket"), product["sku"]
-    items = f"/basket/v1/baskets/{basket}/items"
-    one = {"json": {"sku": sku, "quantity": 1}}
-    first = {"headers": {"Idempotency-Key": unique("add")}} | one
-    before = client.call("POST", items, 201, **first)
-    if client.call("POST", items, 201, **first).json() != before.json():
-        raise Refused(f"the same key was answered differently for {basket}")
-    client.call("PATCH", f"{items}/{sku}", 200, json={"quantity": 3})
-    # 404 if the response to the first request was lost.
-    client.call("DELETE", f"{items}/{sku}", 204, 404)
-    client.call("POST", items, 201, headers={"Idempotency-Key": unique("add")}, **one)
-    client.call("POST", items, 200, headers={"Idempotency-Key": unique("add")}, **one)
-    client.call("GET", f"/basket/v1/baskets/{basket}", 200)
-    client.promises.baskets[basket] = {sku: 2}
-    return basket
-
-
-def place_order(
-    client: Client,
-    basket: str,
-    payment_token: str = "tok_ok",
-    customer_id: str = "C000000001",
-    session: dict[str, str] | None = None,
-    twice: bool = False,
-) -> Order:
-    """Place an order for a basket; ``twice`` repeats the request with the same key."""
-    session = session or {}
-    headers = session | {"Idempotency-Key": unique("order")}
-    ship_to = ADDRESS | {"name": client.secret("Name"), "street": client.secret("Street")}
-    body = {"basket_id": basket, "customer_id": customer_id, "payment_token": payment_token, "ship_to": ship_to}
-    number = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers).json()["order_number"]
-    order = Order(number, payment_token, session)
-    client.promises.orders.append(order)
-    client.promises.add_secrets(payment_token)
-    request_status(client, order)
-    repeated = client.call("POST", "/orders/v1/orders", 202, json=body, headers=headers) if twice else None
-    if repeated and repeated.json()["order_number"] != number:
-        raise Refused(f"the same key gave two orders: {number}, {repeated.json()['order_number']}")
-    return order
-
-
-def request_status(client: Client, order: Order) -> None:
-    """Request and record the status of an order once."""
-    response = client.call("GET", f"/orders/v1/orders/{order.number}/status", 200, 404, headers=order.session)
-    if response.status_code == 404:
-        order.lost = True
-    else:
-        order.statuses.append(response.json()["status"])
-
-
-def wait_for_order(client: Client, order: Order, seconds: float = 30) -> None:
-    """Poll the status until the order ends or ``seconds`` elapse."""
-    deadline = time.monotonic() + seconds
-    while not order.ended and not order.lost and time.monotonic() < deadline:
-        time.sleep(PAUSE_SECONDS / 4)
-        request_status(client, order)
-
-
 def buy_as_guest(client: Client) -> None:
-    """Buy without an account: one order is paid, one declined."""
+    """Buy without an account, with a quotation and without one; the latter order is declined, its basket ordered again."""
     product = browse(client)
-    paid = place_order(client, fill_basket(client, product), twice=True)
-    declined = place_order(client, fill_basket(client, product), "tok_declined")
+    paid = order_quotation(client, quote(client, fill_basket(client, product)), twice=True)
+    declined = place_order(client, fill_basket(client, product), "tok_declined", twice=True)
     for order in (paid, declined):
         wait_for_order(client, order)
+    if declined.ended:
+        wait_for_order(client, order_quotation(client, quote(client, declined.basket)))
 
 
 def buy_as_member(client: Client) -> None:
@@ -160,15 +102,16 @@ def sign_out(client: Client, session: dict[str, str]) -> None:
 
 
 def redeem_vouchers(client: Client) -> None:
-    """Redeem vouchers of existing batches, each for one order and then, unsuccessfully, for another."""
+    """Use vouchers of a complete batch: two pay for an order, another one is redeemed for it through the API."""
     admin = client.admin()
     for batch_id in sorted(client.promises.batches.keys() - client.promises.one_time):
-        path = f"{vouchers.PATH}/{batch_id}"
-        batch = client.call("GET", path, 200, headers=admin).json()
-        if batch["status"] != "COMPLETE":
-            continue
-        for code in client.chance.sample(download_codes(client, batch), 2):
-            redeem(client, code)
+        batch = client.call("GET", f"{vouchers.PATH}/{batch_id}", 200, headers=admin).json()
+        if batch["status"] == "COMPLETE":
+            *paying, redeemed = client.chance.sample(download_codes(client, batch), 3)
+            order = pay_with_vouchers(client, paying)
+            wait_for_order(client, order)
+            redeem(client, redeemed, [order])
+            return
 
 
 def download_codes(client: Client, batch: dict[str, Any]) -> list[str]:
@@ -179,17 +122,11 @@ def download_codes(client: Client, batch: dict[str, Any]) -> list[str]:
     return voucher_codes
 
 
-def redeem(client: Client, code: str) -> None:
-    client.call("GET", f"/vouchers/v1/vouchers/{code}", 200)
-    path, numbers = f"/vouchers/v1/vouchers/{code}/redemptions", [f"T{client.chance.randrange(10**9):09}" for _ in "ab"]
-    for number in numbers:
-        response = client.call(
-            "POST", path, 200, 201, 409, json={"order_number": number}, headers={"Idempotency-Key": unique("redeem")}
-        )
-        if response.status_code == 409:
-            continue
-        if client.promises.redemptions.setdefault(code, number) != number:
-            raise Refused(f"a voucher was redeemed for {client.promises.redemptions[code]} and for {number}")
+def pay_with_vouchers(client: Client, codes: list[str]) -> Order:
+    """Order two of a product; those of the vouchers that can be used pay for a part."""
+    for code in codes:
+        watch_voucher(client, code)
+    return order_quotation(client, quote(client, fill_basket(client, browse(client)), codes))
 
 
 def follow_old_links(client: Client) -> None:
@@ -224,7 +161,7 @@ def issue_vouchers(client: Client) -> None:
         if kind == "one_time":
             follow_single_use_link(client, path, admin)
         else:
-            redeem(client, client.chance.choice(download_codes(client, batch)))
+            pay_with_vouchers(client, [client.chance.choice(download_codes(client, batch))])
 
 
 def poll(client: Client, path: str, admin: dict[str, str], seconds: float = 30) -> dict[str, Any]:
@@ -332,7 +269,8 @@ def update_from_platform(client: Client) -> None:
             "order_number": number,
             "customer_id": customer_id,
             "status": "Complete",
-            "lines": [{"sku": "SP-10001", "quantity": 1, "unit_price": 3999}],
+            # A product that the platform does not list, so it counts no stock of it.
+            "lines": [{"sku": "PLATFORM-1", "quantity": 1, "unit_price": 3999}],
             "totals": {"amount": 3999, "currency": "EUR"},
             "ship_to": ADDRESS,
         }

@@ -21,14 +21,32 @@ class Order:
     number: str
     payment_token: str
     session: dict[str, str] = field(default_factory=dict)
+    basket: str = ""
+    # SKU to quantity.
+    lines: dict[str, int] = field(default_factory=dict)
+    # The total in minor units that the client confirmed; None for an order without a quotation.
+    total: int | None = None
+    # Voucher code to the discount that the client confirmed.
+    discounts: dict[str, int] = field(default_factory=dict)
+    # Reasons for which the order may fail because of other orders.
+    may_fail_for: frozenset[str] = frozenset()
     statuses: list[str] = field(default_factory=list)
+    # The reason code of the last status.
+    reason: str = ""
     # A later request did not find the order.
     lost: bool = False
 
     @property
     def outcome(self) -> str:
-        """The expected final status."""
-        return "Failed" if self.payment_token == "tok_declined" else "Complete"
+        """The expected final status. An order with the total 0 is not declined: its payment is not requested."""
+        if self.reason in self.may_fail_for:
+            return "Failed"
+        return "Failed" if self.payment_token == "tok_declined" and self.total != 0 else "Complete"
+
+    def record(self, status: dict[str, Any]) -> None:
+        """Record a response of the status API."""
+        self.statuses.append(status["status"])
+        self.reason = status.get("reason_code", "")
 
     @property
     def ended(self) -> bool:
@@ -69,15 +87,19 @@ class Promises:
     # Messages in each queue before the run.
     initial_depths: dict[str, int] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
-    # Basket to SKU to quantity, from the last response.
+    # Basket to SKU to quantity, from the last response; an order has all of them.
     baskets: dict[str, dict[str, int]] = field(default_factory=dict)
+    # SKU to the platform's counts before the run's first order of it: {received, sold, ...}.
+    stock: dict[str, dict[str, int]] = field(default_factory=dict)
     customers: list[Customer] = field(default_factory=list)
     # Batch to the number of vouchers, without cancelled batches.
     batches: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     # Batches whose link works once.
     one_time: set[str] = field(default_factory=set)
-    # Voucher to the order that it was redeemed for.
+    # Voucher to its value in minor units, of those that clients have used.
+    vouchers: dict[str, int] = field(default_factory=dict)
+    # Voucher to the order that it was redeemed for, through the API of redemptions.
     redemptions: dict[str, str] = field(default_factory=dict)
     feeds: list[Feed] = field(default_factory=list)
     # Event type to the ids of accepted events.
@@ -104,6 +126,10 @@ class Promises:
         with self._lock:
             self.responses[path.split("/")[1].partition("?")[0] or "storefront", status, code] += 1
 
+    def complete_orders(self) -> list[Order]:
+        """The orders whose last status is Complete."""
+        return [order for order in self.orders if order.statuses and order.statuses[-1] == "Complete"]
+
     def add_secrets(self, *texts: str) -> None:
         self.secrets.update(texts)
 
@@ -119,6 +145,7 @@ class Promises:
             "baskets": len(self.baskets),
             "customers": len(self.customers),
             "voucher batches": len(self.batches) + len(self.cancelled),
+            "vouchers": len(self.vouchers),
             "redemptions": len(self.redemptions),
             "feed records": sum(feed.received for feed in self.feeds),
             "events": sum(map(len, self.events.values())),

@@ -1,8 +1,8 @@
-"""Invariants of baskets and orders."""
+"""Invariants of orders."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from tools.client import Shop
 from tools.drivers.invariants.violations import Violations, for_each
@@ -14,20 +14,8 @@ def every_client_was_served(shop: Shop, promises: Promises) -> Violations:
     return list(promises.failures)
 
 
-def baskets_hold_their_items(shop: Shop, promises: Promises) -> Violations:
-    """Each basket holds the items and quantities of the last response about it."""
-
-    def check(basket: str) -> Iterator[str]:
-        items = shop.call("GET", f"/basket/v1/baskets/{basket}").raise_for_status().json()["items"]
-        quantities = {item["sku"]: item["quantity"] for item in items}
-        if quantities != promises.baskets[basket]:
-            yield f"basket {basket} holds {quantities} instead of {promises.baskets[basket]}"
-
-    return for_each(promises.baskets, check)
-
-
 def no_order_is_lost(shop: Shop, promises: Promises) -> Violations:
-    """Every accepted order reaches the final status that its payment token determines, and has a number of its own."""
+    """Every accepted order reaches the final status that its payment token and total determine, and has a number of its own."""
 
     def check(order: Order) -> Iterator[str]:
         if order.lost:
@@ -36,7 +24,7 @@ def no_order_is_lost(shop: Shop, promises: Promises) -> Violations:
         if response.status_code != 200:
             yield f"order {order.number}: GET status returned {response.status_code}"
             return
-        order.statuses.append(response.json()["status"])
+        order.record(response.json())
         if order.statuses[-1] != order.outcome:
             yield f"order {order.number} is {response.json()} instead of {order.outcome}"
 
@@ -54,40 +42,24 @@ def statuses_never_regress(shop: Shop, promises: Promises) -> Violations:
     return [f"order {order.number} had the statuses {order.statuses}" for order in promises.orders if regressed(order)]
 
 
-def orders_are_charged_at_most_once(shop: Shop, promises: Promises) -> Violations:
-    """Complete orders are charged once and Failed ones never, under any idempotency key."""
-    statuses_by_order = charges(shop) if promises.orders else {}
+def no_order_is_in_progress(shop: Shop, promises: Promises) -> Violations:
+    """Every order is closed: it is not swept any more, and its basket can be ordered."""
+    table, dynamodb = shop.address("orders", "table-name"), shop.aws("dynamodb")
+
+    def stored(key: str) -> dict[str, Any]:
+        item: dict[str, Any] = dynamodb.get_item(
+            TableName=table, Key={"order_number": {"S": key}}, ConsistentRead=True
+        ).get("Item", {})
+        return item
 
     def check(order: Order) -> Iterator[str]:
-        statuses = Counter(statuses_by_order.get(order.number, []))
-        expected = {"authorized": 1} if order.outcome == "Complete" else {"declined": 1}
-        if statuses != expected:
-            yield f"order {order.number} ({order.outcome}) was charged {dict(statuses)} instead of {expected}"
+        item = stored(order.number)
+        if "in_progress" in item:
+            yield f"order {order.number} is in progress: {item['backend_status']['S']}, {item['in_progress']['S']}"
+        if order.basket and stored(f"basket#{order.basket}"):
+            yield f"order {order.number} is closed, but its basket {order.basket} is locked"
 
     return for_each(promises.orders, check)
-
-
-def charges(shop: Shop) -> dict[str, list[str]]:
-    """The statuses of the charges of each order.
-
-    Read from the ledger's table: its API finds charges by key, and a fault may be a charge under another key.
-    """
-    pages = (
-        shop.aws("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=shop.address("partners", "table-name"),
-            KeyConditionExpression="#collection = :charges",
-            ExpressionAttributeNames={"#collection": "collection"},
-            ExpressionAttributeValues={":charges": {"S": "ledger/charges"}},
-            ConsistentRead=True,
-        )
-    )
-    statuses: dict[str, list[str]] = {}
-    for page in pages:
-        for entry in (json.loads(item["document"]["S"]) for item in page["Items"]):
-            statuses.setdefault(entry["order_number"], []).append(entry["status"])
-    return statuses
 
 
 def orders_are_shipped_once(shop: Shop, promises: Promises) -> Violations:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable
 import httpx
 
 from tools.client import Shop
+from tools.drivers.invariants.baskets import baskets_hold_their_items
 from tools.drivers.invariants.customers import (
     customers_are_created_and_migrated_once,
     updates_of_the_platform_are_passed_on,
 )
+from tools.drivers.invariants.money import charges_are_the_totals_of_complete_orders, orders_are_charged_at_most_once
 from tools.drivers.invariants.orders import (
-    baskets_hold_their_items,
     every_client_was_served,
+    no_order_is_in_progress,
     no_order_is_lost,
-    orders_are_charged_at_most_once,
     orders_are_shipped_once,
     statuses_never_regress,
 )
@@ -23,13 +24,18 @@ from tools.drivers.invariants.records import (
     every_record_of_a_feed_is_accounted_for,
     sitemaps_are_released,
 )
+from tools.drivers.invariants.stock import stock_adds_up, stock_is_sold_to_complete_orders
 from tools.drivers.invariants.traces import (
     every_event_on_the_bus_is_valid,
     no_log_contains_secrets,
     queues_are_drained,
 )
 from tools.drivers.invariants.violations import Violations
-from tools.drivers.invariants.vouchers import voucher_batches_are_complete_and_unique, vouchers_are_redeemed_once
+from tools.drivers.invariants.vouchers import (
+    voucher_batches_are_complete_and_unique,
+    vouchers_are_redeemed_once,
+    vouchers_pay_for_one_order,
+)
 from tools.drivers.promises import Promises
 
 # Time that the shop has to finish all work. A message is deferred for at most five minutes (``setpieces.sqs_consumer``), and
@@ -41,15 +47,20 @@ INVARIANTS: tuple[Invariant, ...] = (
     # First: other invariants sign in an admin, which publishes an event.
     queues_are_drained,
     every_client_was_served,
-    baskets_hold_their_items,
     no_order_is_lost,
+    no_order_is_in_progress,
     statuses_never_regress,
+    baskets_hold_their_items,
     orders_are_charged_at_most_once,
+    charges_are_the_totals_of_complete_orders,
     orders_are_shipped_once,
+    stock_adds_up,
+    stock_is_sold_to_complete_orders,
     customers_are_created_and_migrated_once,
     updates_of_the_platform_are_passed_on,
     voucher_batches_are_complete_and_unique,
     vouchers_are_redeemed_once,
+    vouchers_pay_for_one_order,
     every_record_of_a_feed_is_accounted_for,
     every_event_is_kept_and_counted,
     sitemaps_are_released,

@@ -9,7 +9,7 @@ from tools import feeds
 from tools.client import Shop
 from tools.drivers import vouchers
 from tools.drivers.invariants.violations import Violations, for_each
-from tools.drivers.promises import Promises
+from tools.drivers.promises import Order, Promises
 
 
 def voucher_batches_are_complete_and_unique(shop: Shop, promises: Promises) -> Violations:
@@ -53,13 +53,46 @@ def file_of(shop: Shop, batch_id: str) -> bytes:
 
 
 def vouchers_are_redeemed_once(shop: Shop, promises: Promises) -> Violations:
-    """Each redeemed voucher is spent for one order: repeating the request succeeds, another order is refused."""
+    """Each redeemed voucher belongs to one order: repeating its redemption succeeds, another order is refused."""
+    complete = {order.number: order for order in promises.complete_orders()}
+    redemptions = {code: order for order in complete.values() for code in order.discounts}
+    redemptions |= {code: complete[number] for code, number in promises.redemptions.items() if number in complete}
+
+    def redeem(code: str, order: Order) -> int:
+        path = f"/vouchers/v1/vouchers/{code}/redemptions"
+        body = {"order_number": order.number}
+        return shop.call("POST", path, json=body, headers=order.session).status_code
 
     def check(code: str) -> Iterator[str]:
-        path, number = f"/vouchers/v1/vouchers/{code}/redemptions", promises.redemptions[code]
-        repeated = shop.call("POST", path, json={"order_number": number})
-        other = shop.call("POST", path, json={"order_number": "T000000000"})
-        if (repeated.status_code, other.status_code) != (200, 409):
-            yield f"a voucher of {number}: repeated {repeated.status_code}, for another order {other.status_code}"
+        order = redemptions[code]
+        other = next((each for each in complete.values() if each is not order), None)
+        if (status := redeem(code, order)) != 200:
+            yield f"a voucher of {order.number}: repeating its redemption returned {status}"
+        if other and (status := redeem(code, other)) != 409:
+            yield f"a voucher of {order.number}: its redemption for {other.number} returned {status}"
 
-    return for_each(promises.redemptions, check)
+    unknown = set(promises.redemptions.values()) - set(complete)
+    return [f"a voucher was redeemed for {number}, which is not Complete" for number in unknown] + for_each(
+        redemptions, check
+    )
+
+
+def vouchers_pay_for_one_order(shop: Shop, promises: Promises) -> Violations:
+    """A voucher pays at most its value, for one Complete order; one that pays for none can be used."""
+    orders: dict[str, list[Order]] = {code: [] for code in promises.vouchers}
+    for order in promises.complete_orders():
+        for code in order.discounts:
+            orders[code].append(order)
+
+    def check(code: str) -> Iterator[str]:
+        numbers, value = [order.number for order in orders[code]], promises.vouchers[code]
+        if len(numbers) > 1:
+            yield f"one voucher pays for {', '.join(numbers)}"
+        if any(not 0 < order.discounts[code] <= value for order in orders[code]):
+            yield f"a voucher of {value} pays {[order.discounts[code] for order in orders[code]]} for {numbers}"
+        status = shop.call("GET", f"/vouchers/v1/vouchers/{code}").raise_for_status().json()["status"]
+        expected = "REDEEMED" if numbers or code in promises.redemptions else "ACTIVE"
+        if status != expected:
+            yield f"a voucher of the orders {numbers} is {status} instead of {expected}"
+
+    return for_each(promises.vouchers, check)

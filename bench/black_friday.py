@@ -30,12 +30,14 @@ from rich.table import Table
 from bench.report import Verdict, console, report
 from local.settings import FRONT_DOOR, STATE
 from model.settings import ROOT
-from tools.client import Shop, eventually
+from tools.client import Shop
 from tools.drivers.invariants import money, orders, runner, traces
+from tools.drivers.products import sell
 from tools.drivers.promises import Order, Promises
 
 REPORT = STATE / "reports" / "black_friday.txt"
 MAX_MINUTES, MAX_USERS = 15.0, 20
+PRODUCTS = 20
 SPIKE = 10
 # Shares of the time. The warm-up, with cold starts of functions, is not reported.
 SHARES = {"warm-up": 0.15, "before": 0.25, "spike": 0.25, "after": 0.35}
@@ -49,8 +51,10 @@ RECOVERY_SECONDS = 300
 STOP_SECONDS = 3
 CHECKED = (
     orders.no_order_is_lost,
+    orders.no_order_is_in_progress,
     orders.statuses_never_regress,
     money.orders_are_charged_at_most_once,
+    money.charges_are_the_totals_of_complete_orders,
     orders.orders_are_shipped_once,
     traces.queues_are_drained,
 )
@@ -171,11 +175,12 @@ def generate_load(shop: Shop, load: Load) -> Day:
     assert shop.front_door == FRONT_DOOR, "the load may go only to this machine"
     journal = STATE / "reports" / "black_friday.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
-    items = eventually(lambda: shop.call("GET", "/catalog/v1/products?query=sp-").raise_for_status().json()["items"])
+    # Products with a stock for all customers.
+    products = [sell(shop, "FRIDAY") for _ in range(PRODUCTS)]
     settings = {
         "seed": load.seed,
         "phases": load.phases(),
-        "skus": [item["sku"] for item in items if item["available"]],
+        "skus": [product["sku"] for product in products],
         "journal": str(journal),
         "think_seconds": load.think_seconds,
         "check_outs": load.check_outs,

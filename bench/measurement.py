@@ -144,12 +144,14 @@ class Measurement:
         return {window.operation.name: self._used(window, lines) for window in windows}
 
     def _window(self, operation: Operation) -> Window:
+        operation.prepare(self.world)
+        time.sleep(0.02)  # timestamps of logs are in milliseconds
         before, begin = read_calls(), time.time()
         operation.run(self.world)
         if operation.tail:
             self._wait_until_idle()
         after, end = read_calls(), time.time()
-        time.sleep(0.02)  # timestamps of logs are in milliseconds
+        time.sleep(0.02)
         return Window(operation, begin, end, after[0] - before[0], after[1] - before[1])
 
     def _wait_until_idle(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from local.settings import FRONT_DOOR
 from model.settings import STAGE
 from tools import accounts, feed_samples, feeds
 from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.products import sell
 
 FILE = Path(__file__).with_suffix(".json")
 VOUCHERS, RECORDS, EVENTS = 5_000, 100, 100
@@ -30,18 +31,21 @@ class World:
     customer: dict[str, str]
     sku: str
     basket: str
+    quotation: dict[str, Any] = field(default_factory=dict)
     order: str = ""
     voucher: str = ""
 
     @classmethod
     def of(cls, shop: Shop) -> "World":
-        items = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
-        sku = next(item["sku"] for item in items if item["available"])
-        basket = new_basket_id("cost")
-        world = cls(shop, feeds.admin_session(shop), {}, sku, basket)
-        world.call("POST", f"/basket/v1/baskets/{basket}/items", 201, json={"sku": sku, "quantity": 1})
+        world = cls(shop, feeds.admin_session(shop), {}, sell(shop, "COST")["sku"], "")
+        world.fill_basket()
         world.customer = world.session(shop.samples["customer"])
         return world
+
+    def fill_basket(self) -> None:
+        """A new basket with one item: that of an order is gone."""
+        self.basket = new_basket_id("cost")
+        self.call("POST", f"/basket/v1/baskets/{self.basket}/items", 201, json={"sku": self.sku, "quantity": 1})
 
     def call(self, method: str, path: str, status: int, **options: Any) -> httpx.Response:
         response = self.shop.call(method, path, **options)
@@ -62,13 +66,17 @@ class World:
 
 @dataclass(frozen=True)
 class Operation:
-    """``of`` is the number of items that one ``run`` processes. With a ``tail``, work continues after the response."""
+    """``of`` is the number of items that one ``run`` processes. With a ``tail``, work continues after the response.
+
+    ``prepare`` is called before ``run`` and not measured.
+    """
 
     name: str
     service: str
     run: Callable[[World], Any]
     of: int = 1
     tail: bool = False
+    prepare: Callable[[World], Any] = lambda world: None
 
 
 def _sign_up(world: World) -> None:
@@ -78,10 +86,20 @@ def _sign_up(world: World) -> None:
     world.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 201, json=legacy)
 
 
+def _quote(world: World) -> None:
+    ship_to = {name: _ADDRESS[name] for name in ("country", "postal_code")}
+    body = {"basket_id": world.basket, "ship_to": ship_to}
+    world.quotation = world.call("POST", "/orders/v1/quotations", 200, json=body).json()
+
+
+def _fill_and_quote(world: World) -> None:
+    world.fill_basket()
+    _quote(world)
+
+
 def _place_order(world: World) -> None:
     body = {
-        "basket_id": world.basket,
-        "customer_id": world.shop.samples["customer"]["customer_id"],
+        "quotation_id": world.quotation["quotation_id"],
         "payment_token": "tok_ok",
         "ship_to": _ADDRESS,
     }
@@ -152,7 +170,7 @@ def _vouchers(world: World) -> None:
 
 def _redeem(world: World) -> None:
     path = f"/vouchers/v1/vouchers/{world.voucher}/redemptions"
-    world.call("POST", path, 201, json={"order_number": "T000000001"})
+    world.call("POST", path, 201, json={"order_number": world.order}, headers=world.customer)
 
 
 def _sitemaps(world: World) -> None:
@@ -202,7 +220,8 @@ OPERATIONS = (
     Operation("sign in", "login", lambda world: world.session(world.shop.samples["customer"]), tail=True),
     Operation("view a profile", "customers", _profile),
     Operation("sign up", "customers", _sign_up, tail=True),
-    Operation("place an order", "orders", _place_order, tail=True),
+    Operation("quote an order", "orders", _quote, prepare=World.fill_basket),
+    Operation("place an order", "orders", _place_order, tail=True, prepare=_fill_and_quote),
     Operation(
         "poll an order",
         "orders",

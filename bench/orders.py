@@ -16,6 +16,7 @@ from bench.report import Verdict, report
 from bench.variant import variant
 from model.settings import STAGE
 from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.products import sell
 
 ORDERS = 100
 CLIENTS = 16
@@ -26,13 +27,9 @@ ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "coun
 
 def run() -> None:
     shop = Shop.from_environment()
-    basket = new_basket_id("bench")
-    products = shop.call("GET", "/catalog/v1/products?query=sp-").json()["items"]
-    sku = next(item["sku"] for item in products if item["available"])
-    added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json={"sku": sku, "quantity": 1})
-    assert added.status_code == 201, added.text
-    _, _, number = _throughput(shop, basket, 8)
-    rate, operations, _ = _throughput(shop, basket, ORDERS)
+    sku = sell(shop, "BENCH")["sku"]
+    _, _, number = _throughput(shop, sku, 8)
+    rate, operations, _ = _throughput(shop, sku, ORDERS)
     report(
         "orders",
         f"{ORDERS} orders of {CLIENTS} clients, until they are complete; simulators on the same machine",
@@ -56,11 +53,17 @@ def run() -> None:
         report("order_status", f"A status poll without and with a function, {POLLS} each, alternating", rows, [verdict])
 
 
-def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+def _throughput(shop: Shop, sku: str, count: int) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """(rates, calls by operation, number of one order)"""
-    body = {"basket_id": basket, "customer_id": "C000000001", "payment_token": "tok_ok", "ship_to": ADDRESS}
 
-    def place_order(_: int) -> str:
+    def fill_basket(_: int) -> str:
+        basket = new_basket_id("bench")
+        added = shop.call("POST", f"/basket/v1/baskets/{basket}/items", json={"sku": sku, "quantity": 1})
+        assert added.status_code == 201, added.text
+        return basket
+
+    def place_order(basket: str) -> str:
+        body = {"basket_id": basket, "customer_id": "guest", "payment_token": "tok_ok", "ship_to": ADDRESS}
         key = {"Idempotency-Key": unique("bench")}
 
         def number() -> str | None:
@@ -68,9 +71,10 @@ def _throughput(shop: Shop, basket: str, count: int) -> tuple[dict[str, Any], li
 
         return eventually(number, timeout=180)
 
-    before, polls, started = calls(), 0, time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        numbers = list(clients.map(place_order, range(count)))
+        baskets = list(clients.map(fill_basket, range(count)))
+        before, polls, started = calls(), 0, time.perf_counter()
+        numbers = list(clients.map(place_order, baskets))
     accepted = time.perf_counter() - started
     for number in numbers:
         polls += _wait(shop, number)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from tools.accounts import mailed_token
 from tools.client import Shop, unique, with_retries
-from tools.drivers.journey import Journey, bearer, money, place_order
+from tools.drivers.journey import Journey, bearer, place_order, price, quote
 from tools.failures import CommandFailed, requires_shop
 from tools.stages import stage_parameters
 
@@ -49,7 +49,7 @@ def browse(journey: Journey) -> str:
     if not available:
         raise StepFailed("the catalogue has no available product")
     journey.product = expect(journey, "GET", f"/catalog/v1/products/{available[0]['sku']}", 200)
-    return f"{len(products)} products; {journey.product['name']} costs {money(journey.product)}"
+    return f"{len(products)} products; {journey.product['name']} costs {price(journey.product)}"
 
 
 def fill_basket(journey: Journey) -> str:
@@ -102,7 +102,7 @@ def request_account(journey: Journey, email: str, headers: dict[str, str]) -> No
 
 
 def order(journey: Journey) -> str:
-    number, status = place_order(journey, "tok_ok")
+    number, status = place_order(journey, "tok_ok", quote(journey))
     if status["status"] != "Complete":
         raise StepFailed(f"order {number} ended with {status}")
     return f"{number} is Complete"

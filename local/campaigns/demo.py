@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from local.cloud.mail import require_mails
 from local.mailbox import outbox
 from tools import accounts, feed_samples, feeds, sitemaps
-from tools.client import Shop, eventually, unique
-from tools.drivers.journey import Journey, bearer, money, place_order, sign_in
+from tools.client import Shop, eventually, new_basket_id, unique
+from tools.drivers.journey import Journey, bearer, money, place_order, price, quote, sign_in
 from tools.drivers.vouchers import PATH, batch_request, download_file
 from tools.failures import requires_shop
 
@@ -34,7 +34,7 @@ def browse(journey: Journey) -> str:
     items = journey.call("GET", "/catalog/v1/products?query=sp-", 200)["items"]
     journey.product = next(item for item in items if item["available"])
     detail = journey.call("GET", f"/catalog/v1/products/{journey.product['sku']}", 200)
-    return f"{len(items)} products on the first page; viewed {detail['name']} ({money(detail)})"
+    return f"{len(items)} products on the first page; viewed {detail['name']} ({price(detail)})"
 
 
 def fill_basket(journey: Journey) -> str:
@@ -45,8 +45,9 @@ def fill_basket(journey: Journey) -> str:
     if first != repeated:
         raise AssertionError("the repeated request had a different response")
     basket = journey.call("GET", path, 200)
-    amount = money({"unit_price": basket["totals"]["amount"], "currency": basket["totals"]["currency"]})
-    return f"added one item; a repeated request added none: quantity {basket['totals']['quantity']}, {amount}"
+    totals = basket["totals"]
+    amount = money(totals["amount"], totals["currency"])
+    return f"added one item; a repeated request added none: quantity {totals['quantity']}, {amount}"
 
 
 def change_basket(journey: Journey) -> str:
@@ -119,21 +120,48 @@ def see_rewards(journey: Journey) -> str:
     return f"{rewards['points']} points, {rewards['tier']}; another customer's: {refusal['code']}"
 
 
+def quotation(journey: Journey) -> str:
+    """Request the full price before anything is ordered."""
+    quoted = quote(journey)
+    total, tax = (money(quoted[name], quoted["currency"]) for name in ("total", "tax_total"))
+    delivery = money(quoted["delivery"]["amount"], quoted["currency"])
+    return f"{total} with {tax} tax and {delivery} delivery, valid until {quoted['expires_at'][:16]}"
+
+
 def order(journey: Journey) -> str:
-    number, status = place_order(journey, "tok_ok")
+    quoted = quote(journey)
+    number, status = place_order(journey, "tok_ok", quoted)
     if status["status"] != "Complete":
         raise AssertionError(f"order {number} ended with {status}")
     shipments = eventually(lambda: journey.shop.ledger("shipments", number), timeout=60)
     charges = journey.shop.ledger("charges", number)
-    amount = money({"unit_price": charges[0]["amount"], "currency": charges[0]["currency"]})
-    return f"{number} is Complete: charged {amount} {times(charges)}, shipped {times(shipments)}"
+    if charges[0]["amount"] != quoted["total"]:
+        raise AssertionError(f"quoted {quoted['total']}, charged {charges[0]['amount']}")
+    wait_for_basket(journey, 404)
+    amount = money(charges[0]["amount"], charges[0]["currency"])
+    return f"{number} is Complete: charged {amount} {times(charges)} as quoted, shipped {times(shipments)}"
 
 
 def declined_card(journey: Journey) -> str:
-    number, status = place_order(journey, "tok_declined")
+    """Order a new basket with a declined card, which gives the basket back."""
+    journey.basket = new_basket_id("demo")
+    line = {"sku": journey.product["sku"], "quantity": 2}
+    journey.call("POST", f"/basket/v1/baskets/{journey.basket}/items", 201, json=line)
+    number, status = place_order(journey, "tok_declined", quote(journey))
     if (status["status"], status.get("reason_code")) != ("Failed", "PAYMENT_DECLINED"):
         raise AssertionError(f"order {number} ended with {status}")
-    return f"{number} is Failed: {status['reason_code']}, nothing shipped"
+    wait_for_basket(journey, 200)
+    return f"{number} is Failed: {status['reason_code']}, nothing shipped; the basket is open again"
+
+
+def wait_for_basket(journey: Journey, status: int) -> None:
+    """Wait until the order is closed: its basket is open (200), or gone (404)."""
+
+    def is_closed() -> bool:
+        response = journey.shop.call("GET", f"/basket/v1/baskets/{journey.basket}")
+        return response.status_code == status and (status == 404 or response.json()["status"] == "open")
+
+    eventually(is_closed, timeout=60)
 
 
 def vouchers(journey: Journey) -> str:
@@ -154,15 +182,22 @@ def vouchers(journey: Journey) -> str:
     if len(codes) != VOUCHERS or hashlib.sha256(content).hexdigest() != batch["sha256"]:
         raise AssertionError(f"the file holds {len(codes)} different codes, or is not the generated file")
     mail = eventually(lambda: outbox(journey.shop.emulator, recipient))[0]
-    redemption = _redeem(journey, codes.pop())
-    return f"{VOUCHERS:,} generated, downloaded and verified; mail (make mail): {mail.subject}. {redemption}"
+    payment = _redeem(journey, codes.pop())
+    return f"{VOUCHERS:,} generated, downloaded and verified; mail (make mail): {mail.subject}. {payment}"
 
 
 def _redeem(journey: Journey, code: str) -> str:
-    path = f"/vouchers/v1/vouchers/{code}/redemptions"
-    redeemed = journey.call("POST", path, 201, json={"order_number": "T000000001"})
-    refusal = journey.call("POST", path, 409, json={"order_number": "T000000002"})
-    return f"Redeemed one for {redeemed['value'] / 100:.2f} {redeemed['currency']}; a second time: {refusal['code']}"
+    """Pay a part of the basket with a voucher, then try to use it again."""
+    quoted = quote(journey, (code,))
+    number, status = place_order(journey, "tok_ok", quoted)
+    if status["status"] != "Complete":
+        raise AssertionError(f"order {number} ended with {status}")
+    wait_for_basket(journey, 404)
+    path, headers = f"/vouchers/v1/vouchers/{code}/redemptions", bearer(journey.session)
+    redeemed = journey.call("POST", path, 200, json={"order_number": number}, headers=headers)
+    discount = money(quoted["discounts"][0]["amount"], quoted["currency"])
+    total = money(quoted["total"], quoted["currency"])
+    return f"One paid {discount} of {number}, total {total}; it is {redeemed['status']}"
 
 
 def put_feeds(journey: Journey) -> str:
@@ -178,7 +213,7 @@ def put_feeds(journey: Journey) -> str:
         updated += manifest["updated"]
     sku = next(feed_samples.skus(1))
     product = journey.call("GET", f"/catalog/v1/products/{sku}", 200)
-    return f"{updated:,} records updated on the platform; {sku}, {product['name']}, costs {money(product)}"
+    return f"{updated:,} records updated on the platform; {sku}, {product['name']}, costs {price(product)}"
 
 
 def post_events(journey: Journey) -> str:
@@ -246,6 +281,7 @@ STEPS: tuple[tuple[str, Callable[[Journey], str]], ...] = (
     ("Migration", migrate),
     ("Profile", see_profile),
     ("Rewards", see_rewards),
+    ("Quotation", quotation),
     ("Order", order),
     ("Order: declined", declined_card),
     ("Vouchers", vouchers),

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tools.client import Shop, new_basket_id, unique
+from tools.client import Shop, new_basket_id, unique, with_retries
 
 ORDER_SECONDS = 120
+QUOTATION_SECONDS = 20.0
+ADDRESS = {"name": "Ada Sample", "street": "Steinweg 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
 class Journey:
@@ -42,14 +44,26 @@ def bearer(session: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['session_token']}"}
 
 
-def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, Any]]:
+def quote(journey: Journey, voucher_codes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The quotation of the basket, delivered to Berlin; retries 429 and 5xx, which cold starts may cause."""
+    ship_to = {name: ADDRESS[name] for name in ("country", "postal_code")}
+    body = {"basket_id": journey.basket, "ship_to": ship_to, "voucher_codes": voucher_codes}
+    path = "/orders/v1/quotations"
+    response = with_retries(lambda: journey.shop.call("POST", path, json=body), QUOTATION_SECONDS)
+    if response.status_code != 200:
+        raise AssertionError(f"POST {path} returned {response.status_code} instead of 200: {response.text[:500]}")
+    quotation: dict[str, Any] = response.json()
+    return quotation
+
+
+def place_order(journey: Journey, payment_token: str, quotation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """(order number, final status); polls as ``Retry-After`` advises. Raises ``AssertionError`` after two minutes."""
     headers = bearer(journey.session) if journey.session else {}
     order = {
-        "basket_id": journey.basket,
-        "customer_id": journey.session.get("customer_id", "guest"),
+        "quotation_id": quotation["quotation_id"],
         "payment_token": payment_token,
-        "ship_to": {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"},
+        "email": "ada.sample@example.com",
+        "ship_to": ADDRESS,
     }
     key = {"Idempotency-Key": unique("order")}
     number = journey.call("POST", "/orders/v1/orders", 202, json=order, headers=headers | key)["order_number"]
@@ -64,6 +78,10 @@ def place_order(journey: Journey, payment_token: str) -> tuple[str, dict[str, An
     raise AssertionError(f"order {number} is still in progress after {ORDER_SECONDS} s")
 
 
-def money(priced: dict[str, Any]) -> str:
-    """``unit_price`` and ``currency`` as text: ``12.99 EUR``."""
-    return f"{priced['unit_price'] / 100:.2f} {priced['currency']}"
+def money(amount: int, currency: str) -> str:
+    """An amount in hundredths of the currency as text: ``12.99 EUR``."""
+    return f"{amount / 100:.2f} {currency}"
+
+
+def price(product: dict[str, Any]) -> str:
+    return money(product["unit_price"], product["currency"])

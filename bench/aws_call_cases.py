@@ -144,7 +144,7 @@ def cases(shop: Shop) -> Iterator[Case]:
 
     yield Case(
         "POST quotation",
-        ("orders/QuoteOrder", GUEST, BASKET),
+        ("orders/CreateQuotation", GUEST, BASKET),
         {"the basket": 1, "the quotation": 1},
         lambda: quote(basket),
     )

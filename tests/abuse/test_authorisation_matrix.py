@@ -116,8 +116,8 @@ DECIDED: dict[str, dict[str, Any]] = {
     "endAllSessions": dict.fromkeys(("nobody", "garbage", "ended", "key", "stranger", "signer"), UNKNOWN),
     # Guests have no history.
     "listOrders": dict.fromkeys(("nobody", "key"), UNKNOWN),
-    # A session orders and redeems for its own customer.
-    "submitOrder": dict.fromkeys(("B", "admin"), REFUSED),
+    # A session orders and redeems for its own customer, a guest for no customer.
+    "submitOrder": dict.fromkeys(("nobody", "key", "B", "admin"), REFUSED),
     "redeemVoucher": dict.fromkeys(("nobody", "key", "B", "admin"), REFUSED),
     # Another customer's order is 404, like an unknown one.
     "showOrderStatus": dict.fromkeys(("nobody", "B", "admin", "key"), (404,)),

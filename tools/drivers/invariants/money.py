@@ -45,7 +45,7 @@ def charges_are_the_totals_of_complete_orders(shop: Shop, promises: Promises) ->
         total, subtotal = totals["amount"], totals["subtotal"]
         if subtotal != sum(line["quantity"] * line["unit_price"] for line in platform["lines"]):
             yield f"order {order.number}: its lines are not the subtotal of {totals}"
-        if total != subtotal + totals["tax"] + totals["delivery"] - totals["discounts"]:
+        if total != subtotal + totals["tax"] + totals["delivery"] - totals["discount"]:
             yield f"order {order.number}: its parts are not the total of {totals}"
         if charged != total or order.total not in (None, total):
             yield f"order {order.number} was charged {charged}, its total is {total}, confirmed was {order.total}"

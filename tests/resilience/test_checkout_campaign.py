@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -55,6 +56,8 @@ STOCK = 2 + ORDERS // 20
 LIMIT = 2
 # Vouchers of a small and of a large value, which pays for a whole order.
 SMALL, LARGE = (ORDERS // 3, 1500), (ORDERS // 10, 50_000)
+# Processes are killed after so many orders: early, because messages in flight are delivered again after some minutes.
+KILLS = [ORDERS * eighth // 8 for eighth in range(1, 6 if ORDERS > 100 else 3)]
 # Random moments at which the stock has to add up.
 MOMENTS = 20
 # Number of events that wait for repetition, so that they follow events published later.
@@ -154,6 +157,14 @@ def partners_are_undisturbed(shop: Shop) -> bool:
     return not disturbed
 
 
+def sell_piecemeal(shop: Shop, promises: Promises, number: int) -> dict[str, Any]:
+    """A product of small stock, which the invariants check."""
+    limit = 10 if number % 3 else LIMIT
+    product = sell(shop, "CAMPAIGN", unit_price=500 + 100 * number, stock=STOCK, max_per_customer=limit)
+    watch_stock(Client(shop, promises, number), product["sku"])
+    return product
+
+
 def issue_vouchers(shop: Shop, promises: Promises) -> list[str]:
     """The codes of a batch of small vouchers and of a batch of large ones, as the invariants know them."""
     admin, client = feeds.admin_session(shop), Client(shop, promises, "vouchers")
@@ -217,18 +228,15 @@ def wait_for_orders(shop: Shop, promises: Promises, clients: ThreadPoolExecutor)
 @pytest.mark.timeout(RECOVERY_SECONDS * 3)
 def test_money_stock_vouchers_and_baskets_add_up_under_faults(shop: Shop):
     promises = Promises.of(shop)
-    products = [
-        sell(shop, "CAMPAIGN", unit_price=500 + 100 * number, stock=STOCK, max_per_customer=10 if number % 3 else LIMIT)
-        for number in range(PRODUCTS)
-    ]
-    for product in products:
-        watch_stock(Client(shop, promises, "stock"), product["sku"])
-    members = [sign_up(shop) for _ in range(MEMBERS)]
-    buyers = Buyers(shop, promises, products, issue_vouchers(shop, promises), members)
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        codes = clients.submit(issue_vouchers, shop, promises)
+        members = [clients.submit(sign_up, shop) for _ in range(MEMBERS)]
+        products = list(clients.map(partial(sell_piecemeal, shop, promises), range(PRODUCTS)))
+        buyers = Buyers(shop, promises, products, codes.result(), [member.result() for member in members])
     with chaos(shop, promises, products) as state, ThreadPoolExecutor(CLIENTS) as clients:
         killed = 0
         placed = [clients.submit(buyers.buy, number) for number in range(ORDERS)]
-        for mark in (ORDERS // 3, ORDERS * 2 // 3):
+        for mark in KILLS:
             placed[mark].result()
             killed += kill_workers()
         for each in placed:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tools.client import Shop, unique, with_retries
+from tools.client import Shop, eventually, unique, with_retries
 
 # The platform's counts of a product, which add up to the received ones.
 PARTS = ("sold", "reserved", "available")
@@ -31,11 +31,16 @@ def change_price(shop: Shop, product: dict[str, Any], unit_price: int) -> None:
     product |= {"unit_price": unit_price, "price_version": product["price_version"] + 1}
     update = {name: product[name] for name in ("sku", "unit_price", "currency")} | {"version": product["price_version"]}
     path = "/partners/v1/commerce/product-updates/pricing"
-    response = with_retries(lambda: shop.call("POST", path, json={"updates": [update]}))
-    assert response.status_code == 200, response.text
-    (result,) = response.json()["results"]
-    # 409: an earlier attempt whose response was lost.
-    assert result["status"] in (200, 201, 409), result
+
+    def is_updated() -> bool:
+        response = with_retries(lambda: shop.call("POST", path, json={"updates": [update]}))
+        assert response.status_code == 200, response.text
+        (result,) = response.json()["results"]
+        # 500 and 503: faults of the platform.
+        assert result["status"] in (200, 500, 503), result
+        return bool(result["status"] == 200)
+
+    eventually(is_updated)
 
 
 def stock_of(shop: Shop, sku: str) -> dict[str, int]:

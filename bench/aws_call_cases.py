@@ -145,7 +145,7 @@ def cases(shop: Shop) -> Iterator[Case]:
     yield Case(
         "POST quotation",
         ("orders/CreateQuotation", GUEST, BASKET),
-        {"the basket": 1, "the quotation": 1},
+        {"the basket": 1, "its order": 1, "the quotation": 1},
         lambda: quote(basket),
     )
     yield Case(
@@ -287,7 +287,7 @@ def _of_admins(shop: Shop, admin: dict[str, str], customer: str, order: str) -> 
     yield Case(
         "POST voucher redemption",
         ("vouchers/RedeemVoucher", GUEST),
-        {"the voucher": 1, "its batch": 1, "the new redemption": 1},
+        {"the voucher": 1, "its batch": 1, "its redemption": 1, "the new redemption": 1},
         lambda: call("POST", f"/vouchers/v1/vouchers/{next(codes)}/redemptions", json={"order_number": order}),
     )
 

@@ -38,7 +38,6 @@ class World:
     @classmethod
     def of(cls, shop: Shop) -> "World":
         world = cls(shop, feeds.admin_session(shop), {}, sell(shop, "COST")["sku"], "")
-        world.fill_basket()
         world.customer = world.session(shop.samples["customer"])
         return world
 
@@ -84,6 +83,10 @@ def _sign_up(world: World) -> None:
     customer_id = accounts.sign_up(world.shop, email, unique("cost-password"), "Ada Sample")
     legacy = {"source_version": 1, "phone": "+49 30 1234", "addresses": [{"city": "Berlin", "country": "DE"}]}
     world.call("PUT", f"/partners/v1/commerce/legacy/customers/{customer_id}", 201, json=legacy)
+
+
+def _view_basket(world: World) -> None:
+    world.call("GET", f"/basket/v1/baskets/{world.basket}", 200)
 
 
 def _quote(world: World) -> None:
@@ -205,7 +208,7 @@ OPERATIONS = (
             "POST", f"/basket/v1/baskets/{new_basket_id('cost')}/items", 201, json={"sku": world.sku, "quantity": 1}
         ),
     ),
-    Operation("view a basket", "basket", lambda world: world.call("GET", f"/basket/v1/baskets/{world.basket}", 200)),
+    Operation("view a basket", "basket", _view_basket, prepare=World.fill_basket),
     Operation(
         "issue a number",
         "sequences",

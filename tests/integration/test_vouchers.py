@@ -19,7 +19,7 @@ from local.mailbox import outbox
 from model.settings import REGION
 from tools.client import Shop, eventually, fetch, unique, with_retries
 from tools.drivers.customers import session_headers
-from tools.drivers.journey import Journey, place_order, sign_in
+from tools.drivers.journey import Journey, place_order, quote, sign_in
 from tools.drivers.vouchers import PATH, batch_request, create_batch, download_file, wait_for_batch
 
 SIZES = (1, 24, 5_001)
@@ -200,7 +200,7 @@ def place(shop: Shop, token: str = "tok_ok", person: dict[str, str] | None = Non
     items = journey.call("GET", "/catalog/v1/products?query=sp-", 200)["items"]
     product = next(item for item in items if item["available"])
     journey.call("POST", f"/basket/v1/baskets/{journey.basket}/items", 201, json={"sku": product["sku"], "quantity": 1})
-    number, status = place_order(journey, token)
+    number, status = place_order(journey, token, quote(journey))
     return number, status["status"]
 
 

@@ -43,7 +43,7 @@ FACTS: Facts = {
         "Above {} the limit": "a share",
         "so {} write units a second were {} orders": (
             quota("dynamodb_partition_writes"),
-            quota("dynamodb_partition_writes") / writes("place an order", "orders", "orders/Table/in-progress"),
+            About(quota("dynamodb_partition_writes") / writes("place an order", "orders", "orders/Table/in-progress")),
         ),
         "allows {} reads a second per account": quota("ssm_get_parameter"),
         "cache parameters for up to {},": max(MAX_AGE_SECONDS),

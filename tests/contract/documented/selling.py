@@ -126,7 +126,7 @@ FACTS: Facts = {
             "digits of the decimal system",
             writes("place an order", "orders", "orders/Table/in-progress"),
             PARTITION,
-            10 * 1000 / writes("place an order", "orders", "orders/Table/in-progress"),
+            About(10 * 1000 / writes("place an order", "orders", "orders/Table/in-progress")),
         ),
         "after {} receives, {}, an order that is still being validated": (
             receives("orders-submit"),

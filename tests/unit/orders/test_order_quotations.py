@@ -243,6 +243,16 @@ def test_a_quotation_whose_order_ends_before_a_second_one_is_stored_is_ordered_o
     checkout.assert_one_order(number, "Sent to fulfillment")
 
 
+def test_concurrent_requests_with_one_key_are_one_order_also_if_the_first_has_ordered_the_quotation(
+    checkout: Checkout, faults: Faults
+):
+    checkout.confirm()
+    first = []
+    faults.meanwhile("GetItem", lambda: first.append(checkout.submit()), skip=1)
+    response = checkout.submit()
+    assert (response.status, response.body) == (202, first[0].body)
+
+
 def test_two_quotations_of_a_basket_are_one_order(checkout: Checkout):
     first = checkout.confirm()
     checkout.confirm()

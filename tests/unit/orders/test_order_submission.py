@@ -114,6 +114,13 @@ def test_a_basket_has_one_order_in_progress(checkout: Checkout):
     assert checkout.submit(key=None).status == 202
 
 
+def test_an_order_of_a_basket_that_is_held_by_another_order_is_refused(checkout: Checkout):
+    checkout.basket = Answer(200, BASKET | {"status": "ordered", "order_number": "T100000009"})
+    response = checkout.submit()
+    assert (response.status, response.body["code"]) == (409, "BASKET_ORDERED")
+    assert checkout.statuses == {}
+
+
 def test_a_repeated_request_is_accepted_after_its_basket_was_removed(checkout: Checkout):
     number = checkout.submit_until_accepted()
     checkout.basket = Answer(404, {})

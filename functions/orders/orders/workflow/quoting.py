@@ -6,6 +6,7 @@ from typing import Any
 from orders.clients import commerce, vouchers
 from orders.clients.tax import quote_tax
 from orders.domain.delivery import quote_delivery
+from orders.domain.locks import basket_ordered
 from orders.domain.pricing import MAX_TOTAL, Line, Price, discount_by_vouchers
 from orders.domain.quotations import LineProblem, Quotation, Terms, accept_vouchers, check_line
 from orders.domain.statuses import BASKET_NOT_FOUND, EMPTY_BASKET
@@ -25,11 +26,14 @@ def quote_basket(
     A line has the platform's present price. If the platform does not send it in time, it has the ``confirmed`` name and price
     {name, unit_price} of its SKU, or the price of the basket.
 
-    Raises ``Refused`` BASKET_NOT_FOUND, EMPTY_BASKET, UNKNOWN_DELIVERY_METHOD, DELIVERY_UNAVAILABLE, UNSUPPORTED_DESTINATION,
-    TOTAL_LIMIT; ``ExternalUnavailable``.
+    Raises ``Refused`` BASKET_NOT_FOUND, BASKET_ORDERED, EMPTY_BASKET, UNKNOWN_DELIVERY_METHOD, DELIVERY_UNAVAILABLE,
+    UNSUPPORTED_DESTINATION, TOTAL_LIMIT; ``ExternalUnavailable``.
     """
     if basket is None:
         raise _nothing_to_order(BASKET_NOT_FOUND, "does not exist, or has expired")
+    if basket.get("status") == "ordered":
+        # The lock may be gone by the time at which an order of this basket would be stored.
+        raise basket_ordered()
     if not basket["items"]:
         raise _nothing_to_order(EMPTY_BASKET, "has nothing to order")
     currency = basket["totals"]["currency"]

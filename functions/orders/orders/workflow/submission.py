@@ -34,13 +34,19 @@ def submit_order(command: SubmitOrder) -> str:
     EMPTY_BASKET (422) for a guest's basket; and ``RetryLater`` ORDERS_UNAVAILABLE, ORDER_BUSY.
     """
     idempotency = command.idempotency
-    earlier = orders.find_by_idempotency_key(idempotency) if idempotency else None
+    earlier = _find_earlier(command)
     if earlier:
         return _resume(earlier, command.owner)
     try:
         basket_id, content = _confirm_quotation(command) if command.quotation_id else _quote_basket(command)
     except ExternalUnavailable as error:
         raise not_quoted(error) from error
+    except Refused:
+        # A concurrent request with the same key may have ordered the basket since.
+        earlier = _find_earlier(command)
+        if earlier:
+            return _resume(earlier, command.owner)
+        raise
     number = next_order_number()
     order = content | {
         "basket_id": basket_id,
@@ -54,13 +60,18 @@ def submit_order(command: SubmitOrder) -> str:
     order |= {"email": command.email} if command.email else {}
     if not orders.create(number, order, idempotency, command.quotation_id):
         # A concurrent request with the same key was first; the new number stays unused.
-        earlier = orders.find_by_idempotency_key(idempotency) if idempotency else None
+        earlier = _find_earlier(command)
         if not earlier:
             raise RetryLater(1, "This order is being placed by another request", "ORDER_BUSY")
         return _resume(earlier, command.owner)
     count("OrderAccepted")
     _enqueue(number, correlation_id())
     return number
+
+
+def _find_earlier(command: SubmitOrder) -> str | None:
+    """The number of the order of an earlier request with the same Idempotency-Key."""
+    return orders.find_by_idempotency_key(command.idempotency) if command.idempotency else None
 
 
 def snapshot_of_basket(basket_id: str, ship_to: dict[str, str]) -> dict[str, Any]:

@@ -37,7 +37,16 @@ class StepFailed(Exception):
 
 def expect(journey: Journey, method: str, path: str, status: int, **options: Any) -> Any:
     """The decoded body of a response with this status; retries 429 and 5xx. Raises ``StepFailed`` for another status."""
-    response = with_retries(lambda: journey.shop.call(method, path, **options), RETRY_SECONDS)
+    return body_of(call(journey, method, path, **options), status, method, path)
+
+
+def call(journey: Journey, method: str, path: str, **options: Any) -> httpx.Response:
+    """The response to a request; retries 429 and 5xx."""
+    return with_retries(lambda: journey.shop.call(method, path, **options), RETRY_SECONDS)
+
+
+def body_of(response: httpx.Response, status: int, method: str, path: str) -> Any:
+    """The decoded body. Raises ``StepFailed`` if the response has another status."""
     if response.status_code != status:
         raise StepFailed(f"{method} {path} returned {response.status_code} instead of {status}: {response.text[:300]}")
     return response.json() if response.content else {}
@@ -48,15 +57,22 @@ def browse(journey: Journey) -> str:
     available = [product for product in products if product["available"]]
     if not available:
         raise StepFailed("the catalogue has no available product")
+    journey.products = available
     journey.product = expect(journey, "GET", f"/catalog/v1/products/{available[0]['sku']}", 200)
     return f"{len(products)} products; {journey.product['name']} costs {price(journey.product)}"
 
 
 def fill_basket(journey: Journey) -> str:
-    path, sku = f"/basket/v1/baskets/{journey.basket}", journey.product["sku"]
-    headers = {"Idempotency-Key": unique("smoke")}
-    expect(journey, "POST", f"{path}/items", 201, json={"sku": sku, "quantity": 1}, headers=headers)
-    expect(journey, "PATCH", f"{path}/items/{sku}", 200, json={"quantity": 2})
+    path = f"/basket/v1/baskets/{journey.basket}"
+    # The catalogue's cache is up to a minute old: a product may be sold out meanwhile.
+    for product in journey.products:
+        line, headers = {"sku": product["sku"], "quantity": 3}, {"Idempotency-Key": unique("smoke")}
+        response = call(journey, "POST", f"{path}/items", json=line, headers=headers)
+        if response.status_code != 409 or response.json()["code"] != "INSUFFICIENT_STOCK":
+            journey.product = product
+            break
+    body_of(response, 201, "POST", f"{path}/items")
+    expect(journey, "PATCH", f"{path}/items/{journey.product['sku']}", 200, json={"quantity": 2})
     basket = expect(journey, "GET", path, 200)
     if basket["totals"]["quantity"] != 2:
         raise StepFailed(f"the basket should hold two items: {basket}")

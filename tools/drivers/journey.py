@@ -12,11 +12,12 @@ ADDRESS = {"name": "Ada Sample", "street": "Steinweg 1", "city": "Berlin", "post
 
 
 class Journey:
-    """State of a customer: their basket, the product they have chosen, their session."""
+    """State of a customer: their basket, the products on offer and the chosen one, their session."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.basket = new_basket_id("demo")
+        self.products: list[dict[str, Any]] = []
         self.product: dict[str, Any] = {}
         self.session: dict[str, Any] = {}
         self.profile = ""

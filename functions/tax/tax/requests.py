@@ -8,6 +8,7 @@ from setpieces.rest_api import Request
 from tax.domain.quotations import QuoteTax
 
 MAX_LINES = 100
+MAX_AMOUNT = MONEY["maximum"]
 
 _TEXT = {"type": "string", "description": "a text"}
 _LINE = {
@@ -48,4 +49,6 @@ def parse_quote_tax(request: Request) -> QuoteTax:
     body = QUOTATION_REQUEST.parse(request)
     if lacks_postal_code(body["ship_to"]):
         raise Refused("INVALID_REQUEST", "is required", "/ship_to/postal_code")
+    if sum(line["quantity"] * line["unit_price"] for line in body["lines"]) > MAX_AMOUNT:
+        raise Refused("INVALID_REQUEST", f"must cost at most {MAX_AMOUNT} minor units in all", "/lines")
     return QuoteTax(body["currency"], body["ship_to"], body["lines"])

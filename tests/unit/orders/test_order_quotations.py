@@ -64,6 +64,7 @@ def test_a_quotation_takes_no_more_calls_than_necessary_and_holds_nothing(checko
         ({"product": Answer(200, PRODUCT | {"max_per_customer": 1})}, {}, 422, "QUANTITY_LIMIT", "/lines/SP-1"),
         ({"product": Answer(200, PRODUCT | {"currency": "SEK"})}, {}, 422, "CURRENCY_MISMATCH", "/lines/SP-1"),
         ({"product": Answer(200, PRODUCT | {"unit_price": 10**12})}, {}, 422, "TOTAL_LIMIT", None),
+        ({"product": Answer(200, PRODUCT | {"unit_price": 5 * 10**11})}, {}, 422, "TOTAL_LIMIT", None),
         ({"voucher": Answer(404, {})}, {"voucher_codes": ["X"]}, 422, "VOUCHER_NOT_FOUND", "/voucher_codes/0"),
         *(
             (

@@ -45,6 +45,8 @@ def test_a_request_becomes_a_command():
         ("/lines", {"lines": [LINE] * 101}),
         ("/lines/0/quantity", {"lines": [{"sku": "SP-1"}]}),
         ("/lines/1/note", {"lines": [LINE, LINE | {"note": ""}]}),
+        ("/lines", {"lines": [LINE | {"quantity": 2, "unit_price": 10**12}]}),
+        ("/lines", {"lines": [LINE | {"quantity": 1, "unit_price": 10**12}] * 2}),
         ("/lines/1", {"lines": [LINE, []]}),
         ("/lines/0/sku", {"lines": [LINE | {"sku": 5}]}),
         ("/lines/0/sku", {"lines": [LINE | {"sku": "A/B"}]}),

@@ -51,9 +51,10 @@ def quote_basket(
         lines.append(Line(sku, known["name"], quantity, int(known["unit_price"])))
     subtotal = sum(line.amount for line in lines)
     delivery = quote_delivery(terms.delivery_method, currency, subtotal)
-    price, tax = quote_tax(Price(currency, tuple(lines), delivery), terms.ship_to)
-    if price.total > MAX_TOTAL:
-        raise HttpRefusal(422, "TOTAL_LIMIT", f"The total is above {MAX_TOTAL} minor units")
+    price = Price(currency, tuple(lines), delivery)
+    _check_total(price)
+    price, tax = quote_tax(price, terms.ship_to)
+    _check_total(price)
     paying, rejected = accept_vouchers(
         terms.voucher_codes, states, currency, price.total, forfeit=setting("VOUCHER_REMAINDER") == FORFEIT
     )
@@ -85,6 +86,11 @@ def _read(
     with ThreadPoolExecutor(1) as executor:
         states = executor.submit(vouchers.read_vouchers, codes)
         return commerce.read_products(skus), states.result()
+
+
+def _check_total(price: Price) -> None:
+    if price.total > MAX_TOTAL:
+        raise HttpRefusal(422, "TOTAL_LIMIT", f"The total is above {MAX_TOTAL} minor units")
 
 
 def _nothing_to_order(code: str, detail: str) -> Refused:

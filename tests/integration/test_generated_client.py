@@ -70,6 +70,7 @@ def buyer(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Buyer:
     return Buyer(shop)
 
 
+@pytest.mark.local_only("the client trusts the certificate of the local cloud")
 def test_a_generated_client_buys_what_was_quoted(buyer: Buyer):
     models, basket_id = buyer.models, new_basket_id("typed")
     listed = next(product for product in buyer.call("catalog_list_products").items if product.available)

@@ -1,7 +1,8 @@
 """docs/api/openapi.json: all APIs in one OpenAPI document, which the front door displays at ``/_front_door/reference``.
 
 An API document has two schemas of a request's body: ``NewItem``, the shape that the gateway checks, and ``NewItemFields`` with
-the rules of each field, which the function checks. Here, the second has the name of the first.
+the rules of each field, which the function checks. Here, the second has the name of the first. API Gateway may refuse to
+import a document with examples, so those of the shared types come from ``schemas/types``.
 """
 
 import json
@@ -75,7 +76,7 @@ def bundle() -> dict[str, Any]:
             parameters = {"parameters": item["parameters"]} if "parameters" in item else {}
             paths[f"/{piece.service}{path}"] = operations | parameters
         for name, schema in document.get("components", {}).get("schemas", {}).items():
-            schemas[name if name in SHARED else f"{prefix}{name}"] = schema
+            schemas[name if name in SHARED else f"{prefix}{name}"] = schema | _example(name)
     return {
         "openapi": "3.0.3",
         "info": INFO,
@@ -94,6 +95,11 @@ def dereference(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
             target = target[part]
         value = target
     return value
+
+
+def _example(name: str) -> dict[str, Any]:
+    """The first example of the shared type ``name``."""
+    return {"example": json.loads(TYPES[name].read_text())["examples"][0]} if name in TYPES else {}
 
 
 def _with_fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""docs/api/problems.md: each code of a problem with its statuses, services and details, from the code and the API documents."""
+"""docs/api/problems.md: each code of a problem with its statuses, services and details.
+
+They are found where the code creates an error with a literal code, in mapping templates, and in the API documents'
+descriptions of responses: code that chooses between codes, such as for a line that cannot be bought, has no literal.
+"""
 
 import ast
 import re
@@ -9,6 +13,7 @@ from functools import cache
 
 from model.settings import ROOT
 from pages.blocks import Block, table
+from pages.openapi import METHODS, apis
 
 PAGE = ROOT / "docs" / "api" / "problems.md"
 FUNCTIONS = ROOT / "functions"
@@ -18,9 +23,11 @@ ANY_SERVICE = "any"
 # Positions of code and detail among the arguments of each error.
 _ERRORS = {"Refused": (0, 1), "RetryLater": (2, 1), "HttpRefusal": (1, 2)}
 _CODE = re.compile("[A-Z][A-Z0-9_]+")
+_CODE_IN_TEXT = re.compile(r"\b[A-Z]{3,}(?:_[A-Z]+)+\b")
 _MAPPING_TEMPLATE = re.compile(
     r'"status"\s*:\s*(\d{3}).{0,40}?"code"\s*:\s*"([A-Z][A-Z0-9_]+)"|"code"\s*:\s*"([A-Z][A-Z0-9_]+)"', re.DOTALL
 )
+_SET_IN_TEMPLATE = re.compile(r'#set\(\$\w+ = (\d{3})\)\s*#set\(\$code = "([A-Z][A-Z0-9_]+)"\)')
 
 
 @dataclass
@@ -60,9 +67,24 @@ def problems() -> dict[str, Occurrences]:
             occurrences[code].add(ANY_SERVICE if service == "common" else service, status, detail)
     for file in sorted((ROOT / "schemas" / "api").rglob("*.yaml")):
         service = ANY_SERVICE if file.parent.name == "gateway-responses" else file.stem
-        for status, code, code_alone in _MAPPING_TEMPLATE.findall(file.read_text().replace('\\"', '"')):
+        text = file.read_text().replace('\\"', '"')
+        for status, code, code_alone in _MAPPING_TEMPLATE.findall(text):
             occurrences[code or code_alone].add(service, int(status or 0))
+        for status, code in _SET_IN_TEMPLATE.findall(text):
+            occurrences[code].add(service, int(status))
+    for service, status, code in documented():
+        occurrences[code].add(service, status)
     return dict(occurrences)
+
+
+def documented() -> Iterator[tuple[str, int, str]]:
+    """(service, status, code) of each code in an API document's description of a response with an error."""
+    for piece, body in apis():
+        for item in body["paths"].values():
+            for method in item.keys() & METHODS:
+                for status, response in item[method]["responses"].items():
+                    for code in _CODE_IN_TEXT.findall(response["description"]) if status >= "400" else ():
+                        yield piece.service, int(status), code
 
 
 @cache

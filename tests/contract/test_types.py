@@ -56,21 +56,7 @@ MEMBERS = {
     "order_number": "order_number",
     "email": "email",
     "notify": "email",
-    **dict.fromkeys(
-        (
-            "unit_price",
-            "line_total",
-            "tax",
-            "tax_total",
-            "subtotal",
-            "total",
-            "amount",
-            "value",
-            "discount",
-            "forfeited",
-        ),
-        "money",
-    ),
+    **dict.fromkeys(AMOUNTS, "money"),
 }
 FUNCTIONS = {
     "sku": fields.SKU,

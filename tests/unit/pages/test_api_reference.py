@@ -1,10 +1,13 @@
 """docs/api: one OpenAPI document, a request for each operation, and a row for each code of a problem."""
 
 import ast
+from functools import cache
 
 import pytest
 
+from model.settings import ROOT
 from pages import openapi, postman, problems
+from setpieces.rest_api import STATUS
 
 BODY = {
     "components": {
@@ -98,3 +101,53 @@ def test_an_example_has_the_required_members_only():
 )
 def test_errors_of_the_code_have_their_status_and_detail(code, errors):
     assert list(problems._errors(ast.parse(code))) == errors
+
+
+@cache
+def literals(service: str) -> tuple[frozenset[str], frozenset[str]]:
+    """(texts, beginnings of f-strings) in the code of a service and of the layer, but for the layer's table of statuses."""
+    files = [*(problems.FUNCTIONS / service).rglob("*.py"), *(problems.FUNCTIONS / "common").rglob("*.py")]
+    texts, beginnings = set(), set()
+    for node in (
+        node for file in files if file.name != "rest_api.py" for node in ast.walk(ast.parse(file.read_text()))
+    ):
+        match node:
+            case ast.Constant(str(text)):
+                texts.add(text)
+            case ast.JoinedStr([ast.Constant(str(text)), *_]) if text:
+                beginnings.add(text)
+    return frozenset(texts), frozenset(beginnings)
+
+
+def is_in_code(service: str, code: str) -> bool:
+    """True if the code is a text of the service, or the beginning of an f-string and a text: ``VOUCHER_{status}``."""
+    texts, beginnings = literals(service)
+    return code in texts or any(code.startswith(each) and code.removeprefix(each) in texts for each in beginnings)
+
+
+def test_every_code_with_a_status_is_on_the_page():
+    assert STATUS.keys() - problems.problems().keys() == set()
+
+
+@pytest.mark.parametrize(("service", "status", "code"), sorted(set(problems.documented())))
+def test_every_documented_code_is_in_the_code_of_its_service(service: str, status: int, code: str):
+    templates = (ROOT / "schemas" / "api" / f"{service}.yaml").read_text().replace('\\"', '"')
+    assert is_in_code(service, code) or f'"{code}"' in templates
+
+
+def test_a_code_of_another_service_is_not_in_the_code():
+    assert is_in_code("vouchers", "VOUCHER_NOT_YET_VALID")
+    assert not is_in_code("vouchers", "BASKET_FULL")
+    assert not is_in_code("vouchers", "VOUCHER_MISPRINTED")
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ('{"status": 503, "code": "ORDERS_UNAVAILABLE"}', ("503", "ORDERS_UNAVAILABLE")),
+        ('#set($problem = 410)\n  #set($code = "ORDER_EXPIRED")', ("410", "ORDER_EXPIRED")),
+    ],
+)
+def test_codes_of_mapping_templates_have_their_status(template: str, found: tuple[str, str]):
+    matches = problems._MAPPING_TEMPLATE.findall(template) + problems._SET_IN_TEMPLATE.findall(template)
+    assert [match[:2] for match in matches] == [found]

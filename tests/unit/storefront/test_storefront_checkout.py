@@ -393,7 +393,7 @@ def test_form_without_a_confirmed_price_orders_nothing(shop: Shop, client: Brows
 REFUSALS = [
     problem(400, "INVALID_REQUEST", errors=[{"pointer": "/ship_to/postal_code", "message": "must match [0-9]{5}"}]),
     problem(400, "INVALID_BODY"),
-    problem(401, "UNAUTHORIZED"),
+    problem(401, "NO_SESSION"),
     problem(403, "CUSTOMER_MISMATCH"),
     problem(409, "BASKET_ORDERED"),
     problem(422, "UNSUPPORTED_DESTINATION", errors=[{"pointer": "/ship_to/country", "message": "ISO 3166-1"}]),

@@ -271,7 +271,7 @@ def test_basket_cookie_is_host_only(base: str, name: str):
 
 def test_session_ended_by_the_api_ends_the_storefront_session():
     client = signed_in()
-    client._api = lambda request: problem(401, "UNAUTHORIZED")
+    client._api = lambda request: problem(401, "NO_SESSION")
     response = client.get("/account")
     assert response.status_code == 401
     assert "Please sign in again" in response.text

@@ -1,4 +1,4 @@
-"""Every code that an API returns has a sentence for visitors."""
+"""Every code that the storefront's APIs return has a sentence for visitors, and every sentence has such a code."""
 
 import re
 
@@ -8,29 +8,26 @@ from app.apis import ApiError
 from app.messages import MESSAGES, UNAVAILABLE, UNKNOWN, form_errors, message, notice
 from app.settings import SERVICES
 from model.settings import ROOT
-from setpieces.rest_api import STATUS
+from orders.domain.statuses import REASONS
+from pages.problems import ANY_SERVICE, problems
 
-CODE = re.compile(r'"?\bcode\b"?: ?"([A-Z][A-Z_]+)"|\b([A-Z]{3,}(?:_[A-Z]+)+)\b')
-# States and headers in the API documents, which are no codes of errors.
-NO_CODES = {"AWAITING_UPLOAD", "NOT_PASSED_ON", "NOT_MAILED"}
-# Responses with status 500 or more, for which pages say that part of the shop is unavailable, and codes of signed calls,
-# which the storefront does not make.
-UNSHOWN = {
-    *("API_CONFIGURATION_ERROR", "AUTHORIZER_CONFIGURATION_ERROR", "AUTHORIZER_FAILURE", "BAD_GATEWAY"),
-    *("GATEWAY_TIMEOUT", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "INTERNAL_ERROR"),
-    *("CUSTOMERS_UNAVAILABLE", "IDENTITY_UNAVAILABLE", "ORDERS_UNAVAILABLE", "SESSIONS_ENDED"),
-    *("INVALID_API_KEY", "INVALID_SIGNATURE", "MISSING_AUTHENTICATION_TOKEN", "NOT_YET_VALID"),
-}
+# Codes of requests without a signature or an API key, which the storefront sends.
+UNSHOWN = {"INVALID_API_KEY", "INVALID_SIGNATURE", "MISSING_AUTHENTICATION_TOKEN"}
+# Codes that the storefront itself gives.
+OWN = {"FEED_FILE_MISSING", "FEED_TOO_LARGE", "INVALID_FORM", "NO_STORE", "SAVED", "UNREACHABLE"}
 
 
-def documented_codes() -> set[str]:
-    """The codes in the API documents of the services that the storefront calls, and of the gateway's own responses."""
-    schemas = ROOT / "schemas" / "api"
-    files = [schemas / f"{service}.yaml" for service in SERVICES] + list((schemas / "gateway-responses").glob("*"))
-    return {quoted or name for file in files for quoted, name in CODE.findall(file.read_text())}
+def api_codes() -> set[str]:
+    """The codes of the services that the storefront calls and of the gateway's own responses, and reasons of orders.
+
+    Pages say of a response with status 500 or more that part of the shop is unavailable, and need no sentence for its code.
+    """
+    services = {*SERVICES, ANY_SERVICE}
+    codes = {code: occurrences.statuses for code, occurrences in problems().items() if occurrences.services & services}
+    return {code for code, statuses in codes.items() if not statuses or min(statuses) < 500} | set(REASONS)
 
 
-@pytest.mark.parametrize("code", sorted((documented_codes() | set(STATUS)) - NO_CODES - UNSHOWN))
+@pytest.mark.parametrize("code", sorted(api_codes() - UNSHOWN))
 def test_every_code_has_a_sentence(code: str):
     sentence = message(code)
     assert sentence != UNKNOWN
@@ -38,8 +35,15 @@ def test_every_code_has_a_sentence(code: str):
     assert not re.search(r"[A-Z]_|\[|\bISO\b", sentence)
 
 
+def test_every_sentence_is_for_a_code_that_is_returned():
+    returned = {code for code, occurrences in problems().items() if occurrences.services & {*SERVICES, ANY_SERVICE}}
+    assert MESSAGES.keys() - returned - set(REASONS) == OWN
+    files = [file for file in (ROOT / "storefront" / "app").rglob("*.py") if file.name != "messages.py"]
+    assert [code for code in OWN if not any(f'"{code}"' in file.read_text() for file in files)] == []
+
+
 def test_codes_are_found():
-    assert {"BASKET_NOT_FOUND", "NO_SESSION", "THROTTLED", "PAYMENT_DECLINED"} <= documented_codes()
+    assert {"BASKET_NOT_FOUND", "NO_SESSION", "THROTTLED", "PAYMENT_DECLINED", "VOUCHER_REPEATED"} <= api_codes()
 
 
 def test_unknown_code_has_a_general_sentence_and_no_notice():

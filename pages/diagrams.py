@@ -10,7 +10,7 @@ from pathlib import Path
 from model.settings import ROOT, STAGE
 from model.templates import Piece, pieces, published_parameters
 from pages.blocks import Block, table
-from pages.resource_graph import API, AWS_EVENTS, BUS, EXTERNAL_SYSTEM, LOAD_BALANCER, MAIL, Edge, edges
+from pages.resource_graph import API, AUTHORIZER, AWS_EVENTS, BUS, EXTERNAL_SYSTEM, LOAD_BALANCER, MAIL, Edge, edges
 
 README = ROOT / "README.md"
 # Mermaid's shapes of resource types. The others have ``BOX``.
@@ -94,7 +94,7 @@ def _service(piece: Piece, node: str) -> str:
         return parameters[node].split("/")[0]
     if node == LOAD_BALANCER:
         return "edge"
-    api = node.removesuffix(API)
+    api = node.removesuffix(API).removesuffix(AUTHORIZER)
     return next((service for service in pieces() if service.replace("-", "") == api), node)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from model.grants import role_grants
-from model.templates import Piece, definition, name_of
+from model.templates import Piece, definition, name_of, published_parameters
 
 # The resource types of the graph.
 TYPES = {
@@ -32,6 +32,7 @@ TYPES = {
 BUS, AWS_EVENTS, MAIL, LOAD_BALANCER = "checkout-bus", "events of AWS", "mail", "load balancer"
 EXTERNAL_SYSTEM = " system"
 API = " API"
+AUTHORIZER = " authorizer"
 # Calls that an event source mapping makes with the function's role. Their edge is from the source to the function.
 POLLING = {
     "sqs:ReceiveMessage",
@@ -46,6 +47,8 @@ POLLING = {
 # Services that every role may call, without an edge.
 COMMON_SERVICES = ("kms:", "logs:", "xray:", "sts:")
 
+# Of an API that is called with its URL, which is a parameter.
+_API_URL = re.compile(r"/setpieces/[^/]+/(?!partners/)([a-z-]+)/api-url")
 _EXTERNAL_URL = re.compile(r"parameter/setpieces/[^/]+/partners/([a-z-]+)-url")
 
 Edge = tuple[str, str]
@@ -63,7 +66,14 @@ def edges(piece: Piece) -> set[Edge]:
 
 
 def _integrations(piece: Piece) -> Iterator[Edge]:
-    """From APIs to the functions and services that they call."""
+    """From APIs to the functions and services that they call, and to their authorizers."""
+    for name, api in piece.of_type("AWS::ApiGateway::RestApi").items():
+        for scheme in api["Body"].get("components", {}).get("securitySchemes", {}).values():
+            uri = str(scheme.get("x-amazon-apigateway-authorizer", {}).get("authorizerUri", ""))
+            yield from ((name, function) for function in _functions(piece, uri))
+            for parameter, published in published_parameters(piece.source).items():
+                if parameter in re.findall(r"\w+", uri):
+                    yield name, f"{published.split('/')[0]}{AUTHORIZER}"
     for name, document in piece.apis.items():
         for operation in (operation for methods in document.resources.values() for operation in methods.values()):
             integration = operation.integration
@@ -90,6 +100,7 @@ def _roles(piece: Piece) -> Iterator[Edge]:
     for name, service in piece.of_type("AWS::ECS::Service").items():
         task = piece.of_type("AWS::ECS::TaskDefinition")[name_of(service["TaskDefinition"])]
         yield from ((name, target) for target in _role_targets(piece, name_of(task.get("TaskRoleArn"))))
+        yield from ((name, api) for api in _called_apis(piece, str(task["ContainerDefinitions"])))
 
 
 def _deliveries(piece: Piece) -> Iterator[Edge]:
@@ -137,9 +148,16 @@ def _role_targets(piece: Piece, role: str) -> set[str]:
             targets.add(BUS)
         if action == "execute-api:Invoke":
             targets |= {f"{api.lower()}{API}" for api in re.findall(r"(\w+)ApiArn", resource)}
+        if action == "ssm:GetParameter":
+            targets |= _called_apis(piece, resource)
         if action == "ses:SendEmail":
             targets.add(MAIL)
     return targets
+
+
+def _called_apis(piece: Piece, text: str) -> set[str]:
+    """The APIs of other services whose URL is read: the service calls them, with or without a permission."""
+    return {f"{service.replace('-', '')}{API}" for service in _API_URL.findall(text) if service != piece.service}
 
 
 def _functions(piece: Piece, text: str) -> list[str]:

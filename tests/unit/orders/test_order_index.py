@@ -1,7 +1,13 @@
 """The index of orders in progress: which orders a sweep reads from it, claims and counts."""
 
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from model.templates import pieces
+from orders.domain.statuses import PAYMENT_AUTHORIZED, PAYMENT_PROCESSING, SENT_TO_FULFILLMENT
 from orders.repository import orders as repository
 from tests.faults import Faults
 from tests.service import Service
@@ -108,3 +114,45 @@ def test_an_order_whose_sweep_is_deferred_is_not_stuck():
     number = store_order_in("Payment processing")
     assert repository.defer_sweep(load_order(number), 300)
     assert (repository.count_in_partition(repository.STUCK), "sweeps" in load_order(number)) == (0, False)
+
+
+def entry(index: Mapping[str, Any], order: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    """(key, projected members) of an order in an index; None if it is not in the index."""
+    keys = [key["AttributeName"] for key in index["KeySchema"]]
+    if not order.keys() >= set(keys):
+        return None
+    return [order[key] for key in keys], [order.get(name) for name in index["Projection"]["NonKeyAttributes"]]
+
+
+def index_writes(index: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> int:
+    """Writes to an index: two if the key changes, none if no projected member does.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations.Writes
+    """
+    old, new = entry(index, before), entry(index, after)
+    if old == new:
+        return 0
+    return 2 if old and new and old[0] != new[0] else 1
+
+
+@pytest.mark.parametrize(("owner", "history"), [("c-1", [1, 1, 1, 1, 1]), ("", [0, 0, 0, 0, 0])])
+def test_an_order_writes_to_its_indexes_as_often_as_the_docstring_says(owner: str, history: list[int], clock: Clock):
+    number = "T100000007"
+    versions: list[Mapping[str, Any]] = [{}]
+    repository.create(number, NEW_ORDER | {"owner": owner}, None)
+    for status in (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED, SENT_TO_FULFILLMENT):
+        versions.append(load_order(number))
+        clock.now += 1
+        repository.advance(number, status)
+    versions.append(load_order(number))
+    assert repository.close(load_order(number))
+    versions.append(load_order(number))
+    changes = list(itertools.pairwise(versions))
+    indexes = {
+        index["IndexName"]: index
+        for index in pieces()["orders"].of_type("AWS::DynamoDB::Table")["Table"]["GlobalSecondaryIndexes"]
+    }
+    assert [index_writes(indexes["in-progress"], *change) for change in changes] == [1, 1, 1, 2, 1]
+    assert [index_writes(indexes["history"], *change) for change in changes] == history
+    assert "writes to the index six times" in str(repository.__doc__)
+    assert "with five writes each" in str(repository.__doc__)

@@ -1,7 +1,11 @@
 """Diagrams show who calls, starts or sends to whom, as the templates say."""
 
+import ast
+
 import pytest
 
+from app.settings import SERVICES
+from model.settings import ROOT
 from model.templates import name_of, pieces
 from pages import diagrams
 from pages.resource_graph import TYPES, edges
@@ -18,6 +22,9 @@ from pages.resource_graph import TYPES, edges
         ("payments", ("AuthorizePaymentFunction", "checkout-bus")),
         ("payments", ("AuthorizePaymentFunction", "orders API")),
         ("sequences", ("Api", "Table")),
+        ("vouchers", ("Api", "login authorizer")),
+        ("customers", ("Api", "AuthorizeCustomerFunction")),
+        ("storefront", ("Service", "orders API")),
         ("vouchers", ("NotifyRequesterFunction", "mail")),
     ],
 )
@@ -48,3 +55,36 @@ def test_the_overview_has_every_service_that_calls_or_is_called():
     silent = {"audit", "delivery", "foundation"}
     missing = {piece.service for piece in diagrams.documented() if piece.service.replace("-", "_") not in overview}
     assert missing <= silent
+
+
+def called_apis(service: str) -> set[str]:
+    """The services whose API the code of a service calls, by ``signed_client`` or by the API's URL."""
+    called = set()
+    for file in (ROOT / "functions" / service).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name("signed_client"), attr="call"), args=[ast.Constant(str(name)), *_]
+                ):
+                    called.add(name)
+                case ast.Call(
+                    func=ast.Name("read_parameter"), args=[ast.Constant(str(name)), ast.Constant("api-url"), *_]
+                ):
+                    called.add(name)
+    return called - {service}
+
+
+def test_the_overview_has_exactly_the_calls_of_the_code():
+    arrows = {tuple(line.strip().split(" --> ")) for line in diagrams.overview().splitlines() if " --> " in line}
+    apis = {piece.service for piece in pieces().values() if piece.apis}
+    for piece in diagrams.documented():
+        drawn = {edge[1] for edge in edges(piece) if edge[1].endswith(" API")}
+        called = {f"{service.replace('-', '')} API" for service in called_apis(piece.service)}
+        assert drawn == called or piece.service == "storefront", piece.service
+        names = {service for service in apis if f"{service.replace('-', '')} API" in drawn}
+        assert {(piece.service.replace("-", "_"), name.replace("-", "_")) for name in names} <= arrows
+
+
+def test_the_storefront_calls_the_apis_of_its_settings():
+    drawn = {callee.removesuffix(" API") for _, callee in edges(pieces()["storefront"]) if callee.endswith(" API")}
+    assert drawn == set(SERVICES)

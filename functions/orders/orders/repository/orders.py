@@ -4,11 +4,14 @@
 index of that name holds such orders by ``check_at``, when the sweep looks at them. Meanwhile the item ``basket#<basket_id>``
 locks the basket: there is one order of a basket in progress at most.
 
-An order writes to the index five times and a key takes 1,000 writes a second, so ``in_progress`` is one of ten keys, by the
-last digit of the number. An order that has been swept since its status changed is under an eleventh, ``stuck``, and has the
-number of ``sweeps``. One with a ``rejected_reason`` waits for an operator under a twelfth, ``rejected``, which is not swept.
-The index ``history`` holds the orders of each customer (``history_of``); guests have none. An order expires (TTL) some time
-after it is closed: until then it is the only record of what is owed to its customer.
+An order that nothing goes wrong with writes to the index six times: when it is created, at each of three changes of status (the
+last one also changes ``check_at``, which is a key: two writes), and when it is closed. A key takes 1,000 writes a second, so
+``in_progress`` is one of ten keys, by the last digit of the number. An order that has been swept since its status changed is
+under an eleventh, ``stuck``, and has the number of ``sweeps``. One with a ``rejected_reason`` waits for an operator under a
+twelfth, ``rejected``, which is not swept.
+
+The index ``history`` holds the orders of each customer (``history_of``), with five writes each; guests have none. An order
+expires (TTL) some time after it is closed: until then it is the only record of what is owed to its customer.
 """
 
 import time

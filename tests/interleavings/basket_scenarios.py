@@ -333,7 +333,7 @@ SCENARIOS = (
     ),
     Scenario(
         "basket",
-        "a complete order is told twice, and the shopper goes on",
+        "a complete order is closed twice while a tab adds more",
         ordered(2),
         {
             "order": set_order("complete", 2),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.interleavings.basket_scenarios import BASKET, PRODUCT
+from tests.interleavings.basket_scenarios import BASKET, ITEMS, PRODUCT
 from tests.interleavings.order_scenarios import (
     DEAD,
     LONG,
@@ -59,8 +59,23 @@ def two_tabs(world: World) -> None:
     world.facts["quotations"] = [quote(world), quote(world)]
 
 
+def two_tabs_and_more(world: World) -> None:
+    """The same, and each tab may get an order."""
+    two_tabs(world)
+    world.facts["keys"] = True
+
+
 def tab(number: int) -> Callable[[World], Any]:
     return lambda world: submit(world, world.facts["quotations"][number], f"form-{number}").status
+
+
+def buy_and_add_more(world: World) -> Any:
+    """Order the basket in another tab, have that order completed, and add a piece."""
+    status = tab(1)(world)
+    for queue in (*TO_COMPLETION, PAYMENT):
+        world.deliver(queue)
+    world.request("basket", "POST", ITEMS, {"sku": "SP-1", "quantity": 1})
+    return status
 
 
 def ordered_with_voucher(token: str = "tok_ok", deliveries: tuple[str, ...] = ()) -> SetUp:
@@ -170,9 +185,30 @@ def charges_are_the_totals_of_complete_orders(world: World, run: Run) -> str:
     return "" if charged == total or reported else f"charged {charged}, complete orders cost {total}"
 
 
+def record_quantities(world: World) -> None:
+    """Record after each write the status of each order, and the pieces that were ever put into each basket."""
+    record_statuses(world)
+    for basket in world.items("basket.Table"):
+        pieces = sum(line["quantity"] for line in basket["lines"].values())
+        before, put_in = world.facts.setdefault("pieces", {}).get(basket["basket_id"], (0, 0))
+        world.facts["pieces"][basket["basket_id"]] = (pieces, put_in + max(0, pieces - before))
+
+
+def pieces_are_sold_once(world: World, run: Run) -> str:
+    sold: Counter[str] = Counter()
+    for order in (each for each in orders(world) if each["backend_status"] == COMPLETE):
+        sold[order["basket_id"]] += sum(line["quantity"] for line in order["lines"])
+    put_in = {basket: pieces for basket, (_, pieces) in world.facts.get("pieces", {}).items()}
+    wrong = [basket for basket, pieces in sold.items() if pieces > put_in.get(basket, pieces)]
+    return "; ".join(
+        f"{sold[basket]} pieces of {basket} are sold, {put_in[basket]} were put into it" for basket in wrong
+    )
+
+
 INVARIANTS = (
     Invariant("orders", "A basket has one order in progress at most.", one_order_in_progress),
     Invariant("orders", "Only orders in progress hold a basket.", locks_are_held_by_orders_in_progress),
+    Invariant("orders", "What was put into a basket is sold once at most.", pieces_are_sold_once),
     Invariant("orders", "A complete order has its stock, a failed one none.", stock_is_that_of_complete_orders),
     Invariant("orders", "A complete order has its vouchers, a failed one none.", vouchers_are_those_of_complete_orders),
     Invariant(
@@ -191,13 +227,18 @@ def _scenario(name: str, set_up: SetUp, sides: Any, **more: Any) -> Scenario:
         sides,
         afterwards=run_remaining_steps,
         needs=("basket", "tax", "payments", "vouchers", "sequences"),
-        watch=record_statuses,
+        watch=record_quantities,
         **{"bounds": MANY_CALLS, **more},
     )
 
 
 SCENARIOS = (
     _scenario("two tabs order one basket", two_tabs, {"one": tab(0), "other": tab(1)}),
+    _scenario(
+        "a basket is ordered, and filled again, while a slow request orders what was in it",
+        two_tabs_and_more,
+        {"slow": tab(0), "other": buy_and_add_more},
+    ),
     _scenario("one quotation is ordered twice", two_tabs, {"one": tab(0), "other": tab(0)}, bounds=LONG),
     _scenario(
         "two orders need one voucher",

@@ -73,6 +73,7 @@ class Basket:
     ``answers`` are the responses to the last additions. ``write_id`` is the random id of the last PATCH or DELETE.
     ``held_by`` is the order in progress. ``closed_orders`` are the last orders that have ended, each with its last attempt.
     ``ended_version`` is the version with which an order took the last line: the basket is gone unless it has changed since.
+    ``sold_version`` is the version with which the last complete order took its lines, whether any was left or not.
     """
 
     basket_id: str
@@ -85,6 +86,7 @@ class Basket:
     held_by: OrderAttempt | None = None
     closed_orders: tuple[OrderAttempt, ...] = ()
     ended_version: int = 0
+    sold_version: int = 0
     unknown: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,11 +103,18 @@ class Basket:
     def as_of(self, now: int) -> "Basket":
         """The basket at ``now``: empty once it has expired or was ordered whole. DynamoDB removes expired items days late.
 
-        The recorded responses and the closed orders stay, so that late duplicates of requests change nothing.
+        The recorded responses, the closed orders and ``sold_version`` stay, so that late duplicates of requests change nothing,
+        and that what was sold is not ordered again.
         """
         if self.expires_at > now and self.version != self.ended_version:
             return self
-        return Basket(self.basket_id, self.version, answers=self.answers, closed_orders=self.closed_orders)
+        return Basket(
+            self.basket_id,
+            self.version,
+            answers=self.answers,
+            closed_orders=self.closed_orders,
+            sold_version=self.sold_version,
+        )
 
 
 @dataclass(frozen=True)
@@ -190,15 +199,20 @@ def change_item(basket: Basket, product: Product, quantity: int, now: int) -> Ba
     return _with_line(basket, product, quantity, now)
 
 
-def hold_basket(basket: Basket, order: OrderAttempt, now: int) -> Basket:
+def hold_basket(basket: Basket, order: OrderAttempt, ordered_version: int | None, now: int) -> Basket:
     """The basket held by an order: nothing changes it until the order is closed. A closed order does not hold it again.
 
-    Raises ``Refused`` BASKET_NOT_FOUND, and BASKET_ORDERED if another order holds the basket.
+    ``ordered_version`` is the version that was ordered, None from an older version of the orders service. If another order has
+    taken its lines out of the basket since, what was ordered is sold. What the shopper has changed since is no matter.
+
+    Raises ``Refused`` BASKET_NOT_FOUND, also if what was ordered is sold, and BASKET_ORDERED if another order holds the basket.
     """
     if basket.has_closed(order) or (basket.held_by and basket.held_by.includes(order)):
         return basket
     if not basket.exists:
         raise basket_not_found()
+    if ordered_version is not None and ordered_version < basket.sold_version:
+        raise Refused("BASKET_NOT_FOUND", "Another order has taken what was in this version of the basket")
     if basket.held_by and basket.held_by.order_number != order.order_number:
         check_open(basket)
     return replace(basket, version=basket.version + 1, held_by=order, expires_at=now + LIFETIME_SECONDS)
@@ -226,6 +240,7 @@ def close_order(basket: Basket, order: OrderAttempt, quantities: Mapping[str, in
         held_by=None if holds else basket.held_by,
         closed_orders=(*others, order)[-MAX_CLOSED_ORDERS:],
         ended_version=version if ended else basket.ended_version,
+        sold_version=version if holds and quantities else basket.sold_version,
     )
 
 

@@ -62,6 +62,7 @@ class StoredBasket(TypedDict):
     held_by: NotRequired[StoredOrderAttempt]
     closed_orders: NotRequired[list[StoredOrderAttempt]]
     ended_version: NotRequired[int]
+    sold_version: NotRequired[int]
 
 
 def load(basket_id: str, now: int) -> Basket:

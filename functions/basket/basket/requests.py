@@ -51,6 +51,7 @@ ORDER_STATE = JsonBody(
                 "description": "in_progress, failed or complete",
             },
             "attempt": {"type": "integer", "minimum": 0, "description": "a whole number"},
+            "basket_version": {"type": "integer", "minimum": 0, "description": "a whole number"},
             "lines": {
                 "type": "array",
                 "minItems": 1,
@@ -106,13 +107,15 @@ class RemoveItem:
 class SetOrder:
     """Tell a basket the state of its order: in_progress, failed or complete.
 
-    ``quantities`` {sku: pieces} are those that a complete order has sold.
+    ``quantities`` {sku: pieces} are those that a complete order has sold. ``basket_version`` is the version that was ordered,
+    None if the sender does not say.
     """
 
     basket_id: str
     order: OrderAttempt
     state: str
     quantities: dict[str, int]
+    basket_version: int | None = None
 
 
 def parse_add_item(request: Request) -> AddItem:
@@ -146,7 +149,8 @@ def parse_set_order(request: Request) -> SetOrder:
         quantities[line["sku"]] += line["quantity"]
     if (body["state"] == "complete") != bool(quantities):
         raise Refused("INVALID_REQUEST", "must be the lines of a complete order", "/lines")
-    return SetOrder(basket_id, OrderAttempt(number, body.get("attempt", 0)), body["state"], dict(quantities))
+    order = OrderAttempt(number, body.get("attempt", 0))
+    return SetOrder(basket_id, order, body["state"], dict(quantities), body.get("basket_version"))
 
 
 def parse_basket_id(request: Request) -> str:

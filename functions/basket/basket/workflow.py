@@ -56,5 +56,5 @@ def change_once(basket: Basket, command: ChangeItem, product: Product, now: int)
 def set_order(basket: Basket, command: SetOrder, now: int) -> Basket:
     """The basket held by an order, or open again after it. Raises ``Refused`` as ``hold_basket`` does."""
     if command.state == "in_progress":
-        return hold_basket(basket, command.order, now)
+        return hold_basket(basket, command.order, command.basket_version, now)
     return close_order(basket, command.order, command.quantities, now)

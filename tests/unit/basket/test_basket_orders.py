@@ -4,8 +4,11 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from basket import domain
+from setpieces.errors import Refused
 from setpieces.external import Answer
 from tests.faults import Fault, Faults
 from tests.unit.basket.data import BASKET, ONE, PRODUCT
@@ -151,6 +154,123 @@ def test_a_reopened_order_holds_the_basket_again(send, commerce, set_order):
     assert send("show_basket")[0] == 404
 
 
+def ordered(version: int) -> dict[str, Any]:
+    """The state of an order of this version of a basket."""
+    return IN_PROGRESS | {"basket_version": version}
+
+
+@pytest.mark.parametrize("sold", [1, 2, 5], ids=["some", "all", "more"])
+def test_what_another_order_has_taken_since_is_not_ordered_again(send, commerce, set_order, sold: int):
+    """Whether it has left lines or not, and whether the shopper has added more since or not."""
+    read = send("add_item", {"sku": "SP-1", "quantity": 2})[1]["version"]
+    set_order(ordered(read))
+    set_order(complete(sold))
+    for _ in range(2):
+        status, problem = set_order(ordered(read), OTHER)
+        assert (status, problem["code"]) == (404, "BASKET_NOT_FOUND")
+        version = send("add_item", ONE)[1]["version"]
+    for refused in (read, read + 1):
+        assert set_order(ordered(refused), OTHER)[0] == 404
+    # A repeat of the order's own request is harmless.
+    assert set_order(ordered(read))[1]["state"] == "closed"
+    assert send("show_basket")[1]["status"] == "open"
+    assert set_order(ordered(version), OTHER)[1]["state"] == "in_progress"
+
+
+def test_an_order_of_the_version_right_after_a_sale_holds_the_basket(send, commerce, set_order):
+    send("add_item", {"sku": "SP-1", "quantity": 2})
+    set_order(IN_PROGRESS)
+    set_order(complete(1))
+    assert set_order(ordered(send("show_basket")[1]["version"]), OTHER)[1]["state"] == "in_progress"
+
+
+def test_changes_of_the_shopper_and_failed_orders_do_not_prevent_an_order(send, commerce, set_order):
+    read = send("add_item", {"sku": "SP-1", "quantity": 3})[1]["version"]
+    send("add_item", ONE)
+    send("change_item", {"quantity": 2}, "SP-1")
+    set_order(IN_PROGRESS, OTHER)
+    set_order(FAILED, OTHER)
+    # It never held the basket, so it has taken nothing out.
+    set_order(complete(1), "T100000003")
+    assert set_order(ordered(read))[1]["state"] == "in_progress"
+    # What was sold before is no matter to a repeat of the order that holds the basket.
+    assert set_order(ordered(0))[1]["state"] == "in_progress"
+
+
+def test_an_order_that_does_not_say_its_version_holds_the_basket_as_before(send, commerce, set_order):
+    send("add_item", {"sku": "SP-1", "quantity": 3})
+    set_order(IN_PROGRESS)
+    set_order(complete(1))
+    assert set_order(IN_PROGRESS, OTHER)[1]["state"] == "in_progress"
+
+
+def test_a_reopened_order_does_not_sell_again_what_another_order_has_sold_meanwhile(send, commerce, set_order):
+    read = send("add_item", {"sku": "SP-1", "quantity": 2})[1]["version"]
+    set_order(ordered(read))
+    set_order(FAILED)
+    set_order(ordered(read), OTHER)
+    set_order(complete(2), OTHER)
+    send("add_item", ONE)
+    assert set_order(ordered(read) | {"attempt": 1})[0] == 404
+
+
+@pytest.mark.parametrize("expires", [False, True], ids=["ordered whole", "expired"])
+def test_what_was_sold_is_remembered_after_the_basket_is_gone_and_after_many_orders(
+    send, commerce, set_order, monkeypatch, expires: bool
+):
+    read = send("add_item", {"sku": "SP-1", "quantity": 2})[1]["version"]
+    set_order(ordered(read))
+    set_order(complete(1 if expires else 2))
+    if expires:
+        began = int(time.time())
+        monkeypatch.setattr(time, "time", lambda: began + domain.LIFETIME_SECONDS + 1)
+    send("add_item", ONE)
+    for n in range(domain.MAX_CLOSED_ORDERS + 1):
+        set_order(IN_PROGRESS, f"T{200_000_000 + n}")
+        set_order(FAILED, f"T{200_000_000 + n}")
+    assert set_order(ordered(read), OTHER)[0] == 404
+    assert contents(send) == {"SP-1": 1}
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.integers(1, 9)),
+            st.tuples(st.just("sell"), st.integers(1, 9)),
+            st.tuples(st.just("fail"), st.just(0)),
+            st.tuples(st.just("expire"), st.just(0)),
+        ),
+        max_size=12,
+    ),
+    position=st.integers(0, 12),
+)
+def test_an_order_holds_the_basket_unless_lines_were_sold_since_the_version_that_it_read(steps, position):
+    """Whatever else has happened to the basket: ``position`` is the step after which the order reads it."""
+    product = domain.Product("SP-1", 5, "EUR", 1, purchasable=True, stock=99, max_per_customer=99)
+    now, basket = 1_800_000_000, domain.Basket(BASKET)
+    basket, read, sold = domain.add_item(basket, product, 1, now), None, False
+    for n, (kind, quantity) in enumerate([*steps, ("add", 1)]):
+        if n == min(position, len(steps)):
+            read, sold = basket.version, False
+        number = domain.OrderAttempt(f"T{300_000_000 + n}")
+        match kind:
+            case "add" if sum(line.quantity for line in basket.lines.values()) + quantity <= 99:
+                basket = domain.add_item(basket, product, quantity, now)
+            case "sell" if basket.exists:
+                held = domain.hold_basket(basket, number, None, now)
+                basket, sold = domain.close_order(held, number, {"SP-1": quantity}, now).as_of(now), True
+            case "fail" if basket.exists:
+                basket = domain.close_order(domain.hold_basket(basket, number, None, now), number, {}, now)
+            case "expire":
+                now += domain.LIFETIME_SECONDS
+                basket = basket.as_of(now)
+    if sold:
+        with pytest.raises(Refused, match="BASKET_NOT_FOUND"):
+            domain.hold_basket(basket, domain.OrderAttempt(OTHER), read, now)
+    else:
+        assert domain.hold_basket(basket, domain.OrderAttempt(OTHER), read, now).held_by
+
+
 def test_no_basket_cannot_be_ordered(send, commerce, set_order):
     status, problem = set_order(IN_PROGRESS)
     assert (status, problem["code"]) == (404, "BASKET_NOT_FOUND")
@@ -167,6 +287,8 @@ def test_no_basket_cannot_be_ordered(send, commerce, set_order):
         (complete(0), "/lines/0/quantity"),
         ({"state": "complete", "lines": [ONE] * (domain.MAX_LINES + 1)}, "/lines"),
         (IN_PROGRESS | {"attempt": -1}, "/attempt"),
+        (IN_PROGRESS | {"basket_version": -1}, "/basket_version"),
+        (IN_PROGRESS | {"basket_version": "7"}, "/basket_version"),
         (IN_PROGRESS | {"more": 1}, "/more"),
     ],
     ids=str,

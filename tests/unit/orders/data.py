@@ -40,6 +40,7 @@ VOUCHER: dict[str, Any] = {"status": "ACTIVE", "value": 1000, "currency": "EUR"}
 CODE = "23456789ABCDEF"
 LINES = [{"sku": "SP-1", "quantity": 2, "unit_price": 1999}]
 SNAPSHOT: dict[str, Any] = {
+    "basket_version": 7,
     "lines": [
         {
             "sku": "SP-1",

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from orders.clients import commerce, concurrency
-from orders.clients.basket import read_basket
+from orders.clients.basket import begin_order, read_basket
 from orders.clients.commerce import read_products
 from orders.clients.tax import quote_tax
 from orders.clients.vouchers import read_vouchers
+from orders.domain.locks import BasketNotFound
 from orders.domain.pricing import Delivery, Line, Price
 from setpieces import external, signed_client
 from setpieces.errors import ExternalUnavailable
@@ -19,6 +20,40 @@ from setpieces.external import Answer
 def test_an_unknown_or_invalid_basket_id_has_no_basket(monkeypatch: pytest.MonkeyPatch, status: int):
     monkeypatch.setattr(signed_client, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
     assert read_basket("mine") is None
+
+
+HOLDER = {"basket_id": "b", "order_number": "T100000001", "attempt": 0}
+STATE = {"state": "in_progress", "attempt": 0}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "order", "sent"),
+    [
+        ([200], HOLDER | {"basket_version": 7}, [STATE | {"basket_version": 7}]),
+        ([200], HOLDER, [STATE]),
+        ([400, 200], HOLDER | {"basket_version": 7}, [STATE | {"basket_version": 7}, STATE]),
+    ],
+    ids=["now", "an older order", "an older basket service"],
+)
+def test_a_basket_is_held_in_the_version_that_was_ordered(
+    monkeypatch: pytest.MonkeyPatch, statuses: list[int], order: dict[str, Any], sent: list[dict[str, Any]]
+):
+    answers, bodies = iter(statuses), []
+
+    def call(*_: Any, body: Any, timeout: float) -> Answer:
+        bodies.append(body)
+        return Answer(next(answers), {})
+
+    monkeypatch.setattr(signed_client, "call", call)
+    begin_order(order)
+    assert bodies == sent
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_basket_that_is_gone_or_sold_is_not_held(monkeypatch: pytest.MonkeyPatch, status: int):
+    monkeypatch.setattr(signed_client, "call", lambda *_, **__: Answer(status, {"code": "REFUSED"}))
+    with pytest.raises(BasketNotFound):
+        begin_order(HOLDER | {"basket_version": 7})
 
 
 def test_all_products_of_a_basket_are_read_before_one_deadline(monkeypatch: pytest.MonkeyPatch):

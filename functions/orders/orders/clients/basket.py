@@ -22,9 +22,17 @@ def read_basket(basket_id: str) -> dict[str, Any] | None:
 def begin_order(order: dict[str, Any]) -> None:
     """Mark the basket as ordered: it cannot be changed until the order ends. Safe to repeat.
 
-    Raises ``BasketNotFound``; ``ExternalUnavailable``, also while another order holds the basket.
+    Raises ``BasketNotFound``, also if another order has sold what this one was placed with; ``ExternalUnavailable``, also while
+    another order holds the basket.
     """
-    if _put_state(order, {"state": "in_progress"}) in (400, 404):
+    body: dict[str, Any] = {"state": "in_progress"}
+    # Orders of an older version of this service do not have it.
+    version = {"basket_version": order["basket_version"]} if "basket_version" in order else {}
+    status = _put_state(order, body | version)
+    if status == 400 and version:
+        # An older version of the basket service does not know this member.
+        status = _put_state(order, body)
+    if status in (400, 404):
         raise BasketNotFound
 
 

@@ -7,9 +7,14 @@ from orders.domain.quotations import Quotation
 
 
 def snapshot_of(quotation: Quotation) -> dict[str, Any]:
-    """{lines, delivery, discounts, subtotal, tax, amount, currency, prices_checked}; amounts without tax but for ``amount``."""
+    """{basket_version, lines, delivery, discounts, subtotal, tax, amount, currency, prices_checked}.
+
+    Amounts are without tax but for ``amount``. ``basket_version`` is the version that was ordered: the basket is not held for
+    the order if another one has taken its lines since.
+    """
     price = quotation.price
     return {
+        "basket_version": quotation.basket_version,
         "lines": [asdict(line) for line in price.lines],
         "delivery": asdict(price.delivery),
         "discounts": [asdict(discount) for discount in price.discounts],

@@ -72,7 +72,9 @@ class StoredOrder(TypedDict):
     attempt: NotRequired[int]
     # Why the order was invalid when it was placed; then it has no snapshot.
     invalid_reason: NotRequired[str]
-    # The snapshot of what was confirmed (``domain.snapshots``). Orders of an older version have one once they are valid.
+    # The snapshot of what was confirmed (``domain.snapshots``). Orders of an older version have one once they are valid, and no
+    # ``basket_version``.
+    basket_version: NotRequired[int]
     lines: NotRequired[list[dict[str, Any]]]
     delivery: NotRequired[dict[str, Any]]
     discounts: NotRequired[list[dict[str, Any]]]

@@ -12,6 +12,7 @@ from orders.domain.idempotency import Idempotency
 from orders.domain.statuses import PROCESSING_FAILED, REASONS, STATUSES, VALIDATING
 from orders.repository import orders as repository
 from setpieces.errors import Refused
+from tests.faults import Faults
 from tests.service import Service
 from tests.unit.orders.data import NEW_ORDER, Clock
 from tests.unit.orders.stored_orders import load_order, store_order_in
@@ -119,8 +120,63 @@ def test_an_order_of_an_older_version_locks_no_basket_and_unlocks_none(orders: S
     number = store_order_in("Card declined")
     order = {name: value for name, value in load_order(number).items() if name != "attempt"}
     orders.put("Table", order)
+    lock = f"basket#{order['basket_id']}"
     assert repository.close(load_order(number))
-    assert repository.is_locked(str(order["basket_id"]))
+    assert lock in [item["order_number"] for item in orders.items("Table")]
+
+
+# --- locks that an older version has left behind ---
+
+
+def leave_lock(orders: Service, basket_id: str, **order: Any) -> None:
+    """Have T100000009, which is ``order``, lock a basket; there is no such order without members."""
+    orders.put("Table", {"order_number": f"basket#{basket_id}", "number": "T100000009"})
+    if order:
+        orders.put("Table", NEW_ORDER | {"order_number": "T100000009", "basket_id": basket_id, **order})
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_locked"),
+    [
+        ({}, False),
+        ({"backend_status": "Card declined"}, False),
+        ({"backend_status": "Card declined", "in_progress": "in-progress-9"}, True),
+        ({"backend_status": "Validating", "in_progress": "stuck"}, True),
+        ({"backend_status": "Payment authorized", "in_progress": "rejected"}, True),
+    ],
+    ids=str,
+)
+def test_a_lock_counts_while_its_order_is_in_progress(orders: Service, holder: dict[str, str], is_locked: bool):
+    leave_lock(orders, "b", **holder)
+    assert repository.is_locked("b") == is_locked
+    if is_locked:
+        with pytest.raises(Refused, match="BASKET_ORDERED"):
+            repository.create("T200000001", NEW_ORDER, None)
+        return
+    assert repository.create("T200000001", NEW_ORDER, Idempotency(("k1", "k2"), "r"))
+    assert repository.is_locked("b")
+    with pytest.raises(Refused, match="BASKET_ORDERED"):
+        repository.create("T200000002", NEW_ORDER, None)
+
+
+def test_a_basket_without_a_lock_is_ordered_by_one_call(faults: Faults):
+    assert not repository.is_locked("b")
+    assert repository.create("T200000001", NEW_ORDER, None)
+    assert faults.calls == ["GetItem", "TransactWriteItems"]
+
+
+def test_an_order_that_left_its_lock_behind_is_not_reopened(orders: Service):
+    leave_lock(orders, "b", backend_status="Validation failed", reason_code=PROCESSING_FAILED, attempt=0)
+    assert not repository.reopen(load_order("T100000009"))
+
+
+def test_a_lock_that_another_order_has_replaced_meanwhile_is_not_replaced_again(orders: Service, faults: Faults):
+    leave_lock(orders, "b", backend_status="Card declined")
+    faults.meanwhile("TransactWriteItems", lambda: repository.create("T300000001", NEW_ORDER, None), skip=1)
+    with pytest.raises(Refused, match="BASKET_ORDERED"):
+        repository.create("T200000001", NEW_ORDER, None)
+    assert repository.load("T200000001") is None
+    assert repository.is_locked("b")
 
 
 @pytest.mark.parametrize("reason", REASONS)

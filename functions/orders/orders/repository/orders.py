@@ -2,7 +2,7 @@
 
 ``in_progress`` is there until the order is closed: it has a terminal status, and what it reserved is given back or taken. The
 index of that name holds such orders by ``check_at``, when the sweep looks at them. Meanwhile the item ``basket#<basket_id>``
-locks the basket: there is one order of a basket in progress at most.
+locks the basket: there is one order of a basket in progress at most. A lock whose order is not in progress counts as free.
 
 An order that nothing goes wrong with writes to the index six times: when it is created, at each of three changes of status (the
 last one also changes ``check_at``, which is a key: two writes), and when it is closed. A key takes 1,000 writes a second, so
@@ -113,6 +113,13 @@ def create(order_number: str, order: Order, idempotency: Idempotency | None, quo
 
     Raises ``Refused`` BASKET_ORDERED if an order of the basket is in progress, or if the quotation was ordered.
     """
+    return _create(order_number, order, idempotency, quotation_id)
+
+
+def _create(
+    order_number: str, order: Order, idempotency: Idempotency | None, quotation_id: str, ended: str = ""
+) -> bool:
+    """``create``; ``ended`` is the number of an order that is not in progress and still locks the basket."""
     now = int(time.time())
     item = order | {
         "order_number": order_number,
@@ -126,35 +133,52 @@ def create(order_number: str, order: Order, idempotency: Idempotency | None, quo
     }
     if order["owner"]:
         item["history_of"] = order["owner"]
-    writes = [
-        dynamodb.put(_table(), item, "attribute_not_exists(order_number)"),
-        _lock(order["basket_id"], order_number),
-    ]
+    writes = {
+        "order": dynamodb.put(_table(), item, "attribute_not_exists(order_number)"),
+        "lock": _lock(order["basket_id"], order_number, ended),
+    }
     if quotation_id:
-        writes.append(quotations.mark_ordered(quotation_id, order_number))
-    keys = idempotency.keys if idempotency else ()
+        writes["quotation"] = quotations.mark_ordered(quotation_id, order_number)
+    keys = {f"key#{digest}" for digest in idempotency.keys} if idempotency else set()
     key = {"number": order_number, "request": idempotency and idempotency.request, "expires_at": _expiry(now)}
     free = "attribute_not_exists(order_number) OR expires_at <= :now"
-    writes += [dynamodb.put(_table(), key | {"order_number": f"key#{digest}"}, free, {":now": now}) for digest in keys]
+    writes |= {name: dynamodb.put(_table(), key | {"order_number": name}, free, {":now": now}) for name in sorted(keys)}
     try:
-        dynamodb.transact(writes)
+        dynamodb.transact([*writes.values()])
     except TransactionRefused as refused:
-        order_failure, *lock_failures = refused.failures[: len(writes) - len(keys)]
-        if any(refused.failures[len(writes) - len(keys) :]):
+        failures = {name: failure for name, failure in zip(writes, refused.failures, strict=True) if failure}
+        if keys & failures.keys():
             return False
-        if any(lock_failures) and not order_failure:
-            raise basket_ordered() from refused
-        raise
+        if "order" in failures:
+            raise
+        if failures.keys() == {"lock"} and not ended:
+            holder = str((failures["lock"].item or {}).get("number"))
+            if not _is_in_progress(holder):
+                return _create(order_number, order, idempotency, quotation_id, holder)
+        raise basket_ordered() from refused
     return True
 
 
 def is_locked(basket_id: str) -> bool:
     """True if an order of the basket is in progress."""
-    return _get(f"{LOCK}{basket_id}") is not None
+    lock = _get(f"{LOCK}{basket_id}")
+    return lock is not None and _is_in_progress(lock["number"])
 
 
-def _lock(basket_id: str, order_number: str) -> dynamodb.Write:
+def _is_in_progress(order_number: str) -> bool:
+    order = load(order_number)
+    return order is not None and "in_progress" in order
+
+
+def _lock(basket_id: str, order_number: str, ended: str = "") -> dynamodb.Write:
+    """Lock a basket for an order, or replace the lock that ``ended`` has left behind.
+
+    Versions of before the locks close orders without unlocking their baskets, in a canary and after a rollback. Such an order is
+    not reopened while its lock is there, so it stays out of those in progress.
+    """
     item = {"order_number": f"{LOCK}{basket_id}", "number": order_number}
+    if ended:
+        return dynamodb.put(_table(), item, "#number = :ended", {":ended": ended})
     return dynamodb.put(_table(), item, "attribute_not_exists(order_number)")
 
 

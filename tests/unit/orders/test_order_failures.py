@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from setpieces.errors import ExternalUnavailable
 from tests.faults import Fault, Faults
 from tests.unit.orders.checkout import PAYMENT, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout
 from tests.unit.orders.data import CODE, LINES
@@ -110,6 +111,36 @@ def test_an_order_is_declined_once_after_a_crash_at_any_call(checkout: Checkout,
     number = checkout.place_and_process()
     checkout.assert_one_order(number, "Card declined")
     assert checkout.order(number)["reason_code"] == "PAYMENT_DECLINED"
+
+
+SETTLING_CALLS = {
+    "DECLINED": ["voucher released", "basket failed", "release stock"],
+    "AUTHORIZED": ["voucher redeemed", "basket complete"],
+}
+
+
+@pytest.mark.parametrize(
+    ("result", "down"), [("DECLINED", n) for n in range(3)] + [("AUTHORIZED", n) for n in range(2)]
+)
+def test_an_order_that_has_ended_settles_with_all_systems_but_the_one_that_is_down(
+    checkout: Checkout, result: str, down: int
+):
+    calls = SETTLING_CALLS[result]
+    checkout.confirm(voucher_codes=[CODE])
+    checkout.payment_result = result
+    number = checkout.submit_until_accepted()
+    with checkout.faults.fail(calls[down], ExternalUnavailable(calls[down], "down")):
+        checkout.deliver(SUBMIT)
+        checkout.faults.restart()
+        checkout.deliver(PAYMENT)
+        assert [call for call in checkout.faults.calls if call in calls] == calls
+        basket, voucher = checkout.baskets[checkout.order(number)["basket_id"]], checkout.vouchers[CODE]
+        assert bool(voucher.held) == (down == 0)
+        assert bool(basket.holder) == (down == 1)
+        assert "in_progress" in checkout.order(number)
+        assert checkout.submit(key=None).body["code"] == "BASKET_ORDERED"
+    checkout.deliver_all()
+    checkout.assert_closed(number, is_complete=result == "AUTHORIZED")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -173,8 +173,8 @@ def _is_in_progress(order_number: str) -> bool:
 def _lock(basket_id: str, order_number: str, ended: str = "") -> dynamodb.Write:
     """Lock a basket for an order, or replace the lock that ``ended`` has left behind.
 
-    Versions of before the locks close orders without unlocking their baskets, in a canary and after a rollback. Such an order is
-    not reopened while its lock is there, so it stays out of those in progress.
+    A version of before the locks closes orders without unlocking their baskets, in a canary or after a rollback. Such an order
+    is not reopened while its lock is there, so it stays out of those in progress.
     """
     item = {"order_number": f"{LOCK}{basket_id}", "number": order_number}
     if ended:

@@ -13,6 +13,7 @@ from orders.domain.locks import RESERVATION_SECONDS, BasketNotFound, NotReserved
 from orders.domain.statuses import BASKET_NOT_FOUND, COMPLETE, PAYMENT_AUTHORIZED, STATUSES
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
+from setpieces.errors import ExternalUnavailable
 
 
 def reserve(order: StoredOrder) -> None:
@@ -50,13 +51,21 @@ def close_order(order: StoredOrder) -> None:
 
 
 def _settle(holder: dict[str, Any], *, complete: bool) -> None:
-    if complete:
-        vouchers.redeem(holder)
-        basket.complete_order(holder)
-    else:
-        commerce.release(holder)
-        vouchers.release(holder)
-        basket.fail_order(holder)
+    """Settle all, also while one of the systems is down; then its error is raised, so that all is repeated.
+
+    A failed order first gives back what its customer can use: the vouchers, and the basket, which can be changed at once. The
+    stock comes last. No order of the same basket misses it: there is none before this one is closed and unlocks the basket.
+    """
+    settled = (vouchers.redeem, basket.complete_order)
+    given_back = (vouchers.release, basket.fail_order, commerce.release)
+    errors: list[ExternalUnavailable] = []
+    for settle in settled if complete else given_back:
+        try:
+            settle(holder)
+        except ExternalUnavailable as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _holder(order: StoredOrder) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Quotations in forms, and amounts and rates as text."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -32,13 +33,35 @@ QUOTATIONS = st.builds(
         (123456, "JPY", "123,456 JPY"),
         (123456, "KWD", "123.456 KWD"),
         (10**12, "SEK", "10,000,000,000.00 SEK"),
+        (590, "HUF", "5.90 HUF"),
+        (-123456, "IQD", "-123.456 IQD"),
+        (123456, "UYW", "12.3456 UYW"),
+        (100, "BGN", "1.00 BGN"),
+        (10**15 + 1, "KPW", "10,000,000,000,000.01 KPW"),
     ],
 )
 def test_money_has_the_decimals_of_its_currency(amount: int, currency: str, text: str):
     assert money(amount, currency) == text
 
 
-@given(st.integers(-(10**15), 10**15), st.sampled_from(["EUR", "JPY", "KWD"]))
+# Of ISO 4217, which differs from CLDR, the source of most libraries:
+# https://www.six-group.com/en/products-services/financial-information/data-standards.html
+MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AFN ALL COP EUR HUF IDR IRR KPW LAK LBP MGA MMK SOS SYP USD YER",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+
+
+@pytest.mark.parametrize(
+    ("currency", "digits"), [(code, digits) for digits, codes in MINOR_UNITS.items() for code in codes.split()]
+)
+def test_money_has_the_minor_unit_of_iso_4217(currency: str, digits: int):
+    assert Decimal(money(10**6, currency).removesuffix(f" {currency}").replace(",", "")) == Decimal(10) ** (6 - digits)
+
+
+@given(st.integers(-(10**15), 10**15), st.sampled_from(["EUR", "JPY", "KWD", "HUF", "IQD", "CLF"]))
 def test_money_shows_every_digit(amount: int, currency: str):
     digits = money(amount, currency).removesuffix(f" {currency}").replace(",", "").replace(".", "")
     assert int(digits) == amount

@@ -27,6 +27,7 @@ RANKS = {
     "Validation failed": 3,
     "Card declined": 3,
     "Sent to fulfillment": 3,
+    "Cancelled": 3,
 }
 
 

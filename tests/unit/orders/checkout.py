@@ -260,6 +260,8 @@ class Checkout:
         stored = self.platform_orders.setdefault(number, [])
         if stored and stored[0] != body:
             return Answer(409, {})
+        if self.stock.is_released(number):
+            return refusal("RESERVATION_CLOSED")
         quantity = sum(line["quantity"] for line in body["lines"])
         if not self.stock.take(number):
             if self.stock.available < quantity:

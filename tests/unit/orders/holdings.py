@@ -74,6 +74,9 @@ class Reservations:
             self.available += self.held.pop(number)[0]
         return True
 
+    def is_released(self, number: str) -> bool:
+        return number in self.released and number not in self.held and number not in self.taken
+
     def take(self, number: str) -> bool:
         """False if the order holds nothing."""
         if number in self.held:

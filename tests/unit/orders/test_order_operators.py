@@ -4,13 +4,15 @@ from typing import cast
 
 import pytest
 
+from orders.clients.commerce import put_order
 from orders.domain.locks import ReservationClosed
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
+from orders.workflow.fulfillment import advance_order, complete_order
 from orders.workflow.reservations import close_order, reserve
 from setpieces.external import Answer
 from tests.faults import Faults
-from tests.unit.orders.checkout import PARKED, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout, Message
+from tests.unit.orders.checkout import PARKED, STOCK, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout, Message
 from tests.unit.orders.data import CODE
 
 
@@ -104,3 +106,58 @@ def test_a_cancelled_order_is_not_reopened_by_a_redrive(checkout: Checkout):
     order = checkout.order(number)
     assert (order["backend_status"], order["reason_code"]) == ("Cancelled", "PROCESSING_FAILED")
     assert checkout.public_statuses(number) == ["Processing", "Failed"]
+
+
+def pay_for_sold_out_stock(checkout: Checkout) -> str:
+    """Place and pay an order whose reserved pieces are gone; its number."""
+    checkout.confirm(voucher_codes=[CODE])
+    number = checkout.submit_until_accepted()
+    checkout.deliver(SUBMIT)
+    checkout.stock.held.clear()
+    checkout.deliver_all()
+    order = checkout.order(number)
+    assert (order["backend_status"], order["rejected_reason"]) == ("Payment authorized", "OUT_OF_STOCK")
+    return number
+
+
+def restock(checkout: Checkout) -> None:
+    checkout.stock.available = STOCK
+
+
+def test_a_late_delivery_sells_nothing_after_its_order_was_cancelled(checkout: Checkout):
+    """It has loaded the order before, and still has it as paid."""
+    number = pay_for_sold_out_stock(checkout)
+    stale = {name: value for name, value in checkout.order(number).items() if name != "rejected_reason"}
+    restock(checkout)
+    checkout.send(SUBMIT, {"order_number": number, "cancel": True})
+    checkout.deliver_all()
+    published = len(checkout.published)
+    with checkout.service.acting_as("process_order"):
+        complete_order(cast(StoredOrder, stale))
+        advance_order(cast(StoredOrder, stale))
+    assert not checkout.platform_orders[number]
+    assert len(checkout.published) == published
+    assert checkout.order(number)["backend_status"] == "Cancelled"
+    checkout.assert_closed(number, is_complete=False)
+
+
+def test_an_order_that_a_late_delivery_has_put_on_the_platform_is_completed_instead_of_cancelled(checkout: Checkout):
+    number = pay_for_sold_out_stock(checkout)
+    restock(checkout)
+    with checkout.service.acting_as("process_order"):
+        put_order(checkout.order(number))
+    checkout.send(SUBMIT, {"order_number": number, "cancel": True})
+    checkout.deliver_all()
+    assert checkout.order(number)["backend_status"] == "Sent to fulfillment"
+    checkout.assert_closed(number, is_complete=True)
+
+
+def test_a_paid_order_whose_stock_was_released_waits_for_an_operator(checkout: Checkout):
+    number = checkout.store_order("Payment authorized")
+    checkout.stock.release(number, 0)
+    checkout.send(SUBMIT, {"order_number": number})
+    checkout.deliver(SUBMIT)
+    assert checkout.order(number)["rejected_reason"] == "OUT_OF_STOCK"
+    (dead_letter,) = checkout.queues[SUBMIT_DEAD_LETTERS]
+    assert dead_letter.attributes["reason"] == "OUT_OF_STOCK"
+    assert not checkout.platform_orders[number]

@@ -202,6 +202,28 @@ def test_a_released_attempt_is_closed_although_it_never_reserved(stocked: Simula
     assert reserve(stocked, "T2", attempt=2).status == 201
 
 
+def test_an_order_whose_last_attempt_was_released_sells_nothing(stocked: Simulators) -> None:
+    reserve(stocked, "T1")
+    release(stocked, "T1")
+    assert code(order(stocked, "T1")) == (409, "RESERVATION_CLOSED")
+    assert stocked.call("GET", "commerce/orders/T1").status == 404
+    assert pieces(stocked) == (0, 0, 5)
+    reserve(stocked, "T1", attempt=1)
+    assert order(stocked, "T1").status == 201
+    assert pieces(stocked) == (1, 0, 4)
+
+
+def test_an_order_whose_reservation_has_only_expired_takes_what_is_available(
+    stocked: Simulators, clock: time_machine.Traveller
+) -> None:
+    reserve(stocked, "T1", line("S-2", 5))
+    reserve(stocked, "T2", line(quantity=3))
+    clock.shift(timedelta(minutes=10))
+    assert order(stocked, "T1", line("S-2", 5)).status == 201
+    order(stocked, "T3", line(quantity=3))
+    assert short(order(stocked, "T2", line(quantity=3))) == [("S-1", "OUT_OF_STOCK")]
+
+
 def test_the_reservation_of_a_placed_order_is_closed(stocked: Simulators) -> None:
     reserve(stocked, "T1")
     order(stocked, "T1")

@@ -212,11 +212,12 @@ class Stock(RuleBasedStateMachine):
     )
     def order(self, number: str, lines: dict[str, int], own: bool, interrupt: str) -> None:
         """Place an order; the function may end before one of its two writes, and the caller repeats."""
-        before = self.orders.get(number, ModelOrder())
+        stored = self.orders.get(number)
+        before = stored or ModelOrder()
         if own and before.lines:
             lines = before.lines
         body = ORDER | {"lines": [{"sku": sku, "quantity": lines[sku]} for sku in sorted(lines)]}
-        expected = self.sale(before, lines)
+        expected = "RESERVATION_CLOSED" if stored and stored.state == "released" else self.sale(before, lines)
         if isinstance(expected, int) and not before.placed and interrupt:
             self.store.fail, self.store.fail_collection = Interrupted(), interrupt
             try:

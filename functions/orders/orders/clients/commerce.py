@@ -17,6 +17,8 @@ RESERVE_SECONDS = 2.0
 # For all lines of a basket together; the platform sends one product at a time.
 PRODUCTS_SECONDS = 2.0
 _PRODUCT = {"unit_price": int, "currency": str, "stock": int, "max_per_customer": int}
+# Why an order is rejected of whose number the platform has another one.
+ORDER_DIFFERS = "ORDER_DIFFERS"
 _LINE = ("sku", "quantity", "unit_price")
 _REASONS = (OUT_OF_STOCK, PRODUCT_UNAVAILABLE, QUANTITY_LIMIT, PRICE_CHANGED)
 
@@ -77,22 +79,27 @@ def reserve(order: dict[str, Any], expires_at: str) -> None:
     raise NotReserved(next((code for code in codes if code in _REASONS), OUT_OF_STOCK))
 
 
-def release(order: dict[str, Any]) -> None:
-    """Give the reserved stock back, and refuse late reservations of this attempt. Raises ``ExternalUnavailable``."""
+def release(order: dict[str, Any]) -> bool:
+    """Give the reserved stock back, and refuse late reservations and orders of this attempt. Safe to repeat.
+
+    False if the platform has an order of this number. Raises ``ExternalUnavailable``.
+    """
     number, query = order["order_number"], {"attempt": str(order["attempt"])}
     answer = external.call("commerce", "DELETE", "reservations", number, query=query, timeout=RESERVE_SECONDS)
     if answer.status == 409:
-        # The platform has an order of this number: what an operator cancels because it differs (ORDER_DIFFERS).
         logger.warning("stock is committed", extra={"order_number": number})
-    elif answer.status != 204:
+        return False
+    if answer.status != 204:
         raise ExternalUnavailable("commerce", f"answered {answer.status}")
+    return True
 
 
 def put_order(order: dict[str, Any]) -> None:
     """Put a paid order on the commerce platform, which commits its reservation; the same again changes nothing.
 
-    Raises ``ExternalUnavailable``; ``PermanentFailure`` ORDER_DIFFERS if the platform has another order of this number, and
-    OUT_OF_STOCK if the reservation has ended by itself and the stock is gone.
+    Raises ``ExternalUnavailable``; ``ReservationClosed`` if the order's stock was released; ``PermanentFailure`` ORDER_DIFFERS
+    if the platform has another order of this number, and OUT_OF_STOCK if the reservation has ended by itself and the stock is
+    gone.
     """
     totals = {name: order[name] for name in ("subtotal", "amount", "currency")} | {"tax": order["tax"]["tax_total"]}
     if "delivery" in order:
@@ -112,7 +119,9 @@ def put_order(order: dict[str, Any]) -> None:
     answer = external.call("commerce", "PUT", "orders", order["order_number"], body=paid, timeout=PUT_SECONDS)
     if answer.status == 409:
         problem = answer.body if isinstance(answer.body, dict) else {}
+        if problem.get("code") == "RESERVATION_CLOSED":
+            raise ReservationClosed
         if problem.get("code") == OUT_OF_STOCK:
             raise PermanentFailure(OUT_OF_STOCK, f"the platform has too little stock for {order['order_number']}")
-        raise PermanentFailure("ORDER_DIFFERS", f"the platform has another order {order['order_number']}")
+        raise PermanentFailure(ORDER_DIFFERS, f"the platform has another order {order['order_number']}")
     body_of("commerce", answer)

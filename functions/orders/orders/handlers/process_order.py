@@ -3,10 +3,9 @@
 from typing import Any
 
 from orders.repository import orders
-from orders.workflow.fulfillment import advance_order, load_order
+from orders.workflow.fulfillment import advance_order, cancel_order, load_order
 from orders.workflow.reservations import close_order
 from setpieces import observability
-from setpieces.observability import count
 from setpieces.sqs_consumer import Record, queue_handler
 
 
@@ -15,9 +14,7 @@ def process(body: dict[str, Any], record: Record) -> None:
     order = load_order(body.get("order_number"))
     observability.set_correlation_id(order["correlation_id"])
     if body.get("cancel") is True:
-        if orders.cancel(order["order_number"]):
-            count("OrderFailed")
-        close_order(load_order(order["order_number"]))
+        cancel_order(order)
         return
     if body.get("redrive") is True:
         close_order(order)

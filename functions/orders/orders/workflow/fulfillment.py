@@ -9,6 +9,7 @@ from typing import Any
 from orders.clients import commerce
 from orders.domain.locks import NotReserved, ReservationClosed
 from orders.domain.statuses import (
+    OUT_OF_STOCK,
     PAYMENT_AUTHORIZED,
     PAYMENT_PROCESSING,
     SENT_TO_FULFILLMENT,
@@ -18,7 +19,7 @@ from orders.domain.statuses import (
 from orders.events import COMPLETE, SUBMIT, publish_event
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
-from orders.workflow.reservations import close_order, renew, reserve
+from orders.workflow.reservations import close_order, release_stock, renew, reserve
 from setpieces.errors import PermanentFailure, RetryLater
 from setpieces.observability import count, logger
 
@@ -42,7 +43,9 @@ def advance_order(order: StoredOrder) -> None:
     if order["backend_status"] == VALIDATING:
         order = _validate(order)
     else:
-        _renew_reservations(order)
+        order = _renew_reservations(order)
+        if "rejected_reason" in order:
+            return
     if order["backend_status"] == PAYMENT_PROCESSING:
         # Published after the status is stored: payments reads the order, and a repeat publishes the same event.
         publish_event(SUBMIT, dict(order))
@@ -50,7 +53,7 @@ def advance_order(order: StoredOrder) -> None:
 
 
 def complete_order(order: StoredOrder) -> None:
-    """Complete a paid order, and close one that has ended.
+    """Complete a paid order, and close one that has ended, also since it was loaded.
 
     Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure`` ORDER_DIFFERS, OUT_OF_STOCK.
     """
@@ -59,6 +62,14 @@ def complete_order(order: StoredOrder) -> None:
         return
     try:
         commerce.put_order(dict(order))
+    except ReservationClosed as closed:
+        current = load_order(order["order_number"])
+        if current["backend_status"] == PAYMENT_AUTHORIZED:
+            _reject(current, OUT_OF_STOCK)
+            raise PermanentFailure(OUT_OF_STOCK, "the stock of a paid order was released") from closed
+        logger.info("the order has ended meanwhile", extra={"order_number": order["order_number"]})
+        close_order(current)
+        return
     except PermanentFailure as failure:
         _reject(order, failure.reason)
         raise
@@ -68,6 +79,22 @@ def complete_order(order: StoredOrder) -> None:
     if completed:
         count("OrderCompleted")
     close_order(completed or load_order(order["order_number"]))
+
+
+def cancel_order(order: StoredOrder) -> None:
+    """Cancel an order for an operator. One that the platform has meanwhile is completed instead.
+
+    Another delivery may be about to put a paid order on the platform. So its stock is released first: then the platform
+    refuses the order, or it has the order already. Raises as ``complete_order`` does.
+    """
+    is_paid = order["backend_status"] == PAYMENT_AUTHORIZED
+    reason = order.get("rejected_reason")
+    if is_paid and reason and reason != commerce.ORDER_DIFFERS and not release_stock(order):
+        complete_order(order)
+        return
+    if orders.cancel(order["order_number"]):
+        count("OrderFailed")
+    close_order(load_order(order["order_number"]))
 
 
 def _validate(order: StoredOrder) -> StoredOrder:
@@ -106,10 +133,13 @@ def _with_snapshot(order: StoredOrder) -> StoredOrder:
     return orders.add_snapshot(order, snapshot) or load_order(order["order_number"])
 
 
-def _renew_reservations(order: StoredOrder) -> None:
-    """Raises ``PermanentFailure`` if an order that may be paid holds no longer what it needs: an operator has to decide."""
+def _renew_reservations(order: StoredOrder) -> StoredOrder:
+    """The order as stored afterwards: it may have ended meanwhile, or wait for an operator.
+
+    Raises ``PermanentFailure`` if an order that may be paid holds no longer what it needs: an operator has to decide.
+    """
     if order["backend_status"] not in (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED) or "delivery" not in order:
-        return
+        return order
     try:
         renew(order)
     except ReservationClosed:
@@ -117,6 +147,7 @@ def _renew_reservations(order: StoredOrder) -> None:
     except NotReserved as failure:
         _reject(order, failure.reason)
         raise PermanentFailure(failure.reason, "a reservation of an order in payment has ended") from failure
+    return load_order(order["order_number"])
 
 
 def _reject(order: StoredOrder, reason: str) -> None:

@@ -37,6 +37,11 @@ def renew(order: StoredOrder) -> None:
         commerce.reserve(_holder(order), _expiry())
 
 
+def release_stock(order: StoredOrder) -> bool:
+    """Give the order's stock back; False if the platform has an order of this number. Raises ``ExternalUnavailable``."""
+    return commerce.release(_holder(order))
+
+
 def close_order(order: StoredOrder) -> None:
     """Settle what an order with a terminal status holds, and take it out of those in progress. Raises ``ExternalUnavailable``.
 

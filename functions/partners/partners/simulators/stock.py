@@ -105,11 +105,13 @@ def commit_order(call: Call, stored: Document | None, products: Products) -> Out
     """Sell the lines of an order: what it has reserved, or else what is available.
 
     SKUs of which the platform has no product are not counted. Raises ``HttpRefusal`` 409 OUT_OF_STOCK with the short
-    ``lines``, and DIFFERENT_CONTENT if other lines are sold or reserved.
+    ``lines``, DIFFERENT_CONTENT if other lines are sold or reserved, and RESERVATION_CLOSED if the last attempt was released.
     """
     order_number = call.ids["order_number"]
     check_id(call.body, "order_number", order_number)
     quantities = _quantities(call.body["lines"])
+    if stored and stored["state"] == RELEASED:
+        raise _reservation_closed(stored["attempt"])
     if stored and (stored["state"] == COMMITTED or _is_reserved(stored, call.now)):
         if quantities != _quantities(stored["lines"]):
             raise different_content()
@@ -137,7 +139,7 @@ def _check_not_late(stored: Document | None, attempt: int) -> None:
     if stored is None or attempt > stored["attempt"]:
         return
     if attempt < stored["attempt"] or stored["state"] != RESERVED:
-        raise HttpRefusal(409, "RESERVATION_CLOSED", f"Attempt {attempt} of this order is over")
+        raise _reservation_closed(attempt)
 
 
 def _check_same(reservation: Document, stored: Document) -> None:
@@ -184,6 +186,10 @@ def _out_of_stock(lines: list[dict[str, Any]]) -> HttpRefusal:
     return HttpRefusal(
         409, "OUT_OF_STOCK", "Not every line is available; nothing is reserved or sold", members={"lines": lines}
     )
+
+
+def _reservation_closed(attempt: int) -> HttpRefusal:
+    return HttpRefusal(409, "RESERVATION_CLOSED", f"Attempt {attempt} of this order is over")
 
 
 def _is_reserved(reservation: Document, now: str) -> bool:

@@ -11,7 +11,7 @@ from catalog import requests as catalog_requests
 from orders.clients import commerce
 from orders.clients.sequences import LAST_NUMBER
 from orders.domain import sweep_schedule
-from orders.domain.locks import RESERVATION_SECONDS
+from orders.domain.locks import RENEWAL_SECONDS, RESERVATION_SECONDS
 from orders.handlers import retry_stuck_orders
 from orders.workflow import payment_results
 from partners.simulators.payments import TOKENS
@@ -142,6 +142,7 @@ FACTS: Facts = {
             calls("place an order", "orders", "events:PutEvents"),
         ),
         "Reservations end by themselves after {};": RESERVATION_SECONDS,
+        "waits for an operator are renewed every {}": RENEWAL_SECONDS,
         "without a response of the platform after {}": commerce.PRODUCTS_SECONDS,
         "{} functions with a role each": len(functions("orders")),
     },

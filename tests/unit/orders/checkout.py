@@ -88,6 +88,7 @@ class Checkout:
         self.stock = Reservations(STOCK)
         self.reservation: Answer | None = None
         self.reserved: dict[str, Any] = {}
+        self.platform_order: Answer | None = None
         self.basket_is_gone = False
         self.payment_result: str | None = "AUTHORIZED"
         self.charge: Answer | None = None
@@ -257,6 +258,8 @@ class Checkout:
         return Answer(204, None) if self.stock.release(number, attempt) else refusal("RESERVATION_COMMITTED")
 
     def _put_order(self, number: str, body: dict[str, Any]) -> Answer:
+        if self.platform_order:
+            return self.platform_order
         stored = self.platform_orders.setdefault(number, [])
         if stored and stored[0] != body:
             return Answer(409, {})

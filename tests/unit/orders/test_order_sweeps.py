@@ -5,10 +5,13 @@ from itertools import pairwise
 import pytest
 
 from model.routing import resources, templates
+from orders.domain.locks import RENEWAL_SECONDS, RESERVATION_SECONDS
 from orders.domain.statuses import STATUSES
 from orders.domain.sweep_schedule import PAYMENT_SECONDS, remaining_payment_seconds, seconds_to_next_sweep
+from orders.handlers.retry_stuck_orders import RENEWED_LIMIT
 from setpieces.backoff import backoff_seconds
-from tests.unit.orders.checkout import SUBMIT, Checkout
+from setpieces.external import Answer
+from tests.unit.orders.checkout import PAYMENT, SUBMIT, Checkout
 from tests.unit.orders.data import CODE, SNAPSHOT
 
 CHANGED_AT = 1_800_000_000
@@ -107,3 +110,71 @@ def test_an_order_in_payment_that_holds_no_longer_what_it_needs_waits_for_an_ope
     assert (order["backend_status"], order["in_progress"]) == ("Payment processing", "rejected")
     assert order["rejected_reason"] == ("OUT_OF_STOCK" if held == "stock" else "VOUCHER_UNAVAILABLE")
     assert len(checkout.published) == 1
+
+
+@pytest.mark.parametrize("reason", ["ORDER_DIFFERS", "OUT_OF_STOCK", "CHARGE_DIFFERS"])
+def test_what_an_order_holds_that_waits_for_an_operator_is_renewed_until_it_is_redriven(
+    checkout: Checkout, reason: str
+):
+    checkout.confirm(voucher_codes=[CODE])
+    if reason == "CHARGE_DIFFERS":
+        checkout.payment_result = "REJECTED"
+    number = checkout.submit_until_accepted()
+    checkout.deliver(SUBMIT)
+    if reason == "ORDER_DIFFERS":
+        checkout.platform_orders[number] = [{"another": "order"}]
+    elif reason == "OUT_OF_STOCK":
+        checkout.stock.held.clear()
+    checkout.deliver_all()
+    rejected = checkout.order(number)
+    assert (rejected["in_progress"], rejected["rejected_reason"]) == ("rejected", reason)
+    checkout.faults.restart()
+    for _ in range(RESERVATION_SECONDS // 3600):
+        checkout.sweep(minutes=60)
+        checkout.deliver_all()
+    renewals = RESERVATION_SECONDS // RENEWAL_SECONDS
+    assert checkout.faults.calls.count("voucher reserved") == checkout.faults.calls.count("reserve stock") == renewals
+    # Nothing else changes, and no message about it becomes a dead letter.
+    assert {"put order", "PutEvents"}.isdisjoint(checkout.faults.calls)
+    assert checkout.order(number) == rejected | {"check_at": checkout.order(number)["check_at"]}
+    assert sum(len(messages) for messages in checkout.queues.values()) == (reason != "CHARGE_DIFFERS")
+
+
+def test_no_more_rejected_orders_are_renewed_at_once_than_a_run_has_time_for(checkout: Checkout):
+    for _ in range(RENEWED_LIMIT + 5):
+        number = checkout.store_order("Payment authorized")
+        checkout.service.put(
+            "Table",
+            checkout.order(number) | {"in_progress": "rejected", "rejected_reason": "ORDER_DIFFERS", "check_at": 1},
+        )
+    checkout.sweep()
+    assert len(checkout.queues[SUBMIT]) == RENEWED_LIMIT
+    checkout.sweep()
+    assert len(checkout.queues[SUBMIT]) == RENEWED_LIMIT + 5
+    checkout.sweep()
+    assert len(checkout.queues[SUBMIT]) == RENEWED_LIMIT + 5
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+def test_a_paid_order_that_has_lost_its_voucher_is_completed_and_counted(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], rejected: bool
+):
+    checkout.confirm(voucher_codes=[CODE])
+    number = checkout.submit_until_accepted()
+    checkout.deliver(SUBMIT)
+    if rejected:
+        checkout.platform_orders[number] = [{"another": "order"}]
+    else:
+        checkout.platform_order = Answer(503, {})
+    checkout.deliver(PAYMENT)
+    assert checkout.order(number)["backend_status"] == "Payment authorized"
+    checkout.hold_voucher(CODE, "T100000999")
+    checkout.platform_orders.clear()
+    checkout.platform_order = None
+    for queue in checkout.queues.values():
+        queue.clear()
+    checkout.send(SUBMIT, {"order_number": number} | ({"redrive": True} if rejected else {}))
+    checkout.deliver_all()
+    assert checkout.order(number)["backend_status"] == "Sent to fulfillment"
+    assert not any(checkout.queues.values())
+    assert '"VoucherNotRedeemed":[1.0]' in capsys.readouterr().out

@@ -4,6 +4,8 @@ from setpieces.errors import Refused
 
 # Sweeps renew a reservation, so it only ends by itself if nothing processes the order for a day.
 RESERVATION_SECONDS = 86_400
+# Of an order that waits for an operator.
+RENEWAL_SECONDS = RESERVATION_SECONDS // 4
 
 
 class BasketNotFound(Exception):

@@ -8,7 +8,7 @@ An order that nothing goes wrong with writes to the index six times: when it is 
 last one also changes ``check_at``, which is a key: two writes), and when it is closed. A key takes 1,000 writes a second, so
 ``in_progress`` is one of ten keys, by the last digit of the number. An order that has been swept since its status changed is
 under an eleventh, ``stuck``, and has the number of ``sweeps``. One with a ``rejected_reason`` waits for an operator under a
-twelfth, ``rejected``, which is not swept.
+twelfth, ``rejected``: it is not swept, but ``check_at`` says when what it holds is renewed.
 
 The index ``history`` holds the orders of each customer (``history_of``), with five writes each; guests have none. An order
 expires (TTL) some time after it is closed: until then it is the only record of what is owed to its customer.
@@ -272,7 +272,7 @@ def reopen(order: StoredOrder) -> bool:
 
 
 def defer_sweep(order: StoredOrder, seconds: int) -> bool:
-    """Sweep an order again in ``seconds``. False if another sweep has claimed it or it is no longer in progress."""
+    """Sweep or renew an order again in ``seconds``. False if another sweep has claimed it or it is no longer in progress."""
     return _reschedule(order, seconds, {})
 
 
@@ -299,8 +299,17 @@ def count_in_partition(partition: str) -> int:
 
 def list_due(limit: int) -> list[Order]:
     """Orders that are due for a sweep, oldest first: {order_number, check_at, correlation_id, backend_status}."""
+    return _list_due(PARTITIONS, limit)
+
+
+def list_due_rejected(limit: int) -> list[Order]:
+    """Orders that wait for an operator and whose reservations are due to be renewed, as ``list_due``."""
+    return _list_due((REJECTED,), limit)
+
+
+def _list_due(partitions: tuple[str, ...], limit: int) -> list[Order]:
     orders: list[Order] = []
-    for partition in PARTITIONS:
+    for partition in partitions:
         values = {":partition": partition, ":now": int(time.time())}
         condition = "in_progress = :partition AND check_at <= :now"
         orders += dynamodb.query(_table(), condition, values, index=IN_PROGRESS, limit=limit)

@@ -36,16 +36,11 @@ def load_order(order_number: Any) -> StoredOrder:
 
 def advance_order(order: StoredOrder) -> None:
     """Advance an order as far as possible. Raises ``ExternalUnavailable``, ``PublishFailed``, ``PermanentFailure``."""
+    order = _validate(order) if order["backend_status"] == VALIDATING else _renew_reservations(order)
     if "rejected_reason" in order:
         # An operator's redrive removes the reason: see ``repository.orders.reopen``.
         logger.info("order waits for an operator", extra={"order_number": order["order_number"]})
         return
-    if order["backend_status"] == VALIDATING:
-        order = _validate(order)
-    else:
-        order = _renew_reservations(order)
-        if "rejected_reason" in order:
-            return
     if order["backend_status"] == PAYMENT_PROCESSING:
         # Published after the status is stored: payments reads the order, and a repeat publishes the same event.
         publish_event(SUBMIT, dict(order))
@@ -136,7 +131,8 @@ def _with_snapshot(order: StoredOrder) -> StoredOrder:
 def _renew_reservations(order: StoredOrder) -> StoredOrder:
     """The order as stored afterwards: it may have ended meanwhile, or wait for an operator.
 
-    Raises ``PermanentFailure`` if an order that may be paid holds no longer what it needs: an operator has to decide.
+    Raises ``PermanentFailure`` if an order that may be paid, but is not known to be, holds no longer what it needs: an operator
+    has to decide.
     """
     if order["backend_status"] not in (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED) or "delivery" not in order:
         return order

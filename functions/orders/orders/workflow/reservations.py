@@ -14,6 +14,7 @@ from orders.domain.statuses import BASKET_NOT_FOUND, COMPLETE, PAYMENT_AUTHORIZE
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
 from setpieces.errors import ExternalUnavailable
+from setpieces.observability import logger
 
 
 def reserve(order: StoredOrder) -> None:
@@ -30,11 +31,21 @@ def reserve(order: StoredOrder) -> None:
 def renew(order: StoredOrder) -> None:
     """Hold for longer what an order in payment holds. Raises as ``reserve`` does.
 
-    The stock of a paid order is taken by putting it on the platform, also if its reservation has ended by itself.
+    The stock of a paid order is taken by putting it on the platform, also if its reservation has ended by itself. A lost
+    voucher does not end the payment: a paid order is completed without it. An order that waits for an operator waits on,
+    whatever it has lost.
     """
-    vouchers.reserve(_holder(order), _expiry())
-    if order["backend_status"] != PAYMENT_AUTHORIZED:
-        commerce.reserve(_holder(order), _expiry())
+    waits = "rejected_reason" in order
+    is_paid = order["backend_status"] == PAYMENT_AUTHORIZED
+    holds = [vouchers.reserve] if is_paid and not waits else [vouchers.reserve, commerce.reserve]
+    for hold in holds:
+        try:
+            hold(_holder(order), _expiry())
+        except NotReserved as failure:
+            if not (is_paid or waits):
+                raise
+            extra = {"order_number": order["order_number"], "reason": failure.reason}
+            logger.warning("a reservation of an order in payment has ended", extra=extra)
 
 
 def release_stock(order: StoredOrder) -> bool:

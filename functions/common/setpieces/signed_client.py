@@ -26,5 +26,6 @@ def call(service: str, method: str, path: str, *, body: Any = None, timeout: flo
     answer = send(service, method, url, body=sent, headers={}, sign=True, deadline=deadline, repeatable=repeatable)
     # API Gateway sends this while a deployment is rolled back: the resource itself may exist.
     if answer.status == 404 and isinstance(answer.body, dict) and answer.body.get("code") == NO_SUCH_PATH:
-        raise ExternalUnavailable(service, f"has no path {path}")
+        # The path may hold secrets, such as the code of a voucher.
+        raise ExternalUnavailable(service, f"has no such path for {method}, answered 404")
     return answer

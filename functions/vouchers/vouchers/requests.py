@@ -1,7 +1,7 @@
 """Requests to vouchers, parsed into commands."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote
 from uuid import uuid4
@@ -127,10 +127,10 @@ class ShowBatch:
 class RedeemVoucher:
     """``customer_id`` is None if a guest names no customer; ``authorization`` is the header of that name, "" without one."""
 
-    code: str
+    code: str = field(repr=False)
     order_number: str
     customer_id: str | None
-    authorization: str
+    authorization: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class ReserveVoucher:
     ``attempt`` counts how often the order was reopened.
     """
 
-    code: str
+    code: str = field(repr=False)
     order_number: str
     amount: int
     currency: str
@@ -151,7 +151,7 @@ class ReserveVoucher:
 
 @dataclass(frozen=True)
 class RedeemReservation:
-    code: str
+    code: str = field(repr=False)
     order_number: str
 
 
@@ -159,7 +159,7 @@ class RedeemReservation:
 class ReleaseReservation:
     """``attempt`` counts how often the order was reopened: reservations of later attempts stay."""
 
-    code: str
+    code: str = field(repr=False)
     order_number: str
     attempt: int
 
@@ -168,7 +168,7 @@ class ReleaseReservation:
 class ReleaseVoucher:
     """``order_number`` is None to release a redemption without an order."""
 
-    code: str
+    code: str = field(repr=False)
     order_number: str | None
 
 

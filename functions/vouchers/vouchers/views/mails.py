@@ -1,6 +1,6 @@
 """Mails about a batch to its requester: plain text, without codes. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from vouchers.domain.batches import Batch
@@ -9,10 +9,10 @@ from vouchers.domain.links import Link
 
 @dataclass(frozen=True)
 class Mail:
-    """Subject and plain text."""
+    """Subject and plain text, which may have a link to a file of codes."""
 
     subject: str
-    text: str
+    text: str = field(repr=False)
 
 
 def complete_mail(batch: Batch, link: Link, site_id: str) -> Mail:

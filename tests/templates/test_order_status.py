@@ -166,7 +166,10 @@ def test_the_internal_api_returns_what_events_omit():
         "tax_source": "cached_rates",
         "tax_total": 760,
     }
-    assert render_response(INTERNAL, ORDER | PAID | {"backend_status": "Payment processing"}) == (200, {}, responses)
+    order = ORDER | PAID | {"backend_status": "Payment processing"}
+    assert render_response(INTERNAL, order) == (200, {}, responses)
+    reason = {"rejected_reason": "VOUCHER_UNAVAILABLE"}
+    assert render_response(INTERNAL, order | reason) == (200, {}, responses | reason)
 
 
 @pytest.mark.parametrize("name", STATUSES)

@@ -10,7 +10,7 @@ from setpieces.errors import PermanentFailure
 class Order:
     """An order of the orders service. ``amount`` is in minor units, 0 if there is nothing to charge.
 
-    ``payment_token`` must never be logged.
+    ``payment_token`` must never be logged. ``rejected_reason`` is why the order waits for an operator, "" if it does not.
     """
 
     order_number: str
@@ -19,6 +19,7 @@ class Order:
     amount: int
     currency: str
     payment_token: str = field(default="", repr=False)
+    rejected_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,16 @@ class Step(Enum):
 
 
 _AWAITS_PAYMENT = {None: Step.CHARGE, "authorized": Step.AUTHORIZED, "declined": Step.DECLINED}
+# It has lost its stock or a voucher: it is not charged before an operator has redriven it. A charge that it has is reported.
+_AWAITS_OPERATOR = _AWAITS_PAYMENT | {None: Step.NOTHING}
 # Not priced yet: Order submit is published again when it is. Or paid: the orders service has processed the result.
 _NEEDS_NOTHING = {None: Step.NOTHING, "authorized": Step.NOTHING, "declined": Step.NOTHING}
 # Declined, invalid or cancelled: it is never charged, and an authorized charge is a mistake.
 _HAS_FAILED = {None: Step.NOTHING, "authorized": Step.REFUND_MANUALLY, "declined": Step.NOTHING}
+
+# Payment rejected is published for these failures of an order that awaits payment: another Order submit cannot help. When an
+# operator redrives the event, the cause is corrected.
+REJECTION_REASONS = ("CHARGE_REFUSED", "CHARGE_DIFFERS")
 
 # Backend status of the order -> status of its charge, None if it has none -> step.
 STEPS: dict[str, dict[str | None, Step]] = {
@@ -95,4 +102,7 @@ def decide_step(order: Order, charge: Charge | None) -> Step:
 def _steps_by_charge(order: Order) -> dict[str | None, Step]:
     if order.backend_status not in STEPS:
         raise PermanentFailure("UNKNOWN_STATUS", "the order has a status that payments does not know")
-    return STEPS[order.backend_status]
+    steps = STEPS[order.backend_status]
+    if steps is _AWAITS_PAYMENT and order.rejected_reason not in ("", *REJECTION_REASONS):
+        return _AWAITS_OPERATOR
+    return steps

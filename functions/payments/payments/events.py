@@ -6,8 +6,6 @@ from payments.domain import Charge, Order, Step
 from setpieces.events import Event, derived_id, publish
 
 SOURCE = "payment"
-# Failures of an order that awaits payment for which Payment rejected is published: publishing Order submit again cannot help.
-REJECTION_REASONS = ("CHARGE_REFUSED", "CHARGE_DIFFERS")
 
 
 def publish_result(step: Step, order: Order, charge: Charge, cause: Event) -> None:

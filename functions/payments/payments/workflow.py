@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from payments import events
 from payments.clients import orders, provider
-from payments.domain import Charge, Order, Step, decide_step, requires_provider, zero_charge
+from payments.domain import REJECTION_REASONS, Charge, Order, Step, decide_step, requires_provider, zero_charge
 from setpieces.errors import ExternalUnavailable, PermanentFailure
 from setpieces.events import Event
 from setpieces.observability import logger, metrics
@@ -36,7 +36,7 @@ def authorize_payment(order_submit: Event, receive_count: int) -> None:
     try:
         step, charge = _ensure_charged(order, lambda: deadline - time.monotonic(), receive_count)
     except PermanentFailure as failure:
-        if failure.reason in events.REJECTION_REASONS:
+        if failure.reason in REJECTION_REASONS:
             events.publish_rejected(order, failure.reason, order_submit)
         raise
     logger.info("payment processed", extra={"order_number": order.order_number, "step": step.name})

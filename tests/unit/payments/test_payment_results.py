@@ -59,6 +59,15 @@ def test_an_order_that_does_not_await_payment_is_not_charged(authorizations: Aut
     assert (authorizations.provider.created, authorizations.published) == (0, [])
 
 
+def test_an_order_that_has_lost_a_voucher_is_not_charged_before_an_operator_redrives_it(authorizations: Authorizations):
+    authorizations.order["rejected_reason"] = "VOUCHER_UNAVAILABLE"
+    assert authorizations.deliver()
+    assert (authorizations.provider.created, authorizations.published) == (0, [])
+    del authorizations.order["rejected_reason"]
+    assert authorizations.deliver()
+    assert (authorizations.provider.created, authorizations.statuses) == (1, ["AUTHORIZED"])
+
+
 def test_a_free_order_is_authorized_without_the_provider(authorizations: Authorizations):
     authorizations.order |= {"amount": 0, "payment_token": ""}
     assert authorizations.deliver()

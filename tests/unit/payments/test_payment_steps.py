@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orders.domain.statuses import STATUSES
-from payments.domain import STEPS, Charge, Order, Step, decide_step, requires_provider, zero_charge
+from payments.domain import REJECTION_REASONS, STEPS, Charge, Order, Step, decide_step, requires_provider, zero_charge
 from setpieces.errors import PermanentFailure
 
 AWAITING = ("Payment processing",)
@@ -15,8 +15,8 @@ FAILED = ("Validation failed", "Card declined", "Cancelled")
 CHARGE_STATUSES = (None, "authorized", "declined")
 
 
-def order(status: str = "Payment processing") -> Order:
-    return Order("T100000001", "C100000001", status, 7998, "EUR", "tok_ok")
+def order(status: str = "Payment processing", rejected_reason: str = "") -> Order:
+    return Order("T100000001", "C100000001", status, 7998, "EUR", "tok_ok", rejected_reason)
 
 
 def charge(status: str | None, amount: int = 7998, currency: str = "EUR") -> Charge | None:
@@ -51,6 +51,21 @@ def test_only_an_order_that_awaits_payment_and_has_no_charge_is_charged():
     }
     assert charged == {(status, None) for status in AWAITING}
     assert not any(STATUSES[status].terminal for status in AWAITING)
+
+
+@pytest.mark.parametrize("reason", ["VOUCHER_UNAVAILABLE", "OUT_OF_STOCK", "A_REASON_OF_A_NEWER_VERSION"])
+@pytest.mark.parametrize(("status", "charge_status", "step"), EXPECTED)
+def test_an_order_that_has_lost_a_reservation_is_not_charged_and_its_charge_is_reported(
+    status: str, charge_status: str | None, step: Step, reason: str
+):
+    expected = Step.NOTHING if step is Step.CHARGE else step
+    assert decide_step(order(status, reason), charge(charge_status)) is expected
+    assert zero_charge(Order("T100000001", "C100000001", status, 0, "EUR", "", reason)) is None
+
+
+@pytest.mark.parametrize("reason", REJECTION_REASONS)
+def test_an_order_that_payments_has_rejected_is_charged_by_a_redrive(reason: str):
+    assert decide_step(order(rejected_reason=reason), None) is Step.CHARGE
 
 
 @pytest.mark.parametrize("status", FAILED)

@@ -27,6 +27,7 @@ def load_order(order_number: str) -> Order:
             amount=order["amount"],
             currency=order["currency"],
             payment_token=order.get("payment_token") or "",
+            rejected_reason=order.get("rejected_reason") or "",
         )
     except (KeyError, TypeError) as error:
         raise ExternalUnavailable("orders", "the response is not an order") from error

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.apis import whole_number
+from app.apis import ApiError, whole_number
 from app.messages import message
 from app.pages import customer_token, render, site_of
 from app.shop_pages import basket_id
@@ -51,7 +51,18 @@ async def order_status(request: Request) -> Response:
 
 
 async def _status(request: Request) -> tuple[dict[str, str], int]:
+    """The status and the polling interval.
+
+    A customer who ordered as a guest and then signed in sees that order, too: the API gives it to every caller without a session,
+    and to no other customer.
+    """
     number, token = quote(request.path_params["number"], safe=""), await customer_token(request)
-    response = await site_of(request).apis.call("orders", "GET", f"orders/{number}/status", token=token)
+    apis, path = site_of(request).apis, f"orders/{number}/status"
+    try:
+        response = await apis.call("orders", "GET", path, token=token)
+    except ApiError as error:
+        if not token or error.status not in (403, 404):
+            raise
+        response = await apis.call("orders", "GET", path)
     retry_after = whole_number(response.headers.get("retry-after", ""))
     return response.body, DEFAULT_RETRY_AFTER if retry_after is None else retry_after

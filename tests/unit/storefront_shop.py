@@ -31,6 +31,8 @@ class Shop:
         self.basket_is_marked = True
         self.quotations: dict[str, dict[str, Any]] = {}
         self.orders: dict[str, tuple[dict[str, Any], str]] = {}
+        # The session token of the customer who ordered, "" for a guest, by order number.
+        self.owners: dict[str, str] = {}
         self.status = {"status": "Processing"}
         # One response each, by "<method> <service>/<path>", instead of the API's own.
         self.failing: dict[str, httpx.Response | Exception] = {}
@@ -51,12 +53,23 @@ class Shop:
                 return problem(409, "BASKET_ORDERED") if self.ordered else httpx.Response(201, json={})
             case "GET", "catalog":
                 return httpx.Response(200, json={"name": NAMES[request.url.path.rpartition("/")[2]]})
+            case "POST", "login":
+                customer = sent(request)["email"].partition("@")[0]
+                session = {"session_token": customer, "customer_id": customer, "roles": []}
+                return httpx.Response(201, json=session | {"expires_at": "2099-01-01T00:00:00Z"})
+            case "DELETE", "login":
+                return httpx.Response(204)
+            case "GET", "customers":
+                return problem(404, "PROFILE_NOT_FOUND")
             case "GET", "orders":
-                return httpx.Response(200, json={"order_number": request.url.path.split("/")[3]} | self.status)
+                number = request.url.path.split("/")[3]
+                if self.owners.get(number, _caller(request)) != _caller(request):
+                    return problem(404, "ORDER_NOT_FOUND")
+                return httpx.Response(200, json={"order_number": number} | self.status)
             case "POST", "orders" if call.endswith("quotations"):
                 return self._quote(sent(request))
             case "POST", "orders":
-                return self._order(sent(request), request.headers["idempotency-key"])
+                return self._order(sent(request), request.headers["idempotency-key"], _caller(request))
         raise AssertionError(call)
 
     def _basket(self, basket_id: str) -> httpx.Response:
@@ -136,7 +149,7 @@ class Shop:
         self.quotations[quotation_id] = view | {"request": body}
         return view
 
-    def _order(self, body: dict[str, Any], key: str) -> httpx.Response:
+    def _order(self, body: dict[str, Any], key: str, caller: str) -> httpx.Response:
         if key in self.orders:
             first, number = self.orders[key]
             accepted = httpx.Response(202, json={"order_number": number, "status": "Processing"})
@@ -151,7 +164,7 @@ class Shop:
         if quotation["total"] and not body.get("payment_token"):
             return problem(400, "INVALID_REQUEST", errors=[{"pointer": "/payment_token", "message": "is required"}])
         self.ordered = f"T10000000{len(self.orders) + 1}"
-        self.orders[key] = body, self.ordered
+        self.orders[key], self.owners[self.ordered] = (body, self.ordered), caller
         return httpx.Response(202, json={"order_number": self.ordered, "status": "Processing"})
 
     def _changed(self, confirmed: dict[str, Any]) -> dict[str, Any] | None:
@@ -161,6 +174,10 @@ class Shop:
         now = self.quotation(request | {"voucher_codes": [code for code in codes if code not in self.used]})
         same = all(now[name] == confirmed[name] for name in ("lines", "discounts", "delivery", "tax_total", "total"))
         return None if same else now | {"problems": [], "rejected_vouchers": rejected}
+
+
+def _caller(request: httpx.Request) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _suffix(code: str) -> str:

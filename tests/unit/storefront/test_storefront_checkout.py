@@ -252,6 +252,28 @@ def test_failed_order_gives_back_the_basket_and_what_was_typed(shop: Shop, clien
     assert buy(client, update(client, again, card="tok_ok")).headers["location"] == "/orders/T100000002"
 
 
+@pytest.mark.parametrize("path", ["", "/status"])
+def test_guest_who_signs_in_still_sees_the_order(shop: Shop, client: Browser, path: str):
+    number = buy(client, update(client)).headers["location"]
+    client.post("/sign-in", {"email": "ada@example.com", "password": "p"})
+    assert client.get("/basket").text.count(f'href="{number}"') == 1
+    page = client.get(f"{number}{path}")
+    assert (page.status_code, "T100000001" in page.text, "Processing" in page.text) == (200, True, True)
+
+
+@pytest.mark.parametrize("path", ["", "/status"])
+@pytest.mark.parametrize("email", ["", "ben@example.com"])
+def test_another_customers_order_is_404(shop: Shop, client: Browser, path: str, email: str):
+    client.post("/sign-in", {"email": "ada@example.com", "password": "p"})
+    number = buy(client, update(client)).headers["location"]
+    assert client.get(f"{number}{path}").status_code == 200
+    other = browser(shop)
+    if email:
+        other.post("/sign-in", {"email": email, "password": "p"})
+    page = other.get(f"{number}{path}")
+    assert (page.status_code, "Processing" in page.text) == (404, False)
+
+
 def test_complete_order_forgets_what_was_typed(shop: Shop, client: Browser):
     buy(client, update(client, city="Bonn"))
     shop.ordered, shop.status = "", {"status": "Complete"}

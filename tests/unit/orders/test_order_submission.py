@@ -157,6 +157,31 @@ def test_a_form_that_is_sent_again_after_signing_in_or_out_is_one_order(
     assert (len(checkout.statuses), len(checkout.payments)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("", "C000000007"), ("C000000007", ""), ("C000000007", "C000000008"), ("", ""), ("C000000007", "C000000007")],
+)
+def test_a_repeated_request_gets_its_order_only_in_the_session_in_which_it_was_placed(
+    checkout: Checkout, first: str, second: str
+):
+    """The same form of a quotation; the status of the order is a 404 in any other session."""
+    checkout.confirm()
+
+    def submit(session: str) -> Any:
+        headers = {"Idempotency-Key": "form-1"}
+        authorizer = {"customer_id": session, "roles": ""}
+        return checkout.service.call("submit_order", checkout.request, headers=headers, authorizer=authorizer)
+
+    number = submit(first).body["order_number"]
+    response = submit(second)
+    if first == second:
+        assert (response.status, response.body["order_number"]) == (202, number)
+    else:
+        assert (response.status, response.body["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+        assert number not in json.dumps(response.body)
+    assert list(checkout.statuses) == [number]
+
+
 @pytest.mark.parametrize(("first", "second"), [(GUEST, MEMBER), (MEMBER, GUEST), (GUEST, GUEST), (MEMBER, MEMBER)])
 def test_concurrent_requests_with_one_key_are_one_order(
     checkout: Checkout, faults: Faults, first: dict[str, Any], second: dict[str, Any]

@@ -77,7 +77,7 @@ def _find_earlier(command: SubmitOrder) -> str | None:
 def snapshot_of_basket(basket_id: str, ship_to: dict[str, str]) -> dict[str, Any]:
     """The snapshot of what is in a basket at the prices of the basket, or {invalid_reason}.
 
-    Raises ``ExternalUnavailable``, ``Refused`` TOTAL_LIMIT.
+    Raises ``ExternalUnavailable``, and ``Refused`` for what is no reason of a failed order, such as TOTAL_LIMIT.
     """
     basket = read_basket(basket_id)
     try:
@@ -150,7 +150,11 @@ def _quotation_changed(quotation: Quotation) -> Refused:
 
 
 def _resume(number: str, owner: str) -> str:
-    """Enqueue an order that may never have reached the queue. Raises ``Refused`` if its owner is another customer."""
+    """Enqueue an order that may never have reached the queue; its number.
+
+    Raises ``Refused`` IDEMPOTENCY_KEY_REUSED if it was placed by another customer, or before signing in or out: this session would
+    not be shown its status.
+    """
     order = orders.load(number)
     if order and order["owner"] != owner:
         raise idempotency_key_reused()

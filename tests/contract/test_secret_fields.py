@@ -9,7 +9,8 @@ from model.settings import ROOT
 
 FUNCTIONS = ROOT / "functions"
 SECRETS = {"authorization", "password", "payment_token", "token", "voucher_code", "voucher_codes"}
-# ``code`` and ``text`` (of mails with links) are secrets in vouchers, but no others; the ``token`` of sitemaps is that of a page of products.
+# ``code`` and ``text`` (of mails with links) are secrets in vouchers, but no others. The ``token`` of sitemaps names a page of
+# products.
 SECRETS_OF = {"vouchers": SECRETS | {"code", "text"}, "sitemaps": SECRETS - {"token"}}
 
 

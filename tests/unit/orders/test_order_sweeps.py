@@ -1,18 +1,22 @@
 """When an order without progress is processed again, and what a sweep does with it."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from model.routing import resources, templates
 from orders.domain.locks import RENEWAL_SECONDS, RESERVATION_SECONDS
-from orders.domain.statuses import STATUSES
+from orders.domain.pricing import MAX_TOTAL
+from orders.domain.statuses import REASONS, STATUSES
 from orders.domain.sweep_schedule import PAYMENT_SECONDS, remaining_payment_seconds, seconds_to_next_sweep
 from orders.handlers.retry_stuck_orders import RENEWED_LIMIT
+from orders.workflow import submission
 from setpieces.backoff import backoff_seconds
+from setpieces.errors import Refused
 from setpieces.external import Answer
 from tests.unit.orders.checkout import PAYMENT, SUBMIT, Checkout
-from tests.unit.orders.data import CODE, SNAPSHOT
+from tests.unit.orders.data import BASKET, CODE, SNAPSHOT, TAX_QUOTATION
 
 CHANGED_AT = 1_800_000_000
 PROCESSING = {"backend_status": "Payment processing", "updated_at": "2027-01-15T08:00:00Z"}
@@ -79,6 +83,44 @@ def test_an_order_of_an_older_version_gets_its_snapshot_when_it_is_processed(che
     checkout.deliver_all()
     checkout.assert_one_order(number, "Sent to fulfillment")
     assert SNAPSHOT.items() <= checkout.order(number).items()
+
+
+@pytest.mark.parametrize(
+    ("basket", "quotation", "reason"),
+    [
+        ({"status": "ordered", "order_number": "T100000009"}, {}, "BASKET_NOT_FOUND"),
+        ({}, {"lines": [{"sku": "SP-1", "tax": MAX_TOTAL, "rate": 1900}]}, "QUANTITY_LIMIT"),
+        ({"totals": {"amount": 1, "currency": "SEK"}}, {}, "PRICE_CHANGED"),
+        ({"items": []}, {}, "EMPTY_BASKET"),
+    ],
+    ids=["ordered", "total", "currency", "empty"],
+)
+def test_an_order_of_an_older_version_fails_for_what_a_request_is_refused_for(
+    checkout: Checkout, basket: dict[str, Any], quotation: dict[str, Any], reason: str
+):
+    number = checkout.submit_until_accepted()
+    older = {"attempt", *SNAPSHOT}
+    order = {name: value for name, value in checkout.order(number).items() if name not in older}
+    checkout.service.put("Table", order)
+    checkout.unlock(order["basket_id"])
+    checkout.basket = Answer(200, BASKET | basket)
+    checkout.quotation = Answer(200, TAX_QUOTATION | quotation)
+    checkout.deliver_all()
+    checkout.assert_one_order(number, "Validation failed")
+    assert checkout.order(number)["reason_code"] == reason
+    assert not any(checkout.queues.values())
+
+
+@pytest.mark.parametrize("code", ["UNKNOWN", "DELIVERY_UNAVAILABLE", "BASKET_ORDERED", *REASONS])
+def test_any_refusal_is_a_reason_of_an_order_that_was_accepted_before(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, code: str
+):
+    def refuse(*_: Any) -> None:
+        raise Refused(code)
+
+    monkeypatch.setattr(submission, "quote_basket", refuse)
+    with checkout.service.acting_as("process_order"):
+        assert submission.snapshot_of_basket("b", {"country": "DE"})["invalid_reason"] in REASONS
 
 
 def test_the_reservations_of_an_order_in_payment_are_renewed_by_each_sweep(checkout: Checkout):

@@ -15,7 +15,7 @@ from orders.domain.idempotency import idempotency_key_reused
 from orders.domain.locks import basket_ordered
 from orders.domain.quotations import ConfirmedQuotation, Quotation, Terms, quotation_not_found
 from orders.domain.snapshots import snapshot_of
-from orders.domain.statuses import BASKET_NOT_FOUND, EMPTY_BASKET, PRICE_CHANGED, REASONS, VALIDATING
+from orders.domain.statuses import BASKET_NOT_FOUND, EMPTY_BASKET, PRICE_CHANGED, QUANTITY_LIMIT, REASONS, VALIDATING
 from orders.events import enqueue_order
 from orders.repository import orders, quotations
 from orders.requests.orders import SubmitOrder, payment_token_required
@@ -25,6 +25,9 @@ from orders.workflow.quoting import quote_basket
 from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.http_refusal import HttpRefusal
 from setpieces.observability import correlation_id, count, logger
+
+# Why an order fails that was accepted before a request was refused for this.
+_REASON_OF_REFUSAL = {"BASKET_ORDERED": BASKET_NOT_FOUND, "TOTAL_LIMIT": QUANTITY_LIMIT}
 
 
 def submit_order(command: SubmitOrder) -> str:
@@ -75,9 +78,20 @@ def _find_earlier(command: SubmitOrder) -> str | None:
 
 
 def snapshot_of_basket(basket_id: str, ship_to: dict[str, str]) -> dict[str, Any]:
+    """The snapshot for an order that is accepted already, or {invalid_reason}: it fails for what a request is refused for.
+
+    Raises ``ExternalUnavailable``.
+    """
+    try:
+        return _snapshot_of_basket(basket_id, ship_to)
+    except Refused as refusal:
+        return {"invalid_reason": _REASON_OF_REFUSAL.get(refusal.code, PRICE_CHANGED)}
+
+
+def _snapshot_of_basket(basket_id: str, ship_to: dict[str, str]) -> dict[str, Any]:
     """The snapshot of what is in a basket at the prices of the basket, or {invalid_reason}.
 
-    Raises ``ExternalUnavailable``, and ``Refused`` for what is no reason of a failed order, such as TOTAL_LIMIT.
+    Raises ``ExternalUnavailable``, ``Refused`` BASKET_ORDERED, TOTAL_LIMIT: codes that are no reasons of a failed order.
     """
     basket = read_basket(basket_id)
     try:
@@ -100,7 +114,7 @@ def _quote_basket(command: SubmitOrder) -> tuple[str, dict[str, Any]]:
 
     Each order takes a number, and guests need no account: so a guest's basket must have something to order.
     """
-    content = snapshot_of_basket(command.basket_id, command.ship_to)
+    content = _snapshot_of_basket(command.basket_id, command.ship_to)
     reason = content.get("invalid_reason")
     if reason in (BASKET_NOT_FOUND, EMPTY_BASKET) and not command.owner:
         fault = {"pointer": "/basket_id", "message": "has nothing to order"}
@@ -152,8 +166,8 @@ def _quotation_changed(quotation: Quotation) -> Refused:
 def _resume(number: str, owner: str) -> str:
     """Enqueue an order that may never have reached the queue; its number.
 
-    Raises ``Refused`` IDEMPOTENCY_KEY_REUSED if it was placed by another customer, or before signing in or out: this session would
-    not be shown its status.
+    Raises ``Refused`` IDEMPOTENCY_KEY_REUSED if it was placed by another customer, or before signing in or out: this session
+    would not be shown its status.
     """
     order = orders.load(number)
     if order and order["owner"] != owner:

@@ -76,7 +76,7 @@ class Basket:
     ``sold_version`` is the version with which the last complete order took its lines, whether any was left or not.
     """
 
-    basket_id: str
+    basket_id: str = field(repr=False)
     version: int = 0
     currency: str = ""
     lines: dict[str, Line] = field(default_factory=dict)

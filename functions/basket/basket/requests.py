@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -75,7 +75,7 @@ ORDER_STATE = JsonBody(
 class AddItem:
     """Add ``quantity`` of a product to a basket, which is created if there is none."""
 
-    basket_id: str
+    basket_id: str = field(repr=False)
     sku: str
     quantity: int
     precondition: Precondition
@@ -86,7 +86,7 @@ class AddItem:
 class ChangeItem:
     """Give a line of a basket another quantity, at the present price. ``write_id`` is random."""
 
-    basket_id: str
+    basket_id: str = field(repr=False)
     sku: str
     quantity: int
     precondition: Precondition
@@ -97,7 +97,7 @@ class ChangeItem:
 class RemoveItem:
     """Remove a line from a basket. ``write_id`` is random."""
 
-    basket_id: str
+    basket_id: str = field(repr=False)
     sku: str
     precondition: Precondition
     write_id: str
@@ -111,7 +111,7 @@ class SetOrder:
     None if the sender does not say.
     """
 
-    basket_id: str
+    basket_id: str = field(repr=False)
     order: OrderAttempt
     state: str
     quantities: dict[str, int]

@@ -134,6 +134,25 @@ def test_the_share_of_used_order_numbers_is_a_metric(checkout: Checkout, capsys:
     assert metric["OrderNumbersUsed"] == [pytest.approx(50)]
 
 
+@pytest.mark.parametrize(
+    ("email", "stored"),
+    [("ada@Shop.Example", "ada@shop.example"), ("Ada@b\u00fccher.example", "Ada@xn--bcher-kva.example")],
+)
+def test_an_email_address_is_stored_as_mail_is_sent_to_it(checkout: Checkout, email: str, stored: str):
+    checkout.confirm()
+    number = checkout.submit(email=email).body["order_number"]
+    assert checkout.order(number)["email"] == stored
+    assert checkout.submit(email=email).body["order_number"] == number
+
+
+@pytest.mark.parametrize("email", ["ada@shop.localhost", "ada@xn--0.example", "ada@-.example"])
+def test_an_address_that_no_mail_can_be_sent_to_is_a_400(checkout: Checkout, email: str):
+    checkout.confirm()
+    response = checkout.submit(email=email)
+    assert (response.status, response.body["errors"][0]["pointer"]) == (400, "/email")
+    assert checkout.statuses == {}
+
+
 # --- Idempotency-Key ---
 
 

@@ -10,7 +10,7 @@ with tax, by largest remainders (https://en.wikipedia.org/wiki/Quota_method), so
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 # The payment provider takes no more.
@@ -53,7 +53,7 @@ class Delivery:
 class Discount:
     """What a voucher takes off; ``forfeited`` is what it is worth beyond that. The ``code`` must never be logged."""
 
-    code: str
+    code: str = field(repr=False)
     amount: int
     forfeited: int = 0
 

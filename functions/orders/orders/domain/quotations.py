@@ -32,10 +32,13 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class Terms:
-    """What a shopper chooses; ``ship_to`` is {country, region?, postal_code?}. The codes must never be logged."""
+    """What a shopper chooses; ``ship_to`` is {country, region?, postal_code?}.
 
-    basket_id: str
-    ship_to: dict[str, str]
+    The id of the basket and the codes must never be logged.
+    """
+
+    basket_id: str = field(repr=False)
+    ship_to: dict[str, str] = field(repr=False)
     delivery_method: str
     voucher_codes: tuple[str, ...] = field(default=(), repr=False)
 
@@ -69,7 +72,7 @@ class Quotation:
     the one that was confirmed. ``valid_until`` is in epoch seconds.
     """
 
-    quotation_id: str
+    quotation_id: str = field(repr=False)
     terms: Terms
     basket_version: int
     price: Price
@@ -94,7 +97,7 @@ class Quotation:
 class ConfirmedQuotation:
     """A stored quotation. ``lines`` are {sku, name, unit_price}; ``order_number`` is that of the order placed from it."""
 
-    quotation_id: str
+    quotation_id: str = field(repr=False)
     terms: Terms
     digest: str
     lines: list[dict[str, Any]]

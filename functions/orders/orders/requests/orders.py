@@ -6,6 +6,7 @@ from typing import Any
 
 from orders.domain.idempotency import Idempotency
 from orders.requests.addresses import check_postal_code
+from setpieces.email_addresses import parse_email
 from setpieces.errors import Refused
 from setpieces.fields import CUSTOMER_ID, EMAIL, postal_address
 from setpieces.idempotency import key_digest, payload_digest
@@ -42,8 +43,8 @@ class SubmitOrder:
     ``owner`` is the customer whose session sends the request, "" for a guest. ``payment_token`` and ``email`` may be "".
     """
 
-    quotation_id: str
-    basket_id: str
+    quotation_id: str = field(repr=False)
+    basket_id: str = field(repr=False)
     customer_id: str
     payment_token: str = field(repr=False)
     email: str = field(repr=False)
@@ -68,7 +69,7 @@ def parse_submit_order(request: Request) -> SubmitOrder:
         basket_id=body.get("basket_id", ""),
         customer_id=customer_id,
         payment_token=body.get("payment_token", ""),
-        email=body.get("email", ""),
+        email=parse_email(body["email"]) if "email" in body else "",
         ship_to=body["ship_to"],
         owner=owner,
         idempotency=_idempotency(request, body, owner),

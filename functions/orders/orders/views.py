@@ -1,10 +1,10 @@
 """Bodies of responses. Pure. Amounts are in minor units."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from orders.domain.destinations import TAX_INCLUSIVE
 from orders.domain.quotations import Quotation
+from setpieces.times import to_rfc3339
 
 SUFFIX = 4
 
@@ -54,7 +54,7 @@ def quotation_view(quotation: Quotation) -> dict[str, Any]:
             "rate_version": quotation.tax["rate_version"],
             "rates": price.rates,
         },
-        "expires_at": datetime.fromtimestamp(quotation.valid_until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires_at": to_rfc3339(quotation.valid_until),
     }
 
 

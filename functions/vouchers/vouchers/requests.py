@@ -12,6 +12,7 @@ from setpieces.fields import BOOLEAN, CURRENCY, CUSTOMER_ID, EMAIL, MONEY, ORDER
 from setpieces.idempotency import key_digest
 from setpieces.json_body import JsonBody
 from setpieces.rest_api import Request
+from setpieces.times import to_rfc3339
 from vouchers.domain.codes import normalise_code
 from vouchers.domain.links import MAX_LINK_SECONDS, download_not_found
 from vouchers.domain.redemptions import OrderState, voucher_not_found
@@ -21,7 +22,6 @@ from vouchers.domain.times import (
     TIME_PATTERN,
     parse_moment,
     parse_validity,
-    to_rfc3339,
 )
 
 MAX_COUNT = 1_000_000

@@ -15,7 +15,6 @@ expires (TTL) some time after it is closed: until then it is the only record of 
 """
 
 import time
-from datetime import UTC, datetime
 from typing import Any, NotRequired, TypedDict, cast
 
 from orders.domain.idempotency import Idempotency, idempotency_key_reused
@@ -34,6 +33,7 @@ from orders.repository import quotations
 from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed, TransactionRefused
 from setpieces.settings import setting
+from setpieces.times import to_rfc3339
 
 Order = dict[str, Any]
 IN_PROGRESS = "in-progress"
@@ -126,7 +126,7 @@ def _create(
         "backend_status": VALIDATING,
         "attempt": 0,
         "created_at": now,
-        "updated_at": _rfc3339(now),
+        "updated_at": to_rfc3339(now),
         "expires_at": NEVER,
         "in_progress": _partition(order_number),
         "check_at": now + stuck_seconds(),
@@ -255,7 +255,7 @@ def reopen(order: StoredOrder) -> bool:
         "in_progress": _partition(number),
         "sweeps": None,
         "check_at": now + stuck_seconds(),
-        "updated_at": _rfc3339(now),
+        "updated_at": to_rfc3339(now),
     }
     attempt = order.get("attempt", 0) + 1
     restart = changes | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER, "attempt": attempt}
@@ -324,7 +324,7 @@ def stuck_seconds() -> int:
 def _changes_on_entering(order_number: str, status: str, reason_code: str | None = None) -> Order:
     """What a new ``status`` changes in an order besides itself; None removes an attribute."""
     now = int(time.time())
-    changes: Order = {"backend_status": status, "updated_at": _rfc3339(now)}
+    changes: Order = {"backend_status": status, "updated_at": to_rfc3339(now)}
     if not needs_token(status, reason_code):
         changes["payment_token"] = None
     if STATUSES[status].terminal:
@@ -360,7 +360,3 @@ def _table() -> str:
 
 def _expiry(now: int) -> int:
     return now + 86_400 * int(setting("ORDER_DAYS"))
-
-
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,7 +7,7 @@ from orders.domain.locks import basket_ordered
 from orders.domain.quotations import Quotation, RejectedVoucher, Terms
 from orders.repository import orders, quotations
 from orders.workflow.quoting import quote_basket
-from setpieces.errors import RETRY_SECONDS, ExternalUnavailable, Refused, RetryLater
+from setpieces.errors import ExternalUnavailable, Refused, RetryLater
 from setpieces.http_refusal import HttpRefusal
 from setpieces.observability import count
 
@@ -46,9 +46,7 @@ def create_quotation(terms: Terms) -> Quotation:
 
 
 def not_quoted(error: ExternalUnavailable) -> RetryLater:
-    return RetryLater(
-        error.retry_seconds or RETRY_SECONDS, "The price cannot be quoted at the moment", "ORDERS_UNAVAILABLE"
-    )
+    return RetryLater(error.retry_seconds, "The price cannot be quoted at the moment", "ORDERS_UNAVAILABLE")
 
 
 def check_is_complete(quotation: Quotation) -> None:

@@ -5,7 +5,6 @@ be repeated; the systems refuse reservations of an attempt whose reservations we
 """
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from orders.clients import basket, commerce, vouchers
@@ -15,6 +14,7 @@ from orders.repository import orders
 from orders.repository.orders import StoredOrder
 from setpieces.errors import ExternalUnavailable
 from setpieces.observability import logger
+from setpieces.times import to_rfc3339
 
 
 def reserve(order: StoredOrder) -> None:
@@ -89,5 +89,4 @@ def _holder(order: StoredOrder) -> dict[str, Any]:
 
 
 def _expiry() -> str:
-    """RFC 3339."""
-    return datetime.fromtimestamp(int(time.time()) + RESERVATION_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_rfc3339(time.time() + RESERVATION_SECONDS)

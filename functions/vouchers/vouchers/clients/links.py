@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from setpieces.aws import client
 from setpieces.settings import setting
 from setpieces.signed_links import signing_client
+from setpieces.times import to_rfc3339
 from vouchers.domain.batches import Batch
 from vouchers.domain.links import MAX_LINK_SECONDS, Link
-from vouchers.domain.times import to_rfc3339
 
 # A link expires before its credentials do, so that ``expires_at`` is always true.
 MARGIN_SECONDS = 30

@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import NotRequired, TypedDict
 
 from setpieces.errors import Refused
+from setpieces.times import to_rfc3339
 from vouchers.domain.batches import CANCELLED, Batch
-from vouchers.domain.times import to_rfc3339
 
 # The statuses of a voucher; the sixth one is CANCELLED, as of its batch.
 ACTIVE, NOT_YET_VALID, EXPIRED = "ACTIVE", "NOT_YET_VALID", "EXPIRED"

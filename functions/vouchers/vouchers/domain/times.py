@@ -4,16 +4,12 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from setpieces.errors import Refused
+from setpieces.times import to_rfc3339
 
 DATE_PATTERN = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME_PATTERN = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 DESCRIPTION = "a date or a date-time with its offset from UTC (RFC 3339)"
 MAX_YEARS = 10
-
-
-def to_rfc3339(moment: datetime) -> str:
-    """A time in UTC, in whole seconds: 2026-01-31T13:59:59Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_validity(valid_from: str, valid_to: str, now: datetime) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from setpieces import dynamodb
 from setpieces.dynamodb import NOTHING, ConditionFailed
 from setpieces.settings import setting
+from setpieces.times import to_rfc3339
 from vouchers.domain.batches import (
     CANCELLED,
     FAILED,
@@ -126,5 +127,5 @@ def _now() -> str:
 
 
 def _rfc3339(moment: datetime) -> str:
-    """In milliseconds, as Step Functions writes ``$$.State.EnteredTime``."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    """As Step Functions writes ``$$.State.EnteredTime``."""
+    return to_rfc3339(moment, "milliseconds")

@@ -18,8 +18,8 @@ from typing import cast
 from setpieces import dynamodb
 from setpieces.dynamodb import ConditionFailed, TransactionRefused
 from setpieces.settings import setting
+from setpieces.times import to_rfc3339
 from vouchers.domain.redemptions import Redemption, belongs_to, is_redeemed
-from vouchers.domain.times import to_rfc3339
 
 # One gate is enough for some thirty redemptions of a batch each second; the API accepts 500 a second in all.
 GATES = 16

@@ -4,10 +4,10 @@ import time
 from datetime import UTC, datetime
 
 from setpieces.parameters import read_parameter
+from setpieces.times import to_rfc3339
 from vouchers.clients.links import create_signed_link
 from vouchers.domain.batches import Batch, is_issued
 from vouchers.domain.links import EXCHANGED_LINK_SECONDS, Link, download_not_found
-from vouchers.domain.times import to_rfc3339
 from vouchers.repository import batches, downloads
 
 

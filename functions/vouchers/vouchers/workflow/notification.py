@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from setpieces.errors import PermanentFailure
 from setpieces.settings import SITE_ID, setting
+from setpieces.times import to_rfc3339
 from vouchers.clients import mail
 from vouchers.domain.batches import COMPLETE, FAILED, NOTIFYING
-from vouchers.domain.times import to_rfc3339
 from vouchers.repository import batches
 from vouchers.views.mails import complete_mail, failed_mail
 from vouchers.workflow.links import create_link

@@ -49,6 +49,7 @@ class _Loader(yaml.CSafeLoader):
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 _TEMPLATES = ROOT / "templates"
 _PUBLISHED = re.compile(r"[Pp]ublished as ([a-z-]+/[a-z-]+)\.$")
+_NAME = re.compile(r"\$\{(\w+)[}.]")
 _REFERENCE = re.compile(r"\$\{([^!}]+)\}")
 
 
@@ -67,6 +68,28 @@ def published_parameters(source: Mapping[str, Any]) -> dict[str, str]:
         for name, declared in source.get("Parameters", {}).items()
     }
     return {name: match[1] for name, match in descriptions.items() if match}
+
+
+def defaults(source: Mapping[str, Any]) -> dict[str, str]:
+    """The default values of a template's parameters, as CloudFormation reports them."""
+    declared = source.get("Parameters", {}).items()
+    return {name: str(each["Default"]) for name, each in declared if "Default" in each}
+
+
+def named(value: Any) -> Iterator[str]:
+    """The names that ``Ref``, ``Fn::GetAtt`` and ``Fn::Sub`` in a part of a template refer to."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref":
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield inner.split(".")[0] if isinstance(inner, str) else inner[0]
+            elif key == "Fn::Sub":
+                yield from _NAME.findall(inner if isinstance(inner, str) else inner[0])
+            yield from named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from named(inner)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The parameters that a template is deployed with.
 
-They come from ``parameter_overrides`` in samconfig.toml, under the names that templates/shop.yaml has for them; those of a
-single set piece also from the addresses that its template has for parameters of other services.
+They come from ``parameter_overrides`` in samconfig.toml, under the names that templates/shop.yaml has for them, or are the
+defaults of the template; those of a single set piece also come from the addresses that its template has for parameters of
+other services.
 """
 
 import difflib
@@ -14,9 +15,9 @@ from typing import Any
 
 from model.settings import ROOT
 from model.sources import APPLICATION, SHOP, constants, read
-from model.templates import published_parameters
+from model.templates import defaults, published_parameters
 from tools.stacks import Clients, DeployFailed, deployed_stack
-from tools.stages import WHOLE_SHOP, stack_of, stage_parameters
+from tools.stages import DELIVERY, WHOLE_SHOP, stack_of, stage_parameters
 
 DEPLOYED = ("templates", "functions", "schemas", "statemachines")
 # SAM names a version of a function by this many characters of Release.
@@ -103,10 +104,22 @@ def release(parameters: Mapping[str, str], deployed: Mapping[str, Any] | None) -
     return f"{new_release()}-{content}"
 
 
+def chosen(stage: str, piece: str) -> dict[str, str]:
+    """The parameters of ``piece`` that samconfig.toml may set, with its values for ``stage`` or else the template's defaults.
+
+    A deployment sets all of them. CloudFormation keeps the value of a parameter that SAM CLI does not set, so a changed
+    default, or a line removed from samconfig.toml, would have no effect on a stack that exists.
+    """
+    names = parameter_names(piece)
+    settings = {names[name]: value for name, value in stage_parameters(stage).items() if name in names}
+    # Those of delivery come from the command line of its first deployment, and are kept.
+    initial = {} if piece == DELIVERY else defaults(document(piece))
+    return {name: value for name, value in initial.items() if name in names.values()} | settings
+
+
 def overrides(stage: str, piece: str, session: Clients) -> dict[str, str]:
     """All parameters of ``piece`` in ``stage``. Raises ``DeployFailed`` if another service has not published a value."""
-    settings, names = stage_parameters(stage), parameter_names(piece)
-    parameters = {names[name]: value for name, value in settings.items() if name in names}
+    parameters = chosen(stage, piece)
     ssm = session.client("ssm")
     for parameter, address in published_parameters(document(piece)).items():
         name = f"/setpieces/{stage}/{address}"

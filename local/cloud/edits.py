@@ -94,8 +94,8 @@ def deploy_pending(plan: Plan, progress: Progress) -> list[str]:
     httpx.post(f"{FRONT_DOOR}/_front_door/reload", timeout=30).raise_for_status()
     update.record(plan.now)
     restore_layers()
-    if any(_runs_container(template) for template in plan.stacks):
-        STOREFRONT.stop()  # its environment comes from its task definition
+    if sources.SHOP in plan.changed or any(_runs_container(template) for template in plan.stacks):
+        STOREFRONT.stop()  # its environment comes from its task definition and from parameters of the shop
     return plan.names
 
 

@@ -20,10 +20,10 @@ from local.deployment.package import artifact, package, uploader
 from local.settings import AWS_ENDPOINT, STACK, STATE
 from model.settings import ROOT, STAGE
 from model.sources import APPLICATION, CONFIG, LAYER, SHOP, Reference, Template, affected, differences, digests
-from model.templates import load
-from tools.stack_parameters import new_release
+from model.templates import load, named
+from tools.stack_parameters import chosen, new_release
 from tools.stacks import DeployFailed, failed_resources, session_for
-from tools.stages import stage_parameters, stage_settings
+from tools.stages import WHOLE_SHOP, stage_settings
 
 RECORD = STATE / "deployed.json"
 COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -90,9 +90,10 @@ def update(changes: Plan, progress: Progress = lambda _: None) -> None:
     session, settings = session_for(STAGE), stage_settings(STAGE)
     cloudformation, s3, bucket = client("cloudformation"), client("s3"), settings["s3_bucket"]
     upload = uploader(s3, bucket)
-    body = _packaged(changes, cloudformation, s3, bucket, upload)
-    parameters = stage_parameters(STAGE)
-    parameters["Release"] = _current(cloudformation, "Release")
+    before, parameters = _current(cloudformation), chosen(STAGE, WHOLE_SHOP)
+    different = {name for name, value in parameters.items() if before.get(name) != value}
+    body = _packaged(changes, different, cloudformation, s3, bucket, upload)
+    parameters["Release"] = before["Release"]
     started = datetime.now(UTC)
     try:
         cloudformation.update_stack(
@@ -111,8 +112,15 @@ def update(changes: Plan, progress: Progress = lambda _: None) -> None:
         raise DeployFailed("\n".join(["The deployment failed and was rolled back:", *reasons]))
 
 
-def _packaged(changes: Plan, cloudformation: Any, s3: Any, bucket: str, upload: Callable[[str, bytes], str]) -> Any:
-    """The root template, after the changed templates were packaged and uploaded."""
+def _packaged(
+    changes: Plan,
+    different: set[str],
+    cloudformation: Any,
+    s3: Any,
+    bucket: str,
+    upload: Callable[[str, bytes], str],
+) -> Any:
+    """The root template, after the changed templates were packaged and uploaded; ``different`` of its parameters changed."""
     root = _document(cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"])
     touched = {template.path for template in changes.stacks}
 
@@ -125,13 +133,43 @@ def _packaged(changes: Plan, cloudformation: Any, s3: Any, bucket: str, upload: 
         return f"{AWS_ENDPOINT}/{bucket}/{upload('.template', json.dumps(document).encode())}"
 
     document = package(changes.templates[SHOP], root, changes.changed | touched, location)
-    for name, path in changes.templates[SHOP].nested().items():
-        _publish(name, document, root, path in touched or changes.changes_layer())
+    nested = changes.templates[SHOP].nested()
+    edited = {name for name, path in nested.items() if path in changes.changed}
+    get_other_values = with_other_values(document, root, different | edited)
+    for name, path in nested.items():
+        _publish(name, document, root, path in touched or name in get_other_values or changes.changes_layer())
     return document
 
 
+def with_other_values(document: Any, deployed: Any, different: set[str]) -> set[str]:
+    """The nested stacks of ``document`` that get other values of parameters than in ``deployed``, or may get them.
+
+    ``different`` are the parameters of the root with another value, and the nested stacks whose outputs may have other values.
+    """
+    result: set[str] = set()
+    while True:
+        more = {
+            name
+            for name in document["Resources"].keys() - result
+            if _passed(document, name) != _passed(deployed, name)
+            or (different | result) & set(named(_passed(document, name)))
+        }
+        if not more:
+            return result
+        result |= more
+
+
+def _passed(document: Any, name: str) -> dict[str, Any]:
+    """The parameters that a root template passes to a nested stack, without ``Release``."""
+    parameters = document["Resources"].get(name, {}).get("Properties", {}).get("Parameters", {})
+    return {key: value for key, value in parameters.items() if key != "Release"}
+
+
 def _publish(name: str, document: Any, deployed: Any, changed: bool) -> None:
-    """Set a new ``Release`` for a changed stack: it publishes new versions of functions with aliases."""
+    """Set a new ``Release`` for a changed stack: it publishes new versions of functions with aliases.
+
+    ``make deploy`` publishes new versions in all stacks after any change (``tools.stack_parameters.release``).
+    """
     parameters = document["Resources"][name]["Properties"].get("Parameters", {})
     if "Release" in parameters:
         before = deployed["Resources"].get(name, {}).get("Properties", {}).get("Parameters", {})
@@ -150,9 +188,10 @@ def _document(body: Any) -> Any:
     return load(body) if isinstance(body, str) else body
 
 
-def _current(cloudformation: Any, parameter: str) -> str:
+def _current(cloudformation: Any) -> dict[str, str]:
+    """The parameters of the deployed shop."""
     parameters = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
-    return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == parameter)
+    return {each["ParameterKey"]: each["ParameterValue"] for each in parameters}
 
 
 def _wait(cloudformation: Any, progress: Progress) -> str:

@@ -1,8 +1,4 @@
-"""Parameters of the templates and the references to them."""
-
-import re
-from collections.abc import Iterator
-from typing import Any
+"""The nested stacks of the shop, and their templates."""
 
 from model.sources import APPLICATION
 from model.templates import pieces
@@ -15,17 +11,3 @@ NESTED = {name: resource for name, resource in SHOP["Resources"].items() if reso
 
 def service(resource: str) -> str:
     return str(NESTED[resource]["Properties"]["Location"]).removesuffix(".yaml")
-
-
-def references(value: Any) -> Iterator[str]:
-    """The names that ``Ref`` and ``Fn::Sub`` refer to."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "Ref":
-                yield inner
-            elif key == "Fn::Sub":
-                yield from re.findall(r"\$\{(\w+)\}", inner if isinstance(inner, str) else inner[0])
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)

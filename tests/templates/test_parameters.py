@@ -8,9 +8,9 @@ import pytest
 
 from model.settings import ROOT, STAGE
 from model.sources import constants
-from model.templates import pieces, published_parameters
+from model.templates import named, pieces, published_parameters
 from tests.contract.pages import PAGES
-from tests.templates.parameters import NESTED, SHOP, references, service
+from tests.templates.parameters import NESTED, SHOP, service
 from tools import stack_parameters, stages
 
 LIMITS = ("Default", "MinValue", "MaxValue", "AllowedValues", "AllowedPattern")
@@ -83,7 +83,7 @@ def test_the_only_constant_is_the_name_of_the_service(resource: str):
 
 
 def test_every_parameter_of_the_shop_has_an_effect():
-    used = set(references(SHOP["Resources"])) | set(references([SHOP["Conditions"], SHOP["Rules"]]))
+    used = set(named(SHOP["Resources"])) | set(named([SHOP["Conditions"], SHOP["Rules"]]))
     assert set(SHOP["Parameters"]) == used & set(SHOP["Parameters"])
 
 
@@ -152,14 +152,14 @@ def test_a_parameter_of_samconfig_reaches_the_stack(name: str, tmp_path, monkeyp
                 assert stack_parameters.overrides("dev", service(resource), FakeSession())[own] == "another value"
                 assert own in used(service(resource))
                 count += 1
-    assert count or name in references([SHOP["Conditions"], SHOP["Rules"]])
+    assert count or name in named([SHOP["Conditions"], SHOP["Rules"]])
 
 
 @cache
 def used(piece: str) -> set[str]:
     """What a piece refers to, as written (SAM replaces some parameters by their value) and in documents that it includes."""
     source = {key: value for key, value in pieces()[piece].source.items() if key not in ("Metadata", "Parameters")}
-    return set(references([source, pieces()[piece].expanded({})["Resources"]]))
+    return set(named([source, pieces()[piece].expanded({})["Resources"]]))
 
 
 class FakeSession:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from samtranslator.translator.logical_id_generator import LogicalIdGenerator
 
-from model.templates import Piece, pieces, published_parameters
-from tests.templates.parameters import references
+from model.templates import Piece, named, pieces, published_parameters
 from tools import stack_parameters
 
 BEFORE = {"Stage": "dev", "SnapStart": "None", "LogRetentionDays": "14"}
@@ -108,7 +107,7 @@ def test_a_parameter_in_the_document_of_an_api_is_served(service: str, monkeypat
     for name in settable - {"Stage"}:
         one, another = (expanded(piece, **{name: value}) for value in ("1", "2"))
         apis = {api for api, each in one.items() if each["Type"] == "AWS::ApiGateway::RestApi"}
-        if any(name in references(one[api]["Properties"]["Body"]) for api in apis):
+        if any(name in named(one[api]["Properties"]["Body"]) for api in apis):
             assert deployments(one).isdisjoint(deployments(another)), name
 
 

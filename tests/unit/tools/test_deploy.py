@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from model.templates import pieces, published_parameters
+from model.templates import defaults, pieces, published_parameters
 from tools import artifacts, deploy, seed, stack_parameters, stacks, stages
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -150,6 +150,22 @@ def test_a_piece_gets_its_own_parameters_of_a_stage(session, settings):
         session.client("ssm").put_parameter(Name=f"/setpieces/dev/{address}", Value="x", Type="String")
     assert stack_parameters.overrides("dev", "vouchers", session)["FileDays"] == "30"
     assert "Tasks" not in stack_parameters.overrides("dev", "vouchers", session)
+
+
+@pytest.mark.parametrize("piece", sorted(pieces().keys() - {"delivery"}))
+def test_every_deployment_sets_what_samconfig_leaves_to_the_template(settings, piece: str):
+    """CloudFormation would keep the previous value of a parameter that SAM CLI does not set."""
+    settings("Stage=dev", "VouchersFileDays=30")
+    parameters, source = stack_parameters.chosen("dev", piece), stack_parameters.document(piece)
+    settable = set(stack_parameters.parameter_names(piece).values())
+    for name in settable & defaults(source).keys():
+        set_here = name in ("VouchersFileDays", "FileDays")
+        assert parameters[name] == ("30" if set_here else str(source["Parameters"][name]["Default"]))
+    assert not published_parameters(source).keys() & parameters.keys()
+
+
+def test_a_deployment_of_delivery_keeps_what_the_command_line_set_before():
+    assert stack_parameters.chosen("dev", "delivery").keys() & {"Repository", "OidcProviderArn"} == set()
 
 
 def test_sam_cli_parses_each_value_as_written(settings):

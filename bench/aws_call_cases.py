@@ -17,7 +17,7 @@ from tools.drivers.vouchers import batch_request, create_batch, download_file, w
 REPEATS = 10
 # For requests that start a workflow.
 FEW = 3
-ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 GUEST, ADMIN, CUSTOMER = "login/AuthorizeGuest", "login/AuthorizeAdmin", "customers/AuthorizeCustomer"
 BASKET, NUMBER = "basket/ShowBasket", "sequences/Api"
 

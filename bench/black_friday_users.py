@@ -18,7 +18,7 @@ from locust import FastHttpUser, LoadTestShape, events, task
 
 SETTINGS = json.loads(os.environ["SETPIECES_LOAD"])
 PHASES = SETTINGS["phases"]
-ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 # Statuses that a client retries with the same request; 0 is no response.
 RETRIED = (0, 429, 500, 502, 503, 504)
 TRIES = 8

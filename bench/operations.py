@@ -19,7 +19,7 @@ from tools.drivers.products import sell
 FILE = Path(__file__).with_suffix(".json")
 VOUCHERS, RECORDS, EVENTS = 5_000, 100, 100
 _PREFIX = f"setpieces-{STAGE}-"
-_ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+_ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
 @dataclass

@@ -22,7 +22,7 @@ ORDERS = 100
 CLIENTS = 16
 POLLS = 300
 TEMPLATE = Path(__file__).with_name("status_function.yaml")
-ADDRESS = {"name": "Ada Sample", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+ADDRESS = {"name": "Ada Sample", "street": "Brick Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
 def run() -> None:

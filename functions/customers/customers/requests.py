@@ -81,8 +81,8 @@ class RequestSignUp:
     """A request for an account. A repeat with the same Idempotency-Key has the same ``sign_up_id``."""
 
     sign_up_id: str
-    email: str
-    name: str
+    email: str = field(repr=False)
+    name: str = field(repr=False)
 
 
 @dataclass(frozen=True)

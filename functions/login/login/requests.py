@@ -30,7 +30,7 @@ CREDENTIALS = JsonBody(
 class CreateSession:
     """A sign-in from the network address ``client``; ``email`` is in the form in which addresses are compared."""
 
-    email: str
+    email: str = field(repr=False)
     password: str = field(repr=False)
     client: str
 

@@ -14,6 +14,11 @@ from tests.unit.orders.data import BASKET, CODE, PRODUCT, REQUEST, TAX_QUOTATION
 OTHER_CODE = "3456789ABCDEFG"
 
 
+def without(name: str) -> dict[str, str]:
+    """The address of the request without one of its members."""
+    return {key: text for key, text in REQUEST["ship_to"].items() if key != name}
+
+
 def codes(response: Any) -> tuple[int, str]:
     return response.status, response.body["code"]
 
@@ -192,11 +197,12 @@ def test_what_no_longer_holds_is_confirmed_again_and_nothing_is_ordered(checkout
 
 def test_another_destination_than_the_quoted_one_is_confirmed_again(checkout: Checkout):
     checkout.confirm()
-    response = checkout.submit(ship_to={"country": "DE", "postal_code": "99999"})
+    elsewhere = REQUEST["ship_to"] | {"postal_code": "99999"}
+    response = checkout.submit(ship_to=elsewhere)
     assert codes(response) == (409, "QUOTATION_CHANGED")
     checkout.request = checkout.request | {"quotation_id": response.body["quotation"]["quotation_id"]}
     assert codes(checkout.submit(key="another")) == (409, "QUOTATION_CHANGED")
-    assert checkout.submit(key="third", ship_to={"country": "DE", "postal_code": "99999", "name": "A"}).status == 202
+    assert checkout.submit(key="third", ship_to=elsewhere | {"name": "A"}).status == 202
 
 
 def test_what_a_product_is_called_and_where_its_tax_rate_is_from_may_change(checkout: Checkout):
@@ -280,11 +286,14 @@ def test_an_unknown_or_removed_quotation_is_a_404(checkout: Checkout, wait: int)
     [
         ({"payment_token": None}, "/payment_token"),
         ({"email": None}, "/email"),
+        ({"ship_to": without("name")}, "/ship_to/name"),
+        ({"ship_to": without("street")}, "/ship_to/street"),
+        ({"ship_to": without("city")}, "/ship_to/city"),
         ({"email": "a\x00b@shop.example"}, "/email"),
         ({"basket_id": "b"}, "/basket_id"),
     ],
 )
-def test_an_order_of_a_quotation_names_how_it_is_paid_and_who_is_mailed(
+def test_an_order_of_a_quotation_names_how_it_is_paid_who_is_mailed_and_where_it_is_delivered(
     checkout: Checkout, change: dict[str, Any], pointer: str
 ):
     checkout.confirm()

@@ -1,6 +1,6 @@
 """Rules of sign-ups: how long their links work, how often, and how many are mailed. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LINK_SECONDS = 24 * 3600
 MAILS_PER_HOUR = 5
@@ -13,8 +13,8 @@ MAX_LINK_USES = 20
 class SignUp:
     """A sign-up whose link was opened."""
 
-    email: str
-    name: str
+    email: str = field(repr=False)
+    name: str = field(repr=False)
 
 
 def mailbox(email: str) -> str:

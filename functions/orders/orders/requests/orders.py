@@ -82,14 +82,19 @@ def payment_token_required() -> Refused:
 
 
 def _check_members(body: dict[str, Any], owner: str) -> None:
-    """An order of a basket needs all members that it always needed; a guest's order of a quotation an e-mail address."""
+    """An order of a basket needs all members that it always needed; one of a quotation a full address.
+
+    A guest's order of a quotation needs an e-mail address as well.
+    """
     if "quotation_id" not in body:
         required = ["basket_id", "customer_id", "payment_token"]
     else:
-        required = [] if owner else ["email"]
+        street = "line1" if "line1" in body["ship_to"] else "street"
+        required = ["ship_to/name", f"ship_to/{street}", "ship_to/city"] + ([] if owner else ["email"])
         if "basket_id" in body:
             raise Refused("INVALID_REQUEST", "is that of the quotation", "/basket_id")
-    missing = [name for name in required if name not in body]
+    given = {*body, *(f"ship_to/{name}" for name in body["ship_to"])}
+    missing = [name for name in required if name not in given]
     if missing:
         raise Refused("INVALID_REQUEST", "is required", f"/{missing[0]}")
 

@@ -5,7 +5,7 @@ quotation  {tax_total, lines: [{sku, tax, rate}], source, rate_version, quoted_a
 Amounts are in minor units, prices without tax, rates in basis points.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from setpieces.errors import Refused
@@ -19,7 +19,7 @@ class QuoteTax:
     """``ship_to`` is {country, region?, postal_code?}, each line {sku, quantity, unit_price}."""
 
     currency: str
-    ship_to: dict[str, Any]
+    ship_to: dict[str, Any] = field(repr=False)
     lines: list[dict[str, Any]]
 
 

@@ -11,6 +11,7 @@ from app.apis import ApiError
 from app.messages import form_errors, notice
 from app.pages import form_of, local_path, render, see_other, session_of, site_of
 from app.sessions import Session
+from app.shop_pages import forget_basket
 
 
 async def sign_in_form(request: Request) -> Response:
@@ -46,7 +47,7 @@ async def _start_session(request: Request, email: str, password: str, target: st
         raise ApiError(503, "NO_STORE", "The session store does not respond")
     await site.sessions.delete(request)
     if previous and previous.customer_id != session.customer_id:
-        site.basket.delete(response)
+        await forget_basket(request, response)
     if previous:
         await _end_api_session(request, previous)
     return response
@@ -107,16 +108,17 @@ async def confirm(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """POST /sign-out {everywhere?}. Ends the storefront's session at once, and the API's session if the API responds.
 
-    Deletes the basket's cookie: the next person at this browser does not see the basket.
+    Forgets the basket: the next person at this browser sees neither the basket nor what was typed at its checkout.
     With ``everywhere`` the API ends all sessions. If it does not respond, the response is an error page and the session stays.
     """
     site, session = site_of(request), await session_of(request)
-    everywhere = bool((await form_of(request)).get("everywhere"))
+    # Without content, too: signing out must not fail.
+    everywhere = "content-type" in request.headers and bool((await form_of(request)).get("everywhere"))
     if session and everywhere:
         await site.apis.call("login", "DELETE", "sessions", token=session.token)
     response = see_other("/")
     await site.sessions.end(request, response)
-    site.basket.delete(response)
+    await forget_basket(request, response)
     if session and not everywhere:
         await _end_api_session(request, session)
     return response

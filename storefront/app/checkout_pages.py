@@ -11,10 +11,14 @@ from app.checkout_forms import ADDRESS, CARDS, COUNTRIES, CheckoutForm
 from app.messages import MESSAGES, UNAVAILABLE, FormErrors, form_errors, message
 from app.pages import RETRY_SECONDS, customer_token, form_of, render, see_other, session_of, site_of
 from app.quotations import DELIVERY_METHODS, Confirmation, Quotation, compare, order_key
-from app.shop_pages import basket_id, order_of, read_basket
+from app.shop_pages import basket_digest, basket_id, order_of, read_basket
 
 # What was typed is forgotten after this time, and when an order is complete.
 STORED_SECONDS = 3600
+OTHER_BASKET = (
+    "This page was not for the basket that you have now. Nothing was ordered. "
+    "Please check the products and the price, then press “Buy now”."
+)
 CHECK_PRICE = "Nothing was ordered yet. Please check the price for these details, then press “Buy now”."
 # The order may have been accepted: the form keeps its quotation, whose key makes the next click the same order.
 UNCERTAIN = "We could not find out whether your order was placed. Press “Buy now” again: you pay for it at most once."
@@ -48,16 +52,19 @@ async def _profile_address(request: Request, customer_id: str, token: str) -> di
 
 
 async def submit_checkout(request: Request) -> Response:
-    """POST /checkout {address fields, email, card, delivery, voucher*, confirmation, action}
+    """POST /checkout {address fields, email, card, delivery, voucher*, basket, confirmation, action}
 
     ``action`` is ``buy`` to order the quotation that the form showed; anything else shows a new quotation. Inputs that
-    differ from those of the quotation are quoted and shown first.
+    differ from those of the quotation are quoted and shown first, and so is the price of the present basket for a form of
+    another one: what was typed there may be another person's, and is not stored.
     """
     fields = await form_of(request)
     form = CheckoutForm.parse(fields)
     confirmation = Confirmation.from_field(str(fields.get("confirmation", "")))
     if not basket_id(request):
         return see_other("/basket")
+    if fields.get("basket") != basket_digest(request):
+        return await _quote(request, form, FormErrors(OTHER_BASKET), 409)
     is_stored = await _store(request, form, await _stored_order(request))
     if fields.get("action") != "buy":
         # Going back or reloading does not send the form again.
@@ -189,6 +196,7 @@ async def _page(
         form=form,
         errors=errors,
         quotation=quotation,
+        basket_digest=basket_digest(request),
         confirmation=Confirmation(quotation, form.inputs()).to_field() if quotation else "",
         changes=compare(before, quotation, names) if before and quotation else [],
         basket=basket,

@@ -53,8 +53,7 @@ async def order_status(request: Request) -> Response:
 async def _status(request: Request) -> tuple[dict[str, str], int]:
     """The status and the polling interval.
 
-    A customer who ordered as a guest and then signed in sees that order, too: the API gives it to every caller without a session,
-    and to no other customer.
+    A customer who ordered as a guest and then signed in sees that order, too: the API gives it to callers without a session.
     """
     number, token = quote(request.path_params["number"], safe=""), await customer_token(request)
     apis, path = site_of(request).apis, f"orders/{number}/status"

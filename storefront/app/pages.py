@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -22,9 +23,10 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 # Retry-After of error pages if the API returned none.
 RETRY_SECONDS = 2
 # Limits of the shop's forms. Feeds are files, which have their own limit.
-MAX_FIELDS = 16
+MAX_FIELDS = 20
 # The longest field is the confirmed quotation of a basket of 99 lines.
 MAX_FIELD_BYTES = 16 * 1024
+FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,16 @@ async def customer_token(request: Request) -> str:
 
 
 async def form_of(request: Request, files: int = 0) -> FormData:
-    """Parse a form. Raises ``HTTPException`` 400 if it exceeds the limits on fields."""
+    """Parse a form in UTF-8, as browsers send the forms of these pages.
+
+    Raises ``ApiError`` 415 for another content type and 400 for another charset, whose texts may not be text in UTF-8;
+    ``HTTPException`` 400 if the form exceeds the limits on fields.
+    """
+    content_type, options = parse_options_header(request.headers.get("content-type"))
+    if content_type not in FORM_TYPES:
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "The content is not a form")
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise ApiError(400, "INVALID_FORM", "The charset of the form is not UTF-8")
     return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
 
 

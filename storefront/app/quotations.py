@@ -124,11 +124,16 @@ class Confirmation:
 
 
 def _checked(value: T) -> T:
-    """Raise ``TypeError`` if a text or a number of a dataclass has another type or more digits than amounts have."""
+    """Check the texts and numbers of a dataclass.
+
+    Raises ``TypeError`` for another type or more digits than amounts have, ``UnicodeError`` for text that UTF-8 cannot encode.
+    """
     for name, annotation in value.__annotations__.items():
         content = getattr(value, name)
         if annotation in (str, int, bool) and (type(content) is not annotation or not _is_in_range(content)):
             raise TypeError(name)
+        if isinstance(content, str):
+            content.encode()
     return value
 
 

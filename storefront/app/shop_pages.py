@@ -1,5 +1,6 @@
 """Pages of products and the basket."""
 
+import hashlib
 import re
 import secrets
 from typing import Any
@@ -58,6 +59,19 @@ def basket_id(request: Request) -> str:
     """Return the visitor's basket id, or "" if the cookie is missing or not a basket id."""
     value = site_of(request).basket.read(request)
     return value if _BASKET_ID.fullmatch(value) else ""
+
+
+def basket_digest(request: Request) -> str:
+    """Names the visitor's basket in forms, which must not have the id: it gives access to the basket. "" without a basket."""
+    identifier = basket_id(request)
+    return hashlib.sha256(f"form of {identifier}".encode()).hexdigest() if identifier else ""
+
+
+async def forget_basket(request: Request, response: Response) -> None:
+    """Delete the basket's cookie, and what was typed at the checkout of the basket."""
+    site_of(request).basket.delete(response)
+    if identifier := basket_id(request):
+        await site_of(request).checkouts.delete(identifier)
 
 
 async def read_basket(request: Request) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Checkout: the page shows the full price, and "Buy now" orders exactly what the page showed, once."""
 
+import json
 import re
 from typing import Any
 
@@ -408,6 +409,107 @@ def test_form_without_a_confirmed_price_orders_nothing(shop: Shop, client: Brows
     page = buy(client, update(client), confirmation=confirmation)
     assert (page.status_code, shop.orders) == (409, {})
     assert "Total 23.80 EUR" in text(page)
+
+
+def test_form_of_another_basket_orders_nothing_and_is_not_stored(shop: Shop, client: Browser):
+    """Such as of a tab that stayed open while somebody else signed in at this browser."""
+    page = update(client, **TYPED)
+    client.cookies = httpx.Cookies({"__Host-basket": "c" * 32})
+    for refused in (buy(client, page, name="Ada First"), update(client, page, name="Ada First")):
+        assert (refused.status_code, shop.orders) == (409, {})
+        assert "not for the basket that you have now. Nothing was ordered." in text(refused)
+        assert fields_of(refused) | TYPED | {"name": "Ada First"} == fields_of(refused)
+        assert "Ada" not in client.get("/checkout").text
+    assert buy(client, refused).status_code == 303
+    ((order, _),) = shop.orders.values()
+    assert shop.quotations[order["quotation_id"]]["request"]["basket_id"] == "c" * 32
+
+
+@pytest.mark.parametrize("basket", [None, "", "b" * 32])
+def test_form_without_the_digest_of_the_basket_shows_the_price_first(shop: Shop, client: Browser, basket: str | None):
+    fields = {name: value for name, value in fields_of(update(client)).items() if name != "basket"}
+    page = client.post("/checkout", fields | {"action": "buy"} | ({} if basket is None else {"basket": basket}))
+    assert (page.status_code, shop.orders) == (409, {})
+    assert buy(client, page).status_code == 303
+
+
+def test_page_does_not_contain_the_basket_id(client: Browser):
+    assert "b" * 32 not in update(client).text
+
+
+@pytest.mark.parametrize("leave", [("/sign-out", {}), ("/sign-in", {"email": "ben@example.com", "password": "p"})])
+def test_next_person_at_the_browser_does_not_find_what_was_typed(client: Browser, leave: tuple[str, dict[str, str]]):
+    client.post("/sign-in", {"email": "ada@example.com", "password": "p"})
+    assert "Brick Lane" in update(client, **TYPED).text
+    left = client.post(*leave)
+    assert '__Host-basket=""; ' in str(left.headers.get_list("set-cookie"))
+    assert "Brick Lane" not in client.get("/checkout").text
+
+
+# --- forms that are none ---
+
+
+def multipart(fields: dict[str, Any], charset: str) -> tuple[bytes, dict[str, str]]:
+    values = [(name, each) for name, value in fields.items() for each in (value if type(value) is list else [value])]
+    parts = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in values
+    )
+    return f"{parts}--b--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary=b{charset}"}
+
+
+@pytest.mark.parametrize("typed", [r"\ud800", r"\uD800x", "+2AA-"])
+@pytest.mark.parametrize("action", ["update", "buy"])
+@pytest.mark.parametrize(
+    "charset",
+    ["unicode_escape", "raw_unicode_escape", "utf-7", "punycode", "undefined", "idna", "rot13", "latin-1", "none"],
+)
+def test_form_in_another_charset_is_400_and_not_stored(
+    shop: Shop, client: Browser, charset: str, action: str, typed: str
+):
+    page = update(client)
+    body, headers = multipart(fields_of(page) | {"city": typed, "action": action}, f"; charset={charset}")
+    refused = client.send("POST", "/checkout", body, headers)
+    assert (refused.status_code, shop.orders) == (400, {})
+    assert MESSAGES["INVALID_FORM"] in refused.text
+    assert fields_of(client.get("/checkout"))["city"] == "Berlin"
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", '; charset="UTF-8"'])
+def test_multipart_form_in_utf_8_is_understood(client: Browser, charset: str):
+    form = fields_of(client.get("/checkout")) | ADDRESS | {"city": "Zürich \\ud800", "action": "update"}
+    assert client.send("POST", "/checkout", *multipart(form, charset)).status_code == 303
+    assert fields_of(client.get("/checkout"))["city"] == "Zürich \\ud800"
+
+
+@pytest.mark.parametrize("name", ["quotation_id", "currency", "delivery_method", "inputs", "sku", "code_suffix"])
+def test_confirmation_with_a_lone_surrogate_is_none(shop: Shop, client: Browser, name: str):
+    shop.vouchers = {"AAAA-1111": 500}
+    page = update(client, voucher=["AAAA-1111"])
+    confirmation = json.loads(fields_of(page)["confirmation"])
+    quotation = confirmation["quotation"]
+    match name:
+        case "inputs":
+            confirmation["inputs"] = "\ud800"
+        case "sku":
+            quotation["lines"][0][0] = "\ud800"
+        case "code_suffix":
+            quotation["discounts"][0]["code_suffix"] = "\ud800"
+        case _:
+            quotation[name] = "\ud800"
+    refused = buy(client, page, confirmation=json.dumps(confirmation))
+    assert (refused.status_code, shop.orders) == (409, {})
+    assert "Total 18.80 EUR" in text(refused)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream", "x", "", None])
+def test_content_that_is_no_form_is_415_and_keeps_what_was_typed(shop: Shop, client: Browser, content_type: str | None):
+    update(client, **TYPED)
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    refused = client.send("POST", "/checkout", b'{"action": "buy"}', headers)
+    assert (refused.status_code, shop.orders) == (415, {})
+    assert MESSAGES["UNSUPPORTED_MEDIA_TYPE"] in refused.text
+    kept = fields_of(client.get("/checkout"))
+    assert kept | TYPED == kept
 
 
 # --- nothing typed is lost ---

@@ -104,6 +104,34 @@ def test_form_over_the_field_limits_is_400(path: str, encoded: Any, fields: list
     assert signed_in().send("POST", path, *encoded(fields)).status_code == 400
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+@pytest.mark.parametrize("path", [path for path, _ in FORMS])
+def test_content_that_is_no_form_is_415_and_reaches_no_api(path: str, content_type: str | None):
+    client, calls = signed_in(), Calls()
+    client._api = calls
+    client.cookies.set("__Host-basket", "b" * 32)
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert client.send("POST", path, b'{"quantity": 0}', headers).status_code == 415
+    assert calls.requests == []
+
+
+@pytest.mark.parametrize("path", [path for path, _ in FORMS])
+def test_form_in_another_charset_is_400_and_reaches_no_api(path: str):
+    client, calls = signed_in(), Calls()
+    client._api = calls
+    client.cookies.set("__Host-basket", "b" * 32)
+    body, headers = multipart([("quantity", "0")])
+    headers["Content-Type"] += "; charset=unicode_escape"
+    assert client.send("POST", path, body, headers).status_code == 400
+    assert calls.requests == []
+
+
+def test_signing_out_needs_no_content():
+    client = signed_in()
+    assert client.send("POST", "/sign-out").status_code == 303
+    assert "__Host-session" not in client.cookies
+
+
 @pytest.mark.parametrize(("path", "max_bytes"), FORMS)
 def test_body_with_too_large_content_length_is_not_read(path: str, max_bytes: int):
     read = 0

@@ -48,21 +48,22 @@ def fill_basket(client: httpx.Client, sku: str, quantity: int = 1) -> httpx.Resp
     return client.post("/basket", data={"sku": sku, "quantity": str(quantity), "form": form_key(page)})
 
 
-def confirmation(page: httpx.Response) -> str:
-    """The price that a page of the checkout shows, as its form sends it back."""
-    match = re.search(r'name="confirmation" value="([^"]*)"', page.text)
-    assert match, page_text(page)
-    return html.unescape(match[1])
+def hidden_fields(page: httpx.Response) -> dict[str, str]:
+    """The basket and the price that a page of the checkout shows, as its form sends them back."""
+    fields = dict(re.findall(r'name="(basket|confirmation)" value="([^"]*)"', page.text))
+    assert fields, page_text(page)
+    return {name: html.unescape(value) for name, value in fields.items()}
 
 
 def summary(client: httpx.Client, **fields: str) -> httpx.Response:
     """The checkout with the full price."""
-    return client.post("/checkout", data=CHECKOUT | fields | {"action": "update"})
+    page = client.get("/checkout")
+    return client.post("/checkout", data=CHECKOUT | hidden_fields(page) | fields | {"action": "update"})
 
 
 def confirm(client: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Response:
     """Press "Buy now" on a page of the checkout."""
-    data = CHECKOUT | {"confirmation": confirmation(page), "action": "buy"} | fields
+    data = CHECKOUT | hidden_fields(page) | {"action": "buy"} | fields
     return client.post("/checkout", data=data)
 
 

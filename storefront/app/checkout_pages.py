@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.apis import ApiError
 from app.checkout_forms import ADDRESS, CARDS, COUNTRIES, CheckoutForm
 from app.messages import MESSAGES, UNAVAILABLE, FormErrors, form_errors, message
+from app.order_status import is_failed
 from app.pages import RETRY_SECONDS, customer_token, form_of, render, see_other, session_of, site_of
 from app.quotations import DELIVERY_METHODS, Confirmation, Quotation, compare, order_key
 from app.shop_pages import basket_digest, basket_id, order_of, read_basket
@@ -18,6 +19,9 @@ STORED_SECONDS = 3600
 OTHER_BASKET = (
     "This page was not for the basket that you have now. Nothing was ordered. "
     "Please check the products and the price, then press “Buy now”."
+)
+FAILED_BEFORE = (
+    "Your last order has failed, and nothing was ordered again. Please check the price, then press “Buy now”."
 )
 CHECK_PRICE = "Nothing was ordered yet. Please check the price for these details, then press “Buy now”."
 # The order may have been accepted: the form keeps its quotation, whose key makes the next click the same order.
@@ -154,7 +158,9 @@ async def _refused(
         # The basket of a page that was still open is gone when its order is complete.
         number = await _stored_order(request) if quotation else ""
         return see_other(f"/orders/{number}" if number else "/basket")
-    if error.code in ("BASKET_ORDERED", "IDEMPOTENCY_KEY_REUSED") and (number := await _order_number(request)):
+    if error.code == "IDEMPOTENCY_KEY_REUSED" and (number := await _order_number(request)):
+        return await _ordered_before(request, form, number)
+    if error.code == "BASKET_ORDERED" and (number := await _order_number(request)):
         return see_other(f"/orders/{number}")
     if error.status == 401:
         request.state.session = None
@@ -164,6 +170,13 @@ async def _refused(
     if error.status >= 500:
         return await _page(request, form, quotation, FormErrors(UNAVAILABLE), 503)
     return await _page(request, form, quotation, form_errors(error), error.status)
+
+
+async def _ordered_before(request: Request, form: CheckoutForm, number: str) -> Response:
+    """Show the order of a quotation that was sent again with other details; if it has failed, a new quotation for these."""
+    if await is_failed(request, number):
+        return await _quote(request, form, FormErrors(FAILED_BEFORE), 409)
+    return see_other(f"/orders/{number}?message=IDEMPOTENCY_KEY_REUSED")
 
 
 async def _order_number(request: Request) -> str:

@@ -1,14 +1,13 @@
 """Pages of an order's status."""
 
-from urllib.parse import quote
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.apis import ApiError, whole_number
-from app.messages import message
-from app.pages import customer_token, render, site_of
-from app.shop_pages import basket_id
+from app.messages import message, notice
+from app.order_status import read_status
+from app.pages import render, site_of
+from app.shop_pages import basket_id, order_of, read_basket
 
 # Polling interval in seconds if the API returns none.
 DEFAULT_RETRY_AFTER = 1
@@ -16,7 +15,10 @@ FINAL_STATUSES = ("Complete", "Failed")
 
 
 async def order(request: Request) -> Response:
-    """GET /orders/{number}: without scripts, the page reloads itself until the order reaches a final status."""
+    """GET /orders/{number}: without scripts, the page reloads itself until the order reaches a final status.
+
+    The page of a failed order reloads itself until the basket and the vouchers are given back.
+    """
     status, retry_after = await _status(request)
     final = status["status"] in FINAL_STATUSES
     reason = status.get("reason_code", "")
@@ -28,9 +30,19 @@ async def order(request: Request) -> Response:
         order=status,
         final=final,
         reason=message(reason) if reason else "",
+        notice=notice(request.query_params.get("message", "")),
+        is_held=status["status"] == "Failed" and await _holds_basket(request, status["order_number"]),
         is_refunded=reason == "PROCESSING_FAILED",
         reload_after=max(2, retry_after),
     )
+
+
+async def _holds_basket(request: Request, number: str) -> bool:
+    """True while the visitor's basket names the order as in progress, and while the basket service is unavailable."""
+    try:
+        return order_of(await read_basket(request)) == number
+    except ApiError:
+        return True
 
 
 async def _forget_checkout(request: Request, number: str) -> None:
@@ -51,17 +63,7 @@ async def order_status(request: Request) -> Response:
 
 
 async def _status(request: Request) -> tuple[dict[str, str], int]:
-    """The status and the polling interval.
-
-    A customer who ordered as a guest and then signed in sees that order, too: the API gives it to callers without a session.
-    """
-    number, token = quote(request.path_params["number"], safe=""), await customer_token(request)
-    apis, path = site_of(request).apis, f"orders/{number}/status"
-    try:
-        response = await apis.call("orders", "GET", path, token=token)
-    except ApiError as error:
-        if not token or error.status not in (403, 404):
-            raise
-        response = await apis.call("orders", "GET", path)
+    """The status and the polling interval."""
+    response = await read_status(request, request.path_params["number"])
     retry_after = whole_number(response.headers.get("retry-after", ""))
     return response.body, DEFAULT_RETRY_AFTER if retry_after is None else retry_after

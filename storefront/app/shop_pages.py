@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.apis import ApiError, whole_number
 from app.messages import notice
+from app.order_status import is_failed
 from app.pages import form_of, local_path, render, see_other, site_of
 
 _BASKET_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -96,8 +97,15 @@ async def basket(request: Request) -> Response:
     content = await read_basket(request)
     names = await site_of(request).names.of(item["sku"] for item in content["items"])
     message = notice(request.query_params.get("message", ""))
+    number = order_of(content)
     return await render(
-        request, "basket.html", basket=content, names=names, message=message, order_number=order_of(content)
+        request,
+        "basket.html",
+        basket=content,
+        names=names,
+        message=message,
+        order_number=number,
+        is_failed=bool(number) and await is_failed(request, number),
     )
 
 

@@ -127,6 +127,19 @@ def given_up(world: World) -> None:
     world.facts["redriven"] = True
 
 
+def given_up_and_dead_lettered_again(world: World) -> None:
+    """The same, and the late copy is in the dead-letter queue."""
+    given_up(world)
+    world.queues[DEAD].append(world.queues[SUBMIT].pop())
+
+
+def given_up_and_quoted_again(world: World) -> None:
+    """The same without a late copy, and the shopper has a new quotation of the basket."""
+    given_up(world)
+    world.queues[SUBMIT].clear()
+    world.facts |= {"quotations": [quote(world)], "keys": True}
+
+
 def redrive_parked(world: World) -> None:
     """Deliver the parked message, before the late one."""
     world.queues[SUBMIT][:0] = world.queues[PARKED]
@@ -153,6 +166,15 @@ def locks_are_held_by_orders_in_progress(world: World, run: Run) -> str:
         if holder and holder not in in_progress:
             left.append(f"{basket['basket_id']} is held by {holder}")
     return "; ".join(left)
+
+
+def failed_orders_can_be_redriven(world: World, run: Run) -> str:
+    parked = [json.loads(message.body) for message in world.queues[PARKED]]
+    attempts = {(body["order_number"], body.get("attempt")) for body in parked}
+    failed = [order for order in orders(world) if order.get("reason_code") == "PROCESSING_FAILED"]
+    given_up = [order for order in failed if order["backend_status"] == "Validation failed"]
+    lost = [each for each in given_up if (each["order_number"], each["attempt"]) not in attempts]
+    return "; ".join(f"{each['order_number']} failed in attempt {each['attempt']}, parked: {parked}" for each in lost)
 
 
 def stock_is_that_of_complete_orders(world: World, run: Run) -> str:
@@ -209,6 +231,11 @@ INVARIANTS = (
     Invariant("orders", "A basket has one order in progress at most.", one_order_in_progress),
     Invariant("orders", "Only orders in progress hold a basket.", locks_are_held_by_orders_in_progress),
     Invariant("orders", "What was put into a basket is sold once at most.", pieces_are_sold_once),
+    Invariant(
+        "orders",
+        "An order whose processing failed has a parked message of its attempt, to be redriven.",
+        failed_orders_can_be_redriven,
+    ),
     Invariant("orders", "A complete order has its stock, a failed one none.", stock_is_that_of_complete_orders),
     Invariant("orders", "A complete order has its vouchers, a failed one none.", vouchers_are_those_of_complete_orders),
     Invariant(
@@ -270,5 +297,15 @@ SCENARIOS = (
         "an order is redriven while a late duplicate reserves",
         given_up,
         {"redrive": redrive_parked, "late": deliver(SUBMIT)},
+    ),
+    _scenario(
+        "an order is redriven while a dead letter of its first attempt comes late",
+        given_up_and_dead_lettered_again,
+        {"redrive": redrive_parked, "late": deliver(DEAD)},
+    ),
+    _scenario(
+        "an order is redriven while its basket is ordered again",
+        given_up_and_quoted_again,
+        {"redrive": redrive_parked, "other": tab(0)},
     ),
 )

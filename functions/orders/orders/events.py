@@ -23,10 +23,13 @@ def publish_event(kind: tuple[str, str, str], order: dict[str, Any]) -> None:
     publish(event, source=_SOURCES[kind])
 
 
-def enqueue_order(order_number: str, correlation_id: str) -> None:
-    """Put {order_number} on the submit queue, to have the order processed. Safe to repeat."""
+def enqueue_order(order_number: str, correlation_id: str, attempt: int = 0) -> None:
+    """Put {order_number, attempt} on the submit queue, to have the order processed. Safe to repeat.
+
+    As a dead letter, the message fails only this ``attempt`` of the order.
+    """
     client("sqs").send_message(
         QueueUrl=setting("SUBMIT_QUEUE_URL"),
-        MessageBody=json.dumps({"order_number": order_number}),
+        MessageBody=json.dumps({"order_number": order_number, "attempt": attempt}),
         MessageAttributes={"correlation_id": {"DataType": "String", "StringValue": correlation_id}},
     )

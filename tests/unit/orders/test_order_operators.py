@@ -53,15 +53,25 @@ def test_a_redrive_continues_an_order_that_the_sdk_reopened_twice(checkout: Chec
     assert checkout.order(number)["backend_status"] == "Sent to fulfillment"
 
 
-def test_an_order_is_not_redriven_while_another_one_of_its_basket_is_in_progress(checkout: Checkout):
+def test_a_redrive_waits_on_the_parked_queue_while_another_order_of_the_basket_is_in_progress(checkout: Checkout):
     number, parked = fail_processing(checkout)
     checkout.confirm()
     other = str(checkout.submit(key=None).body["order_number"])
-    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.queues[PARKED].clear()
+    for _ in range(2):
+        checkout.queues[SUBMIT].insert(0, parked.copy())
+        checkout.deliver(SUBMIT)
+        checkout.deliver(SUBMIT_DEAD_LETTERS)
+        assert checkout.order(number)["backend_status"] == "Validation failed"
+        (again,) = checkout.queues[PARKED]
+        assert (again.body, again.attributes["reason"]) == (parked.body, "BASKET_ORDERED")
+        checkout.queues[PARKED].clear()
     checkout.deliver_all()
-    assert checkout.order(number)["backend_status"] == "Validation failed"
     assert checkout.order(other)["backend_status"] == "Sent to fulfillment"
     checkout.assert_closed(other, is_complete=True)
+    checkout.queues[SUBMIT].append(again.copy())
+    checkout.deliver(SUBMIT)
+    assert checkout.order(number)["attempt"] == 1
 
 
 def test_a_reservation_of_an_earlier_attempt_that_comes_late_does_not_disturb_a_redriven_order(checkout: Checkout):
@@ -161,3 +171,58 @@ def test_a_paid_order_whose_stock_was_released_waits_for_an_operator(checkout: C
     (dead_letter,) = checkout.queues[SUBMIT_DEAD_LETTERS]
     assert dead_letter.attributes["reason"] == "OUT_OF_STOCK"
     assert not checkout.platform_orders[number]
+
+
+def fail_redrive(checkout: Checkout, number: str, parked: Message) -> Message:
+    """Redrive an order whose stock still cannot be reserved; the message that is parked once this attempt has failed."""
+    checkout.reservation = Answer(500, {})
+    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.deliver(SUBMIT)
+    checkout.sweep()
+    checkout.deliver_all()
+    assert (checkout.order(number)["attempt"], checkout.order(number)["backend_status"]) == (1, "Validation failed")
+    checkout.assert_closed(number, is_complete=False)
+    checkout.reservation = None
+    (message,) = [each for each in checkout.queues[PARKED] if '"attempt": 1' in each.body]
+    return message
+
+
+def test_a_dead_letter_of_an_earlier_attempt_does_not_fail_a_redriven_order(checkout: Checkout):
+    number, parked = fail_processing(checkout)
+    checkout.reservation = Answer(500, {})
+    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.deliver(SUBMIT)
+    # An older version sent the last one.
+    for body in ({"attempt": 0}, {"attempt": 0, "redrive": True}, {}):
+        checkout.send(SUBMIT_DEAD_LETTERS, {"order_number": number} | body)
+        checkout.deliver(SUBMIT_DEAD_LETTERS)
+        assert (checkout.order(number)["backend_status"], checkout.order(number)["attempt"]) == ("Validating", 1)
+    checkout.reservation = None
+    checkout.deliver_all()
+    checkout.assert_closed(number, is_complete=True)
+
+
+def test_a_redriven_order_that_fails_again_is_redriven_by_its_new_message(checkout: Checkout):
+    number, parked = fail_processing(checkout)
+    again = fail_redrive(checkout, number, parked)
+    checkout.queues[SUBMIT].append(again.copy())
+    checkout.deliver_all()
+    assert checkout.order(number)["attempt"] == 2
+    checkout.assert_closed(number, is_complete=True)
+
+
+def test_two_redrives_of_one_attempt_restart_the_order_once(checkout: Checkout):
+    number, parked = fail_processing(checkout)
+    fail_redrive(checkout, number, parked)
+    checkout.queues[SUBMIT].append(parked.copy())
+    checkout.deliver_all()
+    assert (checkout.order(number)["attempt"], checkout.order(number)["backend_status"]) == (1, "Validation failed")
+
+
+def test_a_message_that_an_older_version_has_parked_restarts_the_present_attempt(checkout: Checkout):
+    number, parked = fail_processing(checkout)
+    fail_redrive(checkout, number, parked)
+    checkout.send(SUBMIT, {"order_number": number, "redrive": True})
+    checkout.deliver_all()
+    assert checkout.order(number)["attempt"] == 2
+    checkout.assert_closed(number, is_complete=True)

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -167,7 +168,8 @@ def test_a_basket_without_a_lock_is_ordered_by_one_call(faults: Faults):
 
 def test_an_order_that_left_its_lock_behind_is_not_reopened(orders: Service):
     leave_lock(orders, "b", backend_status="Validation failed", reason_code=PROCESSING_FAILED, attempt=0)
-    assert not repository.reopen(load_order("T100000009"))
+    with pytest.raises(Refused, match="BASKET_ORDERED"):
+        repository.reopen(load_order("T100000009"))
 
 
 def test_a_lock_that_another_order_has_replaced_meanwhile_is_not_replaced_again(orders: Service, faults: Faults):
@@ -233,7 +235,8 @@ def test_a_rejected_order_that_is_paid_later_is_in_progress_again():
 def test_only_an_order_whose_processing_failed_is_reopened(status: str, reason: str | None):
     number = store_order_in(status, reason)
     is_reopened = reason == PROCESSING_FAILED
-    assert not repository.reopen(load_order(number)), "it is not closed"
+    with pytest.raises(Refused, match="BASKET_ORDERED") if is_reopened else nullcontext():
+        assert not repository.reopen(load_order(number)), "it is not closed"
     repository.close(load_order(number))
     assert repository.reopen(load_order(number)) == is_reopened
     order = load_order(number)
@@ -242,6 +245,18 @@ def test_only_an_order_whose_processing_failed_is_reopened(status: str, reason: 
         assert ("reason_code" in order, order["attempt"]) == (False, 1)
         assert order["in_progress"] in repository.PARTITIONS
         assert repository.is_locked(order["basket_id"])
+
+
+def test_one_attempt_is_restarted_once():
+    number = store_order_in("Validation failed", PROCESSING_FAILED)
+    repository.close(load_order(number))
+    assert not repository.reopen(load_order(number), 1), "there was no such attempt"
+    assert repository.reopen(load_order(number), 0)
+    assert repository.advance(number, "Validation failed", attempt=1, reason_code=PROCESSING_FAILED)
+    repository.close(load_order(number))
+    assert not repository.reopen(load_order(number), 0)
+    assert repository.reopen(load_order(number), 1)
+    assert load_order(number)["attempt"] == 2
 
 
 @pytest.mark.parametrize("rejected", [False, True])

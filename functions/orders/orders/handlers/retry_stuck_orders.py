@@ -38,7 +38,7 @@ def _sweep(due: dict[str, Any]) -> bool:
         orders.defer_sweep(order, payment_seconds)
         return False
     # Sent before it is claimed: a crash in between sends it once more, which has no further effect.
-    enqueue_order(order["order_number"], order["correlation_id"])
+    enqueue_order(order["order_number"], order["correlation_id"], order.get("attempt", 0))
     if not orders.claim_for_sweep(order, seconds_to_next_sweep(dict(order), orders.stuck_seconds())):
         return False
     logger.warning("order is stuck", extra={name: due[name] for name in ("order_number", "backend_status")})
@@ -48,7 +48,7 @@ def _sweep(due: dict[str, Any]) -> bool:
 def _renew(due: dict[str, Any]) -> None:
     order = _load(due, (REJECTED,))
     if order:
-        enqueue_order(order["order_number"], order["correlation_id"])
+        enqueue_order(order["order_number"], order["correlation_id"], order.get("attempt", 0))
         orders.defer_sweep(order, RENEWAL_SECONDS)
 
 

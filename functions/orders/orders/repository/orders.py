@@ -244,29 +244,32 @@ def reject(order_number: str, status: str, reason: str) -> bool:
     return _update(order_number, changes, "backend_status = :before", {":before": status}) is not None
 
 
-def reopen(order: StoredOrder) -> bool:
+def reopen(order: StoredOrder, attempt: int | None = None) -> bool:
     """Have an order processed again that has failed (``PROCESSING_FAILED``) or was rejected: only for an operator's redrive.
 
-    A failed one has to be closed first. False also if its basket is ordered again, or if the order was reopened by an earlier
-    attempt of the SDK, whose answer was lost.
+    A failed one starts the attempt after ``attempt``, by default after the one that ``order`` has. False if the order is in
+    another attempt, as after an earlier redrive, or an earlier attempt of the SDK whose answer was lost. Raises ``Refused``
+    BASKET_ORDERED while the basket is locked: by another order, or by this one, which has to be closed first.
     """
     number, now = order["order_number"], int(time.time())
+    attempt = order.get("attempt", 0) if attempt is None else attempt
     changes = {
         "in_progress": _partition(number),
         "sweeps": None,
         "check_at": now + stuck_seconds(),
         "updated_at": to_rfc3339(now),
     }
-    attempt = order.get("attempt", 0) + 1
-    restart = changes | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER, "attempt": attempt}
-    failed = "backend_status = :failed AND reason_code = :reason"
-    values = {":failed": VALIDATION_FAILED, ":reason": PROCESSING_FAILED}
+    restart = changes | {"backend_status": VALIDATING, "reason_code": None, "expires_at": NEVER, "attempt": attempt + 1}
+    failed = f"backend_status = :failed AND reason_code = :reason AND {SAME_ATTEMPT}"
+    values = {":failed": VALIDATION_FAILED, ":reason": PROCESSING_FAILED, ":attempt": attempt}
     resume = changes | {"rejected_reason": None}
     rejected = "backend_status IN (:payment) AND attribute_exists(rejected_reason)"
     try:
         update = dynamodb.update(_table(), {"order_number": number}, set=restart, condition=failed, values=values)
         dynamodb.transact([update, _lock(order["basket_id"], number)])
-    except TransactionRefused:
+    except TransactionRefused as refused:
+        if refused.failures[0] is None:
+            raise basket_ordered() from refused
         return _update(number, resume, rejected, {":payment": (PAYMENT_PROCESSING, PAYMENT_AUTHORIZED)}) is not None
     return True
 

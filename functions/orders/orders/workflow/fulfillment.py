@@ -20,7 +20,7 @@ from orders.events import COMPLETE, SUBMIT, publish_event
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
 from orders.workflow.reservations import close_order, release_stock, renew, reserve
-from setpieces.errors import PermanentFailure, RetryLater
+from setpieces.errors import PermanentFailure, Refused, RetryLater
 from setpieces.observability import count, logger
 
 CLOSED_SECONDS = 1
@@ -90,6 +90,20 @@ def cancel_order(order: StoredOrder) -> None:
     if orders.cancel(order["order_number"]):
         count("OrderFailed")
     close_order(load_order(order["order_number"]))
+
+
+def redrive_order(order: StoredOrder, attempt: int | None) -> StoredOrder:
+    """Reopen an order for an operator; the order as stored afterwards. ``attempt`` is as in ``repository.orders.reopen``.
+
+    Raises ``ExternalUnavailable``, ``PermanentFailure`` BASKET_ORDERED: the message is a dead letter and can be redriven later.
+    """
+    close_order(order)
+    try:
+        orders.reopen(order, attempt)
+    except Refused as refused:
+        raise PermanentFailure(refused.code, "another order of the basket is in progress") from refused
+    # Load it again in any case: the SDK may have repeated a call that had reopened the order already.
+    return load_order(order["order_number"])
 
 
 def _validate(order: StoredOrder) -> StoredOrder:

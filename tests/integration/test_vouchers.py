@@ -270,6 +270,16 @@ def test_orders_reserve_redeem_and_release_a_voucher(shop: Shop, codes: list[str
     assert status() == "REDEEMED"
 
 
+def test_a_complete_order_redeems_the_voucher_that_it_has_reserved(shop: Shop, orders: list[str], codes: list[str]):
+    """An order is complete before the orders service redeems its vouchers."""
+    assert reserve(shop, codes[4], orders[1]).status_code in (200, 201)
+    assert redeem(shop, codes[4], orders[0]).json()["code"] == "VOUCHER_RESERVED"
+    redeemed = redeem(shop, codes[4], orders[1])
+    assert redeemed.status_code in (200, 201)
+    assert redeemed.json()["order_number"] == orders[1]
+    assert change(shop, codes[4], orders[1], state="released").status_code == 409
+
+
 def test_a_code_may_be_typed_by_a_person_but_not_misspelt(shop: Shop, codes: list[str]):
     code = codes[1]
     typed = f"{code[:4]}-{code[4:9]}-{code[9:]}".lower()

@@ -29,7 +29,7 @@ from local import request_guard
 from local.front_door import cdn
 from local.front_door.catalog import Catalog
 from local.front_door.cdn import Site
-from local.front_door.messages import http_response, read_request
+from local.front_door.messages import http_response, problem, read_request
 from model.settings import ROOT
 
 LOG = logging.getLogger(__name__)
@@ -44,15 +44,16 @@ MAX_UPLOAD = 64 * 1024**2
 _URL_CHARACTERS = re.compile(rb"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*")
 
 
-def problem(status: int, code: str, title: str, detail: str) -> HttpResponse:
+def problem_response(status: int, code: str, title: str, detail: str) -> HttpResponse:
     """A response of the front door itself, as ``application/problem+json`` (RFC 9457)."""
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")
+    return JSONResponse(problem(status, code, title, detail), status, media_type="application/problem+json")
 
 
 def _emulator_down(error: EndpointDown) -> HttpResponse:
     LOG.warning("the local cloud does not answer: %s", error)
-    response = problem(503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again.")
+    response = problem_response(
+        503, "LOCAL_CLOUD_DOWN", "The local cloud does not answer", "Run `make start`, then try again."
+    )
     response.headers["Retry-After"] = "1"
     return response
 
@@ -67,7 +68,7 @@ def own_pages(handler: Handler) -> Handler:
     async def checked(self: FrontDoor, request: HttpRequest) -> HttpResponse:
         refusal = request_guard.foreign_page(request.headers.raw)
         if refusal:
-            return problem(refusal.status, "FOREIGN_PAGE", "Foreign page", refusal.message.capitalize() + ".")
+            return problem_response(refusal.status, "FOREIGN_PAGE", "Foreign page", refusal.message.capitalize() + ".")
         return await handler(self, request)
 
     return checked
@@ -138,7 +139,7 @@ class FrontDoor:
         except (KeyError, TypeError, ValueError):
             share = 0.0
         if not 0 < share <= 1:
-            return problem(400, "INVALID_SHARE", "Invalid share", "share is a number above 0 and at most 1.")
+            return problem_response(400, "INVALID_SHARE", "Invalid share", "share is a number above 0 and at most 1.")
         self._executor.scale_throttles(share)
         return JSONResponse({"share": share})
 
@@ -157,11 +158,13 @@ class FrontDoor:
                 return await self._cdn(http, deployment, public_path)
             if api is None:
                 names = ", ".join(sorted(deployment.apis)) or "none"
-                return problem(
+                return problem_response(
                     404, "UNKNOWN_SERVICE", "Unknown service", f"No API is deployed as '{service}'. Deployed: {names}."
                 )
             if not _URL_CHARACTERS.fullmatch(raw_path + http.scope.get("query_string", b"")):
-                return problem(400, "INVALID_ADDRESS", "Invalid address", "Percent-encode it as RFC 3986 says.")
+                return problem_response(
+                    400, "INVALID_ADDRESS", "Invalid address", "Percent-encode it as RFC 3986 says."
+                )
             request = await read_request(http, public_path, "/" + rest)
             response = await self._threaded(self._executor.handle, deployment, api, request)
         except EndpointDown as error:

@@ -10,10 +10,10 @@ import asyncio
 import json
 import re
 from http import HTTPStatus
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from local.front_door.messages import problem
 from local.request_guard import LOOPBACK_HOST
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: the request line and all header values.
@@ -135,14 +135,10 @@ class Wire(HttpToolsProtocol):
         if self.pipeline or response_begun:
             self.transport.close()
             return
-        problem: dict[str, Any] = {
-            "type": "about:blank",
-            "title": refused.status.phrase,
-            "status": refused.status.value,
-        }
-        body = json.dumps(problem | {"code": refused.status.name, "detail": refused.detail}).encode()
+        status = refused.status
+        body = json.dumps(problem(status.value, status.name, status.phrase, refused.detail)).encode()
         head = (
-            f"HTTP/1.1 {refused.status.value} {refused.status.phrase}\r\n"
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
@@ -9,6 +10,14 @@ from starlette.responses import Response as HttpResponse
 
 from apigw_executor.messages import Request, Response
 from apigw_executor.models import MAX_BODY
+
+PROBLEM_TYPES = "https://errors.setpieces.example/"
+
+
+def problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
+    """The body of a response of the front door itself, as ``application/problem+json``: docs/api/problems.md."""
+    slug = code.lower().replace("_", "-")
+    return {"type": PROBLEM_TYPES + slug, "title": title, "status": status, "code": code, "detail": detail}
 
 
 async def read_request(http: HttpRequest, public_path: str, path: str, limit: int = MAX_BODY) -> Request:

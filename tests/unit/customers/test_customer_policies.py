@@ -42,7 +42,11 @@ def test_a_cached_policy_allows_the_callers_paths_whatever_the_first_request_was
     cached = authorize(ADA, first)
     for resource in ("profile", "rewards", "profile/"):
         assert effect(cached, arn(f"/v1/customers/C1/{resource}", method)) == "allow"
-    assert cached["context"] == {"customer_id": "C1", "reason": "SESSION_USER_MISMATCH"}
+    assert cached["context"] == {
+        "customer_id": "C1",
+        "reason": "SESSION_USER_MISMATCH",
+        "reason_type": "session-user-mismatch",
+    }
 
 
 @pytest.mark.parametrize("first", ["C1", *HOSTILE])
@@ -77,7 +81,11 @@ def test_a_refused_caller_is_allowed_no_path_and_gets_the_reason(requested: str,
 @pytest.mark.parametrize("requested", ["C1", "", "*", "C2"])
 def test_a_caller_who_is_no_customer_is_denied_everything(requested: str):
     refused = authorize(NO_CUSTOMER, requested)
-    assert refused["context"] == {"customer_id": "", "reason": "SESSION_USER_MISMATCH"}
+    assert refused["context"] == {
+        "customer_id": "",
+        "reason": "SESSION_USER_MISMATCH",
+        "reason_type": "session-user-mismatch",
+    }
     assert effect(refused, arn("/v1/customers/C1/profile")) == "deny"
     assert effect(refused, arn("/v1/customers//profile")) == "deny"
 

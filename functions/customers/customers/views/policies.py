@@ -20,17 +20,19 @@ def is_cached(method_arn: str) -> bool:
 
 
 def policy_view(caller: Caller, verdict: Verdict, method_arn: str) -> dict[str, Any]:
-    """The policy, with ``customer_id`` for the integration and ``reason`` for the response ACCESS_DENIED as its context.
+    """The policy, with ``customer_id`` for the integration and the code and type of the response ACCESS_DENIED as its context.
 
     A policy that allows the caller's own paths refuses only other customers' paths.
     """
     allowed = verdict is Verdict.ALLOWED
+    reason = (Verdict.SESSION_USER_MISMATCH if allowed else verdict).value
     return policy(
         caller.identity_id,
         "Allow" if allowed else "Deny",
         customer_paths(method_arn, caller.customer_id),
         customer_id=caller.customer_id,
-        reason=(Verdict.SESSION_USER_MISMATCH if allowed else verdict).value,
+        reason=reason,
+        reason_type=reason.lower().replace("_", "-"),
     )
 
 

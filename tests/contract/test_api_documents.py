@@ -206,3 +206,11 @@ def test_a_web_acl_that_sheds_load_returns_retry_after():
     for response in blocked:
         assert response["ResponseCode"] == 429
         assert "Retry-After" in {header["Name"] for header in response["ResponseHeaders"]}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "schemas").rglob("*.*")), ids=lambda file: str(file.relative_to(ROOT / "schemas"))
+)
+def test_amounts_are_in_minor_units(file: Path):
+    """A currency need not have cents."""
+    assert not re.search(r"\bcents?\b", file.read_text(), re.I)

@@ -11,14 +11,12 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apigw_executor import mapping
-from apigw_executor.messages import media_type
 from apigw_executor.responses import KINDS, GatewayError
 from apigw_executor.responses import render as render_gateway_response
 from model.templates import pieces
@@ -34,6 +32,7 @@ from tests.templates.mapping_inputs import (
     names,
     parameters,
 )
+from tests.templates.rendered import read, rendered_response, respond, unique
 
 # What an integration does is fixed; only values come from the caller.
 FIXED = re.compile(
@@ -47,32 +46,7 @@ MAY_BE_BARE = [
 ]
 
 
-# --- rendering ---
-
-
 # --- rendered documents ---
-
-
-def read(case: Mapped, text: str) -> Any:
-    """The rendered text as its content type says; fails unless it is exactly that."""
-    kind = case.media_type
-    if case.response is None:
-        content_type = case.integration.request_parameters.get("integration.request.header.Content-Type", "")
-        kind = content_type.strip("'") or "application/json"
-    if media_type(kind) == "application/x-www-form-urlencoded":
-        return {"form": parse_qsl(text, keep_blank_values=True, strict_parsing=True)}
-    assert re.search(r"[/+](json|x-amz-json-1\.[01])$", media_type(kind)), f"{kind}: say here how to read it"
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    assert len(members) == len(pairs), f"the same name twice: {[name for name, _ in pairs]}"
-    return members
-
-
-def refuse(constant: str) -> None:
-    raise AssertionError(f"{constant} is not JSON")
 
 
 def shape(value: Any) -> Any:
@@ -164,20 +138,6 @@ def test_a_hostile_body_is_refused_or_stays_a_value(case: Mapped):
 
 
 # --- responses ---
-
-
-def rendered_response(case: Mapped, body: str, parameter: str, claim: str = "a") -> tuple[int, Any]:
-    """(status, document) for a backend's answer; each parameter is ``parameter``, each claim ``claim``."""
-    assert case.response
-    claims = dict.fromkeys(re.findall(r"\$context\.authorizer\.(\w+)", case.template), claim)
-    request_context = context(responseOverride={"header": {}}, authorizer=claims)
-    document = read(case, mapping.render(case.template, body, parameters(case, parameter), request_context, {}))
-    return int(request_context["responseOverride"].get("status") or case.response.status), document
-
-
-def respond(case: Mapped, stored: str, parameter: str) -> tuple[int, Any]:
-    """The response for what the backend holds; it is the caller's own."""
-    return rendered_response(case, json.dumps(backend_response(case, stored)), parameter, claim=stored)
 
 
 @cache

@@ -17,7 +17,7 @@ from model.templates import iter_resources, pieces
 from setpieces.rest_api import PROBLEM_TYPES
 from tests.templates.mapped import RESPONSES, Mapped, lookup_in
 from tests.templates.mapping_inputs import GATEWAY, literals
-from tests.templates.test_mapping_templates import rendered_response, respond
+from tests.templates.rendered import rendered_response, respond
 
 METHOD = "arn:aws:execute-api:eu-central-1:000000000000:api/local/GET/v1/customers/C1/profile"
 CODE = re.compile(r'"code": "(\w+)"|#set\(\$code = "(\w+)"\)')

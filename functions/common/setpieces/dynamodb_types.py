@@ -1,6 +1,6 @@
 """Python values to DynamoDB attribute values and back.
 
-Whole numbers come back as ``int``; money and counts are kept in whole minor units of a currency, so no float ever reaches a table.
+Whole numbers come back as ``int``; money is kept in whole minor units of its currency, so no float ever reaches a table.
 """
 
 from collections.abc import Mapping

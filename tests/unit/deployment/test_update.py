@@ -35,6 +35,7 @@ class Cloud:
         for name, path in templates[SHOP].nested().items():
             self.root["Resources"][name]["Properties"]["Location"] = f"http://bucket/{path.name}"
         monkeypatch.setattr(update, "client", lambda _: self)
+        monkeypatch.setattr(update, "session_for", lambda _: None)  # it sets variables of the environment
         monkeypatch.setattr(update, "artifact", lambda *_: "s3://bucket/artifact")
         monkeypatch.setattr(update, "uploader", lambda *_: self.upload)
 

@@ -17,6 +17,8 @@ CARDS = {"tok_ok": "A card that is accepted", "tok_declined": "A card that is de
 ADDRESS = ("name", "street", "postal_code", "city", "region", "country")
 REQUIRED = ("name", "street", "city")
 MAX_VOUCHERS = 5
+# The longest texts that the orders API accepts.
+MAX_LENGTHS = {"name": 100, "street": 200, "postal_code": 20, "city": 100, "region": 60}
 # People type a code with blanks, hyphens and lower-case letters.
 _NOT_OF_A_CODE = re.compile(r"[\s-]")
 # Territories of CLDR that ISO 3166-1 does not assign to a country.
@@ -73,6 +75,11 @@ class CheckoutForm:
     def missing(self) -> dict[str, str]:
         """What to do about each required field that is empty."""
         return {name: FIELDS[name][1] for name in REQUIRED if not self.address[name]}
+
+    @property
+    def too_long(self) -> dict[str, str]:
+        """What to do about each field of the address that is too long."""
+        return {name: FIELDS[name][1] for name, longest in MAX_LENGTHS.items() if len(self.address[name]) > longest}
 
     def without_vouchers(self, suffixes: list[str]) -> "CheckoutForm":
         """Drop the voucher codes that end with one of ``suffixes``, as the API writes codes."""

@@ -14,6 +14,9 @@ from app.pages import RETRY_SECONDS, customer_token, form_of, render, see_other,
 from app.quotations import DELIVERY_METHODS, Confirmation, Quotation, compare, order_key
 from app.shop_pages import basket_digest, basket_id, order_of, read_basket
 
+# Only the limit of the whole form applies: the confirmed quotation of 99 lines with the longest SKUs has some 50 KB, and a text
+# that is too long is marked on a page that keeps everything else.
+MAX_FIELD_BYTES = 64 * 1024
 # What was typed is forgotten after this time, and when an order is complete.
 STORED_SECONDS = 3600
 OTHER_BASKET = (
@@ -23,6 +26,7 @@ OTHER_BASKET = (
 FAILED_BEFORE = (
     "Your last order has failed, and nothing was ordered again. Please check the price, then press “Buy now”."
 )
+SAME_PRICE = "The price had to be checked again and is the same. Nothing was ordered yet: press “Buy now” to order."
 CHECK_PRICE = "Nothing was ordered yet. Please check the price for these details, then press “Buy now”."
 # The order may have been accepted: the form keeps its quotation, whose key makes the next click the same order.
 UNCERTAIN = "We could not find out whether your order was placed. Press “Buy now” again: you pay for it at most once."
@@ -62,7 +66,7 @@ async def submit_checkout(request: Request) -> Response:
     differ from those of the quotation are quoted and shown first, and so is the price of the present basket for a form of
     another one: what was typed there may be another person's, and is not stored.
     """
-    fields = await form_of(request)
+    fields = await form_of(request, max_field_bytes=MAX_FIELD_BYTES)
     form = CheckoutForm.parse(fields)
     confirmation = Confirmation.from_field(str(fields.get("confirmation", "")))
     if not basket_id(request):
@@ -75,10 +79,9 @@ async def submit_checkout(request: Request) -> Response:
         return see_other("/checkout") if is_stored else await _quote(request, form)
     if confirmation is None or confirmation.inputs != form.inputs():
         return await _quote(request, form, FormErrors(CHECK_PRICE), 409)
-    if form.missing:
-        return await _page(
-            request, form, confirmation.quotation, FormErrors(MESSAGES["INVALID_REQUEST"], form.missing), 400
-        )
+    if form.missing or form.too_long:
+        errors = FormErrors(MESSAGES["INVALID_REQUEST"], form.missing)
+        return await _page(request, form, confirmation.quotation, errors, 400)
     return await _buy(request, form, confirmation.quotation)
 
 
@@ -195,6 +198,10 @@ async def _page(
 ) -> Response:
     """The form with the summary of ``quotation``; without one, with the basket, and without a button to buy."""
     errors = errors or FormErrors()
+    errors = replace(errors, fields=form.too_long | errors.fields)
+    changes = compare(before, quotation, {}) if before and quotation else []
+    if changes and not errors.lines and not any(row.is_changed for row in changes):
+        errors, before = replace(errors, alert=SAME_PRICE), None
     if basket is None:
         basket = {} if quotation else await _basket(request)
     names = {line.sku: line.name for line in quotation.lines if line.name} if quotation else {}

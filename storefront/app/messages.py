@@ -98,11 +98,11 @@ MESSAGES = {
 UNAVAILABLE = MESSAGES["UNREACHABLE"]
 # By the last name of a JSON pointer into a request: the form's field, and what to do about it.
 FIELDS = {
-    "name": ("name", "Enter a name on one line."),
-    "street": ("street", "Enter the street and house number on one line."),
+    "name": ("name", "Enter a name of at most 100 characters on one line."),
+    "street": ("street", "Enter the street and house number on one line of at most 200 characters."),
     "postal_code": ("postal_code", "Enter the postal code as it is written in this country."),
-    "city": ("city", "Enter the city on one line."),
-    "region": ("region", "Enter the state or province on one line, or leave the field empty."),
+    "city": ("city", "Enter the city on one line of at most 100 characters."),
+    "region": ("region", "Enter the state or province on one line of at most 60 characters, or leave the field empty."),
     "country": ("country", "Choose a country that we deliver to."),
     "email": ("email", "Enter an e-mail address, for example name@example.com."),
     "payment_token": ("card", "Choose a card."),
@@ -129,7 +129,7 @@ class FormErrors:
 
     def __str__(self) -> str:
         """The alert with what to do about each field, for forms that show no text at a field."""
-        return " ".join([self.alert, *self.fields.values()])
+        return " ".join(dict.fromkeys([self.alert, *self.fields.values()]))
 
 
 def message(code: str) -> str:
@@ -155,5 +155,7 @@ def form_errors(error: ApiError) -> FormErrors:
             errors.lines[name] = f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else errors.alert
         elif name in FIELDS:
             field_name, advice = FIELDS[name]
-            errors.fields[field_name] = advice
+            # Only codes of status 400 say nothing but that a field is invalid.
+            has_reason = error.status != 400 and error.code in MESSAGES
+            errors.fields[field_name] = errors.alert if has_reason else advice
     return errors

@@ -24,7 +24,6 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 RETRY_SECONDS = 2
 # Limits of the shop's forms. Feeds are files, which have their own limit.
 MAX_FIELDS = 20
-# The longest field is the confirmed quotation of a basket of 99 lines.
 MAX_FIELD_BYTES = 16 * 1024
 FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
@@ -73,7 +72,7 @@ async def customer_token(request: Request) -> str:
     return session.token if session and session.customer_id else ""
 
 
-async def form_of(request: Request, files: int = 0) -> FormData:
+async def form_of(request: Request, files: int = 0, max_field_bytes: int = MAX_FIELD_BYTES) -> FormData:
     """Parse a form in UTF-8, as browsers send the forms of these pages.
 
     Raises ``ApiError`` 415 for another content type and 400 for another charset, whose texts may not be text in UTF-8;
@@ -84,7 +83,7 @@ async def form_of(request: Request, files: int = 0) -> FormData:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "The content is not a form")
     if options.get(b"charset", b"utf-8").lower() != b"utf-8":
         raise ApiError(400, "INVALID_FORM", "The charset of the form is not UTF-8")
-    return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    return await request.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=max_field_bytes)
 
 
 async def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

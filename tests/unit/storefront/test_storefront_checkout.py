@@ -6,9 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from fakeredis import FakeServer
 
-from app.messages import MESSAGES
+from app.checkout_forms import MAX_LENGTHS
+from app.messages import FIELDS, MESSAGES
+from model.settings import ROOT
 from tests.unit.storefront_app import Browser, problem, sent
 from tests.unit.storefront_shop import ADDRESS, TYPED, Shop, browser, buy, fields_of, update
 
@@ -423,7 +426,8 @@ def test_changed_quotation_without_the_new_one_is_quoted_again(shop: Shop, clien
     shop.failing["POST orders/orders"] = problem(409, "QUOTATION_CHANGED")
     changed = buy(client, page)
     assert changed.status_code == 409
-    assert row(changed, "Total") == "Total 23.80 EUR 23.80 EUR"
+    assert "The price had to be checked again and is the same." in text(changed)
+    assert 'id="changes"' not in changed.text
 
 
 def test_expired_quotation_is_shown_beside_a_new_one(shop: Shop, client: Browser):
@@ -628,6 +632,54 @@ def test_unusable_voucher_is_named_at_its_field_and_nothing_can_be_ordered(shop:
     assert fields_of(page)["voucher"] == ["GOOD", "BAD", ""]
     assert "Buy now</button>" not in page.text
     assert shop.orders == {}
+
+
+def test_expired_quotation_of_the_same_price_says_so(shop: Shop, client: Browser):
+    page = update(client)
+    shop.quotations.clear()
+    expired = buy(client, page)
+    assert (expired.status_code, shop.orders) == (409, {})
+    assert "The price had to be checked again and is the same. Nothing was ordered yet" in text(expired)
+    assert 'id="changes"' not in expired.text
+    assert buy(client, expired).status_code == 303
+
+
+def test_full_basket_of_the_longest_skus_and_largest_amounts_can_be_bought(
+    shop: Shop, client: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    skus = [f"S{':' * 125}{number:02}" for number in range(99)]
+    monkeypatch.setattr("tests.unit.storefront_shop.NAMES", dict.fromkeys(skus, "Name " * 20))
+    shop.items, shop.prices = dict.fromkeys(skus, 99), dict.fromkeys(skus, 80_000_000)
+    page = update(client, **TYPED)
+    assert buy(client, page).headers["location"] == "/orders/T100000001"
+
+
+@pytest.mark.parametrize("typed", ["é" * 3000, "x" * 17_000, "x" * 201])
+@pytest.mark.parametrize("action", [update, buy])
+def test_too_long_text_is_marked_and_everything_typed_is_kept(shop: Shop, client: Browser, action: Any, typed: str):
+    shown = action(client, update(client, **TYPED), **TYPED | {"street": typed})
+    assert shop.orders == {}
+    assert "on one line of at most 200 characters." in shown.text.partition('id="street-error"')[2][:100]
+    assert fields_of(shown) | TYPED | {"street": typed} == fields_of(shown)
+
+
+def test_delivery_method_that_is_unavailable_says_so_at_the_field(shop: Shop, client: Browser):
+    errors = [{"pointer": "/delivery_method", "message": "is not available in HUF"}]
+    shop.failing["POST orders/quotations"] = problem(422, "DELIVERY_UNAVAILABLE", errors=errors)
+    page = update(client, **TYPED)
+    assert f'id="delivery-error">{MESSAGES["DELIVERY_UNAVAILABLE"]}</p>' in page.text
+
+
+def test_lengths_are_those_of_the_orders_api():
+    address = yaml.safe_load((ROOT / "schemas/api/orders.yaml").read_text())["components"]["schemas"]["PostalAddress"]
+    for name, longest in MAX_LENGTHS.items():
+        schema = address["properties"][name]
+        if name == "postal_code":
+            assert re.fullmatch(schema["pattern"], "1" * longest)
+            assert not re.fullmatch(schema["pattern"], "1" * (longest + 1))
+        else:
+            assert schema["maxLength"] == longest
+            assert f"at most {longest} characters" in FIELDS[name][1]
 
 
 @pytest.mark.parametrize("field", ["name", "street", "city"])

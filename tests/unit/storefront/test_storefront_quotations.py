@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.amounts import money, percent
+from app.checkout_pages import MAX_FIELD_BYTES
 from app.messages import FIELDS
-from app.pages import MAX_FIELD_BYTES
 from app.quotations import Confirmation, Discount, Line, Quotation, compare, order_key
 
 AMOUNT = st.integers(0, 10**12)
@@ -110,14 +110,14 @@ def test_damaged_form_field_is_no_confirmation_or_a_complete_one(confirmed: Quot
 
 
 def test_largest_basket_fits_into_a_field():
-    lines = [Line("S" * 32, 99, 10**9, 99 * 10**9, "Name" * 30) for _ in range(99)]
+    lines = [Line("S" + ":" * 127, 99, 10**12, 99 * 10**12, "Name" * 30) for _ in range(99)]
     discounts = [Discount("1111", 10**8, 10**8)] * 5
     large = Quotation(
         "q" * 64, "EUR", *(10**12, "standard", 10**6, 10**12, 10**12, True), lines, discounts, [1900, 700]
     )
     field = Confirmation(large, "a" * 64).to_field()
     escaped = sum(1 if sign.isalnum() else 3 for sign in field)
-    assert escaped < MAX_FIELD_BYTES
+    assert escaped < MAX_FIELD_BYTES - 4096, "room for the other fields"
 
 
 def test_one_quotation_is_one_idempotency_key():

@@ -111,7 +111,7 @@ FIELDS = {
     "token": ("token", "Enter the confirmation code from the mail."),
     "quantity": ("quantity", "Enter a quantity from 1 to 99."),
     "count": ("count", "Enter the number of vouchers, from 1 to 1,000,000."),
-    "value": ("value", "Enter the value in cents, from 1 to 1,000,000."),
+    "value": ("value", "Enter the value in euro cents, from 1 to 1,000,000."),
     "campaign": ("campaign", "Enter a campaign of at most 80 characters that does not begin with = + - or @."),
     "valid_from": ("valid_from", "Enter the first day on which the vouchers are valid."),
     "valid_to": ("valid_to", "Enter a last day that is in the future and not before the first day."),

@@ -55,7 +55,7 @@ NEW_BATCH = JsonBody(
                 "description": f"a text of 1 to {MAX_CAMPAIGN} characters on one line that does not begin with = + - or @",
             },
             "value": whole_number(1, MAX_VALUE)
-            | {"description": f"an amount in cents, a whole number from 1 to {MAX_VALUE}"},
+            | {"description": f"an amount in minor units, a whole number from 1 to {MAX_VALUE}"},
             "currency": CURRENCY,
             "valid_from": _MOMENT,
             "valid_to": _MOMENT,
@@ -101,7 +101,7 @@ _OF_RESERVATION = ("amount", "currency", "expires_at")
 
 @dataclass(frozen=True)
 class CreateBatch:
-    """``value`` is in cents, ``valid_from`` and ``valid_to`` are RFC 3339 in UTC."""
+    """``value`` is in minor units, ``valid_from`` and ``valid_to`` are RFC 3339 in UTC."""
 
     batch_id: str
     requested_by: str

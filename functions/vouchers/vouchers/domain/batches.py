@@ -23,7 +23,7 @@ PRECEDING = {
 
 
 class NewBatch(TypedDict):
-    """A batch as it is requested. Times are RFC 3339 in UTC, ``value`` is in cents, ``purge_at`` in epoch seconds (TTL).
+    """A batch as it is requested. Times are RFC 3339 in UTC, ``value`` is in minor units, ``purge_at`` in epoch seconds (TTL).
 
     ``request`` is the digest of the request's parameters. Batches from before salts were introduced have no ``code_salt``.
     """

@@ -229,9 +229,9 @@ MUTATIONS = (
     Mutation(
         "orders: Order complete is not published",
         ("orders-complete-order",),
-        "orders/workflow/fulfillment.py",
-        "    publish_event(COMPLETE, dict(order))\n",
-        "",
+        "orders/workflow/reservations.py",
+        "        events.publish_event(events.COMPLETE, dict(order))\n",
+        "        pass\n",
         order,
         orders.orders_are_shipped_once,
     ),

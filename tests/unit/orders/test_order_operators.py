@@ -6,10 +6,12 @@ import pytest
 
 from orders.clients.commerce import put_order
 from orders.domain.locks import ReservationClosed
+from orders.events import COMPLETE
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
 from orders.workflow.fulfillment import advance_order, complete_order
 from orders.workflow.reservations import close_order, reserve
+from setpieces.errors import ExternalUnavailable
 from setpieces.external import Answer
 from tests.faults import Faults
 from tests.unit.orders.checkout import PARKED, STOCK, SUBMIT, SUBMIT_DEAD_LETTERS, Checkout, Message
@@ -226,3 +228,48 @@ def test_a_message_that_an_older_version_has_parked_restarts_the_present_attempt
     checkout.deliver_all()
     assert checkout.order(number)["attempt"] == 2
     checkout.assert_closed(number, is_complete=True)
+
+
+def completions(checkout: Checkout) -> int:
+    return sum(event.kind == COMPLETE for event in checkout.published)
+
+
+def test_an_order_that_is_cancelled_while_the_platform_takes_it_is_not_published_as_complete(
+    checkout: Checkout, faults: Faults
+):
+    """The platform had another order of this number, which its staff has removed, when a late delivery continues."""
+    number = checkout.place_differing_order()
+    stale = {name: value for name, value in checkout.order(number).items() if name != "rejected_reason"}
+    checkout.platform_orders.clear()
+    with checkout.service.acting_as("process_order"):
+        faults.meanwhile("UpdateItem", lambda: orders.cancel(number))
+        complete_order(cast(StoredOrder, stale))
+    assert checkout.order(number)["backend_status"] == "Cancelled"
+    assert completions(checkout) == 0
+
+
+@pytest.mark.parametrize("command", [{}, {"redrive": True}, {"cancel": True}, {"cancel": True, "redrive": True}])
+def test_a_complete_order_that_was_not_published_is_published_before_it_is_closed(
+    checkout: Checkout, command: dict[str, bool]
+):
+    number = checkout.store_order("Payment authorized")
+    with checkout.service.acting_as("process_order"):
+        put_order(checkout.order(number))
+        orders.advance(number, "Sent to fulfillment")
+    checkout.send(SUBMIT, {"order_number": number} | command)
+    checkout.deliver(SUBMIT)
+    assert "in_progress" not in checkout.order(number)
+    assert completions(checkout) == 1
+
+
+def test_a_sweep_finishes_a_complete_order_that_was_not_published(checkout: Checkout):
+    number = checkout.store_order("Payment authorized")
+    checkout.send(SUBMIT, {"order_number": number})
+    with checkout.faults.fail("PutEvents", ExternalUnavailable("events", "down")):
+        checkout.deliver(SUBMIT)
+    assert checkout.public_statuses(number) == ["Processing", "Complete"]
+    checkout.queues[SUBMIT].clear()
+    checkout.sweep()
+    checkout.deliver_all()
+    assert "in_progress" not in checkout.order(number)
+    assert completions(checkout) == 1

@@ -16,7 +16,7 @@ from orders.domain.statuses import (
     VALIDATING,
     VALIDATION_FAILED,
 )
-from orders.events import COMPLETE, SUBMIT, publish_event
+from orders.events import SUBMIT, publish_event
 from orders.repository import orders
 from orders.repository.orders import StoredOrder
 from orders.workflow.reservations import close_order, release_stock, renew, reserve
@@ -68,8 +68,6 @@ def complete_order(order: StoredOrder) -> None:
     except PermanentFailure as failure:
         _reject(order, failure.reason)
         raise
-    # Published before the status is terminal: after a crash in between it is published again, with the same id.
-    publish_event(COMPLETE, dict(order))
     completed = orders.advance(order["order_number"], SENT_TO_FULFILLMENT)
     if completed:
         count("OrderCompleted")

@@ -7,6 +7,7 @@ be repeated; the systems refuse reservations of an attempt whose reservations we
 import time
 from typing import Any
 
+from orders import events
 from orders.clients import basket, commerce, vouchers
 from orders.domain.locks import RESERVATION_SECONDS, BasketNotFound, NotReserved
 from orders.domain.statuses import BASKET_NOT_FOUND, COMPLETE, PAYMENT_AUTHORIZED, STATUSES
@@ -54,15 +55,21 @@ def release_stock(order: StoredOrder) -> bool:
 
 
 def close_order(order: StoredOrder) -> None:
-    """Settle what an order with a terminal status holds, and take it out of those in progress. Raises ``ExternalUnavailable``.
+    """Settle what an order with a terminal status holds, and take it out of those in progress.
 
-    A complete order redeems its vouchers and empties its basket; the platform took its stock. A failed one gives all back.
+    A complete order is published, redeems its vouchers and empties its basket; the platform took its stock. A failed one gives
+    all back. Raises ``ExternalUnavailable``, ``PublishFailed``.
     """
-    if not STATUSES[order["backend_status"]].terminal or "in_progress" not in order:
+    status = STATUSES[order["backend_status"]]
+    if not status.terminal or "in_progress" not in order:
         return
+    is_complete = status.public == COMPLETE
+    if is_complete:
+        # Published once the stored status cannot change any more. After a crash it is published again, with the same id.
+        events.publish_event(events.COMPLETE, dict(order))
     # Without a snapshot nothing was reserved, and the basket was not marked.
     if "lines" in order:
-        _settle(_holder(order), complete=STATUSES[order["backend_status"]].public == COMPLETE)
+        _settle(_holder(order), complete=is_complete)
     orders.close(order)
 
 

@@ -10,7 +10,7 @@ ECONOMY, STANDARD, EXPRESS = "economy", "standard", "express"
 METHODS = (ECONOMY, STANDARD, EXPRESS)
 
 # Currency -> (standard, subtotal without tax from which standard delivery is free, express). Economy costs nothing.
-_FEES = {
+FEES = {
     "CAD": (690, 7_000, 1990),
     "CHF": (490, 5_000, 1490),
     "DKK": (3900, 40_000, 11_900),
@@ -31,9 +31,9 @@ def quote_delivery(method: str, currency: str, subtotal: int) -> Delivery:
         raise Refused("UNKNOWN_DELIVERY_METHOD", f"must be one of {', '.join(METHODS)}", "/delivery_method")
     if method == ECONOMY:
         return Delivery(method, 0)
-    if currency not in _FEES:
+    if currency not in FEES:
         raise Refused("DELIVERY_UNAVAILABLE", f"is not available in {currency}", "/delivery_method")
-    standard, free_from, express = _FEES[currency]
+    standard, free_from, express = FEES[currency]
     if method == EXPRESS:
         return Delivery(method, express)
     return Delivery(method, 0 if subtotal >= free_from else standard)

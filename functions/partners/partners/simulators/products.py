@@ -26,8 +26,8 @@ MAX_UPDATES = 25
 MAX_PER_CUSTOMER = 1_000_000
 # An update of a product in this category is refused, as a platform may refuse what its schema allows.
 REFUSED_CATEGORY = "refused"
-# A feed may know more currencies.
-CURRENCIES = ["CHF", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"]
+# Those that orders has delivery fees in (``orders.domain.delivery``). A feed may know more currencies.
+CURRENCIES = ["CAD", "CHF", "DKK", "EUR", "GBP", "JPY", "KWD", "NOK", "PLN", "SEK", "USD"]
 
 PRODUCT = object_of(
     {"name": string(200, 1), "unit_price": integer(0), "currency": CURRENCY, "version": integer(1)},

@@ -195,6 +195,24 @@ def test_what_no_longer_holds_is_confirmed_again_and_nothing_is_ordered(checkout
     assert checkout.submit(key="another").status == (409 if has_problem else 202)
 
 
+@pytest.mark.parametrize(("remainder", "rejected"), [("Refuse", ["VOUCHER_EXCEEDS_TOTAL"]), ("Forfeit", [])])
+def test_a_voucher_that_is_worth_more_since_a_price_fell_is_confirmed_again(
+    checkout: Checkout, remainder: str, rejected: list[str]
+):
+    checkout.service.variables["VOUCHER_REMAINDER"] = remainder
+    checkout.voucher = Answer(200, VOUCHER | {"value": 4000})
+    assert checkout.confirm(voucher_codes=[CODE])["discounts"][0]["amount"] == 4000
+    CHANGES["lower price"](checkout)
+    response = checkout.submit()
+    assert codes(response) == (409, "QUOTATION_CHANGED")
+    quotation = response.body["quotation"]
+    assert [each["code"] for each in quotation["rejected_vouchers"]] == rejected
+    assert len(quotation["discounts"]) == 1 - len(rejected)
+    assert (quotation["total"] == 0) == (not rejected)
+    checkout.request = checkout.request | {"quotation_id": quotation["quotation_id"]}
+    assert checkout.submit(key="another").status == 202
+
+
 def test_another_destination_than_the_quoted_one_is_confirmed_again(checkout: Checkout):
     checkout.confirm()
     elsewhere = REQUEST["ship_to"] | {"postal_code": "99999"}

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
+
+from iso4217 import Currency
 
 from tools.client import Shop, new_basket_id, unique, with_retries
 
@@ -80,8 +83,9 @@ def place_order(journey: Journey, payment_token: str, quotation: dict[str, Any])
 
 
 def money(amount: int, currency: str) -> str:
-    """An amount in hundredths of the currency as text: ``12.99 EUR``."""
-    return f"{amount / 100:.2f} {currency}"
+    """An amount in minor units as text, with the decimals of ISO 4217: ``12.99 EUR``."""
+    decimals = Currency(currency).exponent or 0
+    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f} {currency}"
 
 
 def price(product: dict[str, Any]) -> str:

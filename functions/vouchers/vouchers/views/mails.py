@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+
+from iso4217 import Currency
 
 from vouchers.domain.batches import Batch
 from vouchers.domain.links import Link
@@ -62,7 +65,12 @@ def _number(count: int) -> str:
 
 
 def _amount(batch: Batch) -> str:
-    return f"{batch['value'] // 100}.{batch['value'] % 100:02} {batch['currency']}"
+    """The value in major units, with the decimals of its currency (ISO 4217): ``10.00 EUR``, ``1000 JPY``."""
+    try:
+        decimals = Currency(batch["currency"]).exponent or 0
+    except ValueError:
+        decimals = 2
+    return f"{Decimal(batch['value']).scaleb(-decimals):.{decimals}f} {batch['currency']}"
 
 
 def _date_time(rfc3339: str) -> str:

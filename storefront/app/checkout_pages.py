@@ -199,15 +199,15 @@ async def _page(
     """The form with the summary of ``quotation``; without one, with the basket, and without a button to buy."""
     errors = errors or FormErrors()
     errors = replace(errors, fields=form.too_long | errors.fields)
-    changes = compare(before, quotation, {}) if before and quotation else []
-    if changes and not errors.lines and not any(row.is_changed for row in changes):
-        errors, before = replace(errors, alert=SAME_PRICE), None
     if basket is None:
         basket = {} if quotation else await _basket(request)
     names = {line.sku: line.name for line in quotation.lines if line.name} if quotation else {}
     shown = [*(quotation.lines if quotation else ()), *(before.lines if before else ())]
     skus = {line.sku for line in shown} | {item["sku"] for item in basket.get("items", [])} | set(errors.lines)
     names |= await site_of(request).names.of(sku for sku in skus if sku not in names)
+    changes = compare(before, quotation, names) if before and quotation else []
+    if changes and not errors.lines and not any(row.is_changed for row in changes):
+        errors, changes = replace(errors, alert=SAME_PRICE), []
     session = await session_of(request)
     response = await render(
         request,
@@ -218,7 +218,7 @@ async def _page(
         quotation=quotation,
         basket_digest=basket_digest(request),
         confirmation=Confirmation(quotation, form.inputs()).to_field() if quotation else "",
-        changes=compare(before, quotation, names) if before and quotation else [],
+        changes=changes,
         basket=basket,
         names=names,
         cards=CARDS,

@@ -1,5 +1,6 @@
 """Replaces AWS, the network and the clock by a world; fixes random numbers, sleep and traces, so that runs are repeatable."""
 
+import concurrent.futures
 import importlib
 import io
 import logging
@@ -7,7 +8,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +20,7 @@ import time_machine
 from botocore.client import BaseClient
 from moto import mock_aws
 
+from customers.clients import platforms
 from feeds.domain import records
 from model.settings import REGION, ROOT
 from setpieces import aws, connections, observability, settings
@@ -56,6 +60,9 @@ def world_in_place_of_aws(monkeypatch: pytest.MonkeyPatch, *services: str) -> It
         monkeypatch.setattr(settings, "os", SimpleNamespace(environ=_Environment(world)))
         monkeypatch.setattr(BaseClient, "_make_api_call", lambda *call: world.call_aws(real, *call))
         monkeypatch.setattr(connections, "request", world.call_http)
+        # Those that functions import when they need threads, and the one that customers keeps.
+        monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", partial(_ExecutorWithoutThreads, world))
+        monkeypatch.setattr(platforms, "_threads", _ExecutorWithoutThreads(world))
         yield world
     logging.disable(logging.NOTSET)
     for create_client in (aws.client, aws.patient_client, aws.single_try_client):
@@ -83,6 +90,25 @@ def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         time, "sleep", lambda seconds: sleep(seconds) if threading.get_ident() in other_threads else None
     )
+
+
+class _ExecutorWithoutThreads(ThreadPoolExecutor):
+    """Makes each call at once, in its caller's thread: a world has one set of module globals. The calls do not interleave."""
+
+    def __init__(self, world: World, workers: int | None = None) -> None:
+        super().__init__(workers)
+        self._world = world
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        self._world.quiet += 1
+        try:
+            future.set_result(call(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        finally:
+            self._world.quiet -= 1
+        return future
 
 
 class _Untraced:

@@ -112,27 +112,21 @@ def _start_emulator() -> bool:
 
 
 def _deploy(changes: update.Plan) -> None:
-    """Build and deploy the whole shop with SAM CLI."""
+    """Build and deploy the whole shop with SAM CLI.
+
+    Files are checked while it builds, then the handlers, which may need a library that only the new layer has.
+    """
     with step("building and deploying templates/shop.yaml with SAM CLI"):
         make_artifacts_bucket()
-        if update.recorded() is None:
-            _check_and_deploy(changes)
-        else:
-            checks.check(changes.templates, changes.stacks, changes.changed)
-            deploy(STAGE, environment=_environment())
+        with ThreadPoolExecutor() as pool:
+            sources = pool.submit(checks.check_sources, changes.templates, changes.changed)
+
+            def built() -> None:
+                sources.result()
+                checks.check_handlers(changes.templates)
+
+            deploy(STAGE, environment=_environment(), after_build=built)
     update.record(changes.now)
-
-
-def _check_and_deploy(changes: update.Plan) -> None:
-    """The first deployment: check files while SAM CLI builds, then the handlers, which need the built layer."""
-    with ThreadPoolExecutor() as pool:
-        sources = pool.submit(checks.check_sources, changes.templates, changes.changed)
-
-        def built() -> None:
-            sources.result()
-            checks.check_handlers(changes.templates)
-
-        deploy(STAGE, environment=_environment(), after_build=built)
 
 
 def _seed() -> None:

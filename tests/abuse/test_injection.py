@@ -110,7 +110,7 @@ KNOWN = {
     *("order_number", "customer_id", "owner", "history_of", "basket_id", "payment_token", "ship_to", "backend_status"),
     *("reason_code", "correlation_id", "created_at", "check_at", "updated_at", "expires_at", "in_progress", "lines"),
     *("rejected_reason", "invalid_reason", "email", "attempt", "delivery", "discounts", "prices_checked"),
-    *("subtotal", "tax", "amount", "currency", "charge_id"),
+    *("basket_version", "subtotal", "tax", "amount", "currency", "charge_id"),
 }
 
 

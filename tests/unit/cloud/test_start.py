@@ -1,8 +1,11 @@
 """Failures of ``make start``."""
 
+from collections.abc import Callable
+
 import pytest
 
 from local.cloud import edits, start
+from local.deployment import update
 from local.deployment.findings import Finding, Rejected
 from model.settings import ROOT
 
@@ -43,3 +46,23 @@ def test_a_failed_start_stops_the_processes_that_it_started(monkeypatch, tmp_pat
     with pytest.raises(type(failure)):
         start.start_shop()
     assert edits.running() == [emulator]
+
+
+@pytest.mark.parametrize("recorded", [None, {"functions/common/requirements.txt": "0"}])
+def test_handlers_are_imported_with_the_layer_that_was_built_for_them(monkeypatch, recorded):
+    calls: list[str] = []
+
+    def deploy(stage: str, *, environment: dict[str, str], after_build: Callable[[], None]) -> None:
+        calls.append("build")
+        after_build()
+        calls.append("deploy")
+
+    monkeypatch.setattr(start, "deploy", deploy)
+    monkeypatch.setattr(start, "make_artifacts_bucket", lambda: None)
+    monkeypatch.setattr(start, "_environment", dict)
+    monkeypatch.setattr(start.checks, "check_sources", lambda templates, files: None)
+    monkeypatch.setattr(start.checks, "check_handlers", lambda templates: calls.append("import handlers"))
+    monkeypatch.setattr(start.update, "recorded", lambda: recorded)
+    monkeypatch.setattr(start.update, "record", lambda now: calls.append("record"))
+    start._deploy(update.Plan({}, {}, set()))
+    assert calls == ["build", "import handlers", "deploy", "record"]

@@ -58,7 +58,7 @@ def missing(uses: list[dict[str, Any]]) -> Findings:
     results: Findings = []
     for use in uses:
         try:
-            module = __import__(use["module"], fromlist=["*"])
+            module = __import__(use["module"], fromlist=use["names"])
         except BaseException as error:
             results.append(located(error, {**use, "folder": os.sep, "name": use["module"]}))
             continue

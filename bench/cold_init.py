@@ -6,6 +6,7 @@ other load affects both.
 """
 
 import os
+import resource
 import statistics
 import subprocess
 from pathlib import Path
@@ -52,10 +53,10 @@ def _service(properties: dict[str, Any]) -> str:
 
 def _seconds(code: str, environment: dict[str, str]) -> float:
     """Processor time of a new process, which depends less on other load than wall time."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([str(LAMBDA_PYTHON), "-c", code], env=environment, check=True, capture_output=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def run() -> None:

@@ -10,7 +10,7 @@ import click
 
 from bench import cost_page
 from model.settings import ROOT
-from pages import blocks, commands, diagrams, live_map, openapi, parity, postman, problems, routing_table
+from pages import aws_endpoints, blocks, commands, diagrams, live_map, openapi, parity, postman, problems, routing_table
 from tools.progress import step
 
 # {path: content} of files without handwritten parts.
@@ -19,6 +19,7 @@ FILES: tuple[Callable[[], dict[Path, str]], ...] = (
     postman.files,
     live_map.files,
     cost_page.files,
+    aws_endpoints.files,
 )
 BLOCKS: tuple[Callable[[], Iterator[blocks.Block]], ...] = (
     diagrams.blocks,

@@ -5,8 +5,12 @@ at every cold start.
 """
 
 import gc
+import os
 
 # Nearly all that a starting function allocates (modules, the models of AWS services) stays for good. With the default of 700
 # allocations the collector walks over it again and again, a quarter of a cold start; 200,000 is more than a start makes.
 # Measured by bench/cold_init.py.
 gc.set_threshold(200_000, 20, 20)
+
+# botocore looks here before it looks into its own data: pages/aws_endpoints.py says why.
+os.environ.setdefault("AWS_DATA_PATH", os.path.join(os.path.dirname(__file__), "botocore_data"))

@@ -36,11 +36,19 @@ def test_the_services_are_those_that_functions_call():
     assert {*called, *aws_endpoints.SDK_SERVICES} == set(aws_endpoints.services())
 
 
-def test_functions_read_the_endpoints_of_the_layer():
+@pytest.mark.parametrize(
+    ("environment", "is_found"),
+    [
+        ({"LAMBDA_TASK_ROOT": "/var/task"}, True),
+        ({}, False),
+        ({"LAMBDA_TASK_ROOT": "/var/task", "AWS_DATA_PATH": "/"}, False),
+    ],
+)
+def test_functions_alone_read_the_endpoints_of_the_layer(environment: dict[str, str], is_found: bool):
     code = (
         "import setpieces, botocore.session as b; "
         "print(b.get_session().get_component('data_loader').load_data_with_path('endpoints')[1])"
     )
-    environment = {"PYTHONPATH": str(ROOT / "functions" / "common")}
+    environment = {"PYTHONPATH": str(ROOT / "functions" / "common")} | environment
     process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert f"{process.stdout.strip()}.json" == str(aws_endpoints.FILE)
+    assert (f"{process.stdout.strip()}.json" == str(aws_endpoints.FILE)) is is_found

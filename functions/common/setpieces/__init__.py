@@ -12,5 +12,7 @@ import os
 # Measured by bench/cold_init.py.
 gc.set_threshold(200_000, 20, 20)
 
-# botocore looks here before it looks into its own data: pages/aws_endpoints.py says why.
-os.environ.setdefault("AWS_DATA_PATH", os.path.join(os.path.dirname(__file__), "botocore_data"))
+# In a function botocore looks here before it looks into its own data: pages/aws_endpoints.py says why. Other processes, such as
+# tests, use more services than functions do.
+if "LAMBDA_TASK_ROOT" in os.environ:
+    os.environ.setdefault("AWS_DATA_PATH", os.path.join(os.path.dirname(__file__), "botocore_data"))

@@ -63,7 +63,7 @@ def test_two_tabs_of_one_checkout_are_one_order(shop: Shop, context: BrowserCont
     fill_in_checkout(page)
     shown, other = total(page), context.new_page()
     fill_in_checkout(other, card="declined")
-    with shop.faults("payments", latency_ms=1500):
+    with shop.faults("payments", error_rate=1):
         press_buy(page)
         press_buy(other)
         expect(other).to_have_url(ORDER)
@@ -95,7 +95,7 @@ def test_back_after_buying_orders_nothing_again(shop: Shop, page: Page, products
     put_into_basket(page, products[0])
     fill_in_checkout(page)
     shown = total(page)
-    with shop.faults("payments", latency_ms=1500):
+    with shop.faults("payments", error_rate=1):
         press_buy(page)
         expect(page).to_have_url(ORDER)
         order_page = page.url

@@ -28,7 +28,7 @@ def test_a_new_customer_orders_and_watches_the_order(shop: Shop, page: Page, pro
     page.get_by_role("link", name=product["name"]).first.click()
     page.get_by_role("button", name="Add to basket").click()
     page.get_by_role("link", name="Checkout").click()
-    with shop.faults("payments", latency_ms=1500):
+    with shop.faults("payments", error_rate=1):
         buy(page)
         expect(page.get_by_role("heading", name="Order")).to_be_visible()
         expect(page.locator(STATUS)).to_have_text("Processing")

@@ -25,11 +25,6 @@ def body(basket: str, **changes: Any) -> dict[str, Any]:
     return {"basket_id": basket, "customer_id": "guest", "payment_token": "tok_ok", "ship_to": ADDRESS} | changes
 
 
-def wait_until_open(shop: Shop, basket: str) -> None:
-    """Wait until the failed order of a basket has given it back."""
-    eventually(lambda: shop.call("GET", f"/basket/v1/baskets/{basket}").json()["status"] == "open")
-
-
 def submit(shop: Shop, payload: Any, session: str | None = None, **headers: str) -> httpx.Response:
     if session:
         headers["Authorization"] = f"Bearer {session}"
@@ -50,6 +45,15 @@ def ended(shop: Shop, number: str, session: str | None = None) -> dict[str, Any]
         return order_status.json() if order_status.json()["status"] != "Processing" else None
 
     return eventually(final_status, every=0.3)
+
+
+def wait_until_closed(shop: Shop, number: str) -> None:
+    """Wait until an order holds nothing any more, a moment after it is Complete or Failed.
+
+    Its stock and vouchers are settled, its basket can be ordered again if the order failed, and its item expires from now on.
+    """
+    table, key = shop.address("orders", "table-name"), {"order_number": {"S": number}}
+    eventually(lambda: "in_progress" not in shop.aws("dynamodb").get_item(TableName=table, Key=key)["Item"])
 
 
 def inside(shop: Shop, number: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.integration.checkouts import (
     session_of,
     status,
     submit,
-    wait_until_open,
+    wait_until_closed,
 )
 from tests.integration.spokes import drained
 from tests.integration.strangers import stranger
@@ -141,7 +141,7 @@ def test_a_basket_with_an_old_price_is_not_charged_until_its_line_is_renewed(sho
     last = ended(shop, number, session)
     assert (last["status"], last["reason_code"]) == ("Failed", "PRICE_CHANGED")
     assert shop.ledger("charges", number) == []
-    wait_until_open(shop, basket)
+    wait_until_closed(shop, number)
     assert shop.call("PATCH", f"/basket/v1/baskets/{basket}/items/{sku}", json={"quantity": 1}).status_code == 200
     assert ended(shop, submit(shop, body(basket)).json()["order_number"])["status"] == "Complete"
 
@@ -245,7 +245,7 @@ def table_update(shop: Shop, number: str, update: str, **values: dict[str, str])
 
 def test_an_expired_order_is_gone_though_its_item_is_there(shop: Shop, product: dict):
     number = submit(shop, body(fill_basket(shop, product))).json()["order_number"]
-    ended(shop, number)
+    wait_until_closed(shop, number)
     table_update(shop, number, "SET expires_at = :past", past={"N": str(int(time.time()) - 1)})
     response = status(shop, number)
     assert (response.status_code, response.json()["code"]) == (410, "ORDER_EXPIRED")

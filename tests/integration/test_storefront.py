@@ -129,7 +129,7 @@ def test_a_form_sent_twice_is_one_line_and_one_order(guest: httpx.Client, shop: 
         guest.post("/basket", data=line)
     assert 'value="1"' in guest.get("/basket").text
     page, other_tab = summary(guest), summary(guest)
-    with shop.faults("payments", latency_ms=1500):
+    with shop.faults("payments", error_rate=1):
         first = confirm(guest, page)
         assert first.url.path.startswith("/orders/")
         assert confirm(guest, page).url.path == first.url.path

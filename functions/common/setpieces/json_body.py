@@ -26,6 +26,8 @@ from setpieces.rest_api import Request
 
 # So that a hostile name does not fill a log.
 MAX_NAME_LENGTH = 64
+# That of JSON (RFC 8259, section 2); ``str.strip`` takes more for whitespace.
+_WHITESPACE = " \t\n\r"
 _DRAFT = "http://json-schema.org/draft-04/schema#"
 
 
@@ -43,7 +45,7 @@ class JsonBody:
         missing members come first (in the order of ``required``), then values (in the order of ``properties``), then unknown
         members.
         """
-        if not required and not request.raw_body.strip():
+        if not required and not request.raw_body.strip(_WHITESPACE):
             return {}
         body = request.json()
         try:

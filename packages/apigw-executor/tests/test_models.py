@@ -81,6 +81,7 @@ def refusal(body: Any, content_type: str = "application/json") -> str | None:
         ),
         ({}, '[object has missing required properties (["quantity","sku"])]'),
         (b"", '[object has missing required properties (["quantity","sku"])]'),
+        (b" \t\r\n", '[object has missing required properties (["quantity","sku"])]'),
         ({**GOOD, "x": 1, "y": 2}, '[object instance has properties which are not allowed by the schema: ["x","y"]]'),
         (
             {**GOOD, "sku": 5},
@@ -132,6 +133,11 @@ def test_bodies(body: Any, expected: str | None) -> None:
 )
 def test_a_body_that_is_not_json_is_invalid(body: bytes) -> None:
     assert refusal(body) is not None
+
+
+@pytest.mark.parametrize("body", ["\f", "\v", " \x1c", "\x85", "\u00a0", "\u2028", "\ufeff"])
+def test_only_the_whitespace_of_json_is_an_empty_body(body: str) -> None:
+    assert refusal(body.encode()) == "[Invalid JSON in request body]"
 
 
 def test_a_content_type_without_a_model_is_not_validated() -> None:

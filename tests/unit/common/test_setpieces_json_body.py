@@ -148,6 +148,9 @@ def test_an_optional_body_may_be_empty():
     assert options.parse(request('{"force": true}'), required=False) == {"force": True}
     with pytest.raises(Refused, match="INVALID_JSON"):
         options.parse(request(""))
+    for text in ("\f", "\v", "\u00a0", "\u2028"):
+        with pytest.raises(Refused, match="INVALID_JSON"):
+            options.parse(request(text), required=False)
 
 
 @pytest.mark.parametrize(

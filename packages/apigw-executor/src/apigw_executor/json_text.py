@@ -27,7 +27,13 @@ def _double(digits: str) -> float:
     return value
 
 
+_WHITESPACE = " \t\n\r"
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_double)
+
+
+def is_blank(text: str | bytes) -> bool:
+    """Whether `text` is nothing but the whitespace of JSON (RFC 8259, section 2); `str.strip` takes more for whitespace."""
+    return not (text.strip(_WHITESPACE) if isinstance(text, str) else text.strip(_WHITESPACE.encode()))
 
 
 def parse(text: str | bytes) -> Any:

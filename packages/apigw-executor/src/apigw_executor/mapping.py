@@ -90,7 +90,7 @@ class Input(JavaObject):
     def _at(self, path: str) -> Any:
         if not self._read:
             self._read = True
-            if self._body.strip():
+            if not json_text.is_blank(self._body):
                 try:
                     self._document = json_text.parse(self._body)
                 except json_text.MalformedJson as error:

@@ -62,7 +62,7 @@ def check_body(operation: Operation, request: Request, schemas: Mapping[str, Any
     if model is None:
         return
     try:
-        value = json_text.parse(request.body) if request.body.strip() else {}
+        value = {} if json_text.is_blank(request.body) else json_text.parse(request.body)
     except json_text.MalformedJson:
         raise GatewayError("BAD_REQUEST_BODY", validation="[Invalid JSON in request body]") from None
     try:

@@ -26,7 +26,7 @@ from tests.resilience.purchases import (
 )
 from tests.resilience.retrying_client import Client
 from tools import feeds
-from tools.client import Shop, eventually
+from tools.client import FLOW_SECONDS, Shop, eventually
 from tools.drivers import vouchers
 from tools.drivers.ingestion import delivered_lines, event_count
 from tools.drivers.invariants import baskets, customers, money, orders, records, stock
@@ -67,12 +67,20 @@ def pay_with_voucher(client: Client) -> None:
 
 
 def pay_twice_with_voucher(client: Client) -> None:
-    """Two quotations with the same voucher, both ordered before one of the orders is processed."""
+    """Two quotations with the same voucher, both ordered and validated before the payment of one is completed."""
     codes = issue_vouchers(client, 1)
     quotations = [quote(client, fill_new_basket(client), codes) for _ in "ab"]
-    with without_consumer(client.shop, "orders-submit"):
-        for quotation in quotations:
-            order_quotation(client, quotation)
+    with without_consumer(client.shop, "orders-payment"):
+        with without_consumer(client.shop, "orders-submit"):
+            placed = [order_quotation(client, quotation) for quotation in quotations]
+        for order in placed:
+            eventually(lambda number=order.number: is_validated(client.shop, number))
+
+
+def is_validated(shop: Shop, number: str) -> bool:
+    """Whether an order has reserved what it needs, or has failed."""
+    response = shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)
+    return bool(response.json()["backend_status"] != "Validating")
 
 
 def issue_vouchers(client: Client, count: int) -> list[str]:
@@ -146,7 +154,7 @@ def redeem_voucher(client: Client) -> None:
     """A voucher of a new batch, redeemed for one order and then for another."""
     bought = [buy(client) for _ in "ab"]
     for each in bought:
-        wait_for_order(client, each)
+        wait_for_order(client, each, FLOW_SECONDS)
     (code,) = issue_vouchers(client, 1)
     redeem(client, code, bought)
 

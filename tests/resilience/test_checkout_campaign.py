@@ -210,7 +210,8 @@ class Buyers:
         products = chance.sample(self.products, chance.choice((1, 2)))
         lines = {product["sku"]: chance.choice((1, 1, 2)) for product in products}
         token = "tok_declined" if number % 10 == 0 else "tok_ok"
-        codes = chance.sample(self.codes, chance.choice((0, 0, 1, 2, 3)))
+        # A card is asked for only if vouchers do not pay for all.
+        codes = [] if token == "tok_declined" else chance.sample(self.codes, chance.choice((0, 0, 1, 2, 3)))
         member = self.members[number // 4 % MEMBERS] if number % 4 == 0 else None
         session = member.session if member else {}
         basket = add_lines(client, lines)
@@ -265,7 +266,7 @@ def test_money_stock_vouchers_and_baskets_add_up_under_faults(shop: Shop):
     promises.expected_dead_letters |= {order.number for order in promises.orders}
     assert_invariants(shop, promises, RECOVERY_SECONDS)
     assert killed
-    assert declined
+    assert any(order.reason == "PAYMENT_DECLINED" for order in promises.orders)
     print(summary(shop, promises, state, buyers))
 
 

@@ -74,7 +74,7 @@ def pay_twice_with_voucher(client: Client) -> None:
         with without_consumer(client.shop, "orders-submit"):
             placed = [order_quotation(client, quotation) for quotation in quotations]
         for order in placed:
-            eventually(lambda number=order.number: is_validated(client.shop, number))
+            eventually(partial(is_validated, client.shop, order.number))
 
 
 def is_validated(shop: Shop, number: str) -> bool:

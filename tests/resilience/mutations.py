@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tests.integration.checkouts import inside
 from tests.resilience.disturbances import (
     disturbed_deliveries,
     non_empty_queues,
@@ -79,8 +80,7 @@ def pay_twice_with_voucher(client: Client) -> None:
 
 def is_validated(shop: Shop, number: str) -> bool:
     """Whether an order has reserved what it needs, or has failed."""
-    response = shop.call("GET", f"/orders/v1/internal/orders/{number}", sign=True)
-    return bool(response.json()["backend_status"] != "Validating")
+    return bool(inside(shop, number)["backend_status"] != "Validating")
 
 
 def issue_vouchers(client: Client, count: int) -> list[str]:

@@ -210,7 +210,7 @@ class Buyers:
         products = chance.sample(self.products, chance.choice((1, 2)))
         lines = {product["sku"]: chance.choice((1, 1, 2)) for product in products}
         token = "tok_declined" if number % 10 == 0 else "tok_ok"
-        # A card is asked for only if vouchers do not pay for all.
+        # Without vouchers: if they pay the whole total, the card is not charged, and cannot be declined.
         codes = [] if token == "tok_declined" else chance.sample(self.codes, chance.choice((0, 0, 1, 2, 3)))
         member = self.members[number // 4 % MEMBERS] if number % 4 == 0 else None
         session = member.session if member else {}

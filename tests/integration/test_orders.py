@@ -24,6 +24,7 @@ from tests.integration.spokes import drained
 from tests.integration.strangers import stranger
 from tools.client import Shop, eventually, unique, with_retries
 from tools.drivers.customers import sign_up
+from tools.drivers.products import change_price, sell
 
 
 @pytest.fixture
@@ -121,28 +122,16 @@ def test_a_guest_with_nothing_to_order_takes_no_number(shop: Shop, product: dict
 
 
 def test_a_basket_with_an_old_price_is_not_charged_until_its_line_is_renewed(shop: Shop):
-    sku, session = unique("ZZ").upper(), session_of(shop, "customer")
-
-    def sell(price: int, version: int) -> dict[str, Any]:
-        sold = {
-            "sku": sku,
-            "name": "Test Tower",
-            "unit_price": price,
-            "currency": "EUR",
-            "version": version,
-            "stock": 9,
-        }
-        assert shop.call("PUT", f"/partners/v1/commerce/products/{sku}", json=sold).status_code in (200, 201)
-        return sold
-
-    basket = fill_basket(shop, sell(100, 1))
-    sell(1999, 2)
+    session, product = session_of(shop, "customer"), sell(shop, "RENEWED", unit_price=100)
+    basket = fill_basket(shop, product)
+    change_price(shop, product, 1999)
     number = submit(shop, body(basket, customer_id=CUSTOMER), session).json()["order_number"]
     last = ended(shop, number, session)
     assert (last["status"], last["reason_code"]) == ("Failed", "PRICE_CHANGED")
     assert shop.ledger("charges", number) == []
     wait_until_closed(shop, number)
-    assert shop.call("PATCH", f"/basket/v1/baskets/{basket}/items/{sku}", json={"quantity": 1}).status_code == 200
+    line = f"/basket/v1/baskets/{basket}/items/{product['sku']}"
+    assert shop.call("PATCH", line, json={"quantity": 1}).status_code == 200
     assert ended(shop, submit(shop, body(basket)).json()["order_number"])["status"] == "Complete"
 
 

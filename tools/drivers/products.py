@@ -11,8 +11,8 @@ PARTS = ("sold", "reserved", "available")
 def sell(shop: Shop, prefix: str, **changes: Any) -> dict[str, Any]:
     """A new product, whose SKU contains ``prefix`` in capital letters; ``changes`` are members of the product.
 
-    The catalogue lists it after the sample products: who takes the first product, such as the smoke test, gets one that
-    nobody sells out.
+    Its SKU begins with ZZ, so the catalogue lists it after the sample products. The smoke test buys the first product of the
+    catalogue, which must not be one whose stock a test uses up.
     """
     product = {
         "sku": unique(f"zz-{prefix}").upper(),
